@@ -1,0 +1,103 @@
+"""What is timed: a model file, what it should compute, and how much work that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from asymm_deploy.bench.records import Engine
+from asymm_deploy.errors import ExitCode, UsageError
+from asymm_deploy.export import manifest as manifests
+from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.files import sha256_of
+from asymm_deploy.models.spec import NetSpec
+
+_FILES: dict[Engine, str] = {"mnn": manifests.MNN, "onnxruntime": manifests.ONNX}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model file and what is known of it; None is unknown."""
+
+    model: str
+    path: Path
+    sha256: str
+    """Of the file as it should be; checked before anything is timed."""
+    inputs: tuple[TensorSpec, ...] | None = None
+    """None: those of the model, in the engine's order."""
+    reference: dict[str, npt.NDArray[np.generic]] | None = None
+    """Outputs by name for ``bench_inputs(inputs, seed=0)``; None leaves the row ``unverified``."""
+    madds: int | None = None
+    floor_madds: int | None = None
+    """Multiplications that even the fastest known algorithms can't avoid."""
+    params: int | None = None
+    network: str | None = None
+    scale: str | None = None
+    multiplier: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A model that there is nothing to time of; its row says why."""
+
+    model: str
+    reason: str
+    exit_code: ExitCode
+    """What ``bench`` ends with because of it: that of the failed export."""
+    network: str | None = None
+    scale: str | None = None
+    multiplier: float | None = None
+
+
+def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artifact:
+    """Return the artifact that ``export`` left in ``folder``; ``spec`` if it is one of ours.
+
+    Raises UsageError where the folder holds no whole export, or a newer program's.
+    """
+    try:
+        manifest = manifests.load(folder)
+        names = [output.name for output in manifest.outputs]
+        with np.load(folder / manifests.REFERENCE, allow_pickle=False) as arrays:
+            reference = {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
+        file = _FILES[engine]
+        return Artifact(
+            model=manifest.model,
+            path=folder / file,
+            sha256=manifest.files[file],
+            inputs=manifest.inputs,
+            reference=reference,
+            madds=manifest.madds,
+            floor_madds=manifest.floor_madds,
+            params=manifest.params,
+            network=None if spec is None else spec.family,
+            scale=None if spec is None else spec.scale,
+            multiplier=None if spec is None else spec.width,
+        )
+    except (OSError, ValueError, KeyError, manifests.DamagedManifestError) as error:
+        raise UsageError(
+            f"{folder} holds no whole export: {error}", "export the model again, with --force"
+        ) from error
+
+
+def bare(path: Path) -> Artifact:
+    """Return a model file as it is, without a reference; raise UsageError if it can't be read."""
+    try:
+        return Artifact(model=path.stem, path=path, sha256=sha256_of(path))
+    except OSError as error:
+        raise UsageError(
+            f"can't read {path}: {error.strerror}", "give the path of a model file"
+        ) from error
+
+
+def changed(artifact: Artifact) -> str | None:
+    """Return why the file is not the one that the artifact describes; None if it is."""
+    try:
+        found = sha256_of(artifact.path)
+    except OSError as error:
+        return f"can't read {artifact.path}: {error.strerror}"
+    if found != artifact.sha256:
+        return f"{artifact.path} is not the file that was exported: its SHA-256 differs"
+    return None

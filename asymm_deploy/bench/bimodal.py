@@ -1,0 +1,58 @@
+"""Do samples fall into two groups? A clock or a neighbour that changed leaves such a mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+LEAST_SAMPLES = 50
+"""Fewer are not judged: by chance alone they often look like two groups."""
+LEAST_SHARE = 0.2
+"""Of the samples in the smaller group; fewer are outliers."""
+LEAST_GAP = 0.05
+"""Between the groups' medians, as a share of the lower one; closer ones don't matter."""
+LEAST_SEPARATION = 4.0
+"""Between the groups' medians, in standard deviations within a group.
+
+Cutting one normal distribution in its middle gives 2.2, a uniform one 2.7. Of simulated launches
+with normal samples, 1 in 100 reaches 4 by chance at 50 samples and none in 4000 at 100; of
+exponential ones 1 in 800 at 100.
+"""
+
+_SIGMAS_PER_IQR = 1 / 1.349
+
+
+def is_bimodal(samples: Sequence[int]) -> bool:
+    """Tell whether ``samples`` are two groups, by the cut that leaves the least variance within.
+
+    The groups must each hold a fifth of the samples, and be apart in themselves (4 standard
+    deviations, from quartiles, so that outliers don't hide a gap) and in effect (5 %).
+    """
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    if len(ordered) < LEAST_SAMPLES:
+        return False
+    lower, upper = np.split(ordered, [_best_cut(ordered)])
+    if min(len(lower), len(upper)) < LEAST_SHARE * len(ordered):
+        return False
+    gap = float(np.median(upper) - np.median(lower))
+    within = float(np.hypot(_deviation(lower), _deviation(upper)) / np.sqrt(2))
+    return gap > LEAST_GAP * float(np.median(lower)) and gap > LEAST_SEPARATION * within
+
+
+def _best_cut(ordered: npt.NDArray[np.float64]) -> int:
+    """Return the index of the upper group's first sample, by Otsu's criterion.
+
+    The slowest tenth has no say: outliers would draw the cut to themselves.
+    """
+    core = ordered[: len(ordered) - len(ordered) // 10]
+    cuts = np.arange(1, len(core))
+    below = np.cumsum(core)[cuts - 1]
+    gap = (core.sum() - below) / (len(core) - cuts) - below / cuts
+    return int(cuts[np.argmax(cuts * (len(core) - cuts) * gap**2)])
+
+
+def _deviation(group: npt.NDArray[np.float64]) -> float:
+    low, high = np.percentile(group, [25, 75])
+    return float(high - low) * _SIGMAS_PER_IQR

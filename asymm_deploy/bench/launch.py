@@ -1,0 +1,219 @@
+"""One launch of one artifact -> its record, whatever became of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from asymm_deploy.bench import flags, outputs, verdicts, wire
+from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.device import Completed, Device
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all launches of one bench have in common."""
+
+    device: Device
+    plan: Plan
+    plan_id: str
+    facts: DeviceFacts
+    cpus: tuple[int, ...]
+    """Pinned to, one a thread; none where the device can't pin."""
+    command: tuple[str, ...]
+    """Starts the runner."""
+
+
+def launch(
+    bench: Bench, blank: LaunchRecord, artifact: Artifact, path: str, first: LaunchRecord | None
+) -> LaunchRecord:
+    """Run ``artifact``, at ``path`` on the device, and return ``blank`` filled in and judged.
+
+    ``first`` is the finished launch whose output was compared with the reference; without one,
+    this launch's is. Raises only what the device raises: HarnessError, or KeyboardInterrupt.
+    """
+    arguments = wire.request(
+        model=path,
+        engine=blank.engine,
+        runs=blank.runs,
+        warmup=blank.warmup,
+        threads=blank.threads,
+        precision=blank.precision,
+        cpus=bench.cpus,
+        inputs=tuple(
+            wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs or ()
+        ),
+        output_values=first is None and artifact.reference is not None,
+    )
+    completed = bench.device.run(
+        [*bench.command, *arguments], timeout_s=bench.plan.launch_timeout_s
+    )
+    try:
+        report = _report(completed, bench.plan.launch_timeout_s)
+        _check(report, blank)
+    except wire.WireError as error:
+        return failed(blank, str(error))
+    record = _with_report(blank, report)
+    if artifact.reference is not None and report.output.values is not None:
+        difference = outputs.error(artifact.reference, report.output.values)
+        record = msgspec.structs.replace(record, output_error=difference)
+    found = verdicts.launch_flags(
+        record, verified_by=first, verifiable=artifact.reference is not None
+    )
+    return _judged(record, [*found, *completed.flags])
+
+
+def blank(
+    bench: Bench, subject: Artifact | Missing, attempt: int, launch_number: int
+) -> LaunchRecord:
+    """Return the record of a launch that nothing is known of yet."""
+    plan = bench.plan
+    known = subject if isinstance(subject, Artifact) else None
+    return LaunchRecord(
+        model=subject.model,
+        network=subject.network,
+        scale=subject.scale,
+        multiplier=subject.multiplier,
+        madds=known.madds if known else None,
+        params=known.params if known else None,
+        floor_madds=known.floor_madds if known else None,
+        artifact_file=known.path.name if known else "",
+        artifact_sha256=known.sha256 if known else "",
+        device=bench.facts.device,
+        device_facts=bench.facts,
+        cpu=next(iter(bench.cpus), None),
+        cpus=bench.cpus,
+        cpu_before=None,
+        cpu_after=None,
+        engine=plan.engine,
+        engine_version=None,
+        runner=None,
+        runner_version=None,
+        precision=plan.precision,
+        precision_in_force=None,
+        threads=plan.threads,
+        plan_id=bench.plan_id,
+        attempt=attempt,
+        launch=launch_number,
+        launches_planned=plan.launches,
+        runs=plan.runs_of(launch_number),
+        warmup=plan.warmup,
+        samples_ns=(),
+        init_ns=None,
+        peak_memory_mb=None,
+        calibration=None,
+        wall_ns=None,
+        off_core_ns=None,
+        waited_ns=None,
+        steal_ns=None,
+        output_sha256=None,
+        output_error=None,
+        valid=False,
+        flags=(),
+        allowed=plan.allow,
+        error=None,
+        exit_code=ExitCode.OK,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def failed(
+    blank: LaunchRecord, reason: str, exit_code: ExitCode = ExitCode.HARNESS
+) -> LaunchRecord:
+    """Return the record of a launch that gave no result; ``reason`` becomes one short line."""
+    return msgspec.structs.replace(
+        blank, flags=(flags.FAILED,), error=wire.excerpt(reason), exit_code=exit_code
+    )
+
+
+def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
+    """Return the record of a finished launch judged anew, with these flags allowed."""
+    return _judged(msgspec.structs.replace(record, allowed=allowed), record.flags)
+
+
+def _report(completed: Completed, timeout_s: float) -> wire.Report:
+    """Return what the runner reported; raise WireError, with the reason in one line."""
+    if completed.timed_out:
+        raise wire.WireError(f"the runner was not done within {timeout_s:g} s and was killed")
+    if completed.flooded:
+        raise wire.WireError("the runner printed without end and was killed")
+    lines = completed.stderr.strip().splitlines()
+    last = f": {wire.excerpt(lines[-1])}" if lines else ""
+    code = completed.returncode
+    if code < 0:
+        raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
+    try:
+        report = wire.parse(completed.stdout)
+    except wire.RunnerError:
+        raise  # it says itself why it ended
+    except wire.WireError:
+        if code == 0:
+            raise
+        raise wire.WireError(f"the runner ended with code {code}{last}") from None
+    if code != 0:
+        raise wire.WireError(f"the runner reported, and then ended with code {code}{last}")
+    return report
+
+
+def _check(report: wire.Report, blank: LaunchRecord) -> None:
+    """Raise WireError where the runner did something else than it was asked to."""
+    for what, found, asked in (
+        ("engine", report.hello.engine, blank.engine),
+        ("model file (SHA-256)", report.model.sha256, blank.artifact_sha256),
+        ("number of threads", report.model.threads, blank.threads),
+        ("number of runs", len(report.samples.ns), blank.runs),
+        ("set of cores", report.cpu.asked, blank.cpus),
+    ):
+        if found != asked:
+            raise wire.WireError(
+                f"the runner used another {what} than asked: {wire.excerpt(str(found))}, "
+                f"not {asked}"
+            )
+
+
+def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
+    """Return the record of a launch with what the runner said, not judged yet."""
+    samples = report.samples
+    return msgspec.structs.replace(
+        blank,
+        cpu_before=report.cpu.before,
+        cpu_after=report.cpu.after,
+        engine_version=wire.excerpt(report.hello.engine_version),
+        runner=wire.excerpt(report.hello.runner),
+        runner_version=wire.excerpt(report.hello.runner_version),
+        precision_in_force=wire.excerpt(report.model.precision),
+        samples_ns=samples.ns,
+        init_ns=report.model.init_ns,
+        peak_memory_mb=report.model.memory_mb,
+        calibration=Calibration(
+            report.calibration.before_mac_per_s, report.calibration.after_mac_per_s
+        ),
+        wall_ns=samples.wall_ns,
+        off_core_ns=max(0, samples.wall_ns - samples.cpu_ns),
+        waited_ns=samples.waited_ns,
+        steal_ns=samples.steal_ns,
+        output_sha256=report.output.sha256,
+    )
+
+
+def _judged(record: LaunchRecord, found: Sequence[str]) -> LaunchRecord:
+    return msgspec.structs.replace(
+        record,
+        flags=flags.ordered(found),
+        valid=flags.valid(found, record.allowed),
+        exit_code=flags.exit_code(found, record.allowed),
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

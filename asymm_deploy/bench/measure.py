@@ -1,0 +1,184 @@
+"""(device, artifacts, plan) -> launches, each on disk as it ends, and the rows that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from asymm_deploy.bench import artifact as artifacts
+from asymm_deploy.bench import launch, stats
+from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.launch import Bench
+from asymm_deploy.bench.plan import Plan, plan_id
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.store import Runs
+from asymm_deploy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Launches that an earlier bench finished are kept."""
+
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A launch begins; ``done`` of ``total`` are behind us."""
+
+    model: str
+    launch: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A launch ended, and its record is on disk."""
+
+    record: LaunchRecord
+    done: int
+    total: int
+
+
+Event: TypeAlias = Resumed | Started | Finished
+
+
+def run(
+    device: Device,
+    subjects: Sequence[Artifact | Missing],
+    plan: Plan,
+    runs: Runs,
+    on_event: Callable[[Event], None],
+) -> list[RowSummary]:
+    """Time every artifact as ``plan`` says and return a row for each subject, in order.
+
+    Models take turns launch by launch, so that drift falls on all alike. Launches of the same
+    plan that ``runs`` already holds are kept; failed ones are done again. A model whose launch
+    fails gets no further ones; the others go on. What is finished stays finished, on Ctrl-C too.
+
+    Raises UsageError for a core that can't be had or two models of one name, and HarnessError
+    where the device or the results folder fails.
+    """
+    _refuse_same_names(subjects)
+    bench = _prepare(device, plan, runs)
+    rows = [_resume(subject, bench, runs) for subject in subjects]
+    kept = sum(len(row.finished) for row in rows)
+    if kept:
+        on_event(Resumed(kept))
+    done = 0
+    with device.kept_free(bench.cpus):
+        for number in range(plan.launches):
+            for row in rows:
+                if number in row.to_do(plan):
+                    total = done + _count_to_do(rows, plan)
+                    on_event(Started(row.subject.model, number, done, total))
+                    record = _measure(row, number, bench)
+                    runs.append(record)
+                    row.add(record)
+                    done += 1
+                    on_event(Finished(record, done, done + _count_to_do(rows, plan)))
+    return [row.summary() for row in rows]
+
+
+@dataclass(slots=True)
+class _Row:
+    """A subject and its launches so far."""
+
+    subject: Artifact | Missing
+    attempt: int
+    records: dict[int, LaunchRecord] = field(default_factory=dict)
+    path: str | None = None
+    """On the device, once it was put there."""
+    broken: bool = False
+    """A launch failed in this bench."""
+
+    @property
+    def finished(self) -> list[int]:
+        return [number for number, record in self.records.items() if record.error is None]
+
+    def to_do(self, plan: Plan) -> set[int]:
+        if self.broken:
+            return set()
+        planned = 1 if isinstance(self.subject, Missing) else plan.launches
+        return set(range(planned)) - set(self.finished)
+
+    def add(self, record: LaunchRecord) -> None:
+        self.records[record.launch] = record
+        self.broken = self.broken or record.error is not None
+
+    def verified_by(self) -> LaunchRecord | None:
+        """Return the finished launch whose output was compared with the reference, or the first."""
+        finished = [self.records[number] for number in sorted(self.finished)]
+        compared = [record for record in finished if record.output_error is not None]
+        return next(iter(compared or finished), None)
+
+    def summary(self) -> RowSummary:
+        return stats.summarise([self.records[number] for number in sorted(self.records)])
+
+
+def _count_to_do(rows: Sequence[_Row], plan: Plan) -> int:
+    return sum(len(row.to_do(plan)) for row in rows)
+
+
+def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
+    names = [subject.model for subject in subjects]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"two of the models are called {name}: their rows would be one",
+                "time them into different folders, or rename one of the files",
+            )
+
+
+def _prepare(device: Device, plan: Plan, runs: Runs) -> Bench:
+    runner = device.runner(plan.engine)
+    identity = plan_id(plan, device.facts(()), runner.identity)
+    same_plan = [record for record in runs.records if record.plan_id == identity]
+    earlier = same_plan[-1].cpus if same_plan else ()
+    cpus = device.choose_cpus(plan.cpu, plan.threads, earlier)
+    return Bench(device, plan, identity, device.facts(cpus), cpus, runner.command)
+
+
+def _resume(subject: Artifact | Missing, bench: Bench, runs: Runs) -> _Row:
+    """Return the subject's row with what may be kept of its latest attempt."""
+    sha256 = subject.sha256 if isinstance(subject, Artifact) else ""
+    of_plan = [
+        record
+        for record in runs.records
+        if record.plan_id == bench.plan_id and record.model == subject.model
+    ]
+    if not of_plan:
+        return _Row(subject, attempt=0)
+    attempt = max(record.attempt for record in of_plan)
+    row = _Row(subject, attempt)
+    if bench.plan.fresh:
+        return _Row(subject, attempt + 1)
+    for record in of_plan:
+        if record.attempt == attempt:
+            # Another file or core than now: what was measured then is no part of this row.
+            if (record.artifact_sha256, record.cpus) != (sha256, bench.cpus):
+                return _Row(subject, attempt + 1)
+            row.records[record.launch] = record
+    for number in row.finished:
+        record = row.records[number]
+        if record.allowed != bench.plan.allow:
+            # Judged anew, and written down: a later line for the same launch replaces the earlier.
+            row.records[number] = launch.allowing(record, bench.plan.allow)
+            runs.append(row.records[number])
+    return row
+
+
+def _measure(row: _Row, number: int, bench: Bench) -> LaunchRecord:
+    subject = row.subject
+    blank = launch.blank(bench, subject, row.attempt, number)
+    if isinstance(subject, Missing):
+        return launch.failed(blank, subject.reason, subject.exit_code)
+    if row.path is None:
+        reason = artifacts.changed(subject)
+        if reason is not None:
+            return launch.failed(blank, reason)
+        row.path = bench.device.put(subject.path)
+    return launch.launch(bench, blank, subject, row.path, row.verified_by())

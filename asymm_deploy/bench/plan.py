@@ -1,0 +1,79 @@
+"""How to time: the same for every model of a bench."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from asymm_deploy.bench import flags, wire
+from asymm_deploy.bench.records import DeviceFacts, Engine, Precision
+from asymm_deploy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to time. Raises UsageError for numbers that make no sense."""
+
+    engine: Engine = "mnn"
+    precision: Precision = "fp32"
+    runs: int = 1000
+    """Timed runs of a model, over all of its launches."""
+    launches: int = 10
+    warmup: int = 20
+    """Runs before the timed ones, in each launch."""
+    threads: int = 1
+    cpu: int | None = None
+    """The core to pin to; None lets the device choose."""
+    allow: tuple[str, ...] = ()
+    """Flags that leave a row valid."""
+    launch_timeout_s: float = 300.0
+    fresh: bool = False
+    """Time everything anew, whatever is there."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        for name, value, least in (
+            ("--runs", self.runs, 1),
+            ("--launches", self.launches, 1),
+            ("--warmup", self.warmup, 0),
+            ("--threads", self.threads, 1),
+            ("--cpu", self.cpu, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name} {value} makes no sense", f"give {least} or more")
+        if not self.launch_timeout_s > 0:
+            raise UsageError(
+                f"a launch can't end within {self.launch_timeout_s:g} s", "give more than 0"
+            )
+        if self.launches > self.runs:
+            raise UsageError(
+                f"{self.launches} launches can't share {self.runs} runs",
+                f"give --launches {self.runs} or fewer, or more --runs",
+            )
+        if self.runs > self.launches * wire.MAX_RUNS:
+            raise UsageError(
+                f"{self.runs} runs are too many for {self.launches} launches",
+                f"give at most {wire.MAX_RUNS} runs a launch",
+            )
+        object.__setattr__(self, "allow", flags.checked(self.allow))
+
+    def runs_of(self, launch: int) -> int:
+        """Return how many runs a launch times; the first ones take what doesn't divide."""
+        each, rest = divmod(self.runs, self.launches)
+        return each + (launch < rest)
+
+
+def plan_id(plan: Plan, facts: DeviceFacts, runner_identity: str) -> str:
+    """Return a hash of all that timings depend on but the model: equal ids may share a row.
+
+    Not in it: what is allowed, which is judged afterwards, and the time-out.
+    """
+    circumstances = (
+        [plan.engine, plan.precision, plan.runs, plan.launches, plan.warmup, plan.threads],
+        plan.cpu,
+        [facts.device, facts.soc, facts.cores, facts.abi],
+        runner_identity,
+    )
+    return hashlib.sha256(msgspec.json.encode(circumstances)).hexdigest()[:16]

@@ -1,0 +1,183 @@
+"""What bench leaves behind: a record for each launch, a summary for each row of latency.csv."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from asymm_deploy.bench import flags
+from asymm_deploy.errors import ExitCode
+
+SCHEMA_VERSION = 1
+"""Of a line in runs.jsonl; raised when a reader of the former one would misread it."""
+
+Engine = Literal["mnn", "onnxruntime"]
+Precision = Literal["fp32", "fp16"]
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a launch ran, as far as the system tells; None is unknown."""
+
+    device: str
+    """Its id: the host's name, or the phone's serial number."""
+    soc: str | None
+    """The chip: what the processor calls itself on a host."""
+    cpu_max_khz: int | None
+    """Highest clock of the pinned core."""
+    cores: int
+    """How many the device has."""
+    abi: str
+    os: str
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Multiply-accumulates a second in fp32 that the pinned core reached, around the timed loop."""
+
+    before_mac_per_s: float
+    after_mac_per_s: float
+
+
+class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of runs.jsonl: one process that was started, whatever became of it.
+
+    A later line for the same launch (same row, plan, attempt and number) replaces an earlier one.
+    What could not be measured is None. Where the launch failed, ``samples_ns`` is empty and
+    ``error`` says why.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    # what was timed
+    model: str
+    network: str | None
+    scale: str | None
+    multiplier: float | None
+    madds: int | None
+    params: int | None
+    floor_madds: int | None
+    """Multiplications that even the fastest known algorithms can't avoid."""
+    artifact_file: str
+    artifact_sha256: str
+    # where
+    device: str
+    device_facts: DeviceFacts
+    cpu: int | None
+    """The core it was pinned to, the first of them with several threads; None if not pinned."""
+    cpus: tuple[int, ...]
+    """All cores it was pinned to, one a thread."""
+    cpu_before: int | None
+    """The core it was seen on just before the timed loop."""
+    cpu_after: int | None
+    # by what
+    engine: Engine
+    engine_version: str | None
+    runner: str | None
+    runner_version: str | None
+    # how
+    precision: Precision
+    """As asked for."""
+    precision_in_force: str | None
+    threads: int
+    plan_id: str
+    attempt: int
+    """Counts ``--fresh`` and changed circumstances; the highest one of a row is the one in use."""
+    launch: int
+    """0-based."""
+    launches_planned: int
+    runs: int
+    """Timed runs of this launch."""
+    warmup: int
+    # what came of it
+    samples_ns: tuple[int, ...]
+    init_ns: int | None
+    """Load the model and create the session."""
+    peak_memory_mb: float | None
+    """Most resident memory of the runner's process, its interpreter and libraries included."""
+    calibration: Calibration | None
+    wall_ns: int | None
+    """The whole timed loop."""
+    off_core_ns: int | None
+    """Wall time less processor time over the loop, main thread."""
+    waited_ns: int | None
+    """Time ready to run but not running, over the loop, all threads."""
+    steal_ns: int | None
+    """Time that the hypervisor took from the pinned cores, over the loop; 10 ms resolution."""
+    output_sha256: str | None
+    output_error: float | None
+    """Largest difference from the reference output, over the reference's standard deviation.
+
+    Measured once a row; None in the other launches, whose hash must be the same, and where the
+    output or its shape can't be compared at all.
+    """
+    valid: bool
+    flags: tuple[str, ...]
+    allowed: tuple[str, ...]
+    error: str | None
+    exit_code: int
+    """What ``bench`` ends with because of this launch alone: 0 if it is valid."""
+    started_at: str
+    """ISO 8601, UTC."""
+
+
+class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of latency.csv, its columns in order, and what is needed to judge it.
+
+    Times are over all timed runs of the finished launches, pooled; spread and interval are over
+    the medians of launches. None is unknown, and all times are None where every launch failed.
+    """
+
+    model: str
+    network: str | None
+    scale: str | None
+    multiplier: float | None
+    device: str
+    soc: str | None
+    cpu: str | None
+    """The pinned core; ``0+1`` for two. None if not pinned."""
+    cpu_max_khz: int | None
+    precision: Precision
+    """As asked for; a row where it was not in force is flagged ``wrong-precision``."""
+    threads: int
+    engine: Engine
+    engine_version: str | None
+    launches: int
+    """Finished ones."""
+    runs: int
+    """Timed runs in all of them."""
+    latency_mean_ms: float | None
+    latency_median_ms: float | None
+    latency_p90_ms: float | None
+    latency_p99_ms: float | None
+    latency_min_ms: float | None
+    latency_std_ms: float | None
+    launch_spread_percent: float | None
+    """(largest - smallest) / median of the launches' medians; None for a single launch."""
+    ci_low_ms: float | None
+    """95 % interval of the mean of launch medians, from resampling launches."""
+    ci_high_ms: float | None
+    init_ms: float | None
+    """Median over launches."""
+    peak_memory_mb: float | None
+    """Largest over launches."""
+    valid: bool
+    flags: tuple[str, ...]
+    # beyond the columns
+    allowed: tuple[str, ...] = ()
+    reason: str | None = None
+    """Why the row failed, in one line."""
+    failure_code: int = ExitCode.HARNESS
+    """The exit code of a failed row: another one where its export failed."""
+    madds: int | None = None
+    params: int | None = None
+    output_error: float | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What ``bench`` ends with because of this row."""
+        return flags.exit_code(self.flags, self.allowed, ExitCode(self.failure_code))
+
+    @property
+    def flags_text(self) -> str:
+        """The cell under ``flags``: names by spaces, and behind them a failed row's reason."""
+        names = " ".join(self.flags)
+        return f"{names}: {self.reason}" if self.reason else names

@@ -1,0 +1,114 @@
+"""``python -I -m asymm_deploy.bench.runner``: pin, load, warm up, time, report.
+
+The arguments and the lines are the protocol's, see ``asymm_deploy.bench.wire``. Started a thousand
+times in a sweep, so it imports little, and pins itself before it imports the most of that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    from asymm_deploy.bench import wire
+    from asymm_deploy.export.tensors import TensorSpec
+
+_GAVE_UP = 3
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do one launch; return the exit code."""
+    stream = _take_stdout()
+    from asymm_deploy.bench import wire
+    from asymm_deploy.bench.runner.cores import RefusedError
+
+    def send(message: wire.Message) -> None:
+        line = memoryview(wire.encode(message))
+        while line:
+            line = line[os.write(stream, line) :]
+
+    try:
+        _launch(_parse(argv), send)
+    except RefusedError as error:
+        send(wire.Failure(str(error)))
+        return _GAVE_UP
+    except Exception as error:
+        send(wire.Failure(f"{type(error).__name__}: {error}"))
+        raise
+    return 0
+
+
+def _launch(options: Namespace, send: Callable[[wire.Message], None]) -> None:
+    from asymm_deploy.bench.runner import cores
+
+    if options.die_with is not None:
+        cores.die_with(options.die_with)
+    if options.cpu:
+        cores.pin(options.cpu)
+    # BLAS reads these as numpy is imported: the calibration measures one core.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
+    from asymm_deploy.bench.runner.launch import launch
+
+    launch(options, send)
+
+
+def _take_stdout() -> int:
+    """Keep stdout for the protocol alone: whatever else prints there goes to stderr from now on."""
+    stream = os.dup(1)
+    os.dup2(2, 1)
+    return stream
+
+
+def _parse(argv: Sequence[str]) -> Namespace:
+    import argparse
+
+    from asymm_deploy.bench.runner.cores import RefusedError
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise RefusedError(message)
+
+    parser = Parser(prog="runner", allow_abbrev=False)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--engine", required=True, choices=("mnn", "onnxruntime"))
+    parser.add_argument("--runs", required=True, type=int)
+    parser.add_argument("--warmup", required=True, type=int)
+    parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument("--precision", required=True, choices=("fp32", "fp16"))
+    parser.add_argument("--cpu", required=True, type=_cores)
+    parser.add_argument("--input-seed", required=True, type=int)
+    parser.add_argument("--input", action="append", default=[], type=_input)
+    parser.add_argument("--output-values", action="store_true")
+    parser.add_argument("--die-with", type=int)
+    return parser.parse_args(argv)
+
+
+def _cores(text: str) -> tuple[int, ...]:
+    return () if text == "none" else tuple(map(int, text.split(",")))
+
+
+def _input(text: str) -> TensorSpec:
+    from asymm_deploy.export.tensors import TensorSpec
+
+    dtype, shape, name = text.split(":", 2)
+    return TensorSpec(name, tuple(map(int, shape.split(","))) if shape else (), dtype)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without tearing down numpy and the engine, which takes a tenth of a short launch."""
+    import ctypes
+
+    sys.stderr.flush()
+    ctypes.CDLL(None).fflush(None)  # MNN prints through C's buffers
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _leave(main(sys.argv[1:]))

@@ -1,0 +1,317 @@
+"""The command line: parse, call, print; nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asymm_deploy import __version__, console
+from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
+
+if TYPE_CHECKING:
+    from asymm_deploy.export.jobs import Outcome
+    from asymm_deploy.export.request import Request
+    from asymm_deploy.models.source import Source
+    from asymm_deploy.text import Format, Row
+
+app = typer.Typer(
+    name="asymm-deploy",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="From a PyTorch definition to files that are proven equal, and to a latency table.",
+    epilog="Exit codes: 0 good, 1 regression, 2 usage, 3 device or harness, 4 unstable "
+    "measurement, 5 numerics, 6 conversion, 130 interrupted.",
+)
+
+MODEL_HELP = (
+    "A network's name (`asymm-deploy models` lists them), the path of an .onnx file, or "
+    "package.module:callable, which returns an nn.Module."
+)
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help=MODEL_HELP)]
+Table = Annotated[
+    int | None,
+    typer.Option("--table", help="The networks of this table of the paper, instead of names."),
+]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape",
+        metavar="[NAME=]N,C,H,W",
+        help="Shape of an input; repeat it for several inputs. Sets a network's resolution.",
+    ),
+]
+
+
+class TextFormat(StrEnum):
+    """How lists are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+_FORMATS: dict[TextFormat, Format] = {
+    TextFormat.TABLE: "table",
+    TextFormat.CSV: "csv",
+    TextFormat.JSON: "json",
+}
+
+
+class ReportFormat(StrEnum):
+    """How tables of results are written."""
+
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class EngineName(StrEnum):
+    """What runs the model."""
+
+    MNN = "mnn"
+    ONNXRUNTIME = "onnxruntime"
+
+
+class PrecisionName(StrEnum):
+    """Of the arithmetic."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+
+
+def main() -> None:
+    """Run the program; a failure that the user can act on never shows a traceback."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = app(args=list(arguments), prog_name="asymm-deploy", standalone_mode=False)
+    except DeployError as error:
+        console.complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.say("interrupted; what was finished is kept")
+        return ExitCode.INTERRUPTED
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except typer.TyperException as error:
+        return _complain_of_usage(error)
+    if code == ExitCode.INTERRUPTED:
+        console.say("interrupted; what was finished is kept")
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _complain_of_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    message = getattr(error, "format_message", lambda: str(error))()
+    if context is not None and not message:
+        console.say(context.get_help())
+        return ExitCode.USAGE
+    command = context.command_path if context is not None else "asymm-deploy"
+    what = message.replace("\n", " ").rstrip(".")
+    console.complain(UsageError(what[:1].lower() + what[1:], f"try `{command} --help`"))
+    return ExitCode.USAGE
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"asymm-deploy {__version__}")  # noqa: T201  stdout is where data goes
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def models(
+    pattern: Annotated[
+        str | None, typer.Argument(help="A part of the name, or a glob: 'asymmnet_*_100'.")
+    ] = None,
+    output_format: Annotated[
+        TextFormat, typer.Option("--format", help="How to print.")
+    ] = TextFormat.TABLE,
+) -> None:
+    """List the paper's networks with their multiply-adds and parameters.
+
+    Any other width builds as well: asymmnet_large_060 is AsymmNet-Large at 0.6, and _r2 at its
+    end makes the asymmetry rate 2.
+    """
+    from asymm_deploy.models.catalog import catalog
+    from asymm_deploy.text import formatted
+
+    rows: list[Row] = [
+        {
+            "name": entry.name,
+            "input_shape": "x".join(map(str, entry.input_shape)),
+            "madds": entry.madds,
+            "params": entry.params,
+        }
+        for entry in catalog(pattern)
+    ]
+    _out(formatted(rows, _FORMATS[output_format]))
+
+
+@app.command()
+def describe(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    input_shape: InputShape = None,
+    output_format: Annotated[
+        TextFormat, typer.Option("--format", help="How to print.")
+    ] = TextFormat.TABLE,
+) -> None:
+    """Show what a model costs layer by layer, and the split of Table 1 by kind of operator."""
+    from asymm_deploy.describe import described
+    from asymm_deploy.text import formatted
+
+    complexity = described(_sources([model], None, input_shape)[0])
+    rows: list[Row] = [
+        {
+            "layer": layer.name,
+            "operator": layer.operator,
+            "kind": layer.kind,
+            "output_shape": "x".join(map(str, layer.output_shape)),
+            "madds": layer.madds,
+            "params": layer.params,
+        }
+        for layer in complexity.layers
+    ]
+    _out(formatted(rows, _FORMATS[output_format]))
+    depthwise, pointwise, vanilla = complexity.table1_percent()
+    console.say(
+        f"{complexity.madds / 1e6:.2f} M MAdds, {complexity.params / 1e6:.3f} M params; "
+        f"depthwise {depthwise:.1f} %, pointwise (with the classifier) {pointwise:.1f} %, "
+        f"vanilla {vanilla:.1f} %"
+    )
+    if complexity.uncounted:
+        console.say(f"not counted, so the sum is too low: {', '.join(complexity.uncounted)}")
+
+
+@app.command()
+def export(
+    models: Models = None,
+    table: Table = None,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("artifacts"),
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A state_dict as .pt, .pth or .safetensors; for a single model."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of random weights where none are given.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Models at a time; by default one a core.", min=1)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Export what is unchanged, too.")] = False,
+    keep_exported: Annotated[
+        bool,
+        typer.Option("--keep-exported", help="Keep the graph before it is simplified, too."),
+    ] = False,
+    input_shape: InputShape = None,
+) -> None:
+    """Export models to ONNX and MNN, and prove every step equal to the PyTorch module.
+
+    Writes model.onnx, model.mnn, reference.npz and manifest.json to OUT/MODEL/. What is unchanged
+    since the last time is left as it is.
+    """
+    from asymm_deploy.export.request import Request
+
+    sources = _sources(models, table, input_shape)
+    if weights is not None and len(sources) != 1:
+        raise UsageError(
+            f"--weights is for one model, and {len(sources)} are named", "export them one by one"
+        )
+    requests = [
+        Request(source, out, weights, seed, keep_exported=keep_exported) for source in sources
+    ]
+    outcomes = _export(requests, jobs, force=force)
+    _out(_summary(outcomes))
+    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def _export(requests: Sequence[Request], jobs: int | None, *, force: bool) -> list[Outcome]:
+    from asymm_deploy.export.jobs import cores, export_all
+
+    with console.progress("exporting", len(requests)) as advance:
+
+        def tell(outcome: Outcome) -> None:
+            for note in outcome.notes:
+                console.say(f"{outcome.request.text}: {note}")
+            advance(outcome.request.text)
+
+        return export_all(
+            requests,
+            jobs=jobs or cores(),
+            force=force,
+            on_outcome=tell,
+            on_wait=lambda out: console.say(f"waiting for another export to {out} to end"),
+        )
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    from asymm_deploy.text import formatted
+
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            error = outcome.failure
+            console.complain(type(error)(f"{outcome.request.text}: {error.what}", error.hint))
+    rows: list[Row] = []
+    for outcome in outcomes:
+        made = outcome.manifest
+        rows.append(
+            {
+                "model": outcome.request.source.model,
+                "status": outcome.status,
+                "madds_m": f"{made.madds_m:.1f}" if made else "",
+                "params_m": f"{made.params_m:.2f}" if made else "",
+                "spread": f"{made.spread:.2f}" if made else "",
+                "onnx_error": f"{made.stages.onnx.relative_error:.1e}" if made else "",
+                "simplified_error": f"{made.stages.simplified.relative_error:.1e}" if made else "",
+                "mnn_error": f"{made.stages.mnn.relative_error:.1e}" if made else "",
+            }
+        )
+    return formatted(rows, "table")
+
+
+def _sources(
+    models: Sequence[str] | None, table: int | None, input_shapes: Sequence[str] | None
+) -> list[Source]:
+    from asymm_deploy.models import names
+    from asymm_deploy.models.source import parse_input_shapes, resolve
+
+    if bool(models) == (table is not None):
+        raise UsageError(
+            "no model is named" if table is None else "both models and a table are named",
+            "name models, or give --table 5; `asymm-deploy models` lists them",
+        )
+    shapes = parse_input_shapes(input_shapes or ())
+    wanted = names.table(table) if table is not None else tuple(dict.fromkeys(models or ()))
+    sources = [resolve(text, shapes) for text in wanted]
+    folders = [source.model for source in sources]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise UsageError(
+                f"two of the models would be exported to the same folder, {folder}",
+                "export them one at a time, to different --out folders",
+            )
+    return sources
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What goes to stderr: errors with their next step, remarks, and progress while people wait."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from asymm_deploy.errors import DeployError
+
+
+def say(text: str) -> None:
+    """Print a remark for people."""
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def complain(error: DeployError) -> None:
+    """Print what failed and what to try."""
+    say(f"error: {error.what}")
+    say(f"hint: {error.hint}")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without control characters: file and device names may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar with time left on stderr, if that is a terminal; it vanishes when done.
+
+    Yields what to call after each step, with a word on what it was. Drawn only then, never from a
+    thread of its own: that would disturb what is timed.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        auto_refresh=False,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        bar.refresh()
+
+        def advance(what: str) -> None:
+            bar.update(task, advance=1, description=f"{description}: {printable(what)}")
+            bar.refresh()
+
+        yield advance

@@ -1,0 +1,1 @@
+"""PyTorch to ONNX to MNN, one step a file, each step compared with the reference."""

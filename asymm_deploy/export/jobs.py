@@ -1,0 +1,198 @@
+"""Several models at once, each in a process of its own; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from asymm_deploy.errors import ConversionError, DeployError, ExitCode
+from asymm_deploy.export.manifest import Manifest
+from asymm_deploy.export.request import Request
+from asymm_deploy.files import ensure_folder
+
+if TYPE_CHECKING:
+    from asymm_deploy.export.result import Result
+
+TIMEOUT_S = 1800
+"""For one model; the largest of the paper's takes two seconds."""
+
+_WORK_PREFIX = ".work-"
+_HAS_AFFINITY = hasattr(os, "sched_getaffinity")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one request: a manifest or a failure, and remarks for the user."""
+
+    request: Request
+    status: Literal["exported", "unchanged", "failed"]
+    manifest: Manifest | None = None
+    failure: DeployError | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """OK, or what the failure means."""
+        return ExitCode.OK if self.failure is None else self.failure.exit_code
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if _HAS_AFFINITY else os.cpu_count() or 1
+
+
+def export_all(
+    requests: Sequence[Request],
+    *,
+    jobs: int,
+    force: bool = False,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    on_wait: Callable[[Path], None] = lambda _folder: None,
+) -> list[Outcome]:
+    """Export what is missing or stale among ``requests``; return outcomes in their order.
+
+    All requests go to one folder, ``jobs`` at a time. ``on_outcome`` hears of each as it is done;
+    ``on_wait`` if another export is at work in the folder. A KeyboardInterrupt ends the workers
+    and leaves the models that are done. Raises UsageError where the folder can't be written.
+    """
+    out = ensure_folder(requests[0].out, "artifacts")
+    outcomes: dict[int, Outcome] = {}
+
+    def settle(index: int, outcome: Outcome) -> None:
+        outcomes[index] = outcome
+        on_outcome(outcome)
+
+    with _alone_in(out, on_wait):
+        stale = []
+        for index, known in enumerate(_look_at(requests, force=force)):
+            if known is None:
+                stale.append(index)
+            else:
+                settle(index, known)
+        if stale:
+            with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=out) as work:
+                _export_stale(
+                    requests,
+                    stale,
+                    jobs=jobs,
+                    work=Path(work),
+                    settle=settle,
+                )
+    return [outcomes[index] for index in range(len(requests))]
+
+
+def _look_at(requests: Sequence[Request], *, force: bool) -> Iterator[Outcome | None]:
+    """Yield an outcome for each request that needs no work, None for the others.
+
+    Hashing releases Python's lock, so threads make it as fast as the cores and the disk are.
+    """
+
+    def look(request: Request) -> Outcome | None:
+        try:
+            manifest = None if force else request.fresh_manifest()
+        except DeployError as error:
+            return Outcome(request, "failed", failure=error)
+        return None if manifest is None else Outcome(request, "unchanged", manifest)
+
+    with ThreadPoolExecutor(max_workers=cores()) as threads:
+        yield from threads.map(look, requests)
+
+
+def _export_stale(
+    requests: Sequence[Request],
+    stale: Sequence[int],
+    *,
+    jobs: int,
+    work: Path,
+    settle: Callable[[int, Outcome], None],
+) -> None:
+    from pebble import ProcessPool
+
+    workers = min(jobs, len(stale))
+    threads_each = max(1, cores() // workers)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["asymm_deploy.export.worker"])
+    pool = ProcessPool(
+        max_workers=workers,
+        max_tasks=1,  # a fresh process for each model
+        context=context,
+        initializer=_initialise,
+        initargs=(threads_each,),
+    )
+    try:
+        pending: dict[Future[Result], int] = {}
+        for index in stale:
+            pending[pool.schedule(_export, (requests[index], work), timeout=TIMEOUT_S)] = index
+        while pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                index = pending.pop(future)
+                settle(index, _outcome(requests[index], future))
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def _initialise(threads: int) -> None:
+    from asymm_deploy.export import worker
+
+    worker.initialise(threads)
+
+
+def _export(request: Request, work: Path) -> Result:
+    from asymm_deploy.export import worker
+
+    return worker.export(request, work)
+
+
+def _outcome(request: Request, future: Future[Result]) -> Outcome:
+    from pebble import ProcessExpired
+
+    try:
+        result = future.result()
+    except ProcessExpired as error:
+        failure: DeployError = ConversionError(
+            f"the process that exported {request.source.model} died ({_how(error.exitcode)})",
+            "native code of a converter crashed, or memory ran out; try --jobs 1",
+        )
+        return Outcome(request, "failed", failure=failure)
+    except TimeoutError:
+        failure = ConversionError(
+            f"exporting {request.source.model} took over {TIMEOUT_S} s", "simplify the model"
+        )
+        return Outcome(request, "failed", failure=failure)
+    if result.failure is not None:
+        return Outcome(request, "failed", failure=result.failure, notes=result.notes)
+    return Outcome(request, "exported", result.manifest, notes=result.notes)
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"signal {-exit_code}"
+    return f"exit code {exit_code}"
+
+
+@contextmanager
+def _alone_in(out: Path, on_wait: Callable[[Path], None]) -> Iterator[None]:
+    """Hold the folder, so that two exports don't write one model; tidy up after a killed one."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_wait(out)
+        lock.acquire()
+    try:
+        for left in out.glob(f"{_WORK_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        lock.release()

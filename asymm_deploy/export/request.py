@@ -1,0 +1,132 @@
+"""What is asked for: one model's source, weights and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from asymm_deploy.errors import UsageError
+from asymm_deploy.export import freshness, manifest
+from asymm_deploy.export.manifest import DamagedManifestError, Manifest
+from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.files import sha256_of
+from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, Source
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model to be exported; it travels to a worker process."""
+
+    source: Source
+    out: Path
+    """The artifacts folder; the model gets a folder of its own in it."""
+    weights: Path | None = None
+    seed: int = 0
+    weights_sha256: str | None = None
+    """What the weights must be; None takes the file as it is."""
+    keep_exported: bool = False
+    """Also keep the graph as torch exported it, before it was simplified."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files go."""
+        return self.out / self.source.model
+
+    @property
+    def text(self) -> str:
+        """The source as one would type it."""
+        if isinstance(self.source, NamedNetwork):
+            return self.source.spec.name
+        if isinstance(self.source, OnnxFile):
+            return str(self.source.path)
+        return f"{self.source.module}:{self.source.attribute}"
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether random weights or statistics may come from the seed."""
+        return self.weights is None and not isinstance(self.source, OnnxFile)
+
+    def module_inputs(self) -> tuple[TensorSpec, ...]:
+        """Return name and shape of each argument that a module's forward gets, in order."""
+        if isinstance(self.source, NamedNetwork):
+            return (TensorSpec("input", self.source.spec.input_shape),)
+        assert isinstance(self.source, CallableModule)
+        shapes = self.source.input_shapes
+        only = len(shapes) == 1
+        return tuple(
+            TensorSpec(given.name or ("input" if only else f"input_{index}"), given.shape)
+            for index, given in enumerate(shapes)
+        )
+
+    def fingerprint(self) -> str:
+        """Return one hash of everything that the files depend on and that is known beforehand.
+
+        Raises UsageError if the weights or the .onnx file can't be read.
+        """
+        facts: dict[str, object] = {
+            "source": self.text if not isinstance(self.source, OnnxFile) else None,
+            "seed": self.seed if self.uses_seed else None,
+            "weights": self.weights_sha256 or (self.weights and _sha256(self.weights)),
+        }
+        if isinstance(self.source, NamedNetwork):
+            facts["input_shape"] = self.source.spec.input_shape
+        else:
+            facts["input_shapes"] = [[s.name, s.shape] for s in self.source.input_shapes]
+        if isinstance(self.source, OnnxFile):
+            facts["onnx"] = _sha256(self.source.path)
+        return freshness.fingerprint(facts)
+
+    def fresh_manifest(self) -> Manifest | None:
+        """Return the manifest if the files are there, whole and what this request would make.
+
+        Raises UsageError if a newer version of this program made them.
+        """
+        try:
+            found = manifest.load(self.folder)
+        except (FileNotFoundError, DamagedManifestError):
+            return None
+        except OSError as error:
+            raise UsageError(
+                f"can't read {self.folder / manifest.NAME}: {error.strerror or error}",
+                "check the permissions, or give another folder with --out",
+            ) from error
+        if found.fingerprint != self.fingerprint() or not freshness.unchanged(found.sources):
+            return None
+        if self.keep_exported and not (self.folder / manifest.EXPORTED).exists():
+            return None
+        return None if manifest.damaged_files(found, self.folder) else found
+
+
+def as_recorded(source: Source, out: Path) -> Request:
+    """Return the request that made what is in ``out``, or the default one if nothing is there.
+
+    So ``bench`` times the weights that somebody exported, and exports them again where a tool has
+    changed since. Raises UsageError for a manifest that can't be read: which weights it was is
+    then unknown.
+    """
+    request = Request(source, out)
+    try:
+        found = manifest.load(request.folder)
+    except FileNotFoundError:
+        return request
+    except (OSError, DamagedManifestError) as error:
+        raise UsageError(
+            f"{request.folder / manifest.NAME} is damaged: {error}",
+            f"export the model again, with its --weights if it has any: asymm-deploy export "
+            f"{request.text} --out {out} --force",
+        ) from error
+    return replace(
+        request,
+        weights=None if found.weights_path is None else Path(found.weights_path),
+        weights_sha256=found.weights_sha256,
+        seed=found.seed or 0,
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise UsageError(
+            f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
+        ) from error

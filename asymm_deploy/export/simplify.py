@@ -1,0 +1,55 @@
+"""An ONNX model -> the same function in fewer and faster operators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from onnx_ir import from_proto, passes, to_proto
+from onnx_ir.passes import common
+
+from asymm_deploy.errors import ConversionError
+from asymm_deploy.export import fuse
+from asymm_deploy.export.onnx import first_line
+from asymm_deploy.export.tensors import TensorSpec
+
+
+def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
+    """Return ``model`` with shapes fixed, constants folded and the fast operators in place.
+
+    onnxsim folds constants and BatchNorm; ``fuse`` then writes global pooling, hard-sigmoid,
+    hard-swish and the classifier the way MNN runs them fastest; at last nodes and constants that
+    are dead or double go. ``model`` is not changed. Raises ConversionError.
+    """
+    import onnxsim
+
+    shapes = {spec.name: list(spec.shape) for spec in inputs}
+    try:
+        simplified, _ = onnxsim.simplify(model, overwrite_input_shapes=shapes)
+    except Exception as error:
+        raise ConversionError(
+            f"onnxsim can't simplify the graph: {first_line(error)}",
+            "check the .onnx file with onnx.checker, and that its operators are standard ones",
+        ) from error
+    try:
+        fused = _fuse_and_clean(simplified)
+        onnx.checker.check_model(fused)
+        return onnx.shape_inference.infer_shapes(fused, strict_mode=True, data_prop=True)
+    except Exception as error:
+        raise ConversionError(
+            f"the simplified graph is not valid: {first_line(error)}",
+            "this is likely a fault of ours; please report it with the .onnx file",
+        ) from error
+
+
+def _fuse_and_clean(model: onnx.ModelProto) -> onnx.ModelProto:
+    graph = from_proto(model)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(graph)
+    fuse.rewrite(graph)
+    passes.Sequential(
+        common.IdentityEliminationPass(),
+        common.DeduplicateInitializersPass(),
+        common.CommonSubexpressionEliminationPass(),
+        common.RemoveUnusedNodesPass(),
+    )(graph)
+    return to_proto(graph)

@@ -1,0 +1,145 @@
+"""Weights for a network that has none yet, such that a comparison of its outputs can fail.
+
+The outputs of a network fresh from its initialisation hardly depend on its input (by about 1 % of
+their size): a converter could drop half of the layers and the difference would pass for rounding.
+With BatchNorm's statistics taken from data, as in a trained network, the signal reaches the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asymm_deploy.export.inputs import Arrays, parity_probes
+from asymm_deploy.export.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+_ROUNDS = 2
+_MOST_GAIN = 1.0
+"""Largest factor on a squeeze-and-excite's weights: more would amplify rounding as well."""
+"""Sets of probes that the statistics are taken from."""
+
+
+def initialise(module: torch.nn.Module, seed: int) -> None:
+    """Give ``module``'s layers random weights from ``seed``, whatever they had before.
+
+    Convolutions and linear layers: normal, with He et al.'s variance (ICCV 2015, Eq. 10).
+    BatchNorm: scales in [0.5, 1.5] and shifts of deviation 0.2, so that no channel is as good as
+    another and a mix-up shows. What a bottleneck adds to its input has half of that scale, or
+    rounding would grow from block to block until it is as large as the tolerance.
+    """
+    import torch
+    from torch import nn
+
+    from asymm_deploy.models.blocks import Bottleneck
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                fan_in = layer.weight[0].numel()
+                layer.weight.normal_(0.0, (2.0 / fan_in) ** 0.5, generator=generator)
+                if layer.bias is not None:
+                    layer.bias.normal_(0.0, 0.1, generator=generator)
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 1.5, generator=generator)
+                layer.bias.normal_(0.0, 0.2, generator=generator)
+        for block in module.modules():
+            if isinstance(block, Bottleneck):
+                block.project.bn.weight.mul_(0.5)
+
+
+def lacks_statistics(module: torch.nn.Module) -> bool:
+    """Tell whether ``module`` has BatchNorm layers, none of which has ever seen a batch."""
+    layers = _norms(module)
+    return bool(layers) and all(
+        layer.running_mean is not None
+        and layer.running_var is not None
+        and not layer.running_mean.any()
+        and bool((layer.running_var == 1).all())
+        for layer in layers
+    )
+
+
+def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: int) -> None:
+    """Set BatchNorm's running statistics from a batch of random inputs.
+
+    The batch mixes inputs of different statistics, so that what differs between them survives
+    pooling. Squeeze-and-excite has no BatchNorm: its two convolutions are rescaled instead, so that
+    its units are alive and its gates differ from input to input. The module is left in eval mode.
+    """
+    import torch
+
+    from asymm_deploy.models.blocks import SqueezeExcite
+
+    batch = _batch(specs, seed)
+    norms = _norms(module)
+    module.eval()
+    momenta = [layer.momentum for layer in norms]
+    hooks = [
+        layer.register_forward_hook(hook)
+        for gate in module.modules()
+        if isinstance(gate, SqueezeExcite)
+        for layer, hook in ((gate.reduce, _alive), (gate.expand, _varied))
+    ]
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None  # the average over all batches, each as much as any other
+        layer.train()
+    try:
+        with torch.no_grad():
+            module(*batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+        module.eval()
+
+
+def _alive(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+    """Give each unit before the ReLU deviation 1 over the batch, and mean 0.5."""
+    return _standardise(layer, output, mean=0.5, deviation=1.0)
+
+
+def _varied(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+    """Give each gate, before the hard-sigmoid that is linear from -3 to 3, deviation 1."""
+    return _standardise(layer, output, mean=0.0, deviation=0.5)
+
+
+def _standardise(
+    layer: torch.nn.Module, output: torch.Tensor, *, mean: float, deviation: float
+) -> torch.Tensor:
+    """Rescale a convolution's weights, channel by channel, and return what it now gives."""
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    across = (0, 2, 3)
+    scale = (deviation / output.std(dim=across)).clamp_max(_MOST_GAIN)
+    shift = mean - scale * output.mean(dim=across)
+    weight.mul_(scale[:, None, None, None])
+    bias.mul_(scale).add_(shift)
+    return output * scale[:, None, None] + shift[:, None, None]
+
+
+def _norms(module: torch.nn.Module) -> list[torch.nn.modules.batchnorm._BatchNorm]:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
+def _batch(specs: Sequence[TensorSpec], seed: int) -> list[torch.Tensor]:
+    """Stack the probes of other seeds along the batch axis."""
+    import torch
+
+    samples: list[Arrays] = [
+        probe.arrays
+        for number in range(1, _ROUNDS + 1)
+        for probe in parity_probes(specs, seed + number)
+    ]
+    return [
+        torch.from_numpy(np.concatenate([sample[spec.name] for sample in samples]))
+        for spec in specs
+    ]

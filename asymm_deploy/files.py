@@ -1,0 +1,64 @@
+"""Files that appear whole or not at all, and the hashes that tell them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from asymm_deploy.errors import UsageError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes; raise OSError if it can't be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; on success it replaces ``target`` in one step.
+
+    The content is synced before the rename, so that a crash leaves the old file or the new one.
+    On any exception the temporary file is removed and ``target`` stays as it was.
+    """
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    aside = Path(name)
+    try:
+        yield aside
+        aside.chmod(0o666 & ~_umask())
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write ``content`` so that ``target`` is never seen half-written."""
+    with written_aside(target) as aside:
+        aside.write_bytes(content)
+
+
+def ensure_folder(path: Path, purpose: str) -> Path:
+    """Create ``path`` and prove that it can be written; raise UsageError saying why it can't."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"can't write {purpose} to {path}: {error.strerror or error}",
+            "give a folder that you may write to, with space left, with --out",
+        ) from error
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""The networks as plain torch.nn definitions, and what they cost."""

@@ -1,0 +1,262 @@
+"""What a command's MODEL argument means: a network's name, an .onnx file, or module:callable."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from asymm_deploy.errors import UsageError
+from asymm_deploy.models.names import parse
+from asymm_deploy.models.spec import NetSpec, at_resolution
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# 8 GiB of fp32: more is a slip of the finger, and would end in the machine's memory killer.
+_MOST_ELEMENTS = 2**31
+
+# File systems allow 255 bytes, of which temporary files beside the artifacts need some.
+_LONGEST_FOLDER_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """The shape of one input, in elements by axis."""
+
+    name: str | None
+    """The input that it is for; None if it goes by position."""
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedNetwork:
+    """One of our own networks, at the resolution asked for."""
+
+    spec: NetSpec
+
+    @property
+    def model(self) -> str:
+        """The name of the folder of its artifacts."""
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """A non-empty file that calls itself ONNX; nobody has looked inside yet."""
+
+    path: Path
+    input_shapes: tuple[InputShape, ...]
+    """Shapes for its dynamic inputs; may be empty."""
+
+    @property
+    def model(self) -> str:
+        """The name of the folder of its artifacts: the file's stem."""
+        return self.path.stem
+
+
+@dataclass(frozen=True, slots=True)
+class CallableModule:
+    """A callable that returns an nn.Module; not imported yet."""
+
+    module: str
+    """Dotted name of the Python module."""
+    attribute: str
+    """Dotted name of the callable in it."""
+    input_shapes: tuple[InputShape, ...]
+    """The shapes of forward's arguments, at least one."""
+
+    @property
+    def model(self) -> str:
+        """The name of the folder of its artifacts."""
+        return f"{self.module}.{self.attribute}"
+
+
+Source = NamedNetwork | OnnxFile | CallableModule
+
+
+def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
+    """Return what ``text`` names, without importing or reading it.
+
+    A text ending in ``.onnx`` is a file, one with a colon is ``package.module:callable``, anything
+    else is a network's name. Raises UsageError if there is no such file or network, if its name
+    can't be a folder's name, or if ``input_shapes`` don't fit.
+    """
+    shapes = tuple(input_shapes)
+    if text.lower().endswith(".onnx"):
+        return _onnx_file(text, shapes)
+    if ":" in text:
+        return _callable_module(text, shapes)
+    spec = parse(text)
+    if len(shapes) > 1:
+        raise UsageError(
+            f"{spec.name} has one input, but {len(shapes)} shapes are given",
+            "give --input-shape once, 1,3,224,224 for example",
+        )
+    return NamedNetwork(at_resolution(spec, shapes[0].shape) if shapes else spec)
+
+
+def parse_input_shapes(texts: Sequence[str]) -> tuple[InputShape, ...]:
+    """Return the shapes that the ``--input-shape`` options give, in their order.
+
+    Each is ``1,3,224,224`` or ``name=1,3,224,224``. Raises UsageError for sizes that are not
+    positive integers, shapes of more than 2**31 elements, and a name given twice.
+    """
+    shapes = tuple(_input_shape(text) for text in texts)
+    names = [shape.name for shape in shapes if shape.name is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"the shape of input {name!r} is given {names.count(name)} times",
+                "give --input-shape once for each input",
+            )
+    return shapes
+
+
+def load_callable(source: CallableModule) -> nn.Module:
+    """Import and call what ``source`` names; the current folder is importable from then on.
+
+    What the code prints goes to stderr. Raises UsageError, with the cause in one line, if it
+    can't be imported, is missing, is not callable, raises, exits or returns no nn.Module.
+    """
+    from torch import nn
+
+    where = f"{source.module}:{source.attribute}"
+    folder = str(Path.cwd())
+    if folder not in sys.path:  # and it stays: code imports more as it runs
+        sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            found: object = importlib.import_module(source.module)
+        except (Exception, SystemExit) as error:
+            _fail_import(source.module, error)
+        try:
+            for name in source.attribute.split("."):
+                found = getattr(found, name)
+        except Exception as error:
+            raise UsageError(
+                f"{source.module} has no {source.attribute}: {_in_one_line(error)}",
+                f"check the name after the colon in {where}",
+            ) from error
+        if isinstance(found, nn.Module) or not callable(found):
+            raise UsageError(
+                f"{where} is a {type(found).__name__}, not a function that returns an nn.Module",
+                "name a function or a class that takes no arguments",
+            )
+        try:
+            module = found()
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"{where} raised {_in_one_line(error)}",
+                "it is called without arguments; try it in Python, where you see the traceback",
+            ) from error
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            f"{where} returned a {type(module).__name__}, not an nn.Module",
+            "return the torch.nn.Module itself",
+        )
+    return module
+
+
+def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
+    path = Path(text)
+    try:
+        if path.is_dir():
+            raise UsageError(f"{_shown(text)} is a folder", "give the .onnx file in it")
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(
+            f"can't read {_shown(text)}: {reason}", "check the path of the .onnx file"
+        ) from error
+    if size == 0:
+        raise UsageError(f"{_shown(text)} is empty", "export it again")
+    _require_folder_name(path.stem)
+    return OnnxFile(path, shapes)
+
+
+def _callable_module(text: str, shapes: tuple[InputShape, ...]) -> CallableModule:
+    module, _, attribute = text.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise UsageError(
+            f"{_shown(text)} is not of the form package.module:callable",
+            "name a Python module and a callable in it: my_models:make_net",
+        )
+    source = CallableModule(module, attribute, shapes)
+    _require_folder_name(source.model)
+    if not shapes:
+        raise UsageError(
+            f"the input shape of {_shown(text)} is unknown",
+            "give it with --input-shape 1,3,224,224, once for each argument of forward",
+        )
+    return source
+
+
+def _require_folder_name(name: str) -> None:
+    """Refuse names that leave the folder of the artifacts, hide in it, or read as an option."""
+    if (
+        not name.strip()
+        or name[0] in ".-"
+        or not name.isprintable()
+        or "/" in name
+        or "\\" in name
+        or len(name.encode("utf-8", "replace")) > _LONGEST_FOLDER_NAME
+    ):
+        raise UsageError(
+            f"{_shown(name)} can't be the name of a folder of artifacts",
+            "rename the file: no leading dot or dash, no control characters, at most "
+            f"{_LONGEST_FOLDER_NAME} bytes",
+        )
+
+
+def _input_shape(text: str) -> InputShape:
+    name, equals, sizes = text.rpartition("=")
+    if equals and (not name or not name.isprintable()):
+        raise UsageError(
+            f"{_shown(text)} has no input name before the '='",
+            "give --input-shape name=1,3,224,224, or the numbers alone",
+        )
+    numbers = [size.strip() for size in sizes.split(",")]
+    # ASCII digits, and few: int() would take signs and other scripts, and long texts take long.
+    if not all(re.fullmatch(r"0*[1-9][0-9]{0,18}", number) for number in numbers):
+        raise UsageError(
+            f"{_shown(text)} is not a shape of positive integers",
+            "give sizes with commas between them: --input-shape 1,3,224,224",
+        )
+    shape = tuple(map(int, numbers))
+    if prod(shape) > _MOST_ELEMENTS:
+        raise UsageError(
+            f"an input of shape {_shown(text)} has more than 2**31 elements",
+            "give a smaller --input-shape",
+        )
+    return InputShape(name or None, shape)
+
+
+def _fail_import(module: str, error: BaseException) -> NoReturn:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and (module == missing or module.startswith(f"{missing}.")):
+        raise UsageError(
+            f"no Python module named {missing}",
+            "run this in the folder that holds it, or install the package",
+        ) from error
+    raise UsageError(
+        f"importing {module} raised {_in_one_line(error)}",
+        "try it in Python, where you see the traceback",
+    ) from error
+
+
+def _in_one_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {line[:300]}" if line else type(error).__name__
+
+
+def _shown(text: str) -> str:
+    """Quote what the user typed, in a length and an alphabet that a terminal can take."""
+    return repr(text) if len(text) <= 100 else f"{text[:100]!r}..."

@@ -1,0 +1,238 @@
+"""Small real models in both formats, a runner that can be told to misbehave, and records."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnxruntime
+import pytest
+
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.export.tensors import TensorSpec
+
+# Two inputs whose order in the graph is not that of their names, and two outputs likewise.
+GRAPH = """
+<ir_version: 8, opset_import: ["" : 17]>
+two_ended (float[1,3,16,16] right, float[1,8,16,16] left)
+    => (float[1,8,16,16] total, float[1,8,1,1] mean)
+{
+  convolved = Conv<pads=[1,1,1,1]>(right, weight)
+  total = Add(convolved, left)
+  mean = GlobalAveragePool(total)
+}
+"""
+INPUTS = (TensorSpec("right", (1, 3, 16, 16)), TensorSpec("left", (1, 8, 16, 16)))
+
+CONVERT = """
+import sys, _tools
+_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
+                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
+"""
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with model.onnx and model.mnn of the same network."""
+    folder = tmp_path_factory.mktemp("two_ended")
+    model = onnx.parser.parse_model(GRAPH)
+    weight = np.random.default_rng(1).normal(size=(8, 3, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
+    onnx.save(model, folder / "model.onnx")
+    arguments = [str(folder / "model.onnx"), str(folder / "model.mnn")]
+    subprocess.run(
+        [sys.executable, "-I", "-c", CONVERT, *arguments], check=True, capture_output=True
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact(folder: Path) -> Artifact:
+    """The network for MNN, with what ONNX Runtime makes of the bench's input as its reference."""
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    names = [output.name for output in session.get_outputs()]
+    values = session.run(names, bench_inputs(INPUTS, 0))
+    return Artifact(
+        model="two_ended",
+        path=folder / "model.mnn",
+        sha256=sha256(folder / "model.mnn"),
+        inputs=INPUTS,
+        reference=dict(zip(names, values, strict=True)),
+        madds=56_320,
+        floor_madds=56_320,
+        params=216,
+    )
+
+
+@pytest.fixture(scope="session")
+def plan() -> Plan:
+    """Few runs: nothing here is about speed. Noise of this machine is no matter."""
+    return Plan(
+        runs=6,
+        launches=3,
+        warmup=1,
+        launch_timeout_s=60.0,
+        allow=("bimodal", "launch-spread", "stolen-time"),
+    )
+
+
+RUNNER = """\
+#!{python} -IS
+import hashlib, json, os, signal, sys, time
+arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
+cores = arguments["--cpu"]
+cores = [] if cores == "none" else [int(core) for core in cores.split(",")]
+runs = int(arguments["--runs"])
+with open(arguments["--model"], "rb") as file:
+    sha256 = hashlib.sha256(file.read()).hexdigest()
+here = os.path.dirname(os.path.abspath(__file__))
+with open(here + "/started", "a") as file:
+    file.write(str(os.getpid()) + "\\n")
+launch = sum(1 for _ in open(here + "/started")) - 1
+hello = dict(type="hello", protocol=1, runner="fake", runner_version="0", engine="mnn",
+             engine_version="0", abi="none", pid=os.getpid())
+model = dict(type="model", sha256=sha256, input_shape=[1], init_ns=5, memory_mb=1.5,
+             precision=arguments["--precision"], threads=int(arguments["--threads"]))
+cpu = dict(type="cpu", asked=cores, before=(cores or [None])[0], after=(cores or [None])[0])
+calibration = dict(type="calibration", before_mac_per_s=4e10, after_mac_per_s=4e10)
+samples = dict(type="samples", ns=[1_000_000] * runs, wall_ns=1_001_000 * runs,
+               cpu_ns=1_001_000 * runs, waited_ns=0, steal_ns=0)
+output = dict(type="output", sha256="a" * 64)
+done = dict(type="done", count=runs)
+messages = [hello, model, cpu, calibration, samples, output, done]
+def say(*parts):
+    for part in parts:
+        os.write(1, part if isinstance(part, bytes) else json.dumps(part).encode() + b"\\n")
+{body}
+say(*messages)
+"""
+
+
+@pytest.fixture
+def fake_runner(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a runner that reports without running, after ``body`` has had its way with it."""
+
+    def write(body: str) -> Path:
+        path = tmp_path / "fake" / "runner"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(RUNNER.format(python=sys.executable, body=textwrap.dedent(body)))
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def unverified(artifact: Artifact) -> Artifact:
+    """The same file without a reference: a fake runner can't compute what it says."""
+    return Artifact(model="bare", path=artifact.path, sha256=artifact.sha256)
+
+
+@pytest.fixture(scope="session")
+def good() -> LaunchRecord:
+    """A launch with nothing wrong: 100 runs of 10 ms, on a core that does 40 G MAC/s."""
+    return LaunchRecord(
+        model="net",
+        network="asymmnet",
+        scale="large",
+        multiplier=1.0,
+        madds=200_000_000,
+        params=5_000_000,
+        floor_madds=100_000_000,
+        artifact_file="model.mnn",
+        artifact_sha256="0" * 64,
+        device="here",
+        device_facts=DeviceFacts(
+            device="here", soc="chip", cpu_max_khz=3_000_000, cores=2, abi="x86_64", os="Linux 6"
+        ),
+        cpu=1,
+        cpus=(1,),
+        cpu_before=1,
+        cpu_after=1,
+        engine="mnn",
+        engine_version="3.6.1",
+        runner="python",
+        runner_version="0.1.0",
+        precision="fp32",
+        precision_in_force="fp32",
+        threads=1,
+        plan_id="plan",
+        attempt=0,
+        launch=0,
+        launches_planned=3,
+        runs=100,
+        warmup=20,
+        samples_ns=tuple(10_000_000 + 1000 * i for i in range(100)),
+        init_ns=30_000_000,
+        peak_memory_mb=60.0,
+        calibration=Calibration(4e10, 4e10),
+        wall_ns=1_010_000_000,
+        off_core_ns=0,
+        waited_ns=0,
+        steal_ns=0,
+        output_sha256="b" * 64,
+        output_error=1e-6,
+        valid=True,
+        flags=(),
+        allowed=(),
+        error=None,
+        exit_code=0,
+        started_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+@dataclass(frozen=True)
+class Harness:
+    """How to start a bench in a process of its own, to interrupt or kill it."""
+
+    script: str
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", self.script, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def harness() -> Harness:
+    """``start(MODEL, SHA256, RESULTS, LAUNCHES, RUNS, RUNNER or "")``; prints a line a launch."""
+    return Harness(
+        textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from asymm_deploy.bench import measure, store
+        from asymm_deploy.bench.artifact import Artifact
+        from asymm_deploy.bench.host import HostDevice
+        from asymm_deploy.bench.plan import Plan
+        from asymm_deploy.errors import DeployError
+
+        model, sha256, results, launches, runs, runner = sys.argv[1:]
+        plan = Plan(launches=int(launches), runs=int(runs), warmup=0)
+        device = HostDevice(Path(runner) if runner else None)
+        try:
+            with store.opened(Path(results), print) as records:
+                measure.run(device, [Artifact("net", Path(model), sha256)], plan, records,
+                            lambda event: print(event, flush=True))
+        except DeployError as error:
+            print(error.what)
+            sys.exit(error.exit_code)
+        """)
+    )

@@ -1,0 +1,53 @@
+"""A flag decides whether a row is valid and what the process ends with; --allow takes it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from asymm_deploy.bench import flags
+from asymm_deploy.errors import ExitCode, UsageError
+
+
+def test_the_names_are_those_of_the_contract() -> None:
+    assert set(flags.FLAGS) == {
+        *("wrong-core", "wrong-precision", "output-mismatch", "below-floor", "bimodal"),
+        *("launch-spread", "stolen-time", "throttled", "capped-clock", "hot", "battery-low"),
+        *("power-save", "screen-off", "unpinned", "unverified", "failed"),
+    }
+
+
+def test_only_unpinned_and_unverified_leave_a_row_valid() -> None:
+    harmless = {name for name in flags.FLAGS if flags.valid([name], [])}
+    assert harmless == {"unpinned", "unverified"}
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        ([], ExitCode.OK),
+        (["unpinned", "unverified"], ExitCode.OK),
+        (["launch-spread"], ExitCode.UNSTABLE),
+        (["wrong-core", "launch-spread"], ExitCode.HARNESS),
+        (["wrong-core", "output-mismatch"], ExitCode.NUMERICS),
+        (["failed"], ExitCode.HARNESS),
+    ],
+)
+def test_the_worst_flag_gives_the_exit_code(names: list[str], code: ExitCode) -> None:
+    assert flags.exit_code(names, allowed=[]) is code
+
+
+def test_a_failed_row_ends_with_its_own_code() -> None:
+    assert flags.exit_code(["failed"], [], ExitCode.CONVERSION) is ExitCode.CONVERSION
+
+
+def test_what_is_allowed_neither_invalidates_nor_sets_the_exit_code() -> None:
+    names = ["bimodal", "stolen-time"]
+    assert not flags.valid(names, ["bimodal"])
+    assert flags.valid(names, ["bimodal", "stolen-time"])
+    assert flags.exit_code(names, ["bimodal", "stolen-time"]) is ExitCode.OK
+
+
+def test_an_unknown_name_to_allow_is_an_error_that_knows_the_nearest() -> None:
+    with pytest.raises(UsageError, match="'stolentime'") as caught:
+        flags.checked(["stolentime"])
+    assert "stolen-time" in caught.value.hint

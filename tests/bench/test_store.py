@@ -1,0 +1,158 @@
+"""runs.jsonl survives whatever cuts a write short, and nothing that is not ours is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asymm_deploy.bench import store
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import HarnessError, UsageError
+
+
+def launches(good: LaunchRecord, count: int) -> list[LaunchRecord]:
+    return [msgspec.structs.replace(good, launch=number) for number in range(count)]
+
+
+def lines(records: list[LaunchRecord]) -> bytes:
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
+def test_what_was_appended_is_there_again(good: LaunchRecord, tmp_path: Path) -> None:
+    records = launches(good, 3)
+    with store.opened(tmp_path / "new", pytest.fail) as runs:
+        for record in records[:2]:
+            runs.append(record)
+    with store.opened(tmp_path / "new", pytest.fail) as runs:
+        runs.append(records[2])
+        assert list(runs.records) == records
+    assert store.load(tmp_path / "new") == records
+    assert (tmp_path / "new" / store.NAME).read_bytes() == lines(records)
+
+
+def test_a_line_is_on_disk_as_soon_as_it_is_appended(good: LaunchRecord, tmp_path: Path) -> None:
+    with store.opened(tmp_path, pytest.fail) as runs:
+        runs.append(good)
+        assert store.load(tmp_path) == [good]
+
+
+@given(st.data())
+def test_a_write_cut_anywhere_loses_only_that_line(
+    good: LaunchRecord, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    records = launches(good, 3)
+    whole = lines(records)
+    last = len(lines(records[:2]))
+    cut = data.draw(st.integers(last + 1, len(whole) - 1))
+    (folder / store.NAME).write_bytes(whole[:cut])
+    told: list[str] = []
+    with store.opened(folder, told.append) as runs:
+        assert list(runs.records) == records[:2]
+        runs.append(records[2])
+    assert len(told) == 1
+    assert (folder / store.NAME).read_bytes() == whole
+    assert (folder / store.TORN).read_bytes() == whole[last:cut] + b"\n"
+    shutil.rmtree(folder)
+
+
+def test_zeros_that_a_power_cut_left_are_put_aside_too(good: LaunchRecord, tmp_path: Path) -> None:
+    (tmp_path / store.NAME).write_bytes(lines([good]) + bytes(300))
+    told: list[str] = []
+    with store.opened(tmp_path, told.append) as runs:
+        assert list(runs.records) == [good]
+    assert "those 300 bytes" in told[0]
+
+
+def test_reading_alone_skips_a_torn_line_and_mends_nothing(
+    good: LaunchRecord, tmp_path: Path
+) -> None:
+    torn = lines([good, good])[:-5]
+    (tmp_path / store.NAME).write_bytes(torn)
+    assert store.load(tmp_path) == [good]
+    assert (tmp_path / store.NAME).read_bytes() == torn
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda first, second: b"{}\n" + second, "line 1"),
+        (lambda first, second: first + b"garbage\n" + second, "line 2"),
+        (lambda first, second: first[:100] + b"\n" + second, "line 1"),
+        (lambda first, second: first + second[:-10] + b"\xff\xff" + second[-8:], "line 2"),
+        (lambda first, second: first + b"\n" + second, "line 2"),
+        (lambda first, second: b"\x7fELF\x02\x01\n\x00\n", "line 1"),
+        (lambda first, second: b"\x89PNG", "line 1"),
+        (lambda first, second: first + b"no end", "line 2"),
+        (lambda first, second: first + b"[" * 10_000 + b"\n", "line 2"),
+        (lambda first, second: first.replace(b'"schema_version":1', b'"schema_version":2'), "2"),
+    ],
+    ids=[
+        *("empty object", "garbage", "cut in the middle", "not utf-8", "empty line", "binary"),
+        *("binary, no line", "tail not ours", "deep", "newer"),
+    ],
+)
+def test_damage_is_an_error_that_names_the_line_and_changes_nothing(
+    good: LaunchRecord, tmp_path: Path, damage: object, what: str
+) -> None:
+    assert callable(damage)
+    content = damage(lines([good]), lines([good]))
+    (tmp_path / store.NAME).write_bytes(content)
+    with pytest.raises(UsageError, match=what), store.opened(tmp_path, pytest.fail):
+        pytest.fail("it was opened")
+    with pytest.raises(UsageError, match=what):
+        store.load(tmp_path)
+    assert (tmp_path / store.NAME).read_bytes() == content
+    assert not (tmp_path / store.TORN).exists()
+
+
+def test_without_runs_there_is_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no runs\.jsonl"):
+        store.load(tmp_path)
+
+
+def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="can't write results"):
+        store.opened(tmp_path / "file", pytest.fail).__enter__()
+
+
+def test_a_second_bench_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -> None:
+    second = (
+        "import sys; from pathlib import Path; from asymm_deploy.bench import store\n"
+        "store.opened(Path(sys.argv[1]), print).__enter__()"
+    )
+    with store.opened(tmp_path, pytest.fail):
+        tried = subprocess.run(
+            [sys.executable, "-c", second, str(tmp_path)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert tried.returncode != 0
+        assert f"HarnessError: process {os.getpid()}, since 20" in tried.stderr
+    with store.opened(tmp_path, pytest.fail):
+        pass
+
+
+def test_a_full_disk_is_an_error_that_leaves_whole_lines(
+    good: LaunchRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.opened(tmp_path, pytest.fail) as runs:
+        runs.append(good)
+
+        def fail(_handle: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(HarnessError, match="No space left on device"):
+            runs.append(good)
+    assert (tmp_path / store.NAME).read_bytes() == lines([good])

@@ -1,0 +1,91 @@
+"""Equal sides pass, and what differs by more than the tolerance does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asymm_deploy.export.parity import TOLERANCE, compare, spread
+
+RNG = np.random.default_rng(0)
+REFERENCE = [[RNG.standard_normal((1, 50)).astype(np.float32)] for _ in range(8)]
+
+
+def moved(by: float) -> list[list[np.ndarray]]:
+    """The reference with one number of the last input moved by ``by`` deviations."""
+    changed = [[sample[0].astype(np.float64)] for sample in REFERENCE]
+    changed[-1][0][0, 3] += by * np.std(REFERENCE)
+    return changed
+
+
+def test_a_side_equals_itself() -> None:
+    report = compare(REFERENCE, REFERENCE)
+    assert (report.max_abs_error, report.relative_error) == (0.0, 0.0)
+    assert report.cosine == pytest.approx(1.0)
+    assert report.samples == 8
+    assert report.passed
+
+
+@given(st.floats(0.01, 100))
+def test_the_tolerance_is_a_share_of_the_deviation_whatever_the_unit(unit: float) -> None:
+    for by, passes in ((0.9 * TOLERANCE, True), (1.1 * TOLERANCE, False)):
+        scaled = [[unit * a[0].astype(np.float64)] for a in REFERENCE]
+        other = [[unit * a[0]] for a in moved(by)]
+        assert compare(scaled, other).passed is passes
+
+
+def test_an_argmax_that_differs_fails_however_small_the_difference() -> None:
+    ours = [[np.array([[1.0, 1.0 - 4e-5, -1.0]])]] * 8
+    theirs = [[np.array([[1.0 - 4e-5, 1.0, -1.0]])]] * 8
+    report = compare(ours, theirs)
+    assert report.relative_error <= TOLERANCE
+    assert report.argmax_agreement == 0.0
+    assert not report.passed
+
+
+def test_a_tie_counts_as_agreement() -> None:
+    ours = [[np.array([[1.0, 1.0, -1.0]])]]
+    theirs = [[np.array([[1.0 - 1e-7, 1.0, -1.0]])]]
+    assert compare(ours, theirs).argmax_agreement == 1.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_fails_on_either_side(bad: float) -> None:
+    spoilt = moved(0.0)
+    spoilt[0][0][0, 0] = bad
+    assert not compare(REFERENCE, spoilt).passed
+    assert not compare(spoilt, REFERENCE).passed
+    assert not compare(spoilt, spoilt).passed
+    assert spread(spoilt) == 0.0
+
+
+def test_other_shapes_and_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        compare(REFERENCE, [[a[0].reshape(5, 10)] for a in REFERENCE])
+    with pytest.raises(ValueError, match="outputs"):
+        compare(REFERENCE, [[a[0], a[0]] for a in REFERENCE])
+    with pytest.raises(ValueError, match="results"):
+        compare(REFERENCE, REFERENCE[:-1])
+
+
+def test_every_output_counts_not_only_the_first() -> None:
+    two = [[a[0], a[0]] for a in REFERENCE]
+    wrong = [[a[0], b[0]] for a, b in zip(REFERENCE, moved(0.01), strict=True)]
+    assert not compare(two, wrong).passed
+
+
+def test_a_constant_output_may_not_differ_at_all() -> None:
+    ours = [[np.full((1, 4), 3.0)]] * 3
+    assert compare(ours, ours).passed
+    assert not compare(ours, [[np.full((1, 4), 3.0 + 1e-6)]] * 3).passed
+
+
+def test_spread_is_zero_without_and_large_with_dependence_on_the_input() -> None:
+    assert spread([[np.ones((1, 4))]] * 8) == 0.0
+    assert spread(REFERENCE) == pytest.approx(1.0, abs=0.2)
+    hardly = [[100.0 + a[0]] for a in REFERENCE]
+    assert spread(hardly) == pytest.approx(0.01, rel=0.3)
+    anchors = [[a[0], np.ones(3)] for a in REFERENCE]
+    assert spread(anchors) == spread(REFERENCE)

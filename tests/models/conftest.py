@@ -1,0 +1,29 @@
+"""What the tests of the networks share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+PAPER = Path(__file__).parents[1] / "data" / "paper"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Keep torch's threads from waiting for one another, busily, where tests run side by side."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def paper_table() -> Callable[[int], list[dict[str, str]]]:
+    """Read a table of the paper, typed in row by row."""
+
+    def read(number: int) -> list[dict[str, str]]:
+        with (PAPER / f"table{number}.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return read
