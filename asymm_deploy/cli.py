@@ -240,6 +240,121 @@ def export(
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
 
 
+@app.command()
+def bench(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...", help=MODEL_HELP + " Or a .mnn file, which is timed as it is."
+        ),
+    ] = None,
+    table: Table = None,
+    device: Annotated[str, typer.Option(help="Where to time: host is this machine.")] = "host",
+    engine: Annotated[EngineName, typer.Option(help="What runs the model.")] = EngineName.MNN,
+    runs: Annotated[int, typer.Option(help="Timed runs of a model, over all launches.")] = 1000,
+    launches: Annotated[int, typer.Option(help="Processes that share the runs.")] = 10,
+    warmup: Annotated[int, typer.Option(help="Runs of a launch before the timed ones.")] = 20,
+    threads: Annotated[int, typer.Option(help="Threads, each on a core of its own.")] = 1,
+    cpu: Annotated[
+        str, typer.Option(metavar="auto|N", help="Core to pin to; auto takes a quiet one.")
+    ] = "auto",
+    precision: Annotated[
+        PrecisionName, typer.Option(help="Of the arithmetic; what is in force is read back.")
+    ] = PrecisionName.FP32,
+    runner: Annotated[
+        Path | None, typer.Option(help="A program that speaks the runner's protocol.")
+    ] = None,
+    launch_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A launch that takes longer has hung.")
+    ] = 300.0,
+    artifacts: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("artifacts"),
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Time what is measured, too.")] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FLAG", help="A flag that leaves a row valid; may be repeated."),
+    ] = None,
+    input_shape: InputShape = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="How to print the table.")
+    ] = ReportFormat.MARKDOWN,
+) -> None:
+    """Time models: pinned to one core, each launch a new process, models in turn.
+
+    Exports first what is missing or stale. Every launch is added to OUT/runs.jsonl as it ends; the
+    same command goes on where it stopped. Writes OUT/latency.csv, and OUT/tableN.csv with --table.
+    """
+    from asymm_deploy import benching
+    from asymm_deploy.bench.plan import Plan
+
+    plan = Plan(
+        engine=engine.value,
+        precision=precision.value,
+        runs=runs,
+        launches=launches,
+        warmup=warmup,
+        threads=threads,
+        cpu=_core(cpu),
+        allow=tuple(allow or ()),
+        launch_timeout_s=launch_timeout,
+        fresh=fresh,
+    )
+    names = list(dict.fromkeys(models or ()))
+    bare = [Path(name) for name in names if name.endswith(".mnn")]
+    named = [name for name in names if not name.endswith(".mnn")]
+    sources = [] if bare and not named and table is None else _sources(named, table, input_shape)
+    home = benching.device(device, runner)
+    subjects = [
+        *benching.bare_files(bare, plan),
+        *benching.exported_models(sources, artifacts, plan, _export),
+    ]
+    rows = benching.time_all(home, subjects, plan, out)
+    _out(benching.written(rows, table, out, plan, output_format.value))
+    raise typer.Exit(worst([row.exit_code for row in rows]))
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="The folder that bench wrote.")] = Path("results"),
+    table: Annotated[
+        int | None, typer.Option("--table", help="A table of the paper: 1, 3, 4, 5 or 6.")
+    ] = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="How to write the table.")
+    ] = ReportFormat.MARKDOWN,
+    out: Annotated[Path | None, typer.Option(help="A file to write instead of stdout.")] = None,
+    device: Annotated[str | None, typer.Option(help="Results of this device only.")] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Of this engine only.")] = None,
+    precision: Annotated[PrecisionName | None, typer.Option(help="Of this one only.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of this number of threads only.")] = None,
+) -> None:
+    """Write a table of results: the latencies, or a table of the paper with ours beside it.
+
+    Tables 1, 3 and 4 are counts alone and need no results.
+    """
+    from asymm_deploy.report import tables
+    from asymm_deploy.report.choose import Choice
+
+    choice = Choice(
+        device, engine.value if engine else None, precision.value if precision else None, threads
+    )
+    rows = [] if table in tables.COUNTS_ALONE else tables.rows_in(results)
+    text = tables.report(table, rows, choice, output_format.value)
+    if out is None:
+        _out(text)
+    else:
+        tables.write(out, text)
+        console.say(f"wrote {out}")
+
+
+def _core(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--cpu {text} is no core", "give a core's number, or auto")
+    return int(text)
+
+
 def _export(requests: Sequence[Request], jobs: int | None, *, force: bool) -> list[Outcome]:
     from asymm_deploy.export.jobs import cores, export_all
 

@@ -1,0 +1,1 @@
+"""Records -> DataFrame -> CSV, Markdown and HTML."""

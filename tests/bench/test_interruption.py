@@ -23,8 +23,8 @@ class Harness(Protocol):
     def start(self, *arguments: object) -> subprocess.Popen[str]: ...
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
+def until(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -47,6 +47,11 @@ def alive(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
@@ -85,13 +90,14 @@ def test_kill_9_keeps_finished_launches_and_ends_the_real_runner(
     artifact: Artifact, harness: Harness, tmp_path: Path
 ) -> None:
     bare = (artifact.path, artifact.sha256, tmp_path)
-    # The first bench would run for hours: what it was doing when it was killed is no accident.
+    # The first bench would take minutes: it is killed well within its first timed loop.
     with harness.start(*bare, 2, 2_000_000, "") as bench:
         until(lambda: bool(children(bench.pid)))
         (runner,) = children(bench.pid)
+        until(lambda: processor_seconds(runner) > 2.0)
         bench.kill()
         bench.wait(DEADLINE_S)
-    until(lambda: not alive(runner))
+    until(lambda: not alive(runner), seconds=5.0)
     assert count_lines(tmp_path) == 0
 
     with harness.start(*bare, 40, 40, "") as bench:
