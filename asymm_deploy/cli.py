@@ -87,11 +87,12 @@ class PrecisionName(StrEnum):
 
 
 def main() -> None:
-    """Run the program; a failure that the user can act on never shows a traceback."""
-    sys.exit(_run(sys.argv[1:]))
+    """Run the program with the process's arguments."""
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code. What the user can act on never shows a traceback."""
     try:
         code = app(args=list(arguments), prog_name="asymm-deploy", standalone_mode=False)
     except DeployError as error:

@@ -24,4 +24,16 @@ def formatted(rows: Sequence[Row], output_format: Format) -> str:
         return buffer.getvalue()
     from tabulate import tabulate
 
-    return tabulate(list(rows), headers="keys", tablefmt="simple", intfmt=",")
+    if not rows:
+        return ""
+    numbers = [all(isinstance(row[key], int) for row in rows) for key in rows[0]]
+    return tabulate(
+        [[_shown(cell) for cell in row.values()] for row in rows],
+        headers=list(rows[0]),
+        disable_numparse=True,
+        colalign=["right" if number else "left" for number in numbers],
+    )
+
+
+def _shown(cell: str | int) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else cell

@@ -47,7 +47,7 @@ FLAGS = {
         Flag("battery-low", _UNSTABLE, "the battery was too low for full speed"),
         Flag("power-save", _UNSTABLE, "power-save mode was on"),
         Flag("screen-off", _UNSTABLE, "the screen was off, which lets a phone slow down"),
-        Flag("unpinned", _OK, "this system can't pin a process to a core, or was asked not to"),
+        Flag("unpinned", _OK, "this system can't pin a process to a core"),
         Flag("unverified", _OK, "there is no reference output to compare with"),
     )
 }

@@ -12,7 +12,8 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-PROTOCOL = 1
+from asymm_deploy.bench.protocol import PROTOCOL
+
 MAX_RUNS = 1_000_000
 MAX_STREAM_BYTES = 256 * 2**20
 """Longest stream that is looked at: a large output's values, several times over."""
@@ -134,11 +135,6 @@ class WireError(Exception):
 
 class RunnerError(WireError):
     """The runner itself said why there is no result."""
-
-
-def encode(message: Message) -> bytes:
-    """Return the message's line."""
-    return msgspec.json.encode(message) + b"\n"
 
 
 def parse(stream: bytes) -> Report:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,12 @@ def _outcome(request: Request, future: Future[Result]) -> Outcome:
     except TimeoutError:
         failure = ConversionError(
             f"exporting {request.source.model} took over {TIMEOUT_S} s", "simplify the model"
+        )
+        return Outcome(request, "failed", failure=failure)
+    except (BrokenProcessPool, OSError, EOFError) as error:
+        failure = ConversionError(
+            f"no process could be started to export {request.source.model}: {error!r}",
+            "what stands above says why; memory and the limit on processes are the usual causes",
         )
         return Outcome(request, "failed", failure=failure)
     if result.failure is not None:

@@ -55,16 +55,17 @@ def export(request: Request, work: Path, notes: list[str]) -> Manifest:
     """
     try:
         with tempfile.TemporaryDirectory(dir=work) as name:
-            return _export(request, Path(name), notes)
+            try:
+                return _export(request, Path(name), notes)
+            except (ConversionError, NumericsError) as error:
+                # Converters hide that the disk is full, or cut their file short and say nothing.
+                if shutil.disk_usage(name).free < _LEAST_FREE_BYTES:
+                    raise _no_room(request, "no space left on device") from error
+                raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         raise _no_room(request, str(error.strerror)) from error
-    except (ConversionError, NumericsError) as error:
-        # MNN's converter and others cut a file short on a full disk, and say nothing.
-        if shutil.disk_usage(work).free < _LEAST_FREE_BYTES:
-            raise _no_room(request, "no space left on device") from error
-        raise
 
 
 _LEAST_FREE_BYTES = 1 << 20
@@ -127,7 +128,7 @@ def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
         weights=reference.weights,
         seed=request.seed if request.uses_seed else None,
         weights_path=str(request.weights) if request.weights else None,
-        weights_sha256=sha256_of(request.weights) if request.weights else None,
+        weights_sha256=request.hash_of_weights(),
         statistics_set=reference.statistics_set,
         reference=reference.name,
         spread=_spread(reference),
@@ -155,7 +156,7 @@ def _build(request: Request) -> torch.nn.Module:
         assert isinstance(request.source, CallableModule)
         module = load_callable(request.source)
     if request.weights is not None:
-        if request.weights_sha256 not in (None, sha256_of(request.weights)):
+        if request.weights_sha256 not in (None, request.hash_of_weights()):
             raise UsageError(
                 f"{request.weights} is not the file that {request.text} was exported from",
                 f"export it again: asymm-deploy export {request.text} --weights FILE",

@@ -27,6 +27,14 @@ class Request:
     keep_exported: bool = False
     """Also keep the graph as torch exported it, before it was simplified."""
 
+    def __post_init__(self) -> None:
+        """Refuse weights for a file that brings its own."""
+        if self.weights is not None and isinstance(self.source, OnnxFile):
+            raise UsageError(
+                f"{self.source.path} has its weights in it, and --weights gives others",
+                "leave --weights out, or name the network or callable that they are for",
+            )
+
     @property
     def folder(self) -> Path:
         """Where the model's files go."""
@@ -58,6 +66,10 @@ class Request:
             for index, given in enumerate(shapes)
         )
 
+    def hash_of_weights(self) -> str | None:
+        """Return the SHA-256 of the file of weights, if there is one, as it is now."""
+        return None if self.weights is None else _sha256(self.weights)
+
     def fingerprint(self) -> str:
         """Return one hash of everything that the files depend on and that is known beforehand.
 
@@ -66,7 +78,7 @@ class Request:
         facts: dict[str, object] = {
             "source": self.text if not isinstance(self.source, OnnxFile) else None,
             "seed": self.seed if self.uses_seed else None,
-            "weights": self.weights_sha256 or (self.weights and _sha256(self.weights)),
+            "weights": self.weights_sha256 or self.hash_of_weights(),
         }
         if isinstance(self.source, NamedNetwork):
             facts["input_shape"] = self.source.spec.input_shape
@@ -79,8 +91,10 @@ class Request:
     def fresh_manifest(self) -> Manifest | None:
         """Return the manifest if the files are there, whole and what this request would make.
 
-        Raises UsageError if a newer version of this program made them.
+        Raises UsageError if a newer version of this program made them, and for inputs that can't
+        be read.
         """
+        wanted = self.fingerprint()  # first, since it finds what can't be read
         try:
             found = manifest.load(self.folder)
         except (FileNotFoundError, DamagedManifestError):
@@ -90,7 +104,7 @@ class Request:
                 f"can't read {self.folder / manifest.NAME}: {error.strerror or error}",
                 "check the permissions, or give another folder with --out",
             ) from error
-        if found.fingerprint != self.fingerprint() or not freshness.unchanged(found.sources):
+        if found.fingerprint != wanted or not freshness.unchanged(found.sources):
             return None
         if self.keep_exported and not (self.folder / manifest.EXPORTED).exists():
             return None

@@ -1,7 +1,7 @@
 """Weights for a network that has none yet, such that a comparison of its outputs can fail.
 
-The outputs of a network fresh from its initialisation hardly depend on its input (by about 1 % of
-their size): a converter could drop half of the layers and the difference would pass for rounding.
+The outputs of a network fresh from torch's initialisation hardly depend on its input (by about a
+millionth of their size): a converter could drop half of the layers and the difference would pass for rounding.
 With BatchNorm's statistics taken from data, as in a trained network, the signal reaches the end.
 """
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 _ROUNDS = 2
+"""Sets of probes that the statistics are taken from."""
+
 _MOST_GAIN = 1.0
 """Largest factor on a squeeze-and-excite's weights: more would amplify rounding as well."""
-"""Sets of probes that the statistics are taken from."""
 
 
 def initialise(module: torch.nn.Module, seed: int) -> None:
@@ -102,12 +103,12 @@ def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: i
 
 
 def _alive(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each unit before the ReLU deviation 1 over the batch, and mean 0.5."""
+    """Give each unit before the ReLU deviation 1 over the batch, if that shrinks it, and mean 0.5."""
     return _standardise(layer, output, mean=0.5, deviation=1.0)
 
 
 def _varied(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each gate, before the hard-sigmoid that is linear from -3 to 3, deviation 1."""
+    """Give each gate, before the hard-sigmoid that is linear from -3 to 3, deviation 0.5."""
     return _standardise(layer, output, mean=0.0, deviation=0.5)
 
 

@@ -77,23 +77,6 @@ def test_a_newer_runner_may_say_more() -> None:
     assert wire.parse(changed(2, temperature=41.5)) == wire.parse(stream(*MESSAGES))
 
 
-def test_what_we_encode_we_parse() -> None:
-    report = wire.parse(stream(*MESSAGES))
-    again = b"".join(
-        wire.encode(message)
-        for message in (
-            report.hello,
-            report.model,
-            report.cpu,
-            report.calibration,
-            report.samples,
-            report.output,
-            wire.Done(count=2),
-        )
-    )
-    assert wire.parse(again) == report
-
-
 @pytest.mark.parametrize(
     ("sent", "why"),
     [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asymm_deploy.export.parity import TOLERANCE, compare, spread
+from asymm_deploy.export.parity import TOLERANCE, Array, compare, spread
 
 RNG = np.random.default_rng(0)
 REFERENCE = [[RNG.standard_normal((1, 50)).astype(np.float32)] for _ in range(8)]
@@ -87,5 +87,5 @@ def test_spread_is_zero_without_and_large_with_dependence_on_the_input() -> None
     assert spread(REFERENCE) == pytest.approx(1.0, abs=0.2)
     hardly = [[100.0 + a[0]] for a in REFERENCE]
     assert spread(hardly) == pytest.approx(0.01, rel=0.3)
-    anchors = [[a[0], np.ones(3)] for a in REFERENCE]
+    anchors: list[list[Array]] = [[a[0], np.ones(3)] for a in REFERENCE]
     assert spread(anchors) == spread(REFERENCE)

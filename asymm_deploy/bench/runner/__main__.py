@@ -6,15 +6,16 @@ times in a sweep, so it imports little, and pins itself before it imports the mo
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from asymm_deploy.bench import wire
+    from asymm_deploy.bench.runner.launch import Send
     from asymm_deploy.export.tensors import TensorSpec
 
 _GAVE_UP = 3
@@ -23,26 +24,29 @@ _GAVE_UP = 3
 def main(argv: Sequence[str]) -> int:
     """Do one launch; return the exit code."""
     stream = _take_stdout()
-    from asymm_deploy.bench import wire
+    gc.disable()  # nothing here is collected that a launch would miss, and imports are faster
+    import json
+
     from asymm_deploy.bench.runner.cores import RefusedError
 
-    def send(message: wire.Message) -> None:
-        line = memoryview(wire.encode(message))
-        while line:
-            line = line[os.write(stream, line) :]
+    def send(kind: str, fields: Mapping[str, object]) -> None:
+        line = json.dumps({"type": kind, **fields}, separators=(",", ":")) + "\n"
+        rest = memoryview(line.encode())
+        while rest:
+            rest = rest[os.write(stream, rest) :]
 
     try:
         _launch(_parse(argv), send)
     except RefusedError as error:
-        send(wire.Failure(str(error)))
+        send("error", {"reason": str(error)})
         return _GAVE_UP
     except Exception as error:
-        send(wire.Failure(f"{type(error).__name__}: {error}"))
+        send("error", {"reason": f"{type(error).__name__}: {error}"})
         raise
     return 0
 
 
-def _launch(options: Namespace, send: Callable[[wire.Message], None]) -> None:
+def _launch(options: Namespace, send: Send) -> None:
     from asymm_deploy.bench.runner import cores
 
     if options.die_with is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import platform
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 import asymm_deploy
-from asymm_deploy.bench import wire
+from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.bench.runner import cores
 from asymm_deploy.bench.runner.calibration import Multiplier
 from asymm_deploy.bench.runner.cores import RefusedError
@@ -27,19 +27,28 @@ from asymm_deploy.export.tensors import TensorSpec
 _CLOCK = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
 
 
-def launch(options: Namespace, send: Callable[[wire.Message], None]) -> None:
-    """Load, warm up, time and send each message as soon as that can't disturb anything."""
+Send: TypeAlias = Callable[[str, Mapping[str, object]], None]
+"""Writes a message: its type, and its other fields."""
+
+
+def launch(options: Namespace, send: Send) -> None:
+    """Load, warm up, time and send each message as soon as that can't disturb anything.
+
+    The messages are those of ``asymm_deploy.bench.wire``, field by field; importing their
+    definitions would take longer than a run of a small model.
+    """
     version, load = _engine(options)
     send(
-        wire.Hello(
-            protocol=wire.PROTOCOL,
-            runner="python",
-            runner_version=asymm_deploy.__version__,
-            engine=options.engine,
-            engine_version=version,
-            abi=platform.machine(),
-            pid=os.getpid(),
-        )
+        "hello",
+        {
+            "protocol": PROTOCOL,
+            "runner": "python",
+            "runner_version": asymm_deploy.__version__,
+            "engine": options.engine,
+            "engine_version": version,
+            "abi": os.uname().machine,
+            "pid": os.getpid(),
+        },
     )
     model = _load(options.model, load)
     session = model.session
@@ -49,14 +58,15 @@ def launch(options: Namespace, send: Callable[[wire.Message], None]) -> None:
     for _ in range(options.warmup):
         session.run()
     send(
-        wire.Model(
-            sha256=model.sha256,
-            input_shape=specs[0].shape,
-            init_ns=model.init_ns,
-            memory_mb=cores.peak_memory_mb(),
-            precision=session.precision,
-            threads=session.threads,
-        )
+        "model",
+        {
+            "sha256": model.sha256,
+            "input_shape": specs[0].shape,
+            "init_ns": model.init_ns,
+            "memory_mb": cores.peak_memory_mb(),
+            "precision": session.precision,
+            "threads": session.threads,
+        },
     )
     multiplier = Multiplier()
     rate_before = multiplier.mac_per_s()
@@ -64,11 +74,11 @@ def launch(options: Namespace, send: Callable[[wire.Message], None]) -> None:
     samples = _timed(session, options.runs, options.cpu)
     core_after = cores.core_now()
     rate_after = multiplier.mac_per_s()
-    send(wire.Cpu(asked=options.cpu, before=core_before, after=core_after))
-    send(wire.Calibrated(before_mac_per_s=rate_before, after_mac_per_s=rate_after))
-    send(samples)
-    send(_output(session.outputs(), with_values=options.output_values))
-    send(wire.Done(count=len(samples.ns)))
+    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
+    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
+    send("samples", samples)
+    send("output", _output(session.outputs(), with_values=options.output_values))
+    send("done", {"count": options.runs})
 
 
 class _Loaded(NamedTuple):
@@ -123,13 +133,11 @@ def _check_inputs(asked: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> N
         raise RefusedError(f"the model's inputs are {there}, not {wanted}")
 
 
-def _timed(session: Session, runs: int, cpus: Sequence[int]) -> wire.Samples:
+def _timed(session: Session, runs: int, cpus: Sequence[int]) -> dict[str, object]:
     """Time ``runs`` runs, one by one, with nothing else in the loop."""
     samples = [0] * runs
     run, clock = session.run, time.clock_gettime_ns
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    assert not gc.isenabled()  # a collection in the loop would be timed with it
     waited, stolen = cores.waited_ns(), cores.steal_ns(cpus)
     cpu_start = time.thread_time_ns()
     wall_start = clock(_CLOCK)
@@ -139,13 +147,13 @@ def _timed(session: Session, runs: int, cpus: Sequence[int]) -> wire.Samples:
         samples[index] = clock(_CLOCK) - start
     wall_ns = clock(_CLOCK) - wall_start
     cpu_ns = time.thread_time_ns() - cpu_start
-    return wire.Samples(
-        ns=tuple(samples),
-        wall_ns=wall_ns,
-        cpu_ns=cpu_ns,
-        waited_ns=_since(waited, cores.waited_ns()),
-        steal_ns=_since(stolen, cores.steal_ns(cpus)),
-    )
+    return {
+        "ns": samples,
+        "wall_ns": wall_ns,
+        "cpu_ns": cpu_ns,
+        "waited_ns": _since(waited, cores.waited_ns()),
+        "steal_ns": _since(stolen, cores.steal_ns(cpus)),
+    }
 
 
 def _since(before: int | None, after: int | None) -> int | None:
@@ -154,7 +162,7 @@ def _since(before: int | None, after: int | None) -> int | None:
     return max(0, after - before)
 
 
-def _output(outputs: dict[str, Array], *, with_values: bool) -> wire.Output:
+def _output(outputs: dict[str, Array], *, with_values: bool) -> dict[str, object]:
     values = {
         name: np.ascontiguousarray(outputs[name], "<f4").tobytes()
         for name in sorted(outputs, key=str.encode)
@@ -162,4 +170,7 @@ def _output(outputs: dict[str, Array], *, with_values: bool) -> wire.Output:
     digest = hashlib.sha256()
     for value in values.values():
         digest.update(value)
-    return wire.Output(sha256=digest.hexdigest(), values=values if with_values else None)
+    if not with_values:
+        return {"sha256": digest.hexdigest()}
+    encoded = {name: b64encode(value).decode() for name, value in values.items()}
+    return {"sha256": digest.hexdigest(), "values": encoded}
