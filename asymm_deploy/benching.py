@@ -71,7 +71,14 @@ def _subject(outcome: Outcome, plan: Plan) -> Artifact | Missing:
         network=spec.family if spec else None,
         scale=spec.scale if spec else None,
         multiplier=spec.width if spec else None,
+        input_shape=_first_shape(source),
     )
+
+
+def _first_shape(source: Source) -> tuple[int, ...] | None:
+    if isinstance(source, NamedNetwork):
+        return source.spec.input_shape
+    return source.input_shapes[0].shape if source.input_shapes else None
 
 
 def time_all(

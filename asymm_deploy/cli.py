@@ -339,7 +339,7 @@ def report(
     choice = Choice(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
-    rows = [] if table in tables.COUNTS_ALONE else tables.rows_in(results)
+    rows = [] if table in tables.COUNTS_ALONE else tables.rows_in(results, console.say)
     text = tables.report(table, rows, choice, output_format.value)
     if out is None:
         _out(text)

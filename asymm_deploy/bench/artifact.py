@@ -38,6 +38,11 @@ class Artifact:
     scale: str | None = None
     multiplier: float | None = None
 
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Of the first input, where the inputs are known."""
+        return self.inputs[0].shape if self.inputs else None
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -50,6 +55,7 @@ class Missing:
     network: str | None = None
     scale: str | None = None
     multiplier: float | None = None
+    input_shape: tuple[int, ...] | None = None
 
 
 def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artifact:

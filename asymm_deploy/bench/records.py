@@ -54,6 +54,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: float | None
     madds: int | None
     params: int | None
+    input_shape: tuple[int, ...] | None = None
+    """Of the first input; None for a bare model file."""
     floor_madds: int | None
     """Multiplications that even the fastest known algorithms can't avoid."""
     artifact_file: str
@@ -169,7 +171,11 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The exit code of a failed row: another one where its export failed."""
     madds: int | None = None
     params: int | None = None
+    input_shape: tuple[int, ...] | None = None
     output_error: float | None = None
+    first_started_at: str = ""
+    """Of its launches, the failed ones included; ISO 8601, UTC."""
+    last_started_at: str = ""
 
     @property
     def exit_code(self) -> ExitCode:

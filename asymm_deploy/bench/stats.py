@@ -62,23 +62,24 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         failure_code=failed[-1].exit_code if failed else ExitCode.HARNESS,
         madds=shown.madds,
         params=shown.params,
+        input_shape=shown.input_shape,
         output_error=max(
             (r.output_error for r in finished if r.output_error is not None), default=None
         ),
+        first_started_at=min(record.started_at for record in records),
+        last_started_at=max(record.started_at for record in records),
     )
 
 
 def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
-    """Return a row for each model, device, engine, precision and number of threads.
+    """Return a row for each model, input shape, device, engine, precision and number of threads.
 
     It is made of the launches that were measured last under the same circumstances; the rows are
     in the order in which they first appear. ``records`` are in the order of runs.jsonl.
     """
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
-        row = rows.setdefault(
-            (record.model, record.device, record.engine, record.precision, record.threads), {}
-        )
+        row = rows.setdefault(_row_of(record), {})
         launches = row.pop(circumstances(record), {})
         launches[record.launch] = record
         row[circumstances(record)] = launches  # now the last one
@@ -87,6 +88,11 @@ def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
         for row in rows.values()
         for launches in [row[next(reversed(row))]]
     ]
+
+
+def _row_of(record: LaunchRecord) -> tuple[object, ...]:
+    setting = (record.device, record.engine, record.precision, record.threads)
+    return (record.model, record.input_shape, *setting)
 
 
 def circumstances(record: LaunchRecord) -> tuple[object, ...]:

@@ -16,8 +16,8 @@ TOLERANCE = 1e-4
 MIN_SPREAD = 0.05
 """Below this the outputs hardly depend on the input, and their agreement proves nothing.
 
-Our networks fresh from torch's initialisation have about 1e-6. At 0.05 the tolerance still is 0.2 % of what
-an input can change.
+Our networks fresh from torch's initialisation have about 1e-6. At 0.05 the tolerance still is
+0.2 % of what an input can change.
 """
 
 _TIE = 1e-6

@@ -1,8 +1,9 @@
 """Weights for a network that has none yet, such that a comparison of its outputs can fail.
 
 The outputs of a network fresh from torch's initialisation hardly depend on its input (by about a
-millionth of their size): a converter could drop half of the layers and the difference would pass for rounding.
-With BatchNorm's statistics taken from data, as in a trained network, the signal reaches the end.
+millionth of their size): a converter could drop half of the layers, and the difference would pass
+for rounding. With BatchNorm's statistics taken from data, as in a trained network, the signal
+reaches the end.
 """
 
 from __future__ import annotations
@@ -103,12 +104,12 @@ def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: i
 
 
 def _alive(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each unit before the ReLU deviation 1 over the batch, if that shrinks it, and mean 0.5."""
+    """Give each unit before the ReLU mean 0.5, and deviation 1 at most, over the batch."""
     return _standardise(layer, output, mean=0.5, deviation=1.0)
 
 
 def _varied(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each gate, before the hard-sigmoid that is linear from -3 to 3, deviation 0.5."""
+    """Give each gate deviation 0.5 at most, before the hard-sigmoid (linear from -3 to 3)."""
     return _standardise(layer, output, mean=0.0, deviation=0.5)
 
 

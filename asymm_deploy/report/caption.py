@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.report.choose import Choice, Setting, fitting, settings
 
 
 def caption(rows: Sequence[RowSummary]) -> tuple[str, ...]:
-    """Return the circumstances of ``rows``, which are of one device, engine and precision."""
+    """Return the circumstances of ``rows``: two lines for each of their settings."""
     if not rows:
         return ("No latency has been measured.",)
-    first = rows[0]
-    chip = f" ({first.soc})" if first.soc else ""
-    cores = _listed([row.cpu for row in rows])
-    clock = f", at most {first.cpu_max_khz / 1e6:.2f} GHz" if first.cpu_max_khz else ""
-    pinned = f"core {cores}{clock}" if cores else "not pinned"
-    threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
-    versions = _listed([row.engine_version for row in rows])
-    runs = _listed([f"{row.runs} runs in {row.launches} launches" for row in rows if row.launches])
-    return (
-        f"Device: {first.device}{chip}, {pinned}",
-        f"Engine: {first.engine} {versions}, {first.precision}, {threads}; {runs or 'no runs'}",
+    return tuple(line for setting in settings(rows) for line in _lines(setting, rows))
+
+
+def _lines(setting: Setting, rows: Sequence[RowSummary]) -> tuple[str, str]:
+    wanted = Choice(setting.device, setting.engine, setting.precision, setting.threads)
+    own = fitting(rows, wanted)
+    chip = _listed([row.soc for row in own])
+    clock = _listed([f"{row.cpu_max_khz / 1e6:.2f} GHz" for row in own if row.cpu_max_khz])
+    cores = _listed([f"core {row.cpu}" if row.cpu else "not pinned" for row in own])
+    versions = _listed([row.engine_version for row in own])
+    runs = _listed(
+        [
+            f"{row.runs} runs in {row.launches} {'launch' if row.launches == 1 else 'launches'}"
+            for row in own
+            if row.launches
+        ]
     )
+    threads = "1 thread" if setting.threads == 1 else f"{setting.threads} threads"
+    return (
+        f"Device: {setting.device}{f' ({chip})' if chip else ''}, {cores}"
+        f"{f', at most {clock}' if clock else ''}",
+        f"Engine: {setting.engine}{f' {versions}' if versions else ''}, {setting.precision}, "
+        f"{threads}; {f'{runs} each' if runs else 'no runs'}; {_days(own)}",
+    )
+
+
+def _days(rows: Sequence[RowSummary]) -> str:
+    first = min(row.first_started_at for row in rows)[:10]
+    last = max(row.last_started_at for row in rows)[:10]
+    return f"{first} (UTC)" if first == last else f"{first} to {last} (UTC)"
 
 
 def _listed(values: Sequence[str | None]) -> str:

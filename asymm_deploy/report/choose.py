@@ -19,43 +19,63 @@ class Choice:
     threads: int | None = None
 
 
-def one_setting(rows: Sequence[RowSummary], choice: Choice) -> list[RowSummary]:
-    """Return the rows that ``choice`` leaves, all of one device, engine, precision and threads.
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What rows must share for their latencies to be comparable."""
 
-    Raises UsageError where they are of several, or where nothing is left.
+    device: str
+    engine: str
+    precision: str
+    threads: int
+
+    def __str__(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{self.device}, {self.engine}, {self.precision}, {threads}"
+
+
+def settings(rows: Sequence[RowSummary]) -> list[Setting]:
+    """Return the settings of ``rows``, once each, in the order in which they appear."""
+    return list(dict.fromkeys(_setting(row) for row in rows))
+
+
+def fitting(rows: Sequence[RowSummary], choice: Choice) -> list[RowSummary]:
+    """Return the rows that ``choice`` leaves; raise UsageError where there are rows but none fits.
+
+    Of several settings, if ``choice`` leaves them.
     """
-    left = [row for row in rows if _fits(row, choice)]
-    settings = dict.fromkeys(_setting(row) for row in left)
+    left = [row for row in rows if _fits(_setting(row), choice)]
     if rows and not left:
         raise UsageError(
             "no result fits the choice of device, engine, precision and threads",
-            f"there are: {'; '.join(dict.fromkeys(_told(row) for row in rows))}",
-        )
-    if len(settings) > 1:
-        raise UsageError(
-            f"the results are of {len(settings)} settings, which one column can't mix: "
-            + "; ".join(dict.fromkeys(_told(row) for row in left)),
-            "choose with --device, --engine, --precision or --threads",
+            f"there are: {_listed(settings(rows))}",
         )
     return left
 
 
-def _fits(row: RowSummary, choice: Choice) -> bool:
-    return all(
-        wanted is None or wanted == found
-        for wanted, found in (
-            (choice.device, row.device),
-            (choice.engine, row.engine),
-            (choice.precision, row.precision),
-            (choice.threads, row.threads),
+def one_setting(rows: Sequence[RowSummary]) -> list[RowSummary]:
+    """Return ``rows``; raise UsageError if they are of several settings, naming them all."""
+    found = settings(rows)
+    if len(found) > 1:
+        raise UsageError(
+            f"the results are of {len(found)} settings, which one column can't mix: "
+            f"{_listed(found)}",
+            "choose with --device, --engine, --precision or --threads",
         )
+    return list(rows)
+
+
+def _setting(row: RowSummary) -> Setting:
+    return Setting(row.device, row.engine, row.precision, row.threads)
+
+
+def _fits(setting: Setting, choice: Choice) -> bool:
+    return (
+        choice.device in (None, setting.device)
+        and choice.engine in (None, setting.engine)
+        and choice.precision in (None, setting.precision)
+        and choice.threads in (None, setting.threads)
     )
 
 
-def _setting(row: RowSummary) -> tuple[object, ...]:
-    return row.device, row.engine, row.precision, row.threads
-
-
-def _told(row: RowSummary) -> str:
-    threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
-    return f"{row.device}, {row.engine}, {row.precision}, {threads}"
+def _listed(found: Sequence[Setting]) -> str:
+    return "; ".join(map(str, found))

@@ -5,69 +5,85 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asymm_deploy.bench.records import RowSummary
-from asymm_deploy.report.table import Column, Table
+from asymm_deploy.report import remarks
+from asymm_deploy.report.choose import settings
+from asymm_deploy.report.table import Cell, Column, Table
 
 # A contract that other programs read: add to it at the end, never rename.
-_NAMES = [
-    "model",
-    "network",
-    "scale",
-    "multiplier",
-    "device",
-    "soc",
-    "cpu",
-    "cpu_max_khz",
-    "precision",
-    "threads",
-    "engine",
-    "engine_version",
-    "launches",
-    "runs",
+COLUMNS = (
+    Column("model", "model", "text", is_key=True),
+    Column("network", "network", "text"),
+    Column("scale", "scale", "text"),
+    Column("multiplier", "multiplier"),
+    Column("device", "device", "text", is_key=True),
+    Column("soc", "SoC", "text"),
+    Column("cpu", "core", "text"),  # 0+1 where it is two
+    Column("cpu_max_khz", "max (kHz)"),
+    Column("precision", "precision", "text", is_key=True),
+    Column("threads", "threads", is_key=True),
+    Column("engine", "engine", "text", is_key=True),
+    Column("engine_version", "version", "text"),
+    Column("launches", "launches"),
+    Column("runs", "runs"),
+    Column("latency_mean_ms", "mean (ms)", digits=3),
+    Column("latency_median_ms", "median (ms)", digits=3),
+    Column("latency_p90_ms", "p90 (ms)", digits=3),
+    Column("latency_p99_ms", "p99 (ms)", digits=3),
+    Column("latency_min_ms", "min (ms)", digits=3),
+    Column("latency_std_ms", "std (ms)", digits=3),
+    Column("launch_spread_percent", "launch spread (%)", digits=1),
+    Column("ci_low_ms", "95 % from (ms)", digits=3),
+    Column("ci_high_ms", "to (ms)", digits=3),
+    Column("init_ms", "init (ms)", digits=1),
+    Column("peak_memory_mb", "memory (MB)", digits=1),
+    Column("valid", "valid", "text"),
+    Column("flags", "flags", "text"),
+)
+
+_SETTING = ("device", "engine", "precision", "threads")
+_SHOWN = (
     "latency_mean_ms",
     "latency_median_ms",
-    "latency_p90_ms",
-    "latency_p99_ms",
-    "latency_min_ms",
-    "latency_std_ms",
-    "launch_spread_percent",
     "ci_low_ms",
     "ci_high_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "launch_spread_percent",
     "init_ms",
     "peak_memory_mb",
     "valid",
     "flags",
-]
-
-_SHOWN = {
-    "model": "model",
-    "latency_mean_ms": "mean (ms)",
-    "latency_median_ms": "median (ms)",
-    "ci_low_ms": "95 % from (ms)",
-    "ci_high_ms": "to (ms)",
-    "latency_p99_ms": "p99 (ms)",
-    "launch_spread_percent": "launch spread (%)",
-    "init_ms": "init (ms)",
-    "peak_memory_mb": "memory (MB)",
-    "valid": "valid",
-    "flags": "flags",
-}
+)
 
 
 def full(rows: Sequence[RowSummary]) -> Table:
     """Return latency.csv's table: all columns, a row for each model and setting."""
-    columns = tuple(Column(name, name, 2 if name == "multiplier" else 4) for name in _NAMES)
-    return Table("Latency", columns, tuple(_cells(row, _NAMES) for row in rows))
+    cells = [
+        tuple(
+            row.flags_text if column.name == "flags" else _cell(row, column.name)
+            for column in COLUMNS
+        )
+        for row in rows
+    ]
+    return Table("Latency", COLUMNS, tuple(cells))
 
 
 def short(rows: Sequence[RowSummary], caption: Sequence[str]) -> Table:
-    """Return the columns that people compare; ``rows`` are of one setting, told in ``caption``."""
-    columns = tuple(
-        Column(name, heading, shown_digits=1 if name.endswith(("percent", "mb")) else 3)
-        for name, heading in _SHOWN.items()
-    )
-    cells = tuple(_cells(row, list(_SHOWN)) for row in rows)
-    return Table("Latency", columns, cells, tuple(caption))
+    """Return the columns that people compare, and those of ``_SETTING`` in which rows differ."""
+    found = settings(rows)
+    mixed = [name for name in _SETTING if len({getattr(setting, name) for setting in found}) > 1]
+    by_name = {column.name: column for column in COLUMNS}
+    columns = tuple(by_name[name] for name in ("model", *mixed, *_SHOWN))
+    cells = [
+        tuple(
+            remarks.flags_cell(row) if column.name == "flags" else _cell(row, column.name)
+            for column in columns
+        )
+        for row in rows
+    ]
+    return Table("Latency", columns, tuple(cells), tuple(caption), tuple(remarks.footnotes(rows)))
 
 
-def _cells(row: RowSummary, names: Sequence[str]) -> tuple[str | float | None, ...]:
-    return tuple(row.flags_text if name == "flags" else getattr(row, name) for name in names)
+def _cell(row: RowSummary, name: str) -> Cell:
+    value: Cell = getattr(row, name)
+    return value

@@ -5,32 +5,46 @@ from __future__ import annotations
 import html
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 Format = Literal["csv", "markdown", "html"]
 Cell = str | int | float | bool | None
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A mean over 1000 runs is known to three or four; the rest is for those who compute with it.
+CSV_SIGNIFICANT_DIGITS = 6
+
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name in CSV, its heading for people, and digits behind the point in both."""
+    """One column: its name in CSV and its heading for people."""
 
     name: str
     heading: str
-    csv_digits: int = 4
-    shown_digits: int = 2
+    kind: Literal["text", "number"] = "number"
+    """Only numbers are aligned to the right."""
+    digits: int = 2
+    """Of a float, behind the point, for people."""
+    is_key: bool = False
+    """Whether it tells rows apart: these cells head their rows for who can't see the page."""
+    in_csv: bool = True
+    """Whether CSV has it; some columns are fixed by contract, and people want more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells in the order of ``columns``; None is unknown and is written as nothing."""
+    """Rows of cells in the order of ``columns``; None is unknown and is written as nothing.
+
+    A float that is not finite is unknown, too. A number of the paper is the text printed there.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -48,121 +62,145 @@ def render(table: Table, output_format: Format) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Return CSV with the contract's column names; captions and footnotes are left out."""
-    cells = [
-        [_csv_cell(cell, col.csv_digits) for cell, col in zip(row, table.columns, strict=True)]
-        for row in table.rows
-    ]
-    frame = pd.DataFrame(cells, columns=[column.name for column in table.columns], dtype=str)
+    """Return CSV with the contract's column names; captions and footnotes are left out.
+
+    Floats have a decimal point and at most ``CSV_SIGNIFICANT_DIGITS``, integers neither; booleans
+    are ``true`` and ``false``. Text that a spreadsheet would run as a formula begins with ``'``.
+    """
+    kept = [index for index, column in enumerate(table.columns) if column.in_csv]
+    frame = pd.DataFrame(
+        [[_csv_text(row[index], table.columns[index]) for index in kept] for row in table.rows],
+        columns=[table.columns[index].name for index in kept],
+        dtype=str,
+    )
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
 
 
 def to_markdown(table: Table) -> str:
-    """Return a Markdown section: title, caption, aligned table, footnotes."""
-    cells = [[text.replace("|", "\\|") for text in row] for row in _shown(table)]
+    """Return a Markdown section: title, caption, aligned table, footnotes.
+
+    Texts are escaped, so that a device's or file's name can't mark anything up.
+    """
+    cells = [
+        [
+            _shown(cell, column) if column.kind == "number" else _escaped(_shown(cell, column))
+            for cell, column in zip(row, table.columns, strict=True)
+        ]
+        for row in table.rows
+    ]
+    headings = [column.heading for column in table.columns]
     body = tabulate(
-        cells,
-        headers=[column.heading for column in table.columns],
+        # Without a row, tabulate would draw no lines either.
+        cells or [[""] * len(headings)],
+        headers=headings,
         tablefmt="pipe",
         disable_numparse=True,
-        colalign=["right" if number else "left" for number in _numeric(table)] if cells else None,
+        colalign=["right" if column.kind == "number" else "left" for column in table.columns],
     )
-    parts = [f"## {table.title}", *_paragraph(table.caption), body]
-    notes = "\n".join(f"- {note}" for note in table.footnotes)
-    return "\n\n".join([*parts, *([notes] if notes else [])]) + "\n"
+    parts = [f"## {_escaped(table.title)}"]
+    if table.caption:
+        parts.append("  \n".join(_escaped(_one_line(line)) for line in table.caption))
+    parts.append(body)
+    if table.footnotes:
+        parts.append("\n".join(f"- {_escaped(_one_line(note))}" for note in table.footnotes))
+    return "\n\n".join(parts) + "\n"
 
 
 def to_html(table: Table) -> str:
     """Return a page of its own, without scripts or anything from elsewhere."""
-    numbers = _numeric(table)
     head = "".join(
-        f'<th scope="col">{html.escape(column.heading)}</th>' for column in table.columns
+        f'<th scope="col"{_css_class(column)}>{html.escape(column.heading)}</th>'
+        for column in table.columns
     )
-    rows = "\n".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=n' if number else ''}>{html.escape(text)}</td>"
-            for text, number in zip(row, numbers, strict=True)
-        )
-        + "</tr>"
-        for row in _shown(table)
-    )
-    caption = "<br>".join(html.escape(line) for line in table.caption)
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.footnotes)
+    body = "\n".join(_html_row(row, table.columns) for row in table.rows)
+    caption = "<br>".join(html.escape(_one_line(line)) for line in table.caption)
+    items = "".join(f"<li>{html.escape(_one_line(note))}</li>" for note in table.footnotes)
+    notes = f"<ul>{items}</ul>\n" if items else ""
+    title = html.escape(table.title)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{html.escape(table.title)}</title>
+<title>{title}</title>
 <style>
+:root {{ color-scheme: light dark; }}
 body {{ font: 15px system-ui, sans-serif; margin: 2rem; }}
+.wide {{ overflow-x: auto; }}
 caption {{ text-align: left; padding-bottom: .6rem; }}
 table {{ border-collapse: collapse; }}
-th, td {{ padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: left; }}
-.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25rem .6rem; border-bottom: 1px solid #888; text-align: left; }}
+tbody th {{ font-weight: normal; }}
+th.n, td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.invalid {{ font-style: italic; background: #d224; }}
 </style>
 </head>
 <body>
-<h1>{html.escape(table.title)}</h1>
+<h1>{title}</h1>
+<div class="wide" tabindex="0" role="region" aria-label="{title}">
 <table>
-<caption>{caption}</caption>
+<caption>{caption or title}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
-{rows}
+{body}
 </tbody>
 </table>
-<ul>{notes}</ul>
-</body>
+</div>
+{notes}</body>
 </html>
 """
 
 
-def _paragraph(lines: Sequence[str]) -> list[str]:
-    return ["  \n".join(lines)] if lines else []
+def _html_row(row: Sequence[Cell], columns: Sequence[Column]) -> str:
+    cells = []
+    css_class = ""
+    for cell, column in zip(row, columns, strict=True):
+        if column.name == "valid" and cell is False:
+            css_class = ' class="invalid"'
+        start, end = ('th scope="row"', "th") if column.is_key else ("td", "td")
+        text = html.escape(_shown(cell, column))
+        cells.append(f"<{start}{_css_class(column)}>{text}</{end}>")
+    return f"<tr{css_class}>{''.join(cells)}</tr>"
 
 
-def _shown(table: Table) -> list[list[str]]:
-    return [
-        [_text(cell, col.shown_digits) for cell, col in zip(row, table.columns, strict=True)]
-        for row in table.rows
-    ]
+def _css_class(column: Column) -> str:
+    return ' class="n"' if column.kind == "number" else ""
 
 
-def _numeric(table: Table) -> list[bool]:
-    """Tell which columns hold numbers: the paper's are texts that look like one."""
-    return [
-        all(_is_number(row[index]) for row in table.rows if row[index] not in (None, ""))
-        and any(row[index] not in (None, "") for row in table.rows)
-        for index in range(len(table.columns))
-    ]
+def _shown(cell: Cell, column: Column) -> str:
+    """Return a cell's text for people."""
+    if isinstance(cell, bool):
+        return "yes" if cell else "NO"
+    if isinstance(cell, float) and math.isfinite(cell):
+        return f"{cell:.{column.digits}f}"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return _plain(cell)
 
 
-def _is_number(cell: Cell) -> bool:
-    if isinstance(cell, bool) or cell is None:
-        return False
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _text(cell: Cell, digits: int) -> str:
-    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
-        return ""
+def _csv_text(cell: Cell, column: Column) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float):
-        return f"{cell:.{digits}f}"
-    return " ".join("".join(c if c.isprintable() else " " for c in str(cell)).split())
-
-
-def _csv_cell(cell: Cell, digits: int) -> str:
-    text = _text(cell, digits)
+    if isinstance(cell, float) and math.isfinite(cell):
+        return np.format_float_positional(
+            cell, precision=CSV_SIGNIFICANT_DIGITS, unique=False, fractional=False, trim="0"
+        )
+    text = _plain(cell)
     # A device's or file's name is anybody's text, and spreadsheets run cells that begin like this.
-    if isinstance(cell, str) and text.startswith(_FORMULA_STARTS) and not _is_number(cell):
-        return f"'{text}"
-    return text
+    return f"'{text}" if column.kind != "number" and text.startswith(_FORMULA_STARTS) else text
+
+
+def _plain(cell: Cell) -> str:
+    return "" if cell is None or isinstance(cell, float) else _one_line(str(cell))
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` without line ends, tabs and characters that control a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _escaped(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is; underscores within words need nothing."""
+    return re.sub(r"[\\`*\[\]<>|&~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)

@@ -3,63 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
-from asymm_deploy.bench import stats, store
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import write_whole
+from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.names import parse
-from asymm_deploy.report import complexity, latency, table5
+from asymm_deploy.report import latency, specification
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.choose import Choice, one_setting
+from asymm_deploy.report.choose import Choice, fitting, one_setting
+from asymm_deploy.report.read import rows_in
 from asymm_deploy.report.table import Format, Table, render, to_csv
+from asymm_deploy.report.table1 import table1
+from asymm_deploy.report.table5 import table5
+from asymm_deploy.report.table6 import table6
 
-COUNTS_ALONE = tuple(complexity.TABLES)
+__all__ = [
+    "COUNTS_ALONE",
+    "LATENCY_CSV",
+    "NUMBERS",
+    "report",
+    "rows_in",
+    "table",
+    "write",
+    "write_latency",
+]
+
+COUNTS_ALONE = (1, 3, 4)
+"""Tables without latencies, which need no results."""
 NUMBERS = (*COUNTS_ALONE, 5, 6)
 LATENCY_CSV = "latency.csv"
-
-
-def rows_in(results: Path) -> list[RowSummary]:
-    """Return a row for each model and setting in a results folder (or a runs.jsonl itself).
-
-    Raises UsageError if there is nothing to read.
-    """
-    folder = results.parent if results.name == store.NAME else results
-    rows = stats.latest_rows(store.load(folder))
-    if not rows:
-        raise UsageError(f"{folder / store.NAME} has no launches", "run asymm-deploy bench first")
-    return rows
 
 
 def table(number: int | None, rows: Sequence[RowSummary], choice: Choice) -> Table:
     """Return the paper's table ``number`` with ours beside it, or for None the latencies.
 
-    Raises UsageError for a table that there is not, and for rows that can't share a column.
+    Raises UsageError for a table that there is not, for a choice that fits no row, and where
+    Table 5 or 6 would mix rows of several devices, engines, precisions or numbers of threads.
     """
     if number is None:
-        chosen = one_setting(rows, choice)
+        chosen = fitting(rows, choice)
         return latency.short(chosen, caption(chosen))
     if number not in NUMBERS:
         raise UsageError(
-            f"there is no table {number} to report",
-            f"tables: {', '.join(map(str, sorted(NUMBERS)))}",
+            f"there is no table {number} to report", f"tables: {', '.join(map(str, NUMBERS))}"
         )
     if number in COUNTS_ALONE:
-        return complexity.TABLES[number](_counted)
-    chosen = one_setting(rows, choice)
-    if number == 5:
-        return table5.table5(chosen, caption(chosen), _counts(chosen))
-    return complexity.table6(chosen, caption(chosen), _counts(chosen))
+        return _of_counts(number)
+    shapes = {name: names.parse(name).input_shape for name in names.table(number)}
+    # A row of another resolution has the same name, and is none of the paper's.
+    own = one_setting(
+        [
+            row
+            for row in fitting(rows, choice)
+            if row.model in shapes and row.input_shape in (None, shapes[row.model])
+        ]
+    )
+    return (table5 if number == 5 else table6)(own, _counts(own))
 
 
 def report(
     number: int | None, rows: Sequence[RowSummary], choice: Choice, output_format: Format
 ) -> str:
-    """Return a table as text; without a number as CSV it is latency.csv, all settings in it."""
+    """Return a table as text; without a number as CSV it is latency.csv, with all its columns."""
     if number is None and output_format == "csv":
-        return to_csv(latency.full([row for row in rows if row in _chosen(rows, choice)]))
+        return to_csv(latency.full(fitting(rows, choice)))
     return render(table(number, rows, choice), output_format)
 
 
@@ -80,8 +91,10 @@ def write(target: Path, text: str) -> None:
         ) from error
 
 
-def _chosen(rows: Sequence[RowSummary], choice: Choice) -> Sequence[RowSummary]:
-    return rows if choice == Choice() else one_setting(rows, choice)
+def _of_counts(number: int) -> Table:
+    if number == 1:
+        return table1(_counted)
+    return specification.table3() if number == 3 else specification.table4()
 
 
 def _counts(rows: Sequence[RowSummary]) -> Callable[[str], tuple[int, int]]:
@@ -101,6 +114,7 @@ def _counts(rows: Sequence[RowSummary]) -> Callable[[str], tuple[int, int]]:
     return counts
 
 
+@cache  # a bench writes the same table twice, to a file and for people
 def _counted(model: str) -> Complexity:
     from asymm_deploy.models.complexity import count_spec
 

@@ -1,0 +1,26 @@
+"""What is to be said of rows that are not simply good: in a column, and below the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asymm_deploy.bench.flags import FLAGS, ordered
+from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.report.table import Column
+
+FLAGS_COLUMN = Column("flags", "flags", "text", in_csv=False)
+"""For tables whose columns in CSV are fixed without it."""
+
+
+def flags_cell(row: RowSummary | None) -> str | None:
+    """Return the names of the row's flags, telling those that were accepted with ``--allow``."""
+    if row is None:
+        return None
+    return ", ".join(f"{name} (allowed)" if name in row.allowed else name for name in row.flags)
+
+
+def footnotes(rows: Sequence[RowSummary]) -> list[str]:
+    """Return why rows failed, and the meaning of every flag that occurs in ``rows``."""
+    reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]
+    found = ordered(name for row in rows for name in row.flags)
+    return [*reasons, *(f"{name}: {FLAGS[name].meaning}." for name in found)]

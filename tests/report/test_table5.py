@@ -1,0 +1,148 @@
+"""Table 5: the paper's rows and columns, ours beside the paper's, nothing claimed unmeasured."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+
+from asymm_deploy.bench import stats
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.report import paper
+from asymm_deploy.report.table import to_csv, to_html, to_markdown
+from asymm_deploy.report.table5 import table5
+
+MakeRow = Callable[..., RowSummary]
+Cells = dict[tuple[str, str, str], dict[str, str]]
+
+HEADER = (
+    "multiplier,scale,network,top1_percent,madds_m,params_m,latency_ms,latency_vs_mbv3,"
+    "paper_top1_percent,paper_madds_m,paper_params_m,paper_latency_ms,paper_latency_vs_mbv3,valid"
+)
+
+
+def counts(_model: str) -> tuple[int, int]:
+    return 216_918_096, 6_076_608
+
+
+def read(*rows: RowSummary) -> Cells:
+    lines = csv.DictReader(io.StringIO(to_csv(table5(rows, counts))))
+    return {(line["multiplier"], line["scale"], line["network"]): line for line in lines}
+
+
+def test_the_columns_are_the_contracts() -> None:
+    assert to_csv(table5([], counts)).splitlines()[0] == HEADER
+
+
+def test_the_rows_and_the_papers_figures_are_the_papers(row: MakeRow) -> None:
+    printed = paper.table(5)
+    written = read(row())
+
+    assert list(written) == [(p["multiplier"], p["scale"], p["network"]) for p in printed]
+    for cells, p in zip(written.values(), printed, strict=True):
+        for name in ("top1_percent", "madds_m", "params_m", "latency_ms"):
+            assert cells[f"paper_{name}"] == p[name]
+
+
+@pytest.mark.parametrize(
+    ("scale", "network", "ratio"),
+    [
+        ("Large", "AsymmNet", 1.163),
+        ("Large", "Pruned", 0.837),
+        ("Large", "MBV3", 1.0),
+        ("Small", "AsymmNet", 1.089),
+        ("Small", "Pruned", 0.967),
+    ],
+)
+def test_the_papers_ratios_follow_from_its_latencies(
+    scale: str, network: str, ratio: float
+) -> None:
+    cell = read()["1.0", scale, network]["paper_latency_vs_mbv3"]
+
+    assert round(float(cell), 3) == ratio
+
+
+def test_what_is_not_measured_is_empty_validity_too() -> None:
+    empty = ("top1_percent", "latency_ms", "latency_vs_mbv3", "valid")
+
+    assert {cells[name] for cells in read().values() for name in empty} == {""}
+
+
+def test_each_latency_stands_in_its_models_row_with_its_ratio(
+    table5_launches: list[LaunchRecord],
+) -> None:
+    written = list(read(*stats.latest_rows(table5_launches)).values())
+
+    assert [float(cells["latency_ms"]) for cells in written] == list(range(1, 31))
+    bases = [3 * (index // 3) + 3 for index in range(30)]
+    assert [float(cells["latency_vs_mbv3"]) for cells in written] == pytest.approx(
+        [ms / base for ms, base in enumerate(bases, start=1)], rel=1e-5
+    )
+    assert {cells["valid"] for cells in written} == {"true"}
+
+
+def test_a_latency_is_the_mean_over_all_runs(launch: Callable[..., LaunchRecord]) -> None:
+    launches = [
+        launch(samples_ns=(1_000_000, 2_000_000)),
+        launch(samples_ns=(9_000_000,), launch=1),
+    ]
+    ours = read(stats.summarise(launches))["1.0", "Large", "AsymmNet"]
+
+    assert ours["latency_ms"] == "4.0"
+
+
+def test_ratios_are_empty_where_mbv3_is_missing(row: MakeRow) -> None:
+    ours = read(row(), row("mbv3_large_075"), row("mbv3_small_100"))["1.0", "Large", "AsymmNet"]
+
+    assert (ours["latency_ms"], ours["latency_vs_mbv3"]) == ("10.0", "")
+
+
+def test_a_valid_row_has_no_ratio_to_an_invalid_one(row: MakeRow) -> None:
+    rows = [row(ms=30), row("mbv3_large_100", 20, flags=("hot",)), row("pruned_large_100", 10)]
+    written = read(*rows)
+
+    assert written["1.0", "Large", "AsymmNet"]["latency_vs_mbv3"] == ""
+    assert written["1.0", "Large", "AsymmNet"]["valid"] == "true"
+    text = to_markdown(table5(rows, counts))
+    assert "the row of MBV3 is not valid: asymmnet_large_100, pruned_large_100." in text
+
+
+def test_an_invalid_row_has_its_ratio_and_is_marked(row: MakeRow) -> None:
+    rows = [row(ms=30, flags=("hot",)), row("mbv3_large_100", 20)]
+    ours = read(*rows)["1.0", "Large", "AsymmNet"]
+
+    assert (ours["latency_vs_mbv3"], ours["valid"]) == ("1.5", "false")
+    (line,) = [line for line in to_markdown(table5(rows, counts)).splitlines() if "30.00" in line]
+    assert [cell.strip() for cell in line.split("|")[-3:-1]] == ["NO", "hot"]
+    assert '<tr class="invalid">' in to_html(table5(rows, counts))
+
+
+def test_a_failed_row_has_no_latency_but_says_why(row: MakeRow) -> None:
+    rows = [row(samples_ns=(), error="no memory", flags=("failed",)), row("mbv3_large_100")]
+    ours = read(*rows)["1.0", "Large", "AsymmNet"]
+
+    assert (ours["latency_ms"], ours["latency_vs_mbv3"], ours["valid"]) == ("", "", "false")
+    assert "- asymmnet_large_100 failed: no memory\n" in to_markdown(table5(rows, counts))
+
+
+def test_counts_are_ours_and_not_the_papers() -> None:
+    ours = read()["1.0", "Large", "AsymmNet"]
+
+    assert (ours["madds_m"], ours["params_m"]) == ("216.918", "6.07661")
+
+
+def test_people_read_whose_figures_they_see(row: MakeRow) -> None:
+    text = to_markdown(table5([row()], counts))
+    header = next(line for line in text.splitlines() if line.startswith("|"))
+    headings = [heading.strip() for heading in header.strip("|").split("|")]
+
+    assert sum(heading.startswith("paper ") for heading in headings) == 5
+    assert "MNN on a Snapdragon 855, fp32, one thread" in text
+    assert "- 29 of 30 models have not been timed." in text
+    assert "Device: pixel (chip), core 7" in text
+
+
+def test_nothing_of_ours_hides_that_nothing_was_measured() -> None:
+    assert "No latency has been measured." in to_markdown(table5([], counts))

@@ -1,0 +1,151 @@
+"""From runs.jsonl to text, whole: every table in every format, and torch only where it counts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import UsageError
+from asymm_deploy.report import tables
+from asymm_deploy.report.choose import Choice
+from asymm_deploy.report.table import Format
+
+Launch = Callable[..., LaunchRecord]
+Results = Callable[[Sequence[LaunchRecord]], Path]
+
+ANY = Choice()
+
+
+@pytest.mark.parametrize("number", [None, 1, 3, 4, 5, 6])
+@pytest.mark.parametrize("output_format", ["csv", "markdown", "html"])
+def test_every_table_is_there_in_every_format(
+    number: int | None,
+    output_format: Format,
+    table5_launches: list[LaunchRecord],
+    results: Results,
+) -> None:
+    rows = tables.rows_in(results(table5_launches))
+    text = tables.report(number, rows, ANY, output_format)
+
+    assert text.endswith("\n")
+    assert not re.search(r"\b(nan|none|null|<na>)\b", text, re.IGNORECASE)
+    if output_format == "csv":
+        assert len({len(line) for line in csv.reader(io.StringIO(text))}) == 1
+    if output_format == "markdown":
+        assert len({len(line) for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_a_table_that_there_is_not_is_an_error_that_lists_those_that_are() -> None:
+    with pytest.raises(UsageError) as error:
+        tables.report(7, [], ANY, "csv")
+    assert error.value.hint == "tables: 1, 3, 4, 5, 6"
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_table_of_two_engines_needs_a_choice(
+    number: int, launch: Launch, results: Results
+) -> None:
+    rows = tables.rows_in(results([launch(), launch(engine="onnxruntime", ms=20.0)]))
+
+    with pytest.raises(UsageError, match="2 settings"):
+        tables.report(number, rows, ANY, "csv")
+    assert ",20.0," in tables.report(number, rows, Choice(engine="onnxruntime"), "csv")
+
+
+def test_settings_of_models_that_are_not_in_the_table_are_no_matter(
+    launch: Launch, results: Results
+) -> None:
+    rows = tables.rows_in(results([launch(), launch("mine", engine="onnxruntime")]))
+
+    assert ",10.0," in tables.report(5, rows, ANY, "csv")
+
+
+def test_the_latencies_of_two_engines_are_two_rows(launch: Launch, results: Results) -> None:
+    rows = tables.rows_in(results([launch(), launch(engine="onnxruntime")]))
+
+    formats: tuple[Format, ...] = ("csv", "markdown")
+    for output_format in formats:
+        text = tables.report(None, rows, ANY, output_format)
+        assert text.count("asymmnet_large_100") == 2
+    chosen = tables.report(None, rows, Choice(engine="mnn"), "csv")
+    assert chosen.count("asymmnet_large_100") == 1
+
+
+def test_counts_come_from_the_results_where_they_have_them(
+    launch: Launch, results: Results
+) -> None:
+    rows = tables.rows_in(results([launch(madds=123_000_000, params=4_560_000)]))
+    ours = tables.report(5, rows, ANY, "csv").splitlines()[19]
+
+    assert ours.startswith("1.0,Large,AsymmNet,,123.0,4.56,10.0,")
+
+
+def test_counts_are_made_where_the_results_lack_them(launch: Launch, results: Results) -> None:
+    rows = tables.rows_in(results([launch(madds=None, params=None)]))
+    ours = tables.report(5, rows, ANY, "csv").splitlines()[19]
+
+    assert ours.startswith("1.0,Large,AsymmNet,,216.918,6.07661,10.0,")
+
+
+def test_a_whole_table_5_and_the_latencies_need_no_torch(
+    table5_launches: list[LaunchRecord], results: Results
+) -> None:
+    script = """
+import sys
+from pathlib import Path
+from asymm_deploy.report import tables
+from asymm_deploy.report.choose import Choice
+rows = tables.rows_in(Path(sys.argv[1]))
+for number in (None, 5):
+    for output_format in ("csv", "markdown", "html"):
+        tables.report(number, rows, Choice(), output_format)
+print({"torch", "onnx", "MNN"} & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(results(table5_launches))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_latency_csv_appears_in_the_results_folder_and_says_what_report_says(
+    launch: Launch, results: Results
+) -> None:
+    folder = results([launch("a"), launch("b", engine="onnxruntime")])
+    target = tables.write_latency(folder)
+
+    assert target == folder / "latency.csv"
+    assert target.read_text() == tables.report(None, tables.rows_in(folder), ANY, "csv")
+
+
+def test_a_report_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "table5.csv"
+    target.write_text("before")
+
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        tables.write(target, "after")
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't write"):
+        tables.write(tmp_path / "missing" / "t.csv", "text")
