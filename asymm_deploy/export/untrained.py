@@ -141,7 +141,9 @@ def _batch(specs: Sequence[TensorSpec], seed: int) -> list[torch.Tensor]:
         for number in range(1, _ROUNDS + 1)
         for probe in parity_probes(specs, seed + number)
     ]
-    return [
+    batches = [
         torch.from_numpy(np.concatenate([sample[spec.name] for sample in samples]))
         for spec in specs
     ]
+    # Twice as fast for depthwise convolutions in batches.
+    return [b.contiguous(memory_format=torch.channels_last) if b.dim() == 4 else b for b in batches]
