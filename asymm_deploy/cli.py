@@ -154,6 +154,8 @@ def models(
     from asymm_deploy.models.catalog import catalog
     from asymm_deploy.text import formatted
 
+    with console.waiting("counting multiply-adds"):
+        entries = catalog(pattern)
     rows: list[Row] = [
         {
             "name": entry.name,
@@ -161,7 +163,7 @@ def models(
             "madds": entry.madds,
             "params": entry.params,
         }
-        for entry in catalog(pattern)
+        for entry in entries
     ]
     _out(formatted(rows, _FORMATS[output_format]))
 
@@ -178,7 +180,9 @@ def describe(
     from asymm_deploy.describe import described
     from asymm_deploy.text import formatted
 
-    complexity = described(_sources([model], None, input_shape)[0])
+    source = _sources([model], None, input_shape)[0]
+    with console.waiting("counting multiply-adds"):
+        complexity = described(source)
     rows: list[Row] = [
         {
             "layer": layer.name,

@@ -26,6 +26,15 @@ def printable(text: str) -> str:
 
 
 @contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr, if that is a terminal, what takes a few seconds."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[str], None]]:
     """Show a bar with time left on stderr, if that is a terminal; it vanishes when done.
 
