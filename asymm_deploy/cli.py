@@ -113,8 +113,8 @@ def run(arguments: Sequence[str]) -> int:
 def _complain_of_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     message = getattr(error, "format_message", lambda: str(error))()
-    if context is not None and not message:
-        console.say(context.get_help())
+    if message.startswith("Usage:"):  # nothing was asked for, and this is the help
+        console.say(message)
         return ExitCode.USAGE
     command = context.command_path if context is not None else "asymm-deploy"
     what = message.replace("\n", " ").rstrip(".")
@@ -196,7 +196,9 @@ def describe(
     ]
     _out(formatted(rows, _FORMATS[output_format]))
     depthwise, pointwise, vanilla = complexity.table1_percent()
-    console.say(
+    # Part of what was asked for, but no row of a CSV file.
+    tell = _out if output_format is TextFormat.TABLE else console.say
+    tell(
         f"{complexity.madds / 1e6:.2f} M MAdds, {complexity.params / 1e6:.3f} M params; "
         f"depthwise {depthwise:.1f} %, pointwise (with the classifier) {pointwise:.1f} %, "
         f"vanilla {vanilla:.1f} %"
