@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from asymm_deploy import console
-from asymm_deploy.bench import artifact, measure, stats, store
+from asymm_deploy.bench import artifact, measure, store
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import HostDevice
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export.request import Request, as_recorded
 from asymm_deploy.models.source import NamedNetwork, Source
@@ -117,14 +118,10 @@ class _Teller:
             self._advance(f"{record.model} #{record.launch + 1} {_median_of(record)}")
 
 
-def _median_of(record: object) -> str:
-    from asymm_deploy.bench.records import LaunchRecord
-
-    assert isinstance(record, LaunchRecord)
+def _median_of(record: LaunchRecord) -> str:
     if not record.samples_ns:
         return "failed"
-    middle = sorted(record.samples_ns)[len(record.samples_ns) // 2]
-    return f"{middle / _NS_PER_MS:.2f} ms"
+    return f"{median(record.samples_ns) / _NS_PER_MS:.2f} ms"
 
 
 def written(
@@ -140,7 +137,7 @@ def written(
             console.say(f"{row.model}: {row.flags_text}")
     choice = Choice(engine=plan.engine, precision=plan.precision, threads=plan.threads)
     if table in tables.NUMBERS:
-        everything = stats.latest_rows(store.load(out))
+        everything = tables.rows_in(out)
         target = out / f"table{table}.csv"
         tables.write(target, tables.report(table, everything, choice, "csv"))
         console.say(f"wrote {target}")

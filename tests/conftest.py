@@ -1,7 +1,64 @@
-"""What all tests share: one thread for torch, so that tests side by side don't fight for cores."""
+"""What tests share: one thread for torch, so that they don't fight for cores, and a launch."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
+from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def good() -> LaunchRecord:
+    """A launch with nothing wrong: 100 runs of 10 ms, on a core that does 40 G MAC/s."""
+    return LaunchRecord(
+        model="net",
+        network="asymmnet",
+        scale="large",
+        multiplier=1.0,
+        madds=200_000_000,
+        params=5_000_000,
+        floor_madds=100_000_000,
+        artifact_file="model.mnn",
+        artifact_sha256="0" * 64,
+        device="here",
+        device_facts=DeviceFacts(
+            device="here", soc="chip", cpu_max_khz=3_000_000, cores=2, abi="x86_64", os="Linux 6"
+        ),
+        cpu=1,
+        cpus=(1,),
+        cpu_before=1,
+        cpu_after=1,
+        engine="mnn",
+        engine_version="3.6.1",
+        runner="python",
+        runner_version="0.1.0",
+        precision="fp32",
+        precision_in_force="fp32",
+        threads=1,
+        plan_id="plan",
+        attempt=0,
+        launch=0,
+        launches_planned=3,
+        runs=100,
+        warmup=20,
+        samples_ns=tuple(10_000_000 + 1000 * i for i in range(100)),
+        init_ns=30_000_000,
+        peak_memory_mb=60.0,
+        calibration=Calibration(4e10, 4e10),
+        wall_ns=1_010_000_000,
+        off_core_ns=0,
+        waited_ns=0,
+        steal_ns=0,
+        output_sha256="b" * 64,
+        output_error=1e-6,
+        valid=True,
+        flags=(),
+        allowed=(),
+        error=None,
+        exit_code=0,
+        started_at="2026-01-01T00:00:00+00:00",
+    )

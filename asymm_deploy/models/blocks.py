@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, cat, nn
 
 from asymm_deploy.models.asymmnet import expands
@@ -70,7 +72,7 @@ class SqueezeExcite(nn.Module):
         return x * gate
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(nn.Module, ABC):
     """What the three bottlenecks of Figure 2 share: Y = X + PW(DW(widened X)).
 
     (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)). X is added only where
@@ -88,9 +90,9 @@ class Bottleneck(nn.Module):
         self.project = ConvBNAct(widened, row.out, act=None)
         self.residual = row.stride == 1 and channels == row.out
 
+    @abstractmethod
     def widen(self, x: Tensor, made: Tensor) -> Tensor:
         """Join the input and what the first pointwise convolution made of it."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride))."""

@@ -29,12 +29,11 @@ def _lines(setting: Setting, rows: Sequence[RowSummary]) -> tuple[str, str]:
             if row.launches
         ]
     )
-    threads = "1 thread" if setting.threads == 1 else f"{setting.threads} threads"
     return (
         f"Device: {setting.device}{f' ({chip})' if chip else ''}, {cores}"
         f"{f', at most {clock}' if clock else ''}",
         f"Engine: {setting.engine}{f' {versions}' if versions else ''}, {setting.precision}, "
-        f"{threads}; {f'{runs} each' if runs else 'no runs'}; {_days(own)}",
+        f"{setting.threads_text}; {f'{runs} each' if runs else 'no runs'}; {_days(own)}",
     )
 
 

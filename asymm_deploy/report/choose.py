@@ -28,9 +28,13 @@ class Setting:
     precision: str
     threads: int
 
+    @property
+    def threads_text(self) -> str:
+        """The number of threads in words."""
+        return "1 thread" if self.threads == 1 else f"{self.threads} threads"
+
     def __str__(self) -> str:
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{self.device}, {self.engine}, {self.precision}, {threads}"
+        return f"{self.device}, {self.engine}, {self.precision}, {self.threads_text}"
 
 
 def settings(rows: Sequence[RowSummary]) -> list[Setting]:

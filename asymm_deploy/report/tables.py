@@ -11,7 +11,6 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import write_whole
 from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.models.names import parse
 from asymm_deploy.report import latency, specification
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.choose import Choice, fitting, one_setting
@@ -118,4 +117,4 @@ def _counts(rows: Sequence[RowSummary]) -> Callable[[str], tuple[int, int]]:
 def _counted(model: str) -> Complexity:
     from asymm_deploy.models.complexity import count_spec
 
-    return count_spec(parse(model))
+    return count_spec(names.parse(model))

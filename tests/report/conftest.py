@@ -16,23 +16,20 @@ Launch = Callable[..., LaunchRecord]
 
 
 @pytest.fixture(scope="session")
-def launch() -> Launch:
+def launch(good: LaunchRecord) -> Launch:
     """Make a launch of five runs of about ``ms`` each, all well; keywords change its fields."""
 
     def make(
         model: str = "asymmnet_large_100", ms: float = 10.0, **changes: object
     ) -> LaunchRecord:
         device = str(changes.get("device", "pixel"))
-        record = LaunchRecord(
+        record = msgspec.structs.replace(
+            good,
             model=model,
             network=None,
             scale=None,
             multiplier=None,
-            madds=200_000_000,
-            params=5_000_000,
             floor_madds=None,
-            artifact_file="model.mnn",
-            artifact_sha256="0" * 64,
             device=device,
             device_facts=DeviceFacts(
                 device=device, soc="chip", cpu_max_khz=2_840_000, cores=8, abi="arm64", os="Linux"
@@ -41,34 +38,15 @@ def launch() -> Launch:
             cpus=(7,),
             cpu_before=7,
             cpu_after=7,
-            engine="mnn",
-            engine_version="3.6.1",
-            runner="python",
-            runner_version="0.1.0",
-            precision="fp32",
-            precision_in_force="fp32",
-            threads=1,
-            plan_id="plan",
-            attempt=0,
-            launch=0,
             launches_planned=2,
             runs=5,
             warmup=1,
             samples_ns=tuple(round(ms * 1e6) + step for step in (-200, -100, 0, 100, 200)),
-            init_ns=30_000_000,
-            peak_memory_mb=60.0,
             calibration=None,
             wall_ns=None,
             off_core_ns=None,
             waited_ns=None,
             steal_ns=None,
-            output_sha256="b" * 64,
-            output_error=1e-6,
-            valid=True,
-            flags=(),
-            allowed=(),
-            error=None,
-            exit_code=0,
             started_at="2026-01-31T23:59:00+00:00",
         )
         return msgspec.structs.replace(record, **changes)
