@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from asymm_deploy import console
-from asymm_deploy.bench import artifact, measure, store
+from asymm_deploy.bench import artifact, fleet, measure, store
 from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.conduct import Conduct
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import HostDevice
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import DeployError, UsageError
 from asymm_deploy.export.request import Request, as_recorded
 from asymm_deploy.models.source import NamedNetwork, Source
 
@@ -24,16 +29,52 @@ if TYPE_CHECKING:
     from asymm_deploy.report.table import Format
 
 _NS_PER_MS = 1e6
+_KHZ_PER_GHZ = 1e6
 
 
-def device(name: str, runner: Path | None) -> Device:
-    """Return the device called ``name``; raise UsageError for one that we can't use."""
-    if name != "host":
-        raise UsageError(
-            f"--device {name}: only host, this machine, can be timed in this version",
-            "leave --device out; phones over adb are not supported yet",
-        )
+HOST = "host"
+
+
+def devices(names: Sequence[str], runner: Path | None, conduct: Conduct) -> dict[str, fleet.Maker]:
+    """Return how to make each device that ``names`` stand for, by its own name.
+
+    Raises UsageError or HarnessError where there is no such device, or none that is meant.
+    """
+    asked = list(dict.fromkeys(names)) or [HOST]
+    found: dict[str, fleet.Maker] = {}
+    if HOST in asked:
+        found[HOST] = partial(_host, runner)
+        found[HOST](console.say)  # a runner that is none is refused before anything is exported
+    over_adb = [name for name in asked if name != HOST]
+    if over_adb:
+        from asymm_deploy.bench import adb_find
+        from asymm_deploy.bench.adb_server import Server, address
+
+        server = Server(address(os.environ))
+        program = runner or _native_runner()
+        for name in over_adb:
+            for serial in adb_find.serials(server, name, os.environ, console.say):
+                found[serial] = partial(_phone, serial, program, conduct)
+                found[serial](console.say).facts(())  # and so is a phone that can't be used
+    return found
+
+
+def _native_runner() -> Path:
+    from asymm_deploy import native
+
+    return native.where()
+
+
+def _host(runner: Path | None, tell: Callable[[str], None]) -> Device:
+    del tell
     return HostDevice(runner)
+
+
+def _phone(serial: str, runner: Path, conduct: Conduct, tell: Callable[[str], None]) -> Device:
+    from asymm_deploy.bench.adb import AdbDevice
+    from asymm_deploy.bench.adb_server import Server, address
+
+    return AdbDevice(Server(address(os.environ)), serial, runner, conduct, tell)
 
 
 def bare_files(paths: Sequence[Path], plan: Plan) -> list[Artifact]:
@@ -83,63 +124,118 @@ def _first_shape(source: Source) -> tuple[int, ...] | None:
 
 
 def time_all(
-    home: Device, subjects: Sequence[Artifact | Missing], plan: Plan, out: Path
-) -> list[RowSummary]:
-    """Time ``subjects`` and return their rows, with progress on stderr.
+    makers: dict[str, fleet.Maker],
+    subjects: Sequence[Artifact | Missing],
+    plan: Plan,
+    out: Path,
+) -> tuple[list[RowSummary], list[DeployError]]:
+    """Time ``subjects`` on each device; return their rows, and why devices of several failed.
 
-    However it ends, latency.csv then tells of every launch that is on disk.
+    Progress goes to stderr. However it ends, latency.csv then tells of every launch on disk.
     """
     from asymm_deploy.report import tables
 
     with store.opened(out, console.say) as runs:
         try:
-            with console.progress("timing", len(subjects) * plan.launches) as advance:
-                return measure.run(home, subjects, plan, runs, _Teller(advance).hear)
+            total = len(makers) * len(subjects) * plan.launches
+            with console.progress("timing", total) as advance, _ended_like_ctrl_c():
+                if len(makers) == 1:
+                    (make,) = makers.values()
+                    teller = _Teller(advance)
+                    return measure.run(make(console.say), subjects, plan, runs, teller.hear), []
+                tellers = {name: _Teller(advance, f"{name}: ") for name in makers}
+                outcomes = fleet.run(
+                    makers,
+                    subjects,
+                    plan,
+                    runs,
+                    lambda name, event: tellers[name].hear(event),
+                    console.say,
+                )
         finally:
             with suppress(UsageError):  # there may be nothing to tell of, or no room to tell it
                 tables.write_latency(out)
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    return rows, [outcome.failure for outcome in outcomes if outcome.failure is not None]
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM, by which CI systems cancel, end us as Ctrl-C does: with phones put back."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Teller:
     """Puts what measure tells into words."""
 
-    def __init__(self, advance: Callable[[str], None]) -> None:
+    def __init__(self, advance: Callable[[str], None], prefix: str = "") -> None:
         self._advance = advance
+        self._prefix = prefix
 
     def hear(self, event: measure.Event) -> None:
         if isinstance(event, measure.Resumed):
-            console.say(f"{event.kept} launches were measured before and are kept (--fresh redoes)")
+            self._say(f"{event.kept} launches were measured before and are kept (--fresh redoes)")
             for _ in range(event.kept):
-                self._advance("resumed")
+                self._advance(f"{self._prefix}resumed")
+        elif isinstance(event, measure.Discarded):
+            record = event.record
+            self._say(f"{_launch_of(record)} does not count: {' '.join(record.flags)}; it is done again after a pause")
         elif isinstance(event, measure.Finished):
             record = event.record
             if record.error is not None:
-                console.say(f"{record.model}, launch {record.launch}: {record.error}")
-            self._advance(f"{record.model} #{record.launch + 1} {_median_of(record)}")
+                self._say(f"{_launch_of(record)}: {record.error}")
+            self._advance(f"{self._prefix}{record.model} #{record.launch + 1} {_found_in(record)}")
+
+    def _say(self, text: str) -> None:
+        console.say(f"{self._prefix}{text}")
 
 
-def _median_of(record: LaunchRecord) -> str:
+def _launch_of(record: LaunchRecord) -> str:
+    return f"{record.model}, launch {record.launch}"
+
+
+def _found_in(record: LaunchRecord) -> str:
+    """Return the launch's latency, and on a phone its temperature and clock."""
     if not record.samples_ns:
         return "failed"
-    return f"{median(record.samples_ns) / _NS_PER_MS:.2f} ms"
+    found = [f"{median(record.samples_ns) / _NS_PER_MS:.2f} ms"]
+    around = record.conditions
+    if around is not None and around.after.battery_c is not None:
+        found.append(f"{around.after.battery_c:.0f} degC")
+    if around is not None and around.after.clock_khz is not None:
+        found.append(f"{around.after.clock_khz / _KHZ_PER_GHZ:.2f} GHz")
+    return ", ".join(found)
 
 
 def written(
     rows: Sequence[RowSummary], table: int | None, out: Path, plan: Plan, output_format: Format
 ) -> str:
-    """Return the table of what was timed; with a number, also write it to OUT/tableN.csv."""
+    """Return the table of what was timed; with a number, also write it to OUT/tableN.csv.
+
+    With several devices that is a file for each, OUT/tableN.DEVICE.csv: no column mixes them.
+    """
     from asymm_deploy.report import tables
     from asymm_deploy.report.choose import Choice
 
     console.say(f"wrote {out / store.NAME} and {out / tables.LATENCY_CSV}")
+    devices = list(dict.fromkeys(row.device for row in rows))
     for row in rows:
         if row.flags:
-            console.say(f"{row.model}: {row.flags_text}")
-    choice = Choice(engine=plan.engine, precision=plan.precision, threads=plan.threads)
-    if table in tables.NUMBERS:
-        everything = tables.rows_in(out)
-        target = out / f"table{table}.csv"
+            on = f" on {row.device}" if len(devices) > 1 else ""
+            console.say(f"{row.model}{on}: {row.flags_text}")
+    choices = [Choice(device, plan.engine, plan.precision, plan.threads) for device in devices]
+    if table not in tables.NUMBERS:
+        return tables.report(None, rows, Choice(), output_format)
+    everything = tables.rows_in(out)
+    texts = []
+    for choice in choices:
+        name = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(choice.device))}" if devices[1:] else ""
+        target = out / f"table{table}{name}.csv"
         tables.write(target, tables.report(table, everything, choice, "csv"))
         console.say(f"wrote {target}")
-        return tables.report(table, everything, choice, output_format)
-    return tables.report(None, rows, choice, output_format)
+        texts.append(tables.report(table, everything, choice, output_format))
+    return "\n".join(texts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asymm_deploy import __version__, console
-from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
+from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError, worst
 
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import Outcome
@@ -256,7 +256,14 @@ def bench(
         ),
     ] = None,
     table: Table = None,
-    device: Annotated[str, typer.Option(help="Where to time: host is this machine.")] = "host",
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="host|auto|all|SERIAL|HOST:PORT",
+            help="Where to time: host, this machine, unless told otherwise; auto is the phone that "
+            "is attached. Repeat it, or say all, to time several side by side.",
+        ),
+    ] = None,
     engine: Annotated[EngineName, typer.Option(help="What runs the model.")] = EngineName.MNN,
     runs: Annotated[int, typer.Option(help="Timed runs of a model, over all launches.")] = 1000,
     launches: Annotated[int, typer.Option(help="Processes that share the runs.")] = 10,
@@ -281,6 +288,17 @@ def bench(
         list[str] | None,
         typer.Option(metavar="FLAG", help="A flag that leaves a row valid; may be repeated."),
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the files on the phone for the next time.")
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="How long to wait for a phone that is lost.", min=1),
+    ] = 600.0,
+    cool_down: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Pause before a throttled launch is redone.", min=0),
+    ] = 90.0,
     input_shape: InputShape = None,
     output_format: Annotated[
         ReportFormat, typer.Option("--format", help="How to print the table.")
@@ -292,6 +310,7 @@ def bench(
     same command goes on where it stopped. Writes OUT/latency.csv, and OUT/tableN.csv with --table.
     """
     from asymm_deploy import benching
+    from asymm_deploy.bench.conduct import Conduct
     from asymm_deploy.bench.plan import Plan
 
     plan = Plan(
@@ -310,14 +329,18 @@ def bench(
     bare = [Path(name) for name in names if name.endswith(".mnn")]
     named = [name for name in names if not name.endswith(".mnn")]
     sources = [] if bare and not named and table is None else _sources(named, table, input_shape)
-    home = benching.device(device, runner)
+    conduct = Conduct(patience, cool_down, keep, plan.allow)
+    makers = benching.devices(device or (), runner, conduct)
     subjects = [
         *benching.bare_files(bare, plan),
         *benching.exported_models(sources, artifacts, plan, _export),
     ]
-    rows = benching.time_all(home, subjects, plan, out)
+    rows, failures = benching.time_all(makers, subjects, plan, out)
     _out(benching.written(rows, table, out, plan, output_format.value))
-    raise typer.Exit(worst([row.exit_code for row in rows]))
+    for failure in failures:
+        console.complain(failure)
+    codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]
+    raise typer.Exit(worst(codes))
 
 
 @app.command()
@@ -352,6 +375,31 @@ def report(
     else:
         tables.write(out, text)
         console.say(f"wrote {out}")
+
+
+@app.command()
+def devices(
+    output_format: Annotated[
+        TextFormat, typer.Option("--format", help="How to print.")
+    ] = TextFormat.TABLE,
+) -> None:
+    """List the phones that adb sees, and what to do where one can't be timed."""
+    from dataclasses import asdict
+
+    from asymm_deploy.phones import attached
+    from asymm_deploy.text import formatted
+
+    with console.waiting("asking the phones"):
+        found = attached(console.say)
+    if not found:
+        raise HarnessError(
+            "no phone is attached",
+            "plug one in with USB debugging on, or `bench --device HOST:PORT` for one on the "
+            "network; `asymm-deploy doctor` checks the rest",
+        )
+    _out(formatted([asdict(phone) for phone in found], _FORMATS[output_format]))
+    if not any(phone.is_ready for phone in found):
+        raise typer.Exit(ExitCode.HARNESS)
 
 
 def _core(text: str) -> int | None:

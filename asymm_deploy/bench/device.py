@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from asymm_deploy.bench.records import DeviceFacts, Engine
+from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Completed:
     """It was ended for printing more than anyone could want."""
     flags: tuple[str, ...] = ()
     """What the device noticed meanwhile that spoils a timing: ``throttled``, ``hot``, ..."""
+    conditions: Conditions | None = None
+    """What it read around the program, where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,23 @@ class Device(Protocol):
         """Make a file available on the device, if it isn't yet; return its path there."""
         ...
 
-    def kept_free(self, cpus: Sequence[int]) -> AbstractContextManager[None]:
-        """Keep our own processes off ``cpus`` meanwhile, as far as that is possible."""
+    def held(self, cpus: Sequence[int], files: Sequence[Path]) -> AbstractContextManager[None]:
+        """Have the device ready for timing on ``cpus`` meanwhile, and leave it as it was.
+
+        Our own processes keep off ``cpus``, as far as that is possible. ``files`` will be put
+        there. Raises HarnessError where the device is in no state to be timed.
+        """
+        ...
+
+    def cool_down(self) -> None:
+        """Wait for as long as the device needs that has slowed itself down."""
         ...
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run a program to its end, or kill it and all it started when the time is up.
 
-        Returns even when the code is not zero, or the program can't be started (127). On an
-        exception (Ctrl-C) the program is killed before it is passed on.
+        Only while the device is ``held``. Returns even when the code is not zero, or the program
+        can't be started (127). On an exception (Ctrl-C) the program is killed, at the latest when
+        the device is no longer held.
         """
         ...

@@ -48,7 +48,13 @@ FLAGS = {
         Flag("power-save", _UNSTABLE, "power-save mode was on"),
         Flag("screen-off", _UNSTABLE, "the screen was off, which lets a phone slow down"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),
+        Flag("unwatched", _OK, "its temperature or clock can't be read, so limits go unseen"),
         Flag("unverified", _OK, "there is no reference output to compare with"),
+        # Reasons not to begin, which no row is ever flagged with.
+        Flag("not-ready", _HARNESS, "adb can't use the phone"),
+        Flag("no-arm64", _HARNESS, "the phone runs no arm64 programs"),
+        Flag("busy", _HARNESS, "another benchmark is running on the phone"),
+        Flag("no-space", _HARNESS, "the phone has too little space left"),
     )
 }
 

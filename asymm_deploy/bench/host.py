@@ -100,8 +100,9 @@ class HostDevice:
         return str(source.resolve())
 
     @contextmanager
-    def kept_free(self, cpus: Sequence[int]) -> Iterator[None]:
+    def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
         """Move this process off ``cpus`` meanwhile, unless there is no other core."""
+        del files  # they are here already
         rest = (self._allowed or frozenset()) - set(cpus)
         if not rest:
             yield
@@ -112,6 +113,9 @@ class HostDevice:
             yield
         finally:
             os.sched_setaffinity(0, before)
+
+    def cool_down(self) -> None:
+        """Do nothing: a host says nothing of its temperature, so it never asks for this."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run it in a session of its own, so that Ctrl-C reaches it only through us."""

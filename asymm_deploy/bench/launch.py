@@ -60,7 +60,7 @@ def launch(
         _check(report, blank)
     except wire.WireError as error:
         return failed(blank, str(error))
-    record = _with_report(blank, report)
+    record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
         difference = outputs.error(artifact.reference, report.output.values)
         record = msgspec.structs.replace(record, output_error=difference)

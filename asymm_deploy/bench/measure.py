@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from asymm_deploy.bench import artifact as artifacts
-from asymm_deploy.bench import launch, stats
+from asymm_deploy.bench import launch, stats, verdicts
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
-from asymm_deploy.bench.store import Runs
+from asymm_deploy.bench.store import Journal
 from asymm_deploy.errors import UsageError
 
 
@@ -43,14 +43,24 @@ class Finished:
     total: int
 
 
-Event: TypeAlias = Resumed | Started | Finished
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A launch was spoilt by the device's heat; it is on disk, and is done again."""
+
+    record: LaunchRecord
+
+
+Event: TypeAlias = Resumed | Started | Finished | Discarded
+
+_REDONE = 2
+"""Times at most, as AndroidX Microbenchmark does."""
 
 
 def run(
     device: Device,
     subjects: Sequence[Artifact | Missing],
     plan: Plan,
-    runs: Runs,
+    runs: Journal,
     on_event: Callable[[Event], None],
 ) -> list[RowSummary]:
     """Time every artifact as ``plan`` says and return a row for each subject, in order.
@@ -69,13 +79,25 @@ def run(
     if kept:
         on_event(Resumed(kept))
     done = 0
-    with device.kept_free(bench.cpus):
+    files = [
+        subject.path
+        for subject in subjects
+        if isinstance(subject, Artifact) and subject.path.is_file()
+    ]
+    with device.held(bench.cpus, files):
         for number in range(plan.launches):
             for row in rows:
                 if number in row.to_do(plan):
                     total = done + _count_to_do(rows, plan)
                     on_event(Started(row.subject.model, number, done, total))
                     record = _measure(row, number, bench)
+                    for _ in range(_REDONE):
+                        if not verdicts.worth_repeating(record):
+                            break
+                        runs.append(record)
+                        on_event(Discarded(record))
+                        device.cool_down()
+                        record = _measure(row, number, bench)
                     runs.append(record)
                     row.add(record)
                     done += 1
@@ -133,7 +155,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
             )
 
 
-def _prepare(device: Device, plan: Plan, runs: Runs) -> Bench:
+def _prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
     runner = device.runner(plan.engine)
     identity = plan_id(plan, device.facts(()), runner.identity)
     same_plan = [record for record in runs.records if record.plan_id == identity]
@@ -142,7 +164,7 @@ def _prepare(device: Device, plan: Plan, runs: Runs) -> Bench:
     return Bench(device, plan, identity, device.facts(cpus), cpus, runner.command)
 
 
-def _resume(subject: Artifact | Missing, bench: Bench, runs: Runs) -> _Row:
+def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     """Return the subject's row with what may be kept of its latest attempt."""
     sha256 = subject.sha256 if isinstance(subject, Artifact) else ""
     of_plan = [

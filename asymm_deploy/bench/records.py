@@ -29,6 +29,39 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How many the device has."""
     abi: str
     os: str
+    product: str | None = None
+    """What its maker calls it: ``Pixel 4``."""
+    fingerprint: str | None = None
+    """Of the phone's system, which names its build."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone tells of itself at one time; None is what it doesn't let us read."""
+
+    battery_percent: int | None
+    battery_c: float | None
+    thermal_status: int | None
+    """0 is none; from 1 on the phone slows itself down to cool."""
+    power_save: bool | None
+    screen_on: bool | None
+    scaling_max_khz: int | None
+    """What the pinned core's clock is limited to; below the hardware's, something limits it."""
+    clock_khz: int | None
+    """Of the pinned core, at rest as well."""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone around one launch."""
+
+    before: Reading
+    after: Reading
+    time_in_state_before: dict[int, int] | None
+    """Ticks by kHz that the pinned core's policy has spent, just before the runner started."""
+    time_in_state_after: dict[int, int] | None
+    share_at_top_clock: float | None
+    """Of the runner's life."""
+    retries: int
+    """How often the launch was lost on the phone, to a reboot or a signal, and begun anew."""
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -96,6 +129,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_mb: float | None
     """Most resident memory of the runner's process, its interpreter and libraries included."""
     calibration: Calibration | None
+    conditions: Conditions | None = None
+    """None on hosts."""
     wall_ns: int | None
     """The whole timed loop."""
     off_core_ns: int | None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -24,6 +25,19 @@ TORN = "runs.jsonl.torn"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
 _START = b'{"schema_version":'
 """How each of our lines begins, and so what is left of one that was cut short."""
+
+
+class Journal(Protocol):
+    """Records that can be read and added to."""
+
+    @property
+    def records(self) -> tuple[LaunchRecord, ...]:
+        """All of them, in the order in which they were added."""
+        ...
+
+    def append(self, record: LaunchRecord) -> None:
+        """Add a record; return when it is on disk, raise HarnessError if that can't be."""
+        ...
 
 
 class Runs:

@@ -23,6 +23,12 @@ _FP16_GAIN = 2
 _TICK_NS = 10**7
 """The hypervisor's share is counted in ticks; a single one may be mere rounding."""
 
+SLOWER_AFTER = 1.03
+"""A phone whose calibration takes this much longer after the timed loop has been limited."""
+SLOWER_THAN_BEST = 1.10
+"""Than the best of the row's launches: AndroidX Microbenchmark's bound for a fixed workload."""
+_MADE_BY_HEAT = {"throttled", "hot", "capped-clock"}
+
 OVER_THE_ROW = ("below-floor", "bimodal", "stolen-time")
 """Judged over all samples of a row: one disturbed launch in ten need not spoil its numbers."""
 
@@ -50,7 +56,18 @@ def launch_flags(
             found.append("output-mismatch")
     elif verifiable and not _close(record):
         found.append("output-mismatch")
+    if _slowed_down(record):
+        found.append("throttled")
     return found + pooled_flags([record])
+
+
+def worth_repeating(record: LaunchRecord) -> bool:
+    """Whether a pause may give a launch that counts: a phone's heat passes, and nothing else."""
+    return (
+        record.error is None
+        and record.conditions is not None
+        and not _MADE_BY_HEAT.isdisjoint(set(record.flags) - set(record.allowed))
+    )
 
 
 def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
@@ -60,6 +77,8 @@ def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
     spread = launch_spread_percent(finished)
     if spread is not None and spread > SPREAD_PERCENT:
         found.add("launch-spread")
+    if _some_slower(finished):
+        found.add("throttled")
     return flags.ordered([*found, *pooled_flags(finished)])
 
 
@@ -111,6 +130,24 @@ def launch_spread_percent(finished: Sequence[LaunchRecord]) -> float | None:
 def launch_medians_ns(finished: Sequence[LaunchRecord]) -> npt.NDArray[np.float64]:
     """Return the median sample of each launch."""
     return np.array([np.median(record.samples_ns) for record in finished], dtype=np.float64)
+
+
+def _slowed_down(record: LaunchRecord) -> bool:
+    """Whether a phone's core lost speed over the launch; a host has no heat to lose it to."""
+    rates = record.calibration
+    if record.conditions is None or rates is None:
+        return False
+    return rates.before_mac_per_s > SLOWER_AFTER * rates.after_mac_per_s
+
+
+def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
+    """Whether a phone's core was slower in some launches of a row, as a hidden limit shows."""
+    rates = [
+        max(record.calibration.before_mac_per_s, record.calibration.after_mac_per_s)
+        for record in finished
+        if record.conditions is not None and record.calibration is not None
+    ]
+    return bool(rates) and max(rates) > SLOWER_THAN_BEST * min(rates)
 
 
 def _close(record: LaunchRecord) -> bool:

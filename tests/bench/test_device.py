@@ -190,7 +190,7 @@ class TestCoresOfThisHost:
 
     def test_the_harness_keeps_off_the_cores_and_comes_back(self) -> None:
         device = HostDevice()
-        with device.kept_free(self.allowed[-1:]):
+        with device.held(self.allowed[-1:], []):
             rest = set(self.allowed[:-1]) or set(self.allowed)
             assert os.sched_getaffinity(0) == rest
             # The runner may go there all the same.
@@ -206,7 +206,7 @@ def test_without_affinity_no_core_is_chosen_and_none_can_be_asked_for(
     assert device.choose_cpus(None, 1, ()) == ()
     with pytest.raises(UsageError, match="no core affinity"):
         device.choose_cpus(0, 1, ())
-    with device.kept_free(()):
+    with device.held((), []):
         pass
 
 

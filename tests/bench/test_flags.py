@@ -13,12 +13,13 @@ def test_the_names_are_those_of_the_contract() -> None:
         *("wrong-core", "wrong-precision", "output-mismatch", "below-floor", "bimodal"),
         *("launch-spread", "stolen-time", "throttled", "capped-clock", "hot", "battery-low"),
         *("power-save", "screen-off", "unpinned", "unverified", "failed"),
+        *("unwatched", "not-ready", "no-arm64", "busy", "no-space"),
     }
 
 
-def test_only_unpinned_and_unverified_leave_a_row_valid() -> None:
+def test_what_could_only_not_be_seen_leaves_a_row_valid() -> None:
     harmless = {name for name in flags.FLAGS if flags.valid([name], [])}
-    assert harmless == {"unpinned", "unverified"}
+    assert harmless == {"unpinned", "unverified", "unwatched"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""One benchmark a phone: a lock on the phone itself, which no crashed benchmark leaves behind.
+
+A folder on the phone is the lock, since making one is atomic. It names its owner, and while that
+lives a command on the phone touches it every few seconds. That command hangs on a connection of
+the owner's, so it ends with the owner, with the cable and with the phone. A lock that nobody has
+touched for a while is nobody's; one whose owner was a process of this machine that has ended, too.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shlex
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from asymm_deploy.bench import adb_text
+from asymm_deploy.bench.adb_link import Link
+from asymm_deploy.bench.adb_server import LostError, Tell
+
+FOLDER = "/data/local/tmp/asymm-deploy.lock"
+_TOUCH_S = 3
+LEASE_S = 15.0
+"""A lock that was not touched for so long has no owner: five times the pause between touches."""
+_LOOK_S = 1.0
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    token: str
+    host: str
+    pid: int
+    started: str
+    """The process's start, which tells it from a later one of the same number."""
+
+
+class Lock:
+    """Held by one process at a time; see ``acquire``."""
+
+    def __init__(self, link: Link, tell: Tell) -> None:
+        self._link = link
+        self._tell = tell
+        self._owner = _Owner(secrets.token_hex(8), _host(), os.getpid(), _started(os.getpid()))
+        self._kept = ExitStack()
+
+    def acquire(self) -> str | None:
+        """Take the lock; return who has it instead, in words, if that one lives."""
+        holder, age_s = self._look()
+        if holder is not None and not self._is_gone(holder):
+            deadline = time.monotonic() + LEASE_S
+            if age_s < LEASE_S:
+                self._tell(f"{self._link.serial} is locked by {_named(holder)}; is that alive?")
+            while age_s < LEASE_S and holder is not None:
+                before = age_s
+                time.sleep(_LOOK_S)
+                holder, age_s = self._look()
+                # Touched again, and not by us: it lives.
+                if holder is not None and (age_s < before or time.monotonic() > deadline):
+                    return _named(holder)
+        if holder is not None:
+            # Renamed first, so that of two who see it only one removes it.
+            aside = f"{FOLDER}.{self._owner.token}"
+            self._link.sure(f"mv {FOLDER} {aside} && rm -rf {aside}")
+        text = shlex.quote(msgspec.json.encode(self._owner).decode())
+        self._link.sure(f"mkdir {FOLDER} && echo {text} >{FOLDER}/owner")
+        holder, _age_s = self._look()
+        if holder != self._owner:
+            return _named(holder) if holder is not None else "nobody: it can't be written"
+        self.keep()
+        return None
+
+    def keep(self) -> None:
+        """Have it touched from now on, as long as our connection lasts."""
+        self._kept.close()
+        # It prints, so that it ends where nothing but a closed pipe could end it.
+        touched = f"touch -c {FOLDER}/owner && [ -e {FOLDER}/owner ] && echo"
+        loop = f"while {touched}; do sleep {_TOUCH_S}; done"
+        with suppress(LostError):  # noticed, and begun again, by whoever uses the phone next
+            self._kept.enter_context(self._link.streaming(loop))
+
+    def is_ours(self) -> bool:
+        """Whether nobody took it while the phone was away."""
+        return self._look()[0] == self._owner
+
+    def release(self) -> None:
+        """Give it back, if it is ours. Raises LostError where the phone is gone: it expires."""
+        self._kept.close()
+        check = f"grep -q {self._owner.token} {FOLDER}/owner"
+        self._link.once(f"{check} && rm -rf {FOLDER}")
+
+    def _look(self) -> tuple[_Owner | None, float]:
+        """Return who has it, and for how many seconds it was not touched."""
+        said = self._link.sure(
+            f"cd {FOLDER} 2>/dev/null || exit 0; cat owner; echo; "
+            "stat -c %Y owner 2>/dev/null || stat -c %Y .; date +%s"
+        ).text.split("\n")
+        lines = [line.strip() for line in said if line.strip()]
+        if not lines:
+            return None, 0.0
+        age_s = 0.0
+        with suppress(ValueError, IndexError):
+            age_s = float(int(lines[-1]) - int(lines[-2]))
+        try:
+            return msgspec.json.decode(lines[0], type=_Owner), age_s
+        except msgspec.MsgspecError:
+            # Its owner ended between making it and signing it, or is doing so this moment.
+            return _Owner("", "an unknown machine", 0, ""), age_s
+
+    @staticmethod
+    def _is_gone(owner: _Owner) -> bool:
+        return owner.host == _host() and owner.pid > 0 and _started(owner.pid) != owner.started
+
+
+def _named(owner: _Owner) -> str:
+    return f"process {owner.pid} on {adb_text.shown(owner.host, 60)}"
+
+
+def _host() -> str:
+    """Return what no other machine and no other boot of this one has."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{platform.node()} ({boot[:8]})"
+    return platform.node()
+
+
+def _started(pid: int) -> str:
+    """Return when a process was started, in the kernel's ticks; empty if there is none."""
+    try:
+        # Behind the name in brackets, which may hold anything, it is the 20th field: proc(5).
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

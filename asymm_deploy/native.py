@@ -1,0 +1,321 @@
+"""The native runner: build it with CMake, and find the one that was built.
+
+A runner is a folder: the program, every library that it needs beside it, and ``runner.json``, which
+says what they are. Whoever brings a runner to a device takes ``asymm-runner`` and each ``*.so*``
+beside it, and has the loader look there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Literal, get_args
+
+import msgspec
+
+import asymm_deploy
+from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import sha256_of, write_whole
+
+Preset = Literal["android-arm64", "linux-arm64", "host"]
+"""Those of CMakePresets.json that make a runner to use."""
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+
+PROGRAM = "asymm-runner"
+RECORD = "runner.json"
+VARIABLE = "ASYMM_DEPLOY_RUNNER"
+"""Names a runner to use in place of the one that was built."""
+
+_CMAKE_LEAST = (3, 22)  # CMakePresets.json says so too
+_TAIL_LINES = 15
+_HEADERS_HINT = (
+    "give --mnn-root a folder with MNN's include/ and lib/, or --mnn-include-dir and "
+    "--mnn-library; docs/android.md says where to get them"
+)
+
+Say = Callable[[str], None]
+"""Takes a line for the user to read."""
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``runner.json`` holds: which program lies beside it."""
+
+    protocol: int
+    version: str
+    """Of asymm_deploy, whose sources it was built from."""
+    preset: str
+    mnn_version: str | None
+    """Of the headers; the program refuses a library of another. None: built without MNN."""
+    files: dict[str, str]
+    """SHA-256 by name of each file in the folder."""
+
+
+def sources() -> Path:
+    """Return the folder with the runner's CMakeLists.txt, in a checkout or an installed package."""
+    package = Path(asymm_deploy.__file__).parent
+    for folder in (package.parent / "android_harness", package / "android_harness"):
+        if (folder / "CMakeLists.txt").is_file():
+            return folder
+    raise HarnessError(
+        f"the runner's sources are missing: no android_harness beside or in {package}",
+        "install asymm-deploy again, or give the folder of a checkout",
+    )
+
+
+def folder_of(preset: Preset) -> Path:
+    """Return where ``build`` puts the runner, and ``where`` looks for it."""
+    from platformdirs import user_data_path
+
+    return user_data_path("asymm-deploy") / "runner" / preset
+
+
+def where(preset: Preset = "android-arm64") -> Path:
+    """Return the program that would be used; raise HarnessError, saying how to build it, if none.
+
+    That is ``$ASYMM_DEPLOY_RUNNER`` as it is, or else what was built for ``preset``, if it is whole,
+    of our version, and has MNN.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        program = Path(named)
+        if not program.is_file():
+            raise UsageError(
+                f"${VARIABLE} names {named}, which is no file",
+                "give it the path of a runner, or unset it to use the one that was built",
+            )
+        return program.resolve()
+    program = folder_of(preset) / PROGRAM
+    if not program.is_file():
+        raise HarnessError(f"there is no runner for {preset} yet", _rebuild(preset))
+    wrong = _fault(program.parent)
+    if wrong is not None:
+        raise HarnessError(f"{program} {wrong}", _rebuild(preset))
+    return program
+
+
+def read(folder: Path) -> Built:
+    """Return what ``runner.json`` in ``folder`` says; raise HarnessError if it says nothing."""
+    try:
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Built)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise HarnessError(
+            f"{folder / RECORD} does not say what the runner is", "build the runner again"
+        ) from error
+
+
+def build(
+    preset: Preset = "android-arm64",
+    *,
+    source: Path | None = None,
+    into: Path | None = None,
+    mnn_root: Path | None = None,
+    mnn_include_dir: Path | None = None,
+    mnn_library: Path | None = None,
+    say: Say = lambda _line: None,
+) -> Built:
+    """Build the runner, and put it whole ``into`` a folder, or leave that as it was.
+
+    Without any of the MNN paths the runner can only calibrate. CMake's own words go to a log beside
+    ``into``. Raises UsageError where a path or an environment variable is wrong, HarnessError where
+    a tool is missing or fails.
+    """
+    source = source or sources()
+    into = (into or folder_of(preset)).absolute()
+    log = into.with_name(f"{into.name}.log")
+    _check_target(into)
+    generator = _check_tools(preset)
+    paths = {
+        "MNN_ROOT": mnn_root,
+        "MNN_INCLUDE_DIR": mnn_include_dir,
+        "MNN_LIBRARY": mnn_library,
+    }
+    given = {name: path.absolute() for name, path in paths.items() if path is not None}
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as name:
+            aside = Path(name)
+            with log.open("wb") as talk:
+                _run_cmake(preset, source, aside, generator, given, talk, say)
+            made = _record(preset, aside / "out", _mnn_version(aside / "build"))
+            _swap(aside, into)
+    except OSError as error:
+        raise UsageError(
+            f"can't build in {into.parent}: {error.strerror or error}",
+            "give a folder that you may write to, with space left",
+        ) from error
+    say(f"built {into / PROGRAM}")
+    return made
+
+
+def _rebuild(preset: Preset) -> str:
+    return f"asymm-deploy runner build --preset {preset} --mnn-root FOLDER"
+
+
+def _fault(folder: Path) -> str | None:
+    """Return what is wrong with a runner that was built; None if nothing is."""
+    made = read(folder)
+    if made.protocol != PROTOCOL:
+        return f"speaks protocol {made.protocol}, this program speaks {PROTOCOL}"
+    if made.version != asymm_deploy.__version__:
+        return f"is of version {made.version}, this program of {asymm_deploy.__version__}"
+    for name, sha256 in made.files.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != sha256:
+            return f"is not as it was built: {name} is missing or another one"
+    if made.mnn_version is None:
+        return "was built without MNN: it can only calibrate"
+    return None
+
+
+def _check_target(into: Path) -> None:
+    """Raise UsageError where the folder holds something else than a runner: it is replaced."""
+    if into.exists() and not (into / RECORD).is_file():
+        if into.is_dir() and not any(into.iterdir()):
+            return
+        raise UsageError(
+            f"{into} holds something else than a runner, and would be replaced",
+            "give a folder that doesn't exist yet",
+        )
+
+
+def _check_tools(preset: Preset) -> str:
+    """Return the name of a generator of CMake's; raise where something is missing to build."""
+    found = _cmake_version()
+    if found < _CMAKE_LEAST:
+        raise HarnessError(
+            f"cmake is too old: {_dotted(found)}, and {_dotted(_CMAKE_LEAST)} is needed",
+            "install a newer one, for instance with `pip install cmake`",
+        )
+    if preset == "android-arm64":
+        _check_ndk()
+    elif preset == "linux-arm64":
+        _check_compiler("aarch64-linux-gnu-g++", "apt install g++-aarch64-linux-gnu")
+    else:
+        _check_compiler(os.environ.get("CXX") or "c++", "apt install g++")
+    if shutil.which("ninja"):
+        return "Ninja"
+    if shutil.which("make"):
+        return "Unix Makefiles"
+    raise HarnessError(
+        "neither ninja nor make is installed, and CMake needs one of them",
+        "install one, for instance with `apt install ninja-build` or `pip install ninja`",
+    )
+
+
+def _cmake_version() -> tuple[int, ...]:
+    hint = "install it, for instance with `apt install cmake` or `pip install cmake`"
+    try:
+        told = subprocess.run(
+            ["cmake", "--version"],  # noqa: S607  the user's own, wherever it is
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+        ).stdout
+    except FileNotFoundError:
+        raise HarnessError("cmake is not installed", hint) from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HarnessError(f"cmake can't be started: {error}", hint) from error
+    found = re.search(r"cmake version (\d+)\.(\d+)", told)
+    if found is None:
+        raise HarnessError("cmake does not tell its version", hint)
+    return tuple(map(int, found.groups()))
+
+
+def _check_ndk() -> None:
+    named = os.environ.get("ANDROID_NDK_HOME")
+    hint = "unpack the NDK and set ANDROID_NDK_HOME to its folder; docs/android.md says how"
+    if not named:
+        raise UsageError("ANDROID_NDK_HOME is not set, so there is no NDK to build with", hint)
+    toolchain = Path(named) / "build" / "cmake" / "android.toolchain.cmake"
+    if not toolchain.is_file():
+        raise UsageError(f"ANDROID_NDK_HOME names {named}, which is no NDK: no {toolchain}", hint)
+
+
+def _check_compiler(name: str, install: str) -> None:
+    if shutil.which(name) is None:
+        raise HarnessError(
+            f"the compiler {name} is not installed", f"install it, for instance with `{install}`"
+        )
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _run_cmake(
+    preset: Preset,
+    source: Path,
+    aside: Path,
+    generator: str,
+    given: dict[str, Path],
+    talk: IO[bytes],
+    say: Say,
+) -> None:
+    """Configure, build and install into ``aside``/out."""
+    tree = str(aside / "build")
+    configure = ["--preset", preset, "-B", tree, "-G", generator]
+    configure += [f"-DCMAKE_INSTALL_PREFIX={aside / 'out'}", "-DRUNNER_TESTS=OFF"]
+    configure += [f"-D{name}={path}" for name, path in given.items()]
+    compilation = ["--build", tree, "--parallel", str(os.cpu_count() or 1)]
+    for what, arguments in (
+        ("configuring", configure),
+        ("compiling", compilation),
+        ("installing", ["--install", tree]),
+    ):
+        say(f"{what} the runner for {preset}")
+        _step(what, ["cmake", *arguments], source, talk)
+
+
+def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> None:
+    """Run one command, its words into the log; raise where it fails."""
+    start = talk.tell()
+    code = subprocess.run(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, check=False
+    ).returncode
+    if code == 0:
+        return
+    log = Path(talk.name)
+    with log.open("rb") as written:
+        written.seek(start)
+        lines = written.read().decode(errors="replace").splitlines()
+    # What CMakeLists.txt itself has to say, see cmake/MNN.cmake.
+    ours = [line.split("asymm-runner: ", 1)[1] for line in lines if "asymm-runner: " in line]
+    if ours:
+        raise UsageError(ours[0], _HEADERS_HINT)
+    told = "\n".join(line for line in lines[-_TAIL_LINES:] if line.strip())
+    raise HarnessError(f"{what} the runner failed:\n{told}", f"all that was said is in {log}")
+
+
+def _mnn_version(tree: Path) -> str | None:
+    """Return the version in the headers that CMake found; None where it was given none."""
+    try:
+        text = (tree / "mnn_version.txt").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return text
+
+
+def _record(preset: Preset, folder: Path, mnn_version: str | None) -> Built:
+    made = Built(
+        protocol=PROTOCOL,
+        version=asymm_deploy.__version__,
+        preset=preset,
+        mnn_version=mnn_version,
+        files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
+    )
+    write_whole(folder / RECORD, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    return made
+
+
+def _swap(aside: Path, into: Path) -> None:
+    """Put ``aside``/out in the place of ``into``; the old one goes with ``aside``."""
+    if into.exists():
+        into.rename(aside / "old")
+    (aside / "out").rename(into)
