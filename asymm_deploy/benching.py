@@ -183,7 +183,8 @@ class _Teller:
                 self._advance(f"{self._prefix}resumed")
         elif isinstance(event, measure.Discarded):
             record = event.record
-            self._say(f"{_launch_of(record)} does not count: {' '.join(record.flags)}; it is done again after a pause")
+            why = " ".join(record.flags)
+            self._say(f"{_launch_of(record)} does not count ({why}): once more, after a pause")
         elif isinstance(event, measure.Finished):
             record = event.record
             if record.error is not None:

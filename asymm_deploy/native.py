@@ -38,6 +38,7 @@ _HEADERS_HINT = (
     "give --mnn-root a folder with MNN's include/ and lib/, or --mnn-include-dir and "
     "--mnn-library; docs/android.md says where to get them"
 )
+_SYSTEM_HINT = "build one for a phone, with --preset android-arm64"
 
 Say = Callable[[str], None]
 """Takes a line for the user to read."""
@@ -78,8 +79,8 @@ def folder_of(preset: Preset) -> Path:
 def where(preset: Preset = "android-arm64") -> Path:
     """Return the program that would be used; raise HarnessError, saying how to build it, if none.
 
-    That is ``$ASYMM_DEPLOY_RUNNER`` as it is, or else what was built for ``preset``, if it is whole,
-    of our version, and has MNN.
+    That is ``$ASYMM_DEPLOY_RUNNER`` as it is, or else what was built for ``preset``, if it is
+    whole, of our version, and has MNN.
     """
     named = os.environ.get(VARIABLE)
     if named:
@@ -197,7 +198,7 @@ def _check_tools(preset: Preset) -> str:
     elif preset == "linux-arm64":
         _check_compiler("aarch64-linux-gnu-g++", "apt install g++-aarch64-linux-gnu")
     else:
-        _check_compiler(os.environ.get("CXX") or "c++", "apt install g++")
+        _check_compiler("c++", "apt install g++")
     if shutil.which("ninja"):
         return "Ninja"
     if shutil.which("make"):
@@ -288,7 +289,7 @@ def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> N
     # What CMakeLists.txt itself has to say, see cmake/MNN.cmake.
     ours = [line.split("asymm-runner: ", 1)[1] for line in lines if "asymm-runner: " in line]
     if ours:
-        raise UsageError(ours[0], _HEADERS_HINT)
+        raise UsageError(ours[0], _HEADERS_HINT if "MNN" in ours[0] else _SYSTEM_HINT)
     told = "\n".join(line for line in lines[-_TAIL_LINES:] if line.strip())
     raise HarnessError(f"{what} the runner failed:\n{told}", f"all that was said is in {log}")
 

@@ -104,7 +104,7 @@ class AdbDevice:
         self._require_ready()
         self._take_lock()
         try:
-            self._boot = self._link.sure(_BOOT_ID).text.strip()
+            self._boot = self._link.sure(_BOOT_ID).last_word
             self._launcher = self._launcher_for(cpus)
             self._files.look()
             self._require_fit(cpus, files)
@@ -227,7 +227,7 @@ class AdbDevice:
 
     def _came_back(self) -> bool:
         """Take hold of the phone again; return whether it was started anew meanwhile."""
-        boot = self._link.sure(_BOOT_ID).text.strip()
+        boot = self._link.sure(_BOOT_ID).last_word
         rebooted = boot != self._boot
         if rebooted:
             self._wait_for_boot()
@@ -245,7 +245,7 @@ class AdbDevice:
         """Wait until Android is up: until then services don't answer and everything is busy."""
         self._tell(f"{self._link.serial} was started anew; waiting until it is up")
         deadline = time.monotonic() + self._conduct.patience_s
-        while self._link.sure("getprop sys.boot_completed").text.strip() != "1":
+        while self._link.sure("getprop sys.boot_completed").last_word != "1":
             if time.monotonic() > deadline:
                 raise HarnessError(
                     f"{self._link.serial} was started anew and does not come up",

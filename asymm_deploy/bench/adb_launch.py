@@ -6,6 +6,7 @@ own, the exit code last and under its final name, so what is there is whole.
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ class Launcher:
         missed = 0
         while True:
             losses = self.link.losses
-            state = self.link.sure(poll).text.strip()
+            state = self.link.sure(poll).last_word
             if state == "done":
                 return True
             if self.link.losses != losses and self.rebooted():
@@ -167,8 +168,12 @@ class Launcher:
         )
 
     def _whole_output(self, folder: str, size: int | None) -> bytes:
+        mark = secrets.token_hex(8)
+        command = f"echo {mark}; cat {folder}/out"
         for _ in range(3):
-            out = self.link.sure(f"cat {folder}/out", most_bytes=wire.MAX_STREAM_BYTES + 1).stdout
+            said = self.link.sure(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
+            # Some shells say something first, and some connections change the ends of lines.
+            out = said.replace(b"\r\n", b"\n").partition(f"{mark}\n".encode())[2]
             if len(out) == size:
                 return out
         raise HarnessError(

@@ -22,6 +22,8 @@ DEVICE = "device"
 _STDOUT, _STDERR, _EXIT = 1, 2, 3  # ids of shell v2 packets
 _STDERR_TAIL_BYTES = 64 * 2**10
 _RETRY_S = 1.0
+_ATTEMPTS = 5
+"""At one command, each after the phone was gone and came back."""
 _COMMAND_TIMEOUT_S = 60.0
 _COMMAND_BYTES = 8 * 2**20
 """More than any reading prints."""
@@ -40,6 +42,11 @@ class Output:
     def text(self) -> str:
         """Stdout as text."""
         return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def last_word(self) -> str:
+        """What stands at the end of stdout: some shells say something of their own first."""
+        return next(iter(self.text.split()[-1:]), "")
 
     @property
     def why(self) -> str:
@@ -76,7 +83,7 @@ class Link:
                 return _packets(open_to, most_bytes)
         # Phones before Android 7 pass no exit code on. `exec:` leaves line ends as they are.
         mark = secrets.token_hex(8)
-        wrapped = f"{{ {command}\n}}; echo {mark}$?"
+        wrapped = f"( {command}\n); echo {mark}$?"
         with self.server.opened(self.serial, f"exec:{wrapped}", timeout_s) as open_to:
             return _marked(open_to, mark.encode(), most_bytes)
 
@@ -88,17 +95,17 @@ class Link:
         most_bytes: int = _COMMAND_BYTES,
     ) -> Output:
         """Run a command that may as well run twice, until its end was seen."""
-        deadline = time.monotonic() + self._patience_s
-        while True:
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self.once(command, timeout_s=timeout_s, most_bytes=most_bytes)
             except LostError as lost:
-                if time.monotonic() > deadline:
+                if attempt == _ATTEMPTS:
                     raise HarnessError(
                         f"{self.serial} keeps losing the connection: {lost}",
                         "try another cable or port, without a hub",
                     ) from lost
                 self.wait_back(str(lost))
+        raise AssertionError  # the loop only ends by returning or raising
 
     def streaming(self, command: str) -> AbstractContextManager[AdbConnection]:
         """Start a command that is hung up when the connection ends, whoever ends it.
@@ -118,12 +125,11 @@ class Link:
 
         What arrived is for the caller to check: adb's word is not enough.
         """
-        deadline = time.monotonic() + self._patience_s
-        while True:
+        for attempt in range(1, _ATTEMPTS + 1):
             failure = self.server.push(self.serial, source, target)
             if failure is None:
                 return
-            if _refused(failure) or time.monotonic() > deadline:
+            if _refused(failure) or attempt == _ATTEMPTS:
                 raise HarnessError(
                     f"{self.serial} does not take {source.name}: {failure}", _push_hint(failure)
                 )

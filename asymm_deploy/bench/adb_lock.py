@@ -18,9 +18,10 @@ from pathlib import Path
 
 import msgspec
 
-from asymm_deploy.bench import adb_text
+from asymm_deploy.bench import adb_phone, adb_text
 from asymm_deploy.bench.adb_link import Link
 from asymm_deploy.bench.adb_server import LostError, Tell
+from asymm_deploy.errors import HarnessError
 
 FOLDER = "/data/local/tmp/asymm-deploy.lock"
 _TOUCH_S = 3
@@ -65,10 +66,18 @@ class Lock:
             aside = f"{FOLDER}.{self._owner.token}"
             self._link.sure(f"mv {FOLDER} {aside} && rm -rf {aside}")
         text = shlex.quote(msgspec.json.encode(self._owner).decode())
-        self._link.sure(f"mkdir {FOLDER} && echo {text} >{FOLDER}/owner")
+        # Of two who got here at once, only one makes the folder.
+        made = self._link.sure(
+            f"if mkdir {FOLDER}; then echo {text} >{FOLDER}/owner || {{ rm -rf {FOLDER}; false; }}; fi"
+        )
         holder, _age_s = self._look()
+        if holder is None:
+            raise HarnessError(
+                f"{self._link.serial} can't be written to: {made.why}",
+                "make room on the phone, and see that the shell user may write to /data/local/tmp",
+            )
         if holder != self._owner:
-            return _named(holder) if holder is not None else "nobody: it can't be written"
+            return _named(holder)
         self.keep()
         return None
 
@@ -93,18 +102,21 @@ class Lock:
 
     def _look(self) -> tuple[_Owner | None, float]:
         """Return who has it, and for how many seconds it was not touched."""
-        said = self._link.sure(
-            f"cd {FOLDER} 2>/dev/null || exit 0; cat owner; echo; "
-            "stat -c %Y owner 2>/dev/null || stat -c %Y .; date +%s"
-        ).text.split("\n")
-        lines = [line.strip() for line in said if line.strip()]
-        if not lines:
+        said = adb_phone.sections(
+            self._link,
+            {
+                "there": f"[ -d {FOLDER} ]",
+                "owner": f"cat {FOLDER}/owner",
+                "touched": f"stat -c %Y {FOLDER}/owner || stat -c %Y {FOLDER}",
+                "now": "date +%s",
+            },
+        )
+        if said["there"].code != 0:
             return None, 0.0
-        age_s = 0.0
-        with suppress(ValueError, IndexError):
-            age_s = float(int(lines[-1]) - int(lines[-2]))
+        touched, now = (_last_number(said[name].text) for name in ("touched", "now"))
+        age_s = float(now - touched) if now is not None and touched is not None else 0.0
         try:
-            return msgspec.json.decode(lines[0], type=_Owner), age_s
+            return msgspec.json.decode(said["owner"].text.strip(), type=_Owner), age_s
         except msgspec.MsgspecError:
             # Its owner ended between making it and signing it, or is doing so this moment.
             return _Owner("", "an unknown machine", 0, ""), age_s
@@ -112,6 +124,10 @@ class Lock:
     @staticmethod
     def _is_gone(owner: _Owner) -> bool:
         return owner.host == _host() and owner.pid > 0 and _started(owner.pid) != owner.started
+
+
+def _last_number(text: str) -> int | None:
+    return adb_text.number(next(iter(text.split()[-1:]), ""))
 
 
 def _named(owner: _Owner) -> str:

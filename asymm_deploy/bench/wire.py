@@ -239,7 +239,7 @@ def _check_protocol(line: bytes) -> None:
     if protocol != PROTOCOL:
         raise WireError(
             f"the runner speaks protocol {protocol}, this program speaks {PROTOCOL}: "
-            "update the older of the two (a native runner: build it again)"
+            "build it again with `asymm-deploy runner build`, or update this program"
         )
 
 

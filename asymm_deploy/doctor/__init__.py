@@ -8,8 +8,8 @@ from asymm_deploy.doctor.environment import Environment
 
 
 def examine(environment: Environment) -> list[Check]:
-    """Look at everything, in the order in which it is needed. Starts no server, needs no network."""
-    native = runner.check(environment)
+    """Look at everything, in the order of need, without starting a server or using a network."""
+    native = runner.check()
     return [
         *packages.checks(environment),
         *machine.checks(environment),
@@ -17,5 +17,5 @@ def examine(environment: Environment) -> list[Check]:
         *usb.checks(environment),
         native,
         # Whoever has a runner need not be able to build one.
-        *build.checks(environment, "phone" if native.status == "missing" else "option"),
+        *build.checks(environment, "option" if native.status == "ok" else "phone"),
     ]

@@ -44,7 +44,7 @@ def _binaries() -> list[Path]:
         return []
 
 
-def _program(usable: dict[Path, int | None], there: int, serving: int | None) -> Check:
+def _program(usable: dict[Path, int], there: int, serving: int | None) -> Check:
     """Check the program as it would be chosen: the first of the running server's version."""
     if not usable:
         found = f"{there} that can't be started" if there else "none"

@@ -84,7 +84,7 @@ def _generator(environment: Environment, need: Need) -> Check:
 def _mnn(environment: Environment, need: Need) -> Check:
     """Look where the build looks; without MNN it makes a runner that can only calibrate."""
     name = "MNN for the runner"
-    to_do = "docs/android.md says which files of MNN's release go where; then set MNN_ROOT"
+    to_do = "docs/android.md says which files of MNN's release go where, in one folder"
     root, include, library = (
         Path(value) if (value := environment.variables.get(variable)) else None
         for variable in ("MNN_ROOT", "MNN_INCLUDE_DIR", "MNN_LIBRARY")
@@ -95,7 +95,8 @@ def _mnn(environment: Environment, need: Need) -> Check:
         places = [root / folder / "libMNN.so" for folder in _LIBRARY_FOLDERS]
         library = next((place for place in places if place.is_file()), places[0])
     if include is None and library is None:
-        return Check(name, need, "missing", "MNN_ROOT is not set", to_do)
+        to_do = f"{to_do}; set MNN_ROOT to it, or give it to `asymm-deploy runner build`"
+        return Check(name, need, "unknown", "MNN_ROOT is not set", to_do)
     if include is None or library is None:
         unset = "MNN_INCLUDE_DIR" if include is None else "MNN_LIBRARY"
         return Check(name, need, "wrong", f"{unset} is not set", to_do)

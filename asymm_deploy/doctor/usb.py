@@ -56,8 +56,8 @@ def _present(rules: dict[str, str]) -> Check:
     if rules:
         return Check("udev rules", "option", "ok", shown(", ".join(rules)))
     to_do = (
-        "for a phone on USB: `sudo apt install android-sdk-platform-tools-common` (or your system's "
-        "android udev rules), then plug it in again"
+        "for a phone on USB: `sudo apt install android-sdk-platform-tools-common` (or your "
+        "system's android udev rules), then plug it in again"
     )
     return Check("udev rules", "option", "missing", "none for Android", to_do)
 

@@ -38,6 +38,7 @@ COLUMNS = (
     Column("peak_memory_mb", "memory (MB)", digits=1),
     Column("valid", "valid", "text"),
     Column("flags", "flags", "text"),
+    Column("output_error", "output error"),
 )
 
 _SETTING = ("device", "engine", "precision", "threads")

@@ -214,6 +214,11 @@ def test_a_propertys_value_may_hold_newlines_and_brackets() -> None:
     }
 
 
+def test_a_line_like_a_property_within_a_value_is_no_property() -> None:
+    text = "[evil]: [\n[ro.soc.model]: [SM8150]\n"
+    assert adb_text.properties(text) == {"evil": "\n[ro.soc.model]: [SM8150"}
+
+
 def test_a_property_that_was_cut_short_is_left_out() -> None:
     assert adb_text.properties("[a]: [1]\n[ro.soc.model]: [SM81") == {"a": "1"}
 

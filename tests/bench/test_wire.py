@@ -94,7 +94,11 @@ def test_a_newer_runner_may_say_more() -> None:
         (b"\n" + stream(*MESSAGES), "no valid 'hello'"),
         (b"\xff\xfe\n", "no valid 'hello'"),
         (b"[" * 100_000 + b"\n", "no valid 'hello'"),
-        (changed(0, protocol=2), "speaks protocol 2, this program speaks 1: update"),
+        (
+            changed(0, protocol=2),
+            "speaks protocol 2, this program speaks 1: build it again with `asymm-deploy runner "
+            "build`",
+        ),
         (changed(0, pid="4321"), "no valid 'hello'"),
         (changed(1, sha256="5" * 63), "no valid 'model'"),
         (changed(1, init_ns=-1), "no valid 'model'"),

@@ -1,0 +1,119 @@
+# Finds MNN, which is never built here. Give either
+#   MNN_ROOT                          a folder with include/ and lib/, or an unpacked release
+#   MNN_INCLUDE_DIR and MNN_LIBRARY   the folder that has MNN/Interpreter.hpp, and a libMNN.so or any
+#                                     shared object that exports MNN's C++ API
+# or none of them for a runner that only calibrates. One of the pair may come with MNN_ROOT.
+#
+# Sets the target MNN, MNN_INSTALLED (the libraries that the program needs beside it),
+# MNN_LIBRARY_FOLDERS and MNN_PYTHON_STUBS (sources, see below).
+
+set(MNN_ROOT "" CACHE PATH "A folder with MNN's include/ and lib/")
+set(MNN_INCLUDE_DIR "" CACHE PATH "The folder that has MNN/Interpreter.hpp")
+set(MNN_LIBRARY "" CACHE FILEPATH "A shared object that exports MNN's C++ API")
+
+if(NOT MNN_ROOT AND NOT MNN_INCLUDE_DIR AND NOT MNN_LIBRARY)
+  message(STATUS "MNN: none given, so the runner can only calibrate")
+  return()
+endif()
+
+# A leading blank keeps CMake from breaking the line, which asymm_deploy/native.py reads.
+function(runner_gives_up text)
+  message(FATAL_ERROR " asymm-runner: ${text}")
+endfunction()
+
+set(include_folder "${MNN_INCLUDE_DIR}")
+if(NOT include_folder)
+  set(include_folder "${MNN_ROOT}/include")
+endif()
+if(NOT EXISTS "${include_folder}/MNN/Interpreter.hpp")
+  runner_gives_up("MNN's headers are missing: ${include_folder} has no MNN/Interpreter.hpp")
+endif()
+
+file(STRINGS "${include_folder}/MNN/MNNDefine.h" numbers REGEX "define MNN_VERSION_(MAJOR|MINOR|PATCH) ")
+string(REGEX REPLACE "[^0-9;]" "" numbers "${numbers}")
+string(REPLACE ";" "." MNN_VERSION "${numbers}")
+file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/mnn_version.txt" "${MNN_VERSION}\n")
+
+set(library "${MNN_LIBRARY}")
+if(NOT library)
+  foreach(folder lib "lib/${ANDROID_ABI}" "${ANDROID_ABI}" .)
+    if(NOT library AND EXISTS "${MNN_ROOT}/${folder}/libMNN.so")
+      set(library "${MNN_ROOT}/${folder}/libMNN.so")
+    endif()
+  endforeach()
+endif()
+if(NOT library)
+  runner_gives_up("MNN's library is missing: no libMNN.so in ${MNN_ROOT}/lib")
+elseif(NOT EXISTS "${library}" OR IS_DIRECTORY "${library}")
+  runner_gives_up("MNN's library is missing: no file ${library}")
+endif()
+get_filename_component(library "${library}" REALPATH)
+get_filename_component(library_folder "${library}" DIRECTORY)
+get_filename_component(library_name "${library}" NAME)
+
+execute_process(
+  COMMAND "${CMAKE_NM}" --dynamic "${library}"
+  OUTPUT_VARIABLE symbols ERROR_VARIABLE complaint RESULT_VARIABLE code)
+if(NOT code EQUAL 0)
+  runner_gives_up("${library} is no shared object that ${CMAKE_NM} can read")
+endif()
+
+# The one function of those we call whose return type has a std::string, so its name tells which.
+set(probe "_ZNK3MNN11Interpreter18getSessionInputAll")
+if(symbols MATCHES " [TW] ${probe}B5cxx11E")
+  set(old_abi OFF)
+elseif(symbols MATCHES " [TW] ${probe}E")
+  set(old_abi ON) # or libc++'s, which takes no notice
+else()
+  runner_gives_up("${library} does not export MNN's C++ API")
+endif()
+if(old_abi)
+  add_compile_definitions(_GLIBCXX_USE_CXX11_ABI=0)
+endif()
+
+# The engine of MNN's wheels is a Python module as well. It refers to Python's C API, which it calls
+# only when Python loads it: here each name is given something that ends the program if called.
+set(MNN_PYTHON_STUBS "")
+string(REGEX MATCHALL " U _?Py[A-Za-z0-9_]+" python_symbols "${symbols}")
+if(python_symbols)
+  list(REMOVE_DUPLICATES python_symbols)
+  set(MNN_PYTHON_STUBS "${CMAKE_CURRENT_BINARY_DIR}/python_stubs.cpp")
+  set(source "#include <cstdlib>\nextern \"C\" {\n")
+  foreach(symbol IN LISTS python_symbols)
+    string(REPLACE " U " "" symbol "${symbol}")
+    string(APPEND source "[[gnu::visibility(\"default\")]] void ${symbol}() { std::abort(); }\n")
+  endforeach()
+  file(CONFIGURE OUTPUT "${MNN_PYTHON_STUBS}" CONTENT "${source}}\n" @ONLY)
+endif()
+
+# What it needs in turn goes with it, where it lies beside it or where wheels keep such.
+set(MNN_LIBRARY_FOLDERS "${library_folder}" "${library_folder}/lib" "${library_folder}/mnn.libs")
+set(MNN_INSTALLED "${library}")
+set(pending "${library}")
+while(pending)
+  list(POP_FRONT pending next)
+  execute_process(COMMAND "${CMAKE_READELF}" -d "${next}" OUTPUT_VARIABLE dynamic ERROR_QUIET)
+  string(REGEX MATCHALL "\\(NEEDED\\)[^\n]*\\[[^]\n]+\\]" needed "${dynamic}")
+  foreach(entry IN LISTS needed)
+    string(REGEX REPLACE ".*\\[(.*)\\]" "\\1" name "${entry}")
+    foreach(folder IN LISTS MNN_LIBRARY_FOLDERS)
+      # The NDK's libc++ goes with the program anyway; releases of MNN have one too.
+      if(EXISTS "${folder}/${name}" AND NOT name STREQUAL "libc++_shared.so" AND NOT "${folder}/${name}" IN_LIST MNN_INSTALLED)
+        list(APPEND MNN_INSTALLED "${folder}/${name}")
+        list(APPEND pending "${folder}/${name}")
+      endif()
+    endforeach()
+  endforeach()
+endwhile()
+
+add_library(MNN INTERFACE)
+target_include_directories(MNN SYSTEM INTERFACE "${include_folder}")
+# By name, as the wheel's engine has no SONAME: a path would be kept in the program.
+target_link_options(MNN INTERFACE
+  "-L${library_folder}" "-Wl,--allow-shlib-undefined")
+target_link_libraries(MNN INTERFACE "-l:${library_name}")
+if(NOT ANDROID)
+  # RPATH, not RUNPATH: it also counts for the libraries that MNN needs. Android has only the latter.
+  target_link_options(MNN INTERFACE "-Wl,--disable-new-dtags")
+endif()
+message(STATUS "MNN ${MNN_VERSION}: ${library} (C++ ABI of before GCC 5: ${old_abi})")

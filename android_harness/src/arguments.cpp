@@ -1,0 +1,159 @@
+#include "arguments.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <string_view>
+
+#include "inputs.hpp"
+#include "refused.hpp"
+
+namespace runner {
+namespace {
+
+constexpr std::int64_t kMaxRuns = 1'000'000;  // these three are the limits of wire.py
+constexpr std::int64_t kMaxThreads = 65535;
+constexpr std::int64_t kMaxCore = 65535;
+constexpr std::int64_t kMaxAxis = std::int64_t{1} << 31;
+
+// What a value may throw; the option's name is put before it.
+struct Invalid {
+  std::string why;
+};
+
+std::int64_t integer(std::string_view text, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) {
+    throw Invalid{"invalid int value: '" + std::string(text) + "'"};
+  }
+  if (value < least || value > most) {
+    throw Invalid{"not in " + std::to_string(least) + ".." + std::to_string(most) + ": '" +
+                  std::string(text) + "'"};
+  }
+  return value;
+}
+
+// Any integer, modulo 2**64: Python's seeds have no limit.
+std::uint64_t seed(std::string_view text) {
+  const bool negative = !text.empty() && text.front() == '-';
+  const std::string_view digits = text.substr(negative ? 1 : 0);
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+    throw Invalid{"invalid int value: '" + std::string(text) + "'"};
+  }
+  std::uint64_t value = 0;
+  for (const char digit : digits) value = 10 * value + static_cast<std::uint64_t>(digit - '0');
+  return negative ? 0 - value : value;
+}
+
+std::vector<std::int64_t> integers(std::string_view text, std::int64_t least, std::int64_t most) {
+  std::vector<std::int64_t> values;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    values.push_back(integer(text.substr(0, comma), least, most));
+    if (comma == std::string_view::npos) return values;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::vector<int> cores(std::string_view text) {
+  if (text == "none") return {};
+  const std::vector<std::int64_t> listed = integers(text, 0, kMaxCore);
+  return {listed.begin(), listed.end()};
+}
+
+// float32:1,3,224,224:NAME; the name is last as it may hold any character.
+TensorSpec input(std::string_view text) {
+  const std::size_t first = text.find(':');
+  const std::size_t second = first == text.npos ? text.npos : text.find(':', first + 1);
+  if (second == text.npos) throw Invalid{"invalid input: '" + std::string(text) + "'"};
+  TensorSpec spec;
+  spec.dtype = text.substr(0, first);
+  if (!is_known_dtype(spec.dtype)) throw Invalid{"unknown type: '" + spec.dtype + "'"};
+  const std::string_view shape = text.substr(first + 1, second - first - 1);
+  if (!shape.empty()) spec.shape = integers(shape, 0, kMaxAxis);
+  spec.name = text.substr(second + 1);
+  return spec;
+}
+
+std::string one_of(std::string_view text, const std::vector<std::string>& choices) {
+  std::string listed;
+  for (const std::string& choice : choices) {
+    if (text == choice) return choice;
+    listed += (listed.empty() ? "'" : ", '") + choice + "'";
+  }
+  throw Invalid{"invalid choice: '" + std::string(text) + "' (choose from " + listed + ")"};
+}
+
+// An option where a value is due, but for a negative number.
+bool is_option(const std::string& word) {
+  return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
+}
+
+}  // namespace
+
+Arguments parse_arguments(const std::vector<std::string>& given) {
+  Arguments found;
+  using Text = std::string_view;
+  const std::map<std::string, std::function<void(Text)>, std::less<>> valued = {
+      {"--model", [&](Text text) { found.model = text; }},
+      {"--engine", [&](Text text) { found.engine = one_of(text, {"mnn"}); }},
+      {"--runs", [&](Text text) { found.runs = integer(text, 1, kMaxRuns); }},
+      {"--warmup", [&](Text text) { found.warmup = integer(text, 0, kMaxRuns); }},
+      {"--threads", [&](Text text) { found.threads = integer(text, 1, kMaxThreads); }},
+      {"--precision", [&](Text text) { found.precision = one_of(text, {"fp32", "fp16"}); }},
+      {"--cpu", [&](Text text) { found.cpus = cores(text); }},
+      {"--input-seed", [&](Text text) { found.input_seed = seed(text); }},
+      {"--input", [&](Text text) { found.inputs.push_back(input(text)); }},
+      {"--die-with", [&](Text text) { found.die_with = integer(text, 1, INT32_MAX); }},
+      {"--input-file", [&](Text text) { found.input_file = text; }},
+      {"--output-file", [&](Text text) { found.output_file = text; }},
+  };
+  const std::map<std::string, bool*, std::less<>> switches = {
+      {"--output-values", &found.output_values},
+      {"--calibrate", &found.calibrate},
+  };
+  std::vector<std::string> missing = {"--model",   "--engine",    "--runs", "--warmup",
+                                      "--threads", "--precision", "--cpu",  "--input-seed"};
+  std::string unknown;
+  for (std::size_t at = 0; at < given.size(); ++at) {
+    const std::size_t equals =
+        given[at].rfind("--", 0) == 0 ? given[at].find('=') : std::string::npos;
+    const std::string name = given[at].substr(0, equals);
+    if (const auto flag = switches.find(name); flag != switches.end()) {
+      if (equals != std::string::npos) throw Refused("argument " + name + ": takes no value");
+      *flag->second = true;
+      continue;
+    }
+    const auto option = valued.find(name);
+    if (option == valued.end()) {
+      unknown += " " + given[at];
+      continue;
+    }
+    std::string value;
+    if (equals != std::string::npos) {
+      value = given[at].substr(equals + 1);
+    } else if (at + 1 < given.size() && !is_option(given[at + 1])) {
+      value = given[++at];
+    } else {
+      throw Refused("argument " + name + ": expected one argument");
+    }
+    try {
+      option->second(value);
+    } catch (const Invalid& invalid) {
+      throw Refused("argument " + name + ": " + invalid.why);
+    }
+    missing.erase(std::remove(missing.begin(), missing.end(), name), missing.end());
+  }
+  if (!found.calibrate && !missing.empty()) {
+    std::string listed;
+    for (const std::string& name : missing) listed += (listed.empty() ? "" : ", ") + name;
+    throw Refused("the following arguments are required: " + listed);
+  }
+  if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
+  return found;
+}
+
+}  // namespace runner

@@ -1,0 +1,52 @@
+// asymm-runner: pin, load, warm up, time, report. Arguments and lines are those of PROTOCOL.md.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "arguments.hpp"
+#include "cores.hpp"
+#include "launch.hpp"
+#include "messages.hpp"
+#include "refused.hpp"
+#include "session.hpp"
+#include "wire.hpp"
+
+namespace {
+
+constexpr int kGaveUp = 3;
+constexpr int kFailed = 1;
+
+int run(int argc, char** argv) {
+  const runner::Wire wire;
+  const auto send = [&](const std::string& line) { wire.send(line); };
+  try {
+    const runner::Arguments arguments = runner::parse_arguments({argv + 1, argv + argc});
+    if (arguments.die_with) runner::die_with(*arguments.die_with);
+    if (!arguments.cpus.empty()) runner::pin(arguments.cpus);
+    const auto work = arguments.calibrate ? runner::calibrate : runner::launch;
+    work(arguments, runner::engine(), send);
+    return 0;
+  } catch (const runner::Refused& refused) {
+    send(runner::line(runner::Error{refused.what()}));
+    return kGaveUp;
+  } catch (const std::exception& error) {
+    send(runner::line(runner::Error{error.what()}));
+    return kFailed;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int code = kFailed;
+  try {
+    code = run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "asymm-runner: %s\n", error.what());
+  }
+  // Without tearing down the engine, which takes time and proves nothing.
+  std::fflush(nullptr);
+  _exit(code);
+}

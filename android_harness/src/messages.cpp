@@ -1,0 +1,70 @@
+#include "messages.hpp"
+
+#include "json.hpp"
+
+namespace runner {
+
+std::string line(const Hello& message) {
+  return JsonLine("hello")
+      .integer("protocol", kProtocol)
+      .text("runner", "native")
+      .text("runner_version", message.runner_version)
+      .text("engine", "mnn")
+      .text("engine_version", message.engine_version)
+      .text("abi", message.abi)
+      .integer("pid", message.pid)
+      .line();
+}
+
+std::string line(const Model& message) {
+  return JsonLine("model")
+      .text("sha256", message.sha256)
+      .integers("input_shape", message.input_shape)
+      .integer("init_ns", message.init_ns)
+      .number("memory_mb", message.memory_mb)
+      .text("precision", message.precision)
+      .integer("threads", message.threads)
+      .line();
+}
+
+std::string line(const Cpu& message) {
+  return JsonLine("cpu")
+      .integers("asked", message.asked)
+      .integer("before", message.before)
+      .integer("after", message.after)
+      .line();
+}
+
+std::string line(const Calibration& message) {
+  return JsonLine("calibration")
+      .number("before_mac_per_s", message.before_mac_per_s)
+      .number("after_mac_per_s", message.after_mac_per_s)
+      .line();
+}
+
+std::string line(const Samples& message) {
+  return JsonLine("samples")
+      .integers("ns", message.ns)
+      .integer("wall_ns", message.wall_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .line();
+}
+
+std::string line(const Output& message) {
+  JsonLine json("output");
+  json.text("sha256", message.sha256);
+  if (message.values) json.texts("values", *message.values);
+  return json.line();
+}
+
+std::string line(const Done& message) {
+  return JsonLine("done").integer("count", message.count).line();
+}
+
+std::string line(const Error& message) {
+  return JsonLine("error").text("reason", message.reason).line();
+}
+
+}  // namespace runner

@@ -1,0 +1,71 @@
+// The messages of PROTOCOL.md, field by field; what they mean is said there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace runner {
+
+constexpr int kProtocol = 1;  // asymm_deploy.bench.protocol.PROTOCOL
+
+struct Hello {
+  std::string runner_version;
+  std::string engine_version;
+  std::string abi;
+  std::int64_t pid;
+};
+
+struct Model {
+  std::string sha256;
+  std::vector<std::int64_t> input_shape;
+  std::int64_t init_ns;
+  std::optional<double> memory_mb;
+  std::string precision;
+  std::int64_t threads;
+};
+
+struct Cpu {
+  std::vector<std::int64_t> asked;
+  std::optional<std::int64_t> before;
+  std::optional<std::int64_t> after;
+};
+
+struct Calibration {
+  double before_mac_per_s;
+  double after_mac_per_s;
+};
+
+struct Samples {
+  std::vector<std::int64_t> ns;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+};
+
+struct Output {
+  std::string sha256;
+  std::optional<std::map<std::string, std::string>> values;  // base64 by name
+};
+
+struct Done {
+  std::int64_t count;
+};
+
+struct Error {
+  std::string reason;
+};
+
+std::string line(const Hello& message);
+std::string line(const Model& message);
+std::string line(const Cpu& message);
+std::string line(const Calibration& message);
+std::string line(const Samples& message);
+std::string line(const Output& message);
+std::string line(const Done& message);
+std::string line(const Error& message);
+
+}  // namespace runner

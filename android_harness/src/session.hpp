@@ -1,0 +1,45 @@
+// What the timed loop needs of an engine; session_mnn.cpp is one, the tests have another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inputs.hpp"
+#include "tensor_spec.hpp"
+
+namespace runner {
+
+// A loaded model, ready to run on the CPU.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // In the engine's order, with the shapes that will run.
+  virtual std::vector<TensorSpec> inputs() const = 0;
+  // In force, as far as the engine tells: fp32, fp16 or a word of its own.
+  virtual std::string precision() const = 0;
+  // In force.
+  virtual std::int64_t threads() const = 0;
+  // Set what every following run copies in: an array for each input, of its size.
+  virtual void feed(const Arrays& arrays) = 0;
+  // Copy the input in, compute, copy the output out. This is what is timed.
+  virtual void run() = 0;
+  // What the last run computed.
+  virtual Arrays outputs() const = 0;
+};
+
+struct Engine {
+  std::string version;  // "none" in a build without one
+  // Throws Refused where the model can't be loaded.
+  std::function<std::unique_ptr<Session>(const std::string& model, const std::string& precision,
+                                         std::int64_t threads)>
+      load;  // empty in a build without an engine
+};
+
+// The one that this program was built with.
+Engine engine();
+
+}  // namespace runner

@@ -1,0 +1,23 @@
+// What goes into a model: name, shape, and numpy's name of the type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace runner {
+
+struct TensorSpec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::string dtype = "float32";
+
+  std::size_t count() const {
+    std::size_t product = 1;
+    for (const std::int64_t axis : shape) product *= static_cast<std::size_t>(axis);
+    return product;
+  }
+};
+
+}  // namespace runner

@@ -1,0 +1,59 @@
+#include "usage.hpp"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+namespace runner {
+
+std::optional<std::int64_t> waited_ns() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> tasks(opendir("/proc/self/task"), closedir);
+  if (!tasks) return std::nullopt;
+  std::int64_t sum = 0;
+  while (const dirent* task = readdir(tasks.get())) {
+    if (task->d_name[0] == '.') continue;
+    std::ifstream file(std::string("/proc/self/task/") + task->d_name + "/schedstat");
+    std::int64_t running = 0;
+    std::int64_t waited = 0;
+    if (!(file >> running >> waited)) return std::nullopt;
+    sum += waited;
+  }
+  return sum;
+}
+
+std::optional<std::int64_t> steal_ns(const std::vector<int>& cpus) {
+  std::ifstream file("/proc/stat");
+  std::int64_t ticks = 0;
+  std::size_t found = 0;
+  for (std::string row; std::getline(file, row);) {
+    std::istringstream fields(row);
+    std::string name;
+    fields >> name;
+    for (const int cpu : cpus) {
+      if (name != "cpu" + std::to_string(cpu)) continue;
+      std::int64_t count = 0;  // proc(5): user nice system idle iowait irq softirq steal
+      for (int field = 0; field < 8; ++field) fields >> count;
+      if (!fields) return std::nullopt;
+      ticks += count;
+      ++found;
+    }
+  }
+  if (found != cpus.size()) return std::nullopt;
+  return ticks * 1'000'000'000 / sysconf(_SC_CLK_TCK);
+}
+
+std::optional<double> peak_memory_mb() {
+  std::ifstream file("/proc/self/status");
+  for (std::string name; file >> name;) {
+    double kib = 0;
+    if (name == "VmHWM:" && file >> kib) return kib / 1024;
+    file.ignore(1 << 20, '\n');
+  }
+  return std::nullopt;
+}
+
+}  // namespace runner

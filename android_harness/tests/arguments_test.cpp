@@ -1,0 +1,97 @@
+// Each argument of the protocol is taken, and each mistake is refused with its name.
+#include "arguments.hpp"
+
+#include "check.hpp"
+
+using runner::Arguments;
+using runner::parse_arguments;
+
+namespace {
+
+// As asymm_deploy.bench.wire.request writes them.
+std::vector<std::string> request(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> all = {
+      "--model",   "/m.mnn", "--engine",    "mnn",  "--runs", "100", "--warmup",     "20",
+      "--threads", "1",      "--precision", "fp32", "--cpu",  "7",   "--input-seed", "0"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+std::string refused(const std::vector<std::string>& more) {
+  return check::refusal([&] { parse_arguments(request(more)); });
+}
+
+}  // namespace
+
+TEST(arguments, a_request_is_taken) {
+  const Arguments found =
+      parse_arguments(request({"--input", "float32:1,3,224,224:a:b,c", "--input", "int64::s",
+                               "--output-values", "--die-with", "42"}));
+  CHECK_EQ(found.model, "/m.mnn");
+  CHECK_EQ(found.precision, "fp32");
+  CHECK_EQ(found.runs, 100);
+  CHECK_EQ(found.warmup, 20);
+  CHECK_EQ(found.threads, 1);
+  CHECK(found.cpus == std::vector<int>{7});
+  CHECK_EQ(found.inputs.size(), 2U);
+  CHECK_EQ(found.inputs[0].name, "a:b,c");
+  CHECK(found.inputs[0].shape == (std::vector<std::int64_t>{1, 3, 224, 224}));
+  CHECK_EQ(found.inputs[1].dtype, "int64");
+  CHECK(found.inputs[1].shape.empty());
+  CHECK(found.output_values);
+  CHECK(found.die_with == 42);
+  CHECK(!found.calibrate);
+}
+
+TEST(arguments, several_cores_or_none) {
+  CHECK(parse_arguments(request({"--cpu", "6,7"})).cpus == (std::vector<int>{6, 7}));
+  CHECK(parse_arguments(request({"--cpu", "none"})).cpus.empty());
+}
+
+TEST(arguments, a_value_may_stand_behind_an_equals_sign) {
+  CHECK_EQ(parse_arguments(request({"--model=a=b"})).model, "a=b");
+}
+
+TEST(arguments, a_seed_is_any_integer_modulo_two_to_the_64) {
+  const auto seed = [](const char* text) {
+    return parse_arguments(request({"--input-seed", text})).input_seed;
+  };
+  CHECK_EQ(seed("7"), 7U);
+  CHECK_EQ(seed("-1"), UINT64_MAX);
+  CHECK_EQ(seed("18446744073709551617"), 1U);
+}
+
+TEST(arguments, to_calibrate_needs_no_model) {
+  const Arguments found = parse_arguments({"--calibrate", "--cpu", "3"});
+  CHECK(found.calibrate);
+  CHECK(found.cpus == std::vector<int>{3});
+}
+
+TEST(arguments, what_is_missing_or_unknown_is_named) {
+  CHECK_EQ(check::refusal([] { parse_arguments({"--model", "m", "--runs", "1", "--cpu", "0"}); }),
+           "the following arguments are required: --engine, --warmup, --threads, --precision, "
+           "--input-seed");
+  CHECK_EQ(refused({"--faster", "1"}), "unrecognized arguments: --faster 1");
+  CHECK_EQ(refused({"--run", "1"}), "unrecognized arguments: --run 1");
+  CHECK_EQ(refused({"--model"}), "argument --model: expected one argument");
+  CHECK_EQ(refused({"--model", "--runs"}), "argument --model: expected one argument");
+}
+
+TEST(arguments, a_wrong_value_is_refused_with_the_arguments_name) {
+  CHECK_EQ(refused({"--engine", "tflite"}),
+           "argument --engine: invalid choice: 'tflite' (choose from 'mnn')");
+  CHECK_EQ(refused({"--precision", "int8"}),
+           "argument --precision: invalid choice: 'int8' (choose from 'fp32', 'fp16')");
+  CHECK_EQ(refused({"--runs", "0"}), "argument --runs: not in 1..1000000: '0'");
+  CHECK_EQ(refused({"--runs", "1x"}), "argument --runs: invalid int value: '1x'");
+  CHECK_EQ(refused({"--runs", "99999999999999999999"}),
+           "argument --runs: invalid int value: '99999999999999999999'");
+  CHECK_EQ(refused({"--warmup", "-1"}), "argument --warmup: not in 0..1000000: '-1'");
+  CHECK_EQ(refused({"--cpu", "1,"}), "argument --cpu: invalid int value: ''");
+  CHECK_EQ(refused({"--cpu", "65536"}), "argument --cpu: not in 0..65535: '65536'");
+  CHECK_EQ(refused({"--input-seed", "-"}), "argument --input-seed: invalid int value: '-'");
+  CHECK_EQ(refused({"--input", "float32:1,3"}), "argument --input: invalid input: 'float32:1,3'");
+  CHECK_EQ(refused({"--input", "bfloat16:1:x"}), "argument --input: unknown type: 'bfloat16'");
+  CHECK_EQ(refused({"--die-with", "0"}), "argument --die-with: not in 1..2147483647: '0'");
+  CHECK_EQ(refused({"--calibrate=1"}), "argument --calibrate: takes no value");
+}

@@ -1,0 +1,77 @@
+// Like MNN's header of this name, as far as the runner uses it: the same names and the same values,
+// so that session_mnn.cpp is compiled, linked and run where there is no MNN.
+#pragma once
+
+#include <MNN/MNNDefine.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+enum halide_type_code_t { halide_type_int = 0, halide_type_uint = 1, halide_type_float = 2 };
+
+struct halide_type_t {
+  halide_type_code_t code;
+  std::uint8_t bits;
+};
+
+enum MNNForwardType { MNN_FORWARD_CPU = 0 };
+
+namespace MNN {
+
+enum ErrorCode { NO_ERROR = 0 };
+
+struct BackendConfig {
+  enum PrecisionMode { Precision_Normal = 0, Precision_High, Precision_Low };
+  PrecisionMode precision = Precision_Normal;
+};
+
+struct ScheduleConfig {
+  MNNForwardType type = MNN_FORWARD_CPU;
+  int numThread = 4;
+  BackendConfig* backendConfig = nullptr;
+};
+
+class MNN_PUBLIC Tensor {
+ public:
+  enum DimensionType { TENSORFLOW, CAFFE, CAFFE_C4 };
+  static Tensor* create(const std::vector<int>& shape, halide_type_t type, void* data,
+                        DimensionType dimension_type);
+  static void destroy(Tensor* tensor);
+  bool copyFromHostTensor(const Tensor* host);
+  bool copyToHostTensor(Tensor* host) const;
+  DimensionType getDimensionType() const;
+  halide_type_t getType() const { return type_; }
+  std::vector<int> shape() const;
+  template <typename Element>
+  Element* host() const {
+    return reinterpret_cast<Element*>(const_cast<char*>(bytes_.data()));
+  }
+
+ private:
+  halide_type_t type_;
+  std::vector<int> shape_;
+  std::vector<char> bytes_;
+};
+
+class Session;
+
+MNN_PUBLIC const char* getVersion();
+
+class MNN_PUBLIC Interpreter {
+ public:
+  enum SessionMode { Session_Debug = 0, Session_Release = 1 };
+  enum SessionInfoCode { BACKENDS = 2, THREAD_NUMBER = 4 };
+  static Interpreter* createFromFile(const char* file);
+  static void destroy(Interpreter* interpreter);
+  void setSessionMode(SessionMode mode);
+  Session* createSession(const ScheduleConfig& config);
+  ErrorCode runSession(Session* session) const;
+  bool getSessionInfo(const Session* session, SessionInfoCode code, void* found);
+  const std::map<std::string, Tensor*>& getSessionOutputAll(const Session* session) const;
+  const std::map<std::string, Tensor*>& getSessionInputAll(const Session* session) const;
+};
+
+}  // namespace MNN

@@ -1,0 +1,119 @@
+// An engine for tests with MNN's API. Its only model is a file that begins with "fake": inputs x
+// (1x4, float32) and y (2, int32); outputs "negative" (-x) and "sum" (of y, int64). It prints on
+// stdout, as MNN does. With WITH_PYTHON it refers to Python's C API, as the wheel's engine does.
+
+#include <MNN/Interpreter.hpp>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#ifndef FAKE_VERSION
+#define FAKE_VERSION MNN_VERSION
+#endif
+
+#ifdef WITH_PYTHON
+extern "C" {
+extern void* PyExc_RuntimeError;
+void PyErr_SetString(void* kind, const char* text);
+void* PyInit_fake() {
+  PyErr_SetString(PyExc_RuntimeError, "never called");
+  return nullptr;
+}
+}
+#endif
+
+namespace MNN {
+
+class Session {
+ public:
+  int threads = 0;
+  bool low = false;
+  std::map<std::string, Tensor*> inputs;
+  std::map<std::string, Tensor*> outputs;
+};
+
+namespace {
+
+bool release = false;
+
+Tensor* tensor(std::vector<int> shape, halide_type_code_t code, std::uint8_t bits) {
+  return Tensor::create(shape, {code, bits}, nullptr, Tensor::CAFFE);
+}
+
+}  // namespace
+
+const char* getVersion() { return FAKE_VERSION; }
+
+Tensor* Tensor::create(const std::vector<int>& shape, halide_type_t type, void*, DimensionType) {
+  auto* made = new Tensor;
+  made->type_ = type;
+  made->shape_ = shape;
+  std::size_t size = type.bits / 8U;
+  for (const int axis : shape) size *= static_cast<std::size_t>(axis);
+  made->bytes_.resize(size);
+  return made;
+}
+
+void Tensor::destroy(Tensor* tensor) { delete tensor; }
+
+bool Tensor::copyFromHostTensor(const Tensor* host) {
+  bytes_ = host->bytes_;
+  return true;
+}
+
+bool Tensor::copyToHostTensor(Tensor* host) const {
+  host->bytes_ = bytes_;
+  return true;
+}
+
+Tensor::DimensionType Tensor::getDimensionType() const { return CAFFE_C4; }
+
+std::vector<int> Tensor::shape() const { return shape_; }
+
+Interpreter* Interpreter::createFromFile(const char* file) {
+  std::printf("the fake engine prints\n");
+  std::string start(4, '\0');
+  std::ifstream(file).read(start.data(), 4);
+  return start == "fake" ? new Interpreter : nullptr;
+}
+
+void Interpreter::destroy(Interpreter* interpreter) { delete interpreter; }
+
+void Interpreter::setSessionMode(SessionMode mode) { release = mode == Session_Release; }
+
+Session* Interpreter::createSession(const ScheduleConfig& config) {
+  auto* session = new Session;
+  session->threads = config.numThread;
+  session->low = config.backendConfig->precision == BackendConfig::Precision_Low;
+  session->inputs = {{"x", tensor({1, 4}, halide_type_float, 32)},
+                     {"y", tensor({2}, halide_type_int, 32)}};
+  session->outputs = {{"negative", tensor({1, 4}, halide_type_float, 32)},
+                      {"sum", tensor({1}, halide_type_int, 64)}};
+  return session;
+}
+
+ErrorCode Interpreter::runSession(Session* session) const {
+  if (!release) return static_cast<ErrorCode>(7);
+  const auto* x = session->inputs["x"]->host<float>();
+  const auto* y = session->inputs["y"]->host<std::int32_t>();
+  for (int at = 0; at < 4; ++at) session->outputs["negative"]->host<float>()[at] = -x[at];
+  session->outputs["sum"]->host<std::int64_t>()[0] = std::int64_t{y[0]} + y[1];
+  return NO_ERROR;
+}
+
+bool Interpreter::getSessionInfo(const Session* session, SessionInfoCode code, void* found) {
+  *static_cast<int*>(found) = code == THREAD_NUMBER ? session->threads : session->low ? 13 : 0;
+  return true;
+}
+
+const std::map<std::string, Tensor*>& Interpreter::getSessionOutputAll(
+    const Session* session) const {
+  return session->outputs;
+}
+
+const std::map<std::string, Tensor*>& Interpreter::getSessionInputAll(
+    const Session* session) const {
+  return session->inputs;
+}
+
+}  // namespace MNN

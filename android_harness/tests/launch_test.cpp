@@ -1,0 +1,203 @@
+// A whole launch by a session that computes something simple: which messages, in which order, with
+// what in them.
+#include "launch.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "check.hpp"
+#include "refused.hpp"
+#include "sha256.hpp"
+
+using runner::Arguments;
+using runner::Arrays;
+using runner::Engine;
+using runner::TensorSpec;
+
+namespace {
+
+// Outputs "negative" and "Sum" of its input, and counts its runs.
+class FakeSession : public runner::Session {
+ public:
+  explicit FakeSession(int& runs, std::vector<TensorSpec> inputs = {{"x", {1, 4}, "float32"}})
+      : runs_(runs), inputs_(std::move(inputs)) {}
+  std::vector<TensorSpec> inputs() const override { return inputs_; }
+  std::string precision() const override { return "fp32"; }
+  std::int64_t threads() const override { return 1; }
+  void feed(const Arrays& arrays) override { fed_ = arrays.at("x"); }
+  void run() override {
+    ++runs_;
+    negative_.clear();
+    sum_ = 0;
+    for (const float value : fed_) {
+      negative_.push_back(-value);
+      sum_ += value;
+    }
+  }
+  Arrays outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
+
+ private:
+  int& runs_;
+  std::vector<TensorSpec> inputs_;
+  std::vector<float> fed_;
+  std::vector<float> negative_;
+  float sum_ = 0;
+};
+
+Engine engine(int& runs, const std::vector<TensorSpec>& inputs = {{"x", {1, 4}, "float32"}}) {
+  return {"1.0", [&runs, inputs](const std::string&, const std::string&, std::int64_t) {
+            return std::make_unique<FakeSession>(runs, inputs);
+          }};
+}
+
+// A new folder, gone with what is in it.
+class Folder {
+ public:
+  Folder() {
+    if (mkdtemp(path_.data()) == nullptr) std::abort();
+  }
+  ~Folder() {
+    for (const char* name : {"model", "input", "output"}) std::remove(at(name).c_str());
+    rmdir(path_.c_str());
+  }
+  std::string at(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_ =
+      (std::getenv("TMPDIR") ? std::getenv("TMPDIR") : std::string("/tmp")) + "/runner-test-XXXXXX";
+};
+
+Arguments asked(const Folder& folder) {
+  std::ofstream(folder.at("model")) << "abc";
+  Arguments arguments;
+  arguments.model = folder.at("model");
+  arguments.engine = "mnn";
+  arguments.precision = "fp32";
+  arguments.runs = 3;
+  arguments.warmup = 2;
+  arguments.threads = 1;
+  return arguments;
+}
+
+std::vector<std::string> sent(const Arguments& arguments, const Engine& engine) {
+  std::vector<std::string> lines;
+  runner::launch(arguments, engine, [&](const std::string& line) { lines.push_back(line); });
+  return lines;
+}
+
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.rfind(start, 0) == 0;
+}
+
+std::string contents(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST(launch, sends_each_message_once_and_in_order) {
+  const Folder folder;
+  int runs = 0;
+  const auto lines = sent(asked(folder), engine(runs));
+  CHECK_EQ(lines.size(), 7U);
+  CHECK(starts_with(lines[0], R"({"type":"hello","protocol":1,"runner":"native",)"));
+  CHECK(starts_with(
+      lines[1],
+      R"({"type":"model","sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",)"
+      R"("input_shape":[1,4],"init_ns":)"));
+  CHECK(starts_with(lines[2], R"({"type":"cpu","asked":[],"before":)"));
+  CHECK(starts_with(lines[3], R"({"type":"calibration","before_mac_per_s":)"));
+  CHECK(starts_with(lines[4], R"({"type":"samples","ns":[)"));
+  CHECK(starts_with(lines[5], R"({"type":"output","sha256":")"));
+  CHECK(lines[5].find("values") == std::string::npos);
+  CHECK_EQ(lines[6], "{\"type\":\"done\",\"count\":3}\n");
+  CHECK_EQ(runs, 5);
+}
+
+TEST(launch, hashes_the_outputs_in_byte_order_of_their_names) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.input_file = folder.at("input");
+  arguments.output_file = folder.at("output");
+  arguments.output_values = true;
+  const float input[4] = {1, 2, 3, 4.5};
+  std::ofstream(folder.at("input"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(input), sizeof input);
+  int runs = 0;
+  const auto lines = sent(arguments, engine(runs));
+  const float outputs[5] = {10.5, -1, -2, -3, -4.5};  // "Sum" comes before "negative"
+  const std::string bytes(reinterpret_cast<const char*>(outputs), sizeof outputs);
+  runner::Sha256 hash;
+  hash.update(bytes.data(), bytes.size());
+  CHECK_EQ(lines[5], "{\"type\":\"output\",\"sha256\":\"" + hash.hex() +
+                         "\",\"values\":{\"Sum\":\"AAAoQQ==\","
+                         "\"negative\":\"AACAvwAAAMAAAEDAAACQwA==\"}}\n");
+  CHECK_EQ(contents(folder.at("output")), bytes);
+}
+
+TEST(launch, takes_an_input_file_only_of_the_right_size) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.input_file = folder.at("input");
+  int runs = 0;
+  for (const std::size_t size : {0U, 15U, 17U}) {
+    std::ofstream(folder.at("input"), std::ios::binary) << std::string(size, '\0');
+    CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+             "the input file must have 16 bytes: " + folder.at("input"));
+  }
+  arguments.input_file = folder.at("nothing");
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "can't read the input file " + folder.at("nothing"));
+}
+
+TEST(launch, refuses_inputs_that_the_model_does_not_have) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.inputs = {{"x", {1, 4}, "float32"}, {"y", {2}, "float32"}};
+  int runs = 0;
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "the model's inputs are {'x': (1, 4)}, not {'x': (1, 4), 'y': (2,)}");
+}
+
+TEST(launch, refuses_a_model_without_a_fixed_shape) {
+  const Folder folder;
+  int runs = 0;
+  CHECK_EQ(check::refusal([&] { sent(asked(folder), engine(runs, {{"x", {-1, 4}, "float32"}})); }),
+           "the model's input 'x' has no fixed shape");
+}
+
+TEST(launch, says_hello_before_anything_that_can_fail) {
+  Arguments arguments;
+  arguments.model = "/nowhere/model.mnn";
+  arguments.runs = 1;
+  int runs = 0;
+  std::vector<std::string> lines;
+  const auto keep = [&](const std::string& line) { lines.push_back(line); };
+  CHECK_EQ(check::refusal([&] { runner::launch(arguments, engine(runs), keep); }),
+           "can't read the model: No such file or directory");
+  CHECK_EQ(lines.size(), 1U);
+}
+
+TEST(launch, without_an_engine_says_how_to_get_one) {
+  const Folder folder;
+  const std::string why = check::refusal([&] { sent(asked(folder), {"none", nullptr}); });
+  CHECK(starts_with(why, "this runner was built without MNN"));
+  CHECK(why.find("asymm-deploy runner build --mnn-root") != std::string::npos);
+  CHECK(why.size() < 200);
+}
+
+TEST(launch, calibrates_without_a_model) {
+  std::vector<std::string> lines;
+  runner::calibrate({}, {"none", nullptr}, [&](const std::string& line) { lines.push_back(line); });
+  CHECK_EQ(lines.size(), 4U);
+  CHECK(lines[0].find("\"engine_version\":\"none\"") != std::string::npos);
+  CHECK(starts_with(lines[1], R"({"type":"cpu",)"));
+  CHECK(starts_with(lines[2], R"({"type":"calibration",)"));
+  CHECK_EQ(lines[3], "{\"type\":\"done\",\"count\":0}\n");
+}

@@ -1,0 +1,51 @@
+// PROTOCOL.md shows each message as this program writes it, byte for byte.
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "messages.hpp"
+
+using namespace runner;
+
+namespace {
+
+// The lines in its ```json blocks.
+std::vector<std::string> examples() {
+  std::vector<std::string> lines;
+  std::ifstream file(PROTOCOL_MD);
+  bool inside = false;
+  for (std::string text; std::getline(file, text);) {
+    if (text.rfind("```", 0) == 0) {
+      inside = text == "```json";
+    } else if (inside) {
+      lines.push_back(text + "\n");
+    }
+  }
+  return lines;
+}
+
+const std::string kSha256 = "5b1f7c0e2a9d4836e1c07f95b2d8a64391c5e0f7a3b26d48f90e1c7d5a3b8264";
+
+// The same values as there, in the same order.
+const std::vector<std::string> kWritten = {
+    line(Hello{"0.1.0", "3.6.1", "aarch64", 4321}),
+    line(Model{kSha256, {1, 3, 224, 224}, 31'000'000, 61.25, "fp32", 1}),
+    line(Cpu{{7}, 7, 7}),
+    line(Calibration{2.1e10, 20987654321.5}),
+    line(Samples{{9'550'000, 9'560'000}, 19'111'000, 19'110'000, 0, std::nullopt}),
+    line(Output{kSha256, std::map<std::string, std::string>{{"output", "AACAPwAAAMA="}}}),
+    line(Done{2}),
+    line(Error{"can't pin to core 7: Invalid argument"}),
+};
+
+}  // namespace
+
+TEST(protocol, examples_are_what_is_written) {
+  const std::vector<std::string> shown = examples();
+  CHECK_EQ(shown.size(), kWritten.size());
+  for (std::size_t at = 0; at < std::min(shown.size(), kWritten.size()); ++at) {
+    CHECK_EQ(kWritten[at], shown[at]);
+  }
+}

@@ -1,0 +1,129 @@
+"""`asymm-deploy bench` against a simulated phone, through the real adb, from its command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asymm_deploy import cli
+from asymm_deploy.bench import store
+from asymm_deploy.bench.records import LaunchRecord
+from tests.phone.fixtures import (  # noqa: F401
+    adb_environment,
+    adb_server,
+    new_phone,
+    phone,
+    phone_runner,
+)
+from tests.phone.phone import Phone
+
+LAUNCHES = 3
+# Few runs, on a machine whose noise is no matter here.
+NOISE = ("bimodal", "launch-spread", "stolen-time", "throttled")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a bench came to."""
+
+    code: int
+    out: str
+    err: str
+    lines: tuple[LaunchRecord, ...]
+    """All of runs.jsonl."""
+
+    @property
+    def finished(self) -> list[LaunchRecord]:
+        return [record for record in self.lines if record.error is None]
+
+
+Bench = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where models are exported to, once for all tests."""
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def arguments(folder: Path, exports: Path, tmp_path: Path, phone_runner: Path) -> list[str]:  # noqa: F811
+    """A bench of a small network in three short launches; the device comes behind."""
+    return [
+        *("bench", str(folder / "model.onnx"), "--artifacts", str(exports)),
+        *("--out", str(tmp_path / "results"), "--runner", str(phone_runner)),
+        *("--runs", "6", "--launches", str(LAUNCHES), "--warmup", "1"),
+        *("--patience", "20", "--cool-down", "0.1", "--launch-timeout", "30"),
+        *(word for name in NOISE for word in ("--allow", name)),
+    ]
+
+
+@pytest.fixture
+def bench(
+    arguments: list[str],
+    adb_environment: object,  # noqa: F811
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> Bench:
+    """Run it in this process, on the phone that is attached unless told otherwise."""
+
+    def run(*more: str, device: str = "auto", strict: Sequence[str] = ()) -> Ended:
+        """Give ``more`` arguments; flags in ``strict`` are not allowed as noise."""
+        kept = list(arguments)
+        for name in strict:
+            at = kept.index(name)
+            del kept[at - 1 : at + 1]
+        capfd.readouterr()
+        code = cli.run([*kept, "--device", device, *more])
+        said = capfd.readouterr()
+        return Ended(code, said.out, said.err, lines_in(tmp_path / "results"))
+
+    return run
+
+
+@pytest.fixture
+def bench_process(
+    arguments: list[str],
+    adb_environment: object,  # noqa: F811
+) -> Callable[..., subprocess.Popen[bytes]]:
+    """Start it as a process of its own, on the phone that is attached."""
+
+    def start(*more: str, device: str = "auto") -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "asymm_deploy.cli", *arguments, "--device", device, *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ),
+            start_new_session=True,
+        )
+
+    return start
+
+
+def lines_in(results: Path) -> tuple[LaunchRecord, ...]:
+    """Return every line of a runs.jsonl, those that later ones replace as well."""
+    path = results / store.NAME
+    if not path.exists():
+        return ()
+    return tuple(
+        msgspec.json.decode(line, type=LaunchRecord) for line in path.read_bytes().splitlines()
+    )
+
+
+@pytest.fixture
+def is_clean() -> Callable[[Phone], bool]:
+    """Whether nothing of ours is left on a phone: files, processes, locks, settings."""
+
+    def clean(phone: Phone) -> bool:  # noqa: F811
+        left = list(phone.path("/data/local/tmp").iterdir())
+        awake = phone.world.setting("stay_on_while_plugged_in")
+        return not left and not any(launch.running for launch in phone.launches) and awake == "0"
+
+    return clean

@@ -1,0 +1,115 @@
+"""A connection that is lost costs nothing but waiting, whatever it is lost in the middle of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.bench.phone.conftest import LAUNCHES, Bench
+from tests.phone.faults import (
+    CarriageReturns,
+    CutLaunch,
+    CutPush,
+    CutShell,
+    Fault,
+    Noise,
+    Reboots,
+    SlowLink,
+)
+from tests.phone.phone import Phone
+from tests.phone.server import AdbServer
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        CutPush(after_bytes=100),
+        CutShell(containing="dumpsys battery"),
+        CutShell(containing="setsid", after_s=0.0),
+        CutShell(containing="sha256sum", after_s=0.0),
+        CutShell(containing="/out", after_s=0.0),
+        CutLaunch(launch=1),
+        CutLaunch(launch=1, away_s=3.0),
+    ],
+    ids=["push", "readings", "start", "hash", "result", "launch", "launch, and long away"],
+)
+def test_a_cut_loses_no_launch(
+    bench: Bench, phone: Phone, fault: Fault, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(fault)
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert fault.happened == 1
+    assert len(ended.finished) == LAUNCHES
+    assert len(phone.launches) == LAUNCHES  # the one in flight was picked up, not done again
+    assert f"{phone.serial} is gone" in ended.err
+    assert f"{phone.serial} is back" in ended.err
+    assert is_clean(phone)
+
+
+def test_a_launch_that_a_reboot_ended_is_done_again(
+    bench: Bench, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Reboots(launch=1))
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert [record.launch for record in ended.finished] == list(range(LAUNCHES))
+    assert [record.conditions and record.conditions.retries for record in ended.lines] == [0, 1, 0]
+    assert "was started anew" in ended.err
+    assert is_clean(phone)
+
+
+def test_a_phone_that_reboots_every_time_is_a_clear_failure(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(Reboots(times=None))
+    ended = bench()
+    assert ended.code == 3
+    assert "lost on the phone every time" in ended.err
+
+
+def test_an_adb_server_that_another_program_ends_is_started_again(
+    bench: Bench, phone: Phone, adb_server: AdbServer
+) -> None:
+    def kill_in_the_second_launch() -> None:
+        while len(phone.launches) < 2:
+            time.sleep(0.01)
+        adb_server.kill()
+
+    killer = threading.Thread(target=kill_in_the_second_launch)
+    killer.start()
+    ended = bench()
+    killer.join()
+    assert ended.code == 0, ended.err
+    assert len(ended.finished) == LAUNCHES
+    assert len(phone.launches) == LAUNCHES
+
+
+def test_a_phone_that_stays_away_is_an_error_and_its_launches_are_kept(
+    bench: Bench, phone: Phone
+) -> None:
+    phone.faults.add(CutLaunch(launch=1, away_s=60.0))
+    ended = bench("--patience", "2")
+    assert ended.code == 3
+    assert f"error: {phone.serial} did not come back within 2 s" in ended.err
+    assert "hint: " in ended.err
+    assert "it goes on where it stopped" in ended.err
+    assert [record.launch for record in ended.finished] == [0]
+
+
+def test_a_slow_link_is_only_slow(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(SlowLink(bytes_per_s=200_000, latency_s=0.02))
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert "is gone" not in ended.err
+
+
+@pytest.mark.parametrize("fault", [CarriageReturns(), Noise()])
+def test_what_a_shell_adds_does_no_harm(bench: Bench, phone: Phone, fault: Fault) -> None:
+    phone.faults.add(fault)
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert len(ended.finished) == LAUNCHES
+    assert ended.lines[0].conditions is not None
+    assert ended.lines[0].conditions.before.battery_percent == 75

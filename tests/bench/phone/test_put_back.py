@@ -1,0 +1,125 @@
+"""However a bench ends, the phone is as it was found, and the next bench can have it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asymm_deploy.bench import adb_lock
+from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
+from tests.phone.faults import Hangs
+from tests.phone.phone import Phone
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def wait_for_launch(phone: Phone, number: int) -> None:
+    """Return in the middle of a launch."""
+    deadline = time.monotonic() + 60
+    while len(phone.launches) <= number and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(phone.launches) > number
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_bench_leaves_nothing_and_goes_on_later(
+    bench: Bench,
+    bench_process: Start,
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
+    signal_: signal.Signals,
+) -> None:
+    phone.faults.add(Hangs(launch=1))
+    process = bench_process()
+    wait_for_launch(phone, 1)
+    time.sleep(0.3)
+    process.send_signal(signal_)
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"interrupted; what was finished is kept" in err
+    assert is_clean(phone)
+    assert len(lines_in(tmp_path / "results")) == 1
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert len(ended.finished) == LAUNCHES
+
+
+def test_the_setting_of_before_comes_back_whatever_it_was(bench: Bench, phone: Phone) -> None:
+    for before in ("0", "3", None):
+        phone.world.put_setting("stay_on_while_plugged_in", before)
+        bench("--fresh")
+        assert phone.world.setting("stay_on_while_plugged_in") == before
+
+
+def test_the_screen_is_kept_on_meanwhile(bench_process: Start, phone: Phone) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process()
+    wait_for_launch(phone, 0)
+    kept_on = phone.world.setting("stay_on_while_plugged_in")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert kept_on == "7"
+
+
+def test_a_bench_that_was_killed_leaves_no_lock_and_no_setting_behind(
+    bench: Bench, bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(launch=1))
+    process = bench_process()
+    wait_for_launch(phone, 1)
+    process.kill()
+    process.communicate()
+    assert phone.path(adb_lock.FOLDER).exists()
+    started = time.monotonic()
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert time.monotonic() - started < adb_lock.LEASE_S
+    assert len(ended.finished) == LAUNCHES
+    assert is_clean(phone)
+
+
+def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
+    bench: Bench, bench_process: Start, phone: Phone, tmp_path: Path
+) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process("--out", str(tmp_path / "other"))
+    wait_for_launch(phone, 0)
+    ended = bench()
+    assert ended.code == 3
+    assert f"another benchmark runs on it, process {process.pid} on " in ended.err
+    assert "--allow busy" in ended.err
+    assert len(phone.launches) == 1
+    assert phone.launches[0].running
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("owner", ["", '{"token":"t","host":"elsewhere","pid":1,"started":"1"}'])
+def test_a_lock_that_nobody_touches_is_nobodys(bench: Bench, phone: Phone, owner: str) -> None:
+    lock = phone.path(adb_lock.FOLDER)
+    lock.mkdir()
+    if owner:
+        (lock / "owner").write_text(owner)
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert "is that alive?" in ended.err
+
+
+def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
+    bench_process: Start, phone: Phone
+) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process()
+    wait_for_launch(phone, 0)
+    phone.cut(away_s=30)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"could not be put back" in err

@@ -1,0 +1,131 @@
+"""Whatever the runner on the phone does, a row says the truth about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bench.phone.conftest import LAUNCHES, Bench
+from tests.phone.faults import (
+    ExecDenied,
+    Garbage,
+    Hangs,
+    Killed,
+    Migrated,
+    SwappedModel,
+    Throttles,
+    Truncated,
+    WrongPrecision,
+)
+from tests.phone.phone import Phone
+
+
+def test_a_runner_that_was_killed_is_started_once_more(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(Killed(launch=1))
+    ended = bench()
+    assert ended.code == 0, ended.err
+    assert [record.conditions and record.conditions.retries for record in ended.lines] == [0, 1, 0]
+    assert len(phone.launches) == LAUNCHES + 1
+
+
+def test_a_runner_that_is_killed_every_time_fails_its_row_with_the_signal(
+    bench: Bench, phone: Phone
+) -> None:
+    phone.faults.add(Killed(times=None))
+    ended = bench()
+    assert ended.code == 3
+    assert "signal 9 (SIGKILL)" in ended.err
+    assert len(phone.launches) == 3
+
+
+def test_a_runner_that_hangs_is_killed_in_time(
+    bench: Bench, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(launch=1))
+    ended = bench("--launch-timeout", "4")
+    assert ended.code == 3
+    assert "the runner was not done within 4 s" in ended.err
+    assert [record.launch for record in ended.finished] == [0]
+    assert is_clean(phone)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Truncated(launch=1), "the runner stopped"),
+        (Truncated(launch=1, code=7), "the runner ended with code 7"),
+        (Garbage(launch=1), "the runner printed no valid"),
+        (SwappedModel(launch=1, content=b"another"), "the runner"),
+    ],
+)
+def test_a_stream_that_is_no_result_fails_the_row_and_keeps_what_was_finished(
+    bench: Bench, phone: Phone, fault: Truncated, said: str
+) -> None:
+    phone.faults.add(fault)
+    ended = bench()
+    assert ended.code == 3
+    assert said in ended.err
+    assert [record.launch for record in ended.finished] == [0]
+    assert "\x1b" not in ended.err + ended.out
+    assert "Traceback" not in ended.err
+    assert bench().code == 0  # done again where it failed
+
+
+def test_a_model_that_was_swapped_for_another_that_works_is_found_out(
+    bench: Bench, phone: Phone, folder: Path
+) -> None:
+    phone.faults.add(SwappedModel(launch=1, content=(folder / "model.mnn").read_bytes() + b"\0"))
+    ended = bench()
+    assert ended.code == 3
+    assert "SHA-256" in ended.err
+
+
+def test_a_phone_that_lets_nothing_run_says_so(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(ExecDenied())
+    ended = bench()
+    assert ended.code == 3
+    assert "ermission denied" in ended.err
+
+
+def test_another_core_at_the_end_is_the_wrong_core(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(Migrated(launch=1, core=4))
+    ended = bench()
+    assert ended.code == 3
+    assert "wrong-core" in ended.lines[1].flags
+    assert not ended.lines[1].valid
+
+
+def test_fp16_where_fp32_was_asked_for_is_the_wrong_precision(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(WrongPrecision(times=None))
+    ended = bench()
+    assert ended.code == 3
+    assert all("wrong-precision" in record.flags for record in ended.lines)
+    assert not any(record.valid for record in ended.lines)
+
+
+def test_a_throttled_launch_is_done_again_after_a_pause(bench: Bench, phone: Phone) -> None:
+    phone.faults.add(Throttles(launch=1, cools_after_s=0.5))
+    ended = bench("--cool-down", "1", strict=["throttled"])
+    spoilt = [record for record in ended.lines if record.launch == 1]
+    assert len(spoilt) >= 2
+    assert "throttled" in spoilt[0].flags
+    assert spoilt[0].conditions is not None
+    assert spoilt[0].conditions.after.thermal_status == 2
+    assert spoilt[0].conditions.after.scaling_max_khz == 1_401_600
+    assert spoilt[-1].conditions is not None
+    assert spoilt[-1].conditions.before.thermal_status == 0
+    assert "does not count" in ended.err
+
+
+def test_a_phone_that_stays_throttled_is_flagged_after_the_third_time(
+    bench: Bench, phone: Phone
+) -> None:
+    phone.faults.add(Throttles(launch=2))
+    ended = bench(strict=["throttled"])
+    assert ended.code == 4
+    last = [record for record in ended.lines if record.launch == 2]
+    assert len(last) == 3
+    assert all("throttled" in record.flags for record in last)
+    assert not last[-1].valid

@@ -1,0 +1,79 @@
+"""The native runner without MNN, built once a preset for all tests and workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from asymm_deploy import native
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "android_harness"
+COMPILERS = {
+    "host": "c++",
+    "host-asan": "c++",
+    "linux-arm64": "aarch64-linux-gnu-g++",
+}
+QEMU = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
+
+
+def step(command: Sequence[str], folder: Path) -> str:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def need(*tools: str) -> None:
+    """Skip the test, with the reason, where a tool is not installed."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What a preset was built in."""
+
+    folder: Path
+    emulator: tuple[str, ...]
+
+    def command(self) -> list[str]:
+        """Starts the runner; skips the test where nothing here can run it."""
+        if self.emulator:
+            need(self.emulator[0])
+        return [*self.emulator, str(self.folder / native.PROGRAM)]
+
+
+@pytest.fixture(scope="session")
+def tree(shared: Path) -> Callable[[str], Tree]:
+    """Builds a preset without MNN, tests included, unless that is done already."""
+
+    def built(preset: str) -> Tree:
+        need("cmake", "ninja", COMPILERS[preset])
+        folder = shared / f"runner-{preset}"
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "whole").exists():
+                # A unity build compiles each standard header once: a third of the time.
+                options = ["-B", str(folder), "-G", "Ninja", "-DCMAKE_UNITY_BUILD=ON"]
+                step(["cmake", "--preset", preset, *options], SOURCE)
+                step(["cmake", "--build", str(folder)], SOURCE)
+                (folder / "whole").touch()
+        return Tree(folder, QEMU if preset == "linux-arm64" else ())
+
+    return built

@@ -1,0 +1,115 @@
+"""PROTOCOL.md, the reader and both runners mean the same protocol."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import onnx
+import onnx.parser
+import pytest
+
+import asymm_deploy
+from asymm_deploy.bench import wire
+from asymm_deploy.bench.protocol import PROTOCOL
+
+SOURCE = Path(__file__).parents[2] / "android_harness"
+TEXT = (SOURCE / "PROTOCOL.md").read_text(encoding="utf-8")
+EXAMPLES = [
+    line
+    for block in re.findall(r"^```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    wire.Hello,
+    wire.Model,
+    wire.Cpu,
+    wire.Calibrated,
+    wire.Samples,
+    wire.Output,
+    wire.Done,
+    wire.Failure,
+)
+
+
+def fields_of(message: type[msgspec.Struct]) -> list[str]:
+    return ["type", *(field.encode_name for field in msgspec.structs.fields(message))]
+
+
+def test_the_examples_but_the_error_are_a_whole_stream() -> None:
+    *stream, error = EXAMPLES
+    report = wire.parse("".join(f"{line}\n" for line in stream).encode())
+    assert report.hello.runner == "native"
+    assert report.samples.ns == (9_550_000, 9_560_000)
+    with pytest.raises(wire.RunnerError, match="can't pin to core 7"):
+        wire.parse(f"{stream[0]}\n{error}\n".encode())
+
+
+@pytest.mark.parametrize(("line", "message"), list(zip(EXAMPLES, MESSAGES, strict=True)))
+def test_an_example_has_the_fields_that_the_reader_knows_in_its_order(
+    line: str, message: type[msgspec.Struct]
+) -> None:
+    shown: dict[str, Any] = json.loads(line)
+    assert shown["type"] == message.__struct_config__.tag
+    assert list(shown) == fields_of(message)
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_an_example_is_what_the_python_runner_writes_from_the_same_values(line: str) -> None:
+    assert json.dumps(json.loads(line), separators=(",", ":")) == line
+
+
+def test_the_python_runner_sends_the_same_keys_in_the_same_order(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (float[1,4] x) => (float[1,4] y) { y = Relu(x) }"
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    asked = wire.request(
+        model=str(tmp_path / "model.onnx"),
+        engine="onnxruntime",
+        runs=2,
+        warmup=0,
+        threads=1,
+        precision="fp32",
+        cpus=(),
+        inputs=(),
+        output_values=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    sent = [list(json.loads(line)) for line in done.stdout.splitlines()]
+    assert sent == [list(json.loads(line)) for line in EXAMPLES[:-1]]
+
+
+def test_every_argument_of_a_request_is_described() -> None:
+    asked = wire.request(
+        model="m",
+        engine="mnn",
+        runs=1,
+        warmup=0,
+        threads=1,
+        precision="fp32",
+        cpus=(),
+        inputs=("float32:1:x",),
+        output_values=True,
+    )
+    for name in (word for word in asked if word.startswith("--")):
+        assert f"`{name}" in TEXT
+
+
+def test_all_that_has_a_version_has_the_same() -> None:
+    cmake = (SOURCE / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert f"project(asymm-runner VERSION {asymm_deploy.__version__} " in cmake
+    messages = (SOURCE / "src" / "messages.hpp").read_text(encoding="utf-8")
+    assert f"constexpr int kProtocol = {PROTOCOL};" in messages
+    assert TEXT.startswith(f"# The runner's protocol, version {PROTOCOL}\n")

@@ -1,0 +1,488 @@
+"""A phone on a TCP port of this machine: adbd's part, played to the real adb.
+
+``with Phone(PIXEL_4) as phone`` starts it in a thread of its own; ``phone.serial`` is what
+``adb connect`` takes. Commands run for real on this machine, their paths turned to a folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import random
+import shutil
+import socket
+import stat
+import tempfile
+import threading
+import uuid
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from tests.phone import processes, services, sync, tools, transport
+from tests.phone.faults import (
+    CarriageReturns,
+    CutPush,
+    CutShell,
+    DiskFull,
+    ExecDenied,
+    Faults,
+    LaunchFault,
+    Noise,
+    Offline,
+    ReadOnlyFolder,
+    Unauthorized,
+)
+from tests.phone.profiles import PIXEL_4, Profile
+from tests.phone.runner import CONTROL
+from tests.phone.world import TMP, World
+
+MARK = "ASYMM_PHONE"
+"""The environment variable by which a phone knows its processes."""
+# Below the ports that Linux hands out by itself, so that a phone can go away and come back on its
+# own; away from 5555-5585, where adb looks for emulators.
+_PORTS = range(20_000, 32_000)
+_PR_CAPBSET_DROP = 24
+_CAPABILITIES = (1, 2, 24)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE
+_MAX_LINE = 2**20
+_OLD_MAX_PAYLOAD = 4096
+
+
+@dataclass
+class Launch:
+    """A start of the runner."""
+
+    number: int
+    pid: int
+    argv: tuple[str, ...]
+    running: bool = True
+    cools_after_s: float | None = None
+    clock_share: float = 1.0
+    """The pinned core's clock before the timed loop, of what its hardware can do."""
+
+    @property
+    def model(self) -> Path:
+        """Where the model lies on this machine."""
+        return Path(self._argument("--model"))
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """The phone's cores that it asked for."""
+        text = self._argument("--cpu")
+        return () if text == "none" else tuple(map(int, text.split(",")))
+
+    def _argument(self, name: str) -> str:
+        return self.argv[self.argv.index(name) + 1]
+
+
+@dataclass
+class _State:
+    """What only the phone's own thread touches."""
+
+    connections: set[transport.Connection] = field(default_factory=set)
+    programs: set[services.Program] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    present: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Phone:
+    """A simulated phone; everything of it is gone after ``stop``."""
+
+    def __init__(self, profile: Profile = PIXEL_4) -> None:
+        self.profile = profile
+        self.errors: list[BaseException] = []
+        """What went wrong in the phone's own code; raised by ``stop``."""
+        # Short, as a socket's path must be, and without links, as it is looked for in outputs.
+        self._folder = Path(tempfile.mkdtemp(prefix="phone-")).resolve()
+        self._mark = uuid.uuid4().hex
+        self.world = World(profile, self._folder)
+        self.traffic = transport.Traffic()
+        self.faults = Faults(self)
+        self.services: list[str] = []
+        """Every service that was asked for, in order."""
+        self.launches: list[Launch] = []
+        self._socket, self.port = _bound()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=f"phone {self.port}")
+        self._cores = _real_cores()
+
+    @property
+    def serial(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def commands(self) -> list[str]:
+        """Every command that a shell was asked to run, in order."""
+        shells = (services.shell_of(name, self.profile.features) for name in self.services)
+        return [shell.command for shell in shells if shell is not None]
+
+    def path(self, path: str) -> Path:
+        """Return where a file of the phone's lies on this machine."""
+        return self.world.root / path.lstrip("/")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Switch it on."""
+        self._thread.start()
+        self._ready.wait()
+
+    def stop(self) -> None:
+        """Switch it off: connections, processes, thread and files."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._own.over.set)
+            self._thread.join()
+        self._socket.close()
+        _remove(self._folder)
+        if self.errors:
+            raise self.errors[0]
+
+    def cut(self, away_s: float = 0.0) -> None:
+        """Cut every transport, and refuse new ones for a while."""
+        self._ask(self._cut(away_s))
+
+    def reboot(self, away_s: float = 0.3, boot_s: float = 0.3) -> None:
+        """Kill everything and come back with another boot_id; return when connections are cut."""
+        self._ask(self._reboot(away_s, boot_s))
+
+    def authorize(self) -> None:
+        """Tap "allow" on the phone's screen."""
+        for fault in self.faults.of(Unauthorized):
+            self.faults.remove(fault)
+
+        async def authorize() -> None:
+            for connection in self._own.connections:
+                await connection.authorize()
+
+        self._ask(authorize())
+
+    def processes(self) -> list[int]:
+        """Return the processes on the phone."""
+        return processes.marked(MARK, self._mark)
+
+    def cut_soon(self, away_s: float) -> None:
+        """Cut, from the phone's own thread."""
+        self._spawn(self._cut(away_s))
+
+    def reboot_soon(self, away_s: float, boot_s: float) -> None:
+        """Reboot, from the phone's own thread."""
+        self._spawn(self._reboot(away_s, boot_s))
+
+    # The thread.
+
+    def _live(self) -> None:
+        _respect_file_modes()
+        _leave_core(self._cores)
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._own = own = _State()
+        control = await asyncio.start_unix_server(
+            self._follow_launch, self._folder / "control", limit=_MAX_LINE
+        )
+        own.present.set()
+        self._socket.listen()
+        self._spawn(self._accept())
+        self._ready.set()
+        await own.over.wait()
+        control.close()
+        processes.kill(self.processes)
+        for connection in list(own.connections):
+            connection.cut()
+        for task in own.tasks:
+            task.cancel()
+        await asyncio.gather(*own.tasks, return_exceptions=True)
+        processes.kill(self.processes)
+        for program in list(own.programs):
+            await program.exited.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._own.tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._own.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.errors.append(error)
+
+    def _ask(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _accept(self) -> None:
+        while True:
+            await self._own.present.wait()
+            try:
+                peer, _address = await self._loop.sock_accept(self._socket)
+            except OSError:  # it has just been cut
+                await asyncio.sleep(0.001)
+                continue
+            # Else each exchange takes 40 ms; asyncio doesn't see that this is TCP.
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._spawn(self._connect(peer))
+
+    async def _connect(self, peer: socket.socket) -> None:
+        reader = asyncio.StreamReader(limit=2 * transport.MAX_PAYLOAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        end, _protocol = await self._loop.connect_accepted_socket(lambda: protocol, peer)
+        writer = asyncio.StreamWriter(end, protocol, reader, self._loop)
+        connection = transport.Connection(
+            reader, writer, self._greeting(), self._serve, self.traffic
+        )
+        self._own.connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._own.connections.discard(connection)
+
+    def _greeting(self) -> transport.Greeting:
+        profile = self.profile
+        old = not profile.features
+        props = (
+            f"ro.product.name={profile.product};ro.product.model={profile.model};"
+            f"ro.product.device={profile.device};"
+        )
+        listed = f"features={','.join(sorted(profile.features))}" if profile.features else ""
+        return transport.Greeting(
+            banner=f"device::{props}{listed}",
+            version=transport.VERSION_WITH_CHECKSUMS if old else transport.VERSION,
+            max_payload=_OLD_MAX_PAYLOAD if old else transport.MAX_PAYLOAD,
+            knows=lambda name: (
+                name == "sync:" or services.shell_of(name, profile.features) is not None
+            ),
+            authorized=lambda: not self.faults.has(Unauthorized),
+            silent=lambda: self.faults.has(Offline),
+        )
+
+    async def _cut(self, away_s: float) -> None:
+        if away_s and self._own.present.is_set():
+            self._own.present.clear()
+            # Linux: the socket stays bound, and refuses until it listens again.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._spawn(self._return(away_s))
+        for connection in list(self._own.connections):
+            connection.cut()
+
+    async def _return(self, away_s: float) -> None:
+        await asyncio.sleep(away_s)
+        self._socket.listen()
+        self._own.present.set()
+
+    async def _reboot(self, away_s: float, boot_s: float) -> None:
+        await self._cut(away_s)
+        processes.kill(self.processes)
+        self.world.boot()
+        self.world.boot_completed = False
+
+        async def boot() -> None:
+            await asyncio.sleep(away_s + boot_s)
+            self.world.boot_completed = True
+
+        self._spawn(boot())
+
+    # Services.
+
+    async def _serve(self, name: str, stream: transport.Stream) -> None:
+        self.services.append(name)
+        try:
+            if name == "sync:":
+                await sync.serve(stream, self._disk(), self.profile.features)
+            elif shell := services.shell_of(name, self.profile.features):
+                await self._run(shell, stream)
+        except transport.ClosedError:
+            pass
+        except Exception as error:
+            self.errors.append(error)
+
+    async def _run(self, shell: services.Shell, stream: transport.Stream) -> None:
+        self.world.show()
+        text = self.world.inward(shell.command)
+        if text and self.faults.has(DiskFull):
+            # A limit of 0 bytes fails every write to a file, and no other; see _edit.
+            text = f"trap '' XFSZ; ulimit -f 0; {text}"
+        program = await services.start(
+            text, shell, program=tools.shell(), env=self._environment(), cwd=self.world.root
+        )
+        self._own.programs.add(program)
+        self._spawn(self._forget(program))
+        for fault in self.faults.of(CutShell):
+            if fault.containing in shell.command:
+                self.faults.happened(fault)
+                self._spawn(self._later(fault.after_s, fault.away_s))
+                break
+        for noise in self.faults.of(Noise):
+            await services.say(stream, shell, noise.text)
+        paths = services.Paths(str(self.world.root), self.world.inward)
+        await services.converse(program, stream, shell, paths, self._edit)
+
+    async def _later(self, after_s: float, away_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self._cut(away_s)
+
+    async def _forget(self, program: services.Program) -> None:
+        await program.exited.wait()
+        self._own.programs.discard(program)
+
+    def _edit(self, data: bytes) -> bytes:
+        """Change what a shell prints, where a fault wants that."""
+        if self.faults.has(DiskFull):
+            data = data.replace(b"File too large", b"No space left on device")
+        if self.faults.has(ReadOnlyFolder):
+            data = data.replace(b"Permission denied", b"Read-only file system")
+        if self.faults.has(CarriageReturns):
+            data = data.replace(b"\n", b"\r\n")
+        return data
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": str(self.world.bin),
+            "HOME": "/",
+            "SHELL": "/system/bin/sh",
+            "USER": "shell",
+            "TMPDIR": str(self.path(TMP)),
+            "ANDROID_ROOT": "/system",
+            "ANDROID_DATA": "/data",
+            MARK: self._mark,
+            CONTROL: str(self._folder / "control"),
+        }
+
+    def _disk(self) -> sync.Disk:
+        taken = 0
+
+        def before_create(path: str) -> None:
+            if self.faults.has(ReadOnlyFolder):
+                raise sync.RefusedError("couldn't create file: Read-only file system")
+            parent = self._locate(str(PurePosixPath(path).parent), follow=True)
+            while not parent.exists():
+                parent = parent.parent
+            if not parent.stat().st_mode & stat.S_IWUSR:
+                raise sync.RefusedError("couldn't create file: Permission denied")
+
+        def before_write(length: int) -> None:
+            nonlocal taken
+            taken += length
+            for full in self.faults.of(DiskFull):
+                if taken > full.after_bytes:
+                    raise sync.RefusedError("write failed: No space left on device")
+            for cut in self.faults.of(CutPush):
+                if taken > cut.after_bytes:
+                    self.faults.happened(cut)
+                    self.cut_soon(cut.away_s)
+                    raise transport.ClosedError
+
+        return sync.Disk(
+            locate=self._locate,
+            before_create=before_create,
+            before_write=before_write,
+            mode=lambda mode: mode & 0o666 if self.faults.has(ExecDenied) else mode,
+        )
+
+    def _locate(self, path: str, *, follow: bool) -> Path:
+        """Return where a path leads; PermissionError where it leads out of the phone."""
+        place = self.world.root / os.path.normpath(f"/{path}").lstrip("/")
+        real = place.resolve() if follow else place.parent.resolve() / place.name
+        if not real.is_relative_to(self.world.root):
+            raise PermissionError(13, "Permission denied", path)
+        return real
+
+    # Launches.
+
+    async def _follow_launch(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Talk to one runner until it ends."""
+        launch: Launch | None = None
+        claim: frozenset[int] = frozenset()
+        try:
+            while line := await reader.readline():
+                said = json.loads(line)
+                if launch is None:
+                    launch = Launch(len(self.launches), said["pid"], tuple(said["argv"]))
+                    self.launches.append(launch)
+                    claim = self.world.busy(launch.cores)
+                orders = self._orders(launch, said["event"])
+                if said["event"] == "done":
+                    self.world.idle(claim)
+                self.world.show()  # a command that is running may read it before the next does
+                writer.write(json.dumps(orders).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            if launch is not None:
+                launch.running = False
+                self.world.idle(claim)
+                if launch.cools_after_s is not None:
+                    self._spawn(self._cool(launch.cools_after_s))
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def _orders(self, launch: Launch, event: str) -> dict[str, Any]:
+        core = next(iter(launch.cores), None)
+        orders: dict[str, Any] = {"cores": self._cores} if event == "start" else {}
+        if event == "model" and core is not None:
+            launch.clock_share = self.world.clock_share(core)
+        for fault in self.faults.of(LaunchFault):
+            if fault.at == event and fault.launch in {None, launch.number}:
+                self.faults.happened(fault)
+                orders |= fault.happen(self, launch)
+        if event == "looped" and core is not None:
+            orders["shares"] = (launch.clock_share, self.world.clock_share(core))
+        return orders
+
+    async def _cool(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self.world.cool()
+
+
+def _bound() -> tuple[socket.socket, int]:
+    """Return a socket on a free port, which refuses connections until it listens."""
+    while True:
+        port = random.choice(_PORTS)
+        found = socket.socket()
+        found.setblocking(False)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            found.close()
+        else:
+            return found, port
+
+
+def _real_cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
+def _leave_core(cores: list[int]) -> None:
+    """Keep this thread and what it starts off the core that stands for the phone's prime core."""
+    rest = set(cores) - {cores[7 % len(cores)]}
+    if rest:
+        os.sched_setaffinity(0, rest)
+
+
+def _respect_file_modes() -> None:
+    """Have modes and limits hold for what this thread starts, also where the tests run as root."""
+    if os.geteuid() == 0:
+        for capability in _CAPABILITIES:
+            ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def _remove(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+    shutil.rmtree(folder)

@@ -1,0 +1,155 @@
+"""The pushed program itself; ``runner.make_runner`` puts an interpreter's name above it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_CONTROL = "ASYMM_PHONE_CONTROL"
+_CORES = 8
+
+
+class _Phone:
+    """The phone's end of the control socket; without one, nothing goes wrong."""
+
+    def __init__(self) -> None:
+        import _socket  # socket itself takes longer to import than a small model to run
+
+        self._socket: Any = None
+        if path := os.environ.get(_CONTROL):
+            self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            self._socket.connect(path)
+
+    def tell(self, event: str, **fields: object) -> dict[str, Any]:
+        """Say where the launch is; return what the phone wants of it."""
+        if self._socket is None:
+            return {}
+        self._socket.sendall(json.dumps({"event": event, **fields}).encode() + b"\n")
+        line = b""
+        while not line.endswith(b"\n"):
+            part = self._socket.recv(2**16)
+            if not part:  # the phone is gone, and a launch needs none
+                return {}
+            line += part
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+class _Launch:
+    """One launch on the phone: what is changed on its way out."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._phone = _Phone()
+        self._stream = 1
+        orders = self._phone.tell("start", pid=os.getpid(), argv=list(argv))
+        self._real = orders.get("cores") or sorted(os.sched_getaffinity(0))
+        self._asked: tuple[int, ...] = ()
+        self._looped = False
+        self._shares = (1.0, 1.0)
+        self._migrated: int | None = None
+        self._obey(orders)
+
+    def run(self, argv: Sequence[str]) -> int:
+        from asymm_deploy.bench.runner import __main__ as program
+        from asymm_deploy.bench.runner import cores
+
+        take_stdout, launch = program._take_stdout, program._launch
+        core_now, pin, steal_ns = cores.core_now, cores.pin, cores.steal_ns
+
+        def own_stdout() -> int:
+            self._stream = take_stdout()
+            return self._stream
+
+        def own_launch(options: Any, send: Callable[[str, Mapping[str, object]], None]) -> None:
+            self._asked = options.cpu
+            launch(options, lambda kind, fields: self._send(kind, dict(fields), send))
+
+        def own_pin(cpus: Sequence[int]) -> None:
+            if not set(cpus) <= set(range(_CORES)):
+                listed = ", ".join(map(str, cpus))
+                raise cores.RefusedError(f"can't pin to core {listed}: Invalid argument")
+            pin(sorted({self._place(cpu) for cpu in cpus}))
+
+        def own_steal_ns(cpus: Sequence[int]) -> int | None:
+            return steal_ns(sorted({self._place(cpu) for cpu in cpus}))
+
+        program._take_stdout = own_stdout
+        program._launch = own_launch
+        cores.core_now = lambda: self._name(core_now())
+        cores.pin = own_pin
+        cores.steal_ns = own_steal_ns
+        code = program.main(argv)
+        self._phone.tell("done")
+        return code
+
+    def _place(self, cpu: int) -> int:
+        """Return the real core that stands for the phone's."""
+        place: int = self._real[cpu % len(self._real)]
+        return place
+
+    def _name(self, place: int | None) -> int | None:
+        """Return the phone's core that a real one stands for, one of those asked for if it can."""
+        if place is None:
+            return None
+        every = (*self._asked, *range(_CORES))
+        return next((cpu for cpu in every if self._place(cpu) == place), None)
+
+    def _send(
+        self,
+        kind: str,
+        fields: dict[str, Any],
+        send: Callable[[str, Mapping[str, object]], None],
+    ) -> None:
+        orders: dict[str, Any] = {}
+        if kind == "hello":
+            fields["abi"] = "arm64-v8a"
+        elif kind == "model":
+            orders = self._phone.tell("model")
+            fields["precision"] = orders.get("precision", fields["precision"])
+            self._migrated = orders.get("migrated")
+        elif kind == "cpu":
+            self._shares = tuple(self._phone.tell("looped").get("shares", (1.0, 1.0)))
+            if self._migrated is not None:
+                fields["after"] = self._migrated
+        elif kind == "calibration":
+            fields["before_mac_per_s"] *= self._shares[0]
+            fields["after_mac_per_s"] *= self._shares[1]
+        elif kind == "samples":
+            _slow_down(fields, self._shares)
+            orders = self._phone.tell("samples")
+        if "cut" in orders:
+            line = json.dumps({"type": kind, **fields})
+            os.write(self._stream, line[: len(line) // 2].encode())
+            os._exit(orders["cut"])
+        if "garbage" in orders:
+            os.write(self._stream, bytes.fromhex(orders["garbage"]))
+        send(kind, fields)
+        self._obey(orders)
+
+    def _obey(self, orders: Mapping[str, Any]) -> None:
+        if "kill" in orders:
+            os.kill(os.getpid(), orders["kill"])
+        if "hang" in orders:
+            while True:
+                time.sleep(3600)
+
+
+def _slow_down(samples: dict[str, Any], shares: tuple[float, float]) -> None:
+    """Make the first half as slow as the clock was before the loop, the second as it is behind."""
+    before = sum(samples["ns"])
+    half = len(samples["ns"]) // 2
+    samples["ns"] = [round(ns / shares[index >= half]) for index, ns in enumerate(samples["ns"])]
+    more = sum(samples["ns"]) - before
+    samples["wall_ns"] += more
+    samples["cpu_ns"] += more
+
+
+if __name__ == "__main__":
+    _code = _Launch(sys.argv[1:]).run(sys.argv[1:])
+    from asymm_deploy.bench.runner.__main__ import _leave
+
+    _leave(_code)

@@ -1,0 +1,212 @@
+"""The pushed runner runs for real on the phone, and goes wrong where it is ordered to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import onnx.parser
+import pytest
+
+from asymm_deploy.bench import wire
+from tests.phone.conftest import Attached
+from tests.phone.faults import (
+    CutLaunch,
+    Garbage,
+    Hangs,
+    Killed,
+    LaunchFault,
+    Migrated,
+    Reboots,
+    SwappedModel,
+    Throttles,
+    Truncated,
+    WrongPrecision,
+)
+
+BASE = "/data/local/tmp/asymm-deploy"
+GRAPH = """
+<ir_version: 8, opset_import: ["" : 17]>
+pooled (float[1,8,32,32] image) => (float[1,8,1,1] mean)
+{ mean = GlobalAveragePool(image) }
+"""
+CONVERT = """
+import sys, _tools
+_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
+                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pooled")
+    onnx.save(onnx.parser.parse_model(GRAPH), folder / "model.onnx")
+    arguments = [str(folder / "model.onnx"), str(folder / "model.mnn")]
+    subprocess.run(
+        [sys.executable, "-I", "-c", CONVERT, *arguments], check=True, capture_output=True
+    )
+    return folder / "model.mnn"
+
+
+def request(model: str, cpu: int = 7) -> list[str]:
+    return wire.request(
+        model=model, engine="mnn", runs=6, warmup=1, threads=1, precision="fp32",
+        cpus=(cpu,), inputs=(), output_values=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ready(attached: Attached, phone_runner: Path, model: Path) -> Attached:
+    """The runner and a model are on the phone."""
+    for source, name in ((phone_runner, "runner"), (model, "model")):
+        assert attached.adb("push", str(source), f"{BASE}/{name}").returncode == 0
+    return attached
+
+
+def launch(ready: Attached, cpu: int = 7) -> subprocess.CompletedProcess[bytes]:
+    return ready.shell(f"{BASE}/runner {' '.join(request(f'{BASE}/model', cpu))}")
+
+
+def started(ready: Attached) -> None:
+    """Launch detached."""
+    command = f"{BASE}/runner {' '.join(request(f'{BASE}/model'))}"
+    ready.text(
+        f"setsid nohup sh -c '{command} >{BASE}/out 2>{BASE}/err; echo $? >{BASE}/code' "
+        ">/dev/null 2>&1 </dev/null &"
+    )
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+def test_a_launch_is_what_the_hosts_runner_reports_but_for_core_and_abi(
+    ready: Attached, model: Path
+) -> None:
+    here = subprocess.run(
+        [sys.executable, "-I", "-m", "asymm_deploy.bench.runner",
+         *request(str(model), min(os.sched_getaffinity(0)))],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    expected = wire.parse(here.stdout)
+    for cpu in (7, 4, 0):
+        done = launch(ready, cpu)
+        assert done.returncode == 0, done
+        report = wire.parse(done.stdout)
+        assert report.output == expected.output
+        assert report.model.sha256 == expected.model.sha256
+        assert report.hello.abi == "arm64-v8a"
+        assert (report.cpu.asked, report.cpu.before, report.cpu.after) == ((cpu,), cpu, cpu)
+        assert report.samples.steal_ns is not None
+    assert [launch.cores for launch in ready.phone.launches] == [(7,), (4,), (0,)]
+
+
+def test_a_core_that_the_phone_has_not_is_refused(ready: Attached) -> None:
+    done = launch(ready, 8)
+    assert done.returncode == 3
+    with pytest.raises(wire.RunnerError, match="can't pin to core 8: Invalid argument"):
+        wire.parse(done.stdout)
+
+
+def test_the_prime_core_is_at_its_top_while_a_launch_runs(ready: Attached) -> None:
+    state = "cat /sys/devices/system/cpu/cpufreq/policy7/stats/time_in_state"
+    done = ready.shell(
+        f"{state} | tail -1; {BASE}/runner {' '.join(request(f'{BASE}/model'))} >/dev/null; "
+        f"{state} | tail -1"
+    )
+    before, after = (int(line.split()[1]) for line in done.stdout.splitlines())
+    assert after > before
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"),
+    [
+        (Killed(), 137, "stopped before 'cpu'"),
+        (Killed(at="start"), 137, "stopped before 'hello'"),
+        (Truncated(), 0, "stopped within a line"),
+        (Garbage(), 0, "no valid 'model'"),
+        (SwappedModel(content=b"no model"), 3, "can't load the model"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, LaunchFault) else "",
+)
+def test_a_launch_that_ends_badly_is_no_result_and_the_next_is(
+    ready: Attached, model: Path, fault: LaunchFault, code: int, reason: str
+) -> None:
+    ready.phone.faults.add(fault)
+    done = launch(ready)
+    assert done.returncode == code
+    with pytest.raises(wire.WireError, match=reason):
+        wire.parse(done.stdout)
+    ready.adb("push", str(model), f"{BASE}/model")
+    wire.parse(launch(ready).stdout)
+
+
+def test_a_fault_waits_for_its_launch(ready: Attached) -> None:
+    ready.phone.faults.add(WrongPrecision(launch=1))
+    precisions = [wire.parse(launch(ready).stdout).model.precision for _ in range(3)]
+    assert precisions == ["fp32", "fp16", "fp32"]
+
+
+def test_a_launch_may_end_on_another_core(ready: Attached) -> None:
+    ready.phone.faults.add(Migrated(core=4))
+    cpu = wire.parse(launch(ready).stdout).cpu
+    assert (cpu.before, cpu.after) == (7, 4)
+
+
+def test_throttling_slows_the_second_half_and_shows_until_it_has_cooled(ready: Attached) -> None:
+    show = (
+        "cat /sys/devices/system/cpu/cpufreq/policy7/scaling_max_freq; "
+        "dumpsys thermalservice | grep Status:"
+    )
+    ready.phone.faults.add(Throttles(khz=1_401_600, cools_after_s=0.3))
+    report = wire.parse(launch(ready).stdout)
+    assert ready.text(show) == "1401600\nThermal Status: 2\n"
+    calibration = report.calibration
+    assert calibration.after_mac_per_s < 0.75 * calibration.before_mac_per_s
+    assert sum(report.samples.ns) <= report.samples.wall_ns
+    assert eventually(lambda: ready.text(show) == "2841600\nThermal Status: 0\n")
+
+
+def test_a_cap_from_the_start_slows_all_of_a_launch(ready: Attached) -> None:
+    free = wire.parse(launch(ready).stdout).calibration
+    ready.phone.world.cap(7, 825_600)
+    capped = wire.parse(launch(ready).stdout).calibration
+    assert capped.before_mac_per_s < 0.7 * free.before_mac_per_s
+    assert capped.after_mac_per_s < 0.7 * free.after_mac_per_s
+
+
+def test_a_runner_that_hangs_does_so_until_it_is_killed(ready: Attached) -> None:
+    ready.phone.faults.add(Hangs())
+    started(ready)
+    assert eventually(lambda: bool(ready.phone.launches))
+    pid = ready.phone.launches[0].pid
+    assert ready.phone.launches[0].running
+    ready.text(f"kill -9 {pid}")
+    code = ready.phone.path(f"{BASE}/code")
+    assert eventually(lambda: code.exists() and code.read_text() == "137\n")
+
+
+def test_a_launch_goes_on_while_the_phone_is_away(ready: Attached) -> None:
+    ready.phone.faults.add(CutLaunch(away_s=0.3))
+    started(ready)
+    code = ready.phone.path(f"{BASE}/code")
+    assert eventually(lambda: code.exists() and code.read_text() == "0\n")
+    wire.parse(ready.phone.path(f"{BASE}/out").read_bytes())
+    assert ready.phone.launches[0].running is False
+
+
+def test_a_reboot_ends_a_launch_without_a_code(ready: Attached) -> None:
+    boot_id = ready.phone.world.boot_id
+    ready.phone.faults.add(Reboots(away_s=0.05, boot_s=0.0))
+    started(ready)
+    assert eventually(lambda: ready.phone.world.boot_id != boot_id)
+    assert eventually(lambda: not ready.phone.processes())
+    assert not ready.phone.path(f"{BASE}/code").exists()

@@ -1,0 +1,383 @@
+"""The phone's state, and the files and texts that show it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from tests.phone import tools
+from tests.phone.profiles import Policy, Profile
+
+TMP = "/data/local/tmp"
+_CPU = "sys/devices/system/cpu"
+_THERMAL = "sys/class/thermal"
+
+# Paths that lie in the phone's folder. /proc/PID stays the kernel's: processes here are real, but
+# /proc/self/status would tell of this machine's cores. A name before the path means that it is the
+# end of another one.
+_PATH = re.compile(
+    r"(?<![\w.\-/}*?])"
+    r"/(?=(?:data|sdcard|sys|system|vendor|storage|"
+    r"proc/(?:sys|self/status|cpuinfo|stat|uptime|version|meminfo))(?:[^\w.\-]|$))"
+)
+_TICK_S = 0.01
+
+
+class World:
+    """What a phone is like at the moment; set its attributes, and the next command sees them."""
+
+    def __init__(self, profile: Profile, folder: Path) -> None:
+        self.profile = profile
+        self.root = folder / "root"
+        self.state = folder / "state"
+        self.bin = folder / "bin"
+        self.abilist = profile.abilist
+        self.battery_percent = 75
+        self.battery_tenths_c = 280
+        self.usb_powered = True
+        self.thermal_status = 0
+        self.zones_c: dict[str, float] = {
+            **{f"cpu-0-{core}-usr": 33.8 for core in range(4)},
+            **{f"cpu-1-{core}-usr": 34.5 for core in range(8)},
+            "cpuss-0-usr": 34.1,
+            "battery": 28.0,
+            "quiet-therm": 31.2,
+        }
+        self.thermal_hal_ready = True
+        self.screen_on = True
+        self.disk_kb, self.free_kb = 113_260_508, 79_989_816
+        self.boot_completed = True
+        self.denied: set[str] = set()
+        """Of ``thermal`` (its files), ``thermalservice``, ``battery``, ``power``, ``cpufreq``."""
+        self._caps_khz: dict[int, int] = {}
+        self._busy: list[frozenset[int]] = []
+        self._spent_s = {p.first: dict.fromkeys(p.khz, 0.0) for p in profile.policies}
+        self._counted_at = time.monotonic()
+        self._shown: dict[str, tuple[str, int]] = {}
+        self._aside = str(self.state / "aside")
+        self._make_folders()
+        tools.install(self.bin, self.state)
+        self.boot()
+
+    # What tests set and ask.
+
+    @property
+    def low_power(self) -> bool:
+        """Power-save mode."""
+        return self.setting("low_power") == "1"
+
+    @low_power.setter
+    def low_power(self, on: bool) -> None:
+        self.put_setting("low_power", "1" if on else "0")
+
+    def setting(self, name: str) -> str | None:
+        """Return one of ``settings global``; None where it isn't set."""
+        try:
+            return (self.state / "settings" / name).read_text().rstrip("\n")
+        except FileNotFoundError:
+            return None
+
+    def put_setting(self, name: str, value: str | None) -> None:
+        """Set one of ``settings global``; None deletes it."""
+        path = self.state / "settings" / name
+        if value is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(value + "\n")
+
+    def cap(self, policy: int, khz: int | None) -> None:
+        """Lower a policy's scaling_max_freq; None gives the hardware's back."""
+        self.count()
+        if khz is None:
+            self._caps_khz.pop(policy, None)
+        else:
+            self._caps_khz[policy] = khz
+
+    def cool(self) -> None:
+        """No caps and no thermal status any more."""
+        for policy in self.profile.policies:
+            self.cap(policy.first, None)
+        self.thermal_status = 0
+
+    def cap_khz(self, policy: Policy) -> int:
+        return self._caps_khz.get(policy.first, policy.khz[-1])
+
+    def policy_of(self, core: int) -> Policy:
+        return next(policy for policy in self.profile.policies if core in policy.cores)
+
+    def clock_share(self, core: int) -> float:
+        """How fast a core may be, of what its hardware could be."""
+        policy = self.policy_of(core)
+        return self.cap_khz(policy) / policy.khz[-1]
+
+    def boot(self) -> None:
+        """Start anew: another boot_id, uptime and clocks from 0."""
+        self.boot_id = str(uuid.uuid4())
+        self.booted_at = time.monotonic()
+        self._counted_at = self.booted_at
+        for policy in self.profile.policies:
+            self._spent_s[policy.first] = dict.fromkeys(policy.khz, 0.0)
+
+    def busy(self, cores: Iterable[int]) -> frozenset[int]:
+        """Say that something runs on ``cores``, until ``idle``: their clocks go up."""
+        self.count()
+        claim = frozenset(cores)
+        self._busy.append(claim)
+        return claim
+
+    def idle(self, claim: frozenset[int]) -> None:
+        self.count()
+        with suppress(ValueError):
+            self._busy.remove(claim)
+
+    # Paths.
+
+    def inward(self, command: str) -> str:
+        """Return a command with the phone's paths turned into ours."""
+        return _PATH.sub(lambda _match: f"{self.root}/", command)
+
+    # Showing.
+
+    def count(self) -> None:
+        """Book the time since the last call to the clocks that were in force."""
+        now = time.monotonic()
+        for policy in self.profile.policies:
+            self._spent_s[policy.first][self._clock_khz(policy)] += now - self._counted_at
+        self._counted_at = now
+
+    def show(self) -> None:
+        """Write every file whose content has changed."""
+        if (self.state / "woken").exists():
+            (self.state / "woken").unlink()
+            self.screen_on = True
+        self.count()
+        for policy in self.profile.policies:
+            self._show_policy(policy)
+        zone_mode = 0o000 if "thermal" in self.denied else 0o444
+        for number, (kind, temperature_c) in enumerate(self.zones_c.items()):
+            zone = f"{_THERMAL}/thermal_zone{number}"
+            self._write(f"{zone}/type", f"{kind}\n", zone_mode)
+            self._write(f"{zone}/temp", f"{round(1000 * temperature_c)}\n", zone_mode)
+        up_s = max(0.0, time.monotonic() - self.booted_at)
+        self._write("proc/uptime", f"{up_s:.2f} {up_s * self.profile.cores:.2f}\n")
+        self._write("proc/stat", self._proc_stat(up_s))
+        self._write("proc/sys/kernel/random/boot_id", f"{self.boot_id}\n")
+        self._show_state()
+
+    def _show_policy(self, policy: Policy) -> None:
+        mode = 0o000 if "cpufreq" in self.denied else 0o444
+        place = f"{_CPU}/cpufreq/policy{policy.first}"
+        self._write(f"{place}/scaling_max_freq", f"{self.cap_khz(policy)}\n", mode)
+        self._write(f"{place}/scaling_cur_freq", f"{self._clock_khz(policy)}\n", mode)
+        lines = (
+            f"{khz} {int(spent_s / _TICK_S)}\n"
+            for khz, spent_s in self._spent_s[policy.first].items()
+        )
+        self._write(f"{place}/stats/time_in_state", "".join(lines), mode)
+
+    def _show_state(self) -> None:
+        self._write_state("disk", f"{self.disk_kb} {self.disk_kb - self.free_kb} {self.free_kb}\n")
+        self._write_state("props/ro.product.cpu.abilist", f"{self.abilist}\n")
+        self._write_state("props/ro.product.cpu.abi", f"{self.abilist.split(',')[0]}\n")
+        self._write_state("props/sys.boot_completed", "1\n" if self.boot_completed else "\n")
+        for service, text in (
+            ("battery", self._battery()),
+            ("thermalservice", self._thermalservice()),
+            ("power", self._power()),
+        ):
+            refusal = (
+                f"Permission Denial: can't dump {service} from pid=4711, uid=2000 "
+                "due to missing android.permission.DUMP permission\n"
+            )
+            self._write_state(f"dumpsys/{service}", refusal if service in self.denied else text)
+
+    def _clock_khz(self, policy: Policy) -> int:
+        """The cap where something runs, else the lowest."""
+        busy = any(claim & set(policy.cores) for claim in self._busy)
+        return self.cap_khz(policy) if busy else policy.khz[0]
+
+    def _battery(self) -> str:
+        return (
+            "Current Battery Service state:\n"
+            "  AC powered: false\n"
+            f"  USB powered: {'true' if self.usb_powered else 'false'}\n"
+            "  Wireless powered: false\n"
+            "  Max charging current: 500000\n"
+            "  Max charging voltage: 5000000\n"
+            "  Charge counter: 2816840\n"
+            f"  status: {2 if self.usb_powered else 3}\n"
+            "  health: 2\n"
+            "  present: true\n"
+            f"  level: {self.battery_percent}\n"
+            "  scale: 100\n"
+            "  voltage: 4120\n"
+            f"  temperature: {self.battery_tenths_c}\n"
+            "  technology: Li-ion\n"
+        )
+
+    def _thermalservice(self) -> str:
+        hal = "".join(
+            f"\tTemperature{{mValue={temperature_c:.6f}, mType={kind}, mName={name}, mStatus=0}}\n"
+            for name, temperature_c in self.zones_c.items()
+            for kind in (2 if name == "battery" else 0,)
+        )
+        ready = self.thermal_hal_ready
+        return (
+            "IsStatusOverride: false\n"
+            f"Thermal Status: {self.thermal_status}\n"
+            "Cached temperatures:\n"
+            f"HAL Ready: {'true' if ready else 'false'}\n"
+            + (f"Current temperatures from HAL:\n{hal}" if ready else "")
+            + "Current cooling devices from HAL:\n"
+            + "\tCoolingDevice{mValue=0, mType=2, mName=thermal-cpufreq-7}\n" * ready
+        )
+
+    def _power(self) -> str:
+        awake = self.screen_on
+        stay_on = self.setting("stay_on_while_plugged_in") or "0"
+        saver = "true" if self.low_power else "false"
+        return (
+            "POWER MANAGER (dumpsys power)\n\n"
+            "Power Manager State:\n"
+            "  mDirty=0x0\n"
+            f"  mWakefulness={'Awake' if awake else 'Asleep'}\n"
+            "  mWakefulnessChanging=false\n"
+            f"  mIsPowered={'true' if self.usb_powered else 'false'}\n"
+            f"  mPlugType={2 if self.usb_powered else 0}\n"
+            f"  mBatteryLevel={self.battery_percent}\n"
+            f"  mStayOn={'true' if stay_on != '0' and self.usb_powered else 'false'}\n"
+            f"  mDeviceIdleMode=false\n"
+            f"Settings and Configuration:\n"
+            f"  mStayOnWhilePluggedInSetting={stay_on}\n"
+            f"  mScreenOffTimeoutSetting=30000\n\n"
+            f"Display Power: state={'ON' if awake else 'OFF'}\n\n"
+            "Battery saver state machine:\n"
+            f"  Enabled={saver}\n"
+            f"    full={saver}\n"
+        )
+
+    def _proc_stat(self, up_s: float) -> str:
+        ticks = int(up_s / _TICK_S)
+        lines = [f"cpu  {self.profile.cores} 0 0 {ticks * self.profile.cores} 0 0 0 0 0 0"]
+        lines += [f"cpu{core} 1 0 0 {ticks} 0 0 0 0 0 0" for core in range(self.profile.cores)]
+        return "\n".join(lines) + "\n"
+
+    # Files that never change.
+
+    def _make_folders(self) -> None:
+        profile = self.profile
+        for folder in ("props", "settings", "dumpsys"):
+            (self.state / folder).mkdir(parents=True)
+        for path in (TMP, "/sdcard", "/system/bin", "/vendor", "/storage"):
+            (self.root / path.lstrip("/")).mkdir(parents=True)
+        cores = f"0-{profile.cores - 1}\n"
+        for name in ("online", "possible", "present"):
+            self._write(f"{_CPU}/{name}", cores)
+        for policy in profile.policies:
+            self._make_policy(policy)
+        self._write("proc/cpuinfo", _cpuinfo(profile))
+        self._write(
+            "proc/self/status",
+            f"Name:\tsh\nCpus_allowed:\t{2**profile.cores - 1:x}\n"
+            f"Cpus_allowed_list:\t0-{profile.cores - 1}\n",
+        )
+        self._write("proc/version", "Linux version 4.14.276 (android-build@host) #1 SMP PREEMPT\n")
+        self._write("proc/meminfo", "MemTotal:        5730548 kB\nMemFree:          812644 kB\n")
+        mask = (1 << profile.cores) - 1
+        self._write(
+            "proc/self/status",
+            f"Name:\tcat\nState:\tR (running)\nUid:\t2000\t2000\t2000\t2000\n"
+            f"Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{cores}",
+        )
+        self._write_state("mask", f"{mask:x}\n")
+        self._write_state("release", "4.14.276-g8ae7b4ca8564-ab8715030\n")
+        for name, value in _props(profile).items():
+            self._write_state(f"props/{name}", f"{value}\n")
+        self.put_setting("stay_on_while_plugged_in", "0")
+        self.put_setting("low_power", "0")
+        # The shell user may pass through, and neither look around nor write.
+        for path in ("data/local", "data"):
+            (self.root / path).chmod(0o111)
+
+    def _make_policy(self, policy: Policy) -> None:
+        place = f"{_CPU}/cpufreq/policy{policy.first}"
+        listed = " ".join(map(str, policy.cores)) + "\n"
+        for name, text in (
+            ("related_cpus", listed),
+            ("affected_cpus", listed),
+            ("cpuinfo_max_freq", f"{policy.khz[-1]}\n"),
+            ("cpuinfo_min_freq", f"{policy.khz[0]}\n"),
+            ("scaling_min_freq", f"{policy.khz[0]}\n"),
+            ("scaling_governor", "schedutil\n"),
+            ("scaling_available_governors", "schedutil performance powersave\n"),
+            ("scaling_available_frequencies", " ".join(map(str, policy.khz)) + " \n"),
+            ("scaling_driver", "qcom-cpufreq-hw\n"),
+        ):
+            self._write(f"{place}/{name}", text)
+        self._write(f"{place}/cpuinfo_cur_freq", f"{policy.khz[0]}\n", 0o000)  # root's only
+        for core in policy.cores:
+            own = self.root / _CPU / f"cpu{core}"
+            own.mkdir()
+            (own / "cpufreq").symlink_to(f"../cpufreq/policy{policy.first}")
+            self._write(f"{_CPU}/cpu{core}/online", "1\n")
+
+    def _write(self, path: str, text: str, mode: int = 0o444) -> None:
+        self._put(f"{self.root}/{path}", text, mode)
+
+    def _write_state(self, path: str, text: str) -> None:
+        self._put(f"{self.state}/{path}", text, 0o644)
+
+    def _put(self, path: str, text: str, mode: int) -> None:
+        """Replace a file at once, so that a command that is running reads the old or the new.
+
+        In plain strings and descriptors: this is done before every command.
+        """
+        if self._shown.get(path) == (text, mode):
+            return
+        if path not in self._shown:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._shown[path] = (text, mode)
+        file = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.write(file, text.encode())
+        os.fchmod(file, mode)
+        os.close(file)
+        os.rename(self._aside, path)  # noqa: PTH104 - as above
+
+
+def _props(profile: Profile) -> dict[str, str]:
+    props = {
+        "ro.product.model": profile.model,
+        "ro.product.name": profile.product,
+        "ro.product.device": profile.device,
+        "ro.build.fingerprint": profile.fingerprint,
+        "ro.build.version.release": profile.android,
+        "ro.build.version.sdk": str(profile.sdk),
+        "ro.board.platform": profile.platform,
+        "ro.hardware": profile.hardware,
+        "ro.serialno": "9A191FFBA000AB",
+    }
+    if profile.soc_model is not None:
+        props |= {"ro.soc.model": profile.soc_model, "ro.soc.manufacturer": "QTI"}
+    return props
+
+
+def _cpuinfo(profile: Profile) -> str:
+    features = (
+        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc "
+        "dcpop asimddp"
+    )
+    blocks = "".join(
+        f"processor\t: {core}\nBogoMIPS\t: 38.40\nFeatures\t: {features}\n"
+        "CPU implementer\t: 0x51\nCPU architecture: 8\nCPU variant\t: 0xd\n"
+        f"CPU part\t: {'0x805' if core < 4 else '0x804'}\nCPU revision\t: 14\n\n"
+        for core in range(profile.cores)
+    )
+    return (
+        f"Processor\t: AArch64 Processor rev 14 (aarch64)\n{blocks}"
+        "Hardware\t: Qualcomm Technologies, Inc SM8150\n"
+    )
