@@ -402,6 +402,98 @@ def devices(
         raise typer.Exit(ExitCode.HARNESS)
 
 
+@app.command()
+def doctor(
+    phone: Annotated[
+        bool, typer.Option("--phone", help="Fail for what only a phone needs, too.")
+    ] = False,
+    output_format: Annotated[
+        TextFormat, typer.Option("--format", help="How to print.")
+    ] = TextFormat.TABLE,
+    artifacts: Annotated[Path, typer.Option(help="Folder of the exports.")] = Path("artifacts"),
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+) -> None:
+    """Check the environment: tools, versions, what is missing and how to get it.
+
+    Looks at this machine only: nothing is started, changed or fetched.
+    """
+    from asymm_deploy.doctor import examine
+    from asymm_deploy.doctor.check import exit_code, printed
+    from asymm_deploy.doctor.environment import here
+
+    with console.waiting("looking around"):
+        checks = examine(here(artifacts, out))
+    _out(printed(checks, _FORMATS[output_format]))
+    raise typer.Exit(exit_code(checks, phone=phone))
+
+
+runner_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Build the native runner, which times models on phones, and find it.",
+)
+app.add_typer(runner_app, name="runner")
+
+
+class PresetName(StrEnum):
+    """What the runner is built for."""
+
+    ANDROID_ARM64 = "android-arm64"
+    LINUX_ARM64 = "linux-arm64"
+    HOST = "host"
+
+
+@runner_app.command("build")
+def build_runner(
+    preset: Annotated[
+        PresetName, typer.Option(help="android-arm64 is for phones; needs ANDROID_NDK_HOME.")
+    ] = PresetName.ANDROID_ARM64,
+    mnn_root: Annotated[
+        Path | None,
+        typer.Option(envvar="MNN_ROOT", help="A folder with MNN's include/ and lib/."),
+    ] = None,
+    mnn_include_dir: Annotated[
+        Path | None, typer.Option(envvar="MNN_INCLUDE_DIR", help="Or its headers alone, ...")
+    ] = None,
+    mnn_library: Annotated[
+        Path | None,
+        typer.Option(envvar="MNN_LIBRARY", help="... and libMNN.so, or what exports its API."),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Sources in place of those that came with this program.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder, in place of the usual one.")] = None,
+) -> None:
+    """Build the runner with CMake. Without MNN it can calibrate, and time nothing.
+
+    docs/android.md says where to get MNN and the NDK.
+    """
+    from asymm_deploy import native
+
+    native.build(
+        preset.value,
+        source=source,
+        into=into,
+        mnn_root=mnn_root,
+        mnn_include_dir=mnn_include_dir,
+        mnn_library=mnn_library,
+        say=console.say,
+    )
+    _out(str((into or native.folder_of(preset.value)) / native.PROGRAM))
+
+
+@runner_app.command("where")
+def where_runner(
+    preset: Annotated[
+        PresetName, typer.Option(help="What it was built for.")
+    ] = PresetName.ANDROID_ARM64,
+) -> None:
+    """Print the path of the runner that `bench` would push to a phone."""
+    from asymm_deploy import native
+
+    _out(str(native.where(preset.value)))
+
+
 def _core(text: str) -> int | None:
     if text == "auto":
         return None

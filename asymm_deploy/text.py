@@ -11,6 +11,8 @@ from typing import Literal
 Row = Mapping[str, str | int]
 Format = Literal["table", "csv", "json"]
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def formatted(rows: Sequence[Row], output_format: Format) -> str:
     """Return ``rows``, which share their keys, in the format asked for."""
@@ -20,7 +22,7 @@ def formatted(rows: Sequence[Row], output_format: Format) -> str:
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: inert(cell) for key, cell in row.items()} for row in rows)
         return buffer.getvalue()
     from tabulate import tabulate
 
@@ -33,6 +35,14 @@ def formatted(rows: Sequence[Row], output_format: Format) -> str:
         disable_numparse=True,
         colalign=["right" if number else "left" for number in numbers],
     )
+
+
+def inert(cell: str | int) -> str | int:
+    """Return a cell of CSV so that no spreadsheet runs it as a formula: text gets a ``'`` before.
+
+    Names of devices and files are anybody's text.
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _shown(cell: str | int) -> str:

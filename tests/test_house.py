@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asymm_deploy"
 ROOMS = ("models", "export", "bench", "report")
-HALL = ("cli", "console", "benching", "describe", "text")
+HALL = ("cli", "console", "benching", "describe", "phones", "doctor", "native")
 """What sees all rooms, and what no room may see."""
 
 

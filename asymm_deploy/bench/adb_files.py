@@ -32,8 +32,8 @@ class Program:
 
     @classmethod
     def at(cls, path: Path) -> Program:
-        """Return the runner at ``path`` and each ``*.so`` beside it."""
-        files = (path, *sorted(path.parent.glob("*.so")))
+        """Return the runner at ``path`` and each ``*.so*`` beside it."""
+        files = (path, *sorted(path.parent.glob("*.so*")))
         digest = hashlib.sha256()
         for file in files:
             digest.update(f"{file.name} {sha256_of(file)}\n".encode())
@@ -46,12 +46,8 @@ class Program:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What starts it there."""
-        return (
-            "env",
-            f"LD_LIBRARY_PATH={self.folder}",
-            str(self.folder / self.files[0].name),
-        )
+        """What starts it there, with its own folder for its libraries."""
+        return (str(self.folder / self.files[0].name),)
 
 
 @dataclass

@@ -6,11 +6,13 @@ own, the exit code last and under its final name, so what is there is whole.
 
 from __future__ import annotations
 
+import math
 import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from asymm_deploy.bench import adb_phone, adb_text, wire
 from asymm_deploy.bench.adb_files import BASE
@@ -19,13 +21,16 @@ from asymm_deploy.bench.adb_text import Section
 from asymm_deploy.errors import HarnessError
 
 RUNS = BASE / "run"
-_POLL_S = 0.05
-_POLLS = 40
-"""In one command, so that a launch's end is seen soon and a command ends soon, too."""
+_POLLS = ((50, 0.02), (20, 0.1))
+"""How often one command looks for a launch's end, and its pauses in seconds: often at first, so
+that a short launch's end is seen soon, and not for long, so that the command itself ends soon."""
 _BIRTH_S = 15.0
+_ATTEMPTS = 3
 _SIGNALLED = 128
 _STDERR_BYTES = 64 * 2**10
 _BLOCK_BYTES = 512  # of ulimit -f
+_FRESH_S = 1.0
+"""What was read behind one launch so short a time ago stands for the state before the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class _Result:
+    """What has arrived of a launch's result."""
+
+    said: dict[str, Section]
+    out: bytes
+
+
+@dataclass(slots=True)
 class Launcher:
     """Starts programs on one phone."""
 
@@ -54,44 +67,98 @@ class Launcher:
     """Cores for our own commands, as taskset takes them: never the pinned one."""
     rebooted: Callable[[], bool]
     """Says, once the phone was lost and is back, whether it was started anew meanwhile."""
+    _last: tuple[float, dict[str, Section]] = (-math.inf, {})
+    """When something was read last, and what."""
 
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
         """Run ``argv`` to its end; None if it vanished with its result, to be done again."""
         folder = f"{RUNS}/{number}"
-        try:
-            before = self._start(argv, folder)
-            timed_out = not self._wait(folder, timeout_s)
-            if timed_out:
-                self.link.sure(kill_all())
-            return self._collect(folder, before, timed_out=timed_out)
-        except _VanishedError:
-            return None
+        start = time.monotonic()
+        before = self._last[1] if start - self._last[0] < _FRESH_S else None
+        starting = {"start": _start(folder, self._script(argv, folder))}
+        ahead = starting if before is not None else {**self.readings, **starting}
+        missed = attempts = 0
+        while True:
+            losses = self.link.losses
+            said, result = self._ask(folder, ahead)
+            if "start" in ahead:
+                self._require_started(said["start"])
+                before = before or said
+            ahead = {}
+            state = said["state"].text.strip()
+            taken_s = time.monotonic() - start
+            if state == "done":
+                ended = _ended(result, before or {})
+                if ended is not None:
+                    self._last = (time.monotonic(), ended.after)
+                    return ended
+                attempts += 1
+                if attempts == _ATTEMPTS:
+                    raise _cut_short(self.link.serial, result)
+                continue
+            if self.link.losses != losses and self.rebooted():
+                return None
+            unborn = state == "unborn" and taken_s > _BIRTH_S
+            # It may have ended between our look for its code and our look for itself.
+            missed = missed + 1 if state == "gone" or unborn else 0
+            if missed > 1:
+                self._explain_if_full()
+                return None
+            if taken_s > timeout_s:
+                return self._end(before or {})
 
-    def _start(self, argv: Sequence[str], folder: str) -> dict[str, Section]:
-        script = self._script(argv, folder)
-        # A second start of the same launch, after the answer to the first was lost, does nothing.
-        start = (
-            f"if [ -d {folder} ]; then :; else rm -rf {RUNS}/* && mkdir -p {folder} && "
-            f"{{ setsid nohup sh -c {shlex.quote(script)} >/dev/null 2>&1 </dev/null & }}; fi"
+    def _ask(self, folder: str, ahead: Mapping[str, str]) -> tuple[dict[str, Section], _Result]:
+        """Run ``ahead``, wait a little for the end, and bring the result if there is one by then.
+
+        All in one command: over a cable, each further one costs more than it does.
+        """
+        mark, half, last = (secrets.token_hex(8) for _ in range(3))
+        waits = "; ".join(
+            f"i=0; while [ ! -e {folder}/code ] && [ $i -lt {count} ]; do "
+            f"sleep {pause_s}; i=$((i+1)); done"
+            for count, pause_s in _POLLS
         )
-        said = adb_phone.sections(self.link, {**self.readings, "start": start})
-        if said["start"].code != 0:
-            why = adb_text.shown(said["start"].text)
-            raise HarnessError(
-                f"{self.link.serial} can't begin a launch: {why}",
-                "make room on the phone, and see that the shell user may write to /data/local/tmp",
-            )
-        return said
+        state = (
+            f"if [ -e {folder}/code ]; then echo done; "
+            f"elif [ ! -e {folder}/pid ]; then echo unborn; "
+            f"elif kill -0 $(cat {folder}/pid) 2>/dev/null; then echo running; else echo gone; fi"
+        )
+        result = {
+            "size": f"wc -c <{folder}/out",
+            "code": f"cat {folder}/code",
+            "err": f"tail -c {_STDERR_BYTES} {folder}/err",
+            "states_before": f"cat {folder}/before",
+            "states_after": f"cat {folder}/after",
+            **self.readings,
+        }
+        polite = f"taskset -p {self.polling_mask} $$ >/dev/null 2>&1; " if self.polling_mask else ""
+        first = f"{adb_phone.marked(mark, ahead)}; " if ahead else ""
+        command = (
+            f"{polite}{first}{waits}; {adb_phone.marked(mark, {'state': state})}; echo {half}; "
+            f"if [ -e {folder}/code ]; then {adb_phone.marked(mark, result)}; "
+            f"echo {last}; cat {folder}/out; fi"
+        )
+        said = self.link.sure(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
+        # Some connections change the ends of lines.
+        front, _, rest = said.replace(b"\r\n", b"\n").partition(f"{half}\n".encode())
+        behind, _, out = rest.partition(f"{last}\n".encode())
+        return (
+            adb_phone.in_sections(front, mark, (*ahead, "state")),
+            _Result(adb_phone.in_sections(behind, mark, result), out),
+        )
 
     def _script(self, argv: Sequence[str], folder: str) -> str:
         state = f"{self.policy_folder}/stats/time_in_state" if self.policy_folder else None
         before, after = (
-            (f"cat {state} >{folder}/{when}" if state else ":") for when in ("before", "after")
+            f"cat {state} >{folder}/{when}" if state else ":" for when in ("before", "after")
         )
+        libraries = shlex.quote(str(PurePosixPath(argv[0]).parent))
         return "\n".join(
             (
+                "trap '' HUP",  # adbd sends it when the connection is lost
                 f"echo $$ >{folder}/pid",
                 f"ulimit -f {wire.MAX_STREAM_BYTES // _BLOCK_BYTES + 1}",
+                f"export LD_LIBRARY_PATH={libraries}",
                 before,
                 f"{shlex.join(argv)} >{folder}/out 2>{folder}/err",
                 f"echo $? >{folder}/code.part",
@@ -100,34 +167,19 @@ class Launcher:
             )
         )
 
-    def _wait(self, folder: str, timeout_s: float) -> bool:
-        """Return whether the launch ended in time; _VanishedError if it left no trace."""
-        poll = (
-            f"{self._politely()}i=0; "
-            f"while [ ! -e {folder}/code ] && [ $i -lt {_POLLS} ]; do "
-            f"sleep {_POLL_S}; i=$((i+1)); done; "
-            f"if [ -e {folder}/code ]; then echo done; "
-            f"elif [ ! -e {folder}/pid ]; then echo unborn; "
-            f"elif kill -0 $(cat {folder}/pid) 2>/dev/null; then echo running; else echo gone; fi"
-        )
-        start = time.monotonic()
-        missed = 0
-        while True:
-            losses = self.link.losses
-            state = self.link.sure(poll).last_word
-            if state == "done":
-                return True
-            if self.link.losses != losses and self.rebooted():
-                raise _VanishedError
-            taken_s = time.monotonic() - start
-            unborn = state == "unborn" and taken_s > _BIRTH_S
-            # It may have ended between our look for its code and our look for itself.
-            missed = missed + 1 if state == "gone" or unborn else 0
-            if missed > 1:
-                self._explain_if_full()
-                raise _VanishedError
-            if taken_s > timeout_s:
-                return False
+    def _require_started(self, said: Section) -> None:
+        if said.code != 0:
+            raise HarnessError(
+                f"{self.link.serial} can't begin a launch: {adb_text.shown(said.text)}",
+                "make room on the phone, and see that the shell user may write to /data/local/tmp",
+            )
+
+    def _end(self, before: dict[str, Section]) -> Ended:
+        """Kill what takes too long."""
+        self.link.sure(kill_all())
+        said = adb_phone.sections(self.link, self.readings)
+        nothing = dict.fromkeys(("states_before", "states_after"), Section("", 255))
+        return Ended(b"", b"", 0, True, False, before, {**said, **nothing})
 
     def _explain_if_full(self) -> None:
         free = adb_text.free_kb(self.link.sure(f"df -k {BASE}").text)
@@ -137,54 +189,40 @@ class Launcher:
                 "make room on the phone's /data, then give the same command again",
             )
 
-    def _collect(self, folder: str, before: dict[str, Section], *, timed_out: bool) -> Ended:
-        said = adb_phone.sections(
-            self.link,
-            {
-                "polite": self._politely() + ":",
-                "size": f"wc -c <{folder}/out",
-                "code": f"cat {folder}/code",
-                "err": f"tail -c {_STDERR_BYTES} {folder}/err",
-                "states_before": f"cat {folder}/before",
-                "states_after": f"cat {folder}/after",
-                **self.readings,
-            },
-        )
-        size = adb_text.number(said["size"].text.strip())
-        code = adb_text.number(said["code"].text.strip())
-        flooded = size is not None and size > wire.MAX_STREAM_BYTES
-        out = b"" if flooded or timed_out else self._whole_output(folder, size)
-        if code is None and not timed_out:
-            raise _VanishedError
-        code = 0 if code is None else code
-        return Ended(
-            stdout=out,
-            stderr=said["err"].text.encode(),
-            returncode=_SIGNALLED - code if code > _SIGNALLED else code,
-            timed_out=timed_out,
-            flooded=flooded,
-            before=before,
-            after=said,
-        )
 
-    def _whole_output(self, folder: str, size: int | None) -> bytes:
-        mark = secrets.token_hex(8)
-        command = f"echo {mark}; cat {folder}/out"
-        for _ in range(3):
-            said = self.link.sure(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
-            # Some shells say something first, and some connections change the ends of lines.
-            out = said.replace(b"\r\n", b"\n").partition(f"{mark}\n".encode())[2]
-            if len(out) == size:
-                return out
-        raise HarnessError(
-            f"{self.link.serial} sends {len(out)} bytes of a result that has {size}",
-            "try another cable or port, then give the same command again",
-        )
+def _start(folder: str, script: str) -> str:
+    """Return the command that starts ``script``; a second time, after a loss, it does nothing."""
+    return (
+        f"if [ -d {folder} ]; then :; else rm -rf {RUNS}/* && mkdir -p {folder} && "
+        f"{{ setsid sh -c {shlex.quote(script)} >/dev/null 2>&1 </dev/null & }}; fi"
+    )
 
-    def _politely(self) -> str:
-        if self.polling_mask is None:
-            return ""
-        return f"taskset -p {self.polling_mask} $$ >/dev/null 2>&1; "
+
+def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
+    """Return how a launch ended; None where not all of it has arrived."""
+    said, out = result.said, result.out
+    size = adb_text.number(said["size"].text.strip())
+    code = adb_text.number(said["code"].text.strip())
+    flooded = size is not None and size > wire.MAX_STREAM_BYTES
+    if code is None or (len(out) != size and not flooded):
+        return None
+    return Ended(
+        stdout=b"" if flooded else out,
+        stderr=said["err"].text.encode(),
+        returncode=_SIGNALLED - code if code > _SIGNALLED else code,
+        timed_out=False,
+        flooded=flooded,
+        before=before,
+        after=said,
+    )
+
+
+def _cut_short(serial: str, result: _Result) -> HarnessError:
+    size = adb_text.shown(result.said["size"].text, 20)
+    return HarnessError(
+        f"{serial} sends {len(result.out)} bytes of a result that has {size}",
+        "try another cable or port, then give the same command again",
+    )
 
 
 def kill_all() -> str:
@@ -196,7 +234,3 @@ def kill_all() -> str:
         f"for p in {RUNS}/*/pid; do n=$(cat $p) && grep -q asymm-deploy /proc/$n/cmdline && "
         "kill -9 -$n; done 2>/dev/null"
     )
-
-
-class _VanishedError(Exception):
-    """The launch is over, and what became of it can't be known."""

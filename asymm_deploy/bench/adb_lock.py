@@ -68,7 +68,8 @@ class Lock:
         text = shlex.quote(msgspec.json.encode(self._owner).decode())
         # Of two who got here at once, only one makes the folder.
         made = self._link.sure(
-            f"if mkdir {FOLDER}; then echo {text} >{FOLDER}/owner || {{ rm -rf {FOLDER}; false; }}; fi"
+            f"if mkdir {FOLDER}; then "
+            f"echo {text} >{FOLDER}/owner || {{ rm -rf {FOLDER}; false; }}; fi"
         )
         holder, _age_s = self._look()
         if holder is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from asymm_deploy.bench import adb_text, cpufreq
@@ -101,9 +101,7 @@ def read(link: Link) -> Phone:
 def sections(link: Link, commands: Mapping[str, str]) -> dict[str, Section]:
     """Run several commands in one go; return what each printed, if only nothing."""
     mark = secrets.token_hex(8)
-    said = link.sure(marked(mark, commands))
-    found = adb_text.sections(said.text, mark)
-    return {name: found.get(name, Section("", 255)) for name in commands}
+    return in_sections(link.sure(marked(mark, commands)).stdout, mark, commands)
 
 
 def marked(mark: str, commands: Mapping[str, str]) -> str:
@@ -112,6 +110,12 @@ def marked(mark: str, commands: Mapping[str, str]) -> str:
         f"{{ {command}; }} 2>&1; echo {shlex.quote(mark)} {name} $?"
         for name, command in commands.items()
     )
+
+
+def in_sections(said: bytes, mark: str, names: Iterable[str]) -> dict[str, Section]:
+    """Return what the commands that ``marked`` has joined printed; as failed what isn't there."""
+    found = adb_text.sections(said.decode("utf-8", "replace"), mark)
+    return {name: found.get(name, Section("", 255)) for name in names}
 
 
 def _word(text: str | None) -> str | None:

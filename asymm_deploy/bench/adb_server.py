@@ -237,6 +237,8 @@ class Server:
             with AdbConnection(self.address.host, self.address.port) as connection:
                 connection.conn.settimeout(timeout_s)
                 yield connection
+                # Before adbutils does it, which takes 10 ms: four times what a command takes.
+                connection.conn.close()
         except (AdbError, EOFError, OSError, ValueError) as error:
             raise LostError(adb_text.shown(str(error)) or type(error).__name__) from error
 

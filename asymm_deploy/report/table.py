@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from asymm_deploy.text import inert
+
 Format = Literal["csv", "markdown", "html"]
 Cell = str | int | float | bool | None
 
 # A mean over 1000 runs is known to three or four; the rest is for those who compute with it.
 CSV_SIGNIFICANT_DIGITS = 6
-
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +188,7 @@ def _csv_text(cell: Cell, column: Column) -> str:
             cell, precision=CSV_SIGNIFICANT_DIGITS, unique=False, fractional=False, trim="0"
         )
     text = _plain(cell)
-    # A device's or file's name is anybody's text, and spreadsheets run cells that begin like this.
-    return f"'{text}" if column.kind != "number" and text.startswith(_FORMULA_STARTS) else text
+    return text if column.kind == "number" else str(inert(text))
 
 
 def _plain(cell: Cell) -> str:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.phone.fixtures import (
-    adb_server,  # noqa: F401 - fixtures are found by their names
+    adb_environment,  # noqa: F401 - fixtures are found by their names
+    adb_server,  # noqa: F401
     missing,
     new_phone,  # noqa: F401
+    phone,  # noqa: F401
     phone_runner,  # noqa: F401
 )
 from tests.phone.phone import Phone
 from tests.phone.profiles import OLD_PHONE, PIXEL_4, Profile
 from tests.phone.server import AdbServer
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    """Whether it is so by the time that even a busy machine needs."""
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,10 @@ class Attached:
 
 
 def _attached(server: AdbServer, profile: Profile) -> Iterator[Attached]:
-    with Phone(profile) as phone:
-        server.connect(phone)
-        yield Attached(server, phone)
-    server.adb("disconnect", phone.serial)
+    with Phone(profile) as started:
+        server.connect(started)
+        yield Attached(server, started)
+    server.adb("disconnect", started.serial)
 
 
 @pytest.fixture(scope="module")

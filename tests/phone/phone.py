@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
-from tests.phone import processes, services, sync, tools, transport
+from tests.phone import cores, processes, services, sync, tools, transport
 from tests.phone.faults import (
     CarriageReturns,
     CutPush,
@@ -109,7 +109,7 @@ class Phone:
         self._socket, self.port = _bound()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, name=f"phone {self.port}")
-        self._cores = _real_cores()
+        self._cores = cores.real_cores()
 
     @property
     def serial(self) -> str:
@@ -162,7 +162,7 @@ class Phone:
 
         async def authorize() -> None:
             for connection in self._own.connections:
-                await connection.authorize()
+                await connection.greet()
 
         self._ask(authorize())
 
@@ -182,7 +182,7 @@ class Phone:
 
     def _live(self) -> None:
         _respect_file_modes()
-        _leave_core(self._cores)
+        cores.leave_prime(self._cores)
         asyncio.run(self._main())
 
     async def _main(self) -> None:
@@ -324,8 +324,7 @@ class Phone:
                 break
         for noise in self.faults.of(Noise):
             await services.say(stream, shell, noise.text)
-        paths = services.Paths(str(self.world.root), self.world.inward)
-        await services.converse(program, stream, shell, paths, self._edit)
+        await services.converse(program, stream, shell, self.world.root, self._edit)
 
     async def _later(self, after_s: float, away_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -414,7 +413,7 @@ class Phone:
                     claim = self.world.busy(launch.cores)
                 orders = self._orders(launch, said["event"])
                 if said["event"] == "done":
-                    self.world.idle(claim)
+                    self._end(launch, claim)
                 self.world.show()  # a command that is running may read it before the next does
                 writer.write(json.dumps(orders).encode() + b"\n")
                 await writer.drain()
@@ -422,13 +421,18 @@ class Phone:
             pass
         finally:
             if launch is not None:
-                launch.running = False
-                self.world.idle(claim)
-                if launch.cools_after_s is not None:
-                    self._spawn(self._cool(launch.cools_after_s))
+                self._end(launch, claim)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+
+    def _end(self, launch: Launch, claim: frozenset[int]) -> None:
+        """A launch is over: it has said so, or has gone without a word."""
+        if launch.running:
+            launch.running = False
+            self.world.idle(claim)
+            if launch.cools_after_s is not None:
+                self._spawn(self._cool(launch.cools_after_s))
 
     def _orders(self, launch: Launch, event: str) -> dict[str, Any]:
         core = next(iter(launch.cores), None)
@@ -463,17 +467,6 @@ def _bound() -> tuple[socket.socket, int]:
             return found, port
 
 
-def _real_cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0))
-
-
-def _leave_core(cores: list[int]) -> None:
-    """Keep this thread and what it starts off the core that stands for the phone's prime core."""
-    rest = set(cores) - {cores[7 % len(cores)]}
-    if rest:
-        os.sched_setaffinity(0, rest)
-
-
 def _respect_file_modes() -> None:
     """Have modes and limits hold for what this thread starts, also where the tests run as root."""
     if os.geteuid() == 0:
@@ -482,7 +475,10 @@ def _respect_file_modes() -> None:
 
 
 def _remove(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o700)
+    """Remove a folder, and let nothing in it stand against that."""
+    for here, folders, _files in os.walk(folder):
+        for name in folders:
+            place = Path(here, name)
+            if not place.is_symlink():
+                place.chmod(0o700)  # before os.walk goes in
     shutil.rmtree(folder)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.phone import processes
+from tests.phone import cores, processes
 from tests.phone.phone import Phone
 
 _MARK = "ASYMM_ADB_SERVER"
@@ -59,7 +59,8 @@ class AdbServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.adb("start-server", timeout_s=_START_S)
+        with cores.off_prime():  # it must not disturb what is timed
+            self.adb("start-server", timeout_s=_START_S)
 
     def stop(self) -> None:
         """Kill it, and any that a client has started in its place."""

@@ -47,17 +47,6 @@ def shell_of(service: str, features: frozenset[str]) -> Shell | None:
     return Shell(command, protocol="v2" in arguments, terminal=terminal)
 
 
-@dataclass
-class Paths:
-    """Turns the phone's paths in a command into ours, and ours in what it prints back."""
-
-    root: str
-    inward: Callable[[str], str]
-
-    def outward(self) -> Outward:
-        return Outward(self.root.encode())
-
-
 class Outward:
     """Takes the root's path out of a stream that comes in pieces."""
 
@@ -207,7 +196,7 @@ def _watch(process: subprocess.Popen[bytes], exited: asyncio.Event) -> None:
 
 
 async def converse(
-    program: Program, stream: Stream, shell: Shell, paths: Paths, edit: Callable[[bytes], bytes]
+    program: Program, stream: Stream, shell: Shell, root: Path, edit: Callable[[bytes], bytes]
 ) -> None:
     """Carry a command's streams until it has ended, or the transport has."""
 
@@ -220,7 +209,7 @@ async def converse(
         return send if shell.protocol else stream.write
 
     async def pump(reader: asyncio.StreamReader, send: Send) -> None:
-        outward = paths.outward()
+        outward = Outward(str(root).encode())
         while data := await reader.read(2**16):
             if whole := edit(outward.feed(data)):
                 await send(whole)

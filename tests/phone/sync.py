@@ -20,9 +20,13 @@ _DENT_V1 = struct.Struct("<4sIIII")
 _DENT_V2 = struct.Struct("<4sIQQIIIIQqqqI")
 _MAX_DATA = 64 * 2**10
 _MAX_PATH = 1024
-V2_REQUESTS = {b"STA2": "stat_v2", b"LST2": "stat_v2", b"LIS2": "ls_v2"} | dict.fromkeys(
-    (b"SND2", b"RCV2"), "sendrecv_v2"
-)
+_FEATURE_OF = {
+    b"STA2": "stat_v2",
+    b"LST2": "stat_v2",
+    b"LIS2": "ls_v2",
+    b"SND2": "sendrecv_v2",
+    b"RCV2": "sendrecv_v2",
+}
 
 
 class Locate(Protocol):
@@ -56,9 +60,6 @@ async def serve(stream: Stream, disk: Disk, features: frozenset[str]) -> None:
         if request == b"QUIT" or length > _MAX_PATH:
             return
         path = (await stream.read_exactly(length)).decode(errors="surrogateescape")
-        if V2_REQUESTS.get(request, "") not in {"", *features}:
-            await session.fail(f"unknown command {request.decode(errors='replace')}")
-            return
         handler = {
             b"STAT": session.stat_v1,
             b"STA2": session.stat_v2,
@@ -70,7 +71,7 @@ async def serve(stream: Stream, disk: Disk, features: frozenset[str]) -> None:
             b"RECV": session.receive,
             b"RCV2": session.receive_v2,
         }.get(request)
-        if handler is None:
+        if handler is None or _FEATURE_OF.get(request) not in {None, *features}:
             await session.fail(f"unknown command {request.decode(errors='replace')}")
             return
         await handler(path)
@@ -85,10 +86,11 @@ class _Session:
         await self.stream.write(_REQUEST.pack(b"FAIL", len(reason.encode())) + reason.encode())
 
     async def stat_v1(self, path: str) -> None:
-        code, found = self._stat(path, follow=False)
-        fields = (found.st_mode, found.st_size & 0xFFFFFFFF, int(found.st_mtime)) if found else ()
-        del code  # version 1 has no room for it: a mode of 0 says that there is nothing
-        await self.stream.write(_STAT_V1.pack(b"STAT", *(fields or (0, 0, 0))))
+        _code, found = self._stat(path, follow=False)
+        fields = (0, 0, 0)  # there is nothing, or nothing to be seen
+        if found:
+            fields = (found.st_mode, found.st_size & 0xFFFFFFFF, int(found.st_mtime))
+        await self.stream.write(_STAT_V1.pack(b"STAT", *fields))
 
     async def stat_v2(self, path: str) -> None:
         await self.stream.write(_STAT_V2.pack(b"STA2", *self._fields(path, follow=True)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -14,7 +12,7 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.bench import wire
-from tests.phone.conftest import Attached
+from tests.phone.conftest import Attached, eventually
 from tests.phone.faults import (
     CutLaunch,
     Garbage,
@@ -81,13 +79,6 @@ def started(ready: Attached) -> None:
     )
 
 
-def eventually(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
-
-
 def test_a_launch_is_what_the_hosts_runner_reports_but_for_core_and_abi(
     ready: Attached, model: Path
 ) -> None:
@@ -116,14 +107,16 @@ def test_a_core_that_the_phone_has_not_is_refused(ready: Attached) -> None:
         wire.parse(done.stdout)
 
 
-def test_the_prime_core_is_at_its_top_while_a_launch_runs(ready: Attached) -> None:
-    state = "cat /sys/devices/system/cpu/cpufreq/policy7/stats/time_in_state"
-    done = ready.shell(
-        f"{state} | tail -1; {BASE}/runner {' '.join(request(f'{BASE}/model'))} >/dev/null; "
-        f"{state} | tail -1"
+def test_the_prime_core_is_at_its_top_just_while_a_launch_runs(ready: Attached) -> None:
+    clock = "/sys/devices/system/cpu/cpufreq/policy7"
+    said = ready.shell(
+        f"tail -n1 {clock}/stats/time_in_state; "
+        f"{BASE}/runner {' '.join(request(f'{BASE}/model'))} >/dev/null; "
+        f"tail -n1 {clock}/stats/time_in_state; cat {clock}/scaling_cur_freq"
     )
-    before, after = (int(line.split()[1]) for line in done.stdout.splitlines())
-    assert after > before
+    before, after, now = said.stdout.splitlines()
+    assert int(after.split()[1]) > int(before.split()[1])
+    assert now == b"825600"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.phone.conftest import Attached
+from tests.phone.conftest import Attached, eventually
 from tests.phone.fake_server import NO_PERMISSIONS, REFUSAL, SERIAL, FakeServer
 from tests.phone.fixtures import missing
 from tests.phone.phone import Phone
@@ -36,6 +37,16 @@ def test_no_port_is_one_where_adb_looks_for_emulators_or_its_default_server() ->
     assert not {server.port, phone.port} & set(range(5555, 5586))
     phone.stop()
     server.stop()
+
+
+def test_others_find_the_server_by_the_environment(
+    adb_environment: AdbServer, phone: Phone
+) -> None:
+    import adbutils
+
+    assert [device.serial for device in adbutils.AdbClient().device_list()] == [phone.serial]
+    said = subprocess.run([adb_path(), "shell", "id", "-u"], capture_output=True, check=True)
+    assert said.stdout == b"2000\n"
 
 
 def test_keys_are_private_to_the_server(attached: Attached) -> None:
@@ -78,25 +89,23 @@ def test_a_command_whose_server_is_killed_ends(attached: Attached) -> None:
 def test_nothing_is_left_of_a_phone_that_is_switched_off_in_the_middle_of_things() -> None:
     threads = set(threading.enumerate())
     files = open_files()
-    with AdbServer() as server:
-        with Phone() as phone:
-            server.connect(phone)
-            detached = "setsid nohup sleep 1000 >/dev/null 2>&1 </dev/null &"
-            server.adb("-s", phone.serial, "shell", detached)
-            busy = subprocess.Popen(
-                [adb_path(), "shell", "echo on; sleep 1000 & while :; do echo; done"],
-                env=server.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-            )
-            assert busy.stdout is not None
-            busy.stdout.readline()
+    with AdbServer() as server, ExitStack() as held:
+        phone = held.enter_context(Phone())
+        server.connect(phone)
+        detached = "setsid nohup sleep 1000 >/dev/null 2>&1 </dev/null &"
+        server.adb("-s", phone.serial, "shell", detached)
+        with subprocess.Popen(
+            [adb_path(), "shell", "echo on; sleep 1000 & while :; do echo; done"],
+            env=server.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        ):
             root = phone.world.root
-            assert len(phone.processes()) == 3
-        assert phone.processes() == []
-        assert not listens(phone.port)
-        assert not root.exists()
-        busy.communicate()
+            assert eventually(lambda: len(phone.processes()) == 3)
+            held.close()
+            assert phone.processes() == []
+            assert not listens(phone.port)
+            assert not root.exists()
     assert not listens(server.port)
     assert not Path(server.env["HOME"]).exists()
     assert set(threading.enumerate()) == threads

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.phone.conftest import Attached
+from tests.phone.conftest import Attached, eventually
 from tests.phone.server import adb_path
 
 TMP = "/data/local/tmp"
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
 
 
 @pytest.mark.parametrize("code", [0, 1, 126, 255])

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-HEADER = struct.Struct("<4sIIIII")
+_HEADER = struct.Struct("<4sIIIII")
 VERSION = 0x01000001
 VERSION_WITH_CHECKSUMS = 0x01000000
 MAX_PAYLOAD = 0x100000
-AUTH_TOKEN, AUTH_SIGNATURE, AUTH_PUBLIC_KEY = 1, 2, 3
+_AUTH_TOKEN, _AUTH_PUBLIC_KEY = 1, 3
 
 
 class ClosedError(Exception):
@@ -37,14 +37,14 @@ class Packet:
         magic = int.from_bytes(self.command, "little") ^ 0xFFFFFFFF
         checksum = sum(self.payload) & 0xFFFFFFFF if version == VERSION_WITH_CHECKSUMS else 0
         length = len(self.payload)
-        header = HEADER.pack(self.command, self.arg0, self.arg1, length, checksum, magic)
+        header = _HEADER.pack(self.command, self.arg0, self.arg1, length, checksum, magic)
         return header + self.payload
 
 
 async def read_packet(reader: asyncio.StreamReader) -> Packet:
     """Return the next packet; raise IncompleteReadError at the end, ValueError on nonsense."""
-    head = await reader.readexactly(HEADER.size)
-    command, arg0, arg1, length, _checksum, magic = HEADER.unpack(head)
+    head = await reader.readexactly(_HEADER.size)
+    command, arg0, arg1, length, _checksum, magic = _HEADER.unpack(head)
     if magic != int.from_bytes(command, "little") ^ 0xFFFFFFFF or length > MAX_PAYLOAD:
         raise ValueError(f"no packet of adb's: {head.hex()}")
     return Packet(command, arg0, arg1, await reader.readexactly(length))
@@ -211,15 +211,12 @@ class Connection:
                 raise ClosedError from error
 
     async def greet(self) -> None:
-        """Say CNXN, which makes the phone's state ``device``."""
+        """Say CNXN once, which makes the phone's state ``device``."""
+        if self._greeted:
+            return
         self._greeted = True
         banner = self.greeting.banner.encode()
         await self.send(Packet(b"CNXN", self.greeting.version, self.greeting.max_payload, banner))
-
-    async def authorize(self) -> None:
-        """Somebody has tapped "allow" on the screen."""
-        if not self._greeted:
-            await self.greet()
 
     async def _handle(self, packet: Packet) -> None:
         if packet.command in {b"CNXN", b"AUTH"}:
@@ -241,9 +238,9 @@ class Connection:
             return
         if self.greeting.authorized():
             await self.greet()
-        elif packet.arg0 != AUTH_PUBLIC_KEY or packet.command == b"CNXN":
+        elif packet.arg0 != _AUTH_PUBLIC_KEY or packet.command == b"CNXN":
             # Each signature is refused with a new token, until the host sends its public key.
-            await self.send(Packet(b"AUTH", AUTH_TOKEN, 0, os.urandom(20)))
+            await self.send(Packet(b"AUTH", _AUTH_TOKEN, 0, os.urandom(20)))
 
     async def _open(self, packet: Packet) -> None:
         service = packet.payload.rstrip(b"\0").decode(errors="surrogateescape")
