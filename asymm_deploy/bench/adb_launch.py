@@ -11,7 +11,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import adb_phone, adb_text, wire
@@ -27,6 +27,7 @@ that a short launch's end is seen soon, and not for long, so that the command it
 _BIRTH_S = 15.0
 _ATTEMPTS = 3
 _SIGNALLED = 128
+_KILLED = _SIGNALLED + 9
 _STDERR_BYTES = 64 * 2**10
 _BLOCK_BYTES = 512  # of ulimit -f
 _FRESH_S = 1.0
@@ -105,7 +106,7 @@ class Launcher:
                 self._explain_if_full()
                 return None
             if taken_s > timeout_s:
-                return self._end(before or {})
+                return self._end(folder, before or {})
 
     def _ask(self, folder: str, ahead: Mapping[str, str]) -> tuple[dict[str, Section], _Result]:
         """Run ``ahead``, wait a little for the end, and bring the result if there is one by then.
@@ -164,6 +165,7 @@ class Launcher:
                 f"echo $? >{folder}/code.part",
                 after,
                 f"mv {folder}/code.part {folder}/code",
+                "kill -9 0",  # what the program has started and left: all of our group
             )
         )
 
@@ -174,12 +176,14 @@ class Launcher:
                 "make room on the phone, and see that the shell user may write to /data/local/tmp",
             )
 
-    def _end(self, before: dict[str, Section]) -> Ended:
-        """Kill what takes too long."""
-        self.link.sure(kill_all())
-        said = adb_phone.sections(self.link, self.readings)
-        nothing = dict.fromkeys(("states_before", "states_after"), Section("", 255))
-        return Ended(b"", b"", 0, True, False, before, {**said, **nothing})
+    def _end(self, folder: str, before: dict[str, Section]) -> Ended:
+        """Kill what takes too long; what it had printed may say why."""
+        self.link.sure(f"{kill_all()}; [ -e {folder}/code ] || echo {_KILLED} >{folder}/code")
+        _said, result = self._ask(folder, {})
+        ended = _ended(result, before)
+        if ended is None:
+            raise _cut_short(self.link.serial, result)
+        return replace(ended, timed_out=True)
 
     def _explain_if_full(self) -> None:
         free = adb_text.free_kb(self.link.sure(f"df -k {BASE}").text)

@@ -7,23 +7,46 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from asymm_deploy.bench import host, wire
+from asymm_deploy.bench.adb import AdbDevice
+from asymm_deploy.bench.adb_server import Server, address
+from asymm_deploy.bench.conduct import Conduct
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import HostDevice
 from asymm_deploy.errors import UsageError
+from tests.phone.fixtures import (  # noqa: F401
+    adb_environment,
+    adb_server,
+    new_phone,
+    phone,
+    phone_runner,
+)
+from tests.phone.phone import Phone
 
 LINUX = platform.system() == "Linux"
 SH = ["/bin/sh", "-c"]
 
 
-@pytest.fixture(params=[HostDevice])
-def device(request: pytest.FixtureRequest) -> Device:
-    implementation: type[HostDevice] = request.param
-    return implementation()
+@pytest.fixture(params=["host", "phone"])
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """Each kind of device, held, so that programs can be run on it."""
+    if request.param == "host":
+        yield HostDevice()
+        return
+    request.getfixturevalue("adb_environment")
+    attached: Phone = request.getfixturevalue("phone")
+    runner: Path = request.getfixturevalue("phone_runner")
+    conduct = Conduct(patience_s=20, cool_down_s=0)
+    device = AdbDevice(
+        Server(address(os.environ)), attached.serial, runner, conduct, lambda _: None
+    )
+    with device.held(device.choose_cpus(None, 1, ()), []):
+        yield device
 
 
 def test_it_knows_itself(device: Device) -> None:
