@@ -11,7 +11,7 @@ from asymm_deploy.bench import adb_text, cpufreq
 from asymm_deploy.bench.adb_link import Link
 from asymm_deploy.bench.adb_text import Section
 from asymm_deploy.bench.cpufreq import Policy
-from asymm_deploy.bench.records import DeviceFacts
+from asymm_deploy.bench.records import CorePolicy, DeviceFacts
 
 CPUFREQ = "/sys/devices/system/cpu/cpufreq"
 _POLICY_FILES = ("related_cpus", "cpuinfo_max_freq", "scaling_max_freq")
@@ -60,6 +60,7 @@ class Phone:
             os=f"Android {self.android}" if self.android else "Android",
             product=self.product,
             fingerprint=self.fingerprint,
+            policies=tuple(CorePolicy(each.cpus, each.max_khz) for each in self.policies),
         )
 
 

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
 
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 5e-2}
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest difference that passes, over the reference's standard deviation.
 
-Sums in another order differ by about 4e-6 in fp32. In fp16 1 to 4 % are usual.
+Sums in another order differ by about 4e-6 in fp32. In fp16, 1 to 4 % are usual; the networks of
+Table 5 reach 6.1 % on an emulated Cortex-A76 (docs/numbers.md).
 """
 
 

@@ -16,6 +16,14 @@ Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
 
 
+class CorePolicy(msgspec.Struct, frozen=True):
+    """Cores that share a clock."""
+
+    cores: tuple[int, ...]
+    max_khz: int | None
+    """The hardware's."""
+
+
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Where a launch ran, as far as the system tells; None is unknown."""
 
@@ -33,6 +41,8 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What its maker calls it: ``Pixel 4``."""
     fingerprint: str | None = None
     """Of the phone's system, which names its build."""
+    policies: tuple[CorePolicy, ...] = ()
+    """Its cores by cpufreq policy; none on hosts."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,11 @@ def test_every_launch_is_timed_on_the_prime_core_and_verified(
     assert (facts.device, facts.soc, facts.product) == (phone.serial, "SM8150", "Pixel 4")
     assert (facts.cpu_max_khz, facts.cores, facts.abi) == (2_841_600, 8, "arm64-v8a")
     assert facts.os == "Android 13"
+    assert [(policy.cores, policy.max_khz) for policy in facts.policies] == [
+        ((0, 1, 2, 3), 1_785_600),
+        ((4, 5, 6), 2_419_200),
+        ((7,), 2_841_600),
+    ]
     assert facts.fingerprint == phone.profile.fingerprint
     row = row_of(tmp_path / "results")
     assert (row["device"], row["soc"], row["cpu"]) == (phone.serial, "SM8150", "7")
