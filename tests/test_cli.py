@@ -36,7 +36,6 @@ def test_describe_adds_up_and_keeps_stdout_for_data(capsys: pytest.CaptureFixtur
         (["describe"], "missing argument"),
         (["describe", "asymmnet_large_1OO"], "three or more digits"),
         (["bench", "asymmnet_small_035", "--cpu", "first"], "no core"),
-        (["bench", "asymmnet_small_035", "--device", "R58M"], "only host"),
         (["report", "nowhere"], "nowhere"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from asymm_deploy.bench import adb_fit, adb_phone, conditions, cpufreq
 from asymm_deploy.bench.adb_files import BASE, Files, Program
-from asymm_deploy.bench.adb_launch import RUNS, Ended, Launcher, kill_all
+from asymm_deploy.bench.adb_launch import Ended, Launcher, kill_all
 from asymm_deploy.bench.adb_link import DEVICE, Link
 from asymm_deploy.bench.adb_lock import Lock
 from asymm_deploy.bench.adb_server import LostError, Server, Tell
@@ -38,7 +38,10 @@ class AdbDevice:
         self._program = _program(runner)
         self._conduct = conduct
         self._tell = tell
-        self._files = Files(self._link)
+        self._token = secrets.token_hex(4)
+        shared = "busy" in conduct.allow
+        base = BASE.with_name(f"{BASE.name}-{self._token}") if shared else BASE
+        self._files = Files(self._link, base)
         self._lock = Lock(self._link, tell)
         self._phone: adb_phone.Phone | None = None
         self._boot = ""
@@ -46,7 +49,6 @@ class AdbDevice:
         self._top_khz: int | None = None
         self._count = 0
         self._losses_seen = 0
-        self._token = secrets.token_hex(4)
 
     @property
     def phone(self) -> adb_phone.Phone:
@@ -92,7 +94,7 @@ class AdbDevice:
         """Return how the pushed runner is started."""
         if engine != "mnn":
             raise UsageError(f"phones run MNN only, not {engine}", "leave out --engine")
-        return Runner(self._program.command, f"{engine} by {self._program.sha256}")
+        return Runner(self._files.command_of(self._program), f"{engine} by {self._program.sha256}")
 
     def put(self, source: Path) -> str:
         """Push a file unless it is there."""
@@ -108,7 +110,7 @@ class AdbDevice:
             self._launcher = self._launcher_for(cpus)
             self._files.look()
             self._require_fit(cpus, files)
-            self._link.sure(kill_all())
+            self._link.sure(kill_all(self._files.base))
             self._stay_awake()
             self._files.put_program(self._program)
             self._files.remove_stale(self._program)
@@ -170,6 +172,7 @@ class AdbDevice:
         others = sum(1 << core for core in phone.cores if core not in cpus)
         return Launcher(
             self._link,
+            self._files.base,
             conditions.commands(folder),
             folder,
             f"{others:x}" if others else None,
@@ -182,6 +185,7 @@ class AdbDevice:
             raise not_ready(self._link.serial, state)
 
     def _take_lock(self) -> None:
+        """Have the phone to ourselves, unless sharing it is allowed."""
         other = self._lock.acquire()
         if other is None:
             return
@@ -200,7 +204,7 @@ class AdbDevice:
 
     def _stay_awake(self) -> None:
         """Keep the screen on; what was set before is kept on the phone, for who puts it back."""
-        saved = f"{BASE}/stayon"
+        saved = f"{self._files.base}/stayon"
         self._link.sure(
             f"[ -e {saved} ] || {{ settings get global stay_on_while_plugged_in >{saved}.part "
             f"&& mv {saved}.part {saved} && svc power stayon true; }} 2>/dev/null"
@@ -208,11 +212,13 @@ class AdbDevice:
 
     def _put_back(self) -> None:
         """Undo all that we did to the phone. Without a connection the next bench will."""
-        name, saved = "stay_on_while_plugged_in", f"{BASE}/stayon"
-        leave = f"rm -rf {RUNS}" if self._conduct.keep else f"rm -rf {BASE}"
+        base = self._files.base
+        name, saved = "stay_on_while_plugged_in", f"{base}/stayon"
+        keep = self._conduct.keep and base == BASE
+        leave = f"rm -rf {base}/run" if keep else f"rm -rf {base}"
         try:
             self._link.once(
-                f"{kill_all()}; "
+                f"{kill_all(base)}; "
                 f"if [ -e {saved} ]; then was=$(cat {saved}); case $was in "
                 f"[0-9]|[0-9][0-9]) settings put global {name} $was;; "
                 f"null) settings delete global {name};; esac >/dev/null 2>&1; rm -f {saved}; fi; "

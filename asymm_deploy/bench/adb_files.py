@@ -15,7 +15,7 @@ from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import sha256_of
 
 BASE = PurePosixPath("/data/local/tmp/asymm-deploy")
-_FILES = BASE / "files"
+"""Our folder on a phone. A bench that shares the phone with another has one beside it."""
 _ATTEMPTS = 3
 _MARGIN_BYTES = 32 * 2**20
 """For what launches write, and for a phone that must not run full."""
@@ -39,33 +39,37 @@ class Program:
             digest.update(f"{file.name} {sha256_of(file)}\n".encode())
         return cls(files, digest.hexdigest())
 
-    @property
-    def folder(self) -> PurePosixPath:
-        """Where it lies on the phone."""
-        return _FILES / f"runner-{self.sha256[:16]}"
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """What starts it there, with its own folder for its libraries."""
-        return (str(self.folder / self.files[0].name),)
-
 
 @dataclass
 class Files:
-    """The folder ``BASE/files`` on one phone."""
+    """Where our files lie on one phone, in ``files`` of our folder there."""
 
     link: Link
+    base: PurePosixPath = BASE
     _there: dict[str, str] = field(default_factory=dict)
     """SHA-256 by path, of what is there for sure."""
     _wanted: set[str] = field(default_factory=set)
 
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where they lie."""
+        return self.base / "files"
+
+    def folder_of(self, program: Program) -> PurePosixPath:
+        """Return where a runner lies with its libraries."""
+        return self.folder / f"runner-{program.sha256[:16]}"
+
+    def command_of(self, program: Program) -> tuple[str, ...]:
+        """Return what starts a runner there."""
+        return (str(self.folder_of(program) / program.files[0].name),)
+
     def look(self) -> None:
         """Find out what earlier benches have left, by content."""
-        self.link.sure(f"mkdir -p {_FILES}")
+        self.link.sure(f"mkdir -p {self.folder}")
         # Files that were cut short in the middle of a push end in .part.
         said = self.link.sure(
-            f"rm -f {_FILES}/*.part {_FILES}/*/*.part; "
-            f"find {_FILES} -type f -exec sha256sum {{}} +",
+            f"rm -f {self.folder}/*.part {self.folder}/*/*.part; "
+            f"find {self.folder} -type f -exec sha256sum {{}} +",
             timeout_s=300,
         )
         self._there = dict(adb_text.digests(said.text))
@@ -78,21 +82,21 @@ class Files:
 
     def put_program(self, program: Program) -> None:
         """Put the runner there and make it executable."""
-        self.link.sure(f"mkdir -p {program.folder}")
+        self.link.sure(f"mkdir -p {self.folder_of(program)}")
         for source in program.files:
-            self._put(source, str(program.folder / source.name))
-        runner = shlex.quote(str(program.folder / program.files[0].name))
+            self._put(source, str(self.folder_of(program) / source.name))
+        runner = shlex.quote(str(self.folder_of(program) / program.files[0].name))
         self.link.sure(f"chmod 755 {runner}")
 
     def put(self, source: Path) -> str:
         """Put a model there and return its path; former versions of it are removed."""
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", source.parent.name + "." + source.name)[-100:]
-        target = str(_FILES / f"{name}-{sha256_of(source)}")
+        target = str(self.folder / f"{name}-{sha256_of(source)}")
         self._put(source, target)
         former = [
             path
             for path in self._there
-            if re.fullmatch(re.escape(str(_FILES / name)) + "-[0-9a-f]{64}", path)
+            if re.fullmatch(re.escape(str(self.folder / name)) + "-[0-9a-f]{64}", path)
             and path not in self._wanted
         ]
         if former:
@@ -104,7 +108,8 @@ class Files:
     def remove_stale(self, program: Program) -> None:
         """Remove the runners of earlier versions."""
         self.link.sure(
-            f'for it in {_FILES}/runner-*; do [ "$it" = {program.folder} ] || rm -rf "$it"; done'
+            f"for it in {self.folder}/runner-*; do "
+            f'[ "$it" = {self.folder_of(program)} ] || rm -rf "$it"; done'
         )
 
     def _put(self, source: Path, target: str) -> None:

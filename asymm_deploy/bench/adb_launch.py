@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import adb_phone, adb_text, wire
-from asymm_deploy.bench.adb_files import BASE
 from asymm_deploy.bench.adb_link import Link
 from asymm_deploy.bench.adb_text import Section
 from asymm_deploy.errors import HarnessError
 
-RUNS = BASE / "run"
 _POLLS = ((50, 0.02), (20, 0.1))
 """How often one command looks for a launch's end, and its pauses in seconds: often at first, so
 that a short launch's end is seen soon, and not for long, so that the command itself ends soon."""
@@ -60,6 +58,8 @@ class Launcher:
     """Starts programs on one phone."""
 
     link: Link
+    base: PurePosixPath
+    """Our folder on the phone."""
     readings: Mapping[str, str]
     """Commands whose output is wanted from before and after each launch."""
     policy_folder: str | None
@@ -73,7 +73,7 @@ class Launcher:
 
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
         """Run ``argv`` to its end; None if it vanished with its result, to be done again."""
-        folder = f"{RUNS}/{number}"
+        folder = self.base / "run" / number
         start = time.monotonic()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
         starting = {"start": _start(folder, self._script(argv, folder))}
@@ -95,6 +95,7 @@ class Launcher:
                     return ended
                 attempts += 1
                 if attempts == _ATTEMPTS:
+                    self._explain_if_full()
                     raise _cut_short(self.link.serial, result)
                 continue
             if self.link.losses != losses and self.rebooted():
@@ -108,7 +109,9 @@ class Launcher:
             if taken_s > timeout_s:
                 return self._end(folder, before or {})
 
-    def _ask(self, folder: str, ahead: Mapping[str, str]) -> tuple[dict[str, Section], _Result]:
+    def _ask(
+        self, folder: PurePosixPath, ahead: Mapping[str, str]
+    ) -> tuple[dict[str, Section], _Result]:
         """Run ``ahead``, wait a little for the end, and bring the result if there is one by then.
 
         All in one command: over a cable, each further one costs more than it does.
@@ -148,7 +151,7 @@ class Launcher:
             _Result(adb_phone.in_sections(behind, mark, result), out),
         )
 
-    def _script(self, argv: Sequence[str], folder: str) -> str:
+    def _script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
         state = f"{self.policy_folder}/stats/time_in_state" if self.policy_folder else None
         before, after = (
             f"cat {state} >{folder}/{when}" if state else ":" for when in ("before", "after")
@@ -176,9 +179,11 @@ class Launcher:
                 "make room on the phone, and see that the shell user may write to /data/local/tmp",
             )
 
-    def _end(self, folder: str, before: dict[str, Section]) -> Ended:
+    def _end(self, folder: PurePosixPath, before: dict[str, Section]) -> Ended:
         """Kill what takes too long; what it had printed may say why."""
-        self.link.sure(f"{kill_all()}; [ -e {folder}/code ] || echo {_KILLED} >{folder}/code")
+        self.link.sure(
+            f"{kill_all(self.base)}; [ -e {folder}/code ] || echo {_KILLED} >{folder}/code"
+        )
         _said, result = self._ask(folder, {})
         ended = _ended(result, before)
         if ended is None:
@@ -186,7 +191,7 @@ class Launcher:
         return replace(ended, timed_out=True)
 
     def _explain_if_full(self) -> None:
-        free = adb_text.free_kb(self.link.sure(f"df -k {BASE}").text)
+        free = adb_text.free_kb(self.link.sure(f"df -k {self.base}").text)
         if free is not None and free < 1024:
             raise HarnessError(
                 f"{self.link.serial} has no space left for a launch's result",
@@ -194,10 +199,10 @@ class Launcher:
             )
 
 
-def _start(folder: str, script: str) -> str:
+def _start(folder: PurePosixPath, script: str) -> str:
     """Return the command that starts ``script``; a second time, after a loss, it does nothing."""
     return (
-        f"if [ -d {folder} ]; then :; else rm -rf {RUNS}/* && mkdir -p {folder} && "
+        f"if [ -d {folder} ]; then :; else rm -rf {folder.parent}/* && mkdir -p {folder} && "
         f"{{ setsid sh -c {shlex.quote(script)} >/dev/null 2>&1 </dev/null & }}; fi"
     )
 
@@ -222,6 +227,11 @@ def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
 
 
 def _cut_short(serial: str, result: _Result) -> HarnessError:
+    if not result.said["code"].text.strip():
+        return HarnessError(
+            f"{serial} could not write down how a launch ended",
+            "make room on the phone's /data, then give the same command again",
+        )
     size = adb_text.shown(result.said["size"].text, 20)
     return HarnessError(
         f"{serial} sends {len(result.out)} bytes of a result that has {size}",
@@ -229,12 +239,12 @@ def _cut_short(serial: str, result: _Result) -> HarnessError:
     )
 
 
-def kill_all() -> str:
-    """Return the command that ends every launch on the phone, with all that it started.
+def kill_all(base: PurePosixPath) -> str:
+    """Return the command that ends every launch of a folder, with all that it started.
 
     A folder may be older than the phone's last start, and its number another program's by now.
     """
     return (
-        f"for p in {RUNS}/*/pid; do n=$(cat $p) && grep -q asymm-deploy /proc/$n/cmdline && "
+        f"for p in {base}/run/*/pid; do n=$(cat $p) && grep -q asymm-deploy /proc/$n/cmdline && "
         "kill -9 -$n; done 2>/dev/null"
     )

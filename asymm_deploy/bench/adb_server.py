@@ -239,7 +239,9 @@ class Server:
                 yield connection
                 # Before adbutils does it, which takes 10 ms: four times what a command takes.
                 connection.conn.close()
-        except (AdbError, EOFError, OSError, ValueError) as error:
+        except EOFError as error:
+            raise LostError("the connection ended") from error
+        except (AdbError, OSError, ValueError) as error:
             raise LostError(adb_text.shown(str(error)) or type(error).__name__) from error
 
 

@@ -14,6 +14,7 @@ from tests.phone.faults import (
     CutLaunch,
     CutPush,
     CutShell,
+    DiskFull,
     Fault,
     Noise,
     Reboots,
@@ -96,6 +97,25 @@ def test_a_phone_that_stays_away_is_an_error_and_its_launches_are_kept(
     assert "hint: " in ended.err
     assert "it goes on where it stopped" in ended.err
     assert [record.launch for record in ended.finished] == [0]
+
+
+def test_a_disk_that_runs_full_in_the_middle_is_named_and_costs_no_finished_launch(
+    bench: Bench, phone: Phone
+) -> None:
+    def fill_in_the_second_launch() -> None:
+        while len(phone.launches) < 2:
+            time.sleep(0.01)
+        phone.faults.add(DiskFull())
+
+    filler = threading.Thread(target=fill_in_the_second_launch)
+    filler.start()
+    ended = bench()
+    filler.join()
+    assert ended.code == 3
+    assert "make room on the phone" in ended.err
+    assert 1 <= len(ended.finished) < LAUNCHES
+    phone.faults.clear()
+    assert bench().code == 0
 
 
 def test_a_slow_link_is_only_slow(bench: Bench, phone: Phone) -> None:

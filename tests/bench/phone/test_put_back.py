@@ -86,7 +86,11 @@ def test_a_bench_that_was_killed_leaves_no_lock_and_no_setting_behind(
 
 
 def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
-    bench: Bench, bench_process: Start, phone: Phone, tmp_path: Path
+    bench: Bench,
+    bench_process: Start,
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
 ) -> None:
     phone.faults.add(Hangs(launch=0))
     process = bench_process("--out", str(tmp_path / "other"))
@@ -97,8 +101,12 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     assert "--allow busy" in ended.err
     assert len(phone.launches) == 1
     assert phone.launches[0].running
+    shared = bench("--allow", "busy")
+    assert shared.code == 0, shared.err
+    assert phone.launches[0].running  # the other's
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
+    assert is_clean(phone)
 
 
 @pytest.mark.parametrize("owner", ["", '{"token":"t","host":"elsewhere","pid":1,"started":"1"}'])
