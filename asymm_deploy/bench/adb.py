@@ -24,6 +24,8 @@ from asymm_deploy.errors import HarnessError, UsageError
 _RETRIES = 2
 """Of a launch that was lost with the phone, or ended by a signal that was not ours."""
 _KILLED = -9
+_BREATH_S = 5.0
+"""Where only the calibration was slower: no sensor shows heat that would take longer to go."""
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
@@ -135,9 +137,10 @@ class AdbDevice:
             b"", b"the launch was lost on the phone every time: does it start anew?", 1
         )
 
-    def cool_down(self) -> None:
+    def cool_down(self, *, is_hot: bool) -> None:
         """Wait for as long as a phone needs that has slowed itself down."""
-        time.sleep(self._conduct.cool_down_s)
+        pause_s = self._conduct.cool_down_s
+        time.sleep(pause_s if is_hot else min(pause_s, _BREATH_S))
 
     def _completed(self, ended: Ended, retries: int) -> Completed:
         states_before = cpufreq.time_in_state(ended.after["states_before"].text) or None

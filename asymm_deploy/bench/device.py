@@ -73,8 +73,11 @@ class Device(Protocol):
         """
         ...
 
-    def cool_down(self) -> None:
-        """Wait for as long as the device needs that has slowed itself down."""
+    def cool_down(self, *, is_hot: bool) -> None:
+        """Wait for as long as the device needs that has slowed itself down.
+
+        ``is_hot`` says that its sensors show why; if not, it may have been a passing disturbance.
+        """
         ...
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:

@@ -114,7 +114,7 @@ class HostDevice:
         finally:
             os.sched_setaffinity(0, before)
 
-    def cool_down(self) -> None:
+    def cool_down(self, *, is_hot: bool) -> None:
         """Do nothing: a host says nothing of its temperature, so it never asks for this."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:

@@ -96,7 +96,7 @@ def run(
                             break
                         runs.append(record)
                         on_event(Discarded(record))
-                        device.cool_down()
+                        device.cool_down(is_hot=verdicts.heat_was_seen(record))
                         record = _measure(row, number, bench)
                     runs.append(record)
                     row.add(record)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench import flags
+from asymm_deploy.bench import conditions, flags
 from asymm_deploy.bench.bimodal import is_bimodal
 from asymm_deploy.bench.outputs import TOLERANCE
 from asymm_deploy.bench.records import LaunchRecord
@@ -68,6 +68,14 @@ def worth_repeating(record: LaunchRecord) -> bool:
         and record.conditions is not None
         and not _MADE_BY_HEAT.isdisjoint(set(record.flags) - set(record.allowed))
     )
+
+
+def heat_was_seen(record: LaunchRecord) -> bool:
+    """Whether a phone's own readings show why its launch was slow."""
+    if record.conditions is None:
+        return False
+    seen = conditions.flags_of(record.conditions, record.device_facts.cpu_max_khz)
+    return not _MADE_BY_HEAT.isdisjoint(seen)
 
 
 def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
