@@ -54,8 +54,8 @@ def test_a_launch_on_any_of_its_cores_is_on_the_right_one(good: LaunchRecord) ->
 
 def test_fp16_may_differ_more_and_be_faster(good: LaunchRecord) -> None:
     half = change(good, precision="fp16", precision_in_force="fp16", samples_ns=(1_000_000,) * 100)
-    assert found(change(half, output_error=0.04)) == []
-    assert found(change(half, output_error=0.06)) == ["output-mismatch"]
+    assert found(change(half, output_error=0.09)) == []
+    assert found(change(half, output_error=0.11)) == ["output-mismatch"]
 
 
 def test_without_a_reference_a_launch_is_unverified(good: LaunchRecord) -> None:
