@@ -31,7 +31,7 @@ _LARGEST_RATIO = 1.25
 _TIMEOUT_S = 3600.0
 _COMMAND = str(Path(sysconfig.get_path("scripts")) / "asymm-deploy")
 # Unlike a phone's, this machine's core is never quiet, and a launch that is done again isn't adb's.
-_NOISE = ("--allow", "throttled")
+_NOISE = ("--allow", "throttled", "--allow", "capped-clock")
 
 
 class FailedError(Exception):

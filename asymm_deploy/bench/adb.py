@@ -176,6 +176,7 @@ class AdbDevice:
         return Launcher(
             self._link,
             self._files.base,
+            "true" if "busy" in self._conduct.allow else self._lock.claim,
             conditions.commands(folder),
             folder,
             f"{others:x}" if others else None,

@@ -60,6 +60,8 @@ class Launcher:
     link: Link
     base: PurePosixPath
     """Our folder on the phone."""
+    claim: str
+    """The command that fails where another benchmark has taken the phone."""
     readings: Mapping[str, str]
     """Commands whose output is wanted from before and after each launch."""
     policy_folder: str | None
@@ -76,14 +78,14 @@ class Launcher:
         folder = self.base / "run" / number
         start = time.monotonic()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
-        starting = {"start": _start(folder, self._script(argv, folder))}
+        starting = {"claim": self.claim, "start": _start(folder, self._script(argv, folder))}
         ahead = starting if before is not None else {**self.readings, **starting}
         missed = attempts = 0
         while True:
             losses = self.link.losses
             said, result = self._ask(folder, ahead)
             if "start" in ahead:
-                self._require_started(said["start"])
+                self._require_started(said["claim"], said["start"])
                 before = before or said
             ahead = {}
             state = said["state"].text.strip()
@@ -172,10 +174,15 @@ class Launcher:
             )
         )
 
-    def _require_started(self, said: Section) -> None:
-        if said.code != 0:
+    def _require_started(self, claim: Section, start: Section) -> None:
+        if claim.code != 0:
             raise HarnessError(
-                f"{self.link.serial} can't begin a launch: {adb_text.shown(said.text)}",
+                f"another benchmark has taken {self.link.serial} meanwhile",
+                "wait for it to end, then give the same command again: it goes on where it stopped",
+            )
+        if start.code != 0:
+            raise HarnessError(
+                f"{self.link.serial} can't begin a launch: {adb_text.shown(start.text)}",
                 "make room on the phone, and see that the shell user may write to /data/local/tmp",
             )
 

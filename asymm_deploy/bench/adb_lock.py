@@ -15,6 +15,7 @@ import shlex
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -31,7 +32,8 @@ _LOOK_S = 1.0
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    token: str
+    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{0,32}$")]
+    """Goes into commands."""
     host: str
     pid: int
     started: str
@@ -49,29 +51,27 @@ class Lock:
 
     def acquire(self) -> str | None:
         """Take the lock; return who has it instead, in words, if that one lives."""
-        holder, age_s = self._look()
-        if holder is not None and not self._is_gone(holder):
+        holder, touched, age_s = self._look()
+        if holder is not None and not self._is_gone(holder) and age_s < LEASE_S:
+            self._tell(f"{self._link.serial} is locked by {_named(holder)}; is that alive?")
             deadline = time.monotonic() + LEASE_S
-            if age_s < LEASE_S:
-                self._tell(f"{self._link.serial} is locked by {_named(holder)}; is that alive?")
-            while age_s < LEASE_S and holder is not None:
-                before = age_s
+            while holder is not None and time.monotonic() < deadline:
                 time.sleep(_LOOK_S)
-                holder, age_s = self._look()
-                # Touched again, and not by us: it lives.
-                if holder is not None and (age_s < before or time.monotonic() > deadline):
+                holder, now_touched, _age_s = self._look()
+                if holder is not None and now_touched != touched:
                     return _named(holder)
         if holder is not None:
             # Renamed first, so that of two who see it only one removes it.
             aside = f"{FOLDER}.{self._owner.token}"
-            self._link.sure(f"mv {FOLDER} {aside} && rm -rf {aside}")
+            unchanged = f"grep -q {holder.token} {FOLDER}/owner" if holder.token else "true"
+            self._link.sure(f"{unchanged} && mv {FOLDER} {aside} && rm -rf {aside}")
         text = shlex.quote(msgspec.json.encode(self._owner).decode())
         # Of two who got here at once, only one makes the folder.
         made = self._link.sure(
             f"if mkdir {FOLDER}; then "
             f"echo {text} >{FOLDER}/owner || {{ rm -rf {FOLDER}; false; }}; fi"
         )
-        holder, _age_s = self._look()
+        holder, _touched, _age_s = self._look()
         if holder is None:
             raise HarnessError(
                 f"{self._link.serial} can't be written to: {made.why}",
@@ -91,18 +91,22 @@ class Lock:
         with suppress(LostError):  # noticed, and begun again, by whoever uses the phone next
             self._kept.enter_context(self._link.streaming(loop))
 
+    @property
+    def claim(self) -> str:
+        """The command on the phone that fails where somebody else has taken it."""
+        return f"grep -q {self._owner.token} {FOLDER}/owner"
+
     def is_ours(self) -> bool:
-        """Whether nobody took it while the phone was away."""
+        """Whether nobody has taken it, while the phone was away for example."""
         return self._look()[0] == self._owner
 
     def release(self) -> None:
         """Give it back, if it is ours. Raises LostError where the phone is gone: it expires."""
         self._kept.close()
-        check = f"grep -q {self._owner.token} {FOLDER}/owner"
-        self._link.once(f"{check} && rm -rf {FOLDER}")
+        self._link.once(f"{self.claim} && rm -rf {FOLDER}")
 
-    def _look(self) -> tuple[_Owner | None, float]:
-        """Return who has it, and for how many seconds it was not touched."""
+    def _look(self) -> tuple[_Owner | None, int | None, float]:
+        """Return who has it, when it was touched by the phone's clock, and how long ago that is."""
         said = adb_phone.sections(
             self._link,
             {
@@ -113,14 +117,15 @@ class Lock:
             },
         )
         if said["there"].code != 0:
-            return None, 0.0
+            return None, None, 0.0
         touched, now = (_last_number(said[name].text) for name in ("touched", "now"))
         age_s = float(now - touched) if now is not None and touched is not None else 0.0
         try:
-            return msgspec.json.decode(said["owner"].text.strip(), type=_Owner), age_s
+            owner = msgspec.json.decode(said["owner"].text.strip(), type=_Owner)
         except msgspec.MsgspecError:
             # Its owner ended between making it and signing it, or is doing so this moment.
-            return _Owner("", "an unknown machine", 0, ""), age_s
+            owner = _Owner("", "an unknown machine", 0, "")
+        return owner, touched, age_s
 
     @staticmethod
     def _is_gone(owner: _Owner) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert is_clean(phone)
+
+
+def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone: Phone) -> None:
+    owner = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}'
+
+    def take_in_the_second_launch() -> None:
+        while len(phone.launches) < 2:
+            time.sleep(0.01)
+        (phone.path(adb_lock.FOLDER) / "owner").write_text(owner)
+
+    taker = threading.Thread(target=take_in_the_second_launch)
+    taker.start()
+    ended = bench()
+    taker.join()
+    assert ended.code == 3
+    assert f"another benchmark has taken {phone.serial} meanwhile" in ended.err
+    assert (phone.path(adb_lock.FOLDER) / "owner").read_text() == owner
+    assert len(ended.finished) == 2
 
 
 @pytest.mark.parametrize("owner", ["", '{"token":"t","host":"elsewhere","pid":1,"started":"1"}'])
