@@ -13,13 +13,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from asymm_deploy import console
-from asymm_deploy.bench import artifact, fleet, measure, store
+from asymm_deploy.bench import artifact, conditions, fleet, measure, store
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.conduct import Conduct
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import HostDevice
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.undisturbed import ENDING
 from asymm_deploy.errors import DeployError, UsageError
 from asymm_deploy.export.request import Request, as_recorded
 from asymm_deploy.models.source import NamedNetwork, Source
@@ -161,12 +162,20 @@ def time_all(
 
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM, by which CI systems cancel, end us as Ctrl-C does: with phones put back."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have what ends us end us as Ctrl-C does: with phones put back.
+
+    That is SIGTERM, by which CI systems cancel, and SIGHUP, the end of a terminal, unless somebody
+    (nohup) has it ignored.
+    """
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Teller:
@@ -207,8 +216,9 @@ def _found_in(record: LaunchRecord) -> str:
     around = record.conditions
     if around is not None and around.after.battery_c is not None:
         found.append(f"{around.after.battery_c:.0f} degC")
-    if around is not None and around.after.clock_khz is not None:
-        found.append(f"{around.after.clock_khz / _KHZ_PER_GHZ:.2f} GHz")
+    clock_khz = conditions.usual_clock_khz(around) if around is not None else None
+    if clock_khz is not None:
+        found.append(f"{clock_khz / _KHZ_PER_GHZ:.2f} GHz")
     return ", ".join(found)
 
 

@@ -15,15 +15,20 @@ from asymm_deploy.bench.adb_link import DEVICE, Link
 from asymm_deploy.bench.adb_lock import Lock
 from asymm_deploy.bench.adb_server import LostError, Server, Tell
 from asymm_deploy.bench.adb_states import not_ready
-from asymm_deploy.bench.conditions import Problem
+from asymm_deploy.bench.conditions import WITHIN_10_S, Problem
 from asymm_deploy.bench.conduct import Conduct
 from asymm_deploy.bench.device import Completed, Runner
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
+from asymm_deploy.bench.undisturbed import undisturbed
 from asymm_deploy.errors import HarnessError, UsageError
 
 _RETRIES = 2
 """Of a launch that was lost with the phone, or ended by a signal that was not ours."""
 _KILLED = -9
+_NOT_FOUND = 127  # a shell's code where there is no such program
+_LOOK_S = 1.0
+_PUT_BACK_S = 15.0
+"""Of silence: somebody waits for their prompt."""
 _BREATH_S = 5.0
 """Where only the calibration was slower: no sensor shows heat that would take longer to go."""
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
@@ -106,25 +111,28 @@ class AdbDevice:
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
         """Have the phone to ourselves, awake and in a state to be timed; put it back as found."""
         self._require_ready()
+        self._lock.politely = self._politely(cpus)
         self._take_lock()
+        is_changed = False
         try:
             self._boot = self._link.sure(_BOOT_ID).last_word
             self._launcher = self._launcher_for(cpus)
             self._files.look()
             self._require_fit(cpus, files)
+            is_changed = True
             self._link.sure(kill_all(self._files.base))
             self._stay_awake()
             self._files.put_program(self._program)
             self._files.remove_stale(self._program)
             yield
         finally:
-            self._put_back()
+            with undisturbed():
+                self._put_back(is_changed=is_changed)
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run it detached from us; a launch that is lost on the phone is done again."""
         assert self._launcher is not None
-        if self._link.losses != self._losses_seen:
-            self._came_back()
+        self._look_after()
         for retry in range(_RETRIES + 1):
             self._count += 1
             ended = self._launcher.launch(argv, f"{self._token}-{self._count}", timeout_s)
@@ -140,7 +148,16 @@ class AdbDevice:
     def cool_down(self, *, is_hot: bool) -> None:
         """Wait for as long as a phone needs that has slowed itself down."""
         pause_s = self._conduct.cool_down_s
-        time.sleep(pause_s if is_hot else min(pause_s, _BREATH_S))
+        end = time.monotonic() + (pause_s if is_hot else min(pause_s, _BREATH_S))
+        while (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(left_s, _LOOK_S))
+            self._look_after()
+
+    def _look_after(self) -> None:
+        """Take hold of the phone again if it was away since the last time that we used it."""
+        shared = "busy" in self._conduct.allow
+        if self._link.losses != self._losses_seen or not (shared or self._lock.is_kept()):
+            self._came_back()
 
     def _completed(self, ended: Ended, retries: int) -> Completed:
         states_before = cpufreq.time_in_state(ended.after["states_before"].text) or None
@@ -172,19 +189,29 @@ class AdbDevice:
         policy = phone.policy_of(next(iter(cpus), None))
         folder = phone.policy_folder(next(iter(cpus), None))
         self._top_khz = policy.max_khz if policy else None
-        others = sum(1 << core for core in phone.cores if core not in cpus)
         return Launcher(
             self._link,
             self._files.base,
             "true" if "busy" in self._conduct.allow else self._lock.claim,
             conditions.commands(folder),
             folder,
-            f"{others:x}" if others else None,
+            self._politely(cpus),
             self._came_back,
         )
 
+    def _politely(self, cpus: Sequence[int]) -> str:
+        """Return what keeps a command of ours off ``cpus``, where there are other cores."""
+        others = sum(1 << core for core in self.phone.cores if core not in cpus)
+        return f"taskset -p {others:x} $$ >/dev/null 2>&1; " if others else ""
+
     def _require_ready(self) -> None:
-        state = self._link.state(reconnect=True)
+        try:
+            state = self._link.state(reconnect=True)
+        except LostError as lost:
+            raise HarnessError(
+                f"{self._link.serial} can't be reached: {lost}",
+                "plug it in again, or turn USB debugging off and on",
+            ) from lost
         if state != DEVICE and "not-ready" not in self._conduct.allow:
             raise not_ready(self._link.serial, state)
 
@@ -210,33 +237,38 @@ class AdbDevice:
         """Keep the screen on; what was set before is kept on the phone, for who puts it back."""
         saved = f"{self._files.base}/stayon"
         self._link.sure(
-            f"[ -e {saved} ] || {{ settings get global stay_on_while_plugged_in >{saved}.part "
-            f"&& mv {saved}.part {saved} && svc power stayon true; }} 2>/dev/null"
+            f"[ -e {saved} ] || {{ {WITHIN_10_S} settings get global stay_on_while_plugged_in "
+            f">{saved}.part && mv {saved}.part {saved} && {WITHIN_10_S} svc power stayon true; }} "
+            "2>/dev/null"
         )
 
-    def _put_back(self) -> None:
+    def _put_back(self, *, is_changed: bool) -> None:
         """Undo all that we did to the phone. Without a connection the next bench will."""
         base = self._files.base
         name, saved = "stay_on_while_plugged_in", f"{base}/stayon"
         keep = self._conduct.keep and base == BASE
-        leave = f"rm -rf {base}/run" if keep else f"rm -rf {base}"
+        restore = (
+            f"{kill_all(base)}; if [ -e {saved} ]; then was=$(cat {saved}); case $was in "
+            f"[0-9]|[0-9][0-9]) {WITHIN_10_S} settings put global {name} $was;; "
+            f"null) {WITHIN_10_S} settings delete global {name};; esac >/dev/null 2>&1; "
+            f"rm -f {saved}; fi; {f'rm -rf {base}/run' if keep else f'rm -rf {base}'}"
+        )
+        # Nothing was done but to look: what earlier benches have kept stays.
+        leave = f"rmdir {base}/files {base} 2>/dev/null; true"
         try:
-            self._link.once(
-                f"{kill_all(base)}; "
-                f"if [ -e {saved} ]; then was=$(cat {saved}); case $was in "
-                f"[0-9]|[0-9][0-9]) settings put global {name} $was;; "
-                f"null) settings delete global {name};; esac >/dev/null 2>&1; rm -f {saved}; fi; "
-                f"{leave}"
-            )
+            self._link.once(restore if is_changed else leave, timeout_s=_PUT_BACK_S)
             self._lock.release()
-        except (LostError, HarnessError) as error:
+        except HarnessError as error:
             self._tell(
                 f"{self._link.serial} could not be put back as it was ({error}): its screen may "
                 "stay on while it is plugged in, until the next bench or restart"
             )
+        finally:
+            self._lock.let_go()
 
     def _came_back(self) -> bool:
         """Take hold of the phone again; return whether it was started anew meanwhile."""
+        self._require_same()
         boot = self._link.sure(_BOOT_ID).last_word
         rebooted = boot != self._boot
         if rebooted:
@@ -251,11 +283,23 @@ class AdbDevice:
         self._losses_seen = self._link.losses
         return rebooted
 
+    def _require_same(self) -> None:
+        """Raise HarnessError where another phone answers in the place of the one that was lost."""
+        now = adb_phone.read(self._link)
+        if (now.product, now.fingerprint) != (self.phone.product, self.phone.fingerprint):
+            raise HarnessError(
+                f"another phone answers as {self._link.serial} now: {now.product or 'unknown'}",
+                "give the same command again to time that one",
+            )
+
     def _wait_for_boot(self) -> None:
         """Wait until Android is up: until then services don't answer and everything is busy."""
         self._tell(f"{self._link.serial} was started anew; waiting until it is up")
         deadline = time.monotonic() + self._conduct.patience_s
-        while self._link.sure("getprop sys.boot_completed").last_word != "1":
+        while True:
+            said = self._link.sure("getprop sys.boot_completed")
+            if said.last_word == "1" or said.code == _NOT_FOUND:
+                return
             if time.monotonic() > deadline:
                 raise HarnessError(
                     f"{self._link.serial} was started anew and does not come up",

@@ -33,7 +33,8 @@ class Program:
     @classmethod
     def at(cls, path: Path) -> Program:
         """Return the runner at ``path`` and each ``*.so*`` beside it."""
-        files = (path, *sorted(path.parent.glob("*.so*")))
+        beside = (file for file in path.parent.glob("*.so*") if file.is_file())
+        files = (path, *sorted(beside))
         digest = hashlib.sha256()
         for file in files:
             digest.update(f"{file.name} {sha256_of(file)}\n".encode())

@@ -66,8 +66,8 @@ class Launcher:
     """Commands whose output is wanted from before and after each launch."""
     policy_folder: str | None
     """Of the pinned core, for the time in each of its clocks."""
-    polling_mask: str | None
-    """Cores for our own commands, as taskset takes them: never the pinned one."""
+    politely: str
+    """Goes before our own commands, so that they keep off the timed core."""
     rebooted: Callable[[], bool]
     """Says, once the phone was lost and is back, whether it was started anew meanwhile."""
     _last: tuple[float, dict[str, Section]] = (-math.inf, {})
@@ -88,17 +88,20 @@ class Launcher:
                 self._require_started(said["claim"], said["start"])
                 before = before or said
             ahead = {}
-            state = said["state"].text.strip()
+            state = _last_word(said["state"])
             taken_s = time.monotonic() - start
             if state == "done":
                 ended = _ended(result, before or {})
                 if ended is not None:
                     self._last = (time.monotonic(), ended.after)
                     return ended
+                if not _last_word(result.said["code"]):
+                    # Made, but not written: the phone was full, or lost its power.
+                    self._require_room(folder)
+                    return None
                 attempts += 1
                 if attempts == _ATTEMPTS:
-                    self._explain_if_full()
-                    raise _cut_short(self.link.serial, result)
+                    return _incomplete(result, before or {})
                 continue
             if self.link.losses != losses and self.rebooted():
                 return None
@@ -106,7 +109,7 @@ class Launcher:
             # It may have ended between our look for its code and our look for itself.
             missed = missed + 1 if state == "gone" or unborn else 0
             if missed > 1:
-                self._explain_if_full()
+                self._require_room(folder)
                 return None
             if taken_s > timeout_s:
                 return self._end(folder, before or {})
@@ -137,17 +140,15 @@ class Launcher:
             "states_after": f"cat {folder}/after",
             **self.readings,
         }
-        polite = f"taskset -p {self.polling_mask} $$ >/dev/null 2>&1; " if self.polling_mask else ""
         first = f"{adb_phone.marked(mark, ahead)}; " if ahead else ""
         command = (
-            f"{polite}{first}{waits}; {adb_phone.marked(mark, {'state': state})}; echo {half}; "
-            f"if [ -e {folder}/code ]; then {adb_phone.marked(mark, result)}; "
+            f"{self.politely}{first}{waits}; {adb_phone.marked(mark, {'state': state})}; "
+            f"echo {half}; if [ -e {folder}/code ]; then {adb_phone.marked(mark, result)}; "
             f"echo {last}; cat {folder}/out; fi"
         )
         said = self.link.sure(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
-        # Some connections change the ends of lines.
-        front, _, rest = said.replace(b"\r\n", b"\n").partition(f"{half}\n".encode())
-        behind, _, out = rest.partition(f"{last}\n".encode())
+        front, _, rest = said.partition(half.encode())
+        behind, _, out = rest.partition(last.encode())
         return (
             adb_phone.in_sections(front, mark, (*ahead, "state")),
             _Result(adb_phone.in_sections(behind, mark, result), out),
@@ -192,16 +193,16 @@ class Launcher:
             f"{kill_all(self.base)}; [ -e {folder}/code ] || echo {_KILLED} >{folder}/code"
         )
         _said, result = self._ask(folder, {})
-        ended = _ended(result, before)
-        if ended is None:
-            raise _cut_short(self.link.serial, result)
+        ended = _ended(result, before) or _incomplete(result, before)
         return replace(ended, timed_out=True)
 
-    def _explain_if_full(self) -> None:
-        free = adb_text.free_kb(self.link.sure(f"df -k {self.base}").text)
-        if free is not None and free < 1024:
+    def _require_room(self, folder: PurePosixPath) -> None:
+        """Raise HarnessError where nothing can be written, which is why a result is missing."""
+        probe = f"{folder.parent}/probe"
+        said = self.link.sure(f"echo probe >{probe} && [ -s {probe} ] && rm {probe}")
+        if said.code != 0:
             raise HarnessError(
-                f"{self.link.serial} has no space left for a launch's result",
+                f"{self.link.serial} could not write down how a launch ended: {said.why}",
                 "make room on the phone's /data, then give the same command again",
             )
 
@@ -216,14 +217,17 @@ def _start(folder: PurePosixPath, script: str) -> str:
 
 def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
     """Return how a launch ended; None where not all of it has arrived."""
-    said, out = result.said, result.out
-    size = adb_text.number(said["size"].text.strip())
-    code = adb_text.number(said["code"].text.strip())
-    flooded = size is not None and size > wire.MAX_STREAM_BYTES
-    if code is None or (len(out) != size and not flooded):
+    said = result.said
+    size = adb_text.number(_last_word(said["size"]))
+    code = adb_text.number(_last_word(said["code"]))
+    if code is None or size is None:
+        return None
+    flooded = size > wire.MAX_STREAM_BYTES
+    out = b"" if flooded else _of_size(result.out, size)
+    if out is None:
         return None
     return Ended(
-        stdout=b"" if flooded else out,
+        stdout=out,
         stderr=said["err"].text.encode(),
         returncode=_SIGNALLED - code if code > _SIGNALLED else code,
         timed_out=False,
@@ -233,17 +237,24 @@ def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
     )
 
 
-def _cut_short(serial: str, result: _Result) -> HarnessError:
-    if not result.said["code"].text.strip():
-        return HarnessError(
-            f"{serial} could not write down how a launch ended",
-            "make room on the phone's /data, then give the same command again",
-        )
-    size = adb_text.shown(result.said["size"].text, 20)
-    return HarnessError(
-        f"{serial} sends {len(result.out)} bytes of a result that has {size}",
-        "try another cable or port, then give the same command again",
-    )
+def _of_size(out: bytes, size: int) -> bytes | None:
+    """Return what the runner printed, which has ``size`` bytes; None where it is something else.
+
+    Before it stands the end of the mark's line. Some connections change the ends of all lines.
+    """
+    out = out.removeprefix(b"\r").removeprefix(b"\n")
+    return next((each for each in (out, out.replace(b"\r\n", b"\n")) if len(each) == size), None)
+
+
+def _incomplete(result: _Result, before: dict[str, Section]) -> Ended:
+    size = adb_text.shown(_last_word(result.said["size"]), 20)
+    said = f"{len(result.out)} bytes of its {size} arrived here"
+    return Ended(b"", said.encode(), 1, False, False, before, result.said)
+
+
+def _last_word(section: Section) -> str:
+    """Return what ends a section: a warning of the system's may stand before it."""
+    return next(iter(section.text.split()[-1:]), "")
 
 
 def kill_all(base: PurePosixPath) -> str:

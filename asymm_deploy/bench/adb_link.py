@@ -25,6 +25,9 @@ _RETRY_S = 1.0
 _ATTEMPTS = 5
 """At one command, each after the phone was gone and came back."""
 _COMMAND_TIMEOUT_S = 60.0
+_LONGEST_S = 300.0
+"""All of a command may take that long, and what it prints as long as the slowest link needs."""
+_SLOWEST_BYTES_PER_S = 50_000
 _COMMAND_BYTES = 8 * 2**20
 """More than any reading prints."""
 
@@ -126,7 +129,7 @@ class Link:
         What arrived is for the caller to check: adb's word is not enough.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            failure = self.server.push(self.serial, source, target)
+            failure = self.server.push(self.serial, source.resolve(), target)
             if failure is None:
                 return
             if _refused(failure) or attempt == _ATTEMPTS:
@@ -179,9 +182,16 @@ class Link:
 def _packets(connection: AdbConnection, most_bytes: int) -> Output:
     """Read a shell v2 stream: id (1 byte), length (4), data; only an exit packet ends it well."""
     out, err = bytearray(), bytearray()
+    start, received = time.monotonic(), 0
     while True:
         header = connection.read_exact(5)
-        data = connection.read_exact(int.from_bytes(header[1:], "little"))
+        size = int.from_bytes(header[1:], "little")
+        if size > most_bytes:
+            raise _too_much(most_bytes)
+        data = connection.read_exact(size)
+        received += size
+        if time.monotonic() - start > _LONGEST_S + received / _SLOWEST_BYTES_PER_S:
+            raise _endless()
         if header[0] == _STDOUT:
             out += data
         elif header[0] == _STDERR:
@@ -196,10 +206,13 @@ def _packets(connection: AdbConnection, most_bytes: int) -> Output:
 def _marked(connection: AdbConnection, mark: bytes, most_bytes: int) -> Output:
     """Read to the end, where ``mark`` and the exit code must stand."""
     out = bytearray()
+    start = time.monotonic()
     while chunk := connection.read(2**16):
         out += chunk
         if len(out) > most_bytes:
             raise _too_much(most_bytes)
+        if time.monotonic() - start > _LONGEST_S + len(out) / _SLOWEST_BYTES_PER_S:
+            raise _endless()
     body, found, code = bytes(out).rpartition(mark)
     if not found or not code.strip().isdigit():
         raise LostError("the connection ended before the command did")
@@ -209,6 +222,13 @@ def _marked(connection: AdbConnection, mark: bytes, most_bytes: int) -> Output:
 def _too_much(bytes_: int) -> HarnessError:
     return HarnessError(
         f"the phone printed more than {bytes_} bytes where a few were due",
+        "look at what `adb shell` says on it by hand",
+    )
+
+
+def _endless() -> HarnessError:
+    return HarnessError(
+        "a command on the phone goes on and on, and says something now and then",
         "look at what `adb shell` says on it by hand",
     )
 

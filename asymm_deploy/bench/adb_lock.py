@@ -15,7 +15,7 @@ import shlex
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -23,6 +23,9 @@ from asymm_deploy.bench import adb_phone, adb_text
 from asymm_deploy.bench.adb_link import Link
 from asymm_deploy.bench.adb_server import LostError, Tell
 from asymm_deploy.errors import HarnessError
+
+if TYPE_CHECKING:
+    from adbutils import AdbConnection
 
 FOLDER = "/data/local/tmp/asymm-deploy.lock"
 _TOUCH_S = 3
@@ -48,6 +51,9 @@ class Lock:
         self._tell = tell
         self._owner = _Owner(secrets.token_hex(8), _host(), os.getpid(), _started(os.getpid()))
         self._kept = ExitStack()
+        self._stream: AdbConnection | None = None
+        self.politely = ""
+        """Goes before the command that touches it, so that it keeps off the timed core."""
 
     def acquire(self) -> str | None:
         """Take the lock; return who has it instead, in words, if that one lives."""
@@ -84,12 +90,26 @@ class Lock:
 
     def keep(self) -> None:
         """Have it touched from now on, as long as our connection lasts."""
-        self._kept.close()
+        self.let_go()
         # It prints, so that it ends where nothing but a closed pipe could end it.
         touched = f"touch -c {FOLDER}/owner && [ -e {FOLDER}/owner ] && echo"
-        loop = f"while {touched}; do sleep {_TOUCH_S}; done"
-        with suppress(LostError):  # noticed, and begun again, by whoever uses the phone next
-            self._kept.enter_context(self._link.streaming(loop))
+        loop = f"{self.politely}while {touched}; do sleep {_TOUCH_S}; done"
+        with suppress(LostError):  # noticed by ``is_kept``
+            self._stream = self._kept.enter_context(self._link.streaming(loop))
+
+    def is_kept(self) -> bool:
+        """Whether it is still touched: that connection ends with the cable, and with the phone."""
+        if self._stream is None:
+            return False
+        self._stream.conn.settimeout(0)
+        try:
+            while self._stream.conn.recv(2**16):
+                pass
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     @property
     def claim(self) -> str:
@@ -102,8 +122,12 @@ class Lock:
 
     def release(self) -> None:
         """Give it back, if it is ours. Raises LostError where the phone is gone: it expires."""
-        self._kept.close()
         self._link.once(f"{self.claim} && rm -rf {FOLDER}")
+
+    def let_go(self) -> None:
+        """Touch it no longer."""
+        self._kept.close()
+        self._stream = None
 
     def _look(self) -> tuple[_Owner | None, int | None, float]:
         """Return who has it, when it was touched by the phone's clock, and how long ago that is."""
@@ -121,7 +145,9 @@ class Lock:
         touched, now = (_last_number(said[name].text) for name in ("touched", "now"))
         age_s = float(now - touched) if now is not None and touched is not None else 0.0
         try:
-            owner = msgspec.json.decode(said["owner"].text.strip(), type=_Owner)
+            # Whatever the phone says first, ours is the line in braces.
+            line = next((line for line in said["owner"].text.split("\n") if "{" in line), "")
+            owner = msgspec.json.decode(line.strip(), type=_Owner)
         except msgspec.MsgspecError:
             # Its owner ended between making it and signing it, or is doing so this moment.
             owner = _Owner("", "an unknown machine", 0, "")
@@ -141,10 +167,11 @@ def _named(owner: _Owner) -> str:
 
 
 def _host() -> str:
-    """Return what no other machine and no other boot of this one has."""
+    """Return what no other machine has, no other boot of this one, and no other container on it."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{platform.node()} ({boot[:8]})"
+        processes = Path("/proc/self/ns/pid").readlink().name
+        return f"{platform.node()} ({boot[:8]} {processes})"
     return platform.node()
 
 

@@ -28,8 +28,13 @@ _PUSH_LEAST_S, _PUSH_BYTES_PER_S = 60.0, 100_000
 """A push that is slower than the slowest link that anyone would use has stopped."""
 
 
-class LostError(Exception):
-    """The phone or the server went away in the middle; the message says how it showed."""
+class LostError(HarnessError):
+    """The phone or the server went away in the middle; ``what`` says how it showed."""
+
+    def __init__(
+        self, what: str, hint: str = "plug the phone in again, then give the same command again"
+    ) -> None:
+        super().__init__(what, hint)
 
 
 @dataclass(frozen=True, slots=True)

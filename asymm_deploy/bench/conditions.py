@@ -13,8 +13,11 @@ from asymm_deploy.bench.records import Conditions, Reading
 # AndroidX Microbenchmark refuses below 25 %; Skia's lab begins no run above 35 degC.
 LEAST_BATTERY_PERCENT = 25
 MOST_BATTERY_C = 35.0
-LEAST_TOP_SHARE = 0.5
-"""Of the runner's life at the top clock: loading a model is part of that, and begins slowly."""
+LEAST_TOP_SHARE = 0.1
+"""Of the runner's life at the top clock. Below, a governor that never goes there is in force. Not
+more, since starting and loading, which are slow and not timed, can be most of a short launch."""
+WITHIN_10_S = "$(command -v timeout >/dev/null && echo timeout 10)"
+"""Goes before a command; on phones without `timeout` it is nothing."""
 
 
 def reading(sections: dict[str, adb_text.Section]) -> Reading:
@@ -37,7 +40,8 @@ def commands(policy_folder: str | None) -> dict[str, str]:
     known = {
         "battery": "dumpsys battery",
         "thermal": "dumpsys thermalservice",
-        "low_power": "settings get global low_power",
+        # A system service that hangs would hang all of the bench.
+        "low_power": f"{WITHIN_10_S} settings get global low_power",
         "screen": "dumpsys power | grep -E 'mWakefulness=|Display Power: state='",
     }
     if policy_folder is not None:
@@ -62,6 +66,14 @@ def flags_of(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
     if share is not None and share < LEAST_TOP_SHARE and "throttled" not in found:
         found.add("capped-clock")
     return flags.ordered(found)
+
+
+def usual_clock_khz(around: Conditions) -> int | None:
+    """Return the clock that the pinned core had for most of the runner's life."""
+    before, after = around.time_in_state_before, around.time_in_state_after
+    if not before or not after or before.keys() != after.keys():
+        return None
+    return max(after, key=lambda khz: after[khz] - before[khz])
 
 
 def _of_reading(now: Reading, top_khz: int | None) -> list[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeAlias
@@ -21,10 +21,12 @@ from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
+from asymm_deploy.bench.undisturbed import undisturbed
 from asymm_deploy.errors import DeployError, HarnessError
 
 Maker: TypeAlias = Callable[[Callable[[str], None]], Device]
 """Makes a device, given whom it tells what people should know. Can be pickled."""
+_CTRL_C = (signal.SIGINT,)
 _Kind = Literal["record", "event", "say", "rows", "failed", "interrupted"]
 
 
@@ -58,18 +60,31 @@ def run(
             process = context.Process(
                 target=_child, args=(theirs, make, list(subjects), plan, runs.records), name=name
             )
-            process.start()
+            # Until it has a group of its own, a terminal's Ctrl-C must not reach it.
+            with _blocked():
+                process.start()
             theirs.close()
             children[ours] = _Child(name, process)
         return _serve(children, runs, on_event, tell)
     except KeyboardInterrupt:
-        for child in children.values():
-            child.interrupt()
-        _serve(children, runs, on_event, tell)
+        with undisturbed():
+            for child in children.values():
+                child.interrupt()
+            _serve(children, runs, on_event, tell)
         raise
     finally:
         for child in children.values():
             child.end()
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Hold back Ctrl-C for a moment; a process that is started meanwhile begins with it blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
 
 
 @dataclass(slots=True)
@@ -171,6 +186,7 @@ def _child(
         pipe.send((kind, what))
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
         device = make(lambda text: send("say", text))
         rows = measure.run(
             device, subjects, plan, _Elsewhere(pipe, records), lambda event: send("event", event)
@@ -180,3 +196,5 @@ def _child(
         send("failed", error)
     except KeyboardInterrupt:
         send("interrupted", None)
+    except (OSError, EOFError):
+        return  # who would hear of it is gone; what was changed on the device is put back

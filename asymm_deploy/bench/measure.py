@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -79,6 +80,7 @@ def run(
     if kept:
         on_event(Resumed(kept))
     done = 0
+    in_vain = False
     files = [
         subject.path
         for subject in subjects
@@ -91,13 +93,15 @@ def run(
                     total = done + _count_to_do(rows, plan)
                     on_event(Started(row.subject.model, number, done, total))
                     record = _measure(row, number, bench)
-                    for _ in range(_REDONE):
+                    for _ in range(0 if in_vain else _REDONE):
                         if not verdicts.worth_repeating(record):
                             break
                         runs.append(record)
                         on_event(Discarded(record))
                         device.cool_down(is_hot=verdicts.heat_was_seen(record))
                         record = _measure(row, number, bench)
+                    # A limit that no pause has ended would cost hours of pauses.
+                    in_vain = verdicts.worth_repeating(record)
                     runs.append(record)
                     row.add(record)
                     done += 1
@@ -184,6 +188,11 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
             if (record.artifact_sha256, record.cpus) != (sha256, bench.cpus):
                 return _Row(subject, attempt + 1)
             row.records[record.launch] = record
+    tried = Counter(record.launch for record in of_plan if record.attempt == attempt)
+    for number in row.finished:
+        record = launch.allowing(row.records[number], bench.plan.allow)
+        if verdicts.worth_repeating(record) and tried[number] <= _REDONE:
+            del row.records[number]  # the bench was ended in the pause before the next try
     for number in row.finished:
         record = row.records[number]
         if record.allowed != bench.plan.allow:

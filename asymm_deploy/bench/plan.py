@@ -74,6 +74,8 @@ def plan_id(plan: Plan, facts: DeviceFacts, runner_identity: str) -> str:
         [plan.engine, plan.precision, plan.runs, plan.launches, plan.warmup, plan.threads],
         plan.cpu,
         [facts.device, facts.soc, facts.cores, facts.abi],
+        # A phone's: another one may answer at the same address, or the same one after an update.
+        *([facts.product, facts.fingerprint] if facts.fingerprint else []),
         runner_identity,
     )
     return hashlib.sha256(msgspec.json.encode(circumstances)).hexdigest()[:16]

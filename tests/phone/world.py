@@ -267,6 +267,11 @@ class World:
         lines += [f"cpu{core} 1 0 0 {ticks} 0 0 0 0 0 0" for core in range(self.profile.cores)]
         return "\n".join(lines) + "\n"
 
+    def say_properties(self, profile: Profile) -> None:
+        """Have getprop speak for ``profile``, as where another phone takes this one's address."""
+        for name, value in _props(profile).items():
+            self._write_state(f"props/{name}", f"{value}\n")
+
     # Files that never change.
 
     def _make_folders(self) -> None:
@@ -281,11 +286,6 @@ class World:
         for policy in profile.policies:
             self._make_policy(policy)
         self._write("proc/cpuinfo", _cpuinfo(profile))
-        self._write(
-            "proc/self/status",
-            f"Name:\tsh\nCpus_allowed:\t{2**profile.cores - 1:x}\n"
-            f"Cpus_allowed_list:\t0-{profile.cores - 1}\n",
-        )
         self._write("proc/version", "Linux version 4.14.276 (android-build@host) #1 SMP PREEMPT\n")
         self._write("proc/meminfo", "MemTotal:        5730548 kB\nMemFree:          812644 kB\n")
         mask = (1 << profile.cores) - 1
@@ -296,8 +296,7 @@ class World:
         )
         self._write_state("mask", f"{mask:x}\n")
         self._write_state("release", "4.14.276-g8ae7b4ca8564-ab8715030\n")
-        for name, value in _props(profile).items():
-            self._write_state(f"props/{name}", f"{value}\n")
+        self.say_properties(profile)
         self.put_setting("stay_on_while_plugged_in", "0")
         self.put_setting("low_power", "0")
         # The shell user may pass through, and neither look around nor write.

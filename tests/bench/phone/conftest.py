@@ -77,10 +77,7 @@ def bench(
 
     def run(*more: str, device: str = "auto", strict: Sequence[str] = ()) -> Ended:
         """Give ``more`` arguments; flags in ``strict`` are not allowed as noise."""
-        kept = list(arguments)
-        for name in strict:
-            at = kept.index(name)
-            del kept[at - 1 : at + 1]
+        kept = _without(arguments, strict)
         capfd.readouterr()
         code = cli.run([*kept, "--device", device, *more])
         said = capfd.readouterr()
@@ -96,9 +93,12 @@ def bench_process(
 ) -> Callable[..., subprocess.Popen[bytes]]:
     """Start it as a process of its own, on the phone that is attached."""
 
-    def start(*more: str, device: str = "auto") -> subprocess.Popen[bytes]:
+    def start(
+        *more: str, device: str = "auto", strict: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        kept = _without(arguments, strict)
         return subprocess.Popen(
-            [sys.executable, "-m", "asymm_deploy.cli", *arguments, "--device", device, *more],
+            [sys.executable, "-m", "asymm_deploy.cli", *kept, "--device", device, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(os.environ),
@@ -106,6 +106,15 @@ def bench_process(
         )
 
     return start
+
+
+def _without(arguments: Sequence[str], strict: Sequence[str]) -> list[str]:
+    """Return the arguments without allowing what ``strict`` names."""
+    kept = list(arguments)
+    for name in strict:
+        at = kept.index(name)
+        del kept[at - 1 : at + 1]
+    return kept
 
 
 def lines_in(results: Path) -> tuple[LaunchRecord, ...]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.bench.phone.conftest import LAUNCHES, Bench
+from asymm_deploy.bench.adb import AdbDevice
+from asymm_deploy.bench.adb_server import Server, address
+from asymm_deploy.bench.conduct import Conduct
+from asymm_deploy.errors import HarnessError
+from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
 from tests.phone.faults import (
     CarriageReturns,
     CutLaunch,
@@ -19,6 +28,7 @@ from tests.phone.faults import (
     Noise,
     Reboots,
     SlowLink,
+    Throttles,
 )
 from tests.phone.phone import Phone
 from tests.phone.server import AdbServer
@@ -133,3 +143,64 @@ def test_what_a_shell_adds_does_no_harm(bench: Bench, phone: Phone, fault: Fault
     assert len(ended.finished) == LAUNCHES
     assert ended.lines[0].conditions is not None
     assert ended.lines[0].conditions.before.battery_percent == 75
+
+
+def test_a_phone_that_was_away_between_launches_is_taken_hold_of_again(
+    bench_process: Callable[..., subprocess.Popen[bytes]],
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
+) -> None:
+    phone.faults.add(Throttles(launch=0, cools_after_s=0.5))
+    process = bench_process("--cool-down", "6", strict=["throttled", "capped-clock"])
+    while not lines_in(tmp_path / "results"):
+        time.sleep(0.05)
+    phone.reboot(away_s=0.3, boot_s=1.0)  # in the pause before the next try
+    _out, err = process.communicate(timeout=120)
+    assert b"was started anew; waiting until it is up" in err
+    assert process.returncode in (0, 4), err
+    assert {record.launch for record in lines_in(tmp_path / "results")} == set(range(LAUNCHES))
+    assert is_clean(phone)
+
+
+def test_an_interruption_in_the_pause_leaves_the_launch_to_be_done_again(
+    bench: Bench,
+    bench_process: Callable[..., subprocess.Popen[bytes]],
+    phone: Phone,
+    tmp_path: Path,
+) -> None:
+    phone.faults.add(Throttles(launch=0, cools_after_s=0.2))
+    process = bench_process("--cool-down", "60", strict=["throttled", "capped-clock"])
+    while not lines_in(tmp_path / "results"):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    ended = bench(strict=["throttled", "capped-clock"])
+    assert len([record for record in ended.lines if record.launch == 0]) >= 2
+
+
+def test_another_phone_at_the_same_address_is_not_taken_for_the_one_of_before(
+    bench: Bench, phone: Phone
+) -> None:
+    first = bench()
+    phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
+    second = bench()
+    assert second.code == 0, second.err
+    assert len(second.lines) == 2 * len(first.lines)
+    assert len({record.plan_id for record in second.lines}) == 2
+
+
+@pytest.mark.usefixtures("adb_environment")
+def test_another_phone_that_answers_between_launches_ends_the_bench(
+    phone: Phone, phone_runner: Path
+) -> None:
+    conduct = Conduct(patience_s=20, cool_down_s=0)
+    device = AdbDevice(Server(address(os.environ)), phone.serial, phone_runner, conduct, str)
+    with device.held((7,), []):
+        assert device.run(["/bin/true"], timeout_s=10).returncode == 0
+        phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
+        phone.cut(away_s=0.1)
+        with pytest.raises(HarnessError, match=f"another phone answers as {phone.serial} now"):
+            device.run(["/bin/true"], timeout_s=10)

@@ -150,3 +150,45 @@ def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"could not be put back" in err
+
+
+def test_a_closed_terminal_puts_the_phone_back(
+    bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process()
+    wait_for_launch(phone, 0)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert is_clean(phone)
+
+
+@pytest.mark.parametrize("pause_s", [0.01, 0.05, 0.2])
+def test_impatience_leaves_nothing_behind(
+    bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool], pause_s: float
+) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process()
+    wait_for_launch(phone, 0)
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause_s)
+    process.communicate(timeout=60)
+    assert is_clean(phone)
+
+
+def test_a_refused_bench_leaves_what_an_earlier_one_has_kept(bench: Bench, phone: Phone) -> None:
+    assert bench("--keep").code == 0
+    kept = sorted(phone.path("/data/local/tmp/asymm-deploy/files").rglob("*"))
+    phone.world.battery_percent = 3
+    assert bench("--fresh").code == 3
+    assert sorted(phone.path("/data/local/tmp/asymm-deploy/files").rglob("*")) == kept
+
+
+def test_a_refused_bench_leaves_nothing_where_nothing_was(
+    bench: Bench, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.world.battery_percent = 3
+    assert bench().code == 3
+    assert is_clean(phone)

@@ -140,3 +140,22 @@ def test_a_phone_that_stays_throttled_is_flagged_after_the_third_time(
     assert len(last) == 3
     assert all("throttled" in record.flags for record in last)
     assert not last[-1].valid
+
+
+def test_a_limit_that_no_pause_ends_costs_a_few_pauses_and_not_one_a_launch(
+    bench: Bench, phone: Phone
+) -> None:
+    phone.faults.add(Throttles(launch=0))
+    ended = bench(strict=["throttled", "capped-clock"])
+    assert ended.code == 4
+    assert len(ended.lines) == LAUNCHES + 2
+
+
+def test_lines_that_end_in_crlf_are_the_runners_own_and_no_matter(
+    bench: Bench, phone: Phone
+) -> None:
+    phone.faults.add(Garbage(launch=1, content=b"{}\r\n\r\n"))
+    ended = bench()
+    assert ended.code == 3
+    assert "the runner printed no valid" in ended.err
+    assert "another cable" not in ended.err
