@@ -197,7 +197,7 @@ def test_another_phone_that_answers_between_launches_ends_the_bench(
     phone: Phone, phone_runner: Path
 ) -> None:
     conduct = Conduct(patience_s=20, cool_down_s=0)
-    device = AdbDevice(Server(address(os.environ)), phone.serial, phone_runner, conduct, str)
+    device = AdbDevice(Server(address(os.environ)), phone.serial, phone_runner, conduct, print)
     with device.held((7,), []):
         assert device.run(["/bin/true"], timeout_s=10).returncode == 0
         phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
