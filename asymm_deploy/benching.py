@@ -139,7 +139,7 @@ def time_all(
     with store.opened(out, console.say) as runs:
         try:
             total = len(makers) * len(subjects) * plan.launches
-            with console.progress("timing", total) as advance, _ended_like_ctrl_c():
+            with console.progress("timing", total) as advance, ended_like_ctrl_c():
                 if len(makers) == 1:
                     (make,) = makers.values()
                     teller = _Teller(advance)
@@ -161,7 +161,7 @@ def time_all(
 
 
 @contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
+def ended_like_ctrl_c() -> Iterator[None]:
     """Have what ends us end us as Ctrl-C does: with phones put back.
 
     That is SIGTERM, by which CI systems cancel, and SIGHUP, the end of a terminal, unless somebody

@@ -79,6 +79,13 @@ class EngineName(StrEnum):
     ONNXRUNTIME = "onnxruntime"
 
 
+class PassOrFail(StrEnum):
+    """What an inconclusive comparison is to CI."""
+
+    PASS = "pass"  # noqa: S105  no password
+    FAIL = "fail"
+
+
 class PrecisionName(StrEnum):
     """Of the arithmetic."""
 
@@ -375,6 +382,271 @@ def report(
     else:
         tables.write(out, text)
         console.say(f"wrote {out}")
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="With --history: a runs.jsonl of each commit."),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="A", help="Folder of the version to compare with, or a baseline."),
+    ] = None,
+    candidate: Annotated[
+        Path | None, typer.Option(metavar="B", help="Folder of the new version.")
+    ] = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Look for slow creep over the FILEs of many commits."),
+    ] = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only these: a part of the name, or a glob."),
+    ] = None,
+    threshold: Annotated[
+        str,
+        typer.Option(
+            metavar="PERCENT",
+            help="How much slower a model may become; 20 us are allowed in any case.",
+        ),
+    ] = "3%",
+    size_threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="How much larger its .mnn file.")
+    ] = "1%",
+    madds_threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="How many more its multiply-adds.")
+    ] = "1%",
+    params_threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="How many more its parameters.")
+    ] = "1%",
+    init_threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="How much longer it may take to load.")
+    ] = "25%",
+    memory_threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="How much more memory at its peak.")
+    ] = "10%",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="host|auto|SERIAL|HOST:PORT",
+            help="Where to time, this machine unless told otherwise; of recorded results, whose.",
+        ),
+    ] = None,
+    runs: Annotated[int, typer.Option(help="Timed runs of a launch.")] = 100,
+    warmup: Annotated[int, typer.Option(help="Runs of a launch before the timed ones.")] = 20,
+    max_blocks: Annotated[
+        int, typer.Option(help="Blocks of four launches a model before it stays undecided.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Of the random order of launches.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads, each on a core of its own; 1.")
+    ] = None,
+    cpu: Annotated[
+        str, typer.Option(metavar="auto|N", help="Core to pin to; auto takes a quiet one.")
+    ] = "auto",
+    precision: Annotated[
+        PrecisionName | None, typer.Option(help="Of the arithmetic; fp32 unless told otherwise.")
+    ] = None,
+    runner: Annotated[
+        Path | None, typer.Option(help="A program that speaks the runner's protocol.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FLAG", help="A flag of bench that spoils no launch; repeatable."),
+    ] = None,
+    ignore_missing: Annotated[
+        bool, typer.Option("--ignore-missing", help="Leave out models that only one folder has.")
+    ] = False,
+    sentinel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="In recorded results: a model that did not change, to go by."
+        ),
+    ] = None,
+    inconclusive: Annotated[
+        PassOrFail, typer.Option(help="Whether what stays undecided ends with 4, or with 0.")
+    ] = PassOrFail.FAIL,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the launches; the same command goes on from there.")
+    ] = Path("check-results"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Time what is measured, too.")] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="For people.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="For programs.")] = None,
+    benchmark_json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For github-action-benchmark.")
+    ] = None,
+) -> None:
+    """Compare two versions of models: whether one became slower or larger, and how certain that is.
+
+    A and B are folders that `export --out` wrote, or that `baseline save` wrote: both versions of
+    each model are then timed here, in turns (A B B A or B A A B), until its verdict is certain.
+
+    \b
+      regressed     slower by more than the threshold, and again in fresh launches: exit 1
+      pass          certainly not that much slower: exit 0
+      improved      faster by more than the threshold: exit 0
+      inconclusive  not decided after --max-blocks: exit 4, or 0 with --inconclusive pass
+      unstable      the launches fall into two speeds, or were disturbed again and again: exit 4
+      failed        an arm can't be timed or computes something else: exit 3 or 5
+
+    If both are folders that `bench --out` wrote, their launches are compared as they are: the
+    weaker test, since all that changed between the two benches counts as the model's.
+
+    With --history, FILEs are the launches of many commits, in order, and the question is whether
+    models became slower bit by bit, and from which commit on.
+
+    Every launch is added to OUT/runs.jsonl as it ends. After Ctrl-C or a lost phone the same
+    command goes on with the next block.
+
+    \b
+      asymm-deploy export --table 5 --out old     (on the main branch)
+      asymm-deploy export --table 5 --out new     (on yours)
+      asymm-deploy check --baseline old --candidate new --markdown verdict.md
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
+    import os
+    import time
+
+    from asymm_deploy import checking
+    from asymm_deploy.bench.plan import Plan
+    from asymm_deploy.check.outputs import table, write
+    from asymm_deploy.check.policy import OPTIONS, Policy, percent
+    from asymm_deploy.check.records import Metric
+
+    began = time.monotonic()
+    given: dict[Metric, str] = {
+        "latency": threshold,
+        "mnn_size": size_threshold,
+        "madds": madds_threshold,
+        "params": params_threshold,
+        "init": init_threshold,
+        "peak_memory": memory_threshold,
+    }
+    policy = Policy(
+        thresholds={metric: percent(text, OPTIONS[metric]) for metric, text in given.items()},
+        max_blocks=max_blocks,
+        seed=seed,
+    )
+    plan = Plan(
+        precision=precision.value if precision else "fp32",
+        runs=runs,
+        launches=1,
+        warmup=warmup,
+        threads=1 if threads is None else threads,
+        cpu=_core(cpu),
+        allow=tuple(allow or ()),
+        fresh=fresh,
+    )
+    wanted = write.Wanted(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
+    write.prove(wanted)
+    undecided_fails = inconclusive is PassOrFail.FAIL
+    if history:
+        if baseline is not None or candidate is not None:
+            raise UsageError("--history compares no A and B", "give FILEs alone")
+        report = checking.crept(files or (), policy, inconclusive_fails=undecided_fails)
+    elif files:
+        raise UsageError(f"{files[0]} is given without --history", "name folders by --baseline")
+    elif baseline is None or candidate is None:
+        raise UsageError("two folders have to be named", "give --baseline A and --candidate B")
+    else:
+        request = checking.Request(
+            baseline=baseline,
+            candidate=candidate,
+            models=tuple(models or ()),
+            device=device,
+            runner=runner,
+            precision=precision.value if precision else None,
+            threads=threads,
+            sentinel=sentinel,
+            allow=plan.allow,
+            ignore_missing=ignore_missing,
+            inconclusive_fails=undecided_fails,
+            out=out,
+        )
+        report = checking.compared(request, plan, policy)
+    _out(table.rendered(report))
+    for line in write.written(report, wanted, os.environ, elapsed_s=time.monotonic() - began):
+        console.say(line)
+    raise typer.Exit(report.exit_code)
+
+
+baseline_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Keep the version to compare with in a folder, and accept wanted changes.",
+)
+app.add_typer(baseline_app, name="baseline")
+
+
+@baseline_app.command()
+def save(
+    artifacts: Annotated[Path, typer.Argument(help="The folder that export wrote.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; it appears whole.")],
+    results: Annotated[
+        Path | None,
+        typer.Option(help="A folder of bench, whose launches of these very files go along."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a baseline, and forget what was accepted.")
+    ] = False,
+) -> None:
+    """Keep exported models as a baseline: a folder to commit or to cache."""
+    from asymm_deploy.check import baseline
+
+    for line in baseline.save(artifacts, into, results=results, force=force)[1]:
+        console.say(line)
+
+
+@baseline_app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="A baseline.")],
+    output_format: Annotated[
+        TextFormat, typer.Option("--format", help="How to print.")
+    ] = TextFormat.TABLE,
+) -> None:
+    """Show what a baseline holds, and which changes were accepted by whom and why."""
+    from asymm_deploy.check import baseline_file, baseline_show
+    from asymm_deploy.text import formatted
+
+    saved = baseline_file.load(folder)
+    if output_format is TextFormat.JSON:
+        _out(baseline_file.as_json(saved))
+    else:
+        _out(formatted(baseline_show.rows(saved), _FORMATS[output_format]))
+    for line in baseline_show.remarks(folder, saved):
+        console.say(line)
+
+
+@baseline_app.command()
+def accept(
+    folder: Annotated[Path, typer.Argument(help="A baseline.")],
+    model: Annotated[str, typer.Option(help="Whose change it is.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is wanted.")],
+    candidate: Annotated[
+        Path | None,
+        typer.Option(metavar="ARTIFACTS", help="The new files become the model's baseline."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="latency, mnn_size, madds, params, init or peak_memory; latency."),
+    ] = None,
+    up_to: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="The files stay, and the metric may grow so much."),
+    ] = None,
+) -> None:
+    """Accept a wanted change, so that it stops alarming; a larger one still does."""
+    import os
+
+    from asymm_deploy.check import baseline, who
+
+    by = who.accepts(os.environ)
+    for line in baseline.accept(
+        folder, model, reason=reason, by=by, candidate=candidate, metric=metric, up_to=up_to
+    ):
+        console.say(line)
 
 
 @app.command()

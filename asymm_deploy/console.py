@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from asymm_deploy.errors import DeployError
 
@@ -34,12 +35,20 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
+class Advance(Protocol):
+    """What to call after each step."""
+
+    def __call__(self, what: str, total: int | None = None) -> None:
+        """Say in a word what it was, and how many steps there are where that has changed."""
+        ...
+
+
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[str], None]]:
+def progress(description: str, total: int) -> Iterator[Advance]:
     """Show a bar with time left on stderr, if that is a terminal; it vanishes when done.
 
-    Yields what to call after each step, with a word on what it was. Drawn only then, never from a
-    thread of its own: that would disturb what is timed.
+    Yields what to call after each step. Drawn only then, never from a thread of its own: that
+    would disturb what is timed.
     """
     from rich.console import Console
     from rich.progress import (
@@ -65,8 +74,9 @@ def progress(description: str, total: int) -> Iterator[Callable[[str], None]]:
         task = bar.add_task(description, total=total)
         bar.refresh()
 
-        def advance(what: str) -> None:
-            bar.update(task, advance=1, description=f"{description}: {printable(what)}")
+        def advance(what: str, total: int | None = None) -> None:
+            described = f"{description}: {printable(what)}"
+            bar.update(task, advance=1, description=described, total=total)
             bar.refresh()
 
         yield advance

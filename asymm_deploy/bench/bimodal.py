@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,21 +24,34 @@ exponential ones 1 in 800 at 100.
 _SIGMAS_PER_IQR = 1 / 1.349
 
 
-def is_bimodal(samples: Sequence[int]) -> bool:
+def from_quartiles(group: npt.NDArray[np.float64]) -> float:
+    """Return a standard deviation that outliers don't change."""
+    low, high = np.percentile(group, [25, 75])
+    return float(high - low) * _SIGMAS_PER_IQR
+
+
+def is_bimodal(
+    samples: Sequence[float],
+    *,
+    least_samples: int = LEAST_SAMPLES,
+    separation: float = LEAST_SEPARATION,
+    deviation: Callable[[npt.NDArray[np.float64]], float] = from_quartiles,
+) -> bool:
     """Tell whether ``samples`` are two groups, by the cut that leaves the least variance within.
 
     The groups must each hold a fifth of the samples, and be apart in themselves (4 standard
-    deviations, from quartiles, so that outliers don't hide a gap) and in effect (5 %).
+    deviations, from quartiles, so that outliers don't hide a gap) and in effect (5 %). Who judges
+    fewer samples has to ask for more separation, and for a ``deviation`` that needs fewer.
     """
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
-    if len(ordered) < LEAST_SAMPLES:
+    if len(ordered) < least_samples:
         return False
     lower, upper = np.split(ordered, [_best_cut(ordered)])
     if min(len(lower), len(upper)) < LEAST_SHARE * len(ordered):
         return False
     gap = float(np.median(upper) - np.median(lower))
-    within = float(np.hypot(_deviation(lower), _deviation(upper)) / np.sqrt(2))
-    return gap > LEAST_GAP * float(np.median(lower)) and gap > LEAST_SEPARATION * within
+    within = float(np.hypot(deviation(lower), deviation(upper)) / np.sqrt(2))
+    return gap > LEAST_GAP * float(np.median(lower)) and gap > separation * within
 
 
 def _best_cut(ordered: npt.NDArray[np.float64]) -> int:
@@ -51,8 +64,3 @@ def _best_cut(ordered: npt.NDArray[np.float64]) -> int:
     below = np.cumsum(core)[cuts - 1]
     gap = (core.sum() - below) / (len(core) - cuts) - below / cuts
     return int(cuts[np.argmax(cuts * (len(core) - cuts) * gap**2)])
-
-
-def _deviation(group: npt.NDArray[np.float64]) -> float:
-    low, high = np.percentile(group, [25, 75])
-    return float(high - low) * _SIGMAS_PER_IQR

@@ -74,7 +74,7 @@ def run(
     where the device or the results folder fails.
     """
     _refuse_same_names(subjects)
-    bench = _prepare(device, plan, runs)
+    bench = prepare(device, plan, runs)
     rows = [_resume(subject, bench, runs) for subject in subjects]
     kept = sum(len(row.finished) for row in rows)
     if kept:
@@ -159,7 +159,11 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
             )
 
 
-def _prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
+def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
+    """Return what all launches have in common, on the cores of an earlier bench of this plan.
+
+    Raises UsageError for a core that can't be had, HarnessError where there is no runner.
+    """
     runner = device.runner(plan.engine)
     identity = plan_id(plan, device.facts(()), runner.identity)
     same_plan = [record for record in runs.records if record.plan_id == identity]

@@ -74,9 +74,13 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
 def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
     """Return a row for each model, input shape, device, engine, precision and number of threads.
 
-    It is made of the launches that were measured last under the same circumstances; the rows are
-    in the order in which they first appear. ``records`` are in the order of runs.jsonl.
+    ``records`` are in the order of runs.jsonl, the rows in the order in which they first appear.
     """
+    return [summarise(launches) for launches in latest_launches(records)]
+
+
+def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
+    """Return for each row those launches that were measured last under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
         row = rows.setdefault(_row_of(record), {})
@@ -84,7 +88,7 @@ def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
         launches[record.launch] = record
         row[circumstances(record)] = launches  # now the last one
     return [
-        summarise([launches[number] for number in sorted(launches)])
+        [launches[number] for number in sorted(launches)]
         for row in rows.values()
         for launches in [row[next(reversed(row))]]
     ]

@@ -57,24 +57,31 @@ class Runs:
 
         Raises HarnessError if that can't be done, with the file as it was before.
         """
-        line = msgspec.json.encode(record) + b"\n"
-        try:
-            with self._path.open("ab", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                try:
-                    rest = line
-                    while rest:
-                        rest = rest[file.write(rest) or 0 :]
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(size)
-                    raise
-        except OSError as error:
-            raise HarnessError(
-                f"can't add to {self._path}: {error.strerror}",
-                "make room there and give the same command again: it goes on where it stopped",
-            ) from error
+        append_line(self._path, msgspec.json.encode(record))
         self._records.append(record)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file and wait until it is on disk.
+
+    Raises HarnessError if that can't be done, with the file as it was before.
+    """
+    try:
+        with path.open("ab", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            try:
+                rest = line + b"\n"
+                while rest:
+                    rest = rest[file.write(rest) or 0 :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise HarnessError(
+            f"can't add to {path}: {error.strerror}",
+            "make room there and give the same command again: it goes on where it stopped",
+        ) from error
 
 
 @contextmanager

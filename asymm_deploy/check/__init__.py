@@ -1,0 +1,1 @@
+"""Two versions of models -> a verdict for each, with the reason."""

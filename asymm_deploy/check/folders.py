@@ -1,0 +1,91 @@
+"""What is in the two folders: exported models, or results, or nothing of use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from asymm_deploy.bench import artifact, store
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.errors import UsageError
+from asymm_deploy.export import manifest
+
+_TO_TRY = (
+    "give a folder that `asymm-deploy export --out`, `bench --out` or `baseline save` has written"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One model in both versions."""
+
+    model: str
+    baseline: Artifact
+    candidate: Artifact
+
+
+def has_models(folder: Path) -> bool:
+    """Whether there is at least one exported model in ``folder``, or it is one itself."""
+    return bool(_model_folders(folder))
+
+
+def has_results(folder: Path) -> bool:
+    """Whether there is a runs.jsonl in ``folder``, or it is one itself."""
+    return folder.name == store.NAME or (folder / store.NAME).is_file()
+
+
+def require(folder: Path, option: str) -> None:
+    """Raise UsageError where there is nothing at ``folder`` to compare."""
+    try:
+        if not folder.exists():
+            raise UsageError(f"{option}: there is no {folder}", _TO_TRY)
+        if has_models(folder) or has_results(folder):
+            return
+        empty = folder.is_dir() and next(folder.iterdir(), None) is None
+    except OSError as error:
+        raise UsageError(f"{option}: can't read {folder}: {error.strerror}", _TO_TRY) from error
+    what = "is empty" if empty else "has no exported models and no results in it"
+    raise UsageError(f"{option}: {folder} {what}", _TO_TRY)
+
+
+def pairs(baseline: Path, candidate: Path) -> tuple[list[Pair], list[str], list[str]]:
+    """Return the models that both folders have, and the names of those in one of them only.
+
+    Two folders that are each one model's own are a pair, whatever the models are called. Raises
+    UsageError where an export is not whole, or a newer program's.
+    """
+    ours, theirs = _model_folders(baseline), _model_folders(candidate)
+    if _is_model(baseline) and _is_model(candidate):
+        (old,), (new,) = ours.values(), theirs.values()
+        return [_pair(next(iter(theirs)), old, new)], [], []
+    both = [name for name in ours if name in theirs]
+    return (
+        [_pair(name, ours[name], theirs[name]) for name in both],
+        [name for name in ours if name not in theirs],
+        [name for name in theirs if name not in ours],
+    )
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a model is meant by one of ``patterns``, globs or parts of names; none is all."""
+    globs = [text if any(char in text for char in "*?[") else f"*{text}*" for text in patterns]
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _pair(model: str, baseline: Path, candidate: Path) -> Pair:
+    return Pair(model, artifact.exported(baseline, "mnn"), artifact.exported(candidate, "mnn"))
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / manifest.NAME).is_file()
+
+
+def _model_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders of models by name, in the order of names."""
+    if _is_model(folder):
+        return {folder.resolve().name: folder}
+    if not folder.is_dir():
+        return {}
+    return {path.name: path for path in sorted(folder.iterdir()) if _is_model(path)}

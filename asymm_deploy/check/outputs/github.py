@@ -1,0 +1,75 @@
+"""What GitHub shows beside a pull request: a workflow command for each alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from asymm_deploy.check.outputs import words
+from asymm_deploy.check.records import Change, Report
+
+Level = Literal["error", "warning", "notice"]
+
+_MOST = 10
+"""GitHub shows that many of a level for a step (its limits for annotations)."""
+
+
+def commands(report: Report, environ: Mapping[str, str]) -> list[str]:
+    """Return a line for each change that needs eyes, the gravest first; none outside of GitHub.
+
+    What ends the job is an error; what doesn't is a warning, or a notice where it was accepted.
+    The runner reads them on stderr as well as on stdout.
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return []
+    found: dict[Level, list[Change]] = {"error": [], "warning": [], "notice": []}
+    for change in words.shown(report):
+        level = _level(change, report)
+        if level is not None:
+            found[level].append(change)
+    lines = []
+    for level, changes in found.items():
+        fits = _MOST if len(changes) <= _MOST else _MOST - 1
+        lines += [_command(level, _title(change), _message(change)) for change in changes[:fits]]
+        rest = changes[fits:]
+        if rest:
+            names = ", ".join(words.subject(change) for change in rest)
+            lines.append(_command(level, f"{len(rest)} more", names[:1000]))
+    return lines
+
+
+def _level(change: Change, report: Report) -> Level | None:
+    if change.accepted is not None:
+        return "notice"
+    if change.verdict in {"regressed", "failed", "unstable"}:
+        return "error"
+    if change.verdict == "inconclusive":
+        return "error" if report.inconclusive_fails else "warning"
+    return None
+
+
+def _title(change: Change) -> str:
+    return f"{words.subject(change)}: {words.verdict(change)}"
+
+
+def _message(change: Change) -> str:
+    lines = [words.one_line(words.why(change))]
+    values = [words.amount(value, change.unit) for value in (change.baseline, change.candidate)]
+    if any(values):
+        told = [" to ".join(value or "unknown" for value in values), words.change(change)]
+        lines.append(", ".join(part for part in told if part))
+    return "\n".join(lines)
+
+
+def _command(level: Level, title: str, message: str) -> str:
+    return f"::{level} title={_property(words.one_line(title))}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """Return a message in the runner's escapes (actions/runner, ActionCommand.cs), ``%`` first."""
+    lines = "\n".join(words.one_line(line) for line in text.split("\n"))
+    return lines.replace("%", "%25").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,120 @@
+"""A report as JSON: the whole of it, and the array that github-action-benchmark reads."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from asymm_deploy import __version__
+from asymm_deploy.check.outputs import words
+from asymm_deploy.check.records import Change, Discarded, Mode, Report, Verdict
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``--json`` writes; docs/check-schema.json is its JSON Schema."""
+
+    schema_version: int
+    """1; raised when a reader of the former one would misread it."""
+    program: str
+    """``asymm-deploy`` and its version."""
+    verdict: Verdict
+    """Over all changes, the gravest; an accepted one counts as passed."""
+    exit_code: int
+    """What ``check`` ends with."""
+    mode: Mode
+    """``live``: both timed in turn; ``recorded``: results that were there, the weaker test."""
+    device: str
+    circumstances: tuple[str, ...]
+    baseline: str
+    candidate: str
+    changes: tuple[Change, ...]
+    discarded: tuple[Discarded, ...]
+    notes: tuple[str, ...]
+    started_at: str
+    """ISO 8601, UTC."""
+    inconclusive_fails: bool
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One benchmark, as github-action-benchmark's ``customSmallerIsBetter`` reads it."""
+
+    name: str
+    unit: str
+    value: float
+    range: str | None = None
+    extra: str | None = None
+
+
+def rendered(report: Report) -> bytes:
+    """Return the document. Numbers that are not finite are null, which JSON can hold."""
+    document = Document(
+        schema_version=report.schema_version,
+        program=f"asymm-deploy {__version__}",
+        verdict=report.verdict,
+        exit_code=int(report.exit_code),
+        mode=report.mode,
+        device=_text(report.device),
+        circumstances=tuple(_text(line) for line in report.circumstances),
+        baseline=_text(report.baseline),
+        candidate=_text(report.candidate),
+        changes=tuple(_with_text(change) for change in report.changes),
+        discarded=tuple(
+            msgspec.structs.replace(found, model=_text(found.model), reason=_text(found.reason))
+            for found in report.discarded
+        ),
+        notes=tuple(_text(note) for note in report.notes),
+        started_at=report.started_at,
+        inconclusive_fails=report.inconclusive_fails,
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def benchmark_entries(report: Report) -> bytes:
+    """Return the array for ``tool: customSmallerIsBetter``: the candidate's values.
+
+    Names hold no device, so that a chart goes on where a runner is replaced; give the action a
+    ``name`` for each device. The action refuses an empty array.
+    """
+    entries = [
+        Entry(
+            name=_text(f"{change.model} {words.METRICS[change.metric]}"),
+            unit=change.unit,
+            value=change.candidate,
+            range=_range(change),
+            extra=_text(f"{words.verdict(change)}: {words.change(change)}\n{report.device}"),
+        )
+        for change in report.changes
+        if change.candidate is not None and math.isfinite(change.candidate)
+    ]
+    return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+
+
+def schema() -> bytes:
+    """Return the JSON Schema of the document, as docs/check-schema.json has it."""
+    described = msgspec.json.schema(Document)
+    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    described["title"] = "The report of asymm-deploy check"
+    return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
+
+
+def _range(change: Change) -> str | None:
+    """Return half of the change's interval in the metric's unit: the action reads ``± NUMBER``."""
+    if change.baseline is None or change.low_percent is None or change.high_percent is None:
+        return None
+    half = (change.high_percent - change.low_percent) / 200 * change.baseline
+    return f"± {half:.4f}" if math.isfinite(half) else None
+
+
+def _with_text(change: Change) -> Change:
+    return msgspec.structs.replace(
+        change,
+        model=_text(change.model),
+        why=_text(change.why),
+        accepted=None if change.accepted is None else _text(change.accepted),
+    )
+
+
+def _text(text: str) -> str:
+    """Return text that UTF-8 can hold: a file's name may be any bytes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,104 @@
+"""A report as JUnit XML, which GitLab, Jenkins and others show test by test.
+
+It keeps to what the schemas of Apache Ant and of Jenkins' xUnit plugin both allow: no attributes
+on ``testsuites``, ``properties`` first, one outcome a case, no text beside a case that passed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+from asymm_deploy.check.outputs import table, words
+from asymm_deploy.check.records import Change, Report
+
+_MS_PER_S = 1000
+
+
+def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
+    """Return the document; ``elapsed_s`` is how long the whole check took.
+
+    A case is a model's metric. A regression is a failure, what gave no result an error; what could
+    not be decided is a failure where it ends the job, else skipped. The time of a case is the
+    candidate's, where the metric is one, so that a CI system's chart of durations is a chart of
+    latencies; else 0.
+    """
+    root = ET.Element("testsuites")
+    outcomes = [_outcome(change, report) for change in report.changes]
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        {
+            "name": "asymm-deploy check",
+            "package": "asymm-deploy",
+            "id": "0",
+            "timestamp": _without_zone(report.started_at),
+            "hostname": _token(report.device),
+            "tests": str(len(report.changes)),
+            "failures": str(outcomes.count("failure")),
+            "errors": str(outcomes.count("error")),
+            "skipped": str(outcomes.count("skipped")),
+            "time": f"{elapsed_s:.3f}",
+        },
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (
+        ("verdict", report.verdict),
+        ("mode", report.mode),
+        ("baseline", report.baseline),
+        ("candidate", report.candidate),
+        *(("circumstances", line) for line in report.circumstances),
+    ):
+        ET.SubElement(properties, "property", {"name": name, "value": words.one_line(value)})
+    for change, outcome in zip(report.changes, outcomes, strict=True):
+        _add_case(suite, change, outcome)
+    ET.SubElement(suite, "system-out").text = table.rendered(report)
+    ET.SubElement(suite, "system-err")
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _add_case(suite: ET.Element, change: Change, outcome: str | None) -> None:
+    is_time = change.unit == "ms" and change.candidate is not None
+    seconds = (change.candidate or 0.0) / _MS_PER_S if is_time else 0.0
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        {
+            "classname": _token(change.model),
+            "name": words.METRICS[change.metric],
+            "time": f"{seconds:.6f}",
+        },
+    )
+    if outcome is None:
+        return
+    message = words.one_line(f"{words.change(change)} {words.why(change)}")
+    kind = {} if outcome == "skipped" else {"type": change.verdict}
+    found = ET.SubElement(case, outcome, {"message": message, **kind})
+    found.text = (
+        f"baseline {words.amount(change.baseline, change.unit) or 'unknown'}, "
+        f"candidate {words.amount(change.candidate, change.unit) or 'unknown'}"
+    )
+
+
+def _outcome(change: Change, report: Report) -> str | None:
+    """Return the name of a case's element; None where it passed."""
+    if change.accepted is not None or change.verdict in {"pass", "improved"}:
+        return None
+    if change.verdict == "failed":
+        return "error"
+    if change.verdict == "inconclusive" and not report.inconclusive_fails:
+        return "skipped"
+    return "failure"
+
+
+def _token(text: str) -> str:
+    """Return a name that is not empty, as the schemas want; without what XML can't hold."""
+    return words.one_line(text) or "unnamed"
+
+
+def _without_zone(started_at: str) -> str:
+    """Return an ISO 8601 time in UTC, to the second and without a zone, as Ant's schema wants."""
+    moment = datetime.fromisoformat(started_at).astimezone(UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")

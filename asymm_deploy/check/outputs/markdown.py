@@ -1,0 +1,86 @@
+"""A report as Markdown: for a file, a comment, and the summary of a GitHub job."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from asymm_deploy.check.outputs import words
+from asymm_deploy.check.records import Report
+from asymm_deploy.errors import UsageError
+
+MOST_ROWS = 200
+"""Of the table, the gravest kept: GitHub drops a step's summary that is larger than 1 MiB."""
+_MOST_LINES = 100
+"""Beneath the table, for the same reason."""
+
+_STRUCTURE = re.compile(r"[\\`*\[\]|~!{}$]|:(?! )|(?<!\w)_|_(?!\w)|(?<=www)\.")
+"""What could begin a table's cell, emphasis, code, a link, an image, a formula or an address."""
+
+
+def rendered(report: Report) -> str:
+    """Return a heading, the table and what stands beneath it, with a newline at its end.
+
+    Text from models, devices and notes is shown as it is: none of it can format, link, embed or
+    mention anybody.
+    """
+    rows = words.shown(report)
+    lines = [
+        f"## Regression gate: {escaped(words.headline(report))}",
+        "",
+        "| model | baseline | candidate | change | verdict | why |",
+        "|:--|--:|--:|--:|:--|:--|",
+    ]
+    for change in rows[:MOST_ROWS]:
+        cells = (
+            escaped(words.subject(change)),
+            words.amount(change.baseline, change.unit),
+            words.amount(change.candidate, change.unit),
+            words.change(change),
+            f"**{words.verdict(change)}**" if change.alarms else words.verdict(change),
+            escaped(words.why(change)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(rows) > MOST_ROWS:
+        lines += ["", f"{len(rows) - MOST_ROWS} more rows are in the JSON file."]
+    lines += ["", *_list(words.remarks(report))]
+    lines += ["", "<details><summary>Circumstances</summary>", ""]
+    lines += [*_list(list(words.setting(report))), "", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is, on one line.
+
+    Entities stand for themselves and never for structure (CommonMark 6.2); an empty comment keeps
+    ``@name`` and ``#1`` from becoming a mention and a reference.
+    """
+    whole = html.escape(words.one_line(text), quote=True)
+    safe = _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", whole)
+    return re.sub(r"@|(?<!&)#", r"\g<0><!-- -->", safe)
+
+
+def append_to_summary(report: Report, environ: Mapping[str, str]) -> None:
+    """Add the report to the summary of the GitHub step that runs us, if one does.
+
+    Raises UsageError if the file that ``GITHUB_STEP_SUMMARY`` names can't be written.
+    """
+    name = environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    try:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(rendered(report) + "\n")
+    except OSError as error:
+        raise UsageError(
+            f"can't add to the job's summary {name}: {error.strerror}",
+            "unset GITHUB_STEP_SUMMARY, or let it name a file that may be written",
+        ) from error
+
+
+def _list(lines: list[str]) -> list[str]:
+    kept = [f"- {escaped(line)}" for line in lines[:_MOST_LINES]]
+    rest = len(lines) - _MOST_LINES
+    return [*kept, f"- and {rest} more"] if rest > 0 else kept

@@ -1,0 +1,96 @@
+"""What the user allows: how much worse each metric may get, and how long to look."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from asymm_deploy.check.records import Metric
+from asymm_deploy.errors import UsageError
+
+LEAST_BLOCKS = 8
+"""Fewer pairs of launches tell too little of how much they vary."""
+MOST_BLOCKS = 1000
+FLOOR_MS = 0.02
+"""20 us: a smaller change of a latency is none, whatever share of a tiny model's it is."""
+ALPHA = 0.02
+"""Risk over all looks of a series that its interval lies above the truth, and that it lies below.
+
+So a regression of exactly the threshold passes once in 50 comparisons, and one of 5 % hardly ever;
+a false alarm needs two series in a row, and each an estimate above the threshold besides.
+"""
+
+DEFAULT_PERCENT: dict[Metric, float] = {
+    "latency": 3.0,
+    "mnn_size": 1.0,
+    "madds": 1.0,
+    "params": 1.0,
+    "init": 25.0,  # once a process; disks and page caches make it vary
+    "peak_memory": 10.0,
+}
+OPTIONS: dict[Metric, str] = {
+    "latency": "--threshold",
+    "mnn_size": "--size-threshold",
+    "madds": "--madds-threshold",
+    "params": "--params-threshold",
+    "init": "--init-threshold",
+    "peak_memory": "--memory-threshold",
+}
+_TIMED: frozenset[Metric] = frozenset({"latency", "init", "peak_memory"})
+"""These vary by themselves, so that none of it at all can't be asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How to judge. Raises UsageError for numbers that make no sense."""
+
+    thresholds: dict[Metric, float] = field(default_factory=DEFAULT_PERCENT.copy)
+    """In percent; growth up to it passes."""
+    max_blocks: int = 20
+    seed: int = 0
+    """Of the order of launches."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        for metric, percent in self.thresholds.items():
+            _refuse(metric, percent)
+        if not LEAST_BLOCKS <= self.max_blocks <= MOST_BLOCKS:
+            raise UsageError(
+                f"--max-blocks {self.max_blocks} makes no sense",
+                f"give {LEAST_BLOCKS} to {MOST_BLOCKS}: fewer than {LEAST_BLOCKS} can't tell "
+                "a change from chance",
+            )
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed} makes no sense", "give 0 or more")
+
+    def latency_threshold(self, baseline_ms: float) -> float:
+        """Return the share of ``baseline_ms`` that a latency may grow by, 20 us at the least."""
+        return max(self.thresholds["latency"] / 100, FLOOR_MS / baseline_ms)
+
+
+def percent(text: str, option: str) -> float:
+    """Return the number in ``3%``; raise UsageError for anything else.
+
+    A bare number is refused, since 0.03 may be meant as 3 % or as 0.03 %.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if number == text.strip() and not math.isnan(value):
+        raise UsageError(f"{option} {text} has no unit", f"give it in percent: {option} 3%")
+    if not math.isfinite(value):
+        raise UsageError(f"{option} {text} is no percentage", f"give a number: {option} 3%")
+    return value
+
+
+def _refuse(metric: Metric, value: float) -> None:
+    option = OPTIONS[metric]
+    if metric in _TIMED and not 0 < value <= 1000:
+        raise UsageError(
+            f"{option} {value:g}% makes no sense: even a model compared with itself differs a bit",
+            f"give more than 0%: {option} 3%",
+        )
+    if not 0 <= value <= 1000:
+        raise UsageError(f"{option} {value:g}% makes no sense", "give 0% or more")
