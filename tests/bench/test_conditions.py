@@ -72,8 +72,8 @@ def test_a_limit_that_comes_during_the_launch_is_throttling() -> None:
 
 
 def test_a_core_that_seldom_reached_its_top_clock_was_limited_by_something_unseen() -> None:
-    assert conditions.flags_of(around(GOOD, GOOD, share=0.49), TOP_KHZ) == ("capped-clock",)
-    assert conditions.flags_of(around(GOOD, GOOD, share=0.5), TOP_KHZ) == ()
+    assert conditions.flags_of(around(GOOD, GOOD, share=0.09), TOP_KHZ) == ("capped-clock",)
+    assert conditions.flags_of(around(GOOD, GOOD, share=0.1), TOP_KHZ) == ()
     assert conditions.flags_of(around(GOOD, GOOD, share=None), TOP_KHZ) == ()
 
 
