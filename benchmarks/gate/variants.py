@@ -12,7 +12,7 @@ from torch import nn
 from asymm_deploy.models.build import build
 from asymm_deploy.models.names import parse
 
-NETWORK = "asymmnet_large_060"
+NETWORK = "asymmnet_large_070"
 INPUT_SHAPE = "1,3,224,224"
 
 
