@@ -46,7 +46,7 @@ def is_bimodal(
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
     if len(ordered) < least_samples:
         return False
-    lower, upper = np.split(ordered, [_best_cut(ordered)])
+    lower, upper = np.split(ordered, [best_cut(ordered)])
     if min(len(lower), len(upper)) < LEAST_SHARE * len(ordered):
         return False
     gap = float(np.median(upper) - np.median(lower))
@@ -54,7 +54,7 @@ def is_bimodal(
     return gap > LEAST_GAP * float(np.median(lower)) and gap > separation * within
 
 
-def _best_cut(ordered: npt.NDArray[np.float64]) -> int:
+def best_cut(ordered: npt.NDArray[np.float64]) -> int:
     """Return the index of the upper group's first sample, by Otsu's criterion.
 
     The slowest tenth has no say: outliers would draw the cut to themselves.

@@ -74,7 +74,7 @@ def _what(outcome: Outcome, baseline_ms: float | None) -> str:
         "inconclusive": f"After {blocks} blocks it may be anything from {low:+.1f} % to "
         f"{high:+.1f} %; {allowed}.",
         "unstable": "Its launches fall into two groups, 5 % apart or more: there are two speeds "
-        f"here, and {estimate:+.1f} % is a mixture of them.",
+        f"here, and {estimate:+.1f} % may be a mixture of them.",
     }
     return said[outcome.verdict]
 

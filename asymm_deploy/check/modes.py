@@ -1,13 +1,19 @@
-"""Do the launches of an arm fall into two groups? Then a mean of them says nothing."""
+"""Two speeds of the launches, and how much of a difference between two arms is theirs.
+
+A group of launches that both arms fall into equally often makes their difference less certain, and
+the interval wider, but not wrong. One that an arm falls into more often moves the difference by the
+gap between the groups: then it is the groups that are compared, and not the models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.bimodal import is_bimodal
+from asymm_deploy.bench.bimodal import best_cut, is_bimodal
 
 LEAST_LAUNCHES = 16
 """Those of an arm after the first look."""
@@ -29,6 +35,46 @@ def has_two_modes(medians: Sequence[float]) -> bool:
         separation=LEAST_SEPARATION,
         deviation=_deviation,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """An arm's two groups."""
+
+    slow_share: float
+    gap: float
+    """Between the groups' medians, as a difference of logs."""
+
+
+def shift_by_modes(baseline: Sequence[float], candidate: Sequence[float]) -> float | None:
+    """Return what the arms' groups contribute to the difference of their mean logs.
+
+    That is the gap, times how much more often the candidate is in the slower group. Where only one
+    arm has two groups, the other is cut half a gap above its median. None where neither has two.
+    """
+    both = _groups(baseline), _groups(candidate)
+    gaps = [groups.gap for groups in both if groups is not None]
+    if not gaps:
+        return None
+    gap = max(gaps)
+    before, after = (
+        _share_above(medians, gap / 2) if groups is None else groups.slow_share
+        for groups, medians in zip(both, (baseline, candidate), strict=True)
+    )
+    return (after - before) * gap
+
+
+def _groups(medians: Sequence[float]) -> _Groups | None:
+    if not has_two_modes(medians):
+        return None
+    logs = np.log(np.sort(np.asarray(medians, dtype=np.float64)))
+    fast, slow = np.split(logs, [best_cut(np.exp(logs))])
+    return _Groups(len(slow) / len(logs), float(np.median(slow) - np.median(fast)))
+
+
+def _share_above(medians: Sequence[float], above: float) -> float:
+    logs = np.log(np.asarray(medians, dtype=np.float64))
+    return float(np.mean(logs > np.median(logs) + above))
 
 
 def _deviation(group: npt.NDArray[np.float64]) -> float:

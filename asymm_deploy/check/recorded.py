@@ -20,7 +20,7 @@ from asymm_deploy.bench import flags, stats, store, verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import modes, trust
 from asymm_deploy.check.folders import fits
-from asymm_deploy.check.policy import ALPHA, Policy
+from asymm_deploy.check.policy import ALPHA_ONCE, Policy
 from asymm_deploy.check.records import UNITS, Change, Discarded, Metric, Verdict
 from asymm_deploy.check.static import exact
 from asymm_deploy.errors import ExitCode, UsageError
@@ -317,7 +317,7 @@ def _tested(
     bound = math.log1p(allowed)
     chance = float(mannwhitneyu(before, after).pvalue)
     # Not seen to be slower is no proof: to pass, it has to be seen to be below the threshold.
-    below = float(mannwhitneyu(after - bound, before, alternative="less").pvalue) < ALPHA
+    below = float(mannwhitneyu(after - bound, before, alternative="less").pvalue) < ALPHA_ONCE
     verdict: Verdict = "inconclusive"
     if chance < P and step > bound:
         verdict = "regressed"

@@ -13,7 +13,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import decision
 from asymm_deploy.check.outputs.words import amount
-from asymm_deploy.check.policy import ALPHA
+from asymm_deploy.check.policy import ALPHA_ONCE
 from asymm_deploy.check.records import UNITS, Change, Metric, Verdict
 
 LaunchMetric = Literal["init", "peak_memory"]
@@ -91,7 +91,9 @@ def from_launches(
         before, after = _logs_of_blocks(metric, baseline), _logs_of_blocks(metric, candidate)
         if before is not None and after is not None and len(before) > 1:
             found.append(
-                _varying(model, metric, before, after, thresholds[metric], ALPHA / len(launches))
+                _varying(
+                    model, metric, before, after, thresholds[metric], ALPHA_ONCE / len(launches)
+                )
             )
     return found
 

@@ -1,4 +1,4 @@
-"""Record real launches of real models, for judge.py: on an idle machine, in about 20 minutes.
+"""Record real launches of real models, for judge.py: on an idle machine, in about 40 minutes.
 
 python -m benchmarks.gate.record            writes benchmarks/gate/data/launches.npz
 python -m benchmarks.gate.record --minutes 1 --out /tmp/try.npz
@@ -33,7 +33,7 @@ from benchmarks.gate.variants import INPUT_SHAPE, NETWORK
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
 _VARIANTS = "benchmarks.gate.variants"
-_SHARES = {"quiet": 0.6, "other core loaded": 0.2, "same core loaded": 0.2}
+_SHARES = {"quiet": 0.75, "other core loaded": 0.125, "same core loaded": 0.125}
 _BUSY = "while True: sum(range(10**6))"
 _MODULES = {"base": "base", "again": "base", "plus5": "plus5", "plus10": "plus10"}
 
@@ -41,7 +41,7 @@ _MODULES = {"base": "base", "again": "base", "plus5": "plus5", "plus10": "plus10
 def main() -> int:
     """Export, record and write; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--runs", type=int, default=100, help="of a launch")
     parser.add_argument("--out", type=Path, default=_HERE / "data" / "launches.npz")
     parser.add_argument("--cpu", type=int, default=None)

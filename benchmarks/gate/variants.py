@@ -12,7 +12,7 @@ from torch import nn
 from asymm_deploy.models.build import build
 from asymm_deploy.models.names import parse
 
-NETWORK = "asymmnet_large_070"
+NETWORK = "asymmnet_large_080"
 INPUT_SHAPE = "1,3,224,224"
 
 
@@ -22,13 +22,13 @@ def base() -> nn.Module:
 
 
 def plus5() -> nn.Module:
-    """Return it with two layers more."""
-    return nn.Sequential(*_layers(2), base())
+    """Return it with four layers more."""
+    return nn.Sequential(*_layers(4), base())
 
 
 def plus10() -> nn.Module:
-    """Return it with four layers more."""
-    return nn.Sequential(*_layers(4), base())
+    """Return it with five layers more."""
+    return nn.Sequential(*_layers(5), base())
 
 
 def _layers(count: int) -> list[nn.Module]:

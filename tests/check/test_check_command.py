@@ -149,7 +149,7 @@ def test_a_larger_file_regresses_without_being_slower(
 def test_what_stays_undecided_exits_4_or_0_as_asked(
     check: Callable[..., int], runner: Callable[[str], Path]
 ) -> None:
-    noisy = runner("ns *= 1 + 0.2 * ((count * 2654435761) % 97) / 97")
+    noisy = runner("ns *= 1 + 0.3 * ((count * 2654435761) % 97) / 97")
     arguments = ("--runner", noisy, *FAKED, "--max-blocks", "8")
     assert check(*arguments) == 4
     assert check(*arguments, "--inconclusive", "pass") == 0

@@ -15,7 +15,7 @@ from scipy.stats import ttest_1samp
 
 from asymm_deploy.check import decision
 from asymm_deploy.check.decision import Block
-from asymm_deploy.check.modes import has_two_modes
+from asymm_deploy.check.modes import has_two_modes, shift_by_modes
 from asymm_deploy.check.policy import ALPHA, Policy
 from asymm_deploy.check.procedure import Lost, Outcome, Place, Progress, Stopped, compare
 from asymm_deploy.errors import ExitCode
@@ -227,6 +227,50 @@ def test_two_speeds_of_the_launches_are_unstable() -> None:
     assert compare(["net"], Policy(), take)["net"].verdict == "unstable"
 
 
+def test_a_speed_that_one_arm_falls_into_more_often_is_unstable_however_certain() -> None:
+    rng = np.random.default_rng(3)
+
+    def take(place: Place) -> Block:
+        off = np.exp(0.003 * rng.normal(size=4))
+        slow = 1.2 if place.block % 3 == 0 else 1.0  # a third of the candidate's launches, or half
+        return Block(tuple(1e7 * off[:2]), (1e7 * off[2] * 1.2, 1e7 * off[3] * slow))
+
+    outcome = compare(["net"], Policy(), take)["net"]
+    assert outcome.judgement is not None
+    assert outcome.judgement.interval.low > 0
+    assert outcome.verdict == "unstable"
+
+
+def test_two_speeds_of_both_arms_leave_a_regression_standing() -> None:
+    rng = np.random.default_rng(4)
+
+    def take(place: Place) -> Block:
+        off = np.exp(0.003 * rng.normal(size=4))
+        one, other = (1.0, 1.2) if place.block % 2 else (1.2, 1.0)  # each arm is slow once a block
+        both = tuple(1e7 * off * (one, other, other, one))
+        return Block(both[:2], tuple(1.06 * ns for ns in both[2:]))
+
+    outcome = compare(["net"], Policy(), take)["net"]
+    assert has_two_modes([ns for block in outcome.blocks for ns in block.baseline])
+    assert outcome.verdict == "regressed"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "shift"),
+    [
+        ([1.0] * 8 + [1.2] * 8, [1.0] * 8 + [1.2] * 8, 0.0),
+        ([1.0] * 12 + [1.2] * 4, [1.0] * 4 + [1.2] * 12, 0.5 * math.log(1.2)),
+        ([1.0] * 16, [1.05] * 8 + [1.26] * 8, 0.5 * math.log(1.2)),
+        ([1.0] * 14 + [1.2] * 2, [1.05] * 8 + [1.26] * 8, 0.375 * math.log(1.2)),
+        ([1.0] * 16, [1.05] * 16, None),
+    ],
+)
+def test_what_two_speeds_contribute(
+    baseline: list[float], candidate: list[float], shift: float | None
+) -> None:
+    assert shift_by_modes(baseline, candidate) == (None if shift is None else pytest.approx(shift))
+
+
 def test_a_drift_is_no_second_speed() -> None:
     rng = np.random.default_rng(2)
     assert not has_two_modes(list(1e7 * (1 + 0.1 * np.linspace(0, 1, 16) + 0.005 * rng.normal())))
@@ -256,15 +300,16 @@ def test_lost_blocks_are_made_up_for_by_others() -> None:
     assert len(outcomes["unlucky"].blocks) == 8
 
 
-def test_three_lost_blocks_in_a_row_are_unstable() -> None:
+def test_six_lost_blocks_in_a_row_are_unstable() -> None:
     def take(place: Place) -> Block | Lost:
-        return Lost(f"block {place.block}") if place.block in {1, 4, 5, 6} else Block((1,), (1,))
+        lost = place.block in {1, *range(4, 10)}
+        return Lost(f"block {place.block}") if lost else Block((1,), (1,))
 
     outcome = compare(["net"], Policy(), take)["net"]
     assert outcome.verdict == "unstable"
     assert len(outcome.blocks) == 3
     assert outcome.stopped is not None
-    assert outcome.stopped.why == "block 6"
+    assert outcome.stopped.why == "block 9"
 
 
 @pytest.mark.parametrize(("lost", "verdict"), [(3, "unstable"), (2, "pass")])

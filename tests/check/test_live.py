@@ -141,7 +141,7 @@ def test_a_machine_that_spoils_every_block_is_unstable(check: Any, told: Any) ->
     found = check(lambda launch: told(flags=("stolen-time",) if launch.arm == "B" else ()))
     outcome = found.outcomes["net"]
     assert outcome.verdict == "unstable"
-    assert len(found.discarded) == 9  # three blocks, three times each
+    assert len(found.discarded) == 18  # six blocks, three times each
     change = latency.change("net", outcome)
     assert "spoilt 3 times" in change.why
     assert "stolen-time" in change.why
