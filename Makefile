@@ -1,4 +1,5 @@
 # make table5   install, export, time on this machine, write results/table5.csv and print the table
+# make tables   the same for every table of the paper and Figure 1; all of them in results/tables.md
 # make test     install and run all that CI runs
 # Set PYTHON to use another interpreter than python3 (3.11 or newer).
 
@@ -7,8 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= 1000
 LAUNCHES ?= 10
+COUNTED := --table=1 --table=3 --table=4
+TIMED := --table=5 --table=6 --table=7 --table=8 --table=9 --table=10 --figure=1
 
-.PHONY: install table5 test lint clean
+.PHONY: install table5 tables test lint clean
 install: $(VENV)/.installed
 
 # pip must not choose versions: an unpinned torch is a download of gigabytes.
@@ -21,6 +24,20 @@ $(VENV)/.installed: pyproject.toml constraints.txt asymm_deploy/__init__.py
 # Exit code 4 is a noisy machine: the rows say so, and the table is written all the same.
 table5: install
 	$(BIN)/asymm-deploy bench --table 5 --runs $(RUNS) --launches $(LAUNCHES) || [ $$? -eq 4 ]
+
+# Models that several tables have are timed once. What is interrupted goes on with the same command.
+tables: install
+	for which in $(TIMED); do \
+	  $(BIN)/asymm-deploy bench $$which --runs $(RUNS) --launches $(LAUNCHES) > /dev/null || [ $$? -eq 4 ] || exit 1; \
+	done
+	for which in $(COUNTED) $(TIMED); do \
+	  $(BIN)/asymm-deploy report $$which --engine mnn --precision fp32 --threads 1 || exit 1; \
+	done > results/tables.md.part
+	for which in $(COUNTED); do \
+	  $(BIN)/asymm-deploy report $$which --format csv --out results/$$(echo $${which#--} | tr -d =).csv || exit 1; \
+	done
+	mv results/tables.md.part results/tables.md
+	cat results/tables.md
 
 lint: install
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ from asymm_deploy.models.source import NamedNetwork, Source
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import Outcome
     from asymm_deploy.report.table import Format
+    from asymm_deploy.report.tables import Which
 
 _NS_PER_MS = 1e6
 _KHZ_PER_GHZ = 1e6
@@ -223,11 +224,12 @@ def _found_in(record: LaunchRecord) -> str:
 
 
 def written(
-    rows: Sequence[RowSummary], table: int | None, out: Path, plan: Plan, output_format: Format
+    rows: Sequence[RowSummary], which: Which, out: Path, plan: Plan, output_format: Format
 ) -> str:
-    """Return the table of what was timed; with a number, also write it to OUT/tableN.csv.
+    """Return the table of what was timed; one of the paper also goes to OUT/tableN.csv.
 
-    With several devices that is a file for each, OUT/tableN.DEVICE.csv: no column mixes them.
+    With several devices that is a file for each, OUT/tableN.DEVICE.csv: no column mixes them. A
+    figure goes to OUT/figureN.csv likewise.
     """
     from asymm_deploy.report import tables
     from asymm_deploy.report.choose import Choice
@@ -239,14 +241,14 @@ def written(
             on = f" on {row.device}" if len(devices) > 1 else ""
             console.say(f"{row.model}{on}: {row.flags_text}")
     choices = [Choice(device, plan.engine, plan.precision, plan.threads) for device in devices]
-    if table not in tables.NUMBERS:
+    if which is None:
         return tables.report(None, rows, Choice(), output_format)
     everything = tables.rows_in(out)
     texts = []
     for choice in choices:
-        name = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(choice.device))}" if devices[1:] else ""
-        target = out / f"table{table}{name}.csv"
-        tables.write(target, tables.report(table, everything, choice, "csv"))
+        suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(choice.device))}" if devices[1:] else ""
+        target = out / tables.file_name(which, suffix)
+        tables.write(target, tables.report(which, everything, choice, "csv"))
         console.say(f"wrote {target}")
-        texts.append(tables.report(table, everything, choice, output_format))
+        texts.append(tables.report(which, everything, choice, output_format))
     return "\n".join(texts)

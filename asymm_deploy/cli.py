@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -16,6 +18,7 @@ from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError,
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import Outcome
     from asymm_deploy.export.request import Request
+    from asymm_deploy.models.names import Figure
     from asymm_deploy.models.source import Source
     from asymm_deploy.text import Format, Row
 
@@ -38,6 +41,12 @@ Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help=MOD
 Table = Annotated[
     int | None,
     typer.Option("--table", help="The networks of this table of the paper, instead of names."),
+]
+FigureOption = Annotated[
+    int | None,
+    typer.Option(
+        "--figure", help="1: the blocks of the paper's Figure 1, each in the same skeleton."
+    ),
 ]
 InputShape = Annotated[
     list[str] | None,
@@ -93,13 +102,46 @@ class PrecisionName(StrEnum):
     FP16 = "fp16"
 
 
+_READER_GONE = 141
+"""What a shell shows of a program that SIGPIPE ended: ``| head`` had read enough."""
+
+
 def main() -> None:
     """Run the program with the process's arguments."""
-    sys.exit(run(sys.argv[1:]))
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # said already; Python would try once more, and end with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; return its exit code. What the user can act on never shows a traceback."""
+    """Run a command; return its exit code. What the user can act on never shows a traceback.
+
+    What nobody foresaw does, since it is our mistake, and ends with 3: 1 is a regression.
+    """
+    try:
+        code = _code_of(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _READER_GONE
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            return _own_up(error)
+        where = f": {error.filename}" if error.filename else ""
+        hint = "make some, where files and the output go; the same command goes on"
+        console.complain(HarnessError(f"no space is left on the device{where}", hint))
+        return ExitCode.HARNESS
+    except Exception as error:
+        return _own_up(error)
+    return code
+
+
+def _code_of(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="asymm-deploy", standalone_mode=False)
     except DeployError as error:
@@ -108,20 +150,34 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.say("interrupted; what was finished is kept")
         return ExitCode.INTERRUPTED
-    except typer.Abort:
+    except typer.Abort as error:
+        if isinstance(error.__cause__, EOFError):  # of a file's, which typer takes for a person's
+            raise error.__cause__ from None
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:
         return _complain_of_usage(error)
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer would end with 1
+            raise error.__context__ from None
+        raise
     if code == ExitCode.INTERRUPTED:
         console.say("interrupted; what was finished is kept")
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _own_up(error: Exception) -> int:
+    import traceback
+
+    console.say("".join(traceback.format_exception(error)).rstrip())
+    console.say("this is a mistake in asymm-deploy: please report it with these lines")
+    return ExitCode.HARNESS
 
 
 def _complain_of_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     message = getattr(error, "format_message", lambda: str(error))()
     if message.startswith("Usage:"):  # nothing was asked for, and this is the help
-        console.say(message)
+        console.show(message)
         return ExitCode.USAGE
     command = context.command_path if context is not None else "asymm-deploy"
     what = message.replace("\n", " ").rstrip(".")
@@ -156,7 +212,8 @@ def models(
     """List the paper's networks with their multiply-adds and parameters.
 
     Any other width builds as well: asymmnet_large_060 is AsymmNet-Large at 0.6, and _r2 at its
-    end makes the asymmetry rate 2.
+    end makes the asymmetry rate 2. _face, _action, _pose or _yolo3 behind that makes it a network
+    of that task. Blocks: asymmnet, pruned, mbv3, bottleneck, sandglass, shuffle and ghost.
     """
     from asymm_deploy.models.catalog import catalog
     from asymm_deploy.text import formatted
@@ -218,6 +275,7 @@ def describe(
 def export(
     models: Models = None,
     table: Table = None,
+    figure: FigureOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("artifacts"),
     weights: Annotated[
         Path | None,
@@ -241,7 +299,7 @@ def export(
     """
     from asymm_deploy.export.request import Request
 
-    sources = _sources(models, table, input_shape)
+    sources = _sources(models, _which(table, figure), input_shape)
     if weights is not None and len(sources) != 1:
         raise UsageError(
             f"--weights is for one model, and {len(sources)} are named", "export them one by one"
@@ -263,6 +321,7 @@ def bench(
         ),
     ] = None,
     table: Table = None,
+    figure: FigureOption = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -314,7 +373,8 @@ def bench(
     """Time models: pinned to one core, each launch a new process, models in turn.
 
     Exports first what is missing or stale. Every launch is added to OUT/runs.jsonl as it ends; the
-    same command goes on where it stopped. Writes OUT/latency.csv, and OUT/tableN.csv with --table.
+    same command goes on where it stopped. Writes OUT/latency.csv, OUT/tableN.csv with --table, and
+    OUT/figureN.csv with --figure.
     """
     from asymm_deploy import benching
     from asymm_deploy.bench.conduct import Conduct
@@ -332,10 +392,11 @@ def bench(
         launch_timeout_s=launch_timeout,
         fresh=fresh,
     )
+    which = _which(table, figure)
     names = list(dict.fromkeys(models or ()))
     bare = [Path(name) for name in names if name.endswith(".mnn")]
     named = [name for name in names if not name.endswith(".mnn")]
-    sources = [] if bare and not named and table is None else _sources(named, table, input_shape)
+    sources = [] if bare and not named and which is None else _sources(named, which, input_shape)
     conduct = Conduct(patience, cool_down, keep, plan.allow)
     makers = benching.devices(device or (), runner, conduct)
     subjects = [
@@ -343,7 +404,7 @@ def bench(
         *benching.exported_models(sources, artifacts, plan, _export),
     ]
     rows, failures = benching.time_all(makers, subjects, plan, out)
-    _out(benching.written(rows, table, out, plan, output_format.value))
+    _out(benching.written(rows, which, out, plan, output_format.value))
     for failure in failures:
         console.complain(failure)
     codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]
@@ -354,8 +415,9 @@ def bench(
 def report(
     results: Annotated[Path, typer.Argument(help="The folder that bench wrote.")] = Path("results"),
     table: Annotated[
-        int | None, typer.Option("--table", help="A table of the paper: 1, 3, 4, 5 or 6.")
+        int | None, typer.Option("--table", help="A table of the paper: 1, or 3 to 10.")
     ] = None,
+    figure: FigureOption = None,
     output_format: Annotated[
         ReportFormat, typer.Option("--format", help="How to write the table.")
     ] = ReportFormat.MARKDOWN,
@@ -365,7 +427,7 @@ def report(
     precision: Annotated[PrecisionName | None, typer.Option(help="Of this one only.")] = None,
     threads: Annotated[int | None, typer.Option(help="Of this number of threads only.")] = None,
 ) -> None:
-    """Write a table of results: the latencies, or a table of the paper with ours beside it.
+    """Write a table of results: the latencies, or one of the paper with ours beside it.
 
     Tables 1, 3 and 4 are counts alone and need no results.
     """
@@ -375,8 +437,9 @@ def report(
     choice = Choice(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
-    rows = [] if table in tables.COUNTS_ALONE else tables.rows_in(results, console.say)
-    text = tables.report(table, rows, choice, output_format.value)
+    which = _which(table, figure)
+    rows = [] if which in tables.COUNTS_ALONE else tables.rows_in(results, console.say)
+    text = tables.report(which, rows, choice, output_format.value)
     if out is None:
         _out(text)
     else:
@@ -818,19 +881,29 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     return formatted(rows, "table")
 
 
+def _which(table: int | None, figure: int | None) -> int | Figure | None:
+    from asymm_deploy.models.names import Figure
+
+    if figure is None:
+        return table
+    if table is not None:
+        raise UsageError("both a table and a figure are named", "give --table or --figure")
+    return Figure(figure)
+
+
 def _sources(
-    models: Sequence[str] | None, table: int | None, input_shapes: Sequence[str] | None
+    models: Sequence[str] | None, which: int | Figure | None, input_shapes: Sequence[str] | None
 ) -> list[Source]:
     from asymm_deploy.models import names
     from asymm_deploy.models.source import parse_input_shapes, resolve
 
-    if bool(models) == (table is not None):
+    if bool(models) == (which is not None):
         raise UsageError(
-            "no model is named" if table is None else "both models and a table are named",
+            "no model is named" if which is None else "both models and a table or figure are named",
             "name models, or give --table 5; `asymm-deploy models` lists them",
         )
     shapes = parse_input_shapes(input_shapes or ())
-    wanted = names.table(table) if table is not None else tuple(dict.fromkeys(models or ()))
+    wanted = names.listed(which) if which is not None else tuple(dict.fromkeys(models or ()))
     sources = [resolve(text, shapes) for text in wanted]
     folders = [source.model for source in sources]
     for folder in folders:

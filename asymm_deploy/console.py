@@ -7,23 +7,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from asymm_deploy.check.outputs.github import Command
 from asymm_deploy.errors import DeployError
 
 
 def say(text: str) -> None:
-    """Print a remark for people."""
+    """Print a remark for people; only a ``Command`` is one to GitHub's runner, whatever it names.
+
+    Further lines are indented, so that no name with a line end in it looks like a remark of ours.
+    """
+    if not isinstance(text, Command):
+        text = "\n  ".join(map(_harmless, text.split("\n")))
+    show(text)
+
+
+def show(text: str) -> None:
+    """Print lines that are our own words alone: help."""
     print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def complain(error: DeployError) -> None:
-    """Print what failed and what to try."""
+    """Print what failed, what to try, and the notes that were added to it."""
     say(f"error: {error.what}")
     say(f"hint: {error.hint}")
+    for note in getattr(error, "__notes__", ()):
+        say(note)
 
 
 def printable(text: str) -> str:
     """Return ``text`` without control characters: file and device names may hold any."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _harmless(line: str) -> str:
+    """Return a line that is no command, as ``words.for_log`` does; ``std::vector`` stays."""
+    line = line.replace("##[", "## [")
+    return line.replace("::", ": :", 1) if printable(line).lstrip().startswith("::") else line
 
 
 @contextmanager

@@ -15,6 +15,8 @@ PACKAGE = ROOT / "asymm_deploy"
 ROOMS = ("models", "export", "bench", "report", "check")
 BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
+GARDEN = "postprocess"
+"""For users' programs: it knows the models alone, and no room knows it."""
 HALL = ("cli", "console", "benching", "checking", "describe", "phones", "doctor", "native")
 """What sees all rooms, and what no room may see."""
 
@@ -33,7 +35,7 @@ def imports_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_knows_the_rooms_to_its_left_and_never_those_to_its_right(room: str) -> None:
     others = set(BESIDE) - {room} if room in BESIDE else ROOMS[ROOMS.index(room) + 1 :]
-    closed = (*others, *HALL)
+    closed = (*others, *HALL, GARDEN)
     wrong = {
         (path.name, name)
         for path in (PACKAGE / room).rglob("*.py")
@@ -41,6 +43,19 @@ def test_a_room_knows_the_rooms_to_its_left_and_never_those_to_its_right(room: s
         if name.split(".")[1:2] and name.split(".")[1] in closed
     }
     assert wrong == set()
+
+
+def test_what_comes_after_a_network_knows_the_models_alone_and_needs_numpy_alone() -> None:
+    ours = {
+        name.split(".")[1] for path in (PACKAGE / GARDEN).rglob("*.py") for name in imports_of(path)
+    }
+    assert ours <= {"models", GARDEN}
+    code = (
+        "import sys; from asymm_deploy.postprocess import action, detection, face, pose; "
+        "sys.exit(', '.join({'torch', 'pandas', 'onnx', 'MNN'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_pandas_begins_in_the_report() -> None:

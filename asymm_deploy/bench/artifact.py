@@ -30,6 +30,8 @@ class Artifact:
     """None: those of the model, in the engine's order."""
     reference: dict[str, npt.NDArray[np.generic]] | None = None
     """Outputs by name for ``bench_inputs(inputs, seed=0)``; None leaves the row ``unverified``."""
+    output_tolerance: float | None = None
+    """Of the outputs in fp32, over the reference's deviation; None is the usual one."""
     madds: int | None = None
     floor_madds: int | None = None
     """Multiplications that even the fastest known algorithms can't avoid."""
@@ -75,6 +77,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             sha256=manifest.files[file],
             inputs=manifest.inputs,
             reference=reference,
+            output_tolerance=manifest.output_tolerance,
             madds=manifest.madds,
             floor_madds=manifest.floor_madds,
             params=manifest.params,

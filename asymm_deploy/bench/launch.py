@@ -116,6 +116,7 @@ def blank(
         steal_ns=None,
         output_sha256=None,
         output_error=None,
+        output_tolerance=known.output_tolerance if known else None,
         valid=False,
         flags=(),
         allowed=plan.allow,

@@ -156,6 +156,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     Measured once a row; None in the other launches, whose hash must be the same, and where the
     output or its shape can't be compared at all.
     """
+    output_tolerance: float | None = None
+    """What ``output_error`` may be in fp32; None is the usual one."""
     valid: bool
     flags: tuple[str, ...]
     allowed: tuple[str, ...]

@@ -159,7 +159,10 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
 
 
 def _close(record: LaunchRecord) -> bool:
-    return record.output_error is not None and record.output_error <= TOLERANCE[record.precision]
+    allowed = TOLERANCE[record.precision]
+    if record.output_tolerance is not None:
+        allowed = max(allowed, record.output_tolerance)
+    return record.output_error is not None and record.output_error <= allowed
 
 
 def _stolen_share(finished: Sequence[LaunchRecord]) -> float:

@@ -36,12 +36,18 @@ def convert(source: Path, into: Path) -> None:
 
 
 def run(
-    model: Path, samples: Sequence[Arrays], outputs: Sequence[TensorSpec], scratch: Path
+    model: Path,
+    samples: Sequence[Arrays],
+    outputs: Sequence[TensorSpec],
+    scratch: Path,
+    *,
+    as_timed: bool = False,
 ) -> list[list[Array]]:
     """Run ``model`` in fp32 on one thread; return outputs ``[sample][output]``.
 
-    ``scratch`` is a folder for the arrays on their way. Raises ConversionError if MNN can't load
-    or run the file.
+    Without Winograd's larger tiles, which trade digits for speed, unless ``as_timed``. ``scratch``
+    is a folder for the arrays on their way. Raises ConversionError if MNN can't load or run the
+    file.
     """
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
     arrays: dict[str, Any] = {
@@ -52,7 +58,7 @@ def run(
     np.savez(sent, allow_pickle=False, **arrays)
     received.unlink(missing_ok=True)
     names = [spec.name for spec in outputs]
-    completed = _start("run", str(model), str(sent), str(received), *names)
+    completed = _start("time" if as_timed else "run", str(model), str(sent), str(received), *names)
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",

@@ -13,6 +13,15 @@ Array = npt.NDArray[np.generic]
 TOLERANCE = 1e-4
 """Largest difference allowed in fp32, as a share of the reference outputs' standard deviation."""
 
+MAP_TOLERANCE = 5e-3
+"""The same for outputs of three axes or more: heat maps, boxes, scores.
+
+A classifier's pooling averages the rounding of a whole map; here each of thousands of values shows
+its own, and the worst counts. On the paper's networks ONNX Runtime differs from PyTorch by up to
+3e-4 (pose) and 3.5e-3 (detection: its sums over maps of 208x208, in squeeze-and-excite, lose that
+much where an image is even, and 75 layers follow).
+"""
+
 MIN_SPREAD = 0.05
 """Below this the outputs hardly depend on the input, and their agreement proves nothing.
 
@@ -23,13 +32,17 @@ Our networks fresh from torch's initialisation have about 1e-6. At 0.05 the tole
 _TIE = 1e-6
 """Two largest values closer than this share of the deviation are one: float32 can't order them."""
 
+_TIE_IN_MAPS = MAP_TOLERANCE
+"""The same in maps, where equal places of an image give values that are equal but for rounding."""
+
 
 class ParityReport(msgspec.Struct, frozen=True):
     """How far one stage's outputs are from the reference's, the worst over inputs and outputs.
 
     ``max_abs_error`` is in the output's own unit; ``relative_error`` is that difference over the
-    standard deviation of the reference's output (over all inputs and elements); ``cosine`` is
-    between whole outputs; ``argmax_agreement`` is a share, 1.0 when every argmax agrees;
+    standard deviation of the reference's output (over all inputs and elements), and ``tolerance``
+    what it may be, both of the output nearest to its tolerance or furthest above it; ``cosine``
+    is between whole outputs; ``argmax_agreement`` is a share, 1.0 when every argmax agrees;
     ``samples`` counts the inputs. NaN or infinity on either side makes the errors infinite.
     """
 
@@ -38,11 +51,12 @@ class ParityReport(msgspec.Struct, frozen=True):
     cosine: float
     argmax_agreement: float
     samples: int
+    tolerance: float = TOLERANCE
 
     @property
     def passed(self) -> bool:
         """Whether the stage is equal to the reference for fp32."""
-        return self.relative_error <= TOLERANCE and self.argmax_agreement == 1.0
+        return self.relative_error <= self.tolerance and self.argmax_agreement == 1.0
 
 
 def compare(
@@ -54,6 +68,7 @@ def compare(
     or a shape differs, since such sides can't be the same function.
     """
     absolute = relative = 0.0
+    allowed = TOLERANCE
     cosine = 1.0
     agreed = total = 0
     for index in range(_count_outputs(reference, candidate)):
@@ -63,27 +78,41 @@ def compare(
             raise ValueError(
                 f"output {index} has shape {theirs.shape[1:]}, the reference {ours.shape[1:]}"
             )
+        limit, tie = tolerance(ours[0]), _TIE_IN_MAPS if _is_map(ours[0]) else _TIE
         ours, theirs = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
         if ours.shape[1] == 0:
             continue
         total += len(ours)
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
             absolute = relative = float("inf")
+            allowed = limit
             cosine = min(cosine, 0.0)
             continue
         difference = float(np.abs(ours - theirs).max())
         deviation = float(ours.std())
         absolute = max(absolute, difference)
-        relative = max(relative, _ratio(difference, deviation))
+        share = _ratio(difference, deviation)
+        if index == 0 or share / limit > relative / allowed:
+            relative, allowed = share, limit
         cosine = min(cosine, _least_cosine(ours, theirs))
-        agreed += _agreeing_argmaxes(ours, theirs, _TIE * deviation)
+        agreed += _agreeing_argmaxes(ours, theirs, tie * deviation)
     return ParityReport(
         max_abs_error=absolute,
         relative_error=relative,
         cosine=cosine,
         argmax_agreement=agreed / total if total else 1.0,
         samples=len(reference),
+        tolerance=allowed,
     )
+
+
+def tolerance(output: Array) -> float:
+    """Return the largest difference that ``output`` may have, as a share of its deviation."""
+    return MAP_TOLERANCE if _is_map(output) else TOLERANCE
+
+
+def _is_map(output: Array) -> bool:
+    return output.ndim > 2
 
 
 def spread(outputs: Sequence[Sequence[Array]]) -> float:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _ROUNDS = 2
 """Sets of probes that the statistics are taken from."""
 
+_PREDICTIONS = 0.375
+"""Of the variance-preserving scale, for a detector's predictions: sizes are exponentials of them,
+and boxes a thousand times as large as the image would leave nothing of the others' deviation.
+"""
+
 _MOST_GAIN = 1.0
 """Largest factor on a squeeze-and-excite's weights: more would amplify rounding as well."""
 
@@ -31,13 +36,15 @@ def initialise(module: torch.nn.Module, seed: int) -> None:
 
     Convolutions and linear layers: normal, with He et al.'s variance (ICCV 2015, Eq. 10).
     BatchNorm: scales in [0.5, 1.5] and shifts of deviation 0.2, so that no channel is as good as
-    another and a mix-up shows. What a bottleneck adds to its input has half of that scale, or
-    rounding would grow from block to block until it is as large as the tolerance.
+    another and a mix-up shows; PReLU's slopes in [0.1, 0.5] likewise. What a block adds to its
+    input has half of that scale, or rounding would grow from block to block until it is as large as
+    the tolerance.
     """
     import torch
     from torch import nn
 
-    from asymm_deploy.models.blocks import Bottleneck
+    from asymm_deploy.models.blocks import Block
+    from asymm_deploy.models.heads import Predictions
 
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -50,9 +57,14 @@ def initialise(module: torch.nn.Module, seed: int) -> None:
             elif isinstance(layer, nn.BatchNorm2d):
                 layer.weight.uniform_(0.5, 1.5, generator=generator)
                 layer.bias.normal_(0.0, 0.2, generator=generator)
+            elif isinstance(layer, nn.PReLU):
+                layer.weight.uniform_(0.1, 0.5, generator=generator)
         for block in module.modules():
-            if isinstance(block, Bottleneck):
-                block.project.bn.weight.mul_(0.5)
+            if isinstance(block, Block):
+                for norm in block.last_norms():
+                    norm.weight.mul_(0.5)
+            elif isinstance(block, Predictions):
+                block.predict.weight.mul_(_PREDICTIONS)
 
 
 def lacks_statistics(module: torch.nn.Module) -> bool:

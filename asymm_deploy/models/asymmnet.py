@@ -1,15 +1,15 @@
-"""AsymmNet and its two relatives on the same skeleton: Tables 3 and 4 of the AsymmNet paper.
+"""AsymmNet and its relatives on the same skeleton: Tables 3 and 4 of the AsymmNet paper.
 
-Pruned (Figure 2b) and MBV3 (Figure 2a) differ from AsymmNet (Figure 2c) in their block only.
+Pruned (Figure 2b), MBV3 (Figure 2a) and the other blocks of Figure 1 differ from AsymmNet
+(Figure 2c) in their block only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.spec import NetSpec, Row, Scale
+from asymm_deploy.models.spec import NetSpec, OnSkeleton, Row, Scale
 
 # The paper's columns are k, p, c and s. It omits squeeze-and-excitation and the activation and
 # says that they are MobileNetV3's (arXiv:1905.02244, Tables 1 and 2); they are filled in here.
@@ -94,7 +94,7 @@ def asymmnet_spec(scale: Scale, percent: int, rate: int = DEFAULT_RATE) -> NetSp
     Raises UsageError if no block expands at that rate but would at a smaller one.
     """
     suffix = "" if rate == DEFAULT_RATE else f"_r{rate}"
-    spec = _on_skeleton("asymmnet", scale, percent, rate, suffix)
+    spec = skeleton_spec("asymmnet", scale, percent, rate, suffix)
     largest = _largest_rate(spec)
     if rate > largest:
         raise UsageError(
@@ -104,26 +104,14 @@ def asymmnet_spec(scale: Scale, percent: int, rate: int = DEFAULT_RATE) -> NetSp
     return spec
 
 
-def pruned_spec(scale: Scale, percent: int) -> NetSpec:
-    """Return the network of pruned blocks (Eq. 2) at a width of ``percent`` / 100."""
-    return _on_skeleton("pruned", scale, percent)
-
-
-def mbv3_spec(scale: Scale, percent: int) -> NetSpec:
-    """Return the network of inverted residual blocks at a width of ``percent`` / 100.
-
-    This is the paper's baseline: AsymmNet's skeleton and rounding, not MobileNetV3 as published.
-    """
-    return _on_skeleton("mbv3", scale, percent)
-
-
-def _on_skeleton(
-    family: Literal["asymmnet", "pruned", "mbv3"],
-    scale: Scale,
-    percent: int,
-    rate: int | None = None,
-    suffix: str = "",
+def skeleton_spec(
+    family: OnSkeleton, scale: Scale, percent: int, rate: int | None = None, suffix: str = ""
 ) -> NetSpec:
+    """Return the network of that family's blocks at a width of ``percent`` / 100.
+
+    ``mbv3`` is the paper's baseline, AsymmNet's skeleton and rounding with the inverted residual,
+    not MobileNetV3 as published. AsymmNet itself has a rate besides: ``asymmnet_spec``.
+    """
     skeleton = SKELETONS[scale]
     return NetSpec(
         name=f"{family}_{scale}_{percent:03}{suffix}",

@@ -1,26 +1,42 @@
-"""The blocks that the networks are stacked from: Figure 2 of the paper, and MobileNetV1's."""
+"""The blocks that the networks are stacked from: Figure 2 of the paper, and MobileNetV1's.
+
+Those of Figure 1 that the paper only refers to are in ``drop_ins.py``.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, cat, nn
 
 from asymm_deploy.models.asymmnet import expands
 from asymm_deploy.models.spec import Act, Row
 
-# torch's own modules, because the ONNX exporter writes each of them as a single operator.
-_ACTIVATIONS: dict[Act, type[nn.Module]] = {
-    "RE": nn.ReLU,
-    "HS": nn.Hardswish,
-    "R6": nn.ReLU6,
+LEAKY_SLOPE = 0.1
+"""Darknet's, which YOLOv3 comes from."""
+
+# By the number of channels. These are torch's own modules, because the ONNX exporter writes each of
+# them as a single operator.
+_ACTIVATIONS: dict[Act, Callable[[int], nn.Module]] = {
+    "RE": lambda _: nn.ReLU(),
+    "HS": lambda _: nn.Hardswish(),
+    "R6": lambda _: nn.ReLU6(),
+    "PR": nn.PReLU,
+    "LR": lambda _: nn.LeakyReLU(LEAKY_SLOPE),
 }
+
+
+def activation(act: Act, channels: int) -> nn.Module:
+    """Return the module of an activation; (N, channels, H, W) keeps its shape."""
+    return _ACTIVATIONS[act](channels)
 
 
 class ConvBNAct(nn.Sequential):
     """Convolution, BatchNorm and, unless ``act`` is None, an activation.
 
-    (N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), for odd ``kernel``.
+    (N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), for odd ``kernel``; unless
+    ``padded``, H and W are ``kernel`` - 1 less than that at the start.
     """
 
     def __init__(
@@ -31,15 +47,17 @@ class ConvBNAct(nn.Sequential):
         kernel: int = 1,
         stride: int = 1,
         groups: int = 1,
+        padded: bool = True,
         act: Act | None,
     ) -> None:
         super().__init__()
+        padding = kernel // 2 if padded else 0
         self.conv = nn.Conv2d(
-            channels, out, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+            channels, out, kernel, stride, padding=padding, groups=groups, bias=False
         )
         self.bn = nn.BatchNorm2d(out)
         if act is not None:
-            self.act = _ACTIVATIONS[act]()
+            self.act = activation(act, out)
 
 
 class ConvAct(nn.Sequential):
@@ -51,7 +69,7 @@ class ConvAct(nn.Sequential):
     def __init__(self, channels: int, out: int, *, act: Act) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out, 1, bias=False)
-        self.act = _ACTIVATIONS[act]()
+        self.act = activation(act, out)
 
 
 class SqueezeExcite(nn.Module):
@@ -72,7 +90,15 @@ class SqueezeExcite(nn.Module):
         return x * gate
 
 
-class Bottleneck(nn.Module, ABC):
+class Block(nn.Module, ABC):
+    """A block of a network, which may add something to its input."""
+
+    @abstractmethod
+    def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
+        """Return those whose outputs are added to the input; they scale what is added."""
+
+
+class Bottleneck(Block):
     """What the three bottlenecks of Figure 2 share: Y = X + PW(DW(widened X)).
 
     (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)). X is added only where
@@ -89,6 +115,10 @@ class Bottleneck(nn.Module, ABC):
         self.se = SqueezeExcite(widened) if row.se else None
         self.project = ConvBNAct(widened, row.out, act=None)
         self.residual = row.stride == 1 and channels == row.out
+
+    def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
+        """Return the projection's."""
+        return (self.project.bn,)
 
     @abstractmethod
     def widen(self, x: Tensor, made: Tensor) -> Tensor:

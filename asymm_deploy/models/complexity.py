@@ -177,6 +177,7 @@ _COSTS: dict[Any, Callable[[Sequence[Any], Tensor], _Cost]] = {
 # torch itself tags as element-wise or as a reduction, and views.
 _FREE = {
     _aten._log_softmax,
+    _aten._prelu_kernel,
     _aten._softmax,
     _aten._to_copy,
     _aten._unsafe_view,

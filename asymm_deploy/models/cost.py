@@ -102,6 +102,16 @@ def least_multiplications(complexity: Complexity) -> int:
     return sum(_least(layer) for layer in complexity.layers)
 
 
+def may_use_winograd(layer: LayerCost) -> bool:
+    """Whether engines compute the layer in tiles, with fewer multiplications and fewer digits."""
+    return (
+        layer.operator == "conv2d"
+        and layer.kind == "vanilla"
+        and max(layer.kernel) > 1
+        and set(layer.stride) | set(layer.dilation) == {1}
+    )
+
+
 def _least(layer: LayerCost) -> int:
     least = layer.madds
     if layer.kind in ("vanilla", "depthwise") and not layer.operator.startswith("conv_transpose"):

@@ -1,29 +1,41 @@
-"""Names of networks: ``asymmnet_large_100`` and its like, from text to NetSpec, without torch."""
+"""Names of networks: ``asymmnet_large_100_pose`` and its like, from text to NetSpec; no torch."""
 
 from __future__ import annotations
 
 import re
-from typing import cast
+from dataclasses import dataclass
+from typing import cast, get_args
 
 from rapidfuzz import process
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, mbv3_spec, pruned_spec
+from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
+from asymm_deploy.models.mobilefacenet import mobilefacenet_spec
 from asymm_deploy.models.mobilenetv1 import mobilenetv1_spec
 from asymm_deploy.models.mobilenetv2 import mobilenetv2_spec
-from asymm_deploy.models.spec import NetSpec, Scale
+from asymm_deploy.models.resnet import resnet50_v1b_spec
+from asymm_deploy.models.spec import NetSpec, OnSkeleton, Scale
+from asymm_deploy.models.tapping import for_task
+from asymm_deploy.models.tasks import SIDES, Task
 
 _LONGEST_NAME = 64  # no network needs more, and no message should repeat a novel
 
+FAMILIES: tuple[OnSkeleton, ...] = get_args(OnSkeleton)
+_FIXED = {"mobilefacenet": mobilefacenet_spec, "resnet50_v1b": resnet50_v1b_spec}
+
 # Loose in the numbers, so that a wrong one gets an answer of its own.
 _NAME = re.compile(
-    r"(?:(?P<family>asymmnet|pruned|mbv3)_(?P<scale>large|small)|(?P<plain>mobilenetv[12]))"
-    r"_(?P<width>[^_]*)(?:_r(?P<rate>[^_]*))?"
+    rf"(?:(?:(?P<family>{'|'.join(FAMILIES)})_(?P<scale>large|small)|(?P<plain>mobilenetv[12]))"
+    rf"_(?P<width>[^_]*)(?:_r(?P<rate>[^_]*))?|(?P<fixed>{'|'.join(_FIXED)}))"
+    rf"(?:_(?P<task>{'|'.join(SIDES)}))?"
 )
 
 _TABLE5_PERCENTS = (35, 50, 75, 100, 125)
 
 # Names in the row order of the paper's tables.
+_BACKBONES = tuple(
+    f"{family}_{scale}_100" for scale in ("small", "large") for family in ("asymmnet", "mbv3")
+)
 TABLES: dict[int, tuple[str, ...]] = {
     1: ("mobilenetv1_100", "mobilenetv2_100", "mbv3_large_100"),
     3: ("asymmnet_large_100",),
@@ -39,14 +51,44 @@ TABLES: dict[int, tuple[str, ...]] = {
         for scale in ("large", "small")
         for suffix in ("_r0", "", "_r2")
     ),
+    7: (*(f"{backbone}_face" for backbone in _BACKBONES), "mobilefacenet"),
+    8: (*(f"{backbone}_action" for backbone in _BACKBONES), "resnet50_v1b_action"),
+    9: tuple(f"{backbone}_pose" for backbone in _BACKBONES),
+    10: (*(f"{backbone}_yolo3" for backbone in _BACKBONES), "mobilenetv1_100_yolo3"),
+}
+
+# fmt: off
+BLOCKS: tuple[OnSkeleton, ...] = (
+    "bottleneck", "mbv3", "sandglass", "shuffle", "ghost", "asymmnet", "pruned",
+)
+# fmt: on
+"""Of Figure 1, (a) to (f), and of Figure 2(b)."""
+
+# Names in the order of the paper's figures: the same skeleton with each block.
+FIGURES: dict[int, tuple[str, ...]] = {
+    1: tuple(f"{block}_{scale}_100" for scale in ("large", "small") for block in BLOCKS)
 }
 
 
-def table(number: int) -> tuple[str, ...]:
-    """Return the networks of the paper's table ``number``, in its row order.
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the paper, by its number."""
 
-    Raises UsageError for a table whose networks we don't have.
+    number: int
+
+
+def listed(which: int | Figure) -> tuple[str, ...]:
+    """Return the networks of a table of the paper, by number, or of a figure, in its order.
+
+    Raises UsageError for one whose networks we don't have.
     """
+    if isinstance(which, Figure):
+        return figure(which.number)
+    return table(which)
+
+
+def table(number: int) -> tuple[str, ...]:
+    """Return the networks of the paper's table ``number``; UsageError if we have none of it."""
     if number not in TABLES:
         raise UsageError(
             f"no networks for Table {number}", f"tables: {', '.join(map(str, TABLES))}"
@@ -54,35 +96,51 @@ def table(number: int) -> tuple[str, ...]:
     return TABLES[number]
 
 
+def figure(number: int) -> tuple[str, ...]:
+    """Return the networks of the paper's figure ``number``; UsageError if we have none of it."""
+    if number not in FIGURES:
+        raise UsageError(
+            f"no networks for Figure {number}", f"figures: {', '.join(map(str, FIGURES))}"
+        )
+    return FIGURES[number]
+
+
 def known() -> tuple[str, ...]:
-    """Return every network of the paper's tables once; other widths and rates build as well."""
-    return tuple(dict.fromkeys(name for number in (5, 6, 1) for name in TABLES[number]))
+    """Return every network of the paper once; other widths, rates and tasks build as well."""
+    tables = (name for number in (5, 6, 1, 7, 8, 9, 10) for name in TABLES[number])
+    return tuple(dict.fromkeys((*tables, *FIGURES[1])))
 
 
 def parse(name: str) -> NetSpec:
     """Return the network called ``name``; ``parse(name).name`` is its canonical spelling.
 
-    The grammar is ``{asymmnet|pruned|mbv3}_{large|small}_{width x 100}[_r{rate}]``, or
-    ``{mobilenetv1|mobilenetv2}_{width x 100}``; the width has three digits or more, and the
-    rate (asymmnet only) is 1 unless given. Raises UsageError, with the nearest names, for
-    anything else.
+    The grammar is ``{block}_{large|small}_{width x 100}[_r{rate}][_{task}]`` with the blocks of
+    ``FAMILIES``, ``{mobilenetv1|mobilenetv2}_{width x 100}[_{task}]``, ``mobilefacenet``, or
+    ``resnet50_v1b[_{task}]``. The width has three digits or more, the rate (asymmnet only) is 1
+    unless given, and the task is face, action, pose or yolo3; without one it is a classifier of
+    ImageNet's 1000 classes. Raises UsageError, with the nearest names, for anything else.
     """
     match = _NAME.fullmatch(name) if len(name) <= _LONGEST_NAME else None
     if match is None:
         raise _unknown(name)
+    backbone = _FIXED[match["fixed"]]() if match["fixed"] else _classifier(name, match)
+    return for_task(backbone, cast(Task, match["task"])) if match["task"] else backbone
+
+
+def _classifier(name: str, match: re.Match[str]) -> NetSpec:
     percent = _percent(name, match["width"])
     if match["rate"] is not None and match["family"] != "asymmnet":
         network = match["family"] or match["plain"]
         raise UsageError(
             f"{network} has no asymmetry rate, but {name!r} gives one",
-            f"use {name.removesuffix('_r' + match['rate'])}, or asymmnet with that rate",
+            f"use {name.replace('_r' + match['rate'], '', 1)}, or asymmnet with that rate",
         )
     if match["plain"]:
         return (mobilenetv1_spec if match["plain"] == "mobilenetv1" else mobilenetv2_spec)(percent)
     scale = cast(Scale, match["scale"])
     if match["family"] == "asymmnet":
         return asymmnet_spec(scale, percent, _rate(name, match["rate"]))
-    return (pruned_spec if match["family"] == "pruned" else mbv3_spec)(scale, percent)
+    return skeleton_spec(cast(OnSkeleton, match["family"]), scale, percent)
 
 
 def _percent(name: str, text: str) -> int:

@@ -19,6 +19,25 @@ def flags_cell(row: RowSummary | None) -> str | None:
     return ", ".join(f"{name} (allowed)" if name in row.allowed else name for name in row.flags)
 
 
+def untimed(measured: Sequence[RowSummary], models: int) -> list[str]:
+    """Return how many of a table's ``models`` have no row; nothing where all have one."""
+    missing = models - len(measured)
+    return [f"{missing} of {models} models have not been timed."] if missing else []
+
+
+def ratio(row: RowSummary | None, base: RowSummary | None) -> float | None:
+    """Return the ratio of two rows' latencies.
+
+    None where a valid row has a base that is not: the ratio would look as good as the row, while
+    half of it is a number that nobody vouches for.
+    """
+    if row is None or base is None or not row.latency_mean_ms or not base.latency_mean_ms:
+        return None
+    if row.valid and not base.valid:
+        return None
+    return row.latency_mean_ms / base.latency_mean_ms
+
+
 def footnotes(rows: Sequence[RowSummary]) -> list[str]:
     """Return why rows failed, and the meaning of every flag that occurs in ``rows``."""
     reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]

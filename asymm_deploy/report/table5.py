@@ -8,7 +8,7 @@ from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models import names
 from asymm_deploy.report import paper, remarks
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.table import Cell, Column, Table
+from asymm_deploy.report.table import Column, Table
 
 # A contract that other programs read: add to it at the end, never rename.
 COLUMNS = (
@@ -53,7 +53,7 @@ def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]])
             None,  # we have not measured accuracy
             *(count / 1e6 for count in counts(model)),
             by_model[model].latency_mean_ms if model in by_model else None,
-            _ratio(by_model.get(model), by_model.get(_baseline(model))),
+            remarks.ratio(by_model.get(model), by_model.get(_baseline(model))),
             p["top1_percent"],
             p["madds_m"],
             p["params_m"],
@@ -79,18 +79,8 @@ def _baseline(model: str) -> str:
     return f"mbv3_{scale}_{width}"
 
 
-def _ratio(row: RowSummary | None, base: RowSummary | None) -> Cell:
-    if row is None or base is None or not row.latency_mean_ms or not base.latency_mean_ms:
-        return None
-    if row.valid and not base.valid:
-        return None
-    return row.latency_mean_ms / base.latency_mean_ms
-
-
 def _footnotes(measured: Sequence[RowSummary], of: int) -> list[str]:
-    notes = []
-    if len(measured) < of:
-        notes.append(f"{of - len(measured)} of {of} models have not been timed.")
+    notes = remarks.untimed(measured, of)
     bases = {row.model for row in measured if not row.valid}
     without = [row.model for row in measured if row.valid and _baseline(row.model) in bases]
     if without:

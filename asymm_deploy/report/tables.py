@@ -1,29 +1,34 @@
-"""A results folder and a table's number -> the table."""
+"""A results folder and which table or figure of the paper -> the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import write_whole
 from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
+from asymm_deploy.models.names import Figure
 from asymm_deploy.report import latency, specification
+from asymm_deploy.report.beside import LAYOUTS, beside
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.choose import Choice, fitting, one_setting
+from asymm_deploy.report.figure1 import figure1
 from asymm_deploy.report.read import rows_in
 from asymm_deploy.report.table import Format, Table, render, to_csv
 from asymm_deploy.report.table1 import table1
 from asymm_deploy.report.table5 import table5
-from asymm_deploy.report.table6 import table6
 
 __all__ = [
     "COUNTS_ALONE",
     "LATENCY_CSV",
     "NUMBERS",
+    "Which",
+    "file_name",
     "report",
     "rows_in",
     "table",
@@ -33,44 +38,47 @@ __all__ = [
 
 COUNTS_ALONE = (1, 3, 4)
 """Tables without latencies, which need no results."""
-NUMBERS = (*COUNTS_ALONE, 5, 6)
+NUMBERS = (*COUNTS_ALONE, 5, *LAYOUTS)
 LATENCY_CSV = "latency.csv"
 
+Which: TypeAlias = int | Figure | None
+"""A table of the paper, a figure, or None: all latencies."""
 
-def table(number: int | None, rows: Sequence[RowSummary], choice: Choice) -> Table:
-    """Return the paper's table ``number`` with ours beside it, or for None the latencies.
+
+def table(which: Which, rows: Sequence[RowSummary], choice: Choice) -> Table:
+    """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
 
     Raises UsageError for a table that there is not, for a choice that fits no row, and where
-    Table 5 or 6 would mix rows of several devices, engines, precisions or numbers of threads.
+    one column would mix rows of several devices, engines, precisions or numbers of threads.
     """
-    if number is None:
+    if which is None:
         chosen = fitting(rows, choice)
         return latency.short(chosen, caption(chosen))
+    if isinstance(which, Figure):
+        own = _own(names.figure(which.number), rows, choice)
+        return figure1(own, _counts(own))
+    number = which
     if number not in NUMBERS:
         raise UsageError(
             f"there is no table {number} to report", f"tables: {', '.join(map(str, NUMBERS))}"
         )
     if number in COUNTS_ALONE:
         return _of_counts(number)
-    shapes = {name: names.parse(name).input_shape for name in names.table(number)}
-    # A row of another resolution has the same name, and is none of the paper's.
-    own = one_setting(
-        [
-            row
-            for row in fitting(rows, choice)
-            if row.model in shapes and row.input_shape in (None, shapes[row.model])
-        ]
-    )
-    return (table5 if number == 5 else table6)(own, _counts(own))
+    own = _own(names.table(number), rows, choice)
+    return table5(own, _counts(own)) if number == 5 else beside(number, own, _counts(own))
 
 
-def report(
-    number: int | None, rows: Sequence[RowSummary], choice: Choice, output_format: Format
-) -> str:
-    """Return a table as text; without a number as CSV it is latency.csv, with all its columns."""
-    if number is None and output_format == "csv":
+def file_name(which: int | Figure, suffix: str = "") -> str:
+    """Return ``table5.csv`` or ``figure1.csv``, the suffix before the ending."""
+    stem = f"figure{which.number}" if isinstance(which, Figure) else f"table{which}"
+    return f"{stem}{suffix}.csv"
+
+
+def report(which: Which, rows: Sequence[RowSummary], choice: Choice, output_format: Format) -> str:
+    """Return a table as text; for None, as CSV it is latency.csv, with all its columns."""
+    if which is None and output_format == "csv":
         return to_csv(latency.full(fitting(rows, choice)))
-    return render(table(number, rows, choice), output_format)
+    return render(table(which, rows, choice), output_format)
 
 
 def write_latency(results: Path) -> Path:
@@ -88,6 +96,19 @@ def write(target: Path, text: str) -> None:
         raise UsageError(
             f"can't write {target}: {error.strerror or error}", "give another --out"
         ) from error
+
+
+def _own(models: Sequence[str], rows: Sequence[RowSummary], choice: Choice) -> list[RowSummary]:
+    """Return the rows of ``models`` that may stand in one column."""
+    shapes = {name: names.parse(name).input_shape for name in models}
+    # A row of another resolution has the same name, and is none of the paper's.
+    return one_setting(
+        [
+            row
+            for row in fitting(rows, choice)
+            if row.model in shapes and row.input_shape in (None, shapes[row.model])
+        ]
+    )
 
 
 def _of_counts(number: int) -> Table:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asymm_deploy.export.parity import TOLERANCE, Array, compare, spread
+from asymm_deploy.export.parity import MAP_TOLERANCE, TOLERANCE, Array, compare, spread
 
 RNG = np.random.default_rng(0)
 REFERENCE = [[RNG.standard_normal((1, 50)).astype(np.float32)] for _ in range(8)]
@@ -89,3 +89,37 @@ def test_spread_is_zero_without_and_large_with_dependence_on_the_input() -> None
     assert spread(hardly) == pytest.approx(0.01, rel=0.3)
     anchors: list[list[Array]] = [[a[0], np.ones(3)] for a in REFERENCE]
     assert spread(anchors) == spread(REFERENCE)
+
+
+def maps(by: float) -> list[list[Array]]:
+    """The reference as maps of 5 x 10, with one number moved by ``by`` deviations."""
+    return [[sample[0].reshape(1, 5, 10)] for sample in moved(by)]
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.9, True), (1.1, False)])
+def test_a_map_has_a_tolerance_of_its_own(share: float, passes: bool) -> None:
+    report = compare(maps(0.0), maps(share * MAP_TOLERANCE))
+
+    assert report.tolerance == MAP_TOLERANCE
+    assert report.passed is passes
+
+
+def test_the_argmax_of_a_map_may_be_any_value_within_the_tolerance() -> None:
+    ours = [[np.array([[[1.0, 1.0 - 1e-3, -1.0]]])]] * 8
+    theirs = [[np.array([[[1.0 - 1e-3, 1.0, -1.0]]])]] * 8
+    assert compare(ours, theirs).passed
+    flat = [[[a[0].reshape(1, 3)] for a in side] for side in (ours, theirs)]
+    assert not compare(*flat).passed
+
+
+def test_the_report_is_of_the_output_that_is_furthest_above_its_tolerance() -> None:
+    logits, both = REFERENCE, maps(0.0)
+    ours = [[a[0], b[0]] for a, b in zip(logits, both, strict=True)]
+    theirs = [[a[0], b[0]] for a, b in zip(moved(2e-4), maps(1e-3), strict=True)]
+    report = compare(ours, theirs)
+
+    assert report.tolerance == TOLERANCE  # 2 times its own, where the map is at a fifth
+    assert report.relative_error == pytest.approx(2e-4, rel=1e-3)
+    assert not report.passed
+    swapped = compare([a[::-1] for a in ours], [b[::-1] for b in theirs])
+    assert swapped == report

@@ -61,6 +61,10 @@ def activated(x: Tensor, act: Act | None) -> Tensor:
             return torch.where(x > 6, 6.0, torch.where(x > 0, x, 0.0))
         case "HS":
             return x * torch.where(x > 3, 1.0, torch.where(x < -3, 0.0, (x + 3) / 6))
+        case "LR":
+            return torch.where(x > 0, x, 0.1 * x)
+        case "PR":  # as it is initialised
+            return torch.where(x > 0, x, 0.25 * x)
         case None:
             return x
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from asymm_deploy.models.complexity import count_spec
@@ -11,6 +14,7 @@ from asymm_deploy.models.cost import (
     LayerCost,
     convolution_kind,
     least_multiplications,
+    may_use_winograd,
 )
 from asymm_deploy.models.names import parse
 
@@ -102,3 +106,33 @@ def test_one_filter_channel_makes_a_convolution_depthwise() -> None:
     assert convolution_kind((1, 1), groups=8, in_channels=8) == "depthwise"
     assert convolution_kind((3, 3), groups=1, in_channels=1) == "vanilla"
     assert convolution_kind((1, 1), groups=1, in_channels=1) == "pointwise"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"kernel": (5, 5)}, True),
+        ({"kernel": (1, 1), "kind": "pointwise"}, False),
+        ({"kind": "depthwise", "groups": 8}, False),
+        ({"stride": (2, 2)}, False),
+        ({"dilation": (2, 2)}, False),
+        ({"operator": "conv_transpose2d"}, False),
+        ({"operator": "linear", "kind": "classifier", "kernel": (), "stride": ()}, False),
+    ],
+)
+def test_winograds_tiles_are_for_plain_convolutions_alone(
+    changes: dict[str, Any], expected: bool
+) -> None:
+    conv = LayerCost(
+        name="conv",
+        operator="conv2d",
+        kind="vanilla",
+        output_shape=(1, 8, 16, 16),
+        madds=1,
+        params=1,
+        kernel=(3, 3),
+        stride=(1, 1),
+        dilation=(1, 1),
+    )
+    assert may_use_winograd(dataclasses.replace(conv, **changes)) is expected

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.names import known, parse, table
+from asymm_deploy.models.names import FAMILIES, TABLES, figure, known, parse, table
 from asymm_deploy.models.spec import at_resolution
 
 percents = st.integers(min_value=1, max_value=5000)
 on_skeleton = st.builds(
     lambda family, scale, percent: f"{family}_{scale}_{percent:03}",
-    st.sampled_from(["asymmnet", "pruned", "mbv3"]),
+    st.sampled_from(FAMILIES),
     st.sampled_from(["large", "small"]),
     percents,
 )
@@ -25,21 +25,27 @@ plain = st.builds(
     st.sampled_from(["mobilenetv1", "mobilenetv2"]),
     percents,
 )
+of_tasks = st.builds(
+    lambda backbone, task: f"{backbone}_{task}",
+    on_skeleton | plain | st.just("resnet50_v1b"),
+    st.sampled_from(["face", "action", "pose", "yolo3"]),
+)
 # Texts near the grammar find more than letters at random do.
 # fmt: off
 pieces = st.sampled_from([
     "asymmnet", "pruned", "mbv3", "mobilenetv1", "_", "large", "small", "100", "035", "_r", "0",
     "1", "-1", "+", ".", "/", "..", "٣", "0x1", "1e2", " ", "\n", "\0", "r",
+    "ghost", "mobilefacenet", "resnet50_v1b", "_face", "_pose", "_yolo3", "_action",
 ])
 # fmt: on
 
 
-@given(on_skeleton | plain)
+@given(on_skeleton | plain | of_tasks)
 def test_a_canonical_name_is_parsed_to_itself(name: str) -> None:
     assert parse(name).name == name
 
 
-@given(on_skeleton | plain)
+@given(on_skeleton | plain | of_tasks)
 def test_parsing_twice_gives_equal_networks(name: str) -> None:
     assert parse(parse(name).name) == parse(name)
 
@@ -127,7 +133,8 @@ def test_a_rate_that_leaves_no_block_expanding_is_refused_with_the_largest_that_
 
 def test_tables_have_the_papers_rows() -> None:
     assert [len(table(number)) for number in (1, 3, 4, 5, 6)] == [3, 1, 1, 30, 6]
-    assert set(table(1) + table(3) + table(4) + table(5) + table(6)) == set(known())
+    listed = {name for number in TABLES for name in table(number)} | set(figure(1))
+    assert listed == set(known())
 
     with pytest.raises(UsageError, match="Table 2"):
         table(2)

@@ -1,15 +1,13 @@
-"""Tables 1, 3, 4 and 6: the networks as built, beside the paper's figures."""
+"""Tables 1, 3 and 4: the networks as built, beside the paper's figures."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from functools import cache
 
 import pytest
 
-from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.names import parse
@@ -18,7 +16,6 @@ from asymm_deploy.report.built import built_rows
 from asymm_deploy.report.specification import table3, table4
 from asymm_deploy.report.table import Table, to_csv, to_markdown
 from asymm_deploy.report.table1 import table1
-from asymm_deploy.report.table6 import table6
 
 
 @cache
@@ -100,25 +97,3 @@ def test_p_is_what_the_spec_says_whatever_the_rate(model: str) -> None:
         expands = row.expanded > max(given, (spec.rate or 0) * given)
         assert block.expanded == (row.expanded if expands else given)
         assert (block.kernel, block.out, block.stride) == (row.kernel, row.out, row.stride)
-
-
-def test_table_6_counts_beside_the_papers_and_labels_its_accuracy() -> None:
-    for ours, p in zip(read(table6([], counts)), paper.table(6), strict=True):
-        assert (ours["scale"], ours["asymmetry_rate"]) == (p["scale"], p["asymmetry_rate"])
-        assert f"{float(ours['madds_m']):.1f}" == p["madds_m"] == ours["paper_madds_m"]
-        assert ours["paper_top1_percent"] == p["top1_percent"]
-        assert (ours["latency_ms"], ours["valid"]) == ("", "")
-        assert "top1_percent" not in ours
-
-
-def test_table_6_has_the_latency_of_what_was_timed(row: Callable[..., RowSummary]) -> None:
-    rows = [row("asymmnet_small_100_r2", 3.0), row("asymmnet_large_100", 9.0, flags=("hot",))]
-    table = table6(rows, counts)
-
-    timed = {
-        (line["scale"], line["asymmetry_rate"]): (line["latency_ms"], line["valid"])
-        for line in read(table)
-        if line["valid"]
-    }
-    assert timed == {("Small", "2"): ("3.0", "true"), ("Large", "1"): ("9.0", "false")}
-    assert "- hot: the device was too warm." in to_markdown(table)

@@ -14,6 +14,7 @@ import pytest
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models.names import Figure
 from asymm_deploy.report import tables
 from asymm_deploy.report.choose import Choice
 from asymm_deploy.report.table import Format
@@ -24,10 +25,10 @@ Results = Callable[[Sequence[LaunchRecord]], Path]
 ANY = Choice()
 
 
-@pytest.mark.parametrize("number", [None, 1, 3, 4, 5, 6])
+@pytest.mark.parametrize("number", [None, *tables.NUMBERS, Figure(1)])
 @pytest.mark.parametrize("output_format", ["csv", "markdown", "html"])
 def test_every_table_is_there_in_every_format(
-    number: int | None,
+    number: tables.Which,
     output_format: Format,
     table5_launches: list[LaunchRecord],
     results: Results,
@@ -45,8 +46,10 @@ def test_every_table_is_there_in_every_format(
 
 def test_a_table_that_there_is_not_is_an_error_that_lists_those_that_are() -> None:
     with pytest.raises(UsageError) as error:
-        tables.report(7, [], ANY, "csv")
-    assert error.value.hint == "tables: 1, 3, 4, 5, 6"
+        tables.report(2, [], ANY, "csv")
+    assert error.value.hint == "tables: 1, 3, 4, 5, 6, 7, 8, 9, 10"
+    with pytest.raises(UsageError, match="Figure 2"):
+        tables.report(Figure(2), [], ANY, "csv")
 
 
 @pytest.mark.parametrize("number", [5, 6])

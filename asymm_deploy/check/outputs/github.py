@@ -14,7 +14,13 @@ _MOST = 10
 """GitHub shows that many of a level for a step (its limits for annotations)."""
 
 
-def commands(report: Report, environ: Mapping[str, str]) -> list[str]:
+class Command(str):
+    """A line that GitHub's runner is to obey; no other text that we print may be one."""
+
+    __slots__ = ()
+
+
+def commands(report: Report, environ: Mapping[str, str]) -> list[Command]:
     """Return a line for each change that needs eyes, the gravest first; none outside of GitHub.
 
     What ends the job is an error; what doesn't is a warning, or a notice where it was accepted.
@@ -61,8 +67,8 @@ def _message(change: Change) -> str:
     return "\n".join(lines)
 
 
-def _command(level: Level, title: str, message: str) -> str:
-    return f"::{level} title={_property(words.one_line(title))}::{_data(message)}"
+def _command(level: Level, title: str, message: str) -> Command:
+    return Command(f"::{level} title={_property(words.one_line(title))}::{_data(message)}")
 
 
 def _data(text: str) -> str:

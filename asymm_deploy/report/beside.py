@@ -1,0 +1,136 @@
+"""Tables 6 to 10: what each network costs here, beside the paper's figures for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.models import names
+from asymm_deploy.report import paper, remarks
+from asymm_deploy.report.caption import caption
+from asymm_deploy.report.table import Column, Table
+
+_MILLION = 1e6
+_BILLION = 1e9
+
+MADDS_M = Column("madds_m", "MAdds (M)", digits=1)
+MADDS_G = Column("madds_g", "MAdds (G)")
+PARAMS_M = Column("params_m", "params (M)")
+LATENCY_MS = Column("latency_ms", "latency (ms)")
+VALID = Column("valid", "valid", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One table of the paper: which of its columns say what a row is, and which are results."""
+
+    keys: tuple[Column, ...]
+    results: tuple[tuple[str, str], ...]
+    """The paper's columns, in its order: the name there, and the heading without "paper"."""
+    notes: tuple[str, ...]
+    madds: Column = MADDS_M
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """A contract that other programs read: add to it at the end, never rename."""
+        papers = (Column(f"paper_{name}", f"paper {heading}") for name, heading in self.results)
+        return (*self.keys, self.madds, PARAMS_M, LATENCY_MS, *papers, VALID)
+
+
+_BACKBONE = (Column("backbone", "backbone", "text", is_key=True),)
+_COUNTS = (("madds_m", "MAdds (M)"), ("params_m", "params (M)"))
+_UNDERCOUNTED = (
+    "The paper's tool took a k x k kernel as k weights: its params are too low, and most so where "
+    "3x3 convolutions dominate. Ours are the true count."
+)
+_LATENCIES = "The paper gives no latencies here."
+
+LAYOUTS: dict[int, Layout] = {
+    6: Layout(
+        keys=(
+            Column("scale", "scale", "text", is_key=True),
+            Column("asymmetry_rate", "rate r", is_key=True),
+        ),
+        results=(("top1_percent", "top-1 (%)"), *_COUNTS),
+        notes=("The paper's accuracies are on ImageNet; it gives no latencies here.",),
+    ),
+    7: Layout(
+        keys=_BACKBONE,
+        results=(
+            ("lfw_percent", "LFW (%)"),
+            ("calfw_percent", "CALFW (%)"),
+            ("cplfw_percent", "CPLFW (%)"),
+            ("agedb30_percent", "AgeDB-30 (%)"),
+            ("vggface2_percent", "VGGFace2 (%)"),
+            *_COUNTS,
+        ),
+        notes=("Faces of 112x112 to embeddings of 128 numbers.", _LATENCIES, _UNDERCOUNTED),
+    ),
+    8: Layout(
+        keys=_BACKBONE,
+        results=(("top1_percent", "top-1 (%)"), *_COUNTS),
+        notes=(
+            "One frame of 224x224; the paper's accuracy is on HMDB51, 51 classes.",
+            _LATENCIES,
+            _UNDERCOUNTED,
+        ),
+    ),
+    9: Layout(
+        keys=_BACKBONE,
+        results=(("ap", "AP (%)"), ("ap50", "AP50 (%)"), ("ap75", "AP75 (%)"), *_COUNTS),
+        notes=(
+            "17 heat maps of an image of 256x256: the paper's text says 256x192, but its MAdds "
+            "come out at 256x256 only.",
+            _LATENCIES,
+            _UNDERCOUNTED,
+        ),
+    ),
+    10: Layout(
+        keys=_BACKBONE,
+        results=(("map_percent", "mAP (%)"), ("madds_g", "MAdds (G)"), ("params_m", "params (M)")),
+        notes=(
+            "416x416, 20 classes, boxes decoded and without suppression. The paper's MAdds are "
+            "0.2 G below the count of what its text describes.",
+            _LATENCIES,
+            _UNDERCOUNTED,
+        ),
+        madds=MADDS_G,
+    ),
+}
+
+
+def beside(
+    number: int, rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
+) -> Table:
+    """Return Table ``number`` of the paper; latencies where ``rows``, of one setting, have them.
+
+    ``counts`` gives multiply-adds and parameters by a model's name. A latency is the mean over all
+    runs, as in Table 5.
+    """
+    layout = LAYOUTS[number]
+    by_model = {row.model: row for row in rows}
+    unit = _BILLION if layout.madds is MADDS_G else _MILLION
+    cells = []
+    for model, printed in zip(names.table(number), paper.table(number), strict=True):
+        madds, params = counts(model)
+        row = by_model.get(model)
+        cells.append(
+            (
+                *(printed[key.name] for key in layout.keys),
+                madds / unit,
+                params / _MILLION,
+                row.latency_mean_ms if row else None,
+                *(printed[name] for name, _ in layout.results),
+                row.valid if row else None,
+                remarks.flags_cell(row),
+            )
+        )
+    measured = [by_model[model] for model in names.table(number) if model in by_model]
+    return Table(
+        f"Table {number}",
+        (*layout.columns, remarks.FLAGS_COLUMN),
+        tuple(cells),
+        caption(measured),
+        (*layout.notes, *remarks.untimed(measured, len(cells)), *remarks.footnotes(measured)),
+    )
