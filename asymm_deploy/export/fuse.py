@@ -35,6 +35,7 @@ def rewrite(model: ir.Model) -> None:
         for node in list(graph):
             _hard_swish(graph, node)
     for node in list(graph):
+        _slopes_by_channel(graph, node)
         _activation_before_flatten(graph, node)
         _classifier_as_convolution(graph, node)
 
@@ -88,6 +89,20 @@ def _hard_swish(graph: ir.Graph, node: ir.Node) -> None:
         x = None if maker is None else _gated(maker, _relu6_of_plus_three)
     if x is not None:
         _replace(graph, node, [_node("HardSwish", [x], node, _shape(node.outputs[0]))])
+
+
+def _slopes_by_channel(graph: ir.Graph, node: ir.Node) -> None:
+    """PRelu(x, slopes of shape (C, 1, 1)) -> PRelu(x, slopes of shape (1, C, 1, 1)).
+
+    Both broadcast alike. torch writes the former, of which MNN's converter makes a comparison, a
+    selection and a product, each over the whole map.
+    """
+    if node.op_type != "PRelu":
+        return
+    maps, slopes = _shape(node.inputs[0]), _constant(node.inputs[1])
+    if maps is None or len(maps) != 4 or slopes is None or slopes.shape != (maps[1], 1, 1):
+        return
+    node.replace_input_with(1, _initializer(graph, node, "slopes", slopes[None]))
 
 
 def _activation_before_flatten(graph: ir.Graph, node: ir.Node) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -55,6 +57,40 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
 
 def operators(folder: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(folder / "model.onnx").graph.node)
+
+
+def mnn_operators(folder: Path) -> Counter[str]:
+    """What stands in the .mnn file; MNN prints as it loads, so in a process of its own."""
+    code = (
+        "import sys, json, MNN.expr as expr\n"
+        "found = expr.load_as_dict(sys.argv[1])\n"
+        "print(json.dumps([str(value.op_type) for value in found.values()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "model.mnn")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Counter(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("asymmnet_small_035_face", {"PReLU": 1}),
+        ("mobilefacenet", {"PReLU": 33, "Convolution": 33, "ConvolutionDepthwise": 17}),
+        ("asymmnet_small_035_pose", {"DepthToSpace": 3}),
+        ("asymmnet_small_035_yolo3", {"ReLU": 20, "Interp": 2}),  # a slope is ReLU's there
+    ],
+)
+def test_mnn_has_single_operators_for_them_too(
+    name: str, expected: dict[str, int], exported: MakeFolder
+) -> None:
+    found = mnn_operators(exported(name))
+
+    assert {kind: found[kind] for kind in expected} == expected
+    assert not {"Select", "LESS", "Gather", "GatherV2", "Shape", "Unpack"} & set(found)
 
 
 def told(folder: Path) -> Any:
