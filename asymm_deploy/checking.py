@@ -91,6 +91,8 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
     notes = _missing(request, *only)
     if not pairs:
         raise _nothing_in_both(request)
+    for pair in pairs:
+        folders.require_comparable(pair)
     device = _device(request)
     with store.opened(request.out, console.say) as runs:
         first = len(pairs) * LEAST_BLOCKS
@@ -103,14 +105,19 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
         for pair in pairs
         for change in static.counted(pair.model, pair.baseline, pair.candidate, policy.thresholds)
     ]
-    launches = {name: (x.baseline, x.candidate) for name, x in found.launches.items() if x.baseline}
+    launches = {
+        model: [(each.baseline, each.candidate) for each in series]
+        for model, series in found.launches.items()
+    }
     for metric in static.LAUNCH_METRICS:
         changes += static.from_launches(metric, launches, policy.thresholds)
     return Report(
         mode="live",
         device=found.bench.facts.device,
         circumstances=(
-            *_circumstances([r for arms in launches.values() for arm in arms for r in arm][:1]),
+            *_circumstances(
+                [r for series in launches.values() for arms in series for r in arms[1]][:1]
+            ),
             *_bounds(policy),
             f"blocks of 4 launches in random order, seed {policy.seed}, at most "
             f"{policy.max_blocks} blocks a model",
@@ -119,7 +126,7 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
         candidate=str(request.candidate),
         changes=_by_model([pair.model for pair in pairs], changes),
         discarded=found.discarded,
-        notes=(*notes, *_same_files(pairs)),
+        notes=(*notes, *found.notes, *_same_files(pairs), *teller.notes),
         started_at=started_at,
         inconclusive_fails=request.inconclusive_fails,
     )
@@ -147,6 +154,7 @@ def _recorded(request: Request, policy: Policy) -> Report:
             "Recorded at two different times, which is the weaker comparison: what changed between "
             "them besides the models counts as theirs. Give folders of exported models to compare "
             "live.",
+            "The size of the .mnn is not compared: results don't have it.",
             *found.notes,
             *notes,
         ),
@@ -234,10 +242,13 @@ class _Teller:
     def __init__(self, advance: console.Advance) -> None:
         self._advance = advance
         self._done = 0
+        self.notes: list[str] = []
+        """What belongs into the report, too."""
 
     def hear(self, event: live.Event) -> None:
         if isinstance(event, live.Resumed):
             console.say(f"{event.kept} launches were measured before and are kept (--fresh redoes)")
+            self.notes.append(f"{event.kept} launches are from an earlier run of this command.")
         elif isinstance(event, live.Spoilt):
             lost = event.discarded
             then = "it is done again" if event.redone else "that was the last time"

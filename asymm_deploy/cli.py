@@ -112,10 +112,11 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except OSError:  # said already; Python would try once more, and end with 120
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # said already; Python would try once more, and end with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
@@ -606,9 +607,31 @@ def check(
     write.prove(wanted)
     undecided_fails = inconclusive is PassOrFail.FAIL
     if history:
+        from asymm_deploy.check.history import judged
+
         if baseline is not None or candidate is not None:
             raise UsageError("--history compares no A and B", "give FILEs alone")
-        report = checking.crept(files or (), policy, inconclusive_fails=undecided_fails)
+        for option, value in {
+            "--device": device,
+            "--precision": precision,
+            "--threads": threads,
+            "--runner": runner,
+            "--sentinel": sentinel,
+            "--ignore-missing": ignore_missing or None,
+            "--fresh": fresh or None,
+        }.items():
+            if value is not None:
+                raise UsageError(
+                    f"{option} is not for --history", "leave it out, or choose among the FILEs"
+                )
+        with console.waiting("looking for new levels"):
+            report = judged(
+                files or (),
+                threshold_percent=policy.thresholds["latency"],
+                models=models or (),
+                allow=plan.allow,
+                inconclusive_fails=undecided_fails,
+            )
     elif files:
         raise UsageError(f"{files[0]} is given without --history", "name folders by --baseline")
     elif baseline is None or candidate is None:

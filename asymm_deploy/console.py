@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from asymm_deploy.check.outputs.github import Command
@@ -22,8 +22,9 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print lines that are our own words alone: help."""
-    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+    """Print lines that are our own words alone: help. What nobody can read ends no work."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def complain(error: DeployError) -> None:

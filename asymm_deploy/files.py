@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -25,7 +26,8 @@ def written_aside(target: Path) -> Iterator[Path]:
     The content is synced before the rename, so that a crash leaves the old file or the new one.
     On any exception the temporary file is removed and ``target`` stays as it was.
     """
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    prefix = f".{target.name[:40]}."  # with what is added it must not become too long
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=".part")
     os.close(handle)
     aside = Path(name)
     try:
@@ -39,9 +41,28 @@ def written_aside(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Write ``content`` so that ``target`` is never seen half-written."""
-    with written_aside(target) as aside:
+    """Write ``content`` so that ``target`` is never seen half-written.
+
+    A link stays one, and the file that it names is replaced. Devices and pipes are written to.
+    """
+    if is_special(target):
+        target.write_bytes(content)
+        return
+    with written_aside(followed(target)) as aside:
         aside.write_bytes(content)
+
+
+def is_special(path: Path) -> bool:
+    """Whether a device, a pipe or a folder is at ``path``: what no file may take the place of."""
+    return path.exists() and not path.is_file()
+
+
+def followed(path: Path) -> Path:
+    """Return where ``path`` leads; raise OSError where links lead in a circle."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
 
 
 def ensure_folder(path: Path, purpose: str) -> Path:

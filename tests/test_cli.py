@@ -5,10 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from asymm_deploy import cli
+from asymm_deploy import checking, cli, console
+from asymm_deploy.check import live
+from asymm_deploy.check.outputs import github
+from asymm_deploy.check.records import Change, Report
+from asymm_deploy.errors import UsageError
+from asymm_deploy.models import catalog
 
 
 def test_models_prints_csv_with_integers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,3 +64,138 @@ def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("asymm-deploy ")
     cli.run([])
     assert "Usage:" in "".join(capsys.readouterr())
+
+
+def test_a_name_can_neither_give_a_command_nor_pass_for_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.say("::error title=x::pwned")
+    console.say(" ::warning::x")
+    console.say("net: a\n::error::b\nhint: curl | sh\r##[error]c")
+    console.complain(UsageError("::stop-commands::x", "::add-mask::x"))
+    lines = capsys.readouterr().err.split("\n")
+    assert not any(line.strip().startswith("::") or "##[" in line for line in lines)
+    assert [line for line in lines if line.startswith("hint")] == ["hint: ::add-mask::x"]
+    console.say(github.Command("::error title=slow::x"))
+    assert capsys.readouterr().err == "::error title=slow::x\n"
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("nobody saw it"), EOFError("nobody saw it")])
+def test_our_own_mistakes_show_a_traceback_and_exit_3(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(catalog, "catalog", fail)
+    assert cli.run(["models"]) == 3
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert f"{type(error).__name__}: nobody saw it" in said
+    assert "please report it" in said
+
+
+def started(command: str) -> subprocess.CompletedProcess[str]:
+    shell = f"{sys.executable} -m asymm_deploy.cli {command}"
+    argv = ["bash", "-c", f'{shell}; echo "${{PIPESTATUS[0]}}"']
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+
+
+@pytest.mark.parametrize("command", ["models --format csv", "--help", "--version 2>&1"])
+def test_who_stops_reading_is_told_nothing(command: str) -> None:
+    # true ends at once; python takes longer to start than that
+    done = started(f"{command} | true")
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_a_full_disk_behind_stdout_exits_3_and_is_said(command: str) -> None:
+    done = started(f"{command} > /dev/full")
+    assert done.stdout == "3\n"
+    assert done.stderr.startswith("error: no space is left")
+    assert "Traceback" not in done.stderr
+    assert started(f"{command} > /dev/full 2>&1").stdout == "3\n"
+
+
+@pytest.mark.parametrize("to", ["> /dev/full 2>&1", "2>/dev/full", "2>&-"])
+def test_what_cant_be_said_changes_no_exit_code(to: str) -> None:
+    assert started(f"describe nothing {to}").stdout == "2\n"
+
+
+def test_without_a_stdout_the_command_does_its_work() -> None:
+    done = started("models asymmnet_large_100 >&-")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.fixture
+def regressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Let check find a regression, after something has happened meanwhile."""
+    change = Change(
+        model="::stop-commands::x",
+        metric="latency",
+        unit="ms",
+        baseline=10.0,
+        candidate=11.0,
+        change_percent=10.0,
+        low_percent=9.0,
+        high_percent=11.0,
+        threshold_percent=3.0,
+        verdict="regressed",
+        why="It is slower.",
+    )
+    report = Report(
+        mode="live",
+        device="here",
+        circumstances=(),
+        baseline="a",
+        candidate="b",
+        changes=(change,),
+        started_at="2026-11-23T09:00:00+00:00",
+    )
+
+    def install(meanwhile: Callable[[], object]) -> None:
+        def compared(*_: object) -> Report:
+            meanwhile()
+            return report
+
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setattr(checking, "compared", compared)
+
+    return install
+
+
+CHECK = ["check", "--baseline", "a", "--candidate", "b"]
+
+
+def commands_in(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip().startswith("::")]
+
+
+def test_an_alarm_is_the_only_command_to_github(
+    regressed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    regressed(lambda: console.say("::stop-commands::x, block 3, does not count"))
+    assert cli.run(CHECK) == 1
+    printed = capsys.readouterr()
+    (command,) = commands_in(printed.err)
+    assert command.startswith("::error title=")
+    assert commands_in(printed.out) == []
+
+
+def test_a_report_that_cant_be_written_in_the_end_takes_back_no_verdict(
+    regressed: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_file, junit = tmp_path / "check.json", tmp_path / "check.xml"
+    regressed(json_file.mkdir)
+    assert cli.run([*CHECK, "--json", str(json_file), "--junit", str(junit)]) == 1
+    said = capsys.readouterr().err
+    assert "check.json: Is a directory" in said
+    assert len(commands_in(said)) == 1
+    assert junit.exists()
+
+
+def test_what_is_kept_from_an_earlier_run_goes_into_the_report() -> None:
+    teller = checking._Teller(lambda *_: None)
+    assert teller.notes == []
+    teller.hear(live.Resumed(32))
+    assert teller.notes == ["32 launches are from an earlier run of this command."]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,8 @@ from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec
 
+_DAMAGED = (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError, ValueError)
+"""What numpy and zipfile raise for an .npz with wrong bits; TypeError where it is a lone array."""
 _FILES: dict[Engine, str] = {"mnn": manifests.MNN, "onnxruntime": manifests.ONNX}
 
 
@@ -68,8 +73,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
     try:
         manifest = manifests.load(folder)
         names = [output.name for output in manifest.outputs]
-        with np.load(folder / manifests.REFERENCE, allow_pickle=False) as arrays:
-            reference = {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
+        reference = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]
         return Artifact(
             model=manifest.model,
@@ -89,6 +93,16 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
         raise UsageError(
             f"{folder} holds no whole export: {error}", "export the model again, with --force"
         ) from error
+
+
+def _outputs(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the arrays of an .npz by the outputs' names; raise ValueError where it is damaged."""
+    try:
+        # Opened here, since numpy leaves a file open that it can't read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
+    except _DAMAGED as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
 
 
 def bare(path: Path) -> Artifact:

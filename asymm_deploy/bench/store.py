@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 from filelock import FileLock, Timeout
 
+from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.records import SCHEMA_VERSION, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import ensure_folder
@@ -112,6 +113,16 @@ def load(folder: Path) -> list[LaunchRecord]:
     return _read(path)[0]
 
 
+def load_file(path: Path) -> list[LaunchRecord]:
+    """Return the whole records of a file like runs.jsonl, whatever it is called.
+
+    Raises UsageError if it is not there or damaged, or of a newer version.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no {path}", "give a file that asymm-deploy bench wrote")
+    return _read(path)[0]
+
+
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / _LOCK, timeout=0)
@@ -161,17 +172,24 @@ def _decoded(line: bytes, path: Path, number: int) -> LaunchRecord:
             raise UsageError(
                 f"{path}, line {number}, has schema_version {version}; this program knows "
                 f"{SCHEMA_VERSION}",
-                "update asymm-deploy, or give another folder with --out",
+                "update asymm-deploy, or give another in its place",
             )
-        return msgspec.json.decode(line, type=LaunchRecord)
+        record = msgspec.json.decode(line, type=LaunchRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(path, number, str(error)) from error
+    unknown = [name for name in record.flags if name not in FLAGS]
+    if unknown:
+        raise UsageError(
+            f"{path}, line {number}, has the flag {unknown[0]!r}, which this program doesn't know",
+            "update asymm-deploy, or give another in its place",
+        )
+    return record
 
 
 def _damaged(path: Path, number: int, why: str) -> UsageError:
     return UsageError(
         f"{path} is damaged in line {number}: {why}",
-        "mend or remove that line, or give another folder with --out; nothing was changed",
+        "bring it back as it was, or give another in its place; nothing was changed",
     )
 
 

@@ -28,7 +28,9 @@ from asymm_deploy.check.baseline_file import (
     is_baseline,
     load,
     now,
+    place,
     read,
+    refuse_strays,
     save_json,
     swapped,
     written,
@@ -53,13 +55,17 @@ def save(
     not at all; ``force`` replaces a baseline, keeping files in it that are not ours, and forgetting
     what was accepted. Raises UsageError where something is missing, damaged or in the way.
     """
+    into = place(into)
     former = _what_is_there(into, force=force)
     models = _exports(artifacts)
+    foreign = _foreign(into, former)
+    for name in sorted(models.keys() & foreign):
+        raise UsageError(f"{into / name} is in the way, and not ours", "move it out")
     launches: list[LaunchRecord] = []
     remarks: list[str] = []
     if results is not None:
         launches, remarks = _launches_of(models, results)
-    with swapped(into, keeping=_foreign(into, former)) as aside:
+    with swapped(into, keeping=foreign) as aside:
         for name, folder in models.items():
             _copy_model(folder, aside / name)
         _write_launches(aside, launches)
@@ -106,14 +112,18 @@ def accept_candidate(
 ) -> tuple[Baseline, list[str]]:
     """Make the files of ``model`` in the artifacts ``candidate`` its baseline; say who and why.
 
-    Its launches are dropped, since they are of the former file, and so is what was allowed it.
-    Raises UsageError where the model is not in both, and nothing is changed.
+    A model that is new is added. Of another one the launches are dropped, since they are of the
+    former file, and so is what was allowed it. Raises UsageError where the candidate hasn't the
+    model, and nothing is changed.
     """
-    baseline = _with_model(folder, model)
+    folder = place(folder)
+    baseline = load(folder)
     exports = _exports(candidate)
     if model not in exports:
         raise UsageError(f"{candidate} has no {model}", f"it has: {', '.join(exports)}")
-    former = baseline.files[f"{model}/{manifests.MNN}"]
+    if model not in baseline.models and (folder / model).exists():
+        raise UsageError(f"{folder / model} is in the way, and not ours", "move it out")
+    former = baseline.files.get(f"{model}/{manifests.MNN}")
     new = manifests.load(exports[model]).files[manifests.MNN]
     if new == former:
         raise UsageError(
@@ -137,10 +147,12 @@ def accept_candidate(
         sha256=new,
     )
     with swapped(folder, keeping=[path.name for path in folder.iterdir()]) as aside:
-        shutil.rmtree(aside / model)
+        if former is not None:
+            shutil.rmtree(aside / model)
         _copy_model(exports[model], aside / model)
         _write_launches(aside, kept)
-        changed = written(aside, baseline.models, kept, (*standing, accepted))
+        models = tuple(sorted({*baseline.models, model}))
+        changed = written(aside, models, kept, (*standing, accepted))
     remarks = [size(folder, changed)]
     if len(kept) < baseline.launches:
         remarks.append(
@@ -179,7 +191,11 @@ def accept_change(
 
 
 def applied(report: Report, baseline: Baseline) -> Report:
-    """Return ``report`` with the reason on each regression that was accepted at that size."""
+    """Return ``report`` with the reason on each regression that was accepted at that size.
+
+    A change that has an interval is larger than what was accepted where all of the interval is: at
+    the very size that was accepted, estimates lie on both sides.
+    """
     allowed = {
         (found.model, found.metric): found
         for found in baseline.accepted
@@ -188,12 +204,13 @@ def applied(report: Report, baseline: Baseline) -> Report:
 
     def judged(change: Change) -> Change:
         found = allowed.get((change.model, change.metric))
+        least = change.change_percent if change.low_percent is None else change.low_percent
         if (
             found is None
             or found.up_to_percent is None
             or change.verdict != "regressed"
-            or change.change_percent is None
-            or change.change_percent > found.up_to_percent
+            or least is None
+            or least > found.up_to_percent
         ):
             return change
         why = f"{found.reason} ({found.by}, {found.at[:10]}, up to {found.up_to_percent:g} %)"
@@ -228,7 +245,9 @@ def _what_is_there(into: Path, *, force: bool) -> Baseline | None:
             f"{into} holds a baseline",
             "pass --force to replace it and to forget what was accepted, or `baseline accept`",
         )
-    return read(into)
+    former = read(into)
+    refuse_strays(into, former)
+    return former
 
 
 def _foreign(into: Path, former: Baseline | None) -> list[str]:

@@ -18,13 +18,15 @@ from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.records import Metric
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.files import followed, sha256_of, write_whole
 
 SCHEMA_VERSION = 1
 NAME = "baseline.json"
 FILES = (manifests.NAME, manifests.MNN, manifests.REFERENCE)
 """Of a model."""
-_START_ANEW = "save it anew with `asymm-deploy baseline save ARTIFACTS --into FOLDER`"
+_START_ANEW = (
+    "move it away and save it anew with `asymm-deploy baseline save ARTIFACTS --into FOLDER`"
+)
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -82,9 +84,11 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 def load(folder: Path) -> Baseline:
     """Return the baseline in ``folder`` after comparing every file with what was saved.
 
-    Raises UsageError if there is none, a newer program wrote it, or a file is not what it was.
+    Raises UsageError if there is none, a newer program wrote it, or a file is not what it was or
+    was never saved.
     """
     baseline = read(folder)
+    refuse_strays(folder, baseline)
     for name, sha256 in baseline.files.items():
         try:
             found = sha256_of(folder / name)
@@ -99,6 +103,22 @@ def load(folder: Path) -> Baseline:
                 "put `* -text` into a .gitattributes there)",
             )
     return baseline
+
+
+def refuse_strays(folder: Path, baseline: Baseline) -> None:
+    """Raise UsageError where a model or launches were put into ``folder`` by hand."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in baseline.models and (path / manifests.NAME).is_file():
+            raise UsageError(
+                f"{path} was not saved with the baseline: nobody knows whether it is whole",
+                f"move it out; `asymm-deploy baseline accept {folder} --model {path.name} "
+                "--candidate ARTIFACTS --reason TEXT` adds a model",
+            )
+        if path.name == store.NAME and store.NAME not in baseline.files:
+            raise UsageError(
+                f"{path} was not saved with the baseline: nobody knows of what it is",
+                "move it out; `asymm-deploy baseline save --results` saves launches",
+            )
 
 
 def is_baseline(folder: Path) -> bool:
@@ -164,9 +184,9 @@ def swapped(folder: Path, *, keeping: Sequence[str]) -> Iterator[Path]:
     """Yield a new folder that takes the place of ``folder`` when all went well.
 
     It begins with copies of the entries in ``keeping``. Whatever fails, ``folder`` is as it was; a
-    crash between the two renames leaves it beside its place, as FOLDER.former.
+    crash between the two renames leaves it beside its place, as FOLDER.former.XXXX. ``folder`` is
+    as ``place`` returned it.
     """
-    former = folder.with_name(f"{folder.name}.former")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
@@ -181,19 +201,38 @@ def swapped(folder: Path, *, keeping: Sequence[str]) -> Iterator[Path]:
             else:
                 shutil.copy2(source, aside / name, follow_symlinks=False)
         yield aside
-        if folder.exists():
-            folder.rename(former)
-        try:
-            aside.rename(folder)
-        except OSError:
-            if former.exists():
-                former.rename(folder)
-            raise
-        shutil.rmtree(former, ignore_errors=True)
+        _take_place(aside, folder)
     except OSError as error:
         raise cant_write(folder, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_place(aside: Path, folder: Path) -> None:
+    """Rename ``aside`` to ``folder``, and remove what was there."""
+    if not folder.exists():
+        aside.rename(folder)
+        return
+    former = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.former."))
+    try:
+        folder.rename(former)  # which is empty, and ours
+    except OSError:
+        former.rmdir()
+        raise
+    try:
+        aside.rename(folder)
+    except OSError:
+        former.rename(folder)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def place(folder: Path) -> Path:
+    """Return where ``folder`` leads: a link stays one, and ``.`` has a name."""
+    try:
+        return followed(folder)
+    except OSError as error:
+        raise UsageError(f"can't read {folder}: {error.strerror}", "give another folder") from error
 
 
 def cant_write(folder: Path, error: OSError) -> UsageError:
@@ -214,7 +253,8 @@ def read(folder: Path) -> Baseline:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"{folder} is no baseline: can't read {NAME}: {error.strerror}", _START_ANEW
+            f"{folder} is no baseline: can't read {NAME}: {error.strerror}",
+            "give a folder that `asymm-deploy baseline save` wrote",
         ) from error
     try:
         version = msgspec.json.decode(raw, type=_Versioned).schema_version

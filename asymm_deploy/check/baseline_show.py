@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from asymm_deploy.check.baseline_file import NAME, Accepted, Baseline, Setting
+from asymm_deploy.check.outputs.words import for_log
 from asymm_deploy.export import manifest as manifests
 
 
@@ -12,10 +13,10 @@ def rows(baseline: Baseline) -> list[dict[str, str | int]]:
     """Return a row for each model, as ``baseline show`` prints them."""
     return [
         {
-            "model": model,
+            "model": for_log(model),
             "mnn_sha256": baseline.files[f"{model}/{manifests.MNN}"][:12],
             "accepted": "; ".join(
-                _in_words(found) for found in baseline.accepted if found.model == model
+                for_log(_in_words(found)) for found in baseline.accepted if found.model == model
             ),
         }
         for model in baseline.models
@@ -51,11 +52,10 @@ def _runner_of(setting: Setting) -> str:
 
 
 def _in_words(found: Accepted) -> str:
-    what = (
-        "files replaced"
-        if found.up_to_percent is None
-        else f"{found.metric} up to {found.up_to_percent:+g} %"
-    )
+    if found.up_to_percent is not None:
+        what = f"{found.metric} up to {found.up_to_percent:+g} %"
+    else:
+        what = "added" if found.former_sha256 is None else "files replaced"
     return f"{what}: {found.reason} ({found.by}, {found.at[:10]})"
 
 

@@ -1,7 +1,8 @@
 """check-results/blocks.jsonl: which launches of runs.jsonl are a block, one line a block.
 
 A line is written when the block's launches are on disk, also where they spoilt it. Whether it
-counts is judged from its launches each time it is read, so that ``--allow`` may change.
+counts is judged from its launches each time it is read, so that ``--allow`` may change. Whoever
+reads it has to see that it fits these launches: lines of runs.jsonl move up where one was removed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from pathlib import Path
 import msgspec
 
 from asymm_deploy.bench import store
-from asymm_deploy.check.procedure import Place
 from asymm_deploy.errors import HarnessError, UsageError
 
 SCHEMA_VERSION = 1
@@ -33,7 +33,7 @@ class BlockLine(msgspec.Struct, frozen=True, kw_only=True):
     """0, or 1 where a regression is confirmed."""
     block: int
     redone: int
-    """How many times this block was spoilt before."""
+    """How many times this block was spoilt before, in earlier checks too."""
     order: str
     """``ABBA`` or ``BAAB``: A is the baseline."""
     launches: tuple[int, ...]
@@ -43,34 +43,21 @@ class BlockLine(msgspec.Struct, frozen=True, kw_only=True):
 class Blocks:
     """The blocks of one folder, while its store is held by this process."""
 
-    def __init__(self, folder: Path, launches: int) -> None:
-        """Read what is there of ``launches`` launches; a line that was cut short is removed.
+    def __init__(self, folder: Path) -> None:
+        """Read what is there; a line that was cut short is removed.
 
         Raises UsageError where the file is damaged or of a newer version.
         """
         self._path = folder / NAME
         self._lines = _read(self._path)
-        for line in self._lines:
-            if line.launches and not 0 <= max(line.launches) < launches:
-                raise _damaged(self._path, f"it names launches that {store.NAME} doesn't have")
 
     def attempt(self, comparison: str) -> int | None:
         """Return the attempt in use; None if nothing was measured yet."""
         return max((x.attempt for x in self._lines if x.comparison == comparison), default=None)
 
-    def count(self, comparison: str, attempt: int) -> int:
-        """Return how many launches were measured before in blocks of this attempt."""
-        mine = [x for x in self._lines if (x.comparison, x.attempt) == (comparison, attempt)]
-        return sum(len(line.launches) for line in mine)
-
-    def find(self, comparison: str, attempt: int, place: Place, redone: int) -> BlockLine | None:
-        """Return a block that was measured before."""
-        wanted = (comparison, attempt, place.model, place.series, place.block, redone)
-        for line in reversed(self._lines):
-            found = (line.comparison, line.attempt, line.model, line.series, line.block)
-            if (*found, line.redone) == wanted:
-                return line
-        return None
+    def of(self, comparison: str, attempt: int) -> list[BlockLine]:
+        """Return the blocks of this attempt that were measured before, the latest last."""
+        return [x for x in self._lines if (x.comparison, x.attempt) == (comparison, attempt)]
 
     def add(self, line: BlockLine) -> None:
         """Add a line; return when it is on disk, raise HarnessError if that can't be."""
@@ -103,7 +90,7 @@ def _decoded(lines: Sequence[bytes], path: Path) -> list[BlockLine]:
                     "update asymm-deploy, or give another folder with --out",
                 )
             found.append(msgspec.json.decode(line, type=BlockLine))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _damaged(path, f"line {number}: {error}") from error
     return found
 

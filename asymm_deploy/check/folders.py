@@ -68,6 +68,23 @@ def pairs(baseline: Path, candidate: Path) -> tuple[list[Pair], list[str], list[
     )
 
 
+def require_comparable(pair: Pair) -> None:
+    """Raise UsageError where a model file is missing or the versions take other input shapes."""
+    for side in (pair.baseline, pair.candidate):
+        if not side.path.is_file():
+            raise UsageError(
+                f"{side.path.parent} holds no whole export: there is no {side.path.name}",
+                "export the model again, with --force",
+            )
+    old, new = (_shapes(x) for x in (pair.baseline, pair.candidate))
+    if old and new and old != new:
+        raise UsageError(
+            f"{pair.model} can't be compared: the input shape is {old} in the baseline and {new} "
+            "in the candidate",
+            "export both for the same --input-shape",
+        )
+
+
 def fits(name: str, patterns: Sequence[str]) -> bool:
     """Whether a model is meant by one of ``patterns``, globs or parts of names; none is all."""
     globs = [text if any(char in text for char in "*?[") else f"*{text}*" for text in patterns]
@@ -76,6 +93,10 @@ def fits(name: str, patterns: Sequence[str]) -> bool:
 
 def _pair(model: str, baseline: Path, candidate: Path) -> Pair:
     return Pair(model, artifact.exported(baseline, "mnn"), artifact.exported(candidate, "mnn"))
+
+
+def _shapes(of: Artifact) -> str:
+    return " and ".join("x".join(map(str, spec.shape)) for spec in of.inputs or ())
 
 
 def _is_model(folder: Path) -> bool:

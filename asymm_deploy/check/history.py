@@ -9,28 +9,32 @@ How it decides, as E-divisive does (Matteson and James 2014), with optimal parti
 a greedy search: PELT (Killick et al. 2012) splits the logarithms of the points into levels, at a
 penalty that proposes too many rather than too few. Then the boundary that stands out least from the
 points around it is dropped, until a permutation test confirms each one that is left.
+
+The latest level is compared with the lowest before it, not with the first: what came back after a
+gain alarms as well. A level has lasted three commits, or it is none.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import filterfalse, pairwise
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags, stats, store, verdicts
-from asymm_deploy.bench.records import SCHEMA_VERSION, LaunchRecord
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check import trust
+from asymm_deploy.check.folders import fits
 from asymm_deploy.check.outputs.words import one_line
-from asymm_deploy.check.records import Change, Report, Verdict
+from asymm_deploy.check.records import Change, Discarded, Report, Verdict
 from asymm_deploy.errors import UsageError
 
-LEAST_POINTS = 10
-"""Fewer can't be told from chance: of 10 points, 252 ways to halve them, 2 are as far apart."""
 MOST_POINTS = 500
 """The latest are kept; the permutations of more take minutes."""
 SIGNIFICANCE = 0.01
@@ -49,16 +53,18 @@ Signal = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One commit's launches of one model."""
+    """One commit's launches of one model; at least one, of whichever kind."""
 
     commit: str
     launches: tuple[LaunchRecord, ...]
-    """Finished and valid ones; at least one."""
+    """Finished and valid ones."""
+    discarded: tuple[LaunchRecord, ...]
+    """The others."""
 
     @property
-    def device(self) -> str:
-        """Where they ran."""
-        return self.launches[0].device
+    def record(self) -> LaunchRecord:
+        """One of them, for what they have in common."""
+        return (self.launches or self.discarded)[0]
 
     @property
     def latency_ms(self) -> float:
@@ -72,42 +78,53 @@ class Point:
 
 
 def judged(
-    files: Sequence[Path], *, threshold_percent: float, inconclusive_fails: bool = True
+    files: Sequence[Path],
+    *,
+    threshold_percent: float,
+    models: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    inconclusive_fails: bool = True,
 ) -> Report:
-    """Return for each model whether its latest level is above its first one, and since when.
+    """Return for each model whether its latest level is above an earlier one, and since when.
 
-    Raises UsageError for files that can't be read, that name a commit twice, or whose launches were
-    made under different circumstances (it says which).
+    ``models`` are globs or parts of names, none is all; ``allow`` names flags that spoil no launch.
+    Raises UsageError for files that can't be read, that name a commit twice, or whose launches
+    can't have been measured or were made under different circumstances (it says which).
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     given = _distinct(files)
     kept = given[-MOST_POINTS:]
-    points = [point for commit, path in kept for point in _points(commit, path)]
-    several_devices = any(
-        len({point.device for point in points if point.commit == commit}) > 1 for commit, _ in kept
-    )
-    series: dict[tuple[object, ...], list[Point]] = {}
-    for point in points:
-        series.setdefault(_series_of(point, several_devices), []).append(point)
-    if not series:
+    points = [
+        point
+        for commit, path in kept
+        for point in _points(commit, path, allow)
+        if fits(point.record.model, models)
+    ]
+    counting = [point for point in points if point.launches]
+    if not counting:
+        which = f" of a model that {' or '.join(models)} means" if models else ""
         raise UsageError(
-            "there is no valid launch in these files", "give files that bench wrote, all finished"
+            f"there is no valid launch{which} in these files",
+            "give files that bench wrote, all finished",
         )
+    commits = [commit for commit, _ in kept]
+    series = _named(points)
     for of_one in series.values():
-        _refuse_other_circumstances(of_one)
+        _refuse_other_circumstances([point for point in of_one if point.launches])
+    # Of all models, those too that are not judged: which these are may depend on the launches.
     significance = SIGNIFICANCE / len(series)
-    devices = {point.device for point in points}
     return Report(
         mode="recorded",
-        device=", ".join(sorted(devices)),
-        circumstances=_circumstances(points[0], len(kept), threshold_percent),
-        baseline=kept[0][0],
-        candidate=kept[-1][0],
+        device=", ".join(sorted({point.record.device for point in points})),
+        circumstances=_circumstances(counting[0], len(kept), threshold_percent),
+        baseline=commits[0],
+        candidate=commits[-1],
         changes=tuple(
-            _change(of_one, threshold_percent, significance, several_devices=several_devices)
-            for of_one in series.values()
+            _change(name, of_one, commits, threshold_percent, significance)
+            for name, of_one in series.items()
         ),
-        notes=tuple(_notes(given, series)),
+        discarded=tuple(_discarded(series)),
+        notes=tuple(_notes(given, commits, series)),
         started_at=started_at,
         inconclusive_fails=inconclusive_fails,
     )
@@ -124,15 +141,18 @@ def levels(values: Signal, significance: float) -> list[int]:
     """Return where new levels begin in ``values``, logarithms of latencies; none for one level.
 
     Each is confirmed: of random orders of the points around it, a share of less than
-    ``significance`` has anywhere two levels as far apart.
+    ``significance`` has anywhere two levels as far apart; and so have all the points together, so
+    that noise alone is split no more often than that.
     """
     noise = _noise(values)
-    if len(values) < LEAST_POINTS or noise == 0.0:
+    if len(values) < least_points(significance) or noise == 0.0:
         return []
     import ruptures
 
     search = ruptures.Pelt(model="l2", min_size=_LEAST_LEVEL, jump=1).fit(values)
     found = search.predict(pen=noise**2 * np.log(len(values)))[:-1]
+    if not found or _p_value(values, significance) >= significance:
+        return []  # of many boundaries one may look certain: 4 in 100 histories of 100 points
     while found:
         edges = [0, *found, len(values)]
         doubts = [
@@ -143,6 +163,33 @@ def levels(values: Signal, significance: float) -> list[int]:
             break
         del found[weakest]
     return [int(start) for start in found]
+
+
+def least_points(significance: float) -> int:
+    """Return how many points it takes for a step to be confirmed, however large it is; 10 or more.
+
+    Of 10 points, 252 ways to halve them, 2 are as far apart as a step in their middle.
+    """
+    count = 2 * _LEAST_LEVEL
+    while _least_p(count, count // 2) >= significance:
+        count += 1
+    return count
+
+
+def _least_p(count: int, last: int) -> float:
+    """Return the share of random orders that keep the ``last`` of ``count`` points together.
+
+    They are as far from the others there as in the order given: no step is more certain than that.
+    """
+    return 2 / math.comb(count, last)
+
+
+def _blind(count: int, significance: float) -> int:
+    """Return how many points at the end of a level of ``count`` may be a new one, unseen."""
+    for last in range(_LEAST_LEVEL, count // 2 + 1):
+        if _least_p(count, last) < significance:
+            return last - 1
+    return count - 1
 
 
 def _noise(values: Signal) -> float:
@@ -161,7 +208,7 @@ def _p_value(values: Signal, significance: float) -> float:
     """Return how often a random order of ``values`` has two levels as far apart as they have."""
     from scipy import stats as scipy_stats
 
-    if len(values) < LEAST_POINTS:
+    if len(values) < least_points(significance):
         return 1.0
     resamples = max(_RESAMPLES, int(np.ceil(10 / significance)))
     found = scipy_stats.permutation_test(
@@ -192,45 +239,100 @@ def _largest_step(values: Signal, axis: int = -1) -> Signal:
 
 
 def _change(
-    points: Sequence[Point], threshold_percent: float, significance: float, *, several_devices: bool
+    name: str,
+    points: Sequence[Point],
+    commits: Sequence[str],
+    threshold_percent: float,
+    significance: float,
 ) -> Change:
-    record = points[0].launches[0]
-    values = np.log([point.latency_ms for point in points])
+    counting = [point for point in points if point.launches]
+    too_little = _too_little(counting, commits, least_points(significance))
+    if too_little is not None:
+        return _row(name, "inconclusive", too_little, threshold_percent, len(counting))
+    values = np.log([point.latency_ms for point in counting])
     starts = levels(values, significance)
-    edges = [0, *starts, len(values)]
-    first, last = values[: edges[1]], values[edges[-2] :]
-    percent = _as_percent(float(last.mean() - first.mean()))
-    low, high = _interval(first, last) if starts else (None, None)
-    verdict: Verdict
-    if len(points) < LEAST_POINTS:
-        verdict = "inconclusive"
-        why = f"{len(points)} commits are too few to tell; {LEAST_POINTS} are needed."
-    elif not starts:
-        verdict, why = "pass", f"Over {len(points)} commits nothing stands out from the noise."
-    else:
-        steps = [
-            f"{_as_percent(float(values[here:after].mean() - values[before:here].mean())):+.1f} % "
-            f"from commit {points[here].commit} on"
-            for before, here, after in zip(edges, edges[1:], edges[2:], strict=False)
-        ]
-        if percent > threshold_percent:
-            verdict = "regressed"
-        else:
-            verdict = "improved" if percent < -threshold_percent else "pass"
-        why = f"Over {len(points)} commits: {', '.join(steps)}."
+    found = np.split(values, starts)
+    begins = [counting[start].commit for start in (0, *starts)]
+    means = [float(level.mean()) for level in found]
+    lowest = int(np.argmin(means[:-1])) if starts else 0
+    percent = _as_percent(means[-1] - means[lowest])
+    verdict: Verdict = "pass"
+    if percent > threshold_percent:
+        verdict = "regressed"
+    elif percent < -threshold_percent:
+        verdict = "improved"
+    said = [_steps(begins, means) if starts else "nothing stands out from the noise"]
+    if len(found) > 2:
+        said.append(f"{percent:+.1f} % against the lowest before, from commit {begins[lowest]} on")
+    if verdict == "regressed":
+        said.append(f"where that is wanted, give the files from commit {begins[-1]} on")
+    blind = _blind(len(found[-1]), significance)
+    said.append(f"a step in the last {blind} commits can't be told from chance yet")
+    some = f"{len(counting)} of " * (len(counting) < len(commits))
+    return _row(
+        name,
+        verdict,
+        f"Over {some}{len(commits)} commits: {'; '.join(said)}.",
+        threshold_percent,
+        len(counting),
+        baseline=math.exp(means[lowest]),
+        candidate=math.exp(means[-1]),
+        percent=percent if starts else None,  # 0 would be a measurement
+        interval=_interval(found[lowest], found[-1]) if starts else (None, None),
+    )
+
+
+def _steps(begins: Sequence[str], means: Sequence[float]) -> str:
+    return ", ".join(
+        f"{_as_percent(after - before):+.1f} % from commit {commit} on"
+        for (before, after), commit in zip(pairwise(means), begins[1:], strict=True)
+    )
+
+
+def _too_little(counting: Sequence[Point], commits: Sequence[str], needed: int) -> str | None:
+    """Return why a model can't be judged, and what to do; None if it can."""
+    if not counting:
+        return "None of its launches counts."
+    first, last = counting[0].commit, counting[-1].commit
+    if last != commits[-1]:
+        return (
+            f"Its last launches that count are of commit {last}, and the last commit is "
+            f"{commits[-1]}: bench that again; if the model is gone, name the others by --models."
+        )
+    if len(counting) < needed:
+        since = f" since commit {first}" * (first != commits[0])
+        return (
+            f"{needed} commits are needed to tell, and it has {len(counting)}{since}: add more, or "
+            "give --inconclusive pass until then."
+        )
+    return None
+
+
+def _row(
+    name: str,
+    verdict: Verdict,
+    why: str,
+    threshold_percent: float,
+    commits: int,
+    *,
+    baseline: float | None = None,
+    candidate: float | None = None,
+    percent: float | None = None,
+    interval: tuple[float | None, float | None] = (None, None),
+) -> Change:
     return Change(
-        model=f"{record.model} on {record.device}" if several_devices else record.model,
+        model=name,
         metric="latency",
         unit="ms",
-        baseline=float(np.exp(first.mean())),
-        candidate=float(np.exp(last.mean())),
-        change_percent=percent if starts else 0.0 if len(points) >= LEAST_POINTS else None,
-        low_percent=low,
-        high_percent=high,
+        baseline=baseline,
+        candidate=candidate,
+        change_percent=percent,
+        low_percent=interval[0],
+        high_percent=interval[1],
         threshold_percent=threshold_percent,
         verdict=verdict,
         why=why,
-        blocks=len(points),
+        blocks=commits,
     )
 
 
@@ -265,60 +367,60 @@ def _distinct(files: Sequence[Path]) -> list[tuple[str, Path]]:
     return given
 
 
-def _read(path: Path) -> list[LaunchRecord]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror}", "give files that bench wrote"
-        ) from error
-    # The last one may have been cut short while a bench was adding to it.
-    return [_decoded(line, path, number) for number, line in enumerate(lines[:-1], start=1)]
+def _points(commit: str, path: Path, allow: Sequence[str]) -> list[Point]:
+    records = store.load_file(path)
+    trust.refuse_impossible(records, path)
 
-
-def _decoded(line: bytes, path: Path, number: int) -> LaunchRecord:
-    try:
-        record = msgspec.json.decode(line, type=LaunchRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is damaged in line {number}: {error}", "leave it out, or restore it"
-        ) from error
-    if record.schema_version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}, line {number}, has schema_version {record.schema_version}; this program "
-            f"knows {SCHEMA_VERSION}",
-            "update asymm-deploy",
+    def counts(record: LaunchRecord) -> bool:
+        return (
+            record.error is None
+            and len(record.samples_ns) > 0
+            and flags.valid(record.flags, (*record.allowed, *allow))
         )
-    return record
+
+    return [
+        Point(commit, tuple(filter(counts, launches)), tuple(filterfalse(counts, launches)))
+        for launches in stats.latest_launches(records)
+    ]
 
 
-def _counts(record: LaunchRecord) -> bool:
-    return (
-        record.error is None
-        and len(record.samples_ns) > 0
-        and min(record.samples_ns) > 0
-        and flags.valid(record.flags, record.allowed)
-    )
+def _named(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """Return the points of each history by its name.
 
-
-def _points(commit: str, path: Path) -> list[Point]:
-    rows = (tuple(filter(_counts, launches)) for launches in stats.latest_launches(_read(path)))
-    return [Point(commit, launches) for launches in rows if launches]
-
-
-def _series_of(point: Point, several_devices: bool) -> tuple[object, ...]:
-    """Return what points of one history have in common.
-
-    A device is part of it only where several were timed for a commit: else another one is another
-    circumstance, and no history of its own.
+    That is the model's, and behind it what tells it from others of that model, its input shape for
+    example. A device is part of it only where several were timed for a commit: else another one is
+    another circumstance, and no history of its own.
     """
-    record = point.launches[0]
-    setting = (record.engine, record.precision, record.threads)
-    return (record.model, record.input_shape, record.device if several_devices else None, *setting)
+    places: dict[str, set[str]] = {}
+    for point in points:
+        places.setdefault(point.commit, set()).add(point.record.device)
+    several_devices = any(len(devices) > 1 for devices in places.values())
+    kinds: dict[str, dict[tuple[str, ...], list[Point]]] = {}
+    for point in points:
+        kind = tuple(
+            read(point.record)
+            for setting, read in _SETTINGS.items()
+            if setting != "device" or several_devices
+        )
+        kinds.setdefault(point.record.model, {}).setdefault(kind, []).append(point)
+    named = {}
+    for model, of_model in kinds.items():
+        differ = [len(set(texts)) > 1 for texts in zip(*of_model, strict=True)]
+        for kind, of_one in of_model.items():
+            told = ", ".join(text for text, differs in zip(kind, differ, strict=True) if differs)
+            named[f"{model} ({told})" if told else model] = of_one
+    return named
 
 
+_SETTINGS: dict[str, Callable[[LaunchRecord], str]] = {
+    "input shape": lambda record: "x".join(map(str, record.input_shape or ("unknown shape",))),
+    "device": lambda record: record.device,
+    "engine": lambda record: record.engine,
+    "precision": lambda record: record.precision,
+    "threads": lambda record: f"{record.threads} thread{'s' * (record.threads != 1)}",
+}
 _CIRCUMSTANCES: dict[str, Callable[[Point], object]] = {
-    "device": lambda point: point.device,
+    "device": lambda point: point.record.device,
     "chip": lambda point: point.launches[0].device_facts.soc,
     "core": lambda point: "+".join(map(str, point.launches[0].cpus)) or "none",
     "engine": lambda point: point.launches[0].engine_version,
@@ -329,12 +431,12 @@ _CIRCUMSTANCES: dict[str, Callable[[Point], object]] = {
 
 
 def _refuse_other_circumstances(points: Sequence[Point]) -> None:
-    first = points[0]
     for point in points[1:]:
+        first = points[0]
         for name, read in _CIRCUMSTANCES.items():
             then, now = read(first), read(point)
             if then != now:
-                model = first.launches[0].model
+                model = first.record.model
                 raise UsageError(
                     f"{model}: its {name} was {then} at {first.commit} and is {now} at "
                     f"{point.commit}: these can't be one history",
@@ -350,17 +452,38 @@ def _circumstances(point: Point, files: int, threshold_percent: float) -> tuple[
     )
 
 
+def _discarded(series: dict[str, list[Point]]) -> Iterator[Discarded]:
+    for name, points in series.items():
+        for point in points:
+            for record in point.discarded:
+                what = " ".join(record.flags) or "no result"
+                yield Discarded(
+                    model=name,
+                    block=record.launch,
+                    reason=f"commit {point.commit}, launch {record.launch}: {what}",
+                )
+
+
 def _notes(
-    given: Sequence[tuple[str, Path]], series: dict[tuple[object, ...], list[Point]]
-) -> list[str]:
-    notes = []
+    given: Sequence[tuple[str, Path]], commits: Sequence[str], series: dict[str, list[Point]]
+) -> Iterator[str]:
     if len(given) > MOST_POINTS:
-        notes.append(f"Of {len(given)} files the last {MOST_POINTS} are used.")
-    points = max(series.values(), key=len)
-    times = [point.started_at for point in points]
+        yield f"Of {len(given)} files the last {MOST_POINTS} are used."
+    longest = max(series.values(), key=len)
+    times = [point.started_at for point in longest if point.launches]
     if times != sorted(times):
-        notes.append(
+        yield (
             "The files are not in the order of their launches; the order given counts. Begin their "
             "names with a date."
         )
-    return notes
+    counting = {point.commit for of_one in series.values() for point in of_one if point.launches}
+    spoilt: dict[str, list[str]] = {commit: [] for commit in commits}
+    for name, of_one in series.items():
+        for point in of_one:
+            if not point.launches:
+                spoilt[point.commit].append(name)
+    for commit, names in spoilt.items():
+        if commit not in counting:
+            yield f"Commit {commit}: no launch counts."
+        elif names:
+            yield f"Commit {commit}: no launch of {', '.join(names)} counts."

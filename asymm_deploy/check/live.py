@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.check import procedure, trust
+from asymm_deploy.check.blocks import NAME as BLOCKS
 from asymm_deploy.check.blocks import BlockLine, Blocks
 from asymm_deploy.check.decision import Block
 from asymm_deploy.check.folders import Pair
@@ -30,9 +32,10 @@ from asymm_deploy.errors import ExitCode
 
 Arm = Literal["A", "B"]
 ORDERS = ("ABBA", "BAAB")
+_LAUNCHES = 4
 """Either has both arms at the same time on average, so that a drift falls on both alike."""
-_REDONE = 2
-"""Times at most that a spoilt block is done again, as AndroidX Microbenchmark does."""
+_TRIES = 3
+"""Of a block: a spoilt one is done again twice at most, as AndroidX Microbenchmark does."""
 _NAMES: dict[Arm, str] = {"A": "baseline", "B": "candidate"}
 
 
@@ -52,11 +55,12 @@ class Spoilt:
 
 
 Event: TypeAlias = Resumed | Spoilt | procedure.Event
+_Launched: TypeAlias = "list[tuple[Arm, LaunchRecord]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """Those of one model's blocks, in the series that decided."""
+    """Those of one model's blocks that count, in one series; two of each block in either arm."""
 
     baseline: tuple[LaunchRecord, ...]
     candidate: tuple[LaunchRecord, ...]
@@ -68,8 +72,12 @@ class Comparison:
 
     bench: Bench
     outcomes: dict[str, Outcome]
-    launches: dict[str, Launches]
+    launches: dict[str, tuple[Launches, ...]]
+    """By series: one, or two where a regression was to be confirmed."""
     discarded: tuple[Discarded, ...]
+    """Those of earlier checks too, of blocks that are in use or were taken again."""
+    notes: tuple[str, ...]
+    """What people should know beside it, in sentences."""
 
 
 def run(
@@ -89,7 +97,7 @@ def run(
     """
     trust.refuse_impossible(runs.records, folder / store.NAME)
     bench = measure.prepare(device, plan, runs)
-    taker = _Taker(bench, pairs, policy.seed, runs, Blocks(folder, len(runs.records)), on_event)
+    taker = _Taker(bench, pairs, policy.seed, runs, Blocks(folder), on_event)
     if taker.kept:
         on_event(Resumed(taker.kept))
     files = list(dict.fromkeys(a.path for pair in pairs for a in (pair.baseline, pair.candidate)))
@@ -97,10 +105,10 @@ def run(
         models = [pair.model for pair in pairs]
         outcomes = procedure.compare(models, policy, taker.take, on_event)
     launches = {
-        model: taker.launches_of(model, 0 if outcome.first is None else 1)
+        model: tuple(taker.launches_of(model, n) for n in range(1 if outcome.first is None else 2))
         for model, outcome in outcomes.items()
     }
-    return Comparison(bench, outcomes, launches, tuple(taker.discarded))
+    return Comparison(bench, outcomes, launches, tuple(taker.discarded), taker.notes)
 
 
 @dataclass(slots=True)
@@ -121,7 +129,9 @@ class _Contest:
     sides: dict[Arm, _Side]
     comparison: str
     attempt: int
-    counted: dict[Place, list[tuple[Arm, LaunchRecord]]] = field(default_factory=dict)
+    kept: dict[tuple[Place, int], _Launched] = field(default_factory=dict)
+    """What earlier checks measured, by how often the block was spoilt before."""
+    counted: dict[Place, _Launched] = field(default_factory=dict)
 
 
 class _Taker:
@@ -137,15 +147,29 @@ class _Taker:
         on_event: Callable[[Event], None],
     ) -> None:
         self._bench = bench
+        self._circumstances = (bench.plan_id, bench.cpus)
+        self._records = runs.records
+        """Those of earlier checks."""
         self._seed = seed
         self._runs = runs
         self._blocks = blocks
         self._on_event = on_event
         self.discarded: list[Discarded] = []
+        self._misfits = 0
         self._contests = {pair.model: self._contest(pair) for pair in pairs}
-        self.kept = sum(
-            blocks.count(contest.comparison, contest.attempt) for contest in self._contests.values()
-        )
+
+    @property
+    def kept(self) -> int:
+        """How many launches earlier checks finished."""
+        blocks = [x for contest in self._contests.values() for x in contest.kept.values()]
+        return sum(map(len, blocks))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self._misfits:
+            return ()
+        what = "1 block" if self._misfits == 1 else f"{self._misfits} blocks"
+        return (f"{what} in {BLOCKS} did not fit the lines of {store.NAME} and did not count.",)
 
     def _contest(self, pair: Pair) -> _Contest:
         bench = self._bench
@@ -159,7 +183,34 @@ class _Taker:
         elif bench.plan.fresh:
             attempt += 1
         sides: dict[Arm, _Side] = {"A": _Side(pair.baseline), "B": _Side(pair.candidate)}
-        return _Contest(sides, comparison, attempt)
+        contest = _Contest(sides, comparison, attempt)
+        misfits = set()
+        for line in self._blocks.of(comparison, attempt):
+            key = Place(line.model, line.series, line.block), line.redone
+            launched = self._measured(sides, line)
+            if launched is None:
+                misfits.add(key)
+            else:
+                contest.kept[key] = launched
+        self._misfits += len(misfits - contest.kept.keys())
+        return contest
+
+    def _measured(self, sides: dict[Arm, _Side], line: BlockLine) -> _Launched | None:
+        """Return the launches of a block; None if runs.jsonl has others where they should be."""
+        if line.order not in ORDERS or not 0 < len(line.launches) <= len(line.order):
+            return None
+        launched: _Launched = []
+        for arm, number in zip(_arms(line.order), line.launches, strict=False):
+            if not 0 <= number < len(self._records):
+                return None
+            record = self._records[number]
+            found = (record.launch, record.model, record.artifact_sha256)
+            wanted = (number, line.model, sides[arm].artifact.sha256)
+            if (*found, record.plan_id, record.cpus) != (*wanted, *self._circumstances):
+                return None
+            launched.append((arm, record))
+        cut_short = len(launched) < _LAUNCHES and launched[-1][1].valid
+        return None if cut_short or len(set(line.launches)) < len(launched) else launched
 
     def launches_of(self, model: str, series: int) -> Launches:
         """Return the launches of the blocks that count in a series."""
@@ -175,11 +226,17 @@ class _Taker:
         )
 
     def take(self, place: Place) -> Block | Lost | Stopped:
-        """Return a block that counts, or why there is none."""
+        """Return a block that counts, or why there is none.
+
+        A block that was lost in an earlier check gets its tries anew: what spoilt it may be gone.
+        """
         contest = self._contests[place.model]
-        why = ""
-        for redone in range(_REDONE + 1):
-            launched = self._kept(contest, place, redone) or self._launched(contest, place, redone)
+        spoiler: LaunchRecord | None = None
+        for redone in itertools.count():
+            kept = self._kept(contest, place, redone)
+            if kept is None and spoiler is not None and verdicts.worth_repeating(spoiler):
+                self._bench.device.cool_down(is_hot=verdicts.heat_was_seen(spoiler))
+            launched = kept or self._launched(contest, place, redone)
             failure = _failure(launched)
             if failure is not None:
                 return failure
@@ -187,11 +244,15 @@ class _Taker:
             if spoilt is None:
                 contest.counted[place] = launched
                 return _block(launched)
-            arm, record, why = spoilt
-            self._discard(place, f"{_NAMES[arm]}: {why}", again=redone < _REDONE)
-            if redone < _REDONE and verdicts.worth_repeating(record):
-                self._bench.device.cool_down(is_hot=verdicts.heat_was_seen(record))
-        return Lost(f"Block {place.block} was spoilt {_REDONE + 1} times, at last by {why}.")
+            arm, spoiler, why = spoilt
+            is_lost = kept is None and (redone + 1) % _TRIES == 0
+            self._discard(place, f"{_NAMES[arm]}: {why}", again=not is_lost)
+            if is_lost:
+                break
+        return Lost(
+            f"Block {place.block} was spoilt {_TRIES} times, at last by {why}; when it is quiet, "
+            "give the same command again, or --fresh."
+        )
 
     def _discard(self, place: Place, reason: str, *, again: bool) -> None:
         reason = f"{reason}, while confirming" if place.series else reason
@@ -199,29 +260,24 @@ class _Taker:
         self.discarded.append(discarded)
         self._on_event(Spoilt(discarded, again))
 
-    def _kept(
-        self, contest: _Contest, place: Place, redone: int
-    ) -> list[tuple[Arm, LaunchRecord]] | None:
+    def _kept(self, contest: _Contest, place: Place, redone: int) -> _Launched | None:
         """Return what an earlier check measured here; None if nothing that can be used."""
-        line = self._blocks.find(contest.comparison, contest.attempt, place, redone)
-        if line is None:
-            return None
         allow = self._bench.plan.allow
-        records = [launch.allowing(self._runs.records[number], allow) for number in line.launches]
-        launched = list(zip(_arms(line.order), records, strict=False))
-        if len(launched) < len(line.order) and _spoilt(launched, allow) is None:
-            return None  # what ended it early is allowed now
+        launched = [
+            (arm, launch.allowing(record, allow))
+            for arm, record in contest.kept.get((place, redone), ())
+        ]
+        if len(launched) < _LAUNCHES and _spoilt(launched, allow) is None:
+            return None  # nothing, or what ended it early is allowed now
         for arm, record in launched:
             _remember(contest.sides[arm], record)
         return launched
 
-    def _launched(
-        self, contest: _Contest, place: Place, redone: int
-    ) -> list[tuple[Arm, LaunchRecord]]:
+    def _launched(self, contest: _Contest, place: Place, redone: int) -> _Launched:
         """Launch both arms; stop at the first launch that spoils the block."""
-        order = self._order(place, redone)
+        order = self._order(place)
         numbers = []
-        launched: list[tuple[Arm, LaunchRecord]] = []
+        launched: _Launched = []
         for arm in _arms(order):
             numbers.append(len(self._runs.records))
             record = self._launch(contest.sides[arm], numbers[-1], place.model)
@@ -245,10 +301,15 @@ class _Taker:
             )
         return launched
 
-    def _order(self, place: Place, redone: int) -> str:
-        """Return the same order for the same block and seed, in whatever turn it is taken."""
-        text = f"{self._seed} {place.model} {place.series} {place.block} {redone}"
-        return random.Random(text).choice(ORDERS)  # noqa: S311  no secret
+    def _order(self, place: Place) -> str:
+        """Return the same order for the same block and seed, in whatever turn it is taken.
+
+        Blocks 0 and 1, 2 and 3 and so on have one order each, so that at every look there are as
+        many of the one as of the other: a drift that is no straight line falls on both arms alike.
+        """
+        text = f"{self._seed} {place.model} {place.series} {place.block // 2}"
+        drawn = random.Random(text).sample(ORDERS, 2)  # noqa: S311  no secret
+        return drawn[place.block % 2]
 
     def _launch(self, side: _Side, number: int, model: str) -> LaunchRecord:
         blank = launch.blank(self._bench, side.artifact, 0, number)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.errors import UsageError
+from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 
 
@@ -22,6 +27,36 @@ def test_a_damaged_manifest_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_bytes(b'{"schema_version": 1}')
     with pytest.raises(UsageError, match="holds no whole export"):
         artifacts.exported(tmp_path, "mnn")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_reference_damaged_anywhere_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[..., None]
+) -> None:
+    known = SimpleNamespace(outputs=[TensorSpec("output", (1, 3))])
+    monkeypatch.setattr("asymm_deploy.bench.artifact.manifests.load", lambda folder: known)
+    path = tmp_path / "reference.npz"
+    save(path, output_0=np.zeros((1, 3), np.float32))
+    whole = path.read_bytes()
+    flipped = [
+        whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+        for at in range(len(whole))
+        for bit in (0, 3, 7)
+    ]
+    other = io.BytesIO()
+    np.save(other, np.zeros(3))
+    damaged = [*(whole[:size] for size in range(len(whole))), *flipped, other.getvalue()]
+    said = []
+    for content in damaged:
+        path.write_bytes(content)
+        try:
+            artifacts.exported(tmp_path, "mnn")
+        except UsageError as error:
+            said.append(error.what)
+        except AttributeError:
+            pass  # a flipped bit of no account: it was read, and more of the manifest is wanted
+    assert len(said) > len(damaged) / 2
+    assert all("holds no whole export: " in what for what in said)
 
 
 def test_a_bare_file_has_no_reference(artifact: Artifact) -> None:

@@ -94,10 +94,11 @@ def test_reading_alone_skips_a_torn_line_and_mends_nothing(
         (lambda first, second: first + b"no end", "line 2"),
         (lambda first, second: first + b"[" * 10_000 + b"\n", "line 2"),
         (lambda first, second: first.replace(b'"schema_version":1', b'"schema_version":2'), "2"),
+        (lambda first, second: first.replace(b'"flags":[]', b'"flags":["haunted"]'), "'haunted'"),
     ],
     ids=[
         *("empty object", "garbage", "cut in the middle", "not utf-8", "empty line", "binary"),
-        *("binary, no line", "tail not ours", "deep", "newer"),
+        *("binary, no line", "tail not ours", "deep", "newer", "a newer one's flag"),
     ],
 )
 def test_damage_is_an_error_that_names_the_line_and_changes_nothing(
@@ -112,6 +113,15 @@ def test_damage_is_an_error_that_names_the_line_and_changes_nothing(
         store.load(tmp_path)
     assert (tmp_path / store.NAME).read_bytes() == content
     assert not (tmp_path / store.TORN).exists()
+
+
+def test_damage_is_not_to_be_mended_by_removing_lines(good: LaunchRecord, tmp_path: Path) -> None:
+    # blocks.jsonl counts them: what is behind that line would all be measured again.
+    (tmp_path / store.NAME).write_bytes(b"{}\n" + lines([good]))
+    with pytest.raises(UsageError) as refused:
+        store.load(tmp_path)
+    assert "remove" not in refused.value.hint
+    assert "as it was" in refused.value.hint
 
 
 def test_without_runs_there_is_nothing_to_load(tmp_path: Path) -> None:

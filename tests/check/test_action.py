@@ -23,6 +23,9 @@ import pytest
 import typer.main
 import yaml
 
+from asymm_deploy.check import looks
+from asymm_deploy.check.policy import ALPHA
+
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 EXAMPLES = ROOT / "docs" / "examples"
@@ -41,7 +44,7 @@ def value(option):
 if arguments[0] == "export":
     assert pathlib.Path("my_models.py").exists()
     folder = pathlib.Path(value("--out"), "my_models.small")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.mnn").write_text(pathlib.Path("my_models.py").read_text())
 if arguments[0] == "check":
     for option in ("--baseline", "--candidate"):
@@ -255,6 +258,12 @@ def test_a_check_that_ends_without_a_report_failed_whatever_an_earlier_one_said(
     assert exported.outputs == {"verdict": "failed", "exit-code": "3"}
 
 
+def test_a_module_in_the_repository_is_not_taken_for_pythons_own(exported: Workplace) -> None:
+    (exported.folder / "json.py").write_text("raise SystemExit('hacked')")
+    assert run_action(exported, exported.folder, {"baseline": "a", "candidate": "b"}) == 0
+    assert exported.outputs == {"verdict": "pass", "exit-code": "0"}
+
+
 def test_inputs_are_arguments_and_no_part_of_the_script(exported: Workplace) -> None:
     evil = '$(touch hacked) "; touch hacked; `touch hacked`'
     (exported.folder / evil).mkdir()
@@ -329,6 +338,7 @@ def test_gitlabs_job_compares_both_versions_and_leaves_the_junit_file(
     }
     script = "\n".join([*parts["before_script"], *parts["script"]])
     assert workplace.run(script, workplace.folder, variables) == 0
+    assert workplace.run(script, workplace.folder, variables) == 0, "in a folder that was kept"
     assert (workplace.folder / parts["artifacts"]["reports"]["junit"]).exists()
     baseline = workplace.folder / "artifacts" / "baseline" / "my_models.small" / "model.mnn"
     assert baseline.read_text() == "old"
@@ -357,6 +367,14 @@ def test_every_command_in_the_files_is_one_that_the_program_takes(workplace: Wor
         command.make_context(name, given)  # raises for an option or a value that it doesn't take
         seen.add(name)
     assert {"check", "export", "baseline"} <= seen
+
+
+def test_the_guide_states_the_level_of_the_intervals() -> None:
+    guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    for look in looks.looks(20):
+        level = 1 - 2 * looks.risk(look, 20, ALPHA)
+        assert f"of {100 * level:.3g} %" in guide
+    assert f"a chance of at most {100 * ALPHA:g} %" in guide
 
 
 def commands_in_the_guide() -> Iterator[Sequence[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -253,6 +254,48 @@ def test_a_swap_that_fails_puts_the_former_back(
     assert tree(saved) == before
 
 
+def test_only_what_was_renamed_is_removed(saved: Path, export: Export) -> None:
+    newer = export("small", b"newer weights", into="newer")
+    theirs = saved.with_name("baseline.former")
+    theirs.mkdir()
+    (theirs / "thesis.tex").write_text("years of work")
+    baseline.save(newer, saved, force=True)
+    baseline.save(export("other", into="fresh"), saved.parent / "another")
+    assert (theirs / "thesis.tex").exists()
+    found = {path.name for path in saved.parent.iterdir() if "baseline" in path.name}
+    assert found == {"baseline", "baseline.former"}
+
+
+def test_a_link_to_a_baseline_stays_one(saved: Path, export: Export) -> None:
+    newer = export("small", b"newer weights", into="newer")
+    link = saved.parent / "link"
+    link.symlink_to("baseline")
+    for _ in range(2):
+        baseline.save(newer, link, force=True)
+        assert link.is_symlink()
+        assert baseline_file.load(saved).models == ("small",)
+    baseline.accept_candidate(
+        link, "small", export("small", b"3", into="newest"), reason="x", by="Ada"
+    )
+    assert link.is_symlink()
+    assert (saved / "small" / "model.mnn").read_bytes() == b"3"
+
+
+def test_a_baseline_is_saved_where_one_is(
+    saved: Path, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = export("small", b"newer weights", into="newer")
+    (tmp_path / "new").mkdir()
+    for folder in (tmp_path / "new", saved):
+        monkeypatch.chdir(folder)
+        baseline.save(newer, Path(), force=True)
+        assert baseline_file.load(folder).models == ("small",)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="loop: "):
+        baseline.save(newer, tmp_path / "loop")
+
+
 @pytest.mark.parametrize("name", ["model.mnn", "reference.npz"])
 def test_a_damaged_export_is_refused(export: Export, tmp_path: Path, name: str) -> None:
     artifacts = export("a")
@@ -281,6 +324,36 @@ def test_a_file_that_was_changed_or_is_gone_is_noticed(saved: Path, name: str) -
     path.unlink()
     with pytest.raises(UsageError, match="no whole baseline"):
         baseline_file.load(saved)
+
+
+def test_a_model_that_was_put_there_by_hand_is_refused(saved: Path, export: Export) -> None:
+    shutil.copytree(export("another", into="newer") / "another", saved / "another")
+    with pytest.raises(UsageError, match="another was not saved with the baseline") as caught:
+        baseline_file.load(saved)
+    assert "--model another" in caught.value.hint
+    with pytest.raises(UsageError, match="was not saved"):
+        baseline.save(saved.parent / "newer", saved, force=True)
+
+
+def test_launches_that_were_put_there_by_hand_are_refused(
+    export: Export, results: Callable[..., Path], tmp_path: Path
+) -> None:
+    baseline.save(export("small"), tmp_path / "baseline")
+    shutil.copy(results(("small", b"weights")) / "runs.jsonl", tmp_path / "baseline")
+    with pytest.raises(UsageError, match=r"runs.jsonl was not saved"):
+        baseline_file.load(tmp_path / "baseline")
+
+
+@pytest.mark.parametrize("content", [b'{"schema_version": 2}', b"{"])
+def test_what_force_refuses_no_hint_sends_to_force(
+    saved: Path, export: Export, content: bytes
+) -> None:
+    (saved / "baseline.json").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        baseline.save(export("small", into="newer"), saved, force=True)
+    assert "move it away and save it anew" in caught.value.hint
+    saved.rename(saved.with_name("away"))
+    baseline.save(saved.parent / "newer", saved)
 
 
 @pytest.mark.parametrize(
@@ -343,8 +416,34 @@ def test_a_candidate_that_is_the_baseline_or_is_not_there_is_refused(
         baseline.accept_candidate(saved, "small", same, reason="x", by="Ada")
     with pytest.raises(UsageError, match="has no large"):
         baseline.accept_candidate(saved, "large", same, reason="x", by="Ada")
-    with pytest.raises(UsageError, match="has no model 'tiny'"):
+    with pytest.raises(UsageError, match="has no tiny"):
         baseline.accept_candidate(saved, "tiny", same, reason="x", by="Ada")
+    with pytest.raises(UsageError, match="has no model 'tiny'"):
+        baseline.accept_change(saved, "tiny", "latency", 5.0, reason="x", by="Ada")
+
+
+def test_a_new_model_is_added_and_what_was_accepted_stands(saved: Path, export: Export) -> None:
+    baseline.accept_change(saved, "small", "latency", 10.0, reason="x", by="Ada")
+    newer = export("another", b"its weights", into="newer")
+    changed, _ = baseline.accept_candidate(saved, "another", newer, reason="a new size", by="Ben")
+    assert changed == baseline_file.load(saved)
+    assert changed.models == ("another", "large", "small")
+    assert changed.launches == 2
+    assert [found.model for found in changed.accepted] == ["small", "another"]
+    shown = {str(row["model"]): str(row["accepted"]) for row in baseline_show.rows(changed)}
+    assert shown["another"].startswith("added: a new size (Ben, ")
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced_by_a_model(saved: Path, export: Export) -> None:
+    (saved / "notes").mkdir()
+    (saved / "notes" / "thesis.tex").write_text("years of work")
+    newer = export("notes", into="newer")
+    before = tree(saved)
+    with pytest.raises(UsageError, match="notes is in the way"):
+        baseline.accept_candidate(saved, "notes", newer, reason="x", by="Ada")
+    with pytest.raises(UsageError, match="notes is in the way"):
+        baseline.save(newer, saved, force=True)
+    assert tree(saved) == before
 
 
 def test_an_allowed_change_stops_alarming_up_to_its_size(saved: Path) -> None:
@@ -360,6 +459,16 @@ def test_an_allowed_change_stops_alarming_up_to_its_size(saved: Path) -> None:
     assert baseline.applied(regression(percent=12.0), found).verdict == "regressed"
     assert baseline.applied(regression("large"), found).verdict == "regressed"
     assert baseline.applied(regression(metric="init"), found).verdict == "regressed"
+
+
+def test_at_the_very_size_that_was_accepted_chance_raises_no_alarm(saved: Path) -> None:
+    baseline.accept_change(saved, "small", "latency", 10.0, reason="x", by="Ada")
+    found = baseline_file.load(saved)
+    for percent in (9.4, 10.0, 10.6):  # of 10 %, and each 1 % to either side
+        assert baseline.applied(regression(percent=percent), found).verdict == "pass"
+    assert baseline.applied(regression(percent=11.1), found).verdict == "regressed"
+    exact = regression(percent=10.6, low_percent=None, high_percent=None)
+    assert baseline.applied(exact, found).verdict == "regressed"
 
 
 @pytest.mark.parametrize("verdict", ["inconclusive", "unstable", "failed"])

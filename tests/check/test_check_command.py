@@ -149,7 +149,8 @@ def test_a_larger_file_regresses_without_being_slower(
 def test_what_stays_undecided_exits_4_or_0_as_asked(
     check: Callable[..., int], runner: Callable[[str], Path]
 ) -> None:
-    noisy = runner("ns *= 1 + 0.3 * ((count * 2654435761) % 97) / 97")
+    # By block from 7 % faster to 7 % slower, and the same on average.
+    noisy = runner("ns *= 1 + 0.02 * (count // 4 * 5 % 8 - 3.5) * ('/new/' in path)")
     arguments = ("--runner", noisy, *FAKED, "--max-blocks", "8")
     assert check(*arguments) == 4
     assert check(*arguments, "--inconclusive", "pass") == 0
@@ -174,7 +175,7 @@ def test_a_runner_that_breaks_exits_3(
     check: Callable[..., int], runner: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check("--runner", runner("sys.exit('no memory')"), *FAKED) == 3
-    assert "no memory" in capsys.readouterr().out
+    assert "no memory" in " ".join(capsys.readouterr().out.split())  # the column wraps it
 
 
 def test_the_real_runner_times_a_model_against_itself(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from asymm_deploy import cli
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import history
 from asymm_deploy.check.records import Change, Report
@@ -48,8 +50,17 @@ def noise(count: int, seed: int) -> np.ndarray:
     return np.exp(np.random.default_rng(seed).normal(0, NOISE, count))
 
 
-def judged(files: Sequence[Path], threshold_percent: float = 3.0) -> Report:
-    return history.judged(files, threshold_percent=threshold_percent)
+def judged(files: Sequence[Path], **more: Any) -> Report:
+    return history.judged(files, threshold_percent=3.0, **more)
+
+
+def replaced(path: Path, **more: object) -> None:
+    """Change all launches in a file."""
+    records = [
+        msgspec.json.decode(line, type=LaunchRecord) for line in path.read_bytes().splitlines()
+    ]
+    lines = [msgspec.json.encode(msgspec.structs.replace(record, **more)) for record in records]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def only(report: Report) -> Change:
@@ -87,7 +98,13 @@ def test_noise_alone_is_no_alarm(write: Write) -> None:
     report = judged(write(10 * noise(30, 3)))
     assert report.verdict == "pass"
     assert report.exit_code == 0
-    assert only(report).change_percent == 0
+    assert only(report).change_percent is None
+
+
+def test_noise_over_many_commits_is_no_alarm_either() -> None:
+    # of a hundred histories these have somewhere a step that, by itself, looks certain; one may
+    alarms = [history.levels(np.log(noise(100, seed)), 0.01) for seed in (5, 12, 69, 81)]
+    assert sum(map(bool, alarms)) <= 1
 
 
 def test_one_slow_commit_that_the_next_one_mends_is_no_alarm(write: Write) -> None:
@@ -129,7 +146,7 @@ def test_too_few_commits_are_inconclusive(write: Write) -> None:
     report = judged(write([10.0] * 5 + [11.0] * 4))
     assert report.verdict == "inconclusive"
     assert report.exit_code == 4
-    assert "9 commits are too few" in only(report).why
+    assert "10 commits are needed to tell, and it has 9" in only(report).why
 
 
 def test_latencies_that_never_change_pass(write: Write) -> None:
@@ -149,6 +166,208 @@ def test_each_model_has_its_verdict_and_all_share_the_false_alarms(write: Write)
         "steady": "pass",
         "slower": "regressed",
     }
+
+
+def test_what_came_back_after_a_gain_alarms(write: Write) -> None:
+    latencies = 10 * noise(45, 11)
+    latencies[15:30] *= 0.8
+    latencies[30:] *= 0.96
+    files = write(latencies)
+    report = judged(files)
+    change = only(report)
+    assert report.exit_code == 1
+    assert change.change_percent == pytest.approx(20, abs=1)
+    assert change.baseline == pytest.approx(8, rel=0.01)
+    assert f" % from commit {commit(15)} on, +20.3 % from commit {commit(30)} on" in change.why
+    assert f"against the lowest before, from commit {commit(15)} on" in change.why
+    assert f"where that is wanted, give the files from commit {commit(30)} on" in change.why
+    assert judged(files[30:]).exit_code == 0
+
+
+def test_a_gain_of_which_nearly_all_is_kept_passes(write: Write) -> None:
+    latencies = 10 * noise(60, 11)
+    latencies[20:] *= 0.8
+    latencies[40:] *= 1.015
+    change = only(judged(write(latencies)))
+    assert change.verdict == "pass"
+    assert change.change_percent == pytest.approx(1.5, abs=0.5)
+
+
+def test_the_last_commits_in_which_no_step_can_be_seen_yet_are_named(write: Write) -> None:
+    latencies = 10 * noise(10, 12)
+    latencies[-3:] *= 1.1
+    change = only(judged(write(latencies)))
+    assert change.verdict == "pass"
+    assert change.change_percent is None
+    assert "a step in the last 3 commits can't be told from chance yet" in change.why
+
+
+def test_so_they_are_within_the_latest_level(write: Write) -> None:
+    change = only(judged(write([10.0] * 20 + [11.0] * 8)))
+    assert change.verdict == "regressed"
+    assert "a step in the last 7 commits can't be told from chance yet" in change.why
+
+
+@pytest.mark.parametrize(
+    ("count", "significance", "unseen"), [(11, 0.01, 3), (20, 0.01, 2), (20, 0.001, 3)]
+)
+def test_a_step_is_seen_as_soon_as_it_is_said(count: int, significance: float, unseen: int) -> None:
+    def levels(last: int) -> list[int]:
+        values = np.zeros(count)
+        values[count - last :] = 0.5
+        return history.levels(values, significance)
+
+    assert history._blind(count, significance) == unseen
+    assert levels(unseen) == []
+    assert levels(unseen + 1) == [count - unseen - 1]
+
+
+def test_many_models_need_more_commits_and_wait_longer_for_a_step(write: Write) -> None:
+    for number in range(50):
+        files = write([10.0] * 20, model=f"net{number}")
+    few, more = judged(files[:15]), judged(files)
+    assert few.verdict == "inconclusive"
+    assert {change.verdict for change in few.changes} == {"inconclusive"}
+    assert "16 commits are needed to tell, and it has 15" in few.changes[0].why
+    assert more.verdict == "pass"
+    assert "a step in the last 4 commits can't be told" in more.changes[0].why
+
+
+def test_a_history_whose_last_commits_do_not_count_is_undecided_and_says_which(
+    write: Write,
+) -> None:
+    files = write([10.0] * 12 + [12.0] * 8)
+    for path in files[12:]:
+        replaced(path, flags=("stolen-time",))
+    report = judged(files)
+    change = only(report)
+    assert report.exit_code == 4
+    assert change.candidate is None
+    assert f"launches that count are of commit {commit(11)}" in change.why
+    assert f"the last commit is {commit(19)}" in change.why
+    assert [note for note in report.notes if "counts" in note] == [
+        f"Commit {commit(number)}: no launch counts." for number in range(12, 20)
+    ]
+    assert len(report.discarded) == 8 * 3
+    assert report.discarded[1].model == "net"
+    assert report.discarded[1].reason == f"commit {commit(12)}, launch 1: stolen-time"
+
+
+def test_flags_that_are_allowed_spoil_no_launch(write: Write) -> None:
+    files = write([10.0] * 12 + [12.0] * 8)
+    for path in files[12:]:
+        replaced(path, flags=("stolen-time",))
+    report = judged(files, allow=("stolen-time",))
+    assert report.verdict == "regressed"
+    assert report.discarded == ()
+    assert report.notes == ()
+
+
+def test_a_commit_that_does_not_count_for_one_model_is_said_of_that_one(write: Write) -> None:
+    files = write([10.0] * 20, model="good")
+    replaced(files[4], flags=("failed",), error="no result", samples_ns=(), model="bad")
+    write([10.0] * 20, model="good")
+    for path in write([10.0] * 20, model="never", flags=("throttled",)):
+        assert path in files
+    report = judged(files)
+    assert {change.model: change.verdict for change in report.changes} == {
+        "good": "pass",
+        "bad": "inconclusive",
+        "never": "inconclusive",
+    }
+    assert f"Commit {commit(4)}: no launch of never, bad counts." in report.notes
+    assert f"commit {commit(4)}, launch 2: failed" in [lost.reason for lost in report.discarded]
+
+
+def test_commits_without_launches_are_counted_in_the_sentence(write: Write) -> None:
+    files = write([10.0] * 20)
+    files[7].write_bytes(b"")
+    report = judged(files)
+    assert "Over 19 of 20 commits: nothing stands out" in only(report).why
+    assert f"Commit {commit(7)}: no launch counts." in report.notes
+
+
+def test_a_model_that_is_gone_is_not_judged_by_what_it_was(write: Write) -> None:
+    write([10.0] * 20, model="stays")
+    files = write([10.0] * 12, model="gone")
+    report = judged([*files, *write([10.0] * 20, model="stays")[12:]])
+    gone = next(change for change in report.changes if change.model == "gone")
+    assert gone.verdict == report.verdict == "inconclusive"
+    assert f"of commit {commit(11)}, and the last commit is {commit(19)}" in gone.why
+    assert "--models" in gone.why
+
+
+def test_a_new_model_is_undecided_says_since_when_it_is_there_and_hides_no_regression(
+    write: Write,
+) -> None:
+    files = write([10.0] * 10 + [12.0] * 10, model="old")
+    for path in files[:16]:
+        content = path.read_bytes()
+        path.with_suffix(".kept").write_bytes(content)
+    write([5.0] * 20, model="new")
+    for path in files[:16]:
+        path.with_suffix(".kept").rename(path)
+    report = judged(files)
+    new = next(change for change in report.changes if change.model == "new")
+    assert new.verdict == "inconclusive"
+    assert f"it has 4 since commit {commit(16)}" in new.why
+    assert report.exit_code == 1
+    assert judged(files, models=("new",)).exit_code == 4
+    assert judged(files, models=("new",), inconclusive_fails=False).exit_code == 0
+
+
+def test_models_are_chosen_and_share_the_false_alarms_among_them(write: Write) -> None:
+    for name in ("left_out", "left_out_too", "kept"):
+        files = write([10.0] * 10, model=name)
+    assert [change.verdict for change in judged(files).changes] == ["inconclusive"] * 3
+    report = judged(files, models=("kept", "none*"))
+    assert only(report).model == "kept"
+    assert report.verdict == "pass"
+    with pytest.raises(UsageError, match="of a model that other or x means"):
+        judged(files, models=("other", "x"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({"input_shape": (1, 3, 192, 192)}, ("net (1x3x224x224)", "net (1x3x192x192)")),
+        ({"input_shape": None}, ("net (1x3x224x224)", "net (unknown shape)")),
+        ({"precision": "fp16"}, ("net (fp32)", "net (fp16)")),
+        ({"threads": 2}, ("net (1 thread)", "net (2 threads)")),
+        ({"engine": "onnxruntime", "threads": 2}, ("net (mnn, 1 thread)", "net (onnxruntime, 2 t")),
+    ],
+)
+def test_histories_of_one_model_are_told_apart(
+    write: Write, changed: dict[str, object], names: tuple[str, str]
+) -> None:
+    shape = {"input_shape": (1, 3, 224, 224)}
+    write([10.0] * 20, model="other")
+    write([10.0] * 20, **shape)
+    report = judged(write([10.0] * 20, **shape | changed))
+    assert report.changes[0].model == "other"
+    for change, name in zip(report.changes[1:], names, strict=True):
+        assert change.model.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        (b"[10000000,", b"[-5,", "has a run of -5 ns"),
+        (b"[10000000,", b"[", "has 4 samples of 5 runs"),
+        (b"[10000000,", b"[1" + b"0" * 400 + b",", "has a run of 10+"),
+        (b'"exit_code":0', b'"exit_code":77', "has an exit_code of 77"),
+        (b'"flags":[]', b'"flags":["unheard-of"]', "has the flag 'unheard-of'"),
+    ],
+)
+def test_launches_that_no_bench_writes_are_refused_with_file_and_line(
+    write: Write, was: bytes, becomes: bytes, said: str
+) -> None:
+    files = write([10.0] * 12)
+    files[3].write_bytes(files[3].read_bytes().replace(was, becomes, 1))
+    with pytest.raises(UsageError, match=said) as caught:
+        judged(files)
+    assert str(files[3]) in caught.value.what
+    assert "line 1" in caught.value.what
 
 
 def test_invalid_and_failed_launches_do_not_count(write: Write) -> None:
@@ -187,8 +406,8 @@ def test_two_phones_timed_for_each_commit_are_two_histories(write: Write) -> Non
     write(10 * noise(30, 10), device="phone A")
     report = judged(write(slower, device="phone B"))
     assert {change.model: change.verdict for change in report.changes} == {
-        "net on phone A": "pass",
-        "net on phone B": "regressed",
+        "net (phone A)": "pass",
+        "net (phone B)": "regressed",
     }
 
 
@@ -243,7 +462,7 @@ def test_more_files_than_can_be_judged_are_cut_and_it_is_said(
 def test_unusable_files_are_refused(tmp_path: Path, write: Write) -> None:
     with pytest.raises(UsageError, match="no file"):
         judged([])
-    with pytest.raises(UsageError, match="can't read"):
+    with pytest.raises(UsageError, match="there is no"):
         judged([tmp_path / "missing.jsonl"])
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{}\n")
@@ -259,3 +478,35 @@ def test_a_line_that_was_cut_short_is_left_out(write: Write) -> None:
     with files[3].open("ab") as file:
         file.write(b'{"schema_version":1,"mod')
     assert judged(files).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--device", "host"),
+        ("--precision", "fp32"),
+        ("--threads", "1"),
+        ("--runner", "runner"),
+        ("--sentinel", "net"),
+        ("--ignore-missing",),
+        ("--fresh",),
+    ],
+)
+def test_options_that_mean_nothing_here_are_refused_by_name(
+    write: Write, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    assert cli.run(["check", "--history", *map(str, write([10.0] * 12)), *option]) == 2
+    assert f"{option[0]} is not for --history" in capsys.readouterr().err
+
+
+def test_the_command_takes_models_flags_to_allow_and_a_threshold(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([10.0] * 5, model="short")
+    files = [str(path) for path in write([10.0] * 12 + [12.0] * 8, flags=("stolen-time",))]
+    chosen = ["check", "--history", *files, "--models", "net", "--allow", "stolen-time"]
+    assert cli.run(chosen) == 1
+    assert "short" not in capsys.readouterr().out
+    assert cli.run([*chosen, "--threshold", "30%"]) == 0
+    assert cli.run(["check", "--history", *files, "--models", "net"]) == 2
+    assert cli.run(["check", "--history", *files, "--models", "short"]) == 4

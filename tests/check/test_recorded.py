@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from asymm_deploy.bench import store
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import DeviceFacts, LaunchRecord
 from asymm_deploy.check.policy import Policy
 from asymm_deploy.check.recorded import Choice, Recorded, compare
 from asymm_deploy.check.records import Change
@@ -45,6 +45,11 @@ def folder(tmp_path: Path, good: LaunchRecord) -> Callable[..., Path]:
         return path
 
     return write
+
+
+def facts(**changes: Any) -> DeviceFacts:
+    known = {"soc": "chip", "os": "Linux 6", **changes}
+    return DeviceFacts(device="here", cpu_max_khz=3_000_000, cores=2, abi="x86_64", **known)
 
 
 def compared(a: Path, b: Path, sentinel: str | None = None, **choice: Any) -> Recorded:
@@ -113,6 +118,9 @@ def test_the_threshold_is_20_us_for_a_tiny_model(folder: Callable[..., Path]) ->
         ("engine is mnn 3.6.1 .* and onnxruntime 3.6.1", {"engine": "onnxruntime"}),
         ("runner is python 0.1.0 .* and native 0.1.0", {"runner": "native"}),
         ("number of runs a launch is 2 .* and 3", {"runs": 3, "samples_ns": (1, 2, 3)}),
+        ("number of runs to warm up is 20 .* and 5", {"warmup": 5}),
+        ("chip is chip .* and other", {"device_facts": facts(soc="other")}),
+        ("system is Linux 6 .* and Linux 7", {"device_facts": facts(os="Linux 7")}),
         ("input shape is unknown .* and 1x3x96x96", {"input_shape": (1, 3, 96, 96)}),
     ],
 )
@@ -214,8 +222,138 @@ def test_a_sentinel_takes_the_machines_own_change_away(folder: Callable[..., Pat
     assert latency(compared(old, new)).verdict == "regressed"
     found = compared(old, new, sentinel="steady")
     assert latency(found).verdict == "pass"
-    assert "that of steady, +" in found.notes[0]
+    assert "that of steady, launch by launch; it was +" in found.notes[0]
     assert {change.model for change in found.changes} == {"net"}
+
+
+def test_a_sentinel_must_be_the_same_file(folder: Callable[..., Path]) -> None:
+    folder("old")
+    old = folder("old", model="steady")
+    folder("new")
+    new = folder("new", model="steady", artifact_sha256="1" * 64)
+    with pytest.raises(UsageError, match="--sentinel steady is another file in the candidate"):
+        compared(old, new, sentinel="steady")
+
+
+def test_a_sentinel_needs_launches_that_count_and_one_speed(folder: Callable[..., Path]) -> None:
+    def spoilt(record: LaunchRecord) -> LaunchRecord:
+        return msgspec.structs.replace(record, flags=("stolen-time",) if record.launch == 3 else ())
+
+    def two(record: LaunchRecord) -> LaunchRecord:
+        ns = int(1e7 * (1 + 0.1 * (record.launch % 2)) + record.launch)
+        return msgspec.structs.replace(record, samples_ns=(ns, ns))
+
+    folder("old")
+    old = folder("old", model="steady")
+    folder("new")
+    few = folder("new", model="steady", edit=spoilt)
+    with pytest.raises(UsageError, match="steady has 9 launches that count in the candidate"):
+        compared(old, few, sentinel="steady")
+    folder("other", launches=20)
+    mixed = folder("other", launches=20, model="steady", edit=two)
+    with pytest.raises(UsageError, match="two groups in the candidate"):
+        compared(old, mixed, sentinel="steady")
+
+
+def test_what_a_sentinel_lost_is_reported_and_its_partners_left_out(
+    folder: Callable[..., Path],
+) -> None:
+    def spoilt(record: LaunchRecord) -> LaunchRecord:
+        return msgspec.structs.replace(record, flags=("stolen-time",) if record.launch == 3 else ())
+
+    folder("old")
+    old = folder("old", model="steady")
+    folder("new", launches=11)
+    new = folder("new", model="steady", edit=spoilt, launches=11)
+    found = compared(old, new, sentinel="steady")
+    assert [(d.model, d.block) for d in found.discarded] == [("steady", 3)]
+    assert latency(found).verdict == "pass"
+    assert latency(found).blocks == 10
+    folder("short")
+    short = folder("short", model="steady", edit=spoilt, launches=11)
+    change = latency(compared(old, short, sentinel="steady"))
+    assert change.verdict == "unstable"
+    assert "Only 9 of the candidate's 10 launches count beside one of steady" in change.why
+
+
+def test_a_noisy_sentinel_raises_no_false_alarms(folder: Callable[..., Path]) -> None:
+    """As sentinels should be: the machine is up to 10 % slower on the second day."""
+    rng = np.random.default_rng(7)
+    alarms = 0
+    for number in range(150):
+        day = rng.uniform(0, 0.1)
+        sides = []
+        for name, slower in ((f"old{number}", 0.0), (f"new{number}", day)):
+            for model, spread in (("net", 0.005), ("steady", 0.03)):
+
+                def noisy(
+                    record: LaunchRecord, slower: float = slower, spread: float = spread
+                ) -> LaunchRecord:
+                    ns = int(1e7 * (1 + slower) * np.exp(spread * rng.normal()))
+                    return msgspec.structs.replace(
+                        record, samples_ns=(ns, ns), init_ns=None, peak_memory_mb=None
+                    )
+
+                sides.append(folder(name, model=model, edit=noisy))
+        alarms += latency(compared(sides[0], sides[2], sentinel="steady")).verdict == "regressed"
+    assert alarms <= 1
+
+
+def test_several_input_shapes_of_a_model_are_refused_and_named(
+    folder: Callable[..., Path],
+) -> None:
+    folder("old", input_shape=(1, 3, 96, 96), plan_id="small")
+    mixed = folder("old", input_shape=(1, 3, 224, 224))
+    folder("new", input_shape=(1, 3, 224, 224))
+    new = folder("new", model="other")
+    with pytest.raises(UsageError, match="net with several input shapes: 1x3x96x96, 1x3x224x224"):
+        compared(mixed, new)
+    folder("old", model="other")
+    assert latency(compared(mixed, new, models=("other",)), "other").verdict == "pass"
+
+
+def test_launches_of_an_earlier_file_are_left_out_and_that_is_said(
+    folder: Callable[..., Path],
+) -> None:
+    folder("old", slower=0.2, artifact_sha256="1" * 64)
+    two = folder("old", attempt=1)
+    found = compared(two, folder("new"))
+    assert latency(found).verdict == "pass"
+    (note,) = found.notes
+    assert "10 launches of another file of net in" in note
+    assert str(two) in note
+
+
+def test_a_launch_that_bench_did_again_is_reported(folder: Callable[..., Path]) -> None:
+    def hot(record: LaunchRecord) -> LaunchRecord:
+        return msgspec.structs.replace(record, flags=("hot",), started_at="2025-12-31")
+
+    folder("new", launches=2, edit=hot)
+    new = folder("new")
+    found = compared(folder("old"), new)
+    assert latency(found).verdict == "pass"
+    assert [(d.block, d.reason) for d in found.discarded] == [
+        (0, "candidate, launch 0: hot, done again"),
+        (1, "candidate, launch 1: hot, done again"),
+    ]
+    folder("judged", launches=11, edit=hot)
+    judged = folder("judged", launches=11, edit=lambda r: hot(r) if r.launch == 10 else r)
+    assert [d.reason for d in compared(folder("old"), judged).discarded][-2:] == [
+        "candidate, launch 9: hot, done again",
+        "candidate, launch 10: hot",  # written anew when --allow changed, and measured once
+    ]
+
+
+def test_init_time_that_is_undecided_passes_and_says_so(folder: Callable[..., Path]) -> None:
+    rng = np.random.default_rng(0)
+
+    def noisy(record: LaunchRecord) -> LaunchRecord:
+        return msgspec.structs.replace(record, init_ns=int(3e7 * np.exp(rng.normal())))
+
+    found = compared(folder("old", edit=noisy), folder("new", edit=noisy))
+    (init,) = [change for change in found.changes if change.metric == "init"]
+    assert init.verdict == "pass"
+    assert "Undecided, which is no alarm" in init.why
 
 
 def test_a_sentinel_must_be_in_both(folder: Callable[..., Path]) -> None:
@@ -258,6 +396,12 @@ def test_counts_init_and_memory_are_compared_too(folder: Callable[..., Path]) ->
         (b'"samples_ns":[', b'"samples_ns":[NaN,', "damaged in line 1"),
         (b'"samples_ns":[', b'"samples_ns":[5,', "3 samples of 2 runs"),
         (b'"schema_version":1', b'"schema_version":9', "schema_version 9"),
+        (b'"samples_ns":[', b'"samples_ns":[1' + b"0" * 400, "line 1: net has a run of 1000"),
+        (b'"init_ns":', b'"init_ns":-', "an init_ns of -30000000"),
+        (b'"peak_memory_mb":', b'"peak_memory_mb":-', "a peak_memory_mb of -60"),
+        (b'"madds":', b'"madds":-', "a madds of -200000000"),
+        (b'"params":5', b'"params":5' + b"0" * 400, "a params of 50000"),
+        (b'"exit_code":0', b'"exit_code":77', "an exit_code of 77"),
     ],
 )
 def test_an_edited_or_newer_file_is_refused(

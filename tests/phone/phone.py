@@ -337,7 +337,8 @@ class Phone:
     def _edit(self, data: bytes) -> bytes:
         """Change what a shell prints, where a fault wants that."""
         if self.faults.has(DiskFull):
-            data = data.replace(b"File too large", b"No space left on device")
+            for said in (b"File too large", b"echo: I/O error"):  # dash says no more than that
+                data = data.replace(said, b"No space left on device")
         if self.faults.has(ReadOnlyFolder):
             data = data.replace(b"Permission denied", b"Read-only file system")
         if self.faults.has(CarriageReturns):

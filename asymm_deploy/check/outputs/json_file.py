@@ -58,7 +58,7 @@ def rendered(report: Report) -> bytes:
         circumstances=tuple(_text(line) for line in report.circumstances),
         baseline=_text(report.baseline),
         candidate=_text(report.candidate),
-        changes=tuple(_with_text(change) for change in report.changes),
+        changes=tuple(_with_text(change, report) for change in report.changes),
         discarded=tuple(
             msgspec.structs.replace(found, model=_text(found.model), reason=_text(found.reason))
             for found in report.discarded
@@ -95,6 +95,10 @@ def schema() -> bytes:
     described = msgspec.json.schema(Document)
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "The report of asymm-deploy check"
+    described["$defs"]["Change"]["properties"]["exit_code"] = {
+        "type": "integer",
+        "description": "What check would end with if this were the only change.",
+    }
     return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
 
 
@@ -106,9 +110,12 @@ def _range(change: Change) -> str | None:
     return f"± {half:.4f}" if math.isfinite(half) else None
 
 
-def _with_text(change: Change) -> Change:
+def _with_text(change: Change, report: Report) -> Change:
+    """Return a change with what ``check`` would end with if it were the only one."""
+    alone = msgspec.structs.replace(report, changes=(change,))
     return msgspec.structs.replace(
         change,
+        exit_code=int(alone.exit_code),
         model=_text(change.model),
         why=_text(change.why),
         accepted=None if change.accepted is None else _text(change.accepted),

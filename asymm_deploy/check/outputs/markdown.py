@@ -62,8 +62,8 @@ def escaped(text: str) -> str:
     return re.sub(r"@|(?<!&)#", r"\g<0><!-- -->", safe)
 
 
-def append_to_summary(report: Report, environ: Mapping[str, str]) -> None:
-    """Add the report to the summary of the GitHub step that runs us, if one does.
+def append_to_summary(text: str, environ: Mapping[str, str]) -> None:
+    """Add ``text`` to the summary of the GitHub step that runs us, if one does.
 
     Raises UsageError if the file that ``GITHUB_STEP_SUMMARY`` names can't be written.
     """
@@ -72,7 +72,7 @@ def append_to_summary(report: Report, environ: Mapping[str, str]) -> None:
         return
     try:
         with Path(name).open("a", encoding="utf-8") as file:
-            file.write(rendered(report) + "\n")
+            file.write(text)
     except OSError as error:
         raise UsageError(
             f"can't add to the job's summary {name}: {error.strerror}",

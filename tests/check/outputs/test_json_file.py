@@ -28,6 +28,7 @@ def test_a_report_fits_the_schema(report: Report) -> None:
     assert document["exit_code"] == 3
     assert document["changes"][2]["change_percent"] == pytest.approx(8.0)
     assert document["changes"][6]["change_percent"] is None
+    assert [change["exit_code"] for change in document["changes"]] == [0, 0, 1, 0, 4, 4, 3, 0]
 
 
 def test_the_schema_refuses_what_is_no_report(report: Report) -> None:
