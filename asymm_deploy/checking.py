@@ -18,6 +18,7 @@ from asymm_deploy.check.baseline import applied
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.policy import FLOOR_MS, LEAST_BLOCKS, Policy
 from asymm_deploy.check.records import Change, Report
+from asymm_deploy.check.sides import Choice
 from asymm_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
 def _recorded(request: Request, policy: Policy) -> Report:
     if request.runner is not None:
         raise UsageError("--runner is for live comparisons", "leave it out: nothing is timed here")
-    choice = recorded.Choice(
+    choice = Choice(
         request.device, request.precision, request.threads, request.models, request.allow
     )
     found = recorded.compare(request.baseline, request.candidate, choice, policy, request.sentinel)

@@ -13,8 +13,9 @@ import pytest
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import DeviceFacts, LaunchRecord
 from asymm_deploy.check.policy import Policy
-from asymm_deploy.check.recorded import Choice, Recorded, compare
+from asymm_deploy.check.recorded import Recorded, compare
 from asymm_deploy.check.records import Change
+from asymm_deploy.check.sides import Choice
 from asymm_deploy.errors import ExitCode, UsageError
 
 Edit = Callable[[LaunchRecord], LaunchRecord]
