@@ -439,7 +439,7 @@ def report(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
     which = _which(table, figure)
-    rows = [] if which in tables.COUNTS_ALONE else tables.rows_in(results, console.say)
+    rows = tables.rows_in(results, console.say) if tables.needs_results(which) else []
     text = tables.report(which, rows, choice, output_format.value)
     if out is None:
         _out(text)

@@ -46,6 +46,8 @@ def test_describe_adds_up_and_keeps_stdout_for_data(capsys: pytest.CaptureFixtur
         (["describe", "asymmnet_large_1OO"], "three or more digits"),
         (["bench", "asymmnet_small_035", "--cpu", "first"], "no core"),
         (["report", "nowhere"], "nowhere"),
+        (["report", "nowhere", "--table", "11"], "there is no table 11"),
+        (["report", "nowhere", "--figure", "2"], "no networks for Figure 2"),
     ],
 )
 def test_a_mistake_exits_2_and_says_what_to_try(

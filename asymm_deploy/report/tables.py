@@ -24,11 +24,11 @@ from asymm_deploy.report.table1 import table1
 from asymm_deploy.report.table5 import table5
 
 __all__ = [
-    "COUNTS_ALONE",
     "LATENCY_CSV",
     "NUMBERS",
     "Which",
     "file_name",
+    "needs_results",
     "report",
     "rows_in",
     "table",
@@ -36,13 +36,24 @@ __all__ = [
     "write_latency",
 ]
 
-COUNTS_ALONE = (1, 3, 4)
+_COUNTS_ALONE = (1, 3, 4)
 """Tables without latencies, which need no results."""
-NUMBERS = (*COUNTS_ALONE, 5, *LAYOUTS)
+NUMBERS = (*_COUNTS_ALONE, 5, *LAYOUTS)
 LATENCY_CSV = "latency.csv"
 
 Which: TypeAlias = int | Figure | None
 """A table of the paper, a figure, or None: all latencies."""
+
+
+def needs_results(which: Which) -> bool:
+    """Whether it has latencies; raise UsageError for a table or figure that there is not."""
+    if isinstance(which, Figure):
+        names.figure(which.number)
+    elif which is not None and which not in NUMBERS:
+        raise UsageError(
+            f"there is no table {which} to report", f"tables: {', '.join(map(str, NUMBERS))}"
+        )
+    return which not in _COUNTS_ALONE
 
 
 def table(which: Which, rows: Sequence[RowSummary], choice: Choice) -> Table:
@@ -58,11 +69,7 @@ def table(which: Which, rows: Sequence[RowSummary], choice: Choice) -> Table:
         own = _own(names.figure(which.number), rows, choice)
         return figure1(own, _counts(own))
     number = which
-    if number not in NUMBERS:
-        raise UsageError(
-            f"there is no table {number} to report", f"tables: {', '.join(map(str, NUMBERS))}"
-        )
-    if number in COUNTS_ALONE:
+    if not needs_results(number):
         return _of_counts(number)
     own = _own(names.table(number), rows, choice)
     return table5(own, _counts(own)) if number == 5 else beside(number, own, _counts(own))
