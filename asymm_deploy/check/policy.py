@@ -11,6 +11,7 @@ from asymm_deploy.errors import UsageError
 LEAST_BLOCKS = 8
 """Fewer pairs of launches tell too little of how much they vary."""
 MOST_BLOCKS = 1000
+_MOST_PERCENT = 1000
 FLOOR_MS = 0.02
 """20 us: a smaller change of a latency is none, whatever share of a tiny model's it is."""
 ALPHA = 0.05
@@ -90,10 +91,16 @@ def percent(text: str, option: str) -> float:
 
 def _refuse(metric: Metric, value: float) -> None:
     option = OPTIONS[metric]
-    if metric in _TIMED and not 0 < value <= 1000:
+    usual = f"{option} {DEFAULT_PERCENT[metric]:g}%"
+    if value > _MOST_PERCENT:
+        raise UsageError(
+            f"{option} {value:g}% makes no sense: nothing would alarm",
+            f"give {_MOST_PERCENT}% at most: {usual} is the default",
+        )
+    if metric in _TIMED and value <= 0:
         raise UsageError(
             f"{option} {value:g}% makes no sense: even a model compared with itself differs a bit",
-            f"give more than 0%: {option} 3%",
+            f"give more than 0%: {usual}",
         )
-    if not 0 <= value <= 1000:
-        raise UsageError(f"{option} {value:g}% makes no sense", "give 0% or more")
+    if value < 0:
+        raise UsageError(f"{option} {value:g}% makes no sense", f"give 0% or more: {usual}")
