@@ -133,8 +133,8 @@ def _one(
     values = report.output.values or {}
     return Outcome(
         model=subject.model,
-        error=outputs.error(subject.reference or {}, values),
-        onnx_error=outputs.error(_arrays(onnx.output.values or {}), values),
+        error=outputs.compared(subject.reference or {}, values, {}, 1e-4).error,
+        onnx_error=outputs.compared(_arrays(onnx.output.values or {}), values, {}, 1e-4).error,
         precision=report.model.precision,
         same_as_python=None if python is None else python.output == report.output,
         seconds=seconds,

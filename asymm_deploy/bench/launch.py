@@ -62,8 +62,12 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        difference = outputs.error(artifact.reference, report.output.values)
-        record = msgspec.structs.replace(record, output_error=difference)
+        least = outputs.TOLERANCE[record.precision]
+        allowed = {name: max(least, own) for name, own in artifact.output_tolerances.items()}
+        output = outputs.compared(artifact.reference, report.output.values, allowed, least)
+        record = msgspec.structs.replace(
+            record, output_error=output.error, output_tolerance=output.tolerance
+        )
     found = verdicts.launch_flags(
         record, verified_by=first, verifiable=artifact.reference is not None
     )
@@ -116,7 +120,7 @@ def blank(
         steal_ns=None,
         output_sha256=None,
         output_error=None,
-        output_tolerance=known.output_tolerance if known else None,
+        output_tolerance=None,
         valid=False,
         flags=(),
         allowed=plan.allow,

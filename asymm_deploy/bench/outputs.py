@@ -3,40 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
+from asymm_deploy.export.parity import is_map, relative_error
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
-"""Largest difference that passes, over the reference's standard deviation.
+"""Largest error that passes, unless the export found that it takes more.
 
 Sums in another order differ by about 4e-6 in fp32. In fp16, 1 to 4 % are usual; the networks of
 Table 5 reach 6.1 % on an emulated Cortex-A76 (docs/numbers.md).
 """
 
 
-def error(
-    reference: Mapping[str, npt.NDArray[np.generic]], values: Mapping[str, bytes]
-) -> float | None:
-    """Return the largest difference over the reference's standard deviation, the worst output's.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How far the outputs are from the reference's."""
 
-    ``values`` are little-endian float32 by name. An output that is the same number everywhere is
-    measured by its size. None where an output is missing, of another size, or not finite.
+    error: float | None
+    """Of the output nearest to its tolerance or furthest above it; see ``parity.relative_error``.
+
+    None where an output is missing, of another size, or not finite.
     """
-    errors = [0.0]
+    tolerance: float | None
+    """What that output's error may be."""
+
+
+def compared(
+    reference: Mapping[str, npt.NDArray[np.generic]],
+    values: Mapping[str, bytes],
+    tolerances: Mapping[str, float],
+    usual: float,
+) -> Compared:
+    """Compare the outputs ``values``, little-endian float32 by name, with the reference.
+
+    ``tolerances`` are by name, ``usual`` is that of an output without one. An output that is the
+    same number everywhere is measured by its size.
+    """
+    worst = Compared(0.0, usual)
+    strain = -1.0
     for name, expected in reference.items():
         raw = values.get(name)
         if raw is None or len(raw) != 4 * expected.size:
-            return None
+            return Compared(None, None)
         found = np.frombuffer(raw, "<f4").astype(np.float64)
         wanted = expected.astype(np.float64).ravel()
         if not (np.isfinite(found).all() and np.isfinite(wanted).all()):
-            return None
+            return Compared(None, None)
         if wanted.size == 0:
             continue
-        difference = float(np.abs(found - wanted).max())
-        measure = float(wanted.std()) or float(np.abs(wanted).max()) or 1.0
-        errors.append(difference / measure)
-    return max(errors)
+        if wanted.std() == 0.0:
+            error = float(np.abs(found - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
+        else:
+            error = relative_error(wanted, found, dense=is_map(expected))
+        allowed = tolerances.get(name, usual)
+        if error / allowed > strain:
+            worst, strain = Compared(error, allowed), error / allowed
+    return worst

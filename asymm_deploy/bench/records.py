@@ -151,13 +151,16 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Time that the hypervisor took from the pinned cores, over the loop; 10 ms resolution."""
     output_sha256: str | None
     output_error: float | None
-    """Largest difference from the reference output, over the reference's standard deviation.
+    """How far the output is from the reference's; of several, that nearest to its tolerance.
+
+    The largest difference over the reference's standard deviation, in maps over that and the
+    value's own size.
 
     Measured once a row; None in the other launches, whose hash must be the same, and where the
     output or its shape can't be compared at all.
     """
     output_tolerance: float | None = None
-    """What ``output_error`` may be in fp32; None is the usual one."""
+    """What ``output_error`` may be."""
     valid: bool
     flags: tuple[str, ...]
     allowed: tuple[str, ...]

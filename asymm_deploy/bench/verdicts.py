@@ -159,9 +159,9 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
 
 
 def _close(record: LaunchRecord) -> bool:
-    allowed = TOLERANCE[record.precision]
-    if record.output_tolerance is not None:
-        allowed = max(allowed, record.output_tolerance)
+    allowed = record.output_tolerance
+    if allowed is None:
+        allowed = TOLERANCE[record.precision]
     return record.output_error is not None and record.output_error <= allowed
 
 

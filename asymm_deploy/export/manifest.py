@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.parity import TOLERANCE, ParityReport
+from asymm_deploy.export.parity import ParityReport
 from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of, write_whole
 
@@ -65,9 +65,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     """What the stages were compared with."""
     spread: float
-    """How much the reference's outputs vary over the inputs, relative to their own size."""
-    output_tolerance: float = TOLERANCE
-    """Largest difference from the reference that ``bench`` accepts in fp32, over its deviation."""
+    """How much the reference's outputs vary over the inputs, relative to all that they vary."""
+    output_tolerances: tuple[float, ...] = ()
+    """Largest difference from the reference that ``bench`` accepts in fp32, by output; see
+    ``parity.relative_error``. None are the usual ones.
+    """
     stages: Stages
     files: dict[str, Sha256]
     tools: dict[str, str]

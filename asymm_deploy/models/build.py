@@ -140,6 +140,8 @@ class TaskNetwork(Backbone):
     def __init__(self, spec: NetSpec, head: Head) -> None:
         super().__init__(spec)
         self.task = _head(spec, head, self.channels)
+        self.output_names = ("boxes", "scores") if isinstance(head, DetectionHead) else ("output",)
+        """What the exported graph calls them."""
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(N, 3, H, W) -> the head's outputs."""

@@ -13,5 +13,9 @@ ANCHORS = (
 )
 """By stride, three each."""
 
+LARGEST_GROWTH = 62.5
+"""Of an anchor's width or height; larger boxes are cut down to it, as torchvision does (1000 / 16).
+"""
+
 BOX_NUMBERS = 5
 """What an anchor predicts besides classes: x, y, width, height and whether anything is there."""

@@ -3,7 +3,8 @@
 Each follows the paper that it comes from, with the kernel, channels, stride and activation of the
 row: (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)), for odd kernels. A row
 may ask for squeeze-and-excite where that paper has none; it then follows the block's spatial
-convolution, as in MobileNetV3.
+convolution, as in MobileNetV3, unless the block's own docstring says another place. So with the
+row's kernel, which a Ghost module takes only where it strides or projects.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from torch import Tensor, cat, nn
 
 from asymm_deploy.models import tasks
 from asymm_deploy.models.blocks import ConvBNAct
-from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, STRIDES
+from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 
 Features = Sequence[Tensor]
 """Maps of a backbone, from the largest to the smallest; (N, channels, H, W) each."""
@@ -117,13 +118,14 @@ class Boxes(nn.Module):
         """[(N, 3 (5 + classes), H / stride, W / stride)] -> (N, boxes, 4), (N, boxes, classes).
 
         A box is x1, y1, x2, y2 in pixels of the image; they go scale by scale from stride 8 to 32,
-        row by row, anchor by anchor. A score is P(anything) P(class | anything).
+        row by row, anchor by anchor. A score is P(anything) P(class | anything). No box is larger
+        than ``LARGEST_GROWTH`` times its anchor: then no number overflows, in fp16 either.
         """
         rows = cat(
             [m.flatten(2).transpose(1, 2).reshape(m.shape[0], -1, self.numbers) for m in maps], 1
         )
         centre = rows[..., 0:2].sigmoid() * self.cells + self.corners
-        half = rows[..., 2:4].exp() * self.halves
+        half = rows[..., 2:4].clamp(max=math.log(LARGEST_GROWTH)).exp() * self.halves
         scores = rows[..., 4:5].sigmoid() * rows[..., BOX_NUMBERS:].sigmoid()
         return cat((centre - half, centre + half), -1), scores
 

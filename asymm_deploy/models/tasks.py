@@ -60,7 +60,7 @@ class KeypointHead:
 
     def require_size(self, name: str, height: int, width: int) -> None:
         """Raise UsageError for an image of which the heat maps would not be a quarter."""
-        _require_multiple(name, height, width, "its heat maps are a quarter of the image", 256, 192)
+        _require_multiple(name, height, width, "its heat maps are a quarter of the image", 256, 256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, STRIDES
 from asymm_deploy.postprocess.arrays import Floats, Indices, finite
 
-LARGEST_GROWTH = 1000.0
+LARGEST_GROWTH = 62.5
 """Of an anchor's width or height; larger boxes are cut down to it.
 
-exp overflows at 710, and infinite boxes have no overlap. A thousand of even the smallest anchor is
-10,000 pixels, more than any image that YOLOv3 is given.
+exp overflows at 710 (in fp16 at 11), and infinite boxes have no overlap. The bound is that of
+torchvision, 1000 / 16: even the smallest anchor becomes 625 pixels, more than YOLOv3's images have.
 """
 LARGEST_COORDINATE = 1e150
 """The sum of two areas of such boxes is still a number."""

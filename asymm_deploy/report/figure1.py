@@ -40,12 +40,14 @@ _THOUSAND = 1e3
 _NS_PER_MS = 1e6
 
 _NOTES = (
-    "MobileNetV3's skeleton at width 1.0, 224x224: kernels, output channels, strides, activations "
-    "and squeeze-and-excite are the same throughout, and only the block differs. So the rows say "
-    "what a block costs, not how accurate it is; the paper has no such table.",
+    "MobileNetV3's skeleton at width 1.0, 224x224: output channels, strides, activations and "
+    "squeeze-and-excite are the same throughout, and only the block differs. So the rows say what "
+    "a block costs, not how accurate it is; the paper has no such table.",
+    "Kernels are the skeleton's, too, but for the Ghost module's: its cheap convolutions are 3x3, "
+    "and only its strides and projections take the skeleton's.",
     "Where a block's own paper has no squeeze-and-excite, the skeleton's follows its spatial "
-    "convolution. Bottlenecks reduce by 4 and sandglasses by 6, as published, to 8 channels at "
-    "the least.",
+    "convolution; in ShuffleNetV2's, its last pointwise one, as in the authors' ShuffleNetV2+. "
+    "Bottlenecks reduce by 4 and sandglasses by 6, as published, to 8 channels at the least.",
 )
 
 

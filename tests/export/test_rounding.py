@@ -66,13 +66,14 @@ def off_by(of: Any, share: float) -> list[list[Any]]:
 
 
 def test_what_cancels_loses_digits_in_the_reference_too() -> None:
-    assert reference(Cancelling(0.0)).rounding() < 1e-6
-    assert 1e-5 < reference(Cancelling(1e3)).rounding() < 1e-3
+    assert max(reference(Cancelling(0.0)).rounding()) < 1e-6
+    (rounding,) = reference(Cancelling(1e3)).rounding()
+    assert 1e-5 < rounding < 1e-3
 
 
 def test_a_stage_may_differ_by_a_few_times_the_references_own_rounding() -> None:
     of = reference(Cancelling(1e3))
-    rounding = of.rounding()
+    (rounding,) = of.rounding()
     assert rounding > TOLERANCE / 4
 
     assert pipeline._stage("onnx", of, off_by(of, 3.5 * rounding)).tolerance > TOLERANCE
@@ -90,20 +91,22 @@ def test_without_such_rounding_the_tolerance_stays() -> None:
 
 def test_no_rounding_is_leave_to_be_wrong() -> None:
     of = reference(Cancelling(1e6))
-    assert of.rounding() > MAP_TOLERANCE
+    assert max(of.rounding()) > MAP_TOLERANCE
 
     with pytest.raises(NumericsError):
         pipeline._stage("onnx", of, off_by(of, 1.1 * MAP_TOLERANCE))
 
 
-def test_the_mobilenext_of_the_documentation_is_exported_and_counts_as_published(
+def test_the_mobilenext_of_the_documentation_is_exported_and_timed_and_counts_as_published(
     tmp_path: Path,
 ) -> None:
     shutil.copy(EXAMPLES / "mobilenext.py", tmp_path / "mobilenext_example.py")
     said = StringIO()
-    arguments = ["mobilenext_example:mobilenext", "--input-shape", "1,3,64,64"]
+    arguments = ["mobilenext_example:mobilenext", "--input-shape", "1,3,224,224"]
+    few = ("--runs", "1", "--launches", "1", "--warmup", "0", "--format", "csv")
     with chdir(tmp_path), redirect_stdout(said), redirect_stderr(said):
-        code = cli.run(["export", *arguments])
-    assert code == 0, said.getvalue()
+        code = cli.run(["bench", *arguments, *few])
+    assert code in (0, 4), said.getvalue()  # 4: the machine was not quiet
+    assert "output-mismatch" not in said.getvalue()
     folder = tmp_path / "artifacts" / "mobilenext_example.mobilenext"
     assert f"{json.loads((folder / 'manifest.json').read_text())['params_m']:.2f}" == "3.24"

@@ -102,7 +102,7 @@ def test_every_step_is_proven_and_no_shape_is_looked_up(name: str, exported: Mak
     folder = exported(name)
     stages = told(folder)["stages"]
 
-    allowed = 5e-3 if name.endswith(("pose", "yolo3")) else 1e-4
+    allowed = 4e-3 if name.endswith(("pose", "yolo3")) else 1e-4
     assert all(stage["relative_error"] <= allowed for stage in stages.values())
     assert {stage["tolerance"] for stage in stages.values()} == {allowed}
     assert not {"Shape", "Gather", "Range", "Expand", "BatchNormalization"} & set(operators(folder))
@@ -211,10 +211,19 @@ def test_a_converters_mistake_in_a_head_is_found(
     [
         ("asymmnet_small_035_face", 1e-4, 1e-4),  # no convolution that Winograd's would replace
         ("bottleneck_small_035", 1e-4, 1e-2),
-        ("asymmnet_small_035_yolo3", 5e-3, 1e-1),
+        ("asymmnet_small_035_yolo3", 4e-3, 2e-2),
     ],
 )
 def test_a_timed_output_may_differ_by_what_fast_convolutions_cost(
     name: str, least: float, most: float, exported: MakeFolder
 ) -> None:
-    assert least <= told(exported(name))["output_tolerance"] <= most
+    tolerances = told(exported(name))["output_tolerances"]
+    assert len(tolerances) == len(told(exported(name))["outputs"])
+    assert all(least <= tolerance <= most for tolerance in tolerances)
+
+
+def test_a_detectors_outputs_have_names(exported: MakeFolder) -> None:
+    folder = exported("asymmnet_small_035_yolo3")
+    assert [output["name"] for output in told(folder)["outputs"]] == ["boxes", "scores"]
+    graph = onnx.load(folder / "model.onnx").graph
+    assert [output.name for output in graph.output] == ["boxes", "scores"]

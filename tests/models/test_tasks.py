@@ -17,12 +17,13 @@ from asymm_deploy.models.blocks import LEAKY_SLOPE
 from asymm_deploy.models.build import TaskNetwork, build, build_meta
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.models.detection import ANCHORS, STRIDES
+from asymm_deploy.models.detection import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, Keypoints
 from asymm_deploy.models.names import parse, table
 from asymm_deploy.models.spec import at_resolution
 from asymm_deploy.models.tapping import deepest, for_task
 from asymm_deploy.models.tasks import DetectionHead
+from asymm_deploy.postprocess.detection import decoded
 
 PaperTable = Callable[[int], list[dict[str, str]]]
 
@@ -403,3 +404,21 @@ def test_a_network_that_has_a_head_takes_no_other() -> None:
     assert "asymmnet_small_100_pose" in error.value.hint
     with pytest.raises(UsageError):
         parse("mobilefacenet_face")
+
+
+def test_the_anchors_are_those_of_yolov3() -> None:
+    # arXiv:1804.02767, section 2.3: the nine clusters on COCO, as it prints them.
+    assert [side for scale in ANCHORS for anchor in scale for side in anchor] == [
+        *(10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
+    ]
+    assert STRIDES == (8, 16, 32)  # the small ones are of the finest map
+
+
+def test_no_prediction_makes_an_infinite_box_and_the_room_behind_decodes_alike() -> None:
+    maps = [torch.full((1, 3 * 25, side, side), 1e4) for side in (4, 2, 1)]
+    boxes, _ = Boxes(32, 32, 20)(maps)
+    assert torch.isfinite(boxes.half()).all()
+    width = boxes[..., 2] - boxes[..., 0]
+    assert float(width.max()) == pytest.approx(LARGEST_GROWTH * 373)
+    wanted, _ = decoded([m.double().numpy() for m in maps])
+    assert boxes.double().numpy() == pytest.approx(wanted, rel=1e-5)

@@ -77,6 +77,23 @@ def test_the_columns_of_table_6_are_the_contracts() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", LAYOUTS)
+def test_in_print_the_papers_figures_are_called_the_papers(number: int) -> None:
+    heading = to_markdown(beside(number, [], counts)).splitlines()[4]
+    cells = [cell.strip() for cell in heading.strip("|").split("|")]
+    assert [cell for cell in cells if cell.startswith("paper ")] == [
+        f"paper {heading}" for _, heading in LAYOUTS[number].results
+    ]
+    ours = [cell for cell in cells if not cell.startswith("paper ")]
+    assert len(ours) == len(set(ours))
+
+
+def test_accuracies_of_faces_are_under_the_papers_own_headings() -> None:
+    assert [heading for _, heading in LAYOUTS[7].results[:5]] == [
+        *("LFW (%)", "CALFW (%)", "CPLFW (%)", "AgeDB-30 (%)", "VGGFace2 (%)")
+    ]
+
+
 def test_a_row_that_was_timed_has_its_latency_and_flags(row: MakeRow) -> None:
     rows = [row("mobilefacenet", 7.0), row("mbv3_small_100_face", 3.0, flags=("hot",))]
     table = beside(7, rows, counts)
@@ -94,7 +111,15 @@ def test_figure_1_has_seven_blocks_at_both_scales() -> None:
     assert [line["model"] for line in lines] == list(names.figure(1))
     assert len({line["block"] for line in lines}) == 7
     assert [line["scale"] for line in lines] == ["Large"] * 7 + ["Small"] * 7
-    assert {line["figure"] for line in lines if line["block"] == "sandglass"} == {"1(c)"}
+    assert {line["model"].split("_")[0]: line["figure"] for line in lines} == {
+        "bottleneck": "1(a)",
+        "mbv3": "1(b), 2(a)",
+        "sandglass": "1(c)",
+        "shuffle": "1(d)",
+        "ghost": "1(e)",
+        "asymmnet": "1(f), 2(c)",
+        "pruned": "2(b)",
+    }
     assert all(line["latency_ms"] == line["valid"] == "" for line in lines)
 
 
