@@ -53,7 +53,7 @@ def keypoints(heat_maps: npt.ArrayLike, image_size: tuple[int, int]) -> Keypoint
             "give (N, K, height, width), with at least one pixel"
         )
     image_height, image_width = image_size
-    if image_height < 1 or image_width < 1:
+    if not (image_height >= 1 and image_width >= 1):  # NaN is neither
         raise ValueError(
             f"an image of {image_height}x{image_width} pixels has no keypoints; "
             "give the (height, width) of the network's input"

@@ -168,3 +168,8 @@ def test_what_has_no_maximum_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_image_of_no_size_has_no_keypoints() -> None:
+    with pytest.raises(ValueError, match="has no keypoints"):
+        keypoints(np.ones((1, 1, 4, 4)), (float("nan"), 16))  # type: ignore[arg-type]
