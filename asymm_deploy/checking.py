@@ -13,8 +13,18 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.conduct import Conduct
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.check import baseline_file, folders, latency, live, procedure, recorded, static
+from asymm_deploy.check import (
+    baseline_file,
+    blocks,
+    folders,
+    latency,
+    live,
+    procedure,
+    recorded,
+    static,
+)
 from asymm_deploy.check.baseline import applied
+from asymm_deploy.check.baseline_file import Baseline
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.policy import FLOOR_MS, LEAST_BLOCKS, Policy
 from asymm_deploy.check.records import Change, Report
@@ -42,6 +52,8 @@ class Request:
     ignore_missing: bool = False
     inconclusive_fails: bool = True
     out: Path = Path("check-results")
+    of_timing: tuple[str, ...] = ()
+    """Options that were given and say how to time."""
 
 
 def compared(request: Request, plan: Plan, policy: Policy) -> Report:
@@ -53,8 +65,8 @@ def compared(request: Request, plan: Plan, policy: Policy) -> Report:
     folders.require(request.baseline, "--baseline")
     folders.require(request.candidate, "--candidate")
     both = (request.baseline, request.candidate)
-    accepting = baseline_file.is_baseline(request.baseline)
-    saved = baseline_file.load(request.baseline) if accepting else None
+    saved = _baseline_of(request.baseline)
+    _refuse_out(request)
     if all(map(folders.has_models, both)):
         report = _live(request, plan, policy)
     elif all(map(folders.has_results, both)):
@@ -68,7 +80,39 @@ def compared(request: Request, plan: Plan, policy: Policy) -> Report:
     return report if saved is None else applied(report, saved)
 
 
-def crept(files: Sequence[Path], policy: Policy, *, inconclusive_fails: bool) -> Report:
+def _baseline_of(folder: Path) -> Baseline | None:
+    """Return the saved baseline that ``folder`` is, or one model's part of, or the launches of."""
+    for place in (folder, folder.resolve().parent):
+        if baseline_file.is_baseline(place):
+            return baseline_file.load(place)
+    return None
+
+
+def _refuse_out(request: Request) -> None:
+    """Raise UsageError where the launches would be added to what is compared, or to a bench's."""
+    out = request.out.resolve()
+    for folder in (request.baseline, request.candidate):
+        if out in (folder.resolve(), *folder.resolve().parents) or baseline_file.is_baseline(out):
+            raise UsageError(
+                f"--out {request.out} is where {folder} is: its files must stay as they are",
+                "give another folder",
+            )
+    if (out / store.NAME).exists() and not (out / blocks.NAME).exists():
+        raise UsageError(
+            f"--out {request.out} has the launches of a bench, which those of check would replace "
+            "in its reports",
+            "give another folder",
+        )
+
+
+def crept(
+    files: Sequence[Path],
+    policy: Policy,
+    models: Sequence[str],
+    allow: Sequence[str],
+    *,
+    inconclusive_fails: bool,
+) -> Report:
     """Return whether models became slower over the commits whose launches ``files`` are."""
     from asymm_deploy.check import history
 
@@ -76,6 +120,8 @@ def crept(files: Sequence[Path], policy: Policy, *, inconclusive_fails: bool) ->
         return history.judged(
             files,
             threshold_percent=policy.thresholds["latency"],
+            models=models,
+            allow=allow,
             inconclusive_fails=inconclusive_fails,
         )
 
@@ -87,6 +133,7 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
         )
     started_at = _now()
     pairs, *only = folders.pairs(request.baseline, request.candidate)
+    folders.require_fitting({pair.model for pair in pairs}.union(*only), request.models)
     pairs = [pair for pair in pairs if folders.fits(pair.model, request.models)]
     only = [[name for name in names if folders.fits(name, request.models)] for names in only]
     notes = _missing(request, *only)
@@ -134,8 +181,8 @@ def _live(request: Request, plan: Plan, policy: Policy) -> Report:
 
 
 def _recorded(request: Request, policy: Policy) -> Report:
-    if request.runner is not None:
-        raise UsageError("--runner is for live comparisons", "leave it out: nothing is timed here")
+    for option in request.of_timing:
+        raise UsageError(f"{option} is for live comparisons", "leave it out: nothing is timed here")
     choice = Choice(
         request.device, request.precision, request.threads, request.models, request.allow
     )

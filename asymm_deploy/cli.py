@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,6 +113,8 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have what its encoding has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -127,7 +131,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         code = _code_of(arguments)
-        sys.stdout.flush()
+        with suppress(OSError) if code else nullcontext():  # a failure's own code stands
+            sys.stdout.flush()
     except BrokenPipeError:
         return _READER_GONE
     except OSError as error:
@@ -450,6 +455,7 @@ def report(
 
 @app.command()
 def check(
+    ctx: typer.Context,
     files: Annotated[
         list[Path] | None,
         typer.Argument(metavar="FILE...", help="With --history: a runs.jsonl of each commit."),
@@ -606,32 +612,18 @@ def check(
     wanted = write.Wanted(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
     write.prove(wanted)
     undecided_fails = inconclusive is PassOrFail.FAIL
+    of_timing = _given(ctx, "runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
+    of_choosing = _given(ctx, "device", "precision", "threads", "sentinel", "ignore_missing")
     if history:
-        from asymm_deploy.check.history import judged
-
         if baseline is not None or candidate is not None:
             raise UsageError("--history compares no A and B", "give FILEs alone")
-        for option, value in {
-            "--device": device,
-            "--precision": precision,
-            "--threads": threads,
-            "--runner": runner,
-            "--sentinel": sentinel,
-            "--ignore-missing": ignore_missing or None,
-            "--fresh": fresh or None,
-        }.items():
-            if value is not None:
-                raise UsageError(
-                    f"{option} is not for --history", "leave it out, or choose among the FILEs"
-                )
-        with console.waiting("looking for new levels"):
-            report = judged(
-                files or (),
-                threshold_percent=policy.thresholds["latency"],
-                models=models or (),
-                allow=plan.allow,
-                inconclusive_fails=undecided_fails,
+        for option in (*of_timing, *of_choosing):
+            raise UsageError(
+                f"{option} is not for --history", "leave it out, or choose among the FILEs"
             )
+        report = checking.crept(
+            files or (), policy, models or (), plan.allow, inconclusive_fails=undecided_fails
+        )
     elif files:
         raise UsageError(f"{files[0]} is given without --history", "name folders by --baseline")
     elif baseline is None or candidate is None:
@@ -650,12 +642,29 @@ def check(
             ignore_missing=ignore_missing,
             inconclusive_fails=undecided_fails,
             out=out,
+            of_timing=of_timing,
         )
         report = checking.compared(request, plan, policy)
-    _out(table.rendered(report))
-    for line in write.written(report, wanted, os.environ, elapsed_s=time.monotonic() - began):
-        console.say(line)
+    try:
+        for line in write.written(report, wanted, os.environ, elapsed_s=time.monotonic() - began):
+            console.say(line)
+    finally:  # last, since whoever reads it may have gone
+        _print_report(table.rendered(report), report.exit_code)
     raise typer.Exit(report.exit_code)
+
+
+def _print_report(text: str, exit_code: int) -> None:
+    """Print the table; raise HarnessError with the verdict's code where nobody can read it."""
+    try:
+        _out(text)
+    except OSError as error:
+        if not exit_code:
+            raise
+        failed = HarnessError(
+            f"can't print the report: {error.strerror}", "give the output a place with space left"
+        )
+        failed.exit_code = ExitCode(exit_code)
+        raise failed from error
 
 
 baseline_app = typer.Typer(
@@ -936,6 +945,15 @@ def _sources(
                 "export them one at a time, to different --out folders",
             )
     return sources
+
+
+def _given(ctx: typer.Context, *names: str) -> tuple[str, ...]:
+    """Return those options that the user gave, as they are spelt."""
+    return tuple(
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    )
 
 
 def _out(text: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import HarnessError, UsageError
 
 
 def sha256_of(path: Path) -> str:
@@ -45,6 +46,11 @@ def write_whole(target: Path, content: bytes) -> None:
 
     A link stays one, and the file that it names is replaced. Devices and pipes are written to.
     """
+    number = _descriptor(target)
+    if number is not None:  # opened anew, a log would be overwritten from its start
+        with os.fdopen(os.dup(number), "wb") as file:
+            file.write(content)
+        return
     if is_special(target):
         target.write_bytes(content)
         return
@@ -53,8 +59,23 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether a device, a pipe or a folder is at ``path``: what no file may take the place of."""
-    return path.exists() and not path.is_file()
+    """Whether a device, a pipe or a folder is at ``path``: what no file may take the place of.
+
+    So it is with /dev/stdout, whatever file that is.
+    """
+    return _descriptor(path) is not None or (path.exists() and not path.is_file())
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return which of this process's open files ``path`` is another name of; None if of none."""
+    name = os.path.abspath(path)  # noqa: PTH100  links stay
+    if name in _STREAMS:
+        return _STREAMS[name]
+    found = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", name)
+    return int(found[1]) if found else None
+
+
+_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def followed(path: Path) -> Path:
@@ -72,7 +93,8 @@ def ensure_folder(path: Path, purpose: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise UsageError(
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise (HarnessError if full else UsageError)(
             f"can't write {purpose} to {path}: {error.strerror or error}",
             "give a folder that you may write to, with space left, with --out",
         ) from error

@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy import checking, cli, console
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import live
 from asymm_deploy.check.outputs import github
 from asymm_deploy.check.records import Change, Report
@@ -201,3 +205,55 @@ def test_what_is_kept_from_an_earlier_run_goes_into_the_report() -> None:
     assert teller.notes == []
     teller.hear(live.Resumed(32))
     assert teller.notes == ["32 launches are from an earlier run of this command."]
+
+
+def program(*arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run the program as a process, whose streams are real."""
+    command = [sys.executable, "-c", "from asymm_deploy.cli import main; main()", *arguments]
+    return subprocess.run(command, check=False, stderr=subprocess.PIPE, **more)
+
+
+@pytest.fixture
+def slower(tmp_path: Path, good: LaunchRecord) -> list[str]:
+    """Results that regressed, of a model with a name that is not ASCII; the command for them."""
+    for name, ns in (("old", 10_000_000), ("new", 12_000_000)):
+        (tmp_path / name).mkdir()
+        records = [
+            msgspec.structs.replace(
+                good, model="größe", launch=n, runs=1, samples_ns=(ns + 10_000 * n,)
+            )
+            for n in range(10)
+        ]
+        lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        (tmp_path / name / "runs.jsonl").write_bytes(lines)
+    folders = ["--baseline", str(tmp_path / "old"), "--candidate", str(tmp_path / "new")]
+    return ["check", *folders, "--json", str(tmp_path / "check.json")]
+
+
+def test_a_verdict_and_its_files_outlive_an_output_that_takes_nothing(
+    slower: list[str], tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = program(*slower, stdout=full)
+    assert ended.returncode == 1, ended.stderr
+    assert b"can't print the report" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert json.loads((tmp_path / "check.json").read_text())["verdict"] == "regressed"
+
+
+def test_names_that_the_output_can_not_spell_are_no_mistake(slower: list[str]) -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = program(*slower, stdout=subprocess.PIPE, env=environ)
+    assert ended.returncode == 1, ended.stderr
+    assert b"gr\\xf6\\xdfe" in ended.stdout
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_report_to_stdout_is_added_to_a_log(slower: list[str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        ended = program(*slower[:-1], "/dev/stdout", stdout=file)
+    assert ended.returncode == 1, ended.stderr
+    text = log.read_text()
+    assert '"schema_version"' in text
+    assert "the weaker comparison" in text

@@ -83,7 +83,7 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     """Return for each row those launches that were measured last under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
-        row = rows.setdefault(_row_of(record), {})
+        row = rows.setdefault(row_of(record), {})
         launches = row.pop(circumstances(record), {})
         launches[record.launch] = record
         row[circumstances(record)] = launches  # now the last one
@@ -94,7 +94,8 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     ]
 
 
-def _row_of(record: LaunchRecord) -> tuple[object, ...]:
+def row_of(record: LaunchRecord) -> tuple[object, ...]:
+    """Return what the launches of a row have in common, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
     return (record.model, record.input_shape, *setting)
 

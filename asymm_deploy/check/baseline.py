@@ -261,7 +261,11 @@ def _foreign(into: Path, former: Baseline | None) -> list[str]:
 def _exports(artifacts: Path) -> dict[str, Path]:
     """Return the folders of all models in ``artifacts`` by name, each proven to be whole."""
     try:
-        folders = sorted(path for path in artifacts.iterdir() if (path / manifests.NAME).is_file())
+        if (artifacts / manifests.NAME).is_file():  # one model's own
+            artifacts = artifacts.resolve()
+            folders = [artifacts]
+        else:
+            folders = sorted(p for p in artifacts.iterdir() if (p / manifests.NAME).is_file())
     except OSError as error:
         raise UsageError(
             f"can't read {artifacts}: {error.strerror}", "give the folder that `export` wrote"
@@ -302,8 +306,11 @@ def _launches_of(models: dict[str, Path], results: Path) -> tuple[list[LaunchRec
             "time them: `asymm-deploy bench` with the same --artifacts, or leave out --results",
         )
     remarks = []
-    if len(kept) < len(records):
-        remarks.append(f"{len(records) - len(kept)} launches are of other files and stay behind")
+    failed = sum(record.error is not None for record in records)
+    others = len(records) - len(kept) - failed
+    for count, what in ((others, "of other files"), (failed, "without a result")):
+        if count:
+            remarks.append(f"launches {what}, which stay behind: {count}")
     untimed = sorted(set(models) - {record.model for record in kept})
     if untimed:
         remarks.append(f"without launches: {', '.join(untimed)}")

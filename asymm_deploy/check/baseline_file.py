@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from asymm_deploy import __version__
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.records import Metric
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.files import followed, sha256_of, write_whole
 
@@ -235,9 +236,10 @@ def place(folder: Path) -> Path:
         raise UsageError(f"can't read {folder}: {error.strerror}", "give another folder") from error
 
 
-def cant_write(folder: Path, error: OSError) -> UsageError:
+def cant_write(folder: Path, error: OSError) -> DeployError:
     """Return what to raise where the folder can't be written."""
-    return UsageError(
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return (HarnessError if full else UsageError)(
         f"can't write the baseline {folder}: {error.strerror or error}",
         "give a folder that you may write to, with space left; nothing was changed",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -89,6 +89,15 @@ def fits(name: str, patterns: Sequence[str]) -> bool:
     """Whether a model is meant by one of ``patterns``, globs or parts of names; none is all."""
     globs = [text if any(char in text for char in "*?[") else f"*{text}*" for text in patterns]
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def require_fitting(names: Collection[str], patterns: Sequence[str]) -> None:
+    """Raise UsageError for a pattern that means none of ``names``: a slip would pass for ever."""
+    for pattern in patterns:
+        if not any(fits(name, [pattern]) for name in names):
+            raise UsageError(
+                f"--models {pattern} means no model", f"there are: {', '.join(sorted(names))}"
+            )
 
 
 def _pair(model: str, baseline: Path, candidate: Path) -> Pair:

@@ -22,19 +22,22 @@ from pathlib import Path
 
 import numpy as np
 
-from asymm_deploy.bench import flags, stats, store, verdicts
+from asymm_deploy.bench import stats, store, verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import trust
-from asymm_deploy.check.folders import fits
+from asymm_deploy.check.folders import fits, require_fitting
 from asymm_deploy.check.levels import Signal, blind, boundaries, least_points
 from asymm_deploy.check.outputs.words import one_line
+from asymm_deploy.check.policy import FLOOR_MS
 from asymm_deploy.check.records import Change, Discarded, Report, Verdict
+from asymm_deploy.check.sides import Launched, identity, is_valid, left_out, retried
 from asymm_deploy.errors import UsageError
 
 MOST_POINTS = 500
 """The latest are kept; the permutations of more take minutes."""
 SIGNIFICANCE = 0.01
 """Over all models together: one false alarm in a hundred looks."""
+_MOST_NAMED = 5
 _SAME = 1e-9
 """Less than the clock's nanosecond in a second: points that differ by rounding alone."""
 _NS_PER_MS = 1e6
@@ -50,7 +53,9 @@ class Point:
     launches: tuple[LaunchRecord, ...]
     """Finished and valid ones."""
     discarded: tuple[LaunchRecord, ...]
-    """The others."""
+    """The others, those that bench did again among them."""
+    left_out: int = 0
+    """Launches of other files or plans, before those."""
 
     @property
     def record(self) -> LaunchRecord:
@@ -85,17 +90,13 @@ def judged(
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     given = _distinct(files)
     kept = given[-MOST_POINTS:]
-    points = [
-        point
-        for commit, path in kept
-        for point in _points(commit, path, allow)
-        if fits(point.record.model, models)
-    ]
+    every, repeated = _points(kept, allow)
+    require_fitting({point.record.model for point in every}, models)
+    points = [point for point in every if fits(point.record.model, models)]
     counting = [point for point in points if point.launches]
     if not counting:
-        which = f" of a model that {' or '.join(models)} means" if models else ""
         raise UsageError(
-            f"there is no valid launch{which} in these files",
+            "there is no valid launch in these files",
             "give files that bench wrote, all finished",
         )
     commits = [commit for commit, _ in kept]
@@ -115,7 +116,7 @@ def judged(
             for name, of_one in series.items()
         ),
         discarded=tuple(_discarded(series)),
-        notes=tuple(_notes(given, commits, series)),
+        notes=(*_notes(given, commits, series), *repeated),
         started_at=started_at,
         inconclusive_fails=inconclusive_fails,
     )
@@ -146,6 +147,8 @@ def _change(
     means = [float(level.mean()) for level in found]
     lowest = int(np.argmin(means[:-1])) if starts else 0
     percent = _as_percent(means[-1] - means[lowest])
+    floor_percent = _PERCENT * FLOOR_MS / math.exp(means[lowest])
+    threshold_percent = max(threshold_percent, floor_percent)
     verdict: Verdict = "pass"
     if percent > threshold_percent:
         verdict = "regressed"
@@ -187,7 +190,8 @@ def _too_little(counting: Sequence[Point], commits: Sequence[str], needed: int) 
     if last != commits[-1]:
         return (
             f"Its last launches that count are of commit {last}, and the last commit is "
-            f"{commits[-1]}: bench that again; if the model is gone, name the others by --models."
+            f"{commits[-1]}: bench that again. If it is no longer benched like this, give the "
+            f"files after {last}, or name other models by --models."
         )
     if len(counting) < needed:
         since = f" since commit {first}" * (first != commits[0])
@@ -257,21 +261,53 @@ def _distinct(files: Sequence[Path]) -> list[tuple[str, Path]]:
     return given
 
 
-def _points(commit: str, path: Path, allow: Sequence[str]) -> list[Point]:
-    records = store.load_file(path)
-    trust.refuse_impossible(records, path)
+def _points(
+    files: Sequence[tuple[str, Path]], allow: Sequence[str]
+) -> tuple[list[Point], list[str]]:
+    """Return the points of all files, and a sentence on those that repeat others' launches.
 
-    def counts(record: LaunchRecord) -> bool:
-        return (
-            record.error is None
-            and len(record.samples_ns) > 0
-            and flags.valid(record.flags, (*record.allowed, *allow))
-        )
-
-    return [
-        Point(commit, tuple(filter(counts, launches)), tuple(filterfalse(counts, launches)))
-        for launches in stats.latest_launches(records)
+    A copy of a results folder that was benched further has the launches of the commit before it,
+    too. They say nothing of this one, and count once.
+    """
+    points: list[Point] = []
+    repeating: list[str] = []
+    first_seen: dict[Launched, str] = {}
+    for commit, path in files:
+        records = store.load_file(path)
+        trust.refuse_impossible(records, path)
+        new = [record for record in records if identity(record) not in first_seen]
+        if len(new) < len(records):
+            repeating.append(commit)
+        first_seen |= {identity(record): commit for record in new}
+        points += _points_of(commit, new, allow)
+    if not repeating:
+        return points, []
+    which = ", ".join(repeating[:_MOST_NAMED])
+    more = f" and {len(repeating) - _MOST_NAMED} more" * (len(repeating) > _MOST_NAMED)
+    return points, [
+        "The very launches of earlier commits, which count there alone, are also in "
+        f"{which}{more}: give each commit a bench of its own, with another --out."
     ]
+
+
+def _points_of(
+    commit: str, records: Sequence[LaunchRecord], allow: Sequence[str]
+) -> Iterator[Point]:
+    def counts(record: LaunchRecord) -> bool:
+        return len(record.samples_ns) > 0 and is_valid(record, allow)
+
+    of_rows: dict[tuple[object, ...], list[LaunchRecord]] = {}
+    for record in records:
+        of_rows.setdefault(stats.row_of(record), []).append(record)
+    for of_row in of_rows.values():
+        (launches,) = stats.latest_launches(of_row)
+        again = retried(launches, of_row, allow)
+        yield Point(
+            commit,
+            tuple(filter(counts, launches)),
+            (*again, *filterfalse(counts, launches)),
+            left_out(launches, of_row),
+        )
 
 
 def _named(points: Sequence[Point]) -> dict[str, list[Point]]:
@@ -312,6 +348,7 @@ _SETTINGS: dict[str, Callable[[LaunchRecord], str]] = {
 _CIRCUMSTANCES: dict[str, Callable[[Point], object]] = {
     "device": lambda point: point.record.device,
     "chip": lambda point: point.launches[0].device_facts.soc,
+    "system": lambda point: point.launches[0].device_facts.os,
     "core": lambda point: "+".join(map(str, point.launches[0].cpus)) or "none",
     "engine": lambda point: point.launches[0].engine_version,
     "runner": lambda point: f"{point.launches[0].runner} {point.launches[0].runner_version}",
@@ -372,6 +409,13 @@ def _notes(
         for point in of_one:
             if not point.launches:
                 spoilt[point.commit].append(name)
+    for name, of_one in series.items():
+        left_out = sum(point.left_out for point in of_one)
+        if left_out:
+            yield (
+                f"{name}: {left_out} launches of other files or plans are left out: of each commit "
+                "what was measured last counts."
+            )
     for commit, names in spoilt.items():
         if commit not in counting:
             yield f"Commit {commit}: no launch counts."

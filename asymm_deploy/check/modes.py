@@ -17,6 +17,8 @@ from asymm_deploy.bench.bimodal import best_cut, is_bimodal
 
 LEAST_LAUNCHES = 16
 """Those of an arm after the first look."""
+FEW_LAUNCHES = 10
+"""Those of a bench, in recorded results."""
 LEAST_SEPARATION = 7.0
 """In standard deviations within a group; see ``bimodal``, which has many more samples.
 
@@ -25,14 +27,19 @@ only ever slower (an exponential distribution), and 1 in 100 where blocks differ
 5 % and launches within them by 1 %; of 24 launches at most 1 in 1000 in each case. With two real
 groups 10 % apart, each spreading by 1 %, 95 in 100 arms of 16 reach it.
 """
+_SEPARATION_OF_FEW = 10.0
+"""With 10 launches: by chance none of 600 normal ones, and 1 in 60 that are only ever slower."""
 
 
-def has_two_modes(medians: Sequence[float]) -> bool:
-    """Tell whether the medians of an arm's launches are two groups, 5 % apart or more."""
+def has_two_modes(medians: Sequence[float], *, least_launches: int = LEAST_LAUNCHES) -> bool:
+    """Tell whether the medians of an arm's launches are two groups, 5 % apart or more.
+
+    Of fewer than 16 launches more is asked; fewer than ``least_launches`` can't tell.
+    """
     return is_bimodal(
         medians,
-        least_samples=LEAST_LAUNCHES,
-        separation=LEAST_SEPARATION,
+        least_samples=least_launches,
+        separation=_SEPARATION_OF_FEW if len(medians) < LEAST_LAUNCHES else LEAST_SEPARATION,
         deviation=_deviation,
     )
 

@@ -79,7 +79,7 @@ def percent(text: str, option: str) -> float:
     """
     number = text.strip().removesuffix("%")
     try:
-        value = float(number)
+        value = math.nan if "_" in number else float(number)
     except ValueError:
         value = math.nan
     if number == text.strip() and not math.isnan(value):

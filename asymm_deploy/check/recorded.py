@@ -20,7 +20,7 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags, verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import modes
-from asymm_deploy.check.folders import fits
+from asymm_deploy.check.folders import fits, require_fitting
 from asymm_deploy.check.policy import ALPHA_ONCE, Policy
 from asymm_deploy.check.records import UNITS, Change, Discarded, Metric, Verdict
 from asymm_deploy.check.sides import (
@@ -28,10 +28,10 @@ from asymm_deploy.check.sides import (
     Choice,
     Side,
     discarded,
-    left_out,
     refuse_other_circumstances,
     refuse_several_shapes,
     refuse_too_few,
+    remarks,
     sides,
 )
 from asymm_deploy.check.static import UNDECIDED, exact
@@ -96,6 +96,7 @@ def compare(
     Raises UsageError where the folders can't be compared, saying what differs.
     """
     before, after = sides("baseline", baseline, choice), sides("candidate", candidate, choice)
+    require_fitting({*before, *after}, choice.models)
     chosen = [name for name in before if name in after and fits(name, choice.models)]
     used = [
         name
@@ -121,7 +122,7 @@ def compare(
         only_candidate=tuple(n for n in after if n not in before and fits(n, choice.models)),
         notes=(
             *([] if steady is None else [steady.note]),
-            *(note for name in used for note in left_out(name, before[name], after[name])),
+            *(note for name in used for note in remarks(name, before[name], after[name])),
         ),
     )
 
@@ -183,7 +184,8 @@ def _changes(
 
 
 def _has_two_modes(side: Side) -> bool:
-    return modes.has_two_modes(verdicts.launch_medians_ns(side.counting).tolist())
+    medians = verdicts.launch_medians_ns(side.counting).tolist()
+    return modes.has_two_modes(medians, least_launches=modes.FEW_LAUNCHES)
 
 
 def _gravest(side: Side) -> str:

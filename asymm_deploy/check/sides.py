@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +47,11 @@ class Side:
     retried: tuple[LaunchRecord, ...]
     """Launches that bench did again, and that do not count."""
     left_out: int
-    """Launches of other files than the one measured last."""
+    """Launches of other files or plans than what was measured last."""
 
     def counts(self, record: LaunchRecord) -> bool:
         """Whether the launch ended, with nothing that spoils it."""
-        return record.error is None and flags.valid(record.flags, self.allow)
+        return is_valid(record, self.allow)
 
     @property
     def counting(self) -> list[LaunchRecord]:
@@ -97,8 +98,8 @@ def sides(side: str, path: Path, choice: Choice) -> dict[str, Side]:
             allow=choice.allow,
             folder=folder,
             shapes=tuple(_shape(row[-1]) for row in mine),
-            retried=_retried(mine[-1], records_of[model], choice.allow),
-            left_out=_of_other_files(mine[-1], records_of[model]),
+            retried=retried(mine[-1], records_of[model], choice.allow),
+            left_out=left_out(mine[-1], records_of[model]),
         )
         for model, mine in rows_of.items()
     }
@@ -110,7 +111,20 @@ def sides(side: str, path: Path, choice: Choice) -> dict[str, Side]:
     return found
 
 
-def _retried(
+Launched: TypeAlias = tuple[object, ...]
+
+
+def identity(record: LaunchRecord) -> Launched:
+    """Return what no two launches have in common, in whichever file they are."""
+    return (record.started_at, record.model, record.plan_id, record.launch, record.samples_ns)
+
+
+def is_valid(record: LaunchRecord, allow: Sequence[str]) -> bool:
+    """Whether the launch ended, with nothing that spoils it; bench was allowed some flags, too."""
+    return record.error is None and flags.valid(record.flags, (*record.allowed, *allow))
+
+
+def retried(
     row: Sequence[LaunchRecord], records: Sequence[LaunchRecord], allow: Sequence[str]
 ) -> tuple[LaunchRecord, ...]:
     """Return the launches that do not count, and were done again: another process, later."""
@@ -120,15 +134,17 @@ def _retried(
         for record in records
         if record.started_at
         != started.get((stats.circumstances(record), record.launch), record.started_at)
-        and not (record.error is None and flags.valid(record.flags, allow))
+        and not is_valid(record, allow)
     )
 
 
-def _of_other_files(row: Sequence[LaunchRecord], records: Sequence[LaunchRecord]) -> int:
+def left_out(row: Sequence[LaunchRecord], records: Sequence[LaunchRecord]) -> int:
+    """Return how many launches of ``records`` are of other files or plans than ``row``'s."""
+    mine = stats.circumstances(row[-1])
     others = {
         (stats.circumstances(record), record.launch)
         for record in records
-        if record.artifact_sha256 not in ("", row[-1].artifact_sha256)
+        if stats.circumstances(record) != mine and record.error is None
     }
     return len(others)
 
@@ -231,11 +247,16 @@ def discarded(*both: Side) -> list[Discarded]:
     ]
 
 
-def left_out(model: str, *both: Side) -> list[str]:
-    """Return a sentence for each side that has launches of other files of the model, too."""
-    return [
-        f"{side.left_out} launch{'es'[: 2 * (side.left_out != 1)]} of another file of {model} in "
-        f"{side.folder} are left out: what was measured last counts."
-        for side in both
+def remarks(model: str, before: Side, after: Side) -> list[str]:
+    """Return sentences on launches of the model: left out of a side, or on both."""
+    shared = len({*map(identity, before.launches)} & {*map(identity, after.launches)})
+    the_same = (
+        f"{shared} launches of {model} are in the baseline and in the candidate: where it should "
+        "be a new version, bench that with another --out."
+    )
+    return [the_same] * bool(shared) + [
+        f"{side.left_out} launch{'es'[: 2 * (side.left_out != 1)]} of {model} in {side.folder}, of "
+        "another file or plan, are left out: what was measured last counts."
+        for side in (before, after)
         if side.left_out
     ]

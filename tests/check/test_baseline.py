@@ -19,7 +19,7 @@ from asymm_deploy.bench import artifact, store
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import baseline, baseline_file, baseline_show, who
 from asymm_deploy.check.records import UNITS, Change, Report
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.export.manifest import Manifest, Stages
 from asymm_deploy.export.parity import ParityReport
 from asymm_deploy.export.tensors import TensorSpec
@@ -173,7 +173,7 @@ def test_its_size_and_what_was_left_out_are_said(
     _, remarks = baseline.save(artifacts, tmp_path / "baseline", results=launches)
     assert remarks[0].startswith(f"{tmp_path / 'baseline'}: 2 models, 2 launches, 0.0 MB")
     assert remarks[1:] == [
-        "4 launches are of other files and stay behind",
+        "launches of other files, which stay behind: 4",
         "without launches: b",
     ]
 
@@ -230,7 +230,7 @@ def test_a_save_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(baseline_file, "write_whole", full)
-    with pytest.raises(UsageError, match="No space left on device"):
+    with pytest.raises(HarnessError, match="No space left on device"):
         baseline.save(newer, saved, force=True)
     assert tree(saved) == before
     assert [path.name for path in saved.parent.iterdir() if "baseline" in path.name] == ["baseline"]

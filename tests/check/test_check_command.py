@@ -228,6 +228,30 @@ def test_a_baseline_is_compared_and_what_it_accepts_is_no_alarm(
     capsys.readouterr()
     assert check(*arguments, a=saved) == 0
     assert "a better head" in capsys.readouterr().out
+    assert check(*arguments, a=saved / "tiny", b=made / "new" / "tiny") == 0  # a part of it, too
+    assert "a better head" in capsys.readouterr().out
+    (saved / "tiny" / manifest.REFERENCE).write_bytes(b"edited")
+    assert check(*arguments, a=saved / "tiny", b=made / "new" / "tiny") == 2
+
+
+def test_launches_are_never_added_to_what_is_compared(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    results: Callable[..., Path],
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved = tmp_path / "baseline"
+    baselines.save(made / "old", saved)
+    benched = results("benched", 0.0)
+    for out, said in ((saved, "must stay"), (made / "new", "must stay"), (benched, "of a bench")):
+        before = sorted(out.rglob("*"))
+        assert check("--runner", runner(""), *FAKED, "--out", out, a=saved) == 2
+        printed = capsys.readouterr().err
+        assert said in printed
+        assert "give another folder" in printed
+        assert sorted(out.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -291,7 +315,7 @@ def test_a_threshold_that_is_none_exits_2(
         (("--seed", "-1"), "--seed -1"),
         (("--runs", "0"), "--runs 0"),
         (("--allow", "slow"), "no flag"),
-        (("--models", "huge"), "no model in common that huge means"),
+        (("--models", "huge"), "--models huge means no model"),
         (("--sentinel", "tiny"), "recorded results"),
         (("--runner", "/nowhere"), "no program"),
         (("--cpu", "first"), "no core"),
@@ -336,6 +360,25 @@ def test_recorded_results_are_compared_and_called_weaker(
     assert check(a=old, b=new) == 1
     assert "the weaker comparison" in capsys.readouterr().out
     assert check(a=old, b=old / store.NAME) == 0
+
+
+def test_a_copy_that_is_compared_with_itself_is_called_that(
+    check: Callable[..., int], results: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = results("a", 0.0)
+    assert check(a=old, b=old) == 0
+    assert "are in the baseline and in the candidate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--runs", "--max-blocks", "--cpu", "--seed", "--warmup"])
+def test_recorded_results_can_not_be_timed_otherwise(
+    check: Callable[..., int],
+    results: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    assert check(option, "9", a=results("a", 0.0), b=results("b", 0.0)) == 2
+    assert f"{option} is for live comparisons" in capsys.readouterr().err
 
 
 def test_results_and_exports_do_not_compare(

@@ -33,7 +33,12 @@ def write(tmp_path: Path, good: LaunchRecord) -> Write:
                 for launch in range(3):
                     ns = round(latency_ms * 1e6) + launch * 100
                     record = msgspec.structs.replace(
-                        good, model=model, launch=launch, runs=5, samples_ns=(ns,) * 5
+                        good,
+                        model=model,
+                        launch=launch,
+                        runs=5,
+                        samples_ns=(ns,) * 5,
+                        started_at=f"2026-01-{number // 24 + 1:02}T{number % 24:02}:00:0{launch}Z",
                     )
                     file.write(msgspec.json.encode(msgspec.structs.replace(record, **more)) + b"\n")
             paths.append(path)
@@ -297,11 +302,12 @@ def test_models_are_chosen_and_share_the_false_alarms_among_them(write: Write) -
     for name in ("left_out", "left_out_too", "kept"):
         files = write([10.0] * 10, model=name)
     assert [change.verdict for change in judged(files).changes] == ["inconclusive"] * 3
-    report = judged(files, models=("kept", "none*"))
+    report = judged(files, models=("kept",))
     assert only(report).model == "kept"
     assert report.verdict == "pass"
-    with pytest.raises(UsageError, match="of a model that other or x means"):
-        judged(files, models=("other", "x"))
+    with pytest.raises(UsageError, match=r"--models none\* means no model") as refused:
+        judged(files, models=("kept", "none*"))
+    assert refused.value.hint == "there are: kept, left_out, left_out_too"
 
 
 @pytest.mark.parametrize(
@@ -487,3 +493,51 @@ def test_the_command_takes_models_flags_to_allow_and_a_threshold(
     assert cli.run([*chosen, "--threshold", "30%"]) == 0
     assert cli.run(["check", "--history", *files, "--models", "net"]) == 2
     assert cli.run(["check", "--history", *files, "--models", "short"]) == 4
+
+
+def test_launches_that_several_files_have_count_once(write: Write) -> None:
+    # One bench before and one after, and a folder that was copied for each commit.
+    files = write([10.0, *[10.5] * 13])
+    before, after = files[0].read_bytes(), files[7].read_bytes()
+    for path in files[:7]:
+        path.write_bytes(before)
+    for path in files[7:]:
+        path.write_bytes(before + after)
+    report = judged(files)
+    assert report.verdict == "inconclusive"
+    (note,) = [note for note in report.notes if "very launches" in note]
+    assert f"also in {commit(1)}, " in note
+    assert "and 8 more" in note
+
+
+def test_20_us_are_allowed_over_many_commits_too(write: Write) -> None:
+    write([0.100] * 10 + [0.130] * 10, model="other")
+    change, other = judged(write([0.100] * 10 + [0.106] * 10)).changes[::-1]
+    assert change.change_percent == pytest.approx(6, abs=0.2)
+    assert change.verdict == "pass"
+    assert change.threshold_percent == pytest.approx(20, abs=0.5)
+    assert other.verdict == "regressed"
+
+
+def test_launches_that_were_done_again_are_reported(write: Write) -> None:
+    files = write([10.0] * 12)
+    first, *_ = files[4].read_bytes().splitlines()
+    hot = msgspec.structs.replace(
+        msgspec.json.decode(first, type=LaunchRecord),
+        flags=("throttled",),
+        started_at="2025-12-31T00:00:00Z",
+        samples_ns=(50_000_000,) * 5,
+    )
+    files[4].write_bytes(msgspec.json.encode(hot) + b"\n" + files[4].read_bytes())
+    report = judged(files)
+    (found,) = report.discarded
+    assert found.reason == f"commit {commit(4)}, launch 0: throttled"
+    assert report.verdict == "pass"
+
+
+def test_launches_of_other_files_are_left_out_and_that_is_said(write: Write) -> None:
+    files = write([12.0] * 12, artifact_sha256="e" * 64)
+    write([10.0] * 12)
+    report = judged(files)
+    assert only(report).verdict == "pass"
+    assert any("36 launches of other files or plans are left out" in note for note in report.notes)

@@ -321,7 +321,7 @@ def test_launches_of_an_earlier_file_are_left_out_and_that_is_said(
     found = compared(two, folder("new"))
     assert latency(found).verdict == "pass"
     (note,) = found.notes
-    assert "10 launches of another file of net in" in note
+    assert note.startswith("10 launches of net in")
     assert str(two) in note
 
 
@@ -418,3 +418,38 @@ def test_an_edited_or_newer_file_is_refused(
 def test_an_empty_file_is_refused(folder: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="has no launches"):
         compared(folder("old", launches=0), folder("new"))
+
+
+@pytest.mark.parametrize("launches", [10, 12, 15, 20])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_two_speeds_are_unstable_at_any_number_of_launches(
+    folder: Callable[..., Path], launches: int, share: float
+) -> None:
+    def two(record: LaunchRecord) -> LaunchRecord:
+        slow = record.launch < share * launches
+        ns = tuple(int(ns * (1.3 if slow else 1)) for ns in record.samples_ns)
+        return msgspec.structs.replace(record, samples_ns=ns)
+
+    old = folder("old", launches=launches)
+    change = latency(compared(old, folder("new", launches=launches, edit=two)))
+    assert change.verdict == "unstable"
+    assert "two groups" in change.why
+
+
+def test_what_bench_was_allowed_counts_here_too(folder: Callable[..., Path]) -> None:
+    allowed = {"flags": ("stolen-time",), "allowed": ("stolen-time",)}
+    assert latency(compared(folder("old", **allowed), folder("new", **allowed))).verdict == "pass"
+
+
+def test_launches_of_another_plan_are_left_out_and_that_is_said(
+    folder: Callable[..., Path],
+) -> None:
+    folder("old", slower=0.3, plan_id="another")
+    found = compared(folder("old"), folder("new"))
+    assert latency(found).verdict == "pass"
+    assert any(note.startswith("10 launches of net in") for note in found.notes)
+
+
+def test_a_pattern_that_means_nothing_is_refused(folder: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="--models nte means no model"):
+        compared(folder("old"), folder("new"), models=("net", "nte"))
