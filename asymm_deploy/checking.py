@@ -91,13 +91,17 @@ def _baseline_of(folder: Path) -> Baseline | None:
 def _refuse_out(request: Request) -> None:
     """Raise UsageError where the launches would be added to what is compared, or to a bench's."""
     out = request.out.resolve()
-    for folder in (request.baseline, request.candidate):
-        if out in (folder.resolve(), *folder.resolve().parents) or baseline_file.is_baseline(out):
-            raise UsageError(
-                f"--out {request.out} is where {folder} is: its files must stay as they are",
-                "give another folder",
-            )
-    if (out / store.NAME).exists() and not (out / blocks.NAME).exists():
+    compared = [folder.resolve() for folder in (request.baseline, request.candidate)]
+    if out in compared or baseline_file.is_baseline(out) or folders.is_model(out):
+        raise UsageError(
+            f"--out {request.out} holds what is compared, or a baseline: its files must stay as "
+            "they are",
+            "give another folder",
+        )
+    if (out / blocks.NAME).exists() or not (out / store.NAME).exists():
+        return
+    # Of a check that ended in its first block there may be launches as well, each one its plan's.
+    if any(record.launches_planned > 1 for record in store.load(out)):
         raise UsageError(
             f"--out {request.out} has the launches of a bench, which those of check would replace "
             "in its reports",

@@ -57,7 +57,7 @@ def pairs(baseline: Path, candidate: Path) -> tuple[list[Pair], list[str], list[
     UsageError where an export is not whole, or a newer program's.
     """
     ours, theirs = _model_folders(baseline), _model_folders(candidate)
-    if _is_model(baseline) and _is_model(candidate):
+    if is_model(baseline) and is_model(candidate):
         (old,), (new,) = ours.values(), theirs.values()
         return [_pair(next(iter(theirs)), old, new)], [], []
     both = [name for name in ours if name in theirs]
@@ -108,14 +108,15 @@ def _shapes(of: Artifact) -> str:
     return " and ".join("x".join(map(str, spec.shape)) for spec in of.inputs or ())
 
 
-def _is_model(folder: Path) -> bool:
+def is_model(folder: Path) -> bool:
+    """Whether ``folder`` is one exported model's own."""
     return (folder / manifest.NAME).is_file()
 
 
 def _model_folders(folder: Path) -> dict[str, Path]:
     """Return the folders of models by name, in the order of names."""
-    if _is_model(folder):
+    if is_model(folder):
         return {folder.resolve().name: folder}
     if not folder.is_dir():
         return {}
-    return {path.name: path for path in sorted(folder.iterdir()) if _is_model(path)}
+    return {path.name: path for path in sorted(folder.iterdir()) if is_model(path)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -245,13 +246,35 @@ def test_launches_are_never_added_to_what_is_compared(
     saved = tmp_path / "baseline"
     baselines.save(made / "old", saved)
     benched = results("benched", 0.0)
-    for out, said in ((saved, "must stay"), (made / "new", "must stay"), (benched, "of a bench")):
+    for out, said in (
+        (saved, "must stay"),
+        (made / "new", "must stay"),
+        (made / "new" / "tiny", "must stay"),
+        (benched, "of a bench"),
+    ):
         before = sorted(out.rglob("*"))
         assert check("--runner", runner(""), *FAKED, "--out", out, a=saved) == 2
         printed = capsys.readouterr().err
         assert said in printed
         assert "give another folder" in printed
         assert sorted(out.rglob("*")) == before
+
+
+def test_a_check_that_was_lost_in_its_first_block_goes_on(
+    check: Callable[..., int], runner: Callable[[str], Path], tmp_path: Path
+) -> None:
+    assert check("--runner", runner("if count > 1: sys.exit('lost')"), *FAKED) == 3
+    assert (tmp_path / "out" / store.NAME).exists()
+    (tmp_path / "out" / "blocks.jsonl").unlink(missing_ok=True)
+    assert check("--runner", runner(""), *FAKED) == 0
+
+
+def test_launches_may_go_into_a_folder_above_or_beneath(
+    check: Callable[..., int], runner: Callable[[str], Path], made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made / "old", tmp_path / "old")
+    for out in (tmp_path, tmp_path / "old" / "check-results"):
+        assert check("--runner", runner(""), *FAKED, "--out", out, a=tmp_path / "old") == 0
 
 
 @pytest.mark.parametrize(
