@@ -15,7 +15,6 @@ from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.check import (
     baseline_file,
-    blocks,
     folders,
     latency,
     live,
@@ -98,10 +97,8 @@ def _refuse_out(request: Request) -> None:
             "they are",
             "give another folder",
         )
-    if (out / blocks.NAME).exists() or not (out / store.NAME).exists():
-        return
-    # Of a check that ended in its first block there may be launches as well, each one its plan's.
-    if any(record.launches_planned > 1 for record in store.load(out)):
+    # Launches of a check are each their plan's only one.
+    if (out / store.NAME).exists() and any(r.launches_planned > 1 for r in store.load(out)):
         raise UsageError(
             f"--out {request.out} has the launches of a bench, which those of check would replace "
             "in its reports",

@@ -133,8 +133,8 @@ def _one(
     values = report.output.values or {}
     return Outcome(
         model=subject.model,
-        error=outputs.compared(subject.reference or {}, values, {}, 1e-4).error,
-        onnx_error=outputs.compared(_arrays(onnx.output.values or {}), values, {}, 1e-4).error,
+        error=outputs.compared(subject.reference or {}, values, {}, "fp32").error,
+        onnx_error=outputs.compared(_arrays(onnx.output.values or {}), values, {}, "fp32").error,
         precision=report.model.precision,
         same_as_python=None if python is None else python.output == report.output,
         seconds=seconds,

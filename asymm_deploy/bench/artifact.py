@@ -35,8 +35,8 @@ class Artifact:
     """None: those of the model, in the engine's order."""
     reference: dict[str, npt.NDArray[np.generic]] | None = None
     """Outputs by name for ``bench_inputs(inputs, seed=0)``; None leaves the row ``unverified``."""
-    output_tolerances: Mapping[str, float] = field(default_factory=dict)
-    """By output; one that is not here has the usual one."""
+    output_limits: Mapping[str, manifests.OutputLimit] = field(default_factory=dict)
+    """By output; one that is not here has the usual limit."""
     madds: int | None = None
     floor_madds: int | None = None
     """Multiplications that even the fastest known algorithms can't avoid."""
@@ -81,7 +81,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             sha256=manifest.files[file],
             inputs=manifest.inputs,
             reference=reference,
-            output_tolerances=dict(zip(names, manifest.output_tolerances, strict=False)),
+            output_limits=dict(zip(names, manifest.output_limits, strict=False)),
             madds=manifest.madds,
             floor_madds=manifest.floor_madds,
             params=manifest.params,

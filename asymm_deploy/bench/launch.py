@@ -62,9 +62,9 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        least = outputs.TOLERANCE[record.precision]
-        allowed = {name: max(least, own) for name, own in artifact.output_tolerances.items()}
-        output = outputs.compared(artifact.reference, report.output.values, allowed, least)
+        output = outputs.compared(
+            artifact.reference, report.output.values, artifact.output_limits, record.precision
+        )
         record = msgspec.structs.replace(
             record, output_error=output.error, output_tolerance=output.tolerance
         )

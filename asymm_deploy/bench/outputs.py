@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
-from asymm_deploy.export.parity import is_map, relative_error
+from asymm_deploy.export.manifest import OutputLimit
+from asymm_deploy.export.parity import is_map, relative_error, rms_error
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest error that passes, unless the export found that it takes more.
@@ -24,8 +25,9 @@ class Compared:
     """How far the outputs are from the reference's."""
 
     error: float | None
-    """Of the output nearest to its tolerance or furthest above it; see ``parity.relative_error``.
+    """Of the output nearest to its tolerance or furthest above it.
 
+    It is the largest or the root mean square, see ``parity``, whichever is nearer.
     None where an output is missing, of another size, or not finite.
     """
     tolerance: float | None
@@ -35,15 +37,16 @@ class Compared:
 def compared(
     reference: Mapping[str, npt.NDArray[np.generic]],
     values: Mapping[str, bytes],
-    tolerances: Mapping[str, float],
-    usual: float,
+    limits: Mapping[str, OutputLimit],
+    precision: Precision,
 ) -> Compared:
     """Compare the outputs ``values``, little-endian float32 by name, with the reference.
 
-    ``tolerances`` are by name, ``usual`` is that of an output without one. An output that is the
-    same number everywhere is measured by its size.
+    ``limits`` are by name, in fp32. An output without one is measured by its own deviation, or by
+    its size where it is the same number everywhere.
     """
-    worst = Compared(0.0, usual)
+    least = TOLERANCE[precision]
+    worst = Compared(0.0, least)
     strain = -1.0
     for name, expected in reference.items():
         raw = values.get(name)
@@ -55,11 +58,19 @@ def compared(
             return Compared(None, None)
         if wanted.size == 0:
             continue
-        if wanted.std() == 0.0:
-            error = float(np.abs(found - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
-        else:
-            error = relative_error(wanted, found, dense=is_map(expected))
-        allowed = tolerances.get(name, usual)
-        if error / allowed > strain:
-            worst, strain = Compared(error, allowed), error / allowed
+        limit = limits.get(name) or OutputLimit(_deviation(wanted), least, least)
+        errors = (
+            (
+                relative_error(wanted, found, limit.deviation, dense=is_map(expected)),
+                max(least, limit.tolerance),
+            ),
+            (rms_error(wanted, found, limit.deviation), max(least, limit.rms_tolerance)),
+        )
+        for error, allowed in errors:
+            if error / allowed > strain:
+                worst, strain = Compared(error, allowed), error / allowed
     return worst
+
+
+def _deviation(wanted: npt.NDArray[np.float64]) -> float:
+    return float(wanted.std()) or float(np.abs(wanted).max()) or 1.0

@@ -153,8 +153,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     output_error: float | None
     """How far the output is from the reference's; of several, that nearest to its tolerance.
 
-    The largest difference over the reference's standard deviation, in maps over that and the
-    value's own size.
+    The largest difference over the reference's standard deviation (in maps over that and the
+    value's distance from the mean), or the root mean square, whichever is nearer to what it may be.
 
     Measured once a row; None in the other launches, whose hash must be the same, and where the
     output or its shape can't be compared at all.

@@ -31,6 +31,15 @@ class Stages(msgspec.Struct, frozen=True):
     mnn: ParityReport
 
 
+class OutputLimit(msgspec.Struct, frozen=True):
+    """How far from the reference an output may be in fp32; see ``parity``."""
+
+    deviation: float
+    """Of the reference over the inputs of common scale: what the errors are shares of."""
+    tolerance: float
+    rms_tolerance: float
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """``artifacts/MODEL/manifest.json``."""
 
@@ -66,10 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the stages were compared with."""
     spread: float
     """How much the reference's outputs vary over the inputs, relative to all that they vary."""
-    output_tolerances: tuple[float, ...] = ()
-    """Largest difference from the reference that ``bench`` accepts in fp32, by output; see
-    ``parity.relative_error``. None are the usual ones.
-    """
+    output_limits: tuple[OutputLimit, ...] = ()
+    """How far from the reference each output may be when it is timed; none are the usual limits."""
     stages: Stages
     files: dict[str, Sha256]
     tools: dict[str, str]

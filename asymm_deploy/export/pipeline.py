@@ -17,7 +17,7 @@ import numpy as np
 from asymm_deploy.errors import ConversionError, DeployError, NumericsError, UsageError
 from asymm_deploy.export import freshness, manifest, mnn, onnx, parity, untrained, weights
 from asymm_deploy.export.inputs import Arrays, Probe, parity_probes
-from asymm_deploy.export.manifest import Manifest
+from asymm_deploy.export.manifest import Manifest, OutputLimit
 from asymm_deploy.export.parity import MIN_SPREAD, Array, ParityReport
 from asymm_deploy.export.request import Request
 from asymm_deploy.export.simplify import simplify
@@ -145,8 +145,8 @@ def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
         weights_sha256=request.hash_of_weights(),
         statistics_set=reference.statistics_set,
         reference=reference.name,
-        spread=_spread(reference),
-        output_tolerances=_output_tolerances(reference, mnn_results, mnn_file, scratch),
+        spread=parity.spread(_common(reference)),
+        output_limits=_output_limits(reference, mnn_results, mnn_file, scratch),
         stages=manifest.Stages(onnx=onnx_stage, simplified=simplified_stage, mnn=mnn_stage),
         files={name: sha256_of(scratch / name) for name in manifest.FILES},
         tools=freshness.tool_versions(),
@@ -203,7 +203,7 @@ def _reference_of_module(request: Request, module: torch.nn.Module) -> _Referenc
             f"{request.text} fails on inputs of shape {shapes}: {onnx.first_line(error)}",
             "give the shapes that it takes with --input-shape, one for each argument in order",
         ) from error
-    names = _output_names(module, len(results[0]))
+    names = _output_names(module, inputs, len(results[0]))
     outputs = tuple(
         TensorSpec(name, tuple(array.shape), str(array.dtype))
         for name, array in zip(names, results[0], strict=True)
@@ -225,10 +225,20 @@ def _reference_of_module(request: Request, module: torch.nn.Module) -> _Referenc
     return reference
 
 
-def _output_names(module: torch.nn.Module, count: int) -> Sequence[str]:
-    """Return what the module calls its outputs, or numbers."""
-    named: Sequence[str] = getattr(module, "output_names", ())
-    if len(named) == count:
+def _output_names(
+    module: torch.nn.Module, inputs: Sequence[TensorSpec], count: int
+) -> Sequence[str]:
+    """Return what the module calls its outputs, if that can be their names; else numbers.
+
+    Any module may have an attribute ``output_names`` that means something else.
+    """
+    named = getattr(module, "output_names", None)
+    if (
+        isinstance(named, list | tuple)
+        and len(named) == count == len(set(named))
+        and all(isinstance(name, str) and name for name in named)
+        and not {spec.name for spec in inputs} & set(named)
+    ):
         return named
     return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
 
@@ -295,39 +305,66 @@ def _allowances(reference: _Reference) -> list[float]:
     return [min(parity.MAP_TOLERANCE, _ROUNDINGS * error) for error in reference.rounding()]
 
 
-def _output_tolerances(
+def _output_limits(
     reference: _Reference, results: Sequence[Sequence[Array]], mnn_file: Path, scratch: Path
-) -> tuple[float, ...]:
+) -> tuple[OutputLimit, ...]:
     """Return by output how far an engine's may be from the reference's when it is timed.
 
     That is a few times what MNN's ``results`` are off here, and what Winograd's convolutions cost
     it besides, where it may use them.
     """
-    errors = [found.relative_error for found in parity.each(reference.results, results)]
+    errors = parity.each(reference.results, results)
+    relative = [found.relative_error for found in errors]
+    rms = [found.rms_error for found in errors]
+    common = _common(reference)
+    deviations = [_deviation([outputs[i] for outputs in common]) for i in range(len(errors))]
     if any(map(may_use_winograd, reference.complexity.layers)):
         first = _samples(reference)[:1]
-        timed = mnn.run(mnn_file, first, reference.outputs, scratch, as_timed=True)
-        fast = [found.relative_error for found in parity.each(reference.results[:1], timed)]
-        if max(fast) > MOST_WINOGRAD_ERROR:
-            raise NumericsError(
-                f"MNN's fast convolutions differ from {reference.name} by {max(fast):.1e} of the "
-                f"outputs' deviation ({MOST_WINOGRAD_ERROR:.0e} allowed)",
-                "the network amplifies rounding; trained weights with --weights seldom do",
-            )
-        errors = list(map(max, errors, fast))
-    usual = map(parity.tolerance, reference.results[0])
-    return tuple(max(a, MNN_MARGIN * b) for a, b in zip(usual, errors, strict=True))
-
-
-def _spread(reference: _Reference) -> float:
-    """Spread over the inputs of common scale: the large one would hide that nothing else moves."""
-    return parity.spread(
-        [
-            outputs
-            for probe, outputs in zip(reference.probes, reference.results, strict=True)
-            if probe.name != "large"
-        ]
+        (timed,) = mnn.run(mnn_file, first, reference.outputs, scratch, as_timed=True)
+        for index, (wanted, found) in enumerate(zip(reference.results[0], timed, strict=True)):
+            error, mean = _errors(wanted, found, deviations[index])
+            relative[index] = max(relative[index], error)
+            rms[index] = max(rms[index], mean)
+    if max(relative, default=0.0) > MOST_WINOGRAD_ERROR:
+        raise NumericsError(
+            f"MNN's fast convolutions differ from {reference.name} by {max(relative):.1e} of the "
+            f"outputs' deviation ({MOST_WINOGRAD_ERROR:.0e} allowed)",
+            "the network amplifies rounding; trained weights with --weights seldom do",
+        )
+    return tuple(
+        OutputLimit(
+            deviations[index],
+            max(parity.tolerance(output), MNN_MARGIN * relative[index]),
+            max(parity.rms_tolerance(output), MNN_MARGIN * rms[index]),
+        )
+        for index, output in enumerate(reference.results[0])
     )
+
+
+def _deviation(outputs: Sequence[Array]) -> float:
+    """Return the standard deviation of an output; its size where it is one number everywhere."""
+    values = np.stack([np.asarray(output, dtype=np.float64) for output in outputs])
+    if values.size == 0:
+        return 1.0
+    return float(values.std()) or float(np.abs(values).max()) or 1.0
+
+
+def _errors(wanted: Array, found: Array, deviation: float) -> tuple[float, float]:
+    ours, theirs = (np.asarray(side, dtype=np.float64).ravel() for side in (wanted, found))
+    if ours.size == 0:
+        return 0.0, 0.0
+    dense = parity.is_map(wanted)
+    relative = parity.relative_error(ours, theirs, deviation, dense=dense)
+    return relative, parity.rms_error(ours, theirs, deviation)
+
+
+def _common(reference: _Reference) -> list[Sequence[Array]]:
+    """Return the outputs for the inputs of common scale: the large one would outweigh them all."""
+    return [
+        outputs
+        for probe, outputs in zip(reference.probes, reference.results, strict=True)
+        if probe.name != "large"
+    ]
 
 
 def _require_spread(reference: _Reference) -> None:
@@ -337,7 +374,7 @@ def _require_spread(reference: _Reference) -> None:
                 f"{reference.name} gives NaN or infinity for the {probe.name} input",
                 "check the weights: nothing can be compared with such outputs",
             )
-    value = _spread(reference)
+    value = parity.spread(_common(reference))
     if value < MIN_SPREAD:
         raise NumericsError(
             f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "

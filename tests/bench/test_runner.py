@@ -80,7 +80,7 @@ def test_it_computes_the_reference_from_inputs_in_the_order_given(
     assert artifact.reference is not None
     assert report.output.values is not None
     assert set(report.output.values) == {"total", "mean"}
-    error = outputs.compared(artifact.reference, report.output.values, {}, 1e-4).error
+    error = outputs.compared(artifact.reference, report.output.values, {}, "fp32").error
     assert error is not None
     assert error <= 1e-5
 

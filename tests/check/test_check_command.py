@@ -246,11 +246,14 @@ def test_launches_are_never_added_to_what_is_compared(
     saved = tmp_path / "baseline"
     baselines.save(made / "old", saved)
     benched = results("benched", 0.0)
+    after_a_check = results("after-a-check", 0.0)
+    (after_a_check / "blocks.jsonl").touch()
     for out, said in (
         (saved, "must stay"),
         (made / "new", "must stay"),
         (made / "new" / "tiny", "must stay"),
         (benched, "of a bench"),
+        (after_a_check, "of a bench"),
     ):
         before = sorted(out.rglob("*"))
         assert check("--runner", runner(""), *FAKED, "--out", out, a=saved) == 2

@@ -217,9 +217,10 @@ def test_a_converters_mistake_in_a_head_is_found(
 def test_a_timed_output_may_differ_by_what_fast_convolutions_cost(
     name: str, least: float, most: float, exported: MakeFolder
 ) -> None:
-    tolerances = told(exported(name))["output_tolerances"]
-    assert len(tolerances) == len(told(exported(name))["outputs"])
-    assert all(least <= tolerance <= most for tolerance in tolerances)
+    limits = told(exported(name))["output_limits"]
+    assert len(limits) == len(told(exported(name))["outputs"])
+    assert all(least <= limit["tolerance"] <= most for limit in limits)
+    assert all(limit["rms_tolerance"] <= most for limit in limits)
 
 
 def test_a_detectors_outputs_have_names(exported: MakeFolder) -> None:
