@@ -36,8 +36,10 @@ _ROUNDINGS = 4.0
 """What an engine may differ by where a network amplifies rounding, in the reference's own rounding:
 each adds up in another order.
 """
-MOST_WINOGRAD_ERROR = 1e-2
-"""Winograd's convolutions trade digits for speed: 8e-4 on ResNet-50, where 1e-5 is usual, and 2e-3
+MOST_ROUNDING = 4e-3
+"""What that allows at the most."""
+MOST_WINOGRAD_ERROR = 2.5e-2
+"""Winograd's convolutions trade digits for speed: 6e-4 on ResNet-50, where 1e-5 is usual, and 8e-3
 on YOLOv3, whose 75 layers have them nearly everywhere.
 """
 MNN_MARGIN = 4.0
@@ -299,10 +301,10 @@ def _difference(report: ParityReport) -> str:
 
 
 def _allowances(reference: _Reference) -> list[float]:
-    """Return by output what PyTorch's own rounding there allows, no more than maps are."""
+    """Return by output what PyTorch's own rounding there allows."""
     if not reference.rounding():
         return [0.0] * len(reference.outputs)
-    return [min(parity.MAP_TOLERANCE, _ROUNDINGS * error) for error in reference.rounding()]
+    return [min(MOST_ROUNDING, _ROUNDINGS * error) for error in reference.rounding()]
 
 
 def _output_limits(

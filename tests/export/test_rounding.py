@@ -18,7 +18,7 @@ from asymm_deploy import cli
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export import pipeline
 from asymm_deploy.export.inputs import parity_probes
-from asymm_deploy.export.parity import MAP_TOLERANCE, TOLERANCE
+from asymm_deploy.export.parity import TOLERANCE
 from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.models.complexity import count
 
@@ -91,10 +91,10 @@ def test_without_such_rounding_the_tolerance_stays() -> None:
 
 def test_no_rounding_is_leave_to_be_wrong() -> None:
     of = reference(Cancelling(1e6))
-    assert max(of.rounding()) > MAP_TOLERANCE
+    assert max(of.rounding()) > pipeline.MOST_ROUNDING
 
     with pytest.raises(NumericsError):
-        pipeline._stage("onnx", of, off_by(of, 1.1 * MAP_TOLERANCE))
+        pipeline._stage("onnx", of, off_by(of, 1.1 * pipeline.MOST_ROUNDING))
 
 
 def test_the_mobilenext_of_the_documentation_is_exported_and_timed_and_counts_as_published(
