@@ -120,7 +120,7 @@ def crept(
     with console.waiting("looking for new levels"):
         return history.judged(
             files,
-            threshold_percent=policy.thresholds["latency"],
+            policy,
             models=models,
             allow=allow,
             inconclusive_fails=inconclusive_fails,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -16,6 +15,7 @@ import typer
 
 from asymm_deploy import __version__, console
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError, worst
+from asymm_deploy.files import is_full
 
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import Outcome
@@ -136,7 +136,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return _READER_GONE
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if not is_full(error):
             return _own_up(error)
         where = f": {error.filename}" if error.filename else ""
         hint = "make some, where files and the output go; the same command goes on"

@@ -86,6 +86,11 @@ def followed(path: Path) -> Path:
     return target
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it was for want of space: then the request was right, and the disk is not."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 def ensure_folder(path: Path, purpose: str) -> Path:
     """Create ``path`` and prove that it can be written; raise UsageError saying why it can't."""
     try:
@@ -93,8 +98,7 @@ def ensure_folder(path: Path, purpose: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise (HarnessError if full else UsageError)(
+        raise (HarnessError if is_full(error) else UsageError)(
             f"can't write {purpose} to {path}: {error.strerror or error}",
             "give a folder that you may write to, with space left, with --out",
         ) from error

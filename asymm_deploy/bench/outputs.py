@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.export.manifest import OutputLimit
-from asymm_deploy.export.parity import is_map, relative_error, rms_error
+from asymm_deploy.export.parity import deviation_or_size, errors
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest error that passes, unless the export found that it takes more.
@@ -52,25 +52,16 @@ def compared(
         raw = values.get(name)
         if raw is None or len(raw) != 4 * expected.size:
             return Compared(None, None)
-        found = np.frombuffer(raw, "<f4").astype(np.float64)
-        wanted = expected.astype(np.float64).ravel()
-        if not (np.isfinite(found).all() and np.isfinite(wanted).all()):
+        found = np.frombuffer(raw, "<f4").reshape(expected.shape)
+        if not (np.isfinite(found).all() and np.isfinite(expected).all()):
             return Compared(None, None)
-        if wanted.size == 0:
+        if expected.size == 0:
             continue
-        limit = limits.get(name) or OutputLimit(_deviation(wanted), least, least)
-        errors = (
-            (
-                relative_error(wanted, found, limit.deviation, dense=is_map(expected)),
-                max(least, limit.tolerance),
-            ),
-            (rms_error(wanted, found, limit.deviation), max(least, limit.rms_tolerance)),
-        )
-        for error, allowed in errors:
+        limit = limits.get(name) or OutputLimit(deviation_or_size([expected]), least, least)
+        allowances = (max(least, limit.tolerance), max(least, limit.rms_tolerance))
+        for error, allowed in zip(
+            errors(expected, found, limit.deviation), allowances, strict=True
+        ):
             if error / allowed > strain:
                 worst, strain = Compared(error, allowed), error / allowed
     return worst
-
-
-def _deviation(wanted: npt.NDArray[np.float64]) -> float:
-    return float(wanted.std()) or float(np.abs(wanted).max()) or 1.0

@@ -36,6 +36,7 @@ from asymm_deploy.check.baseline_file import (
     written,
 )
 from asymm_deploy.check.baseline_show import size
+from asymm_deploy.check.folders import is_model
 from asymm_deploy.check.outputs.words import one_line
 from asymm_deploy.check.policy import percent
 from asymm_deploy.check.records import UNITS, Change, Metric, Report
@@ -261,11 +262,8 @@ def _foreign(into: Path, former: Baseline | None) -> list[str]:
 def _exports(artifacts: Path) -> dict[str, Path]:
     """Return the folders of all models in ``artifacts`` by name, each proven to be whole."""
     try:
-        if (artifacts / manifests.NAME).is_file():  # one model's own
-            artifacts = artifacts.resolve()
-            folders = [artifacts]
-        else:
-            folders = sorted(p for p in artifacts.iterdir() if (p / manifests.NAME).is_file())
+        one = is_model(artifacts)
+        folders = [artifacts.resolve()] if one else sorted(filter(is_model, artifacts.iterdir()))
     except OSError as error:
         raise UsageError(
             f"can't read {artifacts}: {error.strerror}", "give the folder that `export` wrote"

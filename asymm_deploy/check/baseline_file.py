@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.records import Metric
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.files import followed, sha256_of, write_whole
+from asymm_deploy.files import followed, is_full, sha256_of, write_whole
 
 SCHEMA_VERSION = 1
 NAME = "baseline.json"
@@ -238,8 +237,7 @@ def place(folder: Path) -> Path:
 
 def cant_write(folder: Path, error: OSError) -> DeployError:
     """Return what to raise where the folder can't be written."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return (HarnessError if full else UsageError)(
+    return (HarnessError if is_full(error) else UsageError)(
         f"can't write the baseline {folder}: {error.strerror or error}",
         "give a folder that you may write to, with space left; nothing was changed",
     )

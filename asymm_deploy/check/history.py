@@ -28,7 +28,7 @@ from asymm_deploy.check import trust
 from asymm_deploy.check.folders import fits, require_fitting
 from asymm_deploy.check.levels import Signal, blind, boundaries, least_points
 from asymm_deploy.check.outputs.words import one_line
-from asymm_deploy.check.policy import FLOOR_MS
+from asymm_deploy.check.policy import Policy
 from asymm_deploy.check.records import Change, Discarded, Report, Verdict
 from asymm_deploy.check.sides import Launched, identity, is_valid, left_out, retried
 from asymm_deploy.errors import UsageError
@@ -75,8 +75,8 @@ class Point:
 
 def judged(
     files: Sequence[Path],
+    policy: Policy,
     *,
-    threshold_percent: float,
     models: Sequence[str] = (),
     allow: Sequence[str] = (),
     inconclusive_fails: bool = True,
@@ -108,12 +108,11 @@ def judged(
     return Report(
         mode="recorded",
         device=", ".join(sorted({point.record.device for point in points})),
-        circumstances=_circumstances(counting[0], len(kept), threshold_percent),
+        circumstances=_circumstances(counting[0], len(kept), policy.thresholds["latency"]),
         baseline=commits[0],
         candidate=commits[-1],
         changes=tuple(
-            _change(name, of_one, commits, threshold_percent, significance)
-            for name, of_one in series.items()
+            _change(name, of_one, commits, policy, significance) for name, of_one in series.items()
         ),
         discarded=tuple(_discarded(series)),
         notes=(*_notes(given, commits, series), *repeated),
@@ -133,13 +132,14 @@ def _change(
     name: str,
     points: Sequence[Point],
     commits: Sequence[str],
-    threshold_percent: float,
+    policy: Policy,
     significance: float,
 ) -> Change:
     counting = [point for point in points if point.launches]
     too_little = _too_little(counting, commits, least_points(significance))
     if too_little is not None:
-        return _row(name, "inconclusive", too_little, threshold_percent, len(counting))
+        usual = policy.thresholds["latency"]
+        return _row(name, "inconclusive", too_little, usual, len(counting))
     values = np.log([point.latency_ms for point in counting])
     starts = boundaries(values, significance)
     found = np.split(values, starts)
@@ -147,8 +147,7 @@ def _change(
     means = [float(level.mean()) for level in found]
     lowest = int(np.argmin(means[:-1])) if starts else 0
     percent = _as_percent(means[-1] - means[lowest])
-    floor_percent = _PERCENT * FLOOR_MS / math.exp(means[lowest])
-    threshold_percent = max(threshold_percent, floor_percent)
+    threshold_percent = _PERCENT * policy.latency_threshold(math.exp(means[lowest]))
     verdict: Verdict = "pass"
     if percent > threshold_percent:
         verdict = "regressed"
@@ -271,14 +270,14 @@ def _points(
     """
     points: list[Point] = []
     repeating: list[str] = []
-    first_seen: dict[Launched, str] = {}
+    seen: set[Launched] = set()
     for commit, path in files:
         records = store.load_file(path)
         trust.refuse_impossible(records, path)
-        new = [record for record in records if identity(record) not in first_seen]
+        new = [record for record in records if identity(record) not in seen]
         if len(new) < len(records):
             repeating.append(commit)
-        first_seen |= {identity(record): commit for record in new}
+        seen.update(map(identity, new))
         points += _points_of(commit, new, allow)
     if not repeating:
         return points, []

@@ -128,9 +128,8 @@ def _compared(
             f"output {index} has shape {found.shape[1:]}, the reference {expected.shape[1:]}"
         )
     dense = is_map(reference[0])
-    usual = tolerance(reference[0])
     limits = {
-        "tolerance": max(usual, allowance),
+        "tolerance": max(tolerance(reference[0]), allowance),
         "rms_tolerance": max(rms_tolerance(reference[0]), allowance),
     }
     expected, found = expected.reshape(len(expected), -1), found.reshape(len(found), -1)
@@ -167,6 +166,23 @@ def relative_error(expected: Numbers, found: Numbers, deviation: float, *, dense
 def rms_error(expected: Numbers, found: Numbers, deviation: float) -> float:
     """Return the root mean square of the differences over the ``deviation`` of what is expected."""
     return _ratio(float(np.sqrt(np.mean((expected - found) ** 2))), deviation)
+
+
+def errors(expected: Array, found: Array, deviation: float) -> tuple[float, float]:
+    """Return the relative error and the root mean square of one output for one input."""
+    ours, theirs = (np.asarray(side, dtype=np.float64).ravel() for side in (expected, found))
+    if ours.size == 0:
+        return 0.0, 0.0
+    relative = relative_error(ours, theirs, deviation, dense=is_map(expected))
+    return relative, rms_error(ours, theirs, deviation)
+
+
+def deviation_or_size(outputs: Sequence[Array]) -> float:
+    """Return the deviation of an output over inputs; its size where it is one number everywhere."""
+    values = np.stack([np.asarray(output, dtype=np.float64) for output in outputs])
+    if values.size == 0:
+        return 1.0
+    return float(values.std()) or float(np.abs(values).max()) or 1.0
 
 
 def tolerance(output: Array) -> float:

@@ -319,12 +319,14 @@ def _output_limits(
     relative = [found.relative_error for found in errors]
     rms = [found.rms_error for found in errors]
     common = _common(reference)
-    deviations = [_deviation([outputs[i] for outputs in common]) for i in range(len(errors))]
+    deviations = [
+        parity.deviation_or_size([outputs[i] for outputs in common]) for i in range(len(errors))
+    ]
     if any(map(may_use_winograd, reference.complexity.layers)):
         first = _samples(reference)[:1]
         (timed,) = mnn.run(mnn_file, first, reference.outputs, scratch, as_timed=True)
         for index, (wanted, found) in enumerate(zip(reference.results[0], timed, strict=True)):
-            error, mean = _errors(wanted, found, deviations[index])
+            error, mean = parity.errors(wanted, found, deviations[index])
             relative[index] = max(relative[index], error)
             rms[index] = max(rms[index], mean)
     if max(relative, default=0.0) > MOST_WINOGRAD_ERROR:
@@ -341,23 +343,6 @@ def _output_limits(
         )
         for index, output in enumerate(reference.results[0])
     )
-
-
-def _deviation(outputs: Sequence[Array]) -> float:
-    """Return the standard deviation of an output; its size where it is one number everywhere."""
-    values = np.stack([np.asarray(output, dtype=np.float64) for output in outputs])
-    if values.size == 0:
-        return 1.0
-    return float(values.std()) or float(np.abs(values).max()) or 1.0
-
-
-def _errors(wanted: Array, found: Array, deviation: float) -> tuple[float, float]:
-    ours, theirs = (np.asarray(side, dtype=np.float64).ravel() for side in (wanted, found))
-    if ours.size == 0:
-        return 0.0, 0.0
-    dense = parity.is_map(wanted)
-    relative = parity.relative_error(ours, theirs, deviation, dense=dense)
-    return relative, parity.rms_error(ours, theirs, deviation)
 
 
 def _common(reference: _Reference) -> list[Sequence[Array]]:

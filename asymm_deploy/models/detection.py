@@ -14,7 +14,10 @@ ANCHORS = (
 """By stride, three each."""
 
 LARGEST_GROWTH = 62.5
-"""Of an anchor's width or height; larger boxes are cut down to it, as torchvision does (1000 / 16).
+"""Of an anchor's width or height; larger boxes are cut down to it.
+
+exp overflows at 710 (in fp16 at 11), and infinite boxes have no overlap. The bound is that of
+torchvision, 1000 / 16: even the smallest anchor becomes 625 pixels, more than YOLOv3's images have.
 """
 
 BOX_NUMBERS = 5

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, STRIDES
+from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.arrays import Floats, Indices, finite
 
-LARGEST_GROWTH = 62.5
-"""Of an anchor's width or height; larger boxes are cut down to it.
-
-exp overflows at 710 (in fp16 at 11), and infinite boxes have no overlap. The bound is that of
-torchvision, 1000 / 16: even the smallest anchor becomes 625 pixels, more than YOLOv3's images have.
-"""
 LARGEST_COORDINATE = 1e150
 """The sum of two areas of such boxes is still a number."""
 

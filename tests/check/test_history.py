@@ -13,6 +13,7 @@ import pytest
 from asymm_deploy import cli
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import history
+from asymm_deploy.check.policy import Policy
 from asymm_deploy.check.records import Change, Report
 from asymm_deploy.errors import UsageError
 
@@ -56,7 +57,7 @@ def noise(count: int, seed: int) -> np.ndarray:
 
 
 def judged(files: Sequence[Path], **more: Any) -> Report:
-    return history.judged(files, threshold_percent=3.0, **more)
+    return history.judged(files, Policy(), **more)
 
 
 def replaced(path: Path, **more: object) -> None:

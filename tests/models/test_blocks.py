@@ -7,6 +7,7 @@ activation of torch.nn is used below. Maps have odd sides, batches two images.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -23,6 +24,8 @@ from asymm_deploy.models.blocks import (
 )
 from asymm_deploy.models.spec import Act, Row
 
+Randomised = Callable[[nn.Module], None]
+
 CHANNELS, EXPANDED = 8, 40
 
 
@@ -32,20 +35,6 @@ def row(kernel: int = 3, stride: int = 1, out: int = CHANNELS, **other: object) 
     assert isinstance(expanded, int)
     assert act in ("RE", "HS", "R6")
     return Row(kernel, expanded, out, se=se, act=act, stride=stride)
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """Give every weight and statistic a value that shows if it is mixed up or left out."""
-    generator = torch.Generator().manual_seed(20210614)
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            if "running_var" in name:
-                tensor.uniform_(0.5, 2.0, generator=generator)
-            else:
-                tensor.normal_(0.0, 0.5, generator=generator)
-    return module.double().eval()
 
 
 def features(height: int = 7, width: int = 5) -> Tensor:
@@ -129,7 +118,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("act", ["RE", "HS"])
 @torch.no_grad()
 def test_the_asymmetrical_bottleneck_is_eq_3(
-    rate: int, stride: int, kernel: int, se: bool, act: Act
+    randomised: Randomised, rate: int, stride: int, kernel: int, se: bool, act: Act
 ) -> None:
     r = row(kernel, stride, se=se, act=act)
     block = AsymmetricalBottleneck(CHANNELS, r, rate)
@@ -148,7 +137,9 @@ def test_the_asymmetrical_bottleneck_is_eq_3(
 @pytest.mark.parametrize("se", [False, True], ids=["plain", "se"])
 @pytest.mark.parametrize("act", ["RE", "HS"])
 @torch.no_grad()
-def test_the_pruned_bottleneck_is_eq_1_and_2(stride: int, se: bool, act: Act) -> None:
+def test_the_pruned_bottleneck_is_eq_1_and_2(
+    randomised: Randomised, stride: int, se: bool, act: Act
+) -> None:
     r = row(5, stride, se=se, act=act)
     block = PrunedBottleneck(CHANNELS, r)
     randomised(block)
@@ -165,7 +156,9 @@ def test_the_pruned_bottleneck_is_eq_1_and_2(stride: int, se: bool, act: Act) ->
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("act", ["RE", "HS", "R6"])
 @torch.no_grad()
-def test_the_inverted_residual_sees_the_expanded_channels_only(stride: int, act: Act) -> None:
+def test_the_inverted_residual_sees_the_expanded_channels_only(
+    randomised: Randomised, stride: int, act: Act
+) -> None:
     r = row(3, stride, se=True, act=act)
     block = InvertedResidual(CHANNELS, r, expand=True)
     randomised(block)
@@ -190,7 +183,7 @@ def test_the_inverted_residual_sees_the_expanded_channels_only(stride: int, act:
 )
 @torch.no_grad()
 def test_without_room_to_expand_a_block_works_on_its_input_alone(
-    block: Bottleneck, expanded: int
+    randomised: Randomised, block: Bottleneck, expanded: int
 ) -> None:
     randomised(block)
     x = features()
@@ -201,7 +194,9 @@ def test_without_room_to_expand_a_block_works_on_its_input_alone(
 
 @pytest.mark.parametrize(("stride", "out"), [(1, 16), (2, 16), (2, CHANNELS)])
 @torch.no_grad()
-def test_the_input_is_added_only_where_shapes_agree(stride: int, out: int) -> None:
+def test_the_input_is_added_only_where_shapes_agree(
+    randomised: Randomised, stride: int, out: int
+) -> None:
     r = row(3, stride, out)
     block = AsymmetricalBottleneck(CHANNELS, r, 1)
     randomised(block)
@@ -216,7 +211,9 @@ def test_the_input_is_added_only_where_shapes_agree(stride: int, out: int) -> No
 
 @pytest.mark.parametrize("stride", [1, 2])
 @torch.no_grad()
-def test_mobilenetv1s_block_activates_after_both_convolutions(stride: int) -> None:
+def test_mobilenetv1s_block_activates_after_both_convolutions(
+    randomised: Randomised, stride: int
+) -> None:
     block = DepthwiseSeparable(CHANNELS, row(3, stride, 16))
     randomised(block)
     x = features()

@@ -12,7 +12,6 @@ import runpy
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 import torch
@@ -33,7 +32,7 @@ from asymm_deploy.models.drop_ins import (
 from asymm_deploy.models.spec import Act, Row, Scale
 
 Make = Callable[[int, Row], Block]
-M = TypeVar("M", bound=nn.Module)
+Randomised = Callable[[nn.Module], None]
 
 BLOCKS = (ResidualBottleneck, Sandglass, ShuffleUnit, GhostBottleneck)
 CHANNELS, WIDER, EXPANDED = 16, 24, 40
@@ -45,20 +44,6 @@ of_each_shape = pytest.mark.parametrize(
 )
 with_and_without_se = pytest.mark.parametrize("se", [False, True], ids=["plain", "se"])
 of_each_act = pytest.mark.parametrize(("kernel", "act"), [(3, "RE"), (5, "HS"), (3, "R6")])
-
-
-def randomised(module: M) -> M:
-    """Give every weight and statistic a value that shows if it is mixed up or left out."""
-    generator = torch.Generator().manual_seed(20210614)
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            if "running_var" in name:
-                tensor.uniform_(0.5, 2.0, generator=generator)
-            else:
-                tensor.normal_(0.0, 0.5, generator=generator)
-    return module.double().eval()
 
 
 def features(channels: int = CHANNELS) -> Tensor:
@@ -124,9 +109,10 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 @of_each_act
 @torch.no_grad()
 def test_the_residual_bottleneck_adds_before_its_last_activation(
-    out: int, stride: int, se: bool, kernel: int, act: Act
+    randomised: Randomised, out: int, stride: int, se: bool, kernel: int, act: Act
 ) -> None:
-    block = randomised(ResidualBottleneck(CHANNELS, Row(kernel, 0, out, se, act, stride), mid=12))
+    block = ResidualBottleneck(CHANNELS, Row(kernel, 0, out, se, act, stride), mid=12)
+    randomised(block)
     x = features()
 
     # Eq. 1 and 2 of arXiv:1512.03385: y = F(x) + x, or F(x) + W_s x where dimensions differ, and
@@ -150,9 +136,10 @@ def test_the_residual_bottleneck_adds_before_its_last_activation(
 @of_each_act
 @torch.no_grad()
 def test_the_sandglass_keeps_space_at_its_wide_ends(
-    out: int, stride: int, se: bool, kernel: int, act: Act
+    randomised: Randomised, out: int, stride: int, se: bool, kernel: int, act: Act
 ) -> None:
-    block = randomised(Sandglass(CHANNELS, Row(kernel, 0, out, se, act, stride), reduced=6))
+    block = Sandglass(CHANNELS, Row(kernel, 0, out, se, act, stride), reduced=6)
+    randomised(block)
     x = features()
 
     # Eq. 2 and 3 of arXiv:2007.02269: G' = PW1(DW1(F)); G = DW2(PW2(G')) + F. Its table of the
@@ -173,9 +160,10 @@ def test_the_sandglass_keeps_space_at_its_wide_ends(
 @of_each_act
 @torch.no_grad()
 def test_the_shuffle_unit_deals_its_branches_out_alternately(
-    out: int, stride: int, se: bool, kernel: int, act: Act
+    randomised: Randomised, out: int, stride: int, se: bool, kernel: int, act: Act
 ) -> None:
-    block = randomised(ShuffleUnit(CHANNELS, Row(kernel, 0, out, se, act, stride)))
+    block = ShuffleUnit(CHANNELS, Row(kernel, 0, out, se, act, stride))
+    randomised(block)
     x = features()
 
     if out == CHANNELS and stride == 1:  # Figure 3(c) of arXiv:1807.11164
@@ -208,8 +196,11 @@ def ghost(x: Tensor, module: GhostModule, out: int, act: Act | None) -> Tensor:
 @pytest.mark.parametrize("out", [24, 25, 1])
 @pytest.mark.parametrize("act", ["RE", None])
 @torch.no_grad()
-def test_the_ghost_modules_second_half_is_made_of_its_first(out: int, act: Act | None) -> None:
-    module = randomised(GhostModule(CHANNELS, out, act=act))
+def test_the_ghost_modules_second_half_is_made_of_its_first(
+    randomised: Randomised, out: int, act: Act | None
+) -> None:
+    module = GhostModule(CHANNELS, out, act=act)
+    randomised(module)
     x = features()
 
     assert_same(module(x), ghost(x, module, out, act))
@@ -224,9 +215,17 @@ def test_the_ghost_modules_second_half_is_made_of_its_first(out: int, act: Act |
 @of_each_act
 @torch.no_grad()
 def test_the_ghost_bottleneck_convolves_in_depth_only_to_stride(
-    channels: int, expanded: int, out: int, stride: int, se: bool, kernel: int, act: Act
+    randomised: Randomised,
+    channels: int,
+    expanded: int,
+    out: int,
+    stride: int,
+    se: bool,
+    kernel: int,
+    act: Act,
 ) -> None:
-    block = randomised(GhostBottleneck(channels, Row(kernel, expanded, out, se, act, stride)))
+    block = GhostBottleneck(channels, Row(kernel, expanded, out, se, act, stride))
+    randomised(block)
     x = features(channels)
 
     y = ghost(x, block.expand, expanded, act)  # Figure 3 of arXiv:1911.11907
@@ -252,9 +251,10 @@ def test_the_ghost_bottleneck_convolves_in_depth_only_to_stride(
 @with_and_without_se
 @torch.no_grad()
 def test_without_its_last_norms_a_block_is_its_shortcut(
-    make: Make, out: int, stride: int, se: bool
+    randomised: Randomised, make: Make, out: int, stride: int, se: bool
 ) -> None:
-    block = randomised(make(CHANNELS, Row(3, EXPANDED, out, se, "RE", stride)))
+    block = make(CHANNELS, Row(3, EXPANDED, out, se, "RE", stride))
+    randomised(block)
     same = out == CHANNELS and stride == 1
     x = features()
     for norm in block.last_norms():

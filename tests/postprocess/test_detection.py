@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asymm_deploy.models.detection import ANCHORS, STRIDES
+from asymm_deploy.models.detection import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.arrays import Floats
 from asymm_deploy.postprocess.detection import (
-    LARGEST_GROWTH,
     Detections,
     decoded,
     detections,
