@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asymm_deploy import __version__, console
+from asymm_deploy import __version__
+from asymm_deploy.commands import console
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError, worst
 from asymm_deploy.files import is_full
 
@@ -247,7 +248,7 @@ def describe(
     ] = TextFormat.TABLE,
 ) -> None:
     """Show what a model costs layer by layer, and the split of Table 1 by kind of operator."""
-    from asymm_deploy.describe import described
+    from asymm_deploy.commands.layer_costs import described
     from asymm_deploy.text import formatted
 
     source = _sources([model], None, input_shape)[0]
@@ -382,9 +383,9 @@ def bench(
     same command goes on where it stopped. Writes OUT/latency.csv, OUT/tableN.csv with --table, and
     OUT/figureN.csv with --figure.
     """
-    from asymm_deploy import benching
-    from asymm_deploy.bench.conduct import Conduct
+    from asymm_deploy.bench.phone.options import Conduct
     from asymm_deploy.bench.plan import Plan
+    from asymm_deploy.commands import benching
 
     plan = Plan(
         engine=engine.value,
@@ -579,11 +580,11 @@ def check(
     import os
     import time
 
-    from asymm_deploy import checking
     from asymm_deploy.bench.plan import Plan
-    from asymm_deploy.check.outputs import table, write
+    from asymm_deploy.check.findings import Metric
+    from asymm_deploy.check.outputs import terminal_table, write
     from asymm_deploy.check.policy import OPTIONS, Policy, percent
-    from asymm_deploy.check.records import Metric
+    from asymm_deploy.commands import checking
 
     began = time.monotonic()
     given: dict[Metric, str] = {
@@ -649,7 +650,7 @@ def check(
         for line in write.written(report, wanted, os.environ, elapsed_s=time.monotonic() - began):
             console.say(line)
     finally:  # last, since whoever reads it may have gone
-        _print_report(table.rendered(report), report.exit_code)
+        _print_report(terminal_table.rendered(report), report.exit_code)
     raise typer.Exit(report.exit_code)
 
 
@@ -688,7 +689,7 @@ def save(
     ] = False,
 ) -> None:
     """Keep exported models as a baseline: a folder to commit or to cache."""
-    from asymm_deploy.check import baseline
+    from asymm_deploy.check.baseline import keep as baseline
 
     for line in baseline.save(artifacts, into, results=results, force=force)[1]:
         console.say(line)
@@ -702,15 +703,15 @@ def show(
     ] = TextFormat.TABLE,
 ) -> None:
     """Show what a baseline holds, and which changes were accepted by whom and why."""
-    from asymm_deploy.check import baseline_file, baseline_show
+    from asymm_deploy.check.baseline import baseline_file, contents
     from asymm_deploy.text import formatted
 
     saved = baseline_file.load(folder)
     if output_format is TextFormat.JSON:
         _out(baseline_file.as_json(saved))
     else:
-        _out(formatted(baseline_show.rows(saved), _FORMATS[output_format]))
-    for line in baseline_show.remarks(folder, saved):
+        _out(formatted(contents.rows(saved), _FORMATS[output_format]))
+    for line in contents.remarks(folder, saved):
         console.say(line)
 
 
@@ -735,9 +736,10 @@ def accept(
     """Accept a wanted change, so that it stops alarming; a larger one still does."""
     import os
 
-    from asymm_deploy.check import baseline, who
+    from asymm_deploy.check.baseline import approver
+    from asymm_deploy.check.baseline import keep as baseline
 
-    by = who.accepts(os.environ)
+    by = approver.accepts(os.environ)
     for line in baseline.accept(
         folder, model, reason=reason, by=by, candidate=candidate, metric=metric, up_to=up_to
     ):
@@ -753,7 +755,7 @@ def devices(
     """List the phones that adb sees, and what to do where one can't be timed."""
     from dataclasses import asdict
 
-    from asymm_deploy.phones import attached
+    from asymm_deploy.bench.phone.attached import attached
     from asymm_deploy.text import formatted
 
     with console.waiting("asking the phones"):
@@ -835,9 +837,9 @@ def build_runner(
 
     docs/android.md says where to get MNN and the NDK.
     """
-    from asymm_deploy import native
+    from asymm_deploy.bench import native_build
 
-    native.build(
+    native_build.build(
         preset.value,
         source=source,
         into=into,
@@ -846,7 +848,7 @@ def build_runner(
         mnn_library=mnn_library,
         say=console.say,
     )
-    _out(str((into or native.folder_of(preset.value)) / native.PROGRAM))
+    _out(str((into or native_build.folder_of(preset.value)) / native_build.PROGRAM))
 
 
 @runner_app.command("where")
@@ -856,9 +858,9 @@ def where_runner(
     ] = PresetName.ANDROID_ARM64,
 ) -> None:
     """Print the path of the runner that `bench` would push to a phone."""
-    from asymm_deploy import native
+    from asymm_deploy.bench import native_build
 
-    _out(str(native.where(preset.value)))
+    _out(str(native_build.where(preset.value)))
 
 
 def _core(text: str) -> int | None:

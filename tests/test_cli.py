@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from asymm_deploy import checking, cli, console
+from asymm_deploy import cli
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import live
+from asymm_deploy.check.findings import Change, Report
+from asymm_deploy.check.live import take
 from asymm_deploy.check.outputs import github
-from asymm_deploy.check.records import Change, Report
+from asymm_deploy.commands import checking, console
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import catalog
 
@@ -203,7 +204,7 @@ def test_a_report_that_cant_be_written_in_the_end_takes_back_no_verdict(
 def test_what_is_kept_from_an_earlier_run_goes_into_the_report() -> None:
     teller = checking._Teller(lambda *_: None)
     assert teller.notes == []
-    teller.hear(live.Resumed(32))
+    teller.hear(take.Resumed(32))
     assert teller.notes == ["32 launches are from an earlier run of this command."]
 
 

@@ -21,8 +21,8 @@ from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
-from asymm_deploy.bench.undisturbed import undisturbed
 from asymm_deploy.errors import DeployError, HarnessError
+from asymm_deploy.signals import undisturbed
 
 Maker: TypeAlias = Callable[[Callable[[str], None]], Device]
 """Makes a device, given whom it tells what people should know. Can be pickled."""

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from asymm_deploy.bench import flags, outputs, verdicts, wire
+from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Completed, Device
+from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
@@ -62,7 +63,7 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        output = outputs.compared(
+        output = output_error.compared(
             artifact.reference, report.output.values, artifact.output_limits, record.precision
         )
         record = msgspec.structs.replace(

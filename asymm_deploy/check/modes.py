@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.bimodal import best_cut, is_bimodal
+from asymm_deploy.bench.judge.bimodal import best_cut, is_bimodal
 
 LEAST_LAUNCHES = 16
 """Those of an arm after the first look."""

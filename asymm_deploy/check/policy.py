@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from asymm_deploy.check.records import Metric
+from asymm_deploy.check.findings import Metric
 from asymm_deploy.errors import UsageError
 
 LEAST_BLOCKS = 8

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import decision
-from asymm_deploy.check.decision import Interval
+from asymm_deploy.check.findings import UNITS, Change, Metric, Verdict
+from asymm_deploy.check.live import decision
+from asymm_deploy.check.live.decision import Interval
 from asymm_deploy.check.outputs.words import amount
 from asymm_deploy.check.policy import LEAST_BLOCKS
-from asymm_deploy.check.records import UNITS, Change, Metric, Verdict
 
 LaunchMetric = Literal["init", "peak_memory"]
 LAUNCH_METRICS: tuple[LaunchMetric, ...] = ("init", "peak_memory")

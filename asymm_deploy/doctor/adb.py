@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_server import Address, adb_binaries, address, version_of
-from asymm_deploy.bench.adb_states import explained
-from asymm_deploy.bench.adb_text import Listed, listed, shown
+from asymm_deploy.bench.phone.adb_text import Listed, listed, shown
+from asymm_deploy.bench.phone.server import Address, adb_binaries, address, version_of
+from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.errors import UsageError

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_text import shown
+from asymm_deploy.bench.phone.adb_text import shown
 from asymm_deploy.doctor.check import Check, Need
 from asymm_deploy.doctor.environment import Environment
 

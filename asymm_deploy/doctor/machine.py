@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_text import shown
+from asymm_deploy.bench.phone.adb_text import shown
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymm_deploy.bench.adb_text import shown
+from asymm_deploy.bench.phone.adb_text import shown
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.errors import DeployError
 
@@ -12,15 +12,15 @@ _NAME = "native runner"
 def check() -> Check:
     """Say which one it is, or what keeps it from being used."""
     try:
-        from asymm_deploy import native
+        from asymm_deploy.bench import native_build
 
-        program = native.where()
+        program = native_build.where()
     except ImportError as error:
         return Check(_NAME, "phone", "unknown", shown(str(error)), "install what is missing above")
     except DeployError as error:
         return Check(_NAME, "phone", "missing", shown(error.what), shown(error.hint))
     try:
-        built = native.read(program.parent)
+        built = native_build.read(program.parent)
     except DeployError:  # named by a variable, it may be any program that speaks the protocol
         return Check(_NAME, "phone", "ok", shown(str(program)))
     found = f"{shown(str(program))}, with MNN {shown(built.mnn_version or 'missing')}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from asymm_deploy.bench.adb_text import shown
+from asymm_deploy.bench.phone.adb_text import shown
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 

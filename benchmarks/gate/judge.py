@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from asymm_deploy.check import procedure
-from asymm_deploy.check.decision import Block
+from asymm_deploy.check.live import procedure
+from asymm_deploy.check.live.decision import Block
+from asymm_deploy.check.live.procedure import Lost, Place
 from asymm_deploy.check.policy import LEAST_BLOCKS, Policy
-from asymm_deploy.check.procedure import Lost, Place
 from benchmarks.gate.recording import ARMS, Recording, load
 from benchmarks.gate.rules import RULES, Samples
 

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from tabulate import tabulate
 
-from asymm_deploy.check import procedure
-from asymm_deploy.check.decision import Block
+from asymm_deploy.check.live import procedure
+from asymm_deploy.check.live.decision import Block
+from asymm_deploy.check.live.procedure import Place
 from asymm_deploy.check.policy import Policy
-from asymm_deploy.check.procedure import Place
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Values]

@@ -166,7 +166,7 @@ def harness() -> Harness:
         from pathlib import Path
         from asymm_deploy.bench import measure, store
         from asymm_deploy.bench.artifact import Artifact
-        from asymm_deploy.bench.host import HostDevice
+        from asymm_deploy.bench.host.host_device import HostDevice
         from asymm_deploy.bench.plan import Plan
         from asymm_deploy.errors import DeployError
 

@@ -22,7 +22,7 @@ import pytest
 from asymm_deploy import cli
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import baseline as baselines
+from asymm_deploy.check.baseline import keep as baselines
 from asymm_deploy.export import manifest
 
 GRAPH = """

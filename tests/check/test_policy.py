@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asymm_deploy.check.looks import looks, risk
+from asymm_deploy.check.findings import Metric
+from asymm_deploy.check.live.alpha_spending import looks, risk
 from asymm_deploy.check.policy import Policy, percent
-from asymm_deploy.check.records import Metric
 from asymm_deploy.errors import UsageError
 
 

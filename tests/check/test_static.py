@@ -10,8 +10,8 @@ import pytest
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.findings import Change
 from asymm_deploy.check.policy import DEFAULT_PERCENT
-from asymm_deploy.check.records import Change
 from asymm_deploy.check.static import LaunchMetric, Series, counted, exact, from_launches
 
 

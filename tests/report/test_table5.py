@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from asymm_deploy.bench import stats
+from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.report import paper
 from asymm_deploy.report.table import to_csv, to_html, to_markdown

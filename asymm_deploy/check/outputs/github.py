@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Change, Report
 
 Level = Literal["error", "warning", "notice"]
 

@@ -7,8 +7,8 @@ import math
 import msgspec
 
 from asymm_deploy import __version__
+from asymm_deploy.check.findings import Change, Discarded, Mode, Report, Verdict
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Change, Discarded, Mode, Report, Verdict
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

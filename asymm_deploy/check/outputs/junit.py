@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from asymm_deploy.check.outputs import table, words
-from asymm_deploy.check.records import Change, Report
+from asymm_deploy.check.findings import Change, Report
+from asymm_deploy.check.outputs import terminal_table, words
 
 _MS_PER_S = 1000
 
@@ -52,7 +52,7 @@ def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
         ET.SubElement(properties, "property", {"name": name, "value": words.one_line(value)})
     for change, outcome in zip(report.changes, outcomes, strict=True):
         _add_case(suite, change, outcome)
-    ET.SubElement(suite, "system-out").text = table.rendered(report)
+    ET.SubElement(suite, "system-out").text = terminal_table.rendered(report)
     ET.SubElement(suite, "system-err")
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

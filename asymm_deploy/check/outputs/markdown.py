@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from asymm_deploy.check.findings import Report
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Report
 from asymm_deploy.errors import UsageError
 
 MOST_ROWS = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from asymm_deploy.check.records import Change, Metric, Report, Unit
+from asymm_deploy.check.findings import Change, Metric, Report, Unit
 
 METRICS: dict[Metric, str] = {
     "latency": "latency",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from asymm_deploy.check.findings import Report
 from asymm_deploy.check.outputs import github, json_file, junit, markdown
-from asymm_deploy.check.records import Report
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 from asymm_deploy.export import manifest
 from asymm_deploy.files import ensure_folder, followed, is_special, write_whole

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench.adb import AdbDevice
-from asymm_deploy.bench.adb_server import Server, address
-from asymm_deploy.bench.conduct import Conduct
+from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.phone_device import AdbDevice
+from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import HarnessError
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
 from tests.phone.faults import (

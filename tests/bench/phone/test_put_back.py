@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench import adb_lock
+from asymm_deploy.bench.phone import lock as adb_lock
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
 from tests.phone.faults import Hangs
 from tests.phone.phone import Phone

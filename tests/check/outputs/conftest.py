@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asymm_deploy.check.records import UNITS, Change, Discarded, Metric, Report, Verdict
+from asymm_deploy.check.findings import UNITS, Change, Discarded, Metric, Report, Verdict
 
 HOSTILE = "::error::x|<img src=y>\r\n##[error]\x1b[31m [a](http://b) @all `c` \ud800 \u202e"
 """A name that would be a command, a link, an image, a mention and a colour, if it were let."""

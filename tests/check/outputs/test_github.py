@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import github
-from asymm_deploy.check.records import Change, Report
 
 ON = {"GITHUB_ACTIONS": "true"}
 

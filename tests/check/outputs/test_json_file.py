@@ -10,8 +10,8 @@ import jsonschema
 import msgspec
 import pytest
 
+from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import json_file
-from asymm_deploy.check.records import Change, Report
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "check-schema.json"
 

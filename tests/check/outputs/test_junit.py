@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import xmlschema
 
+from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import junit
-from asymm_deploy.check.records import Change, Report
 
 # What Apache Ant's schema and that of Jenkins' xUnit plugin both allow, in our words.
 SCHEMA = Path(__file__).parents[2] / "data" / "junit.xsd"

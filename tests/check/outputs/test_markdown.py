@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
+from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import markdown
-from asymm_deploy.check.records import Change, Report
 from asymm_deploy.errors import UsageError
 
 

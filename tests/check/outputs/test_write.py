@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asymm_deploy.check.findings import Report
 from asymm_deploy.check.outputs import github, write
 from asymm_deploy.check.outputs.write import Wanted
-from asymm_deploy.check.records import Report
 from asymm_deploy.errors import DeployError, UsageError
 
 

@@ -1,0 +1,63 @@
+"""What `baseline show` says, and the words that a baseline's parts are called by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asymm_deploy.check.baseline.baseline_file import NAME, Accepted, Baseline, Setting
+from asymm_deploy.check.outputs.words import for_log
+from asymm_deploy.export import manifest as manifests
+
+
+def rows(baseline: Baseline) -> list[dict[str, str | int]]:
+    """Return a row for each model, as ``baseline show`` prints them."""
+    return [
+        {
+            "model": for_log(model),
+            "mnn_sha256": baseline.files[f"{model}/{manifests.MNN}"][:12],
+            "accepted": "; ".join(
+                for_log(_in_words(found)) for found in baseline.accepted if found.model == model
+            ),
+        }
+        for model in baseline.models
+    ]
+
+
+def remarks(folder: Path, baseline: Baseline) -> list[str]:
+    """Return what ``baseline show`` says beside its rows, a line each."""
+    lines = [f"saved {baseline.saved_at} by {baseline.program}", size(folder, baseline)]
+    for setting in baseline.settings:
+        cores = "+".join(map(str, setting.cpus))
+        lines.append(
+            f"launches: {setting.device} ({setting.soc or 'unknown chip'}), "
+            f"{f'core {cores}' if cores else 'not pinned'}, {setting.engine} "
+            f"{setting.engine_version or 'of unknown version'}, {setting.precision}, "
+            f"threads {setting.threads}, {_runner_of(setting)}"
+        )
+    return lines
+
+
+def size(folder: Path, baseline: Baseline) -> str:
+    """Return in a line how much the folder holds."""
+    total = sum((folder / name).stat().st_size for name in (*baseline.files, NAME))
+    return (
+        f"{folder}: {_count(len(baseline.models), 'model')}, "
+        f"{_count(baseline.launches, 'launch', 'launches')}, "
+        f"{total / 1e6:.1f} MB"
+    )
+
+
+def _runner_of(setting: Setting) -> str:
+    return f"runner {setting.runner or 'unknown'} {setting.runner_version or ''}".rstrip()
+
+
+def _in_words(found: Accepted) -> str:
+    if found.up_to_percent is not None:
+        what = f"{found.metric} up to {found.up_to_percent:+g} %"
+    else:
+        what = "added" if found.former_sha256 is None else "files replaced"
+    return f"{what}: {found.reason} ({found.by}, {found.at[:10]})"
+
+
+def _count(number: int, one: str, several: str | None = None) -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"

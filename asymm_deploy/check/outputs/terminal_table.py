@@ -1,0 +1,40 @@
+"""A report for a person who reads the log."""
+
+from __future__ import annotations
+
+from asymm_deploy.check.findings import Report
+from asymm_deploy.check.outputs import words
+
+_SENTENCE_WIDTH = 60
+"""Of the last column; the others keep a line in a log of about 160 characters."""
+
+
+def rendered(report: Report) -> str:
+    """Return the table with what stands beneath it, and a newline at its end.
+
+    Nothing in it is a command to a terminal or to GitHub's runner, whatever models are called.
+    """
+    from tabulate import tabulate
+
+    rows = [
+        [
+            words.for_log(words.subject(change)),
+            words.amount(change.baseline, change.unit),
+            words.amount(change.candidate, change.unit),
+            words.change(change),
+            words.verdict(change),
+            words.for_log(words.why(change)),
+        ]
+        for change in words.shown(report)
+    ]
+    table = tabulate(
+        rows,
+        headers=["model", "baseline", "candidate", "change", "verdict", "why"],
+        disable_numparse=True,
+        colalign=["left", "right", "right", "right", "left", "left"] if rows else None,
+        maxcolwidths=[None, None, None, None, None, _SENTENCE_WIDTH] if rows else None,
+    )
+    beneath = [words.for_log(line) for line in words.remarks(report)]
+    circumstances = [words.for_log(line) for line in words.setting(report)]
+    parts = [[words.for_log(words.headline(report))], [table], beneath, circumstances]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
