@@ -19,10 +19,10 @@ from asymm_deploy import cli
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.live import take
-from asymm_deploy.check.outputs import github
 from asymm_deploy.commands import checking, console
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import catalog
+from asymm_deploy.safe import GitHubCommand
 
 
 def test_models_prints_csv_with_integers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +83,7 @@ def test_a_name_can_neither_give_a_command_nor_pass_for_a_remark(
     lines = capsys.readouterr().err.split("\n")
     assert not any(line.strip().startswith("::") or "##[" in line for line in lines)
     assert [line for line in lines if line.startswith("hint")] == ["hint: ::add-mask::x"]
-    console.say(github.Command("::error title=slow::x"))
+    console.say(GitHubCommand("::error title=slow::x"))
     assert capsys.readouterr().err == "::error title=slow::x\n"
 
 

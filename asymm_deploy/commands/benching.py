@@ -108,7 +108,7 @@ def _subject(outcome: Outcome, plan: Plan) -> Artifact | Missing:
     if outcome.failure is None:
         return artifact.exported(outcome.request.folder, plan.engine, spec)
     error = outcome.failure
-    console.complain(type(error)(f"{outcome.request.text}: {error.what}", error.hint))
+    console.complain(error.about(outcome.request.text))
     return Missing(
         model=source.model,
         reason=error.what,

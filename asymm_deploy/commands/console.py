@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from asymm_deploy.check.outputs.github import Command
 from asymm_deploy.errors import DeployError
+from asymm_deploy.safe import GitHubCommand, no_command, printable
 
 
 def say(text: str) -> None:
-    """Print a remark for people; only a ``Command`` is one to GitHub's runner, whatever it names.
+    """Print a remark for people; GitHub's runner obeys a ``GitHubCommand`` and nothing else.
 
     Further lines are indented, so that no name with a line end in it looks like a remark of ours.
     """
-    if not isinstance(text, Command):
-        text = "\n  ".join(map(_harmless, text.split("\n")))
+    if not isinstance(text, GitHubCommand):
+        text = "\n  ".join(map(no_command, text.split("\n")))
     show(text)
 
 
@@ -33,17 +33,6 @@ def complain(error: DeployError) -> None:
     say(f"hint: {error.hint}")
     for note in getattr(error, "__notes__", ()):
         say(note)
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without control characters: file and device names may hold any."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _harmless(line: str) -> str:
-    """Return a line that is no command, as ``words.for_log`` does; ``std::vector`` stays."""
-    line = line.replace("##[", "## [")
-    return line.replace("::", ": :", 1) if printable(line).lstrip().startswith("::") else line
 
 
 @contextmanager

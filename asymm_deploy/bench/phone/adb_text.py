@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from asymm_deploy.bench import wire
+from asymm_deploy.safe import excerpt
 
-shown = wire.excerpt
+shown = excerpt
 """Untrusted text as one printable line, at most 200 characters unless told otherwise."""
 
 MAX_CHARS = 2**20

@@ -6,7 +6,7 @@ import getpass
 import subprocess
 from collections.abc import Mapping
 
-from asymm_deploy.check.outputs.words import one_line
+from asymm_deploy.safe import one_line
 
 _TIMEOUT_S = 10.0
 _NAMED_BY_CI = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")

@@ -19,6 +19,7 @@ from asymm_deploy.check.findings import Metric
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.files import followed, is_full, sha256_of, write_whole
+from asymm_deploy.versioned import DamagedError, decode_json
 
 SCHEMA_VERSION = 1
 NAME = "baseline.json"
@@ -257,14 +258,8 @@ def read(folder: Path) -> Baseline:
             "give a folder that `asymm-deploy baseline save` wrote",
         ) from error
     try:
-        version = msgspec.json.decode(raw, type=_Versioned).schema_version
-        if version > SCHEMA_VERSION:
-            raise UsageError(
-                f"{path} has schema_version {version}; this program knows {SCHEMA_VERSION}",
-                f"update asymm-deploy, or {_START_ANEW}",
-            )
-        baseline = msgspec.json.decode(raw, type=Baseline)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        baseline = decode_json(raw, Baseline, SCHEMA_VERSION, where=str(path), hint=_START_ANEW)
+    except DamagedError as error:
         raise UsageError(f"{path} is damaged: {error}", f"restore it, or {_START_ANEW}") from error
     names = [*baseline.files, *baseline.models]
     if any(not _is_inside(name) for name in names) or any(
@@ -282,7 +277,3 @@ def _is_inside(name: str) -> bool:
 def now() -> str:
     """Return the time, in UTC to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int

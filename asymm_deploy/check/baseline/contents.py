@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from asymm_deploy.check.baseline.baseline_file import NAME, Accepted, Baseline, Setting
-from asymm_deploy.check.outputs.words import for_log
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.safe import log_line
 
 
 def rows(baseline: Baseline) -> list[dict[str, str | int]]:
     """Return a row for each model, as ``baseline show`` prints them."""
     return [
         {
-            "model": for_log(model),
+            "model": log_line(model),
             "mnn_sha256": baseline.files[f"{model}/{manifests.MNN}"][:12],
             "accepted": "; ".join(
-                for_log(_in_words(found)) for found in baseline.accepted if found.model == model
+                log_line(_in_words(found)) for found in baseline.accepted if found.model == model
             ),
         }
         for model in baseline.models

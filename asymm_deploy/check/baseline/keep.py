@@ -38,10 +38,10 @@ from asymm_deploy.check.baseline.baseline_file import (
 from asymm_deploy.check.baseline.contents import size
 from asymm_deploy.check.findings import UNITS, Change, Metric, Report
 from asymm_deploy.check.folders import is_model
-from asymm_deploy.check.outputs.words import one_line
 from asymm_deploy.check.policy import percent
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.safe import one_line
 
 _MOST_REASON = 1000
 """Characters; it stands in tables."""

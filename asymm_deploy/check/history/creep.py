@@ -29,10 +29,10 @@ from asymm_deploy.check import plausibility
 from asymm_deploy.check.findings import Change, Discarded, Report, Verdict
 from asymm_deploy.check.folders import fits, require_fitting
 from asymm_deploy.check.history.change_points import Signal, blind, boundaries, least_points
-from asymm_deploy.check.outputs.words import one_line
 from asymm_deploy.check.policy import Policy
 from asymm_deploy.check.recorded.arms import Launched, identity, is_valid, left_out, retried
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import one_line
 
 MOST_POINTS = 500
 """The latest are kept; the permutations of more take minutes."""

@@ -168,10 +168,14 @@ class _Taker:
 
     @property
     def notes(self) -> tuple[str, ...]:
+        mended = (f"{self._blocks.mended}.",) if self._blocks.mended else ()
         if not self._misfits:
-            return ()
+            return mended
         what = "1 block" if self._misfits == 1 else f"{self._misfits} blocks"
-        return (f"{what} in {BLOCKS} did not fit the lines of {store.NAME} and did not count.",)
+        return (
+            *mended,
+            f"{what} in {BLOCKS} did not fit the lines of {store.NAME} and did not count.",
+        )
 
     def _contest(self, pair: Pair) -> _Contest:
         bench = self._bench

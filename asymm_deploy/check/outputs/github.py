@@ -7,6 +7,7 @@ from typing import Literal
 
 from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import words
+from asymm_deploy.safe import GitHubCommand, one_line
 
 Level = Literal["error", "warning", "notice"]
 
@@ -14,13 +15,7 @@ _MOST = 10
 """GitHub shows that many of a level for a step (its limits for annotations)."""
 
 
-class Command(str):
-    """A line that GitHub's runner is to obey; no other text that we print may be one."""
-
-    __slots__ = ()
-
-
-def commands(report: Report, environ: Mapping[str, str]) -> list[Command]:
+def commands(report: Report, environ: Mapping[str, str]) -> list[GitHubCommand]:
     """Return a line for each change that needs eyes, the gravest first; none outside of GitHub.
 
     What ends the job is an error; what doesn't is a warning, or a notice where it was accepted.
@@ -59,7 +54,7 @@ def _title(change: Change) -> str:
 
 
 def _message(change: Change) -> str:
-    lines = [words.one_line(words.why(change))]
+    lines = [one_line(words.why(change))]
     values = [words.amount(value, change.unit) for value in (change.baseline, change.candidate)]
     if any(values):
         told = [" to ".join(value or "unknown" for value in values), words.change(change)]
@@ -67,13 +62,13 @@ def _message(change: Change) -> str:
     return "\n".join(lines)
 
 
-def _command(level: Level, title: str, message: str) -> Command:
-    return Command(f"::{level} title={_property(words.one_line(title))}::{_data(message)}")
+def _command(level: Level, title: str, message: str) -> GitHubCommand:
+    return GitHubCommand(f"::{level} title={_property(one_line(title))}::{_data(message)}")
 
 
 def _data(text: str) -> str:
     """Return a message in the runner's escapes (actions/runner, ActionCommand.cs), ``%`` first."""
-    lines = "\n".join(words.one_line(line) for line in text.split("\n"))
+    lines = "\n".join(one_line(line) for line in text.split("\n"))
     return lines.replace("%", "%25").replace("\n", "%0A")
 
 

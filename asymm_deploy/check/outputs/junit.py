@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from asymm_deploy.check.findings import Change, Report
 from asymm_deploy.check.outputs import terminal_table, words
+from asymm_deploy.safe import one_line
 
 _MS_PER_S = 1000
 
@@ -49,7 +50,7 @@ def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
         ("candidate", report.candidate),
         *(("circumstances", line) for line in report.circumstances),
     ):
-        ET.SubElement(properties, "property", {"name": name, "value": words.one_line(value)})
+        ET.SubElement(properties, "property", {"name": name, "value": one_line(value)})
     for change, outcome in zip(report.changes, outcomes, strict=True):
         _add_case(suite, change, outcome)
     ET.SubElement(suite, "system-out").text = terminal_table.rendered(report)
@@ -73,7 +74,7 @@ def _add_case(suite: ET.Element, change: Change, outcome: str | None) -> None:
     )
     if outcome is None:
         return
-    message = words.one_line(f"{words.change(change)} {words.why(change)}")
+    message = one_line(f"{words.change(change)} {words.why(change)}")
     kind = {} if outcome == "skipped" else {"type": change.verdict}
     found = ET.SubElement(case, outcome, {"message": message, **kind})
     found.text = (
@@ -95,7 +96,7 @@ def _outcome(change: Change, report: Report) -> str | None:
 
 def _token(text: str) -> str:
     """Return a name that is not empty, as the schemas want; without what XML can't hold."""
-    return words.one_line(text) or "unnamed"
+    return one_line(text) or "unnamed"
 
 
 def _without_zone(started_at: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asymm_deploy.check.findings import Report
 from asymm_deploy.check.outputs import words
+from asymm_deploy.safe import log_line
 
 _SENTENCE_WIDTH = 60
 """Of the last column; the others keep a line in a log of about 160 characters."""
@@ -18,12 +19,12 @@ def rendered(report: Report) -> str:
 
     rows = [
         [
-            words.for_log(words.subject(change)),
+            log_line(words.subject(change)),
             words.amount(change.baseline, change.unit),
             words.amount(change.candidate, change.unit),
             words.change(change),
             words.verdict(change),
-            words.for_log(words.why(change)),
+            log_line(words.why(change)),
         ]
         for change in words.shown(report)
     ]
@@ -34,7 +35,7 @@ def rendered(report: Report) -> str:
         colalign=["left", "right", "right", "right", "left", "left"] if rows else None,
         maxcolwidths=[None, None, None, None, None, _SENTENCE_WIDTH] if rows else None,
     )
-    beneath = [words.for_log(line) for line in words.remarks(report)]
-    circumstances = [words.for_log(line) for line in words.setting(report)]
-    parts = [[words.for_log(words.headline(report))], [table], beneath, circumstances]
+    beneath = [log_line(line) for line in words.remarks(report)]
+    circumstances = [log_line(line) for line in words.setting(report)]
+    parts = [[log_line(words.headline(report))], [table], beneath, circumstances]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"

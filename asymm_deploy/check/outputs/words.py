@@ -20,24 +20,6 @@ _GRAVITY = ("failed", "regressed", "unstable", "inconclusive", "improved", "pass
 _WHOLE_UNITS: tuple[Unit, ...] = ("bytes", "count")
 
 
-def one_line(text: str) -> str:
-    """Return ``text`` without line ends and characters that control a terminal or a parser.
-
-    Names of models and devices may hold anything, half of a surrogate pair and signs that reverse
-    the direction of writing included.
-    """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def for_log(text: str) -> str:
-    """Return one line that GitHub's runner can't take for a command.
-
-    It reads ``::name::`` at the start of a line, spaces before it or not, and ``##[name]``
-    anywhere (actions/runner, ActionCommand.cs).
-    """
-    return one_line(text).replace("::", ": :").replace("##[", "## [")
-
-
 def amount(value: float | None, unit: Unit) -> str:
     """Return a value with its unit; nothing for an unknown one."""
     if value is None:

@@ -12,6 +12,7 @@ from asymm_deploy.check.outputs import github, json_file, junit, markdown
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 from asymm_deploy.export import manifest
 from asymm_deploy.files import ensure_folder, followed, is_special, write_whole
+from asymm_deploy.safe import GitHubCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def _prove(path: Path) -> None:
 
 def written(
     report: Report, wanted: Wanted, environ: Mapping[str, str], *, elapsed_s: float
-) -> list[github.Command]:
+) -> list[GitHubCommand]:
     """Write every file and the job's summary; return the lines for GitHub's annotations.
 
     Each file appears whole or not at all. Raises HarnessError where some can't be written, with the

@@ -44,7 +44,7 @@ def test_an_interrupted_bench_leaves_nothing_and_goes_on_later(
     process.send_signal(signal_)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert b"interrupted; what was finished is kept" in err
+    assert b"interrupted; everything that was finished is kept" in err
     assert is_clean(phone)
     assert len(lines_in(tmp_path / "results")) == 1
     ended = bench()

@@ -389,8 +389,12 @@ def test_a_block_whose_line_was_cut_short_is_taken_again(
 ) -> None:
     check(slower(0.0, told))
     path = tmp_path / "out" / block_lines.NAME
-    path.write_bytes(path.read_bytes()[:-20])
-    check(slower(0.0, told))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    found = check(slower(0.0, told))
+    assert any("blocks.jsonl.torn" in note for note in found.notes)
+    last = whole.rstrip(b"\n").rpartition(b"\n")[2]
+    assert path.with_name("blocks.jsonl.torn").read_bytes() == last[:-19] + b"\n"
     assert len(check.device.launched) == 4
     assert len(lines(tmp_path)) == 8
 

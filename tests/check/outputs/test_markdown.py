@@ -47,13 +47,6 @@ def test_no_name_formats_links_embeds_or_mentions(
     assert "www." not in markdown.rendered(evil)
 
 
-def test_names_are_shown_as_they_are() -> None:
-    assert markdown.escaped("asymmnet_small_035") == "asymmnet_small_035"
-    assert "a|b <c> [d] _e_ `f` $g$" in html_of(
-        markdown.escaped("a|b <c> [d] _e_ `f` $g$")
-    ).replace("&lt;", "<").replace("&gt;", ">")
-
-
 def test_a_summary_of_very_many_models_stays_within_githubs_limit(
     report: Report, change: Callable[..., Change]
 ) -> None:

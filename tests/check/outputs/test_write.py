@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from asymm_deploy.check.findings import Report
-from asymm_deploy.check.outputs import github, write
+from asymm_deploy.check.outputs import write
 from asymm_deploy.check.outputs.write import Wanted
 from asymm_deploy.errors import DeployError, UsageError
+from asymm_deploy.safe import GitHubCommand
 
 
 def everything(folder: Path) -> Wanted:
@@ -133,5 +134,5 @@ def test_one_that_fails_leaves_the_others_written_and_the_verdict_standing(
     assert "taken: Is a directory" in caught.value.what
     assert "the job's summary" in caught.value.what
     (note,) = caught.value.__notes__
-    assert isinstance(note, github.Command)
+    assert isinstance(note, GitHubCommand)
     assert "slow" in note
