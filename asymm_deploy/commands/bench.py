@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from asymm_deploy.commands import bench_options as option
 from asymm_deploy.commands import console
 from asymm_deploy.commands.arguments import (
-    MODEL_HELP,
     ArtifactsOption,
     CpuOption,
     EngineName,
@@ -22,7 +21,6 @@ from asymm_deploy.commands.arguments import (
     RunnerOption,
     TableOption,
     WarmupOption,
-    complete_model,
     core,
     model_sources,
     print_data,
@@ -33,76 +31,26 @@ from asymm_deploy.errors import worst
 
 
 def bench_command(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MODEL...",
-            help=MODEL_HELP + " Or a .mnn file, which is timed as it is.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
+    models: option.Models = None,
     table: TableOption = None,
     figure: FigureOption = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="host|auto|all|SERIAL|HOST:PORT",
-            help="Where to time. host is this machine, the default; auto is the one phone that is "
-            "attached; all is every phone. Repeat the option to time on several side by side.",
-        ),
-    ] = None,
-    engine: Annotated[EngineName, typer.Option(help="Engine to time.")] = EngineName.MNN,
-    runs: Annotated[
-        int, typer.Option(metavar="N", help="Timed runs of each model, over all launches.")
-    ] = 1000,
-    launches: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Launches of each model, each a new process; they share the runs."
-        ),
-    ] = 10,
+    device: option.Devices = None,
+    engine: option.Engine = EngineName.MNN,
+    runs: option.Runs = 1000,
+    launches: option.Launches = 10,
     warmup: WarmupOption = 20,
-    threads: Annotated[
-        int, typer.Option(metavar="N", help="Threads of the engine, each on a core of its own.")
-    ] = 1,
+    threads: option.Threads = 1,
     cpu: CpuOption = "auto",
-    precision: Annotated[
-        PrecisionName,
-        typer.Option(
-            help="Precision of the arithmetic. The runner reads back what the engine really used; "
-            "a difference is flagged."
-        ),
-    ] = PrecisionName.FP32,
+    precision: option.Precision = PrecisionName.FP32,
     runner: RunnerOption = None,
-    launch_timeout: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
-    ] = 300.0,
+    launch_timeout: option.LaunchTimeout = 300.0,
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Time again what OUT already has timings of.")
-    ] = False,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FLAG",
-            help="A flag that shall leave a row valid, as in --allow launch-spread. Repeatable.",
-        ),
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the pushed files on the phone for the next bench.")
-    ] = False,
-    patience: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS", help="How long to wait for a phone whose connection is lost.", min=1
-        ),
-    ] = 600.0,
-    cool_down: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", help="Pause before a throttled launch is repeated.", min=0),
-    ] = 90.0,
+    fresh: option.Fresh = False,
+    allow: option.Allow = None,
+    keep: option.Keep = False,
+    patience: option.Patience = 600.0,
+    cool_down: option.CoolDown = 90.0,
     input_shape: InputShapeOption = None,
     output_format: ReportFormatOption = ReportFormat.MARKDOWN,
 ) -> None:

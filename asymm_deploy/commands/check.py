@@ -25,8 +25,11 @@ from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asymm_deploy.check.findings import Metric, Report
+    from asymm_deploy.bench.plan import Plan
+    from asymm_deploy.check.findings import Report
     from asymm_deploy.check.outputs.write import Wanted
+    from asymm_deploy.check.policy import Policy
+    from asymm_deploy.commands.arguments import PrecisionName
 
 _TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
 _CHOOSING = ("device", "precision", "threads", "sentinel", "ignore_missing")
@@ -66,31 +69,13 @@ def check_command(
     benchmark_json: option.BenchmarkJson = None,
 ) -> None:
     """See ``CHECK_HELP``, which is the command's help."""
-    from asymm_deploy.bench.plan import Plan
     from asymm_deploy.check.outputs import write
-    from asymm_deploy.check.policy import Policy
     from asymm_deploy.commands import checking
 
     began = time.monotonic()
-    thresholds = _percents(
-        latency=threshold,
-        mnn_size=size_threshold,
-        madds=madds_threshold,
-        params=params_threshold,
-        init=init_threshold,
-        peak_memory=memory_threshold,
-    )
-    policy = Policy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
-    plan = Plan(
-        precision=precision.value if precision else "fp32",
-        runs=runs,
-        launches=1,
-        warmup=warmup,
-        threads=1 if threads is None else threads,
-        cpu=core(cpu),
-        allow=tuple(allow or ()),
-        fresh=fresh,
-    )
+    limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
+    policy = _policy((threshold, *limits), max_blocks, seed)
+    plan = _plan(precision, runs, warmup, threads, cpu, allow, fresh=fresh)
     wanted = write.Wanted(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
     write.prove(wanted)
     fails = inconclusive is PassOrFail.FAIL
@@ -121,11 +106,41 @@ def check_command(
     raise typer.Exit(report.exit_code)
 
 
-def _percents(**given: str) -> dict[Metric, float]:
-    """Return the thresholds by metric; raise UsageError for one that is no percentage."""
-    from asymm_deploy.check.policy import OPTIONS, percent
+def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> Policy:
+    """Return what is allowed; ``limits`` are percentages, in the order of the metrics.
 
-    return {metric: percent(given[metric], option) for metric, option in OPTIONS.items()}
+    Raises UsageError for one that is no percentage, and for numbers that make no sense.
+    """
+    from asymm_deploy.check.policy import OPTIONS, Policy, percent
+
+    given = zip(OPTIONS.items(), limits, strict=True)
+    thresholds = {metric: percent(text, name) for (metric, name), text in given}
+    return Policy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
+
+
+def _plan(
+    precision: PrecisionName | None,
+    runs: int,
+    warmup: int,
+    threads: int | None,
+    cpu: str,
+    allow: Sequence[str] | None,
+    *,
+    fresh: bool,
+) -> Plan:
+    """Return how to time one launch; raise UsageError for numbers that make no sense."""
+    from asymm_deploy.bench.plan import Plan
+
+    return Plan(
+        precision=precision.value if precision else "fp32",
+        runs=runs,
+        launches=1,
+        warmup=warmup,
+        threads=1 if threads is None else threads,
+        cpu=core(cpu),
+        allow=tuple(allow or ()),
+        fresh=fresh,
+    )
 
 
 def _refuse_with_history(

@@ -25,48 +25,53 @@ if TYPE_CHECKING:
     from asymm_deploy.export.request import Request
     from asymm_deploy.text import Row
 
+ExportedFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "--artifacts",
+        metavar="FOLDER",
+        help="Folder for the exported models, one folder a model; the same folder as "
+        "`bench --artifacts`. (`bench --out` is the results folder.)",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Trained weights for a single model: a state_dict as .pt, .pth or .safetensors. "
+        "Default: random weights.",
+    ),
+]
+WeightsSeed = Annotated[
+    int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Models to export at the same time. Default: one per core.", min=1
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Export again even if nothing has changed.")]
+KeepExported = Annotated[
+    bool,
+    typer.Option(
+        "--keep-exported",
+        help="Also keep exported.onnx, the graph as it was before it was simplified.",
+    ),
+]
+
 
 def export_command(
     models: ModelsArgument = None,
     table: TableOption = None,
     figure: FigureOption = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "--artifacts",
-            metavar="FOLDER",
-            help="Folder for the exported models, one folder a model; the same folder as "
-            "`bench --artifacts`. (`bench --out` is the results folder.)",
-        ),
-    ] = Path("artifacts"),
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Trained weights for a single model: a state_dict as .pt, .pth or .safetensors. "
-            "Default: random weights.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
-    ] = 0,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Models to export at the same time. Default: one per core.", min=1
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Export again even if nothing has changed.")
-    ] = False,
-    keep_exported: Annotated[
-        bool,
-        typer.Option(
-            "--keep-exported",
-            help="Also keep exported.onnx, the graph as it was before it was simplified.",
-        ),
-    ] = False,
+    out: ExportedFolder = Path("artifacts"),
+    weights: Weights = None,
+    seed: WeightsSeed = 0,
+    jobs: Jobs = None,
+    force: Force = False,
+    keep_exported: KeepExported = False,
     input_shape: InputShapeOption = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.

@@ -26,53 +26,59 @@ class PresetName(StrEnum):
     HOST = "host"
 
 
+BuildPreset = Annotated[
+    PresetName,
+    typer.Option(help="What to build for. android-arm64 is for phones and needs ANDROID_NDK_HOME."),
+]
+MnnRoot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        envvar="MNN_ROOT",
+        help="Folder of MNN, with include/ and lib/ in it. "
+        "Default: built without MNN, a runner that can only calibrate.",
+    ),
+]
+MnnHeaders = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        envvar="MNN_INCLUDE_DIR",
+        help="Folder of MNN's headers, where they are not under --mnn-root.",
+    ),
+]
+MnnLibrary = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        envvar="MNN_LIBRARY",
+        help="libMNN.so, or another library with MNN's API, where it is not under --mnn-root.",
+    ),
+]
+RunnerSources = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Sources of the runner. Default: those that come with this program.",
+    ),
+]
+RunnerFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where to put the runner. Default: the folder that `bench` looks in.",
+    ),
+]
+
+
 @runner_app.command("build")
 def build_runner(
-    preset: Annotated[
-        PresetName,
-        typer.Option(
-            help="What to build for. android-arm64 is for phones and needs ANDROID_NDK_HOME."
-        ),
-    ] = PresetName.ANDROID_ARM64,
-    mnn_root: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            envvar="MNN_ROOT",
-            help="Folder of MNN, with include/ and lib/ in it. "
-            "Default: built without MNN, a runner that can only calibrate.",
-        ),
-    ] = None,
-    mnn_include_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            envvar="MNN_INCLUDE_DIR",
-            help="Folder of MNN's headers, where they are not under --mnn-root.",
-        ),
-    ] = None,
-    mnn_library: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="MNN_LIBRARY",
-            help="libMNN.so, or another library with MNN's API, where it is not under --mnn-root.",
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Sources of the runner. Default: those that come with this program.",
-        ),
-    ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where to put the runner. Default: the folder that `bench` looks in.",
-        ),
-    ] = None,
+    preset: BuildPreset = PresetName.ANDROID_ARM64,
+    mnn_root: MnnRoot = None,
+    mnn_include_dir: MnnHeaders = None,
+    mnn_library: MnnLibrary = None,
+    source: RunnerSources = None,
+    into: RunnerFolder = None,
 ) -> None:
     """Build the runner with CMake and print its path.
 
