@@ -21,9 +21,11 @@ class ExitCode(IntEnum):
 
 # When several models fail in different ways, the process exits for the worst. A wrong number is
 # worse than a missing file, and either is worse than a measurement that only has to be repeated.
+# check/findings.py has the order of verdicts, which agrees with this one.
 _SEVERITY = (
     ExitCode.OK,
     ExitCode.UNSTABLE,
+    ExitCode.REGRESSION,
     ExitCode.USAGE,
     ExitCode.HARNESS,
     ExitCode.CONVERSION,

@@ -72,7 +72,8 @@ def test_pandas_begins_in_the_report() -> None:
     [
         "cli",
         "commands.benching",
-        "commands.checking",
+        "commands.check_progress",
+        "check.comparison",
         "bench.measure",
         "bench.runner",
         "export.jobs",

@@ -1,15 +1,16 @@
-"""What check says: a change for each model and metric, and a verdict over all."""
+"""What check finds: a change for each model and metric, and one verdict over all of them."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from asymm_deploy.errors import ExitCode, worst
 
-SCHEMA_VERSION = 1
-"""Of a report; raised when a reader of the former one would misread it."""
+REPORT_SCHEMA_VERSION = 1
+"""Incremented when a program written for the previous version would misread a report."""
 
 Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed"]
 Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
@@ -25,7 +26,10 @@ UNITS: dict[Metric, Unit] = {
     "peak_memory": "MiB",
 }
 
-_GRAVEST_FIRST: tuple[Verdict, ...] = (
+UNDECIDED = "Undecided, which is no alarm."
+"""Ends the sentence on an init time or a memory that can't be told from its threshold."""
+
+GRAVEST_FIRST: tuple[Verdict, ...] = (
     "failed",
     "regressed",
     "unstable",
@@ -33,11 +37,14 @@ _GRAVEST_FIRST: tuple[Verdict, ...] = (
     "improved",
     "pass",
 )
-"""What the verdict over all is: a regression is news even where something else is unclear."""
+"""The order of verdicts, wherever one is needed; ``errors.worst`` orders exit codes alike.
+
+A regression is news even if something else is unclear.
+"""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's metric in the baseline and in the candidate; None is unknown."""
+    """One model's metric in the baseline and in the candidate; None means unknown."""
 
     model: str
     metric: Metric
@@ -45,21 +52,21 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None
     candidate: float | None
     change_percent: float | None
-    """Of the candidate from the baseline; positive is slower or larger."""
+    """From the baseline to the candidate; positive means slower or larger."""
     low_percent: float | None
     high_percent: float | None
-    """The interval around ``change_percent``; None where the metric needs no statistics."""
+    """The interval around ``change_percent``; None if the metric needs no statistics."""
     threshold_percent: float | None
-    """Growth above it is a regression; for latency, at least what 20 us are of the baseline."""
+    """Growth beyond this is a regression. For latency it is at least 20 us of the baseline."""
     verdict: Verdict
     why: str
     """One sentence."""
     blocks: int = 0
-    """Pairs of launches behind it; in a recorded comparison, launches of the smaller side."""
+    """Blocks behind it; in a recorded comparison, launches of the smaller side."""
     accepted: str | None = None
-    """The reason for which the baseline accepts this change; it then raises no alarm."""
+    """Why the baseline accepts this change, which then raises no alarm."""
     exit_code: int = ExitCode.HARNESS
-    """Of a failed one: 3, or 5 where its output is wrong; meaningless for other verdicts."""
+    """For a failed change: 3, or 5 if its output is wrong. Other verdicts don't use it."""
 
     @property
     def alarms(self) -> bool:
@@ -67,8 +74,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict == "regressed" and self.accepted is None
 
 
-class Discarded(msgspec.Struct, frozen=True, kw_only=True):
-    """A block that does not count, and that was done again where that was still allowed."""
+class DiscardedBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """A block, or a recorded launch, that does not count."""
 
     model: str
     block: int
@@ -76,45 +83,55 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = REPORT_SCHEMA_VERSION
     mode: Mode
     device: str
-    """Its id, as in the launches."""
+    """Its id, as recorded with the launches."""
     circumstances: tuple[str, ...]
-    """Short lines: core, precision, threads, engine, runner, runs a launch, threshold, seed."""
+    """Short lines: core, precision, threads, engine, runner, runs per launch, threshold, seed."""
     baseline: str
     candidate: str
     """The folders, as given."""
     changes: tuple[Change, ...]
-    discarded: tuple[Discarded, ...] = ()
+    discarded: tuple[DiscardedBlock, ...] = ()
     notes: tuple[str, ...] = ()
-    """What people should know beside it: the recorded comparison is weaker, a model is ignored."""
+    """What else people should know: a recorded comparison is weaker, a model was ignored."""
     started_at: str
     """ISO 8601, UTC."""
     inconclusive_fails: bool = True
-    """Whether an inconclusive comparison ends with 4 (``--inconclusive fail``) or with 0."""
+    """Whether an inconclusive comparison exits with 4 (``--inconclusive fail``) or with 0."""
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest of all changes; what is accepted counts as passed."""
+        """The gravest of all changes; an accepted one counts as passed."""
         found = {
             "pass" if change.accepted is not None else change.verdict for change in self.changes
         }
-        return next((verdict for verdict in _GRAVEST_FIRST if verdict in found), "pass")
+        return next((verdict for verdict in GRAVEST_FIRST if verdict in found), "pass")
 
     @property
     def exit_code(self) -> ExitCode:
         """0, 1 for a regression, 4 for what could not be decided, 3 or 5 for what failed."""
-        if self.verdict == "failed":
-            codes = [ExitCode(c.exit_code) for c in self.changes if c.verdict == "failed"]
-            return worst(codes)
-        if self.verdict == "regressed":
+        return worst([self.exit_code_of(change) for change in self.changes])
+
+    def exit_code_of(self, change: Change) -> ExitCode:
+        """Return what ``check`` would exit with if ``change`` were the only one."""
+        if change.accepted is not None:
+            return ExitCode.OK
+        if change.verdict == "failed":
+            return ExitCode(change.exit_code)
+        if change.verdict == "regressed":
             return ExitCode.REGRESSION
-        if self.verdict == "unstable":
+        if change.verdict == "unstable":
             return ExitCode.UNSTABLE
-        if self.verdict == "inconclusive" and self.inconclusive_fails:
+        if change.verdict == "inconclusive" and self.inconclusive_fails:
             return ExitCode.UNSTABLE
         return ExitCode.OK
+
+
+def utc_now() -> str:
+    """Return the time as reports and baselines record it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

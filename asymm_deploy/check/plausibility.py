@@ -1,4 +1,4 @@
-"""Launches that were read from a file, and can't have been measured."""
+"""Refuses launches in a file that nothing can have measured: somebody edited it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _MOST = {
     "params": 2**63,
     "floor_madds": 2**63,
 }
-"""By field; times and memory as in ``wire``, which refuses more."""
+"""The most that a field may hold; times and memory as in ``wire``, which refuses more."""
 _EXIT_CODES = set(ExitCode) - {ExitCode.REGRESSION, ExitCode.INTERRUPTED}
-"""A launch has none of those two."""
+"""A launch never has those two."""
 _DIGITS = 20
 
 
 def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
     """Raise UsageError for what no runner reports: somebody has edited the file.
 
-    What is no whole number (NaN) does not get as far as here: the line can't be read.
+    A number that is not whole (NaN) does not get this far: its line can't be read.
     """
     for number, record in enumerate(records, start=1):
         for name, most in _MOST.items():
@@ -59,5 +59,5 @@ def _short(value: float) -> str:
 def _edited(path: Path, number: int, what: str) -> UsageError:
     return UsageError(
         f"{path}, line {number}: {what}, which can't have been measured",
-        "bring back the file as it was, or measure again with another --out; nothing was changed",
+        "restore the file as it was, or measure again with another --out; nothing was changed",
     )

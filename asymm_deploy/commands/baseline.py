@@ -41,9 +41,9 @@ def save_command(
     ] = False,
 ) -> None:
     """Save exported models as a baseline: a folder to commit, or to keep in CI's cache."""
-    from asymm_deploy.check.baseline import keep
+    from asymm_deploy.check.baseline.save_baseline import save_baseline
 
-    for line in keep.save(artifacts, into, results=results, force=force)[1]:
+    for line in save_baseline(artifacts, into, results=results, force=force)[1]:
         console.say(line)
 
 
@@ -53,15 +53,15 @@ def show_command(
     output_format: TextFormatOption = TextFormat.TABLE,
 ) -> None:
     """Show what a baseline holds, and which changes were accepted, by whom and why."""
-    from asymm_deploy.check.baseline import baseline_file, contents
+    from asymm_deploy.check.baseline import baseline_contents, baseline_file
     from asymm_deploy.text import formatted
 
-    saved = baseline_file.load(folder)
+    saved = baseline_file.load_baseline(folder)
     if output_format is TextFormat.JSON:
         print_data(baseline_file.as_json(saved))
     else:
-        print_data(formatted(contents.rows(saved), FORMATS[output_format]))
-    for line in contents.remarks(folder, saved):
+        print_data(formatted(baseline_contents.baseline_rows(saved), FORMATS[output_format]))
+    for line in baseline_contents.baseline_remarks(folder, saved):
         console.say(line)
 
 
@@ -95,10 +95,11 @@ def accept_command(
     ] = None,
 ) -> None:
     """Accept an intended change, so that it no longer fails the check; a larger one still does."""
-    from asymm_deploy.check.baseline import approver, keep
+    from asymm_deploy.check.baseline.accept_change import accept_into_baseline
+    from asymm_deploy.check.baseline.approver import approver_name
 
-    by = approver.accepts(os.environ)
-    for line in keep.accept(
+    by = approver_name(os.environ)
+    for line in accept_into_baseline(
         folder, model, reason=reason, by=by, candidate=candidate, metric=metric, up_to=up_to
     ):
         console.say(line)

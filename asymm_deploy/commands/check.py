@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asymm_deploy.bench.plan import Plan
-    from asymm_deploy.check.findings import Report
-    from asymm_deploy.check.outputs.write import Wanted
-    from asymm_deploy.check.policy import Policy
+    from asymm_deploy.check.findings import GateReport
+    from asymm_deploy.check.outputs.write import WantedOutputs
+    from asymm_deploy.check.policy import GatePolicy
     from asymm_deploy.commands.arguments import PrecisionName
 
 _TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
@@ -69,29 +70,38 @@ def check_command(
     benchmark_json: option.BenchmarkJson = None,
 ) -> None:
     """See ``CHECK_HELP``, which is the command's help."""
-    from asymm_deploy.check.outputs import write
-    from asymm_deploy.commands import checking
+    from asymm_deploy.check.outputs.write import WantedOutputs, prove_writable
 
     began = time.monotonic()
     limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
     policy = _policy((threshold, *limits), max_blocks, seed)
     plan = _plan(precision, runs, warmup, threads, cpu, allow, fresh=fresh)
-    wanted = write.Wanted(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
-    write.prove(wanted)
+    wanted = WantedOutputs(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
+    prove_writable(wanted)
     fails = inconclusive is PassOrFail.FAIL
     if history:
         _refuse_with_history(baseline, candidate, given_options(ctx, *_TIMING, *_CHOOSING))
-        report = checking.crept(
-            files or (), policy, models or (), plan.allow, inconclusive_fails=fails
-        )
+        from asymm_deploy.check.history.creep import check_history
+
+        with console.waiting("looking for new levels"):
+            report = check_history(
+                files or (),
+                policy,
+                models=models or (),
+                allow=plan.allow,
+                inconclusive_fails=fails,
+            )
     else:
+        from asymm_deploy.check.check_request import CheckRequest
+        from asymm_deploy.check.comparison import compare_versions
+        from asymm_deploy.commands.check_progress import CheckProgress, single_device
+
         old, new = _both_folders(baseline, candidate, files)
-        request = checking.Request(
+        request = CheckRequest(
             baseline=old,
             candidate=new,
             models=tuple(models or ()),
             device=device,
-            runner=runner,
             precision=precision.value if precision else None,
             threads=threads,
             sentinel=sentinel,
@@ -99,23 +109,24 @@ def check_command(
             ignore_missing=ignore_missing,
             inconclusive_fails=fails,
             out=out,
-            of_timing=given_options(ctx, *_TIMING),
+            timing_options=given_options(ctx, *_TIMING),
         )
-        report = checking.compared(request, plan, policy)
+        make_device = partial(single_device, device, runner, plan.allow)
+        report = compare_versions(request, plan, policy, make_device, CheckProgress())
     _publish(report, wanted, began)
     raise typer.Exit(report.exit_code)
 
 
-def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> Policy:
+def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> GatePolicy:
     """Return what is allowed; ``limits`` are percentages, in the order of the metrics.
 
     Raises UsageError for one that is no percentage, and for numbers that make no sense.
     """
-    from asymm_deploy.check.policy import OPTIONS, Policy, percent
+    from asymm_deploy.check.policy import THRESHOLD_OPTIONS, GatePolicy, parse_percent
 
-    given = zip(OPTIONS.items(), limits, strict=True)
-    thresholds = {metric: percent(text, name) for (metric, name), text in given}
-    return Policy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
+    given = zip(THRESHOLD_OPTIONS.items(), limits, strict=True)
+    thresholds = {metric: parse_percent(text, name) for (metric, name), text in given}
+    return GatePolicy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
 
 
 def _plan(
@@ -164,16 +175,20 @@ def _both_folders(
     return baseline, candidate
 
 
-def _publish(report: Report, wanted: Wanted, began: float) -> None:
+def _publish(report: GateReport, wanted: WantedOutputs, began: float) -> None:
     """Write the files that were asked for, then print the table, whatever became of the files."""
-    from asymm_deploy.check.outputs import terminal_table, write
+    from asymm_deploy.check.outputs import terminal_table
+    from asymm_deploy.check.outputs.write import write_outputs
 
     try:
         elapsed_s = time.monotonic() - began
-        for line in write.written(report, wanted, os.environ, elapsed_s=elapsed_s):
+        written = write_outputs(report, wanted, os.environ, elapsed_s=elapsed_s)
+        for line in written.annotations:
             console.say(line)
     finally:  # last, since the reader of a pipe may be gone
         _print_report(terminal_table.rendered(report), ExitCode(report.exit_code))
+    if written.failure is not None:
+        raise written.failure
 
 
 def _print_report(text: str, exit_code: ExitCode) -> None:

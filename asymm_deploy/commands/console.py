@@ -28,11 +28,9 @@ def show(text: str) -> None:
 
 
 def complain(error: DeployError) -> None:
-    """Print what failed, what to try, and the notes that were added to it."""
+    """Print what failed and what to try."""
     say(f"error: {error.what}")
     say(f"hint: {error.hint}")
-    for note in getattr(error, "__notes__", ()):
-        say(note)
 
 
 @contextmanager

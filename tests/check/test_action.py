@@ -371,8 +371,8 @@ def test_every_command_in_the_files_is_one_that_the_program_takes(workplace: Wor
 
 def test_the_guide_states_the_level_of_the_intervals() -> None:
     guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
-    for look in alpha_spending.looks(20):
-        level = 1 - 2 * alpha_spending.risk(look, 20, ALPHA)
+    for look in alpha_spending.planned_looks(20):
+        level = 1 - 2 * alpha_spending.risk_of_look(look, 20, ALPHA)
         assert f"of {100 * level:.3g} %" in guide
     assert f"a chance of at most {100 * ALPHA:g} %" in guide
 

@@ -1,4 +1,4 @@
-"""Who accepts a change: as CI names them, else git, else the system."""
+"""Who accepts a change: the name that CI gives, else git, else the system."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _TIMEOUT_S = 10.0
 _NAMED_BY_CI = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 
 
-def accepts(environ: Mapping[str, str]) -> str:
-    """Return a name on one line; ``unknown`` where nobody says one."""
+def approver_name(environ: Mapping[str, str]) -> str:
+    """Return a name on one line; ``unknown`` if there is none to be found."""
     for variable in _NAMED_BY_CI:
         if environ.get(variable):
             return one_line(environ[variable])

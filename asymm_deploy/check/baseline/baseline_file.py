@@ -1,39 +1,32 @@
-"""baseline.json: what a baseline's folder holds, and how it is read and replaced as a whole."""
+"""baseline.json: what a baseline's folder holds, and whether it still does."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated
 
 import msgspec
 
 from asymm_deploy import __version__
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord, Precision
-from asymm_deploy.check.findings import Metric
-from asymm_deploy.errors import DeployError, HarnessError, UsageError
+from asymm_deploy.check.findings import Metric, utc_now
+from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.files import followed, is_full, sha256_of, write_whole
+from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
-SCHEMA_VERSION = 1
-NAME = "baseline.json"
-FILES = (manifests.NAME, manifests.MNN, manifests.REFERENCE)
-"""Of a model."""
-_START_ANEW = (
+BASELINE_SCHEMA_VERSION = 1
+BASELINE_FILE = "baseline.json"
+BASELINE_MODEL_FILES = (manifests.NAME, manifests.MNN, manifests.REFERENCE)
+"""What a baseline keeps of each model."""
+_SAVE_ANEW = (
     "move it away and save it anew with `asymm-deploy baseline save ARTIFACTS --into FOLDER`"
 )
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Where and by what the launches of a baseline were made; None is unknown."""
+class BaselineSetting(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Where and with what a baseline's launches were made; None means unknown."""
 
     device: str
     soc: str | None
@@ -47,20 +40,20 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that somebody wanted."""
+    """A change that somebody intended."""
 
     model: str
     metric: Metric | None
     """None: all of them, since the candidate's files became the model's baseline."""
     up_to_percent: float | None
-    """More than that still alarms; None where the files were replaced."""
+    """A larger change still alarms; None if the files were replaced."""
     reason: str
     by: str
     at: str
     """ISO 8601, UTC."""
-    former_sha256: Sha256 | None = None
+    former_sha256: manifests.Sha256 | None = None
     """Of the model.mnn that was replaced."""
-    sha256: Sha256 | None = None
+    sha256: manifests.Sha256 | None = None
     """Of the one that took its place."""
 
 
@@ -73,92 +66,126 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     saved_at: str
     """ISO 8601, UTC."""
     models: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    """Of the launches; none where there are none."""
+    settings: tuple[BaselineSetting, ...]
+    """Those of the launches; empty if there are no launches."""
     launches: int
-    files: dict[str, Sha256]
+    files: dict[str, manifests.Sha256]
     """Every other file by its path in the folder."""
     accepted: tuple[Accepted, ...] = ()
-    """In the order in which it was accepted; for a model and metric the last one counts."""
+    """In the order in which they were accepted; for a model and metric the last one counts."""
 
 
-def load(folder: Path) -> Baseline:
+def is_baseline(folder: Path) -> bool:
+    """Whether ``folder`` says that it is one."""
+    return (folder / BASELINE_FILE).is_file()
+
+
+def load_baseline(folder: Path) -> Baseline:
     """Return the baseline in ``folder`` after comparing every file with what was saved.
 
-    Raises UsageError if there is none, a newer program wrote it, or a file is not what it was or
-    was never saved.
+    Raises UsageError if there is none, a newer program wrote it, or a file was changed, lost or
+    added by hand.
     """
-    baseline = read(folder)
+    baseline = read_baseline_file(folder)
     refuse_strays(folder, baseline)
     for name, sha256 in baseline.files.items():
         try:
             found = sha256_of(folder / name)
         except OSError as error:
             raise UsageError(
-                f"{folder} is no whole baseline: {name}: {error.strerror}", _START_ANEW
+                f"{folder} is an incomplete baseline: {name}: {error.strerror}", _SAVE_ANEW
             ) from error
         if found != sha256:
             raise UsageError(
                 f"{folder / name} is not the file that was saved: its SHA-256 differs",
-                f"restore it, or {_START_ANEW} (line ends that git converts are a usual cause: "
-                "put `* -text` into a .gitattributes there)",
+                f"restore it, or {_SAVE_ANEW} (a usual cause is git converting line ends: put "
+                "`* -text` into a .gitattributes there)",
             )
     return baseline
 
 
+def read_baseline_file(folder: Path) -> Baseline:
+    """Return what baseline.json says; raise UsageError if it can't be believed.
+
+    The other files are not looked at; ``load_baseline`` does that.
+    """
+    path = folder / BASELINE_FILE
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{folder} is not a baseline: can't read {BASELINE_FILE}: {error.strerror}",
+            "give a folder that `asymm-deploy baseline save` wrote",
+        ) from error
+    try:
+        baseline = decode_json(
+            raw, Baseline, BASELINE_SCHEMA_VERSION, where=str(path), hint=_SAVE_ANEW
+        )
+    except DamagedError as error:
+        raise UsageError(f"{path} is damaged: {error}", f"restore it, or {_SAVE_ANEW}") from error
+    names = [*baseline.files, *baseline.models]
+    if any(not _is_inside(name) for name in names) or any(
+        f"{model}/{name}" not in baseline.files
+        for model in baseline.models
+        for name in BASELINE_MODEL_FILES
+    ):
+        raise UsageError(f"{path} is damaged: it names files wrongly", _SAVE_ANEW)
+    return baseline
+
+
 def refuse_strays(folder: Path, baseline: Baseline) -> None:
-    """Raise UsageError where a model or launches were put into ``folder`` by hand."""
+    """Raise UsageError if a model or launches were put into ``folder`` by hand."""
     for path in sorted(folder.iterdir()):
         if path.name not in baseline.models and (path / manifests.NAME).is_file():
             raise UsageError(
-                f"{path} was not saved with the baseline: nobody knows whether it is whole",
+                f"{path} was not saved with the baseline: nobody knows whether it is complete",
                 f"move it out; `asymm-deploy baseline accept {folder} --model {path.name} "
                 "--candidate ARTIFACTS --reason TEXT` adds a model",
             )
         if path.name == store.NAME and store.NAME not in baseline.files:
             raise UsageError(
-                f"{path} was not saved with the baseline: nobody knows of what it is",
+                f"{path} was not saved with the baseline: nobody knows which files were timed",
                 "move it out; `asymm-deploy baseline save --results` saves launches",
             )
 
 
-def is_baseline(folder: Path) -> bool:
-    """Whether ``folder`` says that it is one."""
-    return (folder / NAME).is_file()
-
-
-def written(
+def write_baseline(
     folder: Path,
     models: tuple[str, ...],
     launches: Sequence[LaunchRecord],
     accepted: tuple[Accepted, ...],
 ) -> Baseline:
     """Write baseline.json for what is in ``folder``, and return it."""
-    names = [f"{model}/{name}" for model in models for name in FILES]
+    names = [f"{model}/{name}" for model in models for name in BASELINE_MODEL_FILES]
     if launches:
         names.append(store.NAME)
     baseline = Baseline(
-        schema_version=SCHEMA_VERSION,
+        schema_version=BASELINE_SCHEMA_VERSION,
         program=f"asymm-deploy {__version__}",
-        saved_at=now(),
+        saved_at=utc_now(),
         models=models,
         settings=_settings(launches),
         launches=len(launches),
         files={name: sha256_of(folder / name) for name in names},
         accepted=accepted,
     )
-    save_json(baseline, folder)
+    write_baseline_file(baseline, folder)
     return baseline
 
 
-def save_json(baseline: Baseline, folder: Path) -> None:
+def write_baseline_file(baseline: Baseline, folder: Path) -> None:
     """Write baseline.json, whole or not at all."""
-    write_whole(folder / NAME, as_json(baseline).encode() + b"\n")
+    write_whole(folder / BASELINE_FILE, as_json(baseline).encode() + b"\n")
 
 
-def _settings(records: Iterable[LaunchRecord]) -> tuple[Setting, ...]:
+def as_json(baseline: Baseline) -> str:
+    """Return baseline.json's text."""
+    return msgspec.json.format(msgspec.json.encode(baseline), indent=2).decode()
+
+
+def _settings(records: Iterable[LaunchRecord]) -> tuple[BaselineSetting, ...]:
     found = {
-        Setting(
+        BaselineSetting(
             device=record.device,
             soc=record.device_facts.soc,
             cpus=record.cpus,
@@ -175,105 +202,6 @@ def _settings(records: Iterable[LaunchRecord]) -> tuple[Setting, ...]:
     return tuple(sorted(found, key=msgspec.json.encode))
 
 
-def as_json(baseline: Baseline) -> str:
-    """Return baseline.json's text."""
-    return msgspec.json.format(msgspec.json.encode(baseline), indent=2).decode()
-
-
-@contextmanager
-def swapped(folder: Path, *, keeping: Sequence[str]) -> Iterator[Path]:
-    """Yield a new folder that takes the place of ``folder`` when all went well.
-
-    It begins with copies of the entries in ``keeping``. Whatever fails, ``folder`` is as it was; a
-    crash between the two renames leaves it beside its place, as FOLDER.former.XXXX. ``folder`` is
-    as ``place`` returned it.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
-    except OSError as error:
-        raise cant_write(folder, error) from error
-    try:
-        aside.chmod(0o755)  # mkdtemp makes it for nobody else to read
-        for name in keeping:
-            source = folder / name
-            if source.is_dir() and not source.is_symlink():
-                shutil.copytree(source, aside / name, symlinks=True)
-            else:
-                shutil.copy2(source, aside / name, follow_symlinks=False)
-        yield aside
-        _take_place(aside, folder)
-    except OSError as error:
-        raise cant_write(folder, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _take_place(aside: Path, folder: Path) -> None:
-    """Rename ``aside`` to ``folder``, and remove what was there."""
-    if not folder.exists():
-        aside.rename(folder)
-        return
-    former = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.former."))
-    try:
-        folder.rename(former)  # which is empty, and ours
-    except OSError:
-        former.rmdir()
-        raise
-    try:
-        aside.rename(folder)
-    except OSError:
-        former.rename(folder)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def place(folder: Path) -> Path:
-    """Return where ``folder`` leads: a link stays one, and ``.`` has a name."""
-    try:
-        return followed(folder)
-    except OSError as error:
-        raise UsageError(f"can't read {folder}: {error.strerror}", "give another folder") from error
-
-
-def cant_write(folder: Path, error: OSError) -> DeployError:
-    """Return what to raise where the folder can't be written."""
-    return (HarnessError if is_full(error) else UsageError)(
-        f"can't write the baseline {folder}: {error.strerror or error}",
-        "give a folder that you may write to, with space left; nothing was changed",
-    )
-
-
-def read(folder: Path) -> Baseline:
-    """Return what baseline.json says; raise UsageError if it can't be believed.
-
-    The other files are not looked at; ``load`` does.
-    """
-    path = folder / NAME
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{folder} is no baseline: can't read {NAME}: {error.strerror}",
-            "give a folder that `asymm-deploy baseline save` wrote",
-        ) from error
-    try:
-        baseline = decode_json(raw, Baseline, SCHEMA_VERSION, where=str(path), hint=_START_ANEW)
-    except DamagedError as error:
-        raise UsageError(f"{path} is damaged: {error}", f"restore it, or {_START_ANEW}") from error
-    names = [*baseline.files, *baseline.models]
-    if any(not _is_inside(name) for name in names) or any(
-        f"{model}/{name}" not in baseline.files for model in baseline.models for name in FILES
-    ):
-        raise UsageError(f"{path} is damaged: it names files wrongly", _START_ANEW)
-    return baseline
-
-
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
-
-
-def now() -> str:
-    """Return the time, in UTC to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

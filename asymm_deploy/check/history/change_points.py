@@ -1,7 +1,7 @@
-"""Points in time -> where a new level begins: change points, each confirmed by permutations.
+"""Points in time -> where new levels begin: change points, each confirmed by permutations.
 
-As E-divisive does it (Matteson and James 2014), with optimal partitioning in place of a greedy
-search: PELT (Killick et al. 2012) splits the points into levels, at a penalty that proposes too
+This is E-divisive (Matteson and James 2014) with optimal partitioning in place of its greedy
+search: PELT (Killick et al. 2012) splits the points into levels, with a penalty that proposes too
 many rather than too few. Then the boundary that stands out least from the points around it is
 dropped, until a permutation test confirms each one that is left.
 """
@@ -16,16 +16,16 @@ import numpy.typing as npt
 
 Signal: TypeAlias = npt.NDArray[np.float64]
 _LEAST_LEVEL = 3
-"""Points of a level: one slow commit that the next one mends is no change."""
+"""Points in a level: one slow commit that the next one mends is no change."""
 _RESAMPLES = 9_999
 
 
 def boundaries(values: Signal, significance: float) -> list[int]:
     """Return where new levels begin in ``values``, logarithms of latencies; none for one level.
 
-    Each is confirmed: of random orders of the points around it, a share of less than
-    ``significance`` has anywhere two levels as far apart; and so have all the points together, so
-    that noise alone is split no more often than that.
+    Each is confirmed: among random orders of the points around it, a share of less than
+    ``significance`` has two levels as far apart anywhere. The same holds for all points together,
+    so that noise alone is split no more often than that.
     """
     noise = _noise(values)
     if len(values) < least_points(significance) or noise == 0.0:
@@ -35,7 +35,7 @@ def boundaries(values: Signal, significance: float) -> list[int]:
     search = ruptures.Pelt(model="l2", min_size=_LEAST_LEVEL, jump=1).fit(values)
     found = search.predict(pen=noise**2 * np.log(len(values)))[:-1]
     if not found or _p_value(values, significance) >= significance:
-        return []  # of many boundaries one may look certain: 4 in 100 histories of 100 points
+        return []  # among many boundaries one may look certain: in 4 of 100 histories of 100 points
     while found:
         edges = [0, *found, len(values)]
         doubts = [
@@ -49,9 +49,9 @@ def boundaries(values: Signal, significance: float) -> list[int]:
 
 
 def least_points(significance: float) -> int:
-    """Return how many points it takes for a step to be confirmed, however large it is; 10 or more.
+    """Return how many points it takes to confirm a step, however large it is; 10 or more.
 
-    Of 10 points, 252 ways to halve them, 2 are as far apart as a step in their middle.
+    Of the 252 ways to halve 10 points, 2 have halves as far apart as a step in the middle.
     """
     count = 2 * _LEAST_LEVEL
     while _least_p(count, count // 2) >= significance:
@@ -62,13 +62,13 @@ def least_points(significance: float) -> int:
 def _least_p(count: int, last: int) -> float:
     """Return the share of random orders that keep the ``last`` of ``count`` points together.
 
-    They are as far from the others there as in the order given: no step is more certain than that.
+    There they are as far from the others as in the order given: no step is more certain than that.
     """
     return 2 / math.comb(count, last)
 
 
 def blind(count: int, significance: float) -> int:
-    """Return how many points at the end of a level of ``count`` may be a new one, unseen."""
+    """Return how many points at the end of a level of ``count`` may be a new level, unseen."""
     for last in range(_LEAST_LEVEL, count // 2 + 1):
         if _least_p(count, last) < significance:
             return last - 1
@@ -78,7 +78,7 @@ def blind(count: int, significance: float) -> int:
 def _noise(values: Signal) -> float:
     """Return the standard deviation from one point to the next, which steps hardly move.
 
-    Half of all differences may be 0, where few values occur: then it is that of all points.
+    If few values occur, half of all differences may be 0: then it is that of all points.
     """
     from scipy import stats as scipy_stats
 
@@ -110,7 +110,7 @@ def _p_value(values: Signal, significance: float) -> float:
 def _largest_step(values: Signal, axis: int = -1) -> Signal:
     """Return the largest difference of two neighbouring levels, over all places between them.
 
-    It is scaled by the levels' lengths, so that all places are alike where there is but noise.
+    It is scaled by the levels' lengths, so that all places are alike if there is only noise.
     """
     moved = np.moveaxis(values, axis, -1)
     count = moved.shape[-1]

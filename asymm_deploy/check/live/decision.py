@@ -1,10 +1,10 @@
 """Differences of blocks -> a verdict for each model, or that more blocks are needed; pure.
 
 The interval is Student's over blocks: (mean - t * sd / sqrt(n), mean + t * sd / sqrt(n)). With so
-few blocks the bootstraps that scipy has promise too much: of 8 normal differences with mean 0, an
-interval that should lie wholly above 0 once in 200 does so once in 35 with percentiles and with
-BCa; with heavy tails (Student's t with 2 degrees of freedom) BCa's does so once in 20, ours never
-more often than promised. benchmarks/gate/intervals.py measures that.
+few blocks scipy's bootstraps promise too much: over 8 normal differences with mean 0, an interval
+that should lie wholly above 0 once in 200 times does so once in 35 (percentile and BCa). With heavy
+tails (Student's t with 2 degrees of freedom) BCa's does so once in 20, and ours never more often
+than promised. benchmarks/gate/intervals.py measures this.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ import numpy as np
 
 from asymm_deploy.check.findings import Verdict
 from asymm_deploy.check.live import alpha_spending
-from asymm_deploy.check.policy import ALPHA, Policy
+from asymm_deploy.check.policy import ALPHA, GatePolicy
 
 _LARGEST_LOG = 700.0
-"""exp of more is no number any more."""
+"""Beyond this exp overflows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Launch medians of one block, in ns, each arm's in the order in which they were taken."""
+class BlockMedians:
+    """One block's launch medians in ns, each arm's in the order in which they were taken."""
 
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
 
     @property
     def difference(self) -> float:
-        """Mean log of the candidate's less that of the baseline's: 0.05 is about 5 % slower."""
+        """The candidate's mean log minus the baseline's: 0.05 is about 5 % slower."""
         return float(np.mean(np.log(self.candidate)) - np.mean(np.log(self.baseline)))
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean difference of logs and what surrounds it."""
+    """A mean difference of logs and the interval around it."""
 
     estimate: float
     low: float
@@ -52,23 +52,23 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a look at a model's blocks says."""
+    """What one look at a model's blocks says."""
 
     verdict: Verdict | None
-    """None: more blocks are needed."""
+    """None if more blocks are needed."""
     interval: Interval
     threshold: float
     """As a share: 0.03."""
 
 
-def threshold(blocks: Sequence[Block], policy: Policy) -> float:
-    """Return the share by which the model may be slower, from how long the baseline takes."""
+def threshold(blocks: Sequence[BlockMedians], policy: GatePolicy) -> float:
+    """Return the share by which the model may be slower, given how long the baseline takes."""
     logs = np.log([median for block in blocks for median in block.baseline])
     return policy.latency_threshold(math.exp(float(np.mean(logs))) / 1e6)
 
 
 def interval(differences: Sequence[float], risk: float) -> Interval:
-    """Return the mean with its interval, which is wrong on either side with this ``risk``."""
+    """Return the mean and its interval, which misses the truth on either side with ``risk``."""
     from scipy.special import stdtrit
 
     mean, error = _mean_and_error(differences)
@@ -77,7 +77,7 @@ def interval(differences: Sequence[float], risk: float) -> Interval:
 
 
 def chance_of_no_growth(differences: Sequence[float]) -> float:
-    """Return Student's one-sided p: how likely such a mean is where nothing became larger."""
+    """Return Student's one-sided p: how likely such a mean is if nothing became larger."""
     from scipy.special import stdtr
 
     mean, error = _mean_and_error(differences)
@@ -87,12 +87,12 @@ def chance_of_no_growth(differences: Sequence[float]) -> float:
 
 
 def holm(chances: Mapping[str, float], risks: Mapping[str, float], family: int) -> dict[str, float]:
-    """Return the risk at which each model's interval is drawn, so that all together are right.
+    """Return the risk at which to draw each model's interval, so that all together hold theirs.
 
-    Holm's step-down rule over a ``family`` of comparisons, of which ``chances`` are judged now,
-    each at a risk of its own: the k-th smallest p, relative to its risk, is compared with
-    1 / (family - k + 1), until one is larger; those behind it share that one's. So an interval
-    lies above 0 exactly where Holm rejects.
+    Holm's step-down rule over a ``family`` of comparisons, of which those in ``chances`` are judged
+    now, each at a risk of its own: the k-th smallest p, relative to its risk, is compared with
+    1 / (family - k + 1), until one is larger; those behind it share that one's bound. So an
+    interval lies above 0 exactly if Holm rejects.
     """
     drawn: dict[str, float] = {}
     rejected, stopped = 0, False
@@ -104,17 +104,21 @@ def holm(chances: Mapping[str, float], risks: Mapping[str, float], family: int) 
 
 
 def judge(
-    open_models: Mapping[str, Sequence[Block]], family: int, policy: Policy, *, is_last: bool
+    open_models: Mapping[str, Sequence[BlockMedians]],
+    family: int,
+    policy: GatePolicy,
+    *,
+    is_last: bool,
 ) -> dict[str, Judgement]:
     """Return what a look at the blocks of each undecided model says.
 
-    ``family`` counts all models that are compared, the decided ones too. After the last look a
-    model that is not decided is inconclusive.
+    ``family`` counts all models of the comparison, including those already decided. After the last
+    look, a model that is not decided is inconclusive.
     """
     differences = {name: [b.difference for b in blocks] for name, blocks in open_models.items()}
     chances = {name: chance_of_no_growth(values) for name, values in differences.items()}
     risks = {
-        name: alpha_spending.risk(
+        name: alpha_spending.risk_of_look(
             policy.max_blocks if is_last else len(blocks), policy.max_blocks, ALPHA
         )
         for name, blocks in open_models.items()
@@ -132,7 +136,7 @@ def judge(
 
 
 def _verdict(around: Interval, allowed: float) -> Verdict | None:
-    """Return None where more blocks may decide; ``allowed`` is a difference of logs."""
+    """Return None if more blocks may decide; ``allowed`` is a difference of logs."""
     if around.low > 0 and around.estimate > allowed:
         return "regressed"
     if around.high < 0 and around.estimate < -allowed:
@@ -143,7 +147,7 @@ def _verdict(around: Interval, allowed: float) -> Verdict | None:
 
 
 def _percent(log: float) -> float:
-    # Few blocks that differ wildly give an end beyond any number.
+    # Few blocks that differ wildly put an end of the interval beyond any number.
     return 100 * math.expm1(log) if log < _LARGEST_LOG else math.inf
 
 

@@ -1,4 +1,4 @@
-"""How a comparison of latencies ended -> its change, and one sentence why."""
+"""How a model's comparison ended -> its change of latency, and one sentence on why."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from asymm_deploy.check.findings import Change, Verdict
 from asymm_deploy.check.live.decision import Judgement
-from asymm_deploy.check.live.procedure import Outcome
+from asymm_deploy.check.live.procedure import GateOutcome
 from asymm_deploy.check.policy import FLOOR_MS
 from asymm_deploy.errors import ExitCode
 
 _NS_PER_MS = 1e6
 
 
-def change(model: str, outcome: Outcome) -> Change:
+def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
     """Return one model's latency in both versions, as geometric means of launch medians."""
     baseline = _mean_ms([b.baseline for b in outcome.blocks])
     judgement = outcome.judgement
@@ -42,12 +42,12 @@ def _mean_ms(arms: list[tuple[float, ...]]) -> float | None:
     return math.exp(float(np.mean(np.log(medians)))) / _NS_PER_MS if medians else None
 
 
-def _why(outcome: Outcome, baseline_ms: float | None) -> str:
+def _why(outcome: GateOutcome, baseline_ms: float | None) -> str:
     return _before(outcome) + _what(outcome, baseline_ms)
 
 
-def _before(outcome: Outcome) -> str:
-    """Say what the first series saw, where the second one did not see it."""
+def _before(outcome: GateOutcome) -> str:
+    """Say what the first series saw, if the second one did not see it."""
     first = outcome.first
     if first is None or first.judgement is None or outcome.verdict == "regressed":
         return ""
@@ -55,7 +55,7 @@ def _before(outcome: Outcome) -> str:
     return f"First {seen:+.1f} % in {len(first.blocks)} blocks, not confirmed by fresh ones. "
 
 
-def _what(outcome: Outcome, baseline_ms: float | None) -> str:
+def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
     judgement = outcome.judgement
     if outcome.stopped is not None:
         return outcome.stopped.why
@@ -67,11 +67,11 @@ def _what(outcome: Outcome, baseline_ms: float | None) -> str:
     first = outcome.first
     before = 0 if first is None else len(first.blocks)
     said: dict[Verdict, str] = {
-        "regressed": f"At least {low:.1f} % slower in {blocks} blocks, after {before} that raised "
-        f"it; {allowed}.",
+        "regressed": f"At least {low:.1f} % slower in {blocks} blocks, which confirm the {before} "
+        f"before them; {allowed}.",
         "improved": f"At least {-high:.1f} % faster in {blocks} blocks.",
         "pass": f"At most {max(0.0, high):.1f} % slower in {blocks} blocks; {allowed}.",
-        "inconclusive": f"After {blocks} blocks it may be anything from {low:+.1f} % to "
+        "inconclusive": f"After {blocks} blocks the change may be anything from {low:+.1f} % to "
         f"{high:+.1f} %; {allowed}.",
         "unstable": "Its launches fall into two groups, 5 % apart or more: there are two speeds "
         f"here, and {estimate:+.1f} % may be a mixture of them.",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from asymm_deploy.check.findings import Change, Report
+from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import terminal_table
 
 
-def test_the_verdict_and_the_gravest_rows_come_first(report: Report) -> None:
+def test_the_verdict_and_the_gravest_rows_come_first(report: GateReport) -> None:
     lines = terminal_table.rendered(report).splitlines()
     assert lines[0] == (
         "failed (1 failed, 1 regressed, 1 unstable, 1 inconclusive, 1 improved, 2 pass, 1 accepted)"
@@ -20,7 +20,7 @@ def test_the_verdict_and_the_gravest_rows_come_first(report: Report) -> None:
 
 
 def test_a_row_has_both_values_the_change_with_its_interval_the_verdict_and_why(
-    report: Report,
+    report: GateReport,
 ) -> None:
     row = next(
         line for line in terminal_table.rendered(report).splitlines() if line.startswith("slow")
@@ -32,7 +32,7 @@ def test_a_row_has_both_values_the_change_with_its_interval_the_verdict_and_why(
 
 
 def test_what_passed_besides_latency_is_a_sentence_and_what_is_accepted_says_why(
-    report: Report,
+    report: GateReport,
 ) -> None:
     text = terminal_table.rendered(report)
     assert "1 more passed: MAdds." in text
@@ -41,7 +41,7 @@ def test_what_passed_besides_latency_is_a_sentence_and_what_is_accepted_says_why
     assert "It says so. Accepted: a larger head" in text
 
 
-def test_notes_discards_and_circumstances_stand_beneath(report: Report) -> None:
+def test_notes_discards_and_circumstances_stand_beneath(report: GateReport) -> None:
     beneath = terminal_table.rendered(report).split("\n\n")[2:]
     assert "Something to know." in beneath[0]
     assert "slow: block 3 does not count: stolen-time" in beneath[0]
@@ -49,7 +49,7 @@ def test_notes_discards_and_circumstances_stand_beneath(report: Report) -> None:
     assert "baseline base, candidate new" in beneath[1]
 
 
-def test_unknown_values_stay_empty(report: Report) -> None:
+def test_unknown_values_stay_empty(report: GateReport) -> None:
     row = next(
         line for line in terminal_table.rendered(report).splitlines() if line.startswith("lost")
     )
@@ -57,7 +57,7 @@ def test_unknown_values_stay_empty(report: Report) -> None:
 
 
 def test_no_name_is_a_command_to_a_terminal_or_to_githubs_runner(
-    report: Report, change: Callable[..., Change], hostile: str
+    report: GateReport, change: Callable[..., Change], hostile: str
 ) -> None:
     evil = msgspec.structs.replace(
         report,
@@ -74,5 +74,5 @@ def test_no_name_is_a_command_to_a_terminal_or_to_githubs_runner(
     text.encode()
 
 
-def test_a_report_without_any_comparison_is_still_one(report: Report) -> None:
+def test_a_report_without_any_comparison_is_still_one(report: GateReport) -> None:
     assert terminal_table.rendered(msgspec.structs.replace(report, changes=())).startswith("pass\n")

@@ -1,16 +1,21 @@
-"""What `baseline show` says, and the words that a baseline's parts are called by."""
+"""What ``baseline show`` prints: a row for each model, and remarks on the folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from asymm_deploy.check.baseline.baseline_file import NAME, Accepted, Baseline, Setting
+from asymm_deploy.check.baseline.baseline_file import (
+    BASELINE_FILE,
+    Accepted,
+    Baseline,
+    BaselineSetting,
+)
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.safe import log_line
 
 
-def rows(baseline: Baseline) -> list[dict[str, str | int]]:
-    """Return a row for each model, as ``baseline show`` prints them."""
+def baseline_rows(baseline: Baseline) -> list[dict[str, str | int]]:
+    """Return a row for each model."""
     return [
         {
             "model": log_line(model),
@@ -23,9 +28,9 @@ def rows(baseline: Baseline) -> list[dict[str, str | int]]:
     ]
 
 
-def remarks(folder: Path, baseline: Baseline) -> list[str]:
-    """Return what ``baseline show`` says beside its rows, a line each."""
-    lines = [f"saved {baseline.saved_at} by {baseline.program}", size(folder, baseline)]
+def baseline_remarks(folder: Path, baseline: Baseline) -> list[str]:
+    """Return what ``baseline show`` prints beside its rows, one remark per line."""
+    lines = [f"saved {baseline.saved_at} by {baseline.program}", baseline_size(folder, baseline)]
     for setting in baseline.settings:
         cores = "+".join(map(str, setting.cpus))
         lines.append(
@@ -37,9 +42,9 @@ def remarks(folder: Path, baseline: Baseline) -> list[str]:
     return lines
 
 
-def size(folder: Path, baseline: Baseline) -> str:
-    """Return in a line how much the folder holds."""
-    total = sum((folder / name).stat().st_size for name in (*baseline.files, NAME))
+def baseline_size(folder: Path, baseline: Baseline) -> str:
+    """Return one line on how much the folder holds."""
+    total = sum((folder / name).stat().st_size for name in (*baseline.files, BASELINE_FILE))
     return (
         f"{folder}: {_count(len(baseline.models), 'model')}, "
         f"{_count(baseline.launches, 'launch', 'launches')}, "
@@ -47,7 +52,7 @@ def size(folder: Path, baseline: Baseline) -> str:
     )
 
 
-def _runner_of(setting: Setting) -> str:
+def _runner_of(setting: BaselineSetting) -> str:
     return f"runner {setting.runner or 'unknown'} {setting.runner_version or ''}".rstrip()
 
 

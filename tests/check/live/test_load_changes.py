@@ -1,48 +1,15 @@
-"""Counts need no statistics; init time and memory are judged from the launches."""
+"""Time to load and memory are judged from the launches, and undecided they pass."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change
+from asymm_deploy.check.live.load_changes import LoadMetric, SeriesArms, load_changes
 from asymm_deploy.check.policy import DEFAULT_PERCENT
-from asymm_deploy.check.static import LaunchMetric, Series, counted, exact, from_launches
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "verdict", "percent"),
-    [
-        (1000, 1000, "pass", 0.0),
-        (1000, 1010, "pass", 1.0),
-        (1000, 1011, "regressed", 1.1),
-        (1000, 989, "improved", -1.1),
-        (0, 0, "pass", 0.0),
-        (0, 5, "regressed", None),
-    ],
-)
-def test_a_count_may_grow_by_its_threshold(
-    before: int, after: int, verdict: str, percent: float | None
-) -> None:
-    change = exact("net", "madds", before, after, 1.0)
-    assert change.verdict == verdict
-    assert change.change_percent == (None if percent is None else pytest.approx(percent))
-    assert (change.unit, change.low_percent) == ("count", None)
-
-
-def test_no_growth_at_all_can_be_asked_for() -> None:
-    assert exact("net", "params", 1000, 1001, 0.0).verdict == "regressed"
-    assert exact("net", "params", 1000, 1000, 0.0).verdict == "pass"
-
-
-def test_a_file_that_is_gone_by_the_end_has_no_size(tmp_path: Path) -> None:
-    gone = Artifact("net", tmp_path / "model.mnn", "0" * 64, params=5)
-    assert [change.metric for change in counted("net", gone, gone, DEFAULT_PERCENT)] == ["params"]
 
 
 def launches(
@@ -62,8 +29,8 @@ def launches(
     ]
 
 
-def judged(metric: LaunchMetric, *series: Series) -> Change:
-    (change,) = from_launches(metric, {"net": series}, DEFAULT_PERCENT)
+def judged(metric: LoadMetric, *series: SeriesArms) -> Change:
+    (change,) = load_changes(metric, {"net": series}, DEFAULT_PERCENT)
     return change
 
 
@@ -105,7 +72,7 @@ def test_a_few_slow_loads_are_no_regression(good: LaunchRecord) -> None:
 
 
 def test_where_there_were_two_series_both_must_show_it(good: LaunchRecord) -> None:
-    def series(after_ms: float, blocks: int = 8) -> Series:
+    def series(after_ms: float, blocks: int = 8) -> SeriesArms:
         return (
             launches(good, 30, 0.05, 1, blocks=blocks),
             launches(good, after_ms, 0.05, 2, blocks=blocks),
@@ -118,8 +85,8 @@ def test_where_there_were_two_series_both_must_show_it(good: LaunchRecord) -> No
     assert unconfirmed.verdict == "pass"
     assert judged("init", series(45), series(45, blocks=3)).verdict == "pass"
     assert judged("init", series(45), ([], [])).verdict == "pass"
-    alone: tuple[Series, ...] = (series(45, blocks=3),)
-    assert from_launches("init", {"net": alone}, DEFAULT_PERCENT) == []
+    alone: tuple[SeriesArms, ...] = (series(45, blocks=3),)
+    assert load_changes("init", {"net": alone}, DEFAULT_PERCENT) == []
 
 
 @pytest.mark.parametrize("cold", ["baseline", "candidate", "both"])
@@ -156,4 +123,4 @@ def test_memory_is_judged_too_and_nothing_is_said_of_what_is_unknown(good: Launc
     assert (change.verdict, change.unit) == ("regressed", "MiB")
     assert change.change_percent == pytest.approx(100 / 6)
     unknown = launches(good, 30, 0.1, 1, memory=None)
-    assert from_launches("peak_memory", {"net": ((unknown, after),)}, DEFAULT_PERCENT) == []
+    assert load_changes("peak_memory", {"net": ((unknown, after),)}, DEFAULT_PERCENT) == []
