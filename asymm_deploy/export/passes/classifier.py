@@ -84,17 +84,8 @@ def _convolution(node: ir.Node, maps: ir.Value, shape: tuple[int, ...]) -> Build
 def _bias_by_row(
     given: npt.NDArray[np.generic] | None, rows: int
 ) -> npt.NDArray[np.generic] | None:
-    """Return one number a row of the weights, if ``given`` is that: it may be one a sample."""
-    if (
-        given is None
-        or given.shape[:-1] not in ((), (1,))
-        or given.shape[-1:]
-        not in (
-            (),
-            (1,),
-            (rows,),
-        )
-    ):
+    """Return one number for each row of the weights; None where ``given`` varies by sample."""
+    if given is None or given.shape[-1:] not in ((), (given.size,)):
         return None
     return np.broadcast_to(given.reshape(-1), (rows,))
 
@@ -104,6 +95,6 @@ def _flattened(value: ir.Value | None, user: ir.Node) -> ir.Value | None:
     view = inner_node(value, user, "Flatten", "Reshape", "Squeeze")
     maps = None if view is None else view.inputs[0]
     shape, flat = static_shape(maps), static_shape(value)
-    if shape is None or len(shape) != 4 or shape[2:] != (1, 1) or flat != shape[:2]:
+    if shape is None or shape[2:] != (1, 1) or flat != shape[:2]:
         return None
     return maps

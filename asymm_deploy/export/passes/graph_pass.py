@@ -11,7 +11,7 @@ import onnx_ir as ir
 from onnx_ir import convenience, traversal
 from onnx_ir.passes import InPlacePass, PassResult, PostconditionError
 
-from asymm_deploy.export.passes.node_builder import NodeBuilder, names_in
+from asymm_deploy.export.passes.node_builder import NodeBuilder, TakenNames
 
 Build = Callable[[NodeBuilder], Sequence[ir.Node]]
 """Makes the nodes that replace a matched one; the last of them takes over its output.
@@ -67,7 +67,7 @@ class GraphPass(InPlacePass):
         unmet = self.unmet(model)
         if unmet is not None:
             return GraphPassResult(model, modified=False, unmet=unmet)
-        interface, taken, rewritten = _interface(model), names_in(model), 0
+        interface, taken, rewritten = _interface(model), TakenNames.in_model(model), 0
         for node in _standard_nodes(model):
             build = None if node.graph is None else self.plan(node)
             if build is not None:
@@ -125,7 +125,7 @@ def _bypass(old: ir.Node) -> None:
 
 def _remove_if_unused(value: ir.Value | None) -> None:
     """Remove the initializer or the node behind ``value``, and what only that node used."""
-    if value is None or value.uses() or value.is_graph_output() or value.is_graph_input():
+    if value is None or value.uses() or value.is_graph_output():
         return
     if value.is_initializer():
         assert value.graph is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,27 @@ from onnx_ir import traversal
 Attributes = Mapping[str, int | float | Sequence[int] | ir.Attr]
 
 
-def names_in(model: ir.Model) -> set[str]:
-    """Return the names of all values, bodies included: a body must not reuse an outer name."""
-    values = [*model.graph.inputs, *model.graph.initializers.values()]
-    for graph in model.graph.subgraphs():
-        values += [*graph.inputs, *graph.initializers.values()]
-    for node in traversal.RecursiveGraphIterator(model.graph):
-        values += node.outputs
-    return {value.name for value in values if value.name}
+@dataclass(frozen=True)
+class TakenNames:
+    """The names in use, of values and of nodes; a body must not reuse a name of its outer graph."""
+
+    values: set[str]
+    nodes: set[str]
+
+    @classmethod
+    def in_model(cls, model: ir.Model) -> TakenNames:
+        """Return the names of the main graph and the bodies within it."""
+        nodes = list(traversal.RecursiveGraphIterator(model.graph))
+        values = [value for node in nodes for value in node.outputs]
+        for graph in (model.graph, *model.graph.subgraphs()):
+            values += [*graph.inputs, *graph.initializers.values()]
+        return cls({v.name for v in values if v.name}, {n.name for n in nodes if n.name})
 
 
 class NodeBuilder:
     """Makes what goes in the place of one node: in its graph, of its type, named after it."""
 
-    def __init__(self, replaced: ir.Node, taken: set[str]) -> None:
+    def __init__(self, replaced: ir.Node, taken: TakenNames) -> None:
         """Keep the node that will be replaced, and the names that are in use."""
         self._replaced = replaced
         self._output = replaced.outputs[0]
@@ -39,8 +47,9 @@ class NodeBuilder:
         attributes: Attributes | None = None,
     ) -> ir.Node:
         """Return a node with one output of ``shape`` (None: unknown)."""
-        new = ir.node(kind, list(inputs), attributes, name=f"{self._replaced.name}_{kind}")
-        new.outputs[0].name = self._free(kind)
+        name = self._replaced.name and _free(f"{self._replaced.name}_{kind}", self._taken.nodes)
+        new = ir.node(kind, list(inputs), attributes, name=name)
+        new.outputs[0].name = self._value_name(kind)
         new.outputs[0].type = self._output.type
         new.outputs[0].shape = None if shape is None else ir.Shape(shape)
         return new
@@ -56,12 +65,12 @@ class NodeBuilder:
             doc_string=old.doc_string,
             metadata_props=dict(old.metadata_props),
         )
-        new.outputs[0].name = self._free(old.op_type)
+        new.outputs[0].name = self._value_name(old.op_type)
         return new
 
     def initializer(self, role: str, array: npt.NDArray[np.generic]) -> ir.Value:
         """Return a constant of the graph that the replaced node stands in."""
-        name = self._free(role)
+        name = self._value_name(role)
         tensor = ir.tensor(np.ascontiguousarray(array), name=name)
         value = ir.Value(
             name=name,
@@ -73,12 +82,15 @@ class NodeBuilder:
         self._replaced.graph.register_initializer(value)
         return value
 
-    def _free(self, role: str) -> str:
-        """Return a name that nothing in the model has, and take it."""
-        name = wanted = f"{self._output.name}_{role}"
-        number = 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        self._taken.add(name)
-        return name
+    def _value_name(self, role: str) -> str:
+        return _free(f"{self._output.name}_{role}", self._taken.values)
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """Return ``wanted``, numbered if it is taken, and take it."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    taken.add(name)
+    return name
