@@ -7,7 +7,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.phone.adb_text import Listed, listed, shown
+from asymm_deploy.bench.phone.adb_text import shown
+from asymm_deploy.bench.phone.parse.adb_output import ListedPhone, listed_phones
 from asymm_deploy.bench.phone.server import Address, adb_binaries, address, version_of
 from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.doctor.check import Check
@@ -84,7 +85,7 @@ def _phones(at: Address, version: int | None) -> Iterator[Check]:
         to_do = "`asymm-deploy devices` starts a server and lists them"
         yield Check("phone", "phone", "unknown", "no adb server runs that would see one", to_do)
         return
-    phones = listed(_ask(at, "host:devices-l") or "")
+    phones = listed_phones(_ask(at, "host:devices-l") or "")
     if not phones:
         to_do = "plug one in with USB debugging on, or pass --device HOST:PORT to bench"
         yield Check("phone", "phone", "missing", "none is attached", to_do)
@@ -93,7 +94,7 @@ def _phones(at: Address, version: int | None) -> Iterator[Check]:
         yield _phone(phone, another_is_ready=ready)
 
 
-def _phone(phone: Listed, *, another_is_ready: bool) -> Check:
+def _phone(phone: ListedPhone, *, another_is_ready: bool) -> Check:
     name = f"phone {shown(phone.serial, 40)}"
     model = shown(phone.model or "", 40)
     if phone.state == "device":
