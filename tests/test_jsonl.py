@@ -101,6 +101,15 @@ def test_a_write_that_takes_nothing_for_once_is_repeated(
     assert path.read_bytes() == line("a") + b"\n"
 
 
+def test_the_whole_line_is_in_the_file_when_it_is_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.read_bytes()))
+    jsonl.append_line(path, line("a"))
+    assert synced == [line("a") + b"\n"]
+
+
 @pytest.mark.parametrize("failing", ["write", "fsync"])
 def test_a_full_disk_leaves_the_file_as_it_was(
     path: Path, monkeypatch: pytest.MonkeyPatch, failing: str

@@ -7,13 +7,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.parse.adb_output import ListedPhone, listed_phones
 from asymm_deploy.bench.phone.server import Address, adb_binaries, address, version_of
 from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 _TIMEOUT_S = 1.0
 _GET_ADB = (

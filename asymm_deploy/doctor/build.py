@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check, Need
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 CMAKE_LEAST = (3, 22)
 """Its presets' version 3; CMakeLists.txt asks for the same."""

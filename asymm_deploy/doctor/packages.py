@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _DISTRIBUTION = "asymm-deploy"
 _SHOWN = ("torch", "onnx", "onnxruntime", "onnxsim", "MNN", "adbutils")

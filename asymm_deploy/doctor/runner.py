@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.errors import DeployError
+from asymm_deploy.safe import excerpt
 
 _NAME = "native runner"
 
@@ -16,7 +16,9 @@ def check() -> Check:
 
         program = native_build.where()
     except ImportError as error:
-        return Check(_NAME, "phone", "unknown", excerpt(str(error)), "install what is missing above")
+        return Check(
+            _NAME, "phone", "unknown", excerpt(str(error)), "install what is missing above"
+        )
     except DeployError as error:
         return Check(_NAME, "phone", "missing", excerpt(error.what), excerpt(error.hint))
     try:

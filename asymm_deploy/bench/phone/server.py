@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.parse import adb_output
 from asymm_deploy.bench.phone.parse.adb_output import ConnectOutcome, ListedPhone
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from adbutils import AdbConnection
