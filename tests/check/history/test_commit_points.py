@@ -108,8 +108,8 @@ def test_launches_that_several_files_have_count_once(judged: Judged, write: Writ
         path.write_bytes(before + after)
     report = judged(files)
     assert report.verdict == "inconclusive"
-    (note,) = [note for note in report.notes if "very launches" in note]
-    assert f"also in {commit(1)}, " in note
+    (note,) = [note for note in report.notes if "repeat launches of earlier ones" in note]
+    assert f"only there: {commit(1)}, " in note
     assert "and 8 more" in note
 
 
@@ -161,5 +161,5 @@ def test_five_commits_that_repeat_launches_are_named(
     files = write([10.0] * 20)
     for path in files[1 : copies + 1]:
         path.write_bytes(files[0].read_bytes() + path.read_bytes())
-    (note,) = [note for note in judged(files).notes if "very launches" in note]
-    assert f"{commit(5)}{more}: give" in note
+    (note,) = [note for note in judged(files).notes if "repeat launches of earlier ones" in note]
+    assert f"{commit(5)}{more}. Bench" in note
