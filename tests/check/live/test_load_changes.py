@@ -189,7 +189,7 @@ def test_both_tests_have_to_be_sure(good: LaunchRecord, sign: int) -> None:
     sure = {1: "regressed", -1: "improved"}[sign]
     clear = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]
     ranks_doubt = [*clear[:7], -0.01]  # Wilcoxon's p is 2 of 256
-    interval_doubts = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 8.0]
+    interval_doubts = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 3.0]
     for logs, verdict in ((clear, sure), (ranks_doubt, "pass"), (interval_doubts, "pass")):
         change = judged("init", grown(good, *[sign * log for log in logs]))
         assert change.verdict == verdict
