@@ -52,7 +52,7 @@ MnnLibrary = Annotated[
     typer.Option(
         metavar="FILE",
         envvar="MNN_LIBRARY",
-        help="libMNN.so, or another library with MNN's API, where it is not under --mnn-root.",
+        help="MNN's library, libMNN.so or another with its API, where it is not under --mnn-root.",
     ),
 ]
 RunnerSources = Annotated[

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.phone.adb_text import shown
+from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 
@@ -58,7 +58,7 @@ def _space(name: str, folder: Path, needed_mib: int) -> Check:
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    at = shown(str(folder.absolute()))
+    at = excerpt(str(folder.absolute()))
     check = f"space for {name}"
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         to_do = f"choose a folder that you may write to, by --{_OPTIONS[name]}"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from asymm_deploy.bench.phone.adb_text import shown
+from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.doctor.environment import Environment
 
@@ -80,8 +80,8 @@ def _package(name: str, asked: str) -> Check:
     except metadata.PackageNotFoundError:
         return Check(name, "host", "missing", "not installed", _INSTALL)
     if satisfies(version, asked):
-        return Check(name, "host", "ok", shown(version))
-    return Check(name, "host", "wrong", f"{shown(version)}, not {asked}", _INSTALL)
+        return Check(name, "host", "ok", excerpt(version))
+    return Check(name, "host", "wrong", f"{excerpt(version)}, not {asked}", _INSTALL)
 
 
 def _engine(environment: Environment) -> Check:
@@ -93,6 +93,6 @@ def _engine(environment: Environment) -> Check:
     if said is not None and said[0] == 0:
         return Check("MNN loads", "host", "ok", "yes, in a process of its own")
     last = said[1].strip().rpartition("\n")[2] if said is not None else "it does not end"
-    found = shown(last) or f"it ended with {said[0] if said else None}"
+    found = excerpt(last) or f"it ended with {said[0] if said else None}"
     to_do = "install MNN again: `pip install --force-reinstall -c constraints.txt MNN`"
     return Check("MNN loads", "host", "wrong", found, to_do)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymm_deploy.bench.phone.adb_text import shown
+from asymm_deploy.safe import excerpt
 from asymm_deploy.doctor.check import Check
 from asymm_deploy.errors import DeployError
 
@@ -16,12 +16,12 @@ def check() -> Check:
 
         program = native_build.where()
     except ImportError as error:
-        return Check(_NAME, "phone", "unknown", shown(str(error)), "install what is missing above")
+        return Check(_NAME, "phone", "unknown", excerpt(str(error)), "install what is missing above")
     except DeployError as error:
-        return Check(_NAME, "phone", "missing", shown(error.what), shown(error.hint))
+        return Check(_NAME, "phone", "missing", excerpt(error.what), excerpt(error.hint))
     try:
         built = native_build.read(program.parent)
     except DeployError:  # named by a variable, it may be any program that speaks the protocol
-        return Check(_NAME, "phone", "ok", shown(str(program)))
-    found = f"{shown(str(program))}, with MNN {shown(built.mnn_version or 'missing')}"
+        return Check(_NAME, "phone", "ok", excerpt(str(program)))
+    found = f"{excerpt(str(program))}, with MNN {excerpt(built.mnn_version or 'missing')}"
     return Check(_NAME, "phone", "ok", found)

@@ -1,4 +1,4 @@
-"""What `asymm-deploy devices` lists: the phones that adb sees, and what each one needs."""
+"""What `asymm-deploy devices` lists: the phones that adb sees, and what each needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asymm_deploy.bench.phone import adb_text, fitness, phone_facts
+from asymm_deploy.safe import excerpt
+from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
+from asymm_deploy.bench.phone.phone_facts import read_phone
 from asymm_deploy.bench.phone.server import LostError, Server, address
 from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.errors import HarnessError
@@ -15,24 +17,24 @@ from asymm_deploy.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asymm_deploy.bench.phone.adb_text import Listed
+    from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
 
 _PATIENCE_S = 5.0
-"""Someone waits for the list, and a phone that doesn't answer is one that can't be timed."""
+"""The user is waiting, and a phone that doesn't answer by then can't be timed anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A phone, as far as it can be asked."""
+    """A phone and what is known of it."""
 
     serial: str
     state: str
-    """adb's word, or ``unfit`` for one that adb can use and that should not be timed as it is."""
+    """adb's word, or ``unfit``: adb can use it, but it should not be timed in its present state."""
     model: str
     soc: str
     system: str
     core: str
-    """That `bench` would pin to."""
+    """The core that `bench` would pin to."""
     to_do: str
 
     @property
@@ -42,7 +44,7 @@ class Attached:
 
 
 def attached(tell: Callable[[str], None]) -> list[Attached]:
-    """Return every phone that adb sees; raise HarnessError where there is no adb to ask."""
+    """Return every phone that adb sees; raise HarnessError where no adb server can be asked."""
     server = Server(address(os.environ))
     try:
         listed = server.listed()
@@ -51,26 +53,26 @@ def attached(tell: Callable[[str], None]) -> list[Attached]:
     return [_examined(server, phone, tell) for phone in listed]
 
 
-def _examined(server: Server, listed: Listed, tell: Callable[[str], None]) -> Attached:
-    serial, model = adb_text.shown(listed.serial), adb_text.shown(listed.model or "")
-    state = adb_text.shown(listed.state)
+def _examined(server: Server, listed: ListedPhone, tell: Callable[[str], None]) -> Attached:
+    serial, model = excerpt(listed.serial), excerpt(listed.model or "")
+    state = excerpt(listed.state)
     if listed.state != DEVICE:
         what, to_do = explained(listed.state)
         return Attached(serial, state, model, "", "", "", f"it {what}: {to_do}")
     link = Link(server, listed.serial, patience_s=_PATIENCE_S, tell=tell)
     try:
-        phone = phone_facts.read(link)
+        phone = read_phone(link)
         core = phone.best_core
-        found = fitness.problems(link, phone, core, needed_bytes=0)
+        problems = phone_problems(link, phone, core, needed_bytes=0)
     except HarnessError as error:
         return Attached(serial, "offline", model, "", "", "", f"{error.what}: {error.hint}")
     facts = phone.facts(core)
     return Attached(
         serial,
-        "unfit" if found else state,
+        "unfit" if problems else state,
         phone.product or model,
         facts.soc or "",
         facts.os,
         "" if core is None else f"{core}",
-        "; ".join(f"{problem.what}: {problem.to_do}" for problem in found),
+        "; ".join(f"{problem.what}: {problem.to_do}" for problem in problems),
     )

@@ -1,6 +1,6 @@
-"""Cores and their clocks as Linux prints them, and the core that is fastest. Pure.
+"""Clocks of cores as Linux's cpufreq prints them, and the core that is fastest. Pure.
 
-As untrusted as ``adb_text``, with the same promises.
+Its files are as untrusted as what ``parse`` reads, and these parsers promise the same.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from asymm_deploy.bench.phone.adb_text import lines, number
+from asymm_deploy.bench.phone.parse.proc import cpu_list
+from asymm_deploy.bench.phone.parse.text_lines import lines, number
 
 _MAX_KHZ = 10**8
-_MAX_CORES = 1024
-_MAX_LIST = 6 * _MAX_CORES  # characters, where each core is listed
-TICK_MS = 10
-"""Of ``time_in_state``."""
 
 
 def khz(text: str) -> int | None:
-    """Parse a file that holds one clock; other lines may stand around it."""
+    """Parse a file that holds one clock, ``2841600``; other lines may stand around it."""
     clocks = [number(line, least=1, most=_MAX_KHZ) for line in lines(text)]
     known = [clock for clock in clocks if clock is not None]
     return known[0] if len(known) == 1 else None
 
 
 def frequencies(text: str) -> tuple[int, ...]:
-    """Parse ``scaling_available_frequencies``: kHz, ascending; none where it can't be read."""
+    """Parse ``scaling_available_frequencies``: kHz, ascending; empty where it can't be read.
+
+    ``825600 940800 1056000 1171200 1286400 1401600 1497600 1612800`` and so on.
+    """
     found: set[int] = set()
     for line in lines(text):
         clocks = [number(word, least=1, most=_MAX_KHZ) for word in line.split()]
@@ -36,7 +36,13 @@ def frequencies(text: str) -> tuple[int, ...]:
 
 
 def time_in_state(text: str) -> dict[int, int]:
-    """Parse ``stats/time_in_state``: ticks of 10 ms since boot, by kHz."""
+    """Parse ``stats/time_in_state``: ticks of 10 ms since boot, by kHz.
+
+    ::
+
+        825600 1200
+        2841600 231451
+    """
     found: dict[int, int] = {}
     for line in lines(text):
         words = line.split()
@@ -51,8 +57,8 @@ def time_in_state(text: str) -> dict[int, int]:
 def share_at_top(before: Mapping[int, int], after: Mapping[int, int], top_khz: int) -> float | None:
     """Return the share of time at ``top_khz`` between two readings of ``time_in_state``.
 
-    None where it can't be told: no tick passed, the two don't list the same clocks, ``top_khz`` is
-    none of them, or a counter went back (another boot).
+    None where that can't be told: no tick has passed, the two don't list the same clocks,
+    ``top_khz`` is none of them, or a counter went back (another boot).
     """
     if before.keys() != after.keys() or top_khz not in after:
         return None
@@ -63,32 +69,8 @@ def share_at_top(before: Mapping[int, int], after: Mapping[int, int], top_khz: i
     return passed[top_khz] / total
 
 
-def cpu_list(text: str) -> tuple[int, ...]:
-    """Parse ``0-3,7`` or ``0 1 2 3``: core numbers, ascending; none if any part is no core."""
-    if len(text) > _MAX_LIST:
-        return ()
-    found: set[int] = set()
-    for part in re.split(r"[,\s]\s*", text.strip()):
-        first, _, last = part.partition("-")
-        low = number(first, most=_MAX_CORES - 1)
-        high = number(last, most=_MAX_CORES - 1) if "-" in part else low
-        if low is None or high is None or high < low:
-            return ()
-        found.update(range(low, high + 1))
-    return tuple(sorted(found))
-
-
-def allowed_cpus(text: str) -> tuple[int, ...] | None:
-    """Parse /proc/self/status: the cores that the process may use."""
-    for line in lines(text):
-        key, _, value = line.partition(":")
-        if key == "Cpus_allowed_list":
-            return cpu_list(value) or None
-    return None
-
-
 @dataclass(frozen=True, slots=True)
-class Policy:
+class FrequencyPolicy:
     """Cores that share a clock."""
 
     name: str
@@ -96,22 +78,30 @@ class Policy:
     cpus: tuple[int, ...]
     """Empty where it can't be read."""
     max_khz: int | None
-    """The hardware's."""
+    """What the hardware can do."""
     scaling_max_khz: int | None
     """What it is limited to at the moment."""
 
 
+# /sys/devices/system/cpu/cpufreq/policy7/cpuinfo_max_freq:2841600
 _POLICY_FILE = re.compile(
     r"/sys/devices/system/cpu/cpufreq/policy([0-9]{1,4})/"
     r"(related_cpus|cpuinfo_max_freq|scaling_max_freq):(.*)"
 )
 
 
-def policies(text: str) -> tuple[Policy, ...]:
+def policies(text: str) -> tuple[FrequencyPolicy, ...]:
     """Parse ``grep -H . /sys/devices/system/cpu/cpufreq/policy*/FILE...``, in order of number.
 
-    A policy of which only complaints are printed (``Permission denied``) is there, with nothing
-    known of it, so that nobody takes the second fastest core for the fastest.
+    ::
+
+        /sys/devices/system/cpu/cpufreq/policy7/related_cpus:7
+        /sys/devices/system/cpu/cpufreq/policy7/cpuinfo_max_freq:2841600
+        /sys/devices/system/cpu/cpufreq/policy7/scaling_max_freq:2841600
+        grep: /sys/devices/system/cpu/cpufreq/policy4/related_cpus: Permission denied
+
+    A policy with nothing but complaints is kept, with everything about it unknown. Otherwise the
+    second fastest core would pass for the fastest.
     """
     found: dict[int, dict[str, str]] = {}
     for line in lines(text):
@@ -122,7 +112,7 @@ def policies(text: str) -> tuple[Policy, ...]:
             if not complaint:
                 files.setdefault(match[2], match[3])
     return tuple(
-        Policy(
+        FrequencyPolicy(
             name=f"policy{policy}",
             cpus=cpu_list(files.get("related_cpus", "")),
             max_khz=khz(files.get("cpuinfo_max_freq", "")),
@@ -132,11 +122,12 @@ def policies(text: str) -> tuple[Policy, ...]:
     )
 
 
-def best_core(policies: Sequence[Policy], allowed: Collection[int] | None) -> int | None:
+def best_core(policies: Sequence[FrequencyPolicy], allowed: Collection[int] | None) -> int | None:
     """Return the first core of the fastest policy, among ``allowed`` ones (None: any).
 
-    Of equals the policy with the highest number: the last cores are the least used for other work.
-    None where it can't be told: a policy that may be used has an unknown clock or cores.
+    Of equally fast policies it is the one with the highest number: the last cores do the least
+    other work. None where that can't be told: a policy that may be used has an unknown clock or
+    unknown cores.
     """
     usable = [
         (policy, [cpu for cpu in policy.cpus if allowed is None or cpu in allowed])
@@ -149,5 +140,5 @@ def best_core(policies: Sequence[Policy], allowed: Collection[int] | None) -> in
     return min(cpus, default=None)
 
 
-def _number(policy: Policy) -> int:
+def _number(policy: FrequencyPolicy) -> int:
     return number(policy.name.removeprefix("policy")) or 0

@@ -1,18 +1,18 @@
-"""What ``--device`` means: the serial numbers of the phones that are to be timed."""
+"""What ``--device`` means: the serial numbers of the phones to time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asymm_deploy.bench.phone import adb_text
+from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.link import DEVICE
 from asymm_deploy.bench.phone.server import LostError, Server, Tell
 from asymm_deploy.bench.phone.states import explained, not_ready
 from asymm_deploy.errors import HarnessError
 
 if TYPE_CHECKING:
-    from asymm_deploy.bench.phone.adb_text import Listed
+    from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
 
 AUTO, ALL = "auto", "all"
 
@@ -22,8 +22,8 @@ def serials(
 ) -> tuple[str, ...]:
     """Return the phones that ``name`` stands for: auto, all, a serial number or HOST:PORT.
 
-    Connects to a HOST:PORT that adb doesn't know. Raises HarnessError, with what to do, where there
-    is no such phone or it can't be told which one is meant.
+    Connects to a HOST:PORT that adb doesn't know yet. Raises HarnessError, with what to do, where
+    there is no such phone, or several and none is named.
     """
     try:
         listed = server.listed()
@@ -38,14 +38,14 @@ def serials(
     return (name,)
 
 
-def _only(listed: Sequence[Listed], wanted: str | None) -> str:
-    """Return the phone that is meant where none is named."""
+def _only(listed: Sequence[ListedPhone], wanted: str | None) -> str:
+    """Return the phone that ``auto`` means; ``wanted`` is $ANDROID_SERIAL."""
     if wanted:
         if any(phone.serial == wanted for phone in listed):
             return wanted
         raise HarnessError(
-            f"ANDROID_SERIAL is {adb_text.shown(wanted)}, and that phone is not attached",
-            f"{_there(listed)}; unset ANDROID_SERIAL, or pass --device SERIAL",
+            f"ANDROID_SERIAL is {excerpt(wanted)}, but that phone is not attached",
+            f"{_what_is_attached(listed)}; unset ANDROID_SERIAL, or pass --device SERIAL",
         )
     if not listed:
         raise HarnessError(
@@ -56,50 +56,51 @@ def _only(listed: Sequence[Listed], wanted: str | None) -> str:
     if len(ready) > 1:
         raise HarnessError(
             f"{_count(len(ready))} phones attached: {_named(ready)}",
-            f"pass --device {adb_text.shown(ready[0].serial)}, or --device all for each of them",
+            f"pass --device {excerpt(ready[0].serial)}, or --device all for each of them",
         )
     if not ready:
         raise not_ready(listed[0].serial, listed[0].state)
     return ready[0].serial
 
 
-def _ready(listed: Sequence[Listed], tell: Tell) -> tuple[str, ...]:
+def _ready(listed: Sequence[ListedPhone], tell: Tell) -> tuple[str, ...]:
+    """Return the phones that ``all`` means; say which are left out."""
     for phone in listed:
         if phone.state != DEVICE:
             what, to_do = explained(phone.state)
-            tell(f"left out: {adb_text.shown(phone.serial)} {what}; {to_do}")
+            tell(f"left out: {excerpt(phone.serial)} {what}; {to_do}")
     ready = tuple(phone.serial for phone in listed if phone.state == DEVICE)
     if not ready:
-        raise HarnessError(
-            "no phone is ready to be timed", "`asymm-deploy devices` says what each one needs"
-        )
+        raise HarnessError("no phone is ready", "`asymm-deploy devices` says what each one needs")
     return ready
 
 
-def _connect(server: Server, name: str, listed: Sequence[Listed]) -> None:
-    shown = adb_text.shown(name)
+def _connect(server: Server, name: str, listed: Sequence[ListedPhone]) -> None:
+    printable = excerpt(name)
     if ":" not in name:
-        raise HarnessError(f"there is no phone {shown}", _there(listed))
+        raise HarnessError(f"no phone {printable} is attached", _what_is_attached(listed))
     outcome, words = server.connect(name)
     if outcome in ("connected", "already"):
         return
     to_do = {
         "unauthorized": "unlock the phone and accept 'Allow USB debugging', then try again",
-        "refused": "start adb on it: `adb tcpip 5555` over USB, or wireless debugging's port",
-        "unresolved": "check the name, or give its address in numbers",
+        "refused": "run `adb tcpip 5555` over USB, or give the port of its wireless debugging",
+        "unresolved": "check the name, or give its IP address",
     }
     raise HarnessError(
-        f"can't connect to {shown}: {words}",
-        to_do.get(outcome, "see that the phone is on this network, with adb over TCP on"),
+        f"can't connect to {printable}: {words}",
+        to_do.get(
+            outcome, "make sure that the phone is on this network, with adb over TCP turned on"
+        ),
     )
 
 
-def _there(listed: Sequence[Listed]) -> str:
+def _what_is_attached(listed: Sequence[ListedPhone]) -> str:
     return f"attached: {_named(listed)}" if listed else "no phone is attached"
 
 
-def _named(listed: Sequence[Listed]) -> str:
-    return ", ".join(adb_text.shown(phone.serial) for phone in listed)
+def _named(listed: Sequence[ListedPhone]) -> str:
+    return ", ".join(excerpt(phone.serial) for phone in listed)
 
 
 def _count(number: int) -> str:

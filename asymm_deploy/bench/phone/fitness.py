@@ -1,36 +1,35 @@
-"""Whether a phone is in a state to be timed, and what to put right where it isn't."""
+"""Whether a phone is in a state to be timed, and what to put right where it is not."""
 
 from __future__ import annotations
 
-from asymm_deploy.bench.judge import conditions
-from asymm_deploy.bench.judge.conditions import Problem
-from asymm_deploy.bench.phone import adb_text, phone_facts
+from asymm_deploy.bench.judge.conditions import Problem, problems_of
 from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.parse import toybox
 from asymm_deploy.bench.phone.phone_facts import Phone
 from asymm_deploy.bench.phone.pushed_files import BASE
+from asymm_deploy.bench.phone.readings import parse_reading, reading_commands
 
 _ABI = "arm64-v8a"
 
 
-def problems(link: Link, phone: Phone, core: int | None, needed_bytes: int) -> list[Problem]:
-    """Return what is wrong with a phone whose ``core`` is to be timed; nothing is changed on it.
+def phone_problems(link: Link, phone: Phone, core: int | None, needed_bytes: int) -> list[Problem]:
+    """Return what stands against timing ``core`` of a phone. Changes nothing on it.
 
-    ``needed_bytes`` of room must be left.
+    ``needed_bytes`` must be free on it.
     """
-    said = phone_facts.sections(
-        link,
+    said = link.run_sections(
         {
-            **conditions.commands(phone.policy_folder(core)),
-            # The folder may not be there yet; it will be on this file system.
+            **reading_commands(phone.policy_folder(core)),
+            # Our own folder may not exist yet; it will be on the same file system.
             "space": f"df -k {BASE.parent}",
-        },
+        }
     )
     policy = phone.policy_of(core)
-    found = conditions.problems(conditions.reading(said), policy.max_khz if policy else None)
+    found = problems_of(parse_reading(said), policy.max_khz if policy else None)
     if _ABI not in phone.abis:
-        runs = ", ".join(phone.abis) or "it doesn't say what"
-        found.append(Problem("no-arm64", f"it runs no {_ABI} ({runs})", "take a 64-bit phone"))
-    free_kb = adb_text.free_kb(said["space"].text)
+        runs = f"only {', '.join(phone.abis)}" if phone.abis else "it doesn't say what it runs"
+        found.append(Problem("no-arm64", f"it can't run {_ABI} ({runs})", "use a 64-bit phone"))
+    free_kb = toybox.free_kb(said["space"].text)
     if free_kb is not None and free_kb * 1024 < needed_bytes:
         found.append(
             Problem(

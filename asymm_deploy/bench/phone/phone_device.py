@@ -1,4 +1,4 @@
-"""A phone over adb as a device; see ``Device`` for what the methods promise."""
+"""A phone over adb as a ``Device``, which says what each method promises."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asymm_deploy.bench.device import Completed, Runner
-from asymm_deploy.bench.judge import conditions
-from asymm_deploy.bench.judge.conditions import WITHIN_10_S, Problem
-from asymm_deploy.bench.phone import cpufreq, fitness, phone_facts
+from asymm_deploy.bench.judge.conditions import Problem, flags_of
+from asymm_deploy.bench.phone import cpufreq
+from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.lock import Lock
 from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
-from asymm_deploy.bench.phone.pushed_files import BASE, Files, Program
+from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
+from asymm_deploy.bench.phone.readings import WITHIN_10_S, parse_reading, reading_commands
 from asymm_deploy.bench.phone.server import LostError, Server, Tell
 from asymm_deploy.bench.phone.states import not_ready
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
@@ -24,24 +26,24 @@ from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.signals import undisturbed
 
 _RETRIES = 2
-"""Of a launch that was lost with the phone, or ended by a signal that was not ours."""
+"""Of a launch that was lost with the phone, or killed by somebody else."""
 _KILLED = -9
 _NOT_FOUND = 127  # a shell's code where there is no such program
 _LOOK_S = 1.0
 _PUT_BACK_S = 15.0
-"""Of silence: somebody waits for their prompt."""
-_BREATH_S = 5.0
-"""Where only the calibration was slower: no sensor shows heat that would take longer to go."""
+"""Of silence: the user is waiting for the prompt."""
+_SHORT_PAUSE_S = 5.0
+"""Pause where only the calibration was slower: no sensor shows heat that needs longer to go."""
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
 class AdbDevice:
-    """A phone. Nothing is sent to it before it is asked for something."""
+    """A phone. Nothing is sent to it until something is asked of it."""
 
     def __init__(
         self, server: Server, serial: str, runner: Path, conduct: Conduct, tell: Tell
     ) -> None:
-        """Take a phone by its serial number, and the runner to push to it."""
+        """Take a phone's serial number, and the runner to push to it."""
         self._link = Link(server, serial, patience_s=conduct.patience_s, tell=tell)
         self._program = _program(runner)
         self._conduct = conduct
@@ -49,9 +51,9 @@ class AdbDevice:
         self._token = secrets.token_hex(4)
         shared = "busy" in conduct.allow
         base = BASE.with_name(f"{BASE.name}-{self._token}") if shared else BASE
-        self._files = Files(self._link, base)
+        self._files = PushedFiles(self._link, base)
         self._lock = Lock(self._link, tell)
-        self._phone: phone_facts.Phone | None = None
+        self._phone: Phone | None = None
         self._boot = ""
         self._launcher: Launcher | None = None
         self._top_khz: int | None = None
@@ -59,11 +61,11 @@ class AdbDevice:
         self._losses_seen = 0
 
     @property
-    def phone(self) -> phone_facts.Phone:
-        """What the phone is; asked once."""
+    def phone(self) -> Phone:
+        """What the phone is; asked only once."""
         if self._phone is None:
             self._require_ready()
-            self._phone = phone_facts.read(self._link)
+            self._phone = read_phone(self._link)
         return self._phone
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
@@ -73,20 +75,20 @@ class AdbDevice:
     def choose_cpus(
         self, wanted: int | None, threads: int, earlier: tuple[int, ...]
     ) -> tuple[int, ...]:
-        """Choose the prime core, and for more threads the fastest of the others."""
+        """Choose the prime core and, for more threads, the fastest of the others."""
         del earlier  # the choice is the same every time
         phone = self.phone
-        listed = ", ".join(map(str, phone.cores)) or "unknown"
+        usable = ", ".join(map(str, phone.cores)) or "unknown"
         if wanted is not None and wanted not in phone.cores:
             raise UsageError(
                 f"core {wanted} does not exist on {phone.serial}, or may not be used",
-                f"cores that may be used: {listed}",
+                f"cores that may be used: {usable}",
             )
         if threads > len(phone.cores):
             raise UsageError(
-                f"{threads} threads need as many cores, and {phone.serial} lets us use "
+                f"{threads} threads need as many cores, but {phone.serial} lets us use only "
                 f"{len(phone.cores)}",
-                f"give fewer --threads; cores that may be used: {listed}",
+                f"give fewer --threads; cores that may be used: {usable}",
             )
         first = phone.best_core if wanted is None else wanted
         assert first is not None  # there are at least as many cores as threads
@@ -99,29 +101,29 @@ class AdbDevice:
         return (first, *rest)[:threads]
 
     def runner(self, engine: Engine) -> Runner:
-        """Return how the pushed runner is started."""
+        """Return how to start the pushed runner."""
         if engine != "mnn":
             raise UsageError(f"phones run MNN only, not {engine}", "leave out --engine")
         return Runner(self._files.command_of(self._program), f"{engine} by {self._program.sha256}")
 
     def put(self, source: Path) -> str:
-        """Push a file unless it is there."""
+        """Push a file unless it is there already."""
         return self._files.put(source)
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
-        """Have the phone to ourselves, awake and in a state to be timed; put it back as found."""
+        """Have the phone to ourselves, awake and fit to be timed; leave it as it was found."""
         self._require_ready()
-        self._lock.politely = self._politely(cpus)
+        self._lock.off_core_prefix = self._off_core_prefix(cpus)
         self._take_lock()
         is_changed = False
         try:
-            self._boot = self._link.sure(_BOOT_ID).last_word
+            self._boot = self._link.run_with_retries(_BOOT_ID).last_word
             self._launcher = self._launcher_for(cpus)
-            self._files.look()
+            self._files.find_existing()
             self._require_fit(cpus, files)
             is_changed = True
-            self._link.sure(kill_all(self._files.base))
+            self._link.run_with_retries(kill_all(self._files.base))
             self._stay_awake()
             self._files.put_program(self._program)
             self._files.remove_stale(self._program)
@@ -131,9 +133,9 @@ class AdbDevice:
                 self._put_back(is_changed=is_changed)
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run it detached from us; a launch that is lost on the phone is done again."""
+        """Run it detached from us; a launch that is lost on the phone is repeated."""
         assert self._launcher is not None
-        self._look_after()
+        self._reclaim_if_lost()
         for retry in range(_RETRIES + 1):
             self._count += 1
             ended = self._launcher.launch(argv, f"{self._token}-{self._count}", timeout_s)
@@ -141,24 +143,24 @@ class AdbDevice:
             if ended is not None and (not lost or retry == _RETRIES):
                 return self._completed(ended, retry)
             why = "was killed" if ended is not None else "was lost"
-            self._tell(f"{self._link.serial}: the launch {why} on the phone; once more")
+            self._tell(f"{self._link.serial}: the launch {why} on the phone; repeating it")
         return Completed(
-            b"", b"the launch was lost on the phone every time: does it start anew?", 1
+            b"", b"the launch was lost on the phone every time: does the phone keep restarting?", 1
         )
 
     def cool_down(self, *, is_hot: bool) -> None:
-        """Wait for as long as a phone needs that has slowed itself down."""
+        """Wait as long as a phone that has slowed itself down needs."""
         pause_s = self._conduct.cool_down_s
-        end = time.monotonic() + (pause_s if is_hot else min(pause_s, _BREATH_S))
+        end = time.monotonic() + (pause_s if is_hot else min(pause_s, _SHORT_PAUSE_S))
         while (left_s := end - time.monotonic()) > 0:
             time.sleep(min(left_s, _LOOK_S))
-            self._look_after()
+            self._reclaim_if_lost()
 
-    def _look_after(self) -> None:
-        """Take hold of the phone again if it was away since the last time that we used it."""
+    def _reclaim_if_lost(self) -> None:
+        """Take the phone over again if it was away since we last used it."""
         shared = "busy" in self._conduct.allow
-        if self._link.losses != self._losses_seen or not (shared or self._lock.is_kept()):
-            self._came_back()
+        if self._link.losses != self._losses_seen or not (shared or self._lock.is_touched()):
+            self._reclaim()
 
     def _completed(self, ended: Ended, retries: int) -> Completed:
         states_before = cpufreq.time_in_state(ended.after["states_before"].text) or None
@@ -168,8 +170,8 @@ class AdbDevice:
         if states_before and states_after and top is not None:
             share = cpufreq.share_at_top(states_before, states_after, top)
         around = Conditions(
-            before=conditions.reading(ended.before),
-            after=conditions.reading(ended.after),
+            before=parse_reading(ended.before),
+            after=parse_reading(ended.after),
             time_in_state_before=states_before,
             time_in_state_after=states_after,
             share_at_top_clock=share,
@@ -181,7 +183,7 @@ class AdbDevice:
             ended.returncode,
             timed_out=ended.timed_out,
             flooded=ended.flooded,
-            flags=conditions.flags_of(around, top),
+            flags=flags_of(around, top),
             conditions=around,
         )
 
@@ -193,15 +195,15 @@ class AdbDevice:
         return Launcher(
             self._link,
             self._files.base,
-            "true" if "busy" in self._conduct.allow else self._lock.claim,
-            conditions.commands(folder),
+            "true" if "busy" in self._conduct.allow else self._lock.check_command,
+            reading_commands(folder),
             folder,
-            self._politely(cpus),
-            self._came_back,
+            self._off_core_prefix(cpus),
+            self._reclaim,
         )
 
-    def _politely(self, cpus: Sequence[int]) -> str:
-        """Return what keeps a command of ours off ``cpus``, where there are other cores."""
+    def _off_core_prefix(self, cpus: Sequence[int]) -> str:
+        """Return what keeps a command of ours off ``cpus``; empty if there are no other cores."""
         others = sum(1 << core for core in self.phone.cores if core not in cpus)
         return f"taskset -p {others:x} $$ >/dev/null 2>&1; " if others else ""
 
@@ -221,30 +223,32 @@ class AdbDevice:
         other = self._lock.acquire()
         if other is None:
             return
-        problem = Problem("busy", f"another benchmark runs on it, {other}", "wait for it to end")
+        problem = Problem(
+            "busy", f"another benchmark is running on it, {other}", "wait for it to end"
+        )
         if "busy" not in self._conduct.allow:
             raise _unfit(self._link.serial, [problem])
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
-        """Raise HarnessError naming all that should be put right first and isn't allowed."""
+        """Raise HarnessError naming all that should be put right first and is not allowed."""
         needed = self._files.missing_bytes([*files, *self._program.files])
         core = next(iter(cpus), None)
-        found = fitness.problems(self._link, self.phone, core, needed)
+        found = phone_problems(self._link, self.phone, core, needed)
         found = [problem for problem in found if problem.name not in self._conduct.allow]
         if found:
             raise _unfit(self._link.serial, found)
 
     def _stay_awake(self) -> None:
-        """Keep the screen on; what was set before is kept on the phone, for who puts it back."""
+        """Keep the screen on; the setting of before is saved on the phone, to be put back."""
         saved = f"{self._files.base}/stayon"
-        self._link.sure(
+        self._link.run_with_retries(
             f"[ -e {saved} ] || {{ {WITHIN_10_S} settings get global stay_on_while_plugged_in "
             f">{saved}.part && mv {saved}.part {saved} && {WITHIN_10_S} svc power stayon true; }} "
             "2>/dev/null"
         )
 
     def _put_back(self, *, is_changed: bool) -> None:
-        """Undo all that we did to the phone. Without a connection the next bench will."""
+        """Undo all that we did to the phone. Without a connection the next bench will do so."""
         base = self._files.base
         name, saved = "stay_on_while_plugged_in", f"{base}/stayon"
         keep = self._conduct.keep and base == BASE
@@ -254,29 +258,29 @@ class AdbDevice:
             f"null) {WITHIN_10_S} settings delete global {name};; esac >/dev/null 2>&1; "
             f"rm -f {saved}; fi; {f'rm -rf {base}/run' if keep else f'rm -rf {base}'}"
         )
-        # Nothing was done but to look: what earlier benches have kept stays.
+        # We have changed nothing, so what earlier benches have kept stays.
         leave = f"rmdir {base}/files {base} 2>/dev/null; true"
         try:
-            self._link.once(restore if is_changed else leave, timeout_s=_PUT_BACK_S)
+            self._link.run_once(restore if is_changed else leave, timeout_s=_PUT_BACK_S)
             self._lock.release()
         except HarnessError as error:
             self._tell(
-                f"{self._link.serial} could not be put back as it was ({error}): its screen may "
-                "stay on while it is plugged in, until the next bench or restart"
+                f"{self._link.serial} could not be restored ({error}): its screen may stay on "
+                "while it is plugged in, until the next bench or restart"
             )
         finally:
-            self._lock.let_go()
+            self._lock.stop_touching()
 
-    def _came_back(self) -> bool:
-        """Take hold of the phone again; return whether it was started anew meanwhile."""
+    def _reclaim(self) -> bool:
+        """Take the phone over again; return whether it has restarted meanwhile."""
         self._require_same()
-        boot = self._link.sure(_BOOT_ID).last_word
+        boot = self._link.run_with_retries(_BOOT_ID).last_word
         rebooted = boot != self._boot
         if rebooted:
             self._wait_for_boot()
             self._boot = boot
         if self._lock.is_ours():
-            self._lock.keep()
+            self._lock.keep_touched()
         else:
             self._take_lock()
         if rebooted:
@@ -285,26 +289,26 @@ class AdbDevice:
         return rebooted
 
     def _require_same(self) -> None:
-        """Raise HarnessError where another phone answers in the place of the one that was lost."""
-        now = phone_facts.read(self._link)
+        """Raise HarnessError where another phone answers in place of the one that was lost."""
+        now = read_phone(self._link)
         if (now.product, now.fingerprint) != (self.phone.product, self.phone.fingerprint):
             raise HarnessError(
-                f"another phone answers as {self._link.serial} now: {now.product or 'unknown'}",
-                "give the same command again to time that one",
+                f"another phone now answers as {self._link.serial}: {now.product or 'unknown'}",
+                "run the same command again to time that one",
             )
 
     def _wait_for_boot(self) -> None:
-        """Wait until Android is up: until then services don't answer and everything is busy."""
-        self._tell(f"{self._link.serial} was started anew; waiting until it is up")
+        """Wait until Android is up: until then its services don't answer and every core is busy."""
+        self._tell(f"{self._link.serial} has restarted; waiting until it is up")
         deadline = time.monotonic() + self._conduct.patience_s
         while True:
-            said = self._link.sure("getprop sys.boot_completed")
+            said = self._link.run_with_retries("getprop sys.boot_completed")
             if said.last_word == "1" or said.code == _NOT_FOUND:
                 return
             if time.monotonic() > deadline:
                 raise HarnessError(
-                    f"{self._link.serial} was started anew and does not come up",
-                    "look at its screen, then give the same command again",
+                    f"{self._link.serial} has restarted and does not come up",
+                    "look at its screen, then run the same command again",
                 )
             time.sleep(min(1.0, self._conduct.patience_s / 10))
 

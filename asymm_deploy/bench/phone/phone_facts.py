@@ -1,16 +1,15 @@
-"""What a phone is: read once, when a bench begins."""
+"""What a phone is: its make, its chip and its cores. Read once, when a bench begins."""
 
 from __future__ import annotations
 
-import secrets
-import shlex
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from asymm_deploy.bench.phone import adb_text, cpufreq
-from asymm_deploy.bench.phone.adb_text import Section
-from asymm_deploy.bench.phone.cpufreq import Policy
+from asymm_deploy.bench.phone import cpufreq
+from asymm_deploy.safe import excerpt
+from asymm_deploy.bench.phone.cpufreq import FrequencyPolicy
 from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.parse import proc
+from asymm_deploy.bench.phone.parse.properties import properties
 from asymm_deploy.bench.records import CorePolicy, DeviceFacts
 
 CPUFREQ = "/sys/devices/system/cpu/cpufreq"
@@ -19,7 +18,7 @@ _POLICY_FILES = ("related_cpus", "cpuinfo_max_freq", "scaling_max_freq")
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A phone's make and its cores."""
+    """A phone's make and its cores; what it doesn't say is None."""
 
     serial: str
     soc: str | None
@@ -27,11 +26,11 @@ class Phone:
     android: str | None
     fingerprint: str | None
     abis: tuple[str, ...]
-    """What it runs, its own first; empty if it doesn't say."""
+    """The ABIs it runs, its native one first; empty if it doesn't say."""
     cores: tuple[int, ...]
     """Those that a program of ours may run on."""
     core_count: int
-    policies: tuple[Policy, ...]
+    policies: tuple[FrequencyPolicy, ...]
 
     @property
     def best_core(self) -> int | None:
@@ -39,17 +38,17 @@ class Phone:
         best = cpufreq.best_core(self.policies, self.cores)
         return best if best is not None else max(self.cores, default=None)
 
-    def policy_of(self, core: int | None) -> Policy | None:
+    def policy_of(self, core: int | None) -> FrequencyPolicy | None:
         """Return the frequency policy that a core belongs to."""
         return next((policy for policy in self.policies if core in policy.cpus), None)
 
     def policy_folder(self, core: int | None) -> str | None:
-        """Return where the phone tells of the clock of ``core``."""
+        """Return the folder on the phone that describes the clock of ``core``."""
         policy = self.policy_of(core)
         return f"{CPUFREQ}/{policy.name}" if policy else None
 
     def facts(self, core: int | None) -> DeviceFacts:
-        """Return what a record tells of the phone, with the clock of ``core``."""
+        """Return the phone's part of a record, with the clock of ``core``."""
         policy = self.policy_of(core)
         return DeviceFacts(
             device=self.serial,
@@ -64,11 +63,13 @@ class Phone:
         )
 
 
-def read(link: Link) -> Phone:
-    """Ask a phone what it is."""
+def read_phone(link: Link) -> Phone:
+    """Ask a phone what it is.
+
+    Each section is read by its own parser, but for ``machine``, which is ``aarch64``.
+    """
     files = " ".join(f"{CPUFREQ}/policy*/{name}" for name in _POLICY_FILES)
-    said = sections(
-        link,
+    said = link.run_sections(
         {
             "properties": "getprop",
             "machine": "uname -m",
@@ -76,48 +77,29 @@ def read(link: Link) -> Phone:
             "status": "grep Cpus_allowed_list /proc/self/status",
             "present": "cat /sys/devices/system/cpu/present",
             "cpuinfo": "cat /proc/cpuinfo",
-        },
+        }
     )
-    properties = adb_text.properties(said["properties"].text)
-    cores = cpufreq.allowed_cpus(said["status"].text) or ()
-    present = cpufreq.cpu_list(said["present"].text)
-    abis = properties.get("ro.product.cpu.abilist") or properties.get("ro.product.cpu.abi") or ""
+    known = properties(said["properties"].text)
+    cores = proc.allowed_cpus(said["status"].text) or ()
+    present = proc.cpu_list(said["present"].text)
+    abis = known.get("ro.product.cpu.abilist") or known.get("ro.product.cpu.abi") or ""
     machine = said["machine"].text.strip()
     if not abis and machine == "aarch64":
         abis = "arm64-v8a"
-    soc = properties.get("ro.soc.model") or properties.get("ro.board.platform")
+    soc = known.get("ro.soc.model") or known.get("ro.board.platform")
     return Phone(
         serial=link.serial,
-        soc=_word(soc) or adb_text.soc(said["cpuinfo"].text),
-        product=_word(properties.get("ro.product.model")),
-        android=_word(properties.get("ro.build.version.release")),
-        fingerprint=_word(properties.get("ro.build.fingerprint")),
-        abis=tuple(adb_text.shown(abi, 40) for abi in abis.split(",")[:16] if abi.strip()),
+        soc=_word(soc) or proc.soc(said["cpuinfo"].text),
+        product=_word(known.get("ro.product.model")),
+        android=_word(known.get("ro.build.version.release")),
+        fingerprint=_word(known.get("ro.build.fingerprint")),
+        abis=tuple(excerpt(abi, 40) for abi in abis.split(",")[:16] if abi.strip()),
         cores=tuple(cores) or tuple(present),
         core_count=len(present) or len(cores) or 1,
         policies=cpufreq.policies(said["policies"].text),
     )
 
 
-def sections(link: Link, commands: Mapping[str, str]) -> dict[str, Section]:
-    """Run several commands in one go; return what each printed, if only nothing."""
-    mark = secrets.token_hex(8)
-    return in_sections(link.sure(marked(mark, commands)).stdout, mark, commands)
-
-
-def marked(mark: str, commands: Mapping[str, str]) -> str:
-    """Return one command that runs several and tells where the output of each ends."""
-    return "; ".join(
-        f"{{ {command}; }} 2>&1; echo {shlex.quote(mark)} {name} $?"
-        for name, command in commands.items()
-    )
-
-
-def in_sections(said: bytes, mark: str, names: Iterable[str]) -> dict[str, Section]:
-    """Return what the commands that ``marked`` has joined printed; as failed what isn't there."""
-    found = adb_text.sections(said.decode("utf-8", "replace"), mark)
-    return {name: found.get(name, Section("", 255)) for name in names}
-
-
 def _word(text: str | None) -> str | None:
-    return adb_text.shown(text) or None if text else None
+    """Return a property as one printable line; None where it is missing or empty."""
+    return excerpt(text) or None if text else None

@@ -1,7 +1,7 @@
-"""One launch on a phone: started detached, polled, and its result picked up whenever we can.
+"""One launch on a phone: started detached, polled, and its result fetched once it is there.
 
-Nothing that happens to the connection touches the launch. It leaves its result in a folder of its
-own, the exit code last and under its final name, so what is there is whole.
+Nothing that happens to the connection affects the launch. It leaves its result in a folder of its
+own; the exit code is written last and then renamed, so once it is there the result is complete.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import wire
-from asymm_deploy.bench.phone import adb_text, phone_facts
-from asymm_deploy.bench.phone.adb_text import Section
+from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
+from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.errors import HarnessError
 
 _POLLS = ((50, 0.02), (20, 0.1))
-"""How often one command looks for a launch's end, and its pauses in seconds: often at first, so
-that a short launch's end is seen soon, and not for long, so that the command itself ends soon."""
+"""How often one command looks for the end of a launch, and the pauses in seconds. Often at first,
+so that the end of a short launch is seen at once; not for long, so that the command itself ends."""
 _BIRTH_S = 15.0
+"""A launch that has not begun by then never will."""
 _ATTEMPTS = 3
 _SIGNALLED = 128
 _KILLED = _SIGNALLED + 9
 _STDERR_BYTES = 64 * 2**10
 _BLOCK_BYTES = 512  # of ulimit -f
 _FRESH_S = 1.0
-"""What was read behind one launch so short a time ago stands for the state before the next."""
+"""What was read after one launch, if no longer ago, counts as read before the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What has arrived of a launch's result."""
+    """The part of a launch's result that has arrived."""
 
     said: dict[str, Section]
     out: bytes
@@ -61,43 +63,43 @@ class Launcher:
     link: Link
     base: PurePosixPath
     """Our folder on the phone."""
-    claim: str
+    check_lock: str
     """The command that fails where another benchmark has taken the phone."""
     readings: Mapping[str, str]
-    """Commands whose output is wanted from before and after each launch."""
+    """Commands to run before and after each launch, for their output."""
     policy_folder: str | None
-    """Of the pinned core, for the time in each of its clocks."""
-    politely: str
-    """Goes before our own commands, so that they keep off the timed core."""
+    """Of the pinned core; it says how long the core ran at each clock."""
+    off_core_prefix: str
+    """Goes before our own commands, to keep them off the timed core."""
     rebooted: Callable[[], bool]
-    """Says, once the phone was lost and is back, whether it was started anew meanwhile."""
+    """Called once the phone was lost and is back: tells whether it has restarted meanwhile."""
     _last: tuple[float, dict[str, Section]] = (-math.inf, {})
-    """When something was read last, and what."""
+    """When readings were last taken, and what they were."""
 
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
-        """Run ``argv`` to its end; None if it vanished with its result, to be done again."""
+        """Run ``argv`` to its end; None if it vanished without a result and must be repeated."""
         folder = self.base / "run" / number
         start = time.monotonic()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
-        starting = {"claim": self.claim, "start": _start(folder, self._script(argv, folder))}
+        starting = {"lock": self.check_lock, "start": _start(folder, self._script(argv, folder))}
         ahead = starting if before is not None else {**self.readings, **starting}
         missed = attempts = 0
         while True:
             losses = self.link.losses
             said, result = self._ask(folder, ahead)
             if "start" in ahead:
-                self._require_started(said["claim"], said["start"])
+                self._require_started(said["lock"], said["start"])
                 before = before or said
             ahead = {}
-            state = _last_word(said["state"])
+            state = said["state"].last_word
             taken_s = time.monotonic() - start
             if state == "done":
                 ended = _ended(result, before or {})
                 if ended is not None:
                     self._last = (time.monotonic(), ended.after)
                     return ended
-                if not _last_word(result.said["code"]):
-                    # Made, but not written: the phone was full, or lost its power.
+                if not result.said["code"].last_word:
+                    # The file exists and is empty: the phone was full, or lost its power.
                     self._require_room(folder)
                     return None
                 attempts += 1
@@ -107,7 +109,7 @@ class Launcher:
             if self.link.losses != losses and self.rebooted():
                 return None
             unborn = state == "unborn" and taken_s > _BIRTH_S
-            # It may have ended between our look for its code and our look for itself.
+            # It may have ended after we looked for its code and before we looked for the process.
             missed = missed + 1 if state == "gone" or unborn else 0
             if missed > 1:
                 self._require_room(folder)
@@ -118,9 +120,21 @@ class Launcher:
     def _ask(
         self, folder: PurePosixPath, ahead: Mapping[str, str]
     ) -> tuple[dict[str, Section], _Result]:
-        """Run ``ahead``, wait a little for the end, and bring the result if there is one by then.
+        """Run ``ahead``, wait a little for the end, and fetch the result if there is one by then.
 
-        All in one command: over a cable, each further one costs more than it does.
+        All in one command: over a cable, each further one costs more than what it does. It prints
+        sections, a mark, more sections, another mark, and what the runner printed::
+
+            4f1c9a start 0
+            done
+            4f1c9a state 0
+            77e0b1
+            26801
+            4f1c9a size 0
+            0
+            4f1c9a code 0
+            c05d22
+            {"type":"hello","protocol":1,"runner":"native","runner_version":"0.1.0"
         """
         mark, half, last = (secrets.token_hex(8) for _ in range(3))
         waits = "; ".join(
@@ -141,18 +155,18 @@ class Launcher:
             "states_after": f"cat {folder}/after",
             **self.readings,
         }
-        first = f"{phone_facts.marked(mark, ahead)}; " if ahead else ""
+        first = f"{compound_command(mark, ahead)}; " if ahead else ""
         command = (
-            f"{self.politely}{first}{waits}; {phone_facts.marked(mark, {'state': state})}; "
-            f"echo {half}; if [ -e {folder}/code ]; then {phone_facts.marked(mark, result)}; "
+            f"{self.off_core_prefix}{first}{waits}; {compound_command(mark, {'state': state})}; "
+            f"echo {half}; if [ -e {folder}/code ]; then {compound_command(mark, result)}; "
             f"echo {last}; cat {folder}/out; fi"
         )
-        said = self.link.sure(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
+        said = self.link.run_with_retries(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
         front, _, rest = said.partition(half.encode())
         behind, _, out = rest.partition(last.encode())
         return (
-            phone_facts.in_sections(front, mark, (*ahead, "state")),
-            _Result(phone_facts.in_sections(behind, mark, result), out),
+            named_sections(front, mark, (*ahead, "state")),
+            _Result(named_sections(behind, mark, result), out),
         )
 
     def _script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
@@ -172,25 +186,25 @@ class Launcher:
                 f"echo $? >{folder}/code.part",
                 after,
                 f"mv {folder}/code.part {folder}/code",
-                "kill -9 0",  # what the program has started and left: all of our group
+                "kill -9 0",  # our process group, with all that the program started and left behind
             )
         )
 
-    def _require_started(self, claim: Section, start: Section) -> None:
-        if claim.code != 0:
+    def _require_started(self, lock: Section, start: Section) -> None:
+        if lock.code != 0:
             raise HarnessError(
                 f"another benchmark has taken {self.link.serial} meanwhile",
-                "wait for it to end, then give the same command again: it goes on where it stopped",
+                "wait for it to end, then run the same command again: it resumes where it stopped",
             )
         if start.code != 0:
             raise HarnessError(
-                f"{self.link.serial} can't begin a launch: {adb_text.shown(start.text)}",
-                "make room on the phone, and see that the shell user may write to /data/local/tmp",
+                f"{self.link.serial} can't start a launch: {excerpt(start.text)}",
+                "make room on it, and make sure that the shell user may write to /data/local/tmp",
             )
 
     def _end(self, folder: PurePosixPath, before: dict[str, Section]) -> Ended:
-        """Kill what takes too long; what it had printed may say why."""
-        self.link.sure(
+        """Kill a launch that takes too long; what it has printed may say why."""
+        self.link.run_with_retries(
             f"{kill_all(self.base)}; [ -e {folder}/code ] || echo {_KILLED} >{folder}/code"
         )
         _said, result = self._ask(folder, {})
@@ -198,18 +212,18 @@ class Launcher:
         return replace(ended, timed_out=True)
 
     def _require_room(self, folder: PurePosixPath) -> None:
-        """Raise HarnessError where nothing can be written, which is why a result is missing."""
+        """Raise HarnessError where a result is missing because nothing can be written."""
         probe = f"{folder.parent}/probe"
-        said = self.link.sure(f"echo probe >{probe} && [ -s {probe} ] && rm {probe}")
+        said = self.link.run_with_retries(f"echo probe >{probe} && [ -s {probe} ] && rm {probe}")
         if said.code != 0:
             raise HarnessError(
-                f"{self.link.serial} could not write down how a launch ended: {said.why}",
-                "make room on the phone's /data, then give the same command again",
+                f"{self.link.serial} could not record how a launch ended: {said.why}",
+                "make room on the phone's /data, then run the same command again",
             )
 
 
 def _start(folder: PurePosixPath, script: str) -> str:
-    """Return the command that starts ``script``; a second time, after a loss, it does nothing."""
+    """Return the command that starts ``script``; run again, after a loss, it does nothing."""
     return (
         f"if [ -d {folder} ]; then :; else rm -rf {folder.parent}/* && mkdir -p {folder} && "
         f"{{ setsid sh -c {shlex.quote(script)} >/dev/null 2>&1 </dev/null & }}; fi"
@@ -217,10 +231,10 @@ def _start(folder: PurePosixPath, script: str) -> str:
 
 
 def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
-    """Return how a launch ended; None where not all of it has arrived."""
+    """Return how a launch ended; None where its result has not arrived completely."""
     said = result.said
-    size = adb_text.number(_last_word(said["size"]))
-    code = adb_text.number(_last_word(said["code"]))
+    size = number(said["size"].last_word)
+    code = number(said["code"].last_word)
     if code is None or size is None:
         return None
     flooded = size > wire.MAX_STREAM_BYTES
@@ -239,29 +253,26 @@ def _ended(result: _Result, before: dict[str, Section]) -> Ended | None:
 
 
 def _of_size(out: bytes, size: int) -> bytes | None:
-    """Return what the runner printed, which has ``size`` bytes; None where it is something else.
+    r"""Return what the runner printed if that has ``size`` bytes, else None.
 
-    Before it stands the end of the mark's line. Some connections change the ends of all lines.
+    It begins with the end of the mark's line: ``\n{"type":"hello",...``. Some connections turn all
+    line ends into CRLF.
     """
     out = out.removeprefix(b"\r").removeprefix(b"\n")
     return next((each for each in (out, out.replace(b"\r\n", b"\n")) if len(each) == size), None)
 
 
 def _incomplete(result: _Result, before: dict[str, Section]) -> Ended:
-    size = adb_text.shown(_last_word(result.said["size"]), 20)
-    said = f"{len(result.out)} bytes of its {size} arrived here"
+    size = excerpt(result.said["size"].last_word, 20)
+    said = f"only {len(result.out)} of its {size} bytes of output arrived"
     return Ended(b"", said.encode(), 1, False, False, before, result.said)
 
 
-def _last_word(section: Section) -> str:
-    """Return what ends a section: a warning of the system's may stand before it."""
-    return next(iter(section.text.split()[-1:]), "")
-
-
 def kill_all(base: PurePosixPath) -> str:
-    """Return the command that ends every launch of a folder, with all that it started.
+    """Return the command that kills every launch of a folder, with all that it started.
 
-    A folder may be older than the phone's last start, and its number another program's by now.
+    A folder may be older than the phone's last restart, so its process number may by now belong to
+    another program.
     """
     return (
         f"for p in {base}/run/*/pid; do n=$(cat $p) && grep -q asymm-deploy /proc/$n/cmdline && "

@@ -1,4 +1,4 @@
-"""The adb server: where it listens, what it knows of phones, and files pushed through it."""
+"""The adb server: where it listens, which phones it knows, and pushing files through it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asymm_deploy.bench.phone import adb_text
-from asymm_deploy.bench.phone.adb_text import Listed
+from asymm_deploy.safe import excerpt
+from asymm_deploy.bench.phone.parse import adb_output
+from asymm_deploy.bench.phone.parse.adb_output import ConnectOutcome, ListedPhone
 from asymm_deploy.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from adbutils import AdbConnection
+
+Tell = Callable[[str], None]
+"""Shows one line to the user."""
 
 _PORT = 5037
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _SOCKET_TIMEOUT_S = 30.0
 _START_TIMEOUT_S = 30.0
 _PUSH_LEAST_S, _PUSH_BYTES_PER_S = 60.0, 100_000
-"""A push that is slower than the slowest link that anyone would use has stopped."""
+"""A push slower than the slowest link that anyone would use has stalled."""
 
 
 class LostError(HarnessError):
-    """The phone or the server went away in the middle; ``what`` says how it showed."""
+    """The phone or the server went away in the middle; ``what`` says how that was noticed."""
 
     def __init__(
-        self, what: str, hint: str = "plug the phone in again, then give the same command again"
+        self, what: str, hint: str = "plug the phone in again, then run the same command again"
     ) -> None:
         super().__init__(what, hint)
 
@@ -50,18 +54,22 @@ class Address:
         return self.host in _LOCAL
 
 
-def address(environment: Mapping[str, str]) -> Address:
-    """Return where adb would look for its server; UsageError for a place that we can't talk to.
+# tcp:5037, tcp:10.0.0.2:15037 or tcp:[::1]:15037
+_SOCKET_SPEC = re.compile(r"tcp:(?:(?P<host>\[[^\]]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})")
 
-    ADB_SERVER_SOCKET goes before the others, as in adb itself. adb calls the other host variable
+
+def address(environment: Mapping[str, str]) -> Address:
+    """Return where adb would look for its server; UsageError for a place we can't talk to.
+
+    ADB_SERVER_SOCKET takes precedence, as in adb itself. adb calls the other host variable
     ANDROID_ADB_SERVER_ADDRESS, other tools ANDROID_ADB_SERVER_HOST; either will do.
     """
     spec = environment.get("ADB_SERVER_SOCKET")
     if spec:
-        found = re.fullmatch(r"tcp:(?:(?P<host>\[[^\]]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})", spec)
+        found = _SOCKET_SPEC.fullmatch(spec)
         if found is None:
             raise UsageError(
-                f"ADB_SERVER_SOCKET is {spec!r}: only servers on TCP can be used",
+                f"ADB_SERVER_SOCKET is {spec!r}, but only servers on TCP can be used",
                 "set it to tcp:HOST:PORT, or unset it",
             )
         return Address(
@@ -75,17 +83,20 @@ def address(environment: Mapping[str, str]) -> Address:
 
 
 def _port(text: str, variable: str) -> int:
+    """Parse a variable's port: ``5037``."""
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
-        raise UsageError(f"{variable} has no port in it: {text!r}", "give a number up to 65535")
+        raise UsageError(
+            f"{variable} does not hold a port: {text!r}", "set it to a number up to 65535"
+        )
     return int(text)
 
 
 class Server:
-    """An adb server that runs, on this machine or on another. Raises HarnessError where it can't.
+    """A running adb server, on this machine or another. Raises HarnessError where there is none.
 
-    adb's binary is started for two things only, to start a server and to push files. Any other
-    use of a binary whose version is not the server's would end the server, and with it whatever
-    other programs are doing on their phones.
+    The adb binary is started for two things only: to start a server and to push files. Using a
+    binary of another version than the server's would end the server, and with it whatever other
+    programs are doing on their phones.
     """
 
     def __init__(self, at: Address) -> None:
@@ -93,7 +104,7 @@ class Server:
         self._binary: Path | None = None
 
     def ensure(self) -> None:
-        """Start the server unless it runs; raise HarnessError with the next step if it can't be."""
+        """Start the server unless it runs; raise HarnessError, with what to do, if that fails."""
         if self._answers():
             return
         if not self.address.is_local:
@@ -111,10 +122,10 @@ class Server:
                 env=_clean_environment(),
                 timeout=_START_TIMEOUT_S,
                 check=False,
-                # Not in our process group: Ctrl-C would end the server that other programs use.
+                # Not in our process group: Ctrl-C would end a server that other programs use.
                 start_new_session=True,
             )
-            said = adb_text.shown(done.stdout.decode(errors="replace"))
+            said = excerpt(done.stdout.decode(errors="replace"))
         except (OSError, subprocess.TimeoutExpired) as error:
             said = str(error)
         if not self._answers():
@@ -122,22 +133,22 @@ class Server:
                 f"the adb server does not start: {said}", "try `adb start-server` by hand"
             )
 
-    def listed(self) -> tuple[Listed, ...]:
-        """Return the phones that the server knows, in whatever state; starts it if need be."""
+    def listed(self) -> tuple[ListedPhone, ...]:
+        """Return the phones that the server knows, in whatever state; starts it if necessary."""
         self.ensure()
-        return adb_text.listed(self._ask("host:devices-l"))
+        return adb_output.listed_phones(self._ask("host:devices-l"))
 
     def state(self, serial: str) -> str | None:
-        """Return a phone's state, None if it is not there. Raises LostError without a server."""
-        for phone in adb_text.listed(self._ask("host:devices-l")):
+        """Return a phone's state, None if it is not attached. Raises LostError without a server."""
+        for phone in adb_output.listed_phones(self._ask("host:devices-l")):
             if phone.serial == serial:
                 return phone.state
         return None
 
-    def connect(self, host_port: str) -> tuple[adb_text.Connected, str]:
-        """Have the server connect to a phone on TCP; return what came of it, and its words."""
+    def connect(self, host_port: str) -> tuple[ConnectOutcome, str]:
+        """Have the server connect to a phone on TCP; return the outcome and what it said."""
         said = self._ask(f"host:connect:{host_port}")
-        return adb_text.connected(said), adb_text.shown(said)
+        return adb_output.connect_outcome(said), excerpt(said)
 
     def disconnect(self, host_port: str) -> None:
         """Have the server forget a phone on TCP, if it knows it."""
@@ -149,11 +160,11 @@ class Server:
 
     def features(self, serial: str) -> frozenset[str]:
         """Return what the phone's adbd can do."""
-        return frozenset(self._ask(f"host-serial:{serial}:features").split(","))
+        return adb_output.adbd_features(self._ask(f"host-serial:{serial}:features"))
 
     @contextmanager
     def opened(self, serial: str, service: str, timeout_s: float) -> Iterator[AdbConnection]:
-        """Yield a connection to a service on the phone; LostError if there is none or it breaks."""
+        """Yield a connection to a service on the phone; LostError if it fails or breaks."""
         with self._connection(timeout_s) as connection:
             for request in (f"host:transport:{serial}", service):
                 connection.send_command(request)
@@ -161,7 +172,7 @@ class Server:
             yield connection
 
     def push(self, serial: str, source: Path, target: str) -> str | None:
-        """Push a file by the adb binary; return why it failed, None if adb says it didn't."""
+        """Push a file with the adb binary; return why it failed, None if adb reports success."""
         limit_s = _PUSH_LEAST_S + source.stat().st_size / _PUSH_BYTES_PER_S
         try:
             done = subprocess.run(
@@ -175,14 +186,10 @@ class Server:
                 start_new_session=True,
             )
         except subprocess.TimeoutExpired:
-            return f"adb push was not done within {limit_s:.0f} s"
+            return f"adb push did not finish within {limit_s:.0f} s"
         except OSError as error:
             return f"can't start adb: {error.strerror}"
-        said = done.stdout.decode(errors="replace").strip().splitlines()
-        wrong = [line for line in said if "error" in line.lower() or "failed" in line.lower()]
-        if done.returncode == 0 and not wrong:
-            return None
-        return adb_text.shown((wrong or said or [f"adb push ended with {done.returncode}"])[-1])
+        return adb_output.push_failure(done.stdout.decode(errors="replace"), done.returncode)
 
     def _answers(self) -> bool:
         try:
@@ -192,7 +199,7 @@ class Server:
             return False
 
     def _adb(self) -> list[str]:
-        """Return how adb is started for this server; its binary is of the server's version."""
+        """Return how to start adb for this server, with a binary of the server's version."""
         if self._binary is None:
             self._binary = self._choose_binary()
         at = self.address
@@ -203,25 +210,31 @@ class Server:
         binaries = adb_binaries()
         if not binaries:
             raise HarnessError(
-                "there is no adb program", "install Android's platform-tools, or adbutils' wheel"
+                "no adb program was found",
+                "`pip install adbutils` brings one; or install Android's platform-tools",
             )
         if not self._answers():
             return binaries[0]
         try:
-            serving = int(self._ask("host:version"), 16)
-        except (LostError, ValueError) as error:
-            raise HarnessError(
-                f"what listens at {self.address.host}:{self.address.port} is no adb server",
-                "set ANDROID_ADB_SERVER_PORT to the port of one",
-            ) from error
+            serving = adb_output.server_version(self._ask("host:version"))
+        except LostError as error:
+            raise self._no_adb_server() from error
+        if serving is None:
+            raise self._no_adb_server()
         for binary in binaries:
             if version_of(binary) == serving:
                 return binary
         raise HarnessError(
-            f"the adb server that runs is version {serving}, and {binaries[0]} is "
+            f"the running adb server is version {serving}, but {binaries[0]} is "
             f"{version_of(binaries[0])}: using it would end the server",
-            "put the adb that started the server on PATH, or end the server with its `adb "
-            "kill-server`",
+            "put the adb that started the server on PATH, or end the server with that adb's "
+            "`kill-server`",
+        )
+
+    def _no_adb_server(self) -> HarnessError:
+        return HarnessError(
+            f"what listens at {self.address.host}:{self.address.port} is not an adb server",
+            "set ANDROID_ADB_SERVER_PORT to the port of one",
         )
 
     def _ask(self, request: str) -> str:
@@ -232,26 +245,26 @@ class Server:
 
     @contextmanager
     def _connection(self, timeout_s: float) -> Iterator[AdbConnection]:
-        """Yield a connection to the server; whatever goes wrong on it is a LostError."""
+        """Yield a connection to the server; whatever goes wrong on it becomes a LostError."""
         from adbutils import AdbConnection, AdbError
 
-        # adbutils would start a server by itself, at its own idea of an address.
+        # Otherwise adbutils would start a server by itself, at an address of its own choosing.
         if not self._answers():
             raise LostError("the adb server is gone")
         try:
             with AdbConnection(self.address.host, self.address.port) as connection:
                 connection.conn.settimeout(timeout_s)
                 yield connection
-                # Before adbutils does it, which takes 10 ms: four times what a command takes.
+                # adbutils takes 10 ms to close it, four times as long as a command takes.
                 connection.conn.close()
         except EOFError as error:
             raise LostError("the connection ended") from error
         except (AdbError, OSError, ValueError) as error:
-            raise LostError(adb_text.shown(str(error)) or type(error).__name__) from error
+            raise LostError(excerpt(str(error)) or type(error).__name__) from error
 
 
 def adb_binaries() -> list[Path]:
-    """Return the adb programs that there are: PATH's, and the one that adbutils ships."""
+    """Return the adb programs of this machine: the one on PATH, and the one adbutils ships."""
     import adbutils
 
     found = [shutil.which("adb")]
@@ -260,7 +273,7 @@ def adb_binaries() -> list[Path]:
 
 
 def version_of(binary: Path) -> int | None:
-    """Return the last part of `Android Debug Bridge version 1.0.41`; None if it doesn't say."""
+    """Return the version that an adb program says it has, 41 for 1.0.41; None if it says none."""
     try:
         said = subprocess.run(
             [binary, "version"],
@@ -271,12 +284,11 @@ def version_of(binary: Path) -> int | None:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(rb"version 1\.0\.([0-9]{1,4})\b", said)
-    return int(found[1]) if found else None
+    return adb_output.program_version(said.decode(errors="replace"))
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return our environment without what would send adb elsewhere than its arguments say."""
+    """Return our environment without the variables that would override adb's arguments."""
     misleading = (
         "ADB_SERVER_SOCKET",
         "ANDROID_ADB_SERVER_ADDRESS",
@@ -284,7 +296,3 @@ def _clean_environment() -> dict[str, str]:
         "ANDROID_SERIAL",
     )
     return {name: value for name, value in os.environ.items() if name not in misleading}
-
-
-Tell = Callable[[str], None]
-"""Takes a line for people."""

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench.judge import conditions
-from asymm_deploy.bench.phone.adb_text import Section
 from asymm_deploy.bench.records import Conditions, Reading
 
 TOP_KHZ = 2_841_600
@@ -79,7 +78,7 @@ def test_a_core_that_seldom_reached_its_top_clock_was_limited_by_something_unsee
 
 def test_a_phone_of_which_nothing_can_be_read_is_unwatched_and_no_problem() -> None:
     assert conditions.flags_of(around(NOTHING, NOTHING, None), None) == ("unwatched",)
-    assert conditions.problems(NOTHING, None) == []
+    assert conditions.problems_of(NOTHING, None) == []
 
 
 def test_every_problem_says_what_to_do_and_has_a_name_to_allow() -> None:
@@ -92,30 +91,9 @@ def test_every_problem_says_what_to_do_and_has_a_name_to_allow() -> None:
         scaling_max_khz=825_600,
         clock_khz=825_600,
     )
-    found = conditions.problems(worst, TOP_KHZ)
+    found = conditions.problems_of(worst, TOP_KHZ)
     assert {problem.name for problem in found} == {
         *("throttled", "capped-clock", "hot", "battery-low", "power-save", "screen-off")
     }
     assert all(problem.what and problem.to_do for problem in found)
     assert any("9 %" in problem.what for problem in found)
-
-
-def test_a_command_that_failed_says_nothing_whatever_it_printed() -> None:
-    said = {
-        "max": Section("2841600\n", 1),
-        "low_power": Section("0\n", 1),
-        "battery": Section("/system/bin/sh: dumpsys: inaccessible or not found\n", 127),
-    }
-    assert conditions.reading(said) == NOTHING
-
-
-def test_readings_come_from_the_output_of_their_commands() -> None:
-    commands = conditions.commands("/sys/devices/system/cpu/cpufreq/policy7")
-    said = {name: Section("", 0) for name in commands}
-    said["max"] = Section("2841600\n", 0)
-    said["clock"] = Section("1804800\n", 0)
-    said["low_power"] = Section("1\n", 0)
-    said["screen"] = Section("  mWakefulness=Asleep\n", 0)
-    assert conditions.reading(said) == msgspec.structs.replace(
-        NOTHING, scaling_max_khz=TOP_KHZ, clock_khz=1_804_800, power_save=True, screen_on=False
-    )

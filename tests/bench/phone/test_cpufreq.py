@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.bench.phone import cpufreq
-from asymm_deploy.bench.phone.cpufreq import Policy
+from asymm_deploy.bench.phone.cpufreq import FrequencyPolicy
 
 SD855 = Path(__file__).parents[2] / "data" / "phones" / "sd855"
 FOLDER = "/sys/devices/system/cpu/cpufreq"
@@ -100,54 +100,20 @@ def test_the_share_at_the_top_clock_is_told_only_where_the_counters_tell(
     assert cpufreq.share_at_top(before, after, 2) == share
 
 
-@pytest.mark.parametrize(
-    ("text", "cores"),
-    [
-        ("0-3,7", (0, 1, 2, 3, 7)),
-        ("0 1 2 3 \r\n", (0, 1, 2, 3)),
-        ("7\n", (7,)),
-        ("4-4", (4,)),
-        ("3-1", ()),
-        ("0-99999999999", ()),
-        ("0-", ()),
-        ("-3", ()),
-        ("0,,1", ()),
-        ("٣", ()),
-        ("all", ()),
-        ("1," * 10**6, ()),
-        ("", ()),
-    ],
-)
-def test_a_list_of_cores(text: str, cores: tuple[int, ...]) -> None:
-    assert cpufreq.cpu_list(text) == cores
-
-
-@given(st.sets(st.integers(0, 1023)))
-def test_printed_cores_come_back(cores: set[int]) -> None:
-    assert set(cpufreq.cpu_list(",".join(map(str, cores)))) == cores
-
-
-def test_the_cores_that_a_process_may_use() -> None:
-    text = "Name:\tsh\nCpus_allowed:\tff\nCpus_allowed_list:\t0-5,7\nMems_allowed_list:\t0\n"
-    assert cpufreq.allowed_cpus(text) == (0, 1, 2, 3, 4, 5, 7)
-    assert cpufreq.allowed_cpus(text.replace("0-5,7", "")) is None
-    assert cpufreq.allowed_cpus("Cpus_allowed:\tff\n") is None
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_policies_of_a_phone(end: str) -> None:
     found = cpufreq.policies(text_of("policies.txt").replace("\n", end))
     assert found == (
-        Policy("policy0", (0, 1, 2, 3), 1785600, 1785600),
-        Policy("policy4", (4, 5, 6), 2419200, 2419200),
-        Policy("policy7", (7,), 2841600, 2841600),
+        FrequencyPolicy("policy0", (0, 1, 2, 3), 1785600, 1785600),
+        FrequencyPolicy("policy4", (4, 5, 6), 2419200, 2419200),
+        FrequencyPolicy("policy7", (7,), 2841600, 2841600),
     )
 
 
 def test_a_limited_clock_stands_beside_the_hardwares() -> None:
     text = text_of("policies.txt").replace("max_freq:2841600", "max_freq:1401600", 2)
     text = text.replace("cpuinfo_max_freq:1401600", "cpuinfo_max_freq:2841600")
-    assert cpufreq.policies(text)[-1] == Policy("policy7", (7,), 2841600, 1401600)
+    assert cpufreq.policies(text)[-1] == FrequencyPolicy("policy7", (7,), 2841600, 1401600)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +153,7 @@ def test_a_policy_that_can_not_be_read_is_not_passed_over(end: str) -> None:
         for file in ("related_cpus", "cpuinfo_max_freq", "scaling_max_freq")
     )
     text = grep((0, "0 1 2 3", 1785600), (4, "4 5 6", 2419200)) + denied
-    assert cpufreq.policies(text)[-1] == Policy("policy7", (), None, None)
+    assert cpufreq.policies(text)[-1] == FrequencyPolicy("policy7", (), None, None)
     assert best(text) is None
 
 
@@ -208,8 +174,6 @@ PARSERS: list[Callable[[str], object]] = [
     cpufreq.khz,
     cpufreq.frequencies,
     cpufreq.time_in_state,
-    cpufreq.cpu_list,
-    cpufreq.allowed_cpus,
     best,
 ]
 pieces = st.sampled_from(

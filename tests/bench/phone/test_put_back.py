@@ -98,7 +98,7 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     wait_for_launch(phone, 0)
     ended = bench()
     assert ended.code == 3
-    assert f"another benchmark runs on it, process {process.pid} on " in ended.err
+    assert f"another benchmark is running on it, process {process.pid} on " in ended.err
     assert "--allow busy" in ended.err
     assert len(phone.launches) == 1
     assert phone.launches[0].running
@@ -136,7 +136,7 @@ def test_a_lock_that_nobody_touches_is_nobodys(bench: Bench, phone: Phone, owner
         (lock / "owner").write_text(owner)
     ended = bench()
     assert ended.code == 0, ended.err
-    assert "is that alive?" in ended.err
+    assert "checking whether it is still running" in ended.err
 
 
 def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
@@ -149,7 +149,7 @@ def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"could not be put back" in err
+    assert b"could not be restored" in err
 
 
 def test_a_closed_terminal_puts_the_phone_back(

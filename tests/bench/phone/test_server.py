@@ -70,7 +70,7 @@ def test_an_adb_of_another_version_than_the_servers_is_not_used(
     server = Server(Address("localhost", 1))
     monkeypatch.setattr(server, "_answers", lambda: True)
     monkeypatch.setattr(server, "_ask", lambda request: "0029")  # 41
-    with pytest.raises(HarnessError, match=r"server that runs is version 41, and .* is 39"):
+    with pytest.raises(HarnessError, match=r"running adb server is version 41, but .* is 39"):
         server.push("any", other, "/data/local/tmp/x")
 
 
