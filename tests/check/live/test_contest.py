@@ -107,16 +107,15 @@ def test_after_a_line_was_removed_no_launch_is_taken_for_another(
 def test_an_arm_remembers_the_launch_that_was_compared_with_the_reference(
     good: LaunchRecord, pair: Callable[[str], Pair]
 ) -> None:
-    arm = ContestArm(pair("net").baseline)
     failed = msgspec.structs.replace(good, error="it hung", output_error=None)
     unverified = msgspec.structs.replace(good, output_error=None)
-    arm.remember(failed)
-    assert arm.first is None
-    arm.remember(unverified)
-    assert arm.first is unverified
-    arm.remember(failed)
-    assert arm.first is unverified
-    arm.remember(good)
-    assert arm.first is good
-    arm.remember(unverified)
-    assert arm.first is good
+
+    def first_of(*records: LaunchRecord) -> LaunchRecord | None:
+        arm = ContestArm(pair("net").baseline)
+        for record in records:
+            arm.remember(record)
+        return arm.first
+
+    assert first_of(failed) is None
+    assert first_of(failed, unverified, failed) is unverified
+    assert first_of(unverified, good, unverified) is good
