@@ -69,7 +69,10 @@ def commit_files(paths: Sequence[Path]) -> list[tuple[str, Path]]:
     A folder stands for the runs.jsonl in it.
     """
     if not paths:
-        raise UsageError("no file is given", "`--history results/*.jsonl`")
+        raise UsageError(
+            "no file is given",
+            "give the launches of each commit, as in `--history results/*.jsonl`",
+        )
     files = [path / store.NAME if path.is_dir() else path for path in paths]
     given = [(commit_of(path), path) for path in files]
     commits = [commit for commit, _ in given]
@@ -108,8 +111,8 @@ def points_in(
     which = ", ".join(repeating[:_MOST_NAMED])
     more = f" and {len(repeating) - _MOST_NAMED} more" * (len(repeating) > _MOST_NAMED)
     return points, [
-        "The very launches of earlier commits, which count there alone, are also in "
-        f"{which}{more}: give each commit a bench of its own, with another --out."
+        f"These commits repeat launches of earlier ones, which count only there: {which}{more}. "
+        "Bench each commit into a folder of its own, with --out."
     ]
 
 

@@ -136,8 +136,8 @@ class BlockTaker:
             self._discard(place, spoiler, again=not is_lost)
             if is_lost:
                 return BlockLost(
-                    f"Block {place.block} was spoilt {_TRIES} times, at last by {spoiler.why}; "
-                    "when it is quiet, give the same command again, or --fresh."
+                    f"Block {place.block} was spoilt {_TRIES} times, last by {spoiler.why}; repeat "
+                    "the command when the machine is quiet, or start anew with --fresh."
                 )
 
     def _discard(self, place: BlockPlace, spoiler: Spoiler, *, again: bool) -> None:

@@ -61,11 +61,11 @@ def recorded_changes(
         return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
     old, new = (_logs(arm, sentinel) for arm in (before, after))
     allowed = policy.latency_threshold(math.exp(float(np.median(old))) / _NS_PER_MS)
-    latency = tested_change(model, "latency", old, new, allowed, _NS_PER_MS)
+    latency = change_by_ranks(model, "latency", old, new, allowed, _NS_PER_MS)
     return [latency, *_other_metrics(model, before, after, policy)]
 
 
-def tested_change(
+def change_by_ranks(
     model: str,
     metric: Metric,
     before: npt.NDArray[np.float64],
@@ -156,7 +156,7 @@ def _other_metrics(
         b = [value for value in map(of, after.counting) if value]
         if min(len(a), len(b)) >= LEAST_RECORDED_LAUNCHES:
             share = policy.thresholds[metric] / 100
-            change = tested_change(model, metric, np.log(a), np.log(b), share, unit)
+            change = change_by_ranks(model, metric, np.log(a), np.log(b), share, unit)
             if change.verdict == "inconclusive":  # as live: nobody can act on a slow disk
                 why = f"{change.why} {UNDECIDED}"
                 change = msgspec.structs.replace(change, verdict="pass", why=why)

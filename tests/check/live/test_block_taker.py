@@ -84,7 +84,7 @@ def test_a_machine_that_spoils_every_block_is_unstable(check: Any, told: Any) ->
     change = change_of_outcome("net", outcome)
     assert "spoilt 3 times" in change.why
     assert "stolen-time" in change.why
-    assert "give the same command again, or --fresh" in change.why
+    assert "repeat the command when the machine is quiet, or start anew with --fresh" in change.why
 
 
 def test_on_a_quiet_machine_the_same_command_gets_over_a_disturbance(
