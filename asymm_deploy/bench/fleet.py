@@ -181,6 +181,8 @@ def _child(
     """Time everything on one device; the last thing sent says how it ended."""
     # A terminal's Ctrl-C reaches the whole group; here it must come once, from who waits for us.
     os.setpgid(0, 0)
+    # Ours may be ignored (a script's ``bench &``) and still be cancelled by SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def send(kind: _Kind, what: object) -> None:
         pipe.send((kind, what))
