@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.parity import ParityReport
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
 
 SCHEMA_VERSION = 1

@@ -8,10 +8,10 @@ import onnx
 from onnx_ir import from_proto, passes, to_proto
 from onnx_ir.passes import common
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export import fuse
-from asymm_deploy.export.onnx import first_line
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.onnx_graph import first_line
 
 
 def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:

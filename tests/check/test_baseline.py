@@ -19,10 +19,10 @@ from asymm_deploy.bench import artifact, store
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import baseline, baseline_file, baseline_show, who
 from asymm_deploy.check.records import UNITS, Change, Report
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.export.manifest import Manifest, Stages
-from asymm_deploy.export.parity import ParityReport
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import ParityReport
 
 Export = Callable[..., Path]
 

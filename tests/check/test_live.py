@@ -18,8 +18,8 @@ from asymm_deploy.check import folders, latency, live
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live import Comparison, Spoilt
 from asymm_deploy.check.policy import Policy
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
-from asymm_deploy.export.tensors import TensorSpec
 
 NS = 10_000_000
 Script = Callable[[Any], Any]
