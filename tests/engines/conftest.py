@@ -54,14 +54,7 @@ def make_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             for name, array in constants.items():
                 model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
             onnx.save(model, path)
-            command = [
-                sys.executable,
-                "-I",
-                "-c",
-                CONVERT,
-                str(path),
-                str(path.with_suffix(".mnn")),
-            ]
+            files = [str(path), str(path.with_suffix(".mnn"))]
             command = [sys.executable, "-I", "-c", CONVERT, *files]
             subprocess.run(command, check=True, capture_output=True)
             made[graph] = path
