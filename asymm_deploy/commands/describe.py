@@ -67,11 +67,11 @@ def _complexity(source: Source) -> Complexity:
         from asymm_deploy.models.catalog import describe
 
         return describe(source)
-    from asymm_deploy.export import onnx
+    from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
     from asymm_deploy.models.onnx_cost import count_graph
 
-    model = onnx.load(source.path)
-    inputs = onnx.graph_inputs(model, source)
+    model = load_onnx(source.path)
+    inputs = graph_inputs(model, source)
     return count_graph(model, {spec.name: spec.shape for spec in inputs})
 
 

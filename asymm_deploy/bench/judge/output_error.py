@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.export.manifest import OutputLimit
-from asymm_deploy.export.parity import deviation_or_size, errors
+from asymm_deploy.export.proof.parity import deviation_or_size, errors
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest error that passes, unless the export found that it takes more.

@@ -10,7 +10,7 @@ from argparse import Namespace
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.bench.runner import cores
 from asymm_deploy.bench.runner.calibration import Multiplier
 from asymm_deploy.bench.runner.cores import RefusedError
-from asymm_deploy.bench.runner.session import Array, Session
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
-from asymm_deploy.export.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from asymm_deploy.engines.session import Session
 
 # NTP slews CLOCK_MONOTONIC, by up to 0.05 %; the raw clock it leaves alone.
 _CLOCK = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
@@ -31,7 +33,7 @@ Send: TypeAlias = Callable[[str, Mapping[str, object]], None]
 """Writes a message: its type, and its other fields."""
 
 
-def launch(options: Namespace, send: Send) -> None:
+def time_model(options: Namespace, send: Send) -> None:
     """Load, warm up, time and send each message as soon as that can't disturb anything.
 
     The messages are those of ``asymm_deploy.bench.wire``, field by field; importing their
@@ -92,12 +94,12 @@ def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
     precision: str = options.precision
     threads: int = options.threads
     if options.engine == "mnn":
-        from asymm_deploy.bench.runner import mnn
+        from asymm_deploy.engines.mnn_session import MNN_VERSION, MnnSession
 
-        return mnn.VERSION, lambda model: mnn.MnnSession(model, precision, threads)
-    from asymm_deploy.bench.runner import ort
+        return MNN_VERSION, lambda path: MnnSession(path, precision=precision, threads=threads)
+    from asymm_deploy.engines.ort_session import ORT_VERSION, OrtSession
 
-    return ort.VERSION, lambda model: ort.OrtSession(model, threads)
+    return ORT_VERSION, lambda path: OrtSession(path, threads=threads)
 
 
 def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
@@ -162,7 +164,7 @@ def _since(before: int | None, after: int | None) -> int | None:
     return max(0, after - before)
 
 
-def _output(outputs: dict[str, Array], *, with_values: bool) -> dict[str, object]:
+def _output(outputs: Arrays, *, with_values: bool) -> dict[str, object]:
     values = {
         name: np.ascontiguousarray(outputs[name], "<f4").tobytes()
         for name in sorted(outputs, key=str.encode)

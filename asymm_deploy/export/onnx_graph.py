@@ -1,67 +1,21 @@
-"""A PyTorch module, or somebody's .onnx file -> an ONNX model with fixed shapes."""
+"""An ONNX file: read and checked, its inputs and outputs, and what ONNX Runtime makes of it."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 
+from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.export.inputs import Arrays
-from asymm_deploy.export.parity import Array
-from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.source import OnnxFile
 
-if TYPE_CHECKING:
-    import torch
 
-OPSET = 17
-"""HardSwish needs 14; 17 is the newest that the exporter before dynamo and MNN 3.6 both know."""
-
-
-def convert(
-    module: torch.nn.Module,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    arrays: Arrays,
-    into: Path,
-) -> list[str]:
-    """Write ``module`` as ONNX to ``into``; return the exporter's warnings, one line each.
-
-    The module is traced in eval mode on ``arrays``. Of torch's two exporters this is the one before
-    dynamo: ten times faster, and it keeps global pooling and hard-swish as single operators (see
-    docs/adr/0002-exporter.md). Raises ConversionError if the exporter can't express the module.
-    """
-    import torch
-
-    example = tuple(torch.from_numpy(arrays[spec.name]) for spec in inputs)
-    with warnings.catch_warnings(record=True) as caught, torch.no_grad():
-        warnings.simplefilter("always")
-        try:
-            torch.onnx.export(
-                module,
-                example,
-                str(into),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=[spec.name for spec in inputs],
-                output_names=[spec.name for spec in outputs],
-            )
-        except Exception as error:
-            raise ConversionError(
-                f"torch.onnx can't export the module: {first_line(error)}",
-                "write the operator it names in simpler ones, or export the module yourself with "
-                "torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
-            ) from error
-    return [first_line(w.message) for w in caught if w.category.__name__ == "TracerWarning"]
-
-
-def load(path: Path) -> onnx.ModelProto:
+def load_onnx(path: Path) -> onnx.ModelProto:
     """Read an .onnx file with its external data; raise UsageError if it isn't one."""
     try:
         model = onnx.load(str(path))
@@ -127,7 +81,7 @@ def graph_outputs(model: onnx.ModelProto, results: Sequence[Array]) -> tuple[Ten
     )
 
 
-def run(
+def run_onnx(
     model: Path | bytes, samples: Sequence[Arrays], *, optimised: bool = True
 ) -> list[list[Array]]:
     """Run ONNX Runtime on the CPU over ``samples``; return outputs ``[sample][output]``.
@@ -135,33 +89,22 @@ def run(
     ``optimised=False`` keeps its graph optimisations off, so that a file can be compared with
     itself and the comparison still means something. Raises ConversionError.
     """
-    import onnxruntime
+    from asymm_deploy.engines.ort_session import OrtSession
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong arrives as an exception, and is told once
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = str(model) if isinstance(model, Path) else model
+    results = []
     try:
-        session: Any = onnxruntime.InferenceSession(
-            source, options, providers=["CPUExecutionProvider"]
-        )
-        wanted = {entry.name for entry in session.get_inputs()}
-        return [
-            [
-                np.asarray(output)
-                for output in session.run(
-                    None, {name: array for name, array in sample.items() if name in wanted}
-                )
-            ]
-            for sample in samples
-        ]
-    except Exception as error:
+        session = OrtSession(str(model) if isinstance(model, Path) else model, optimised=optimised)
+        for sample in samples:
+            session.feed(sample)
+            session.run()
+            outputs = session.outputs()
+            results.append([outputs[name] for name in session.output_names])
+    except EngineError as error:
         raise ConversionError(
-            f"ONNX Runtime can't run the graph: {first_line(error)}",
+            f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
             "check that the file's operators are standard ones and that its input shape is right",
         ) from error
+    return results
 
 
 def first_line(error: object) -> str:

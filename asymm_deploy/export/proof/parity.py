@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+from asymm_deploy.engines.tensors import Array
+
 Numbers = npt.NDArray[np.float64]
 
-TOLERANCE = 1e-4
+FP32_TOLERANCE = 1e-4
 """Largest difference allowed in fp32, as a share of the reference outputs' standard deviation."""
 
 MAP_TOLERANCE = 1e-2
@@ -60,9 +61,9 @@ class ParityReport(msgspec.Struct, frozen=True):
     cosine: float
     argmax_agreement: float
     samples: int
-    tolerance: float = TOLERANCE
+    tolerance: float = FP32_TOLERANCE
     rms_error: float = 0.0
-    rms_tolerance: float = TOLERANCE
+    rms_tolerance: float = FP32_TOLERANCE
 
     @property
     def passed(self) -> bool:
@@ -75,7 +76,7 @@ class ParityReport(msgspec.Struct, frozen=True):
         return max(self.relative_error / self.tolerance, self.rms_error / self.rms_tolerance)
 
 
-def compare(
+def compare_outputs(
     reference: Sequence[Sequence[Array]],
     candidate: Sequence[Sequence[Array]],
     allowances: Sequence[float] | None = None,
@@ -86,7 +87,7 @@ def compare(
     be equal but for axes of length one. Raises ValueError where the number of outputs or a shape
     differs, since such sides can't be the same function.
     """
-    found = each(reference, candidate, allowances)
+    found = compare_each(reference, candidate, allowances)
     absolute = max((report.max_abs_error for report in found), default=0.0)
     worst = max(found, key=lambda report: report.strain, default=None)
     if worst is None:
@@ -99,12 +100,12 @@ def compare(
     )
 
 
-def each(
+def compare_each(
     reference: Sequence[Sequence[Array]],
     candidate: Sequence[Sequence[Array]],
     allowances: Sequence[float] | None = None,
 ) -> list[ParityReport]:
-    """Return a report of each output, as ``compare`` does of all."""
+    """Return a report of each output, as ``compare_outputs`` does of all."""
     count = _count_outputs(reference, candidate)
     granted = [0.0] * count if allowances is None else allowances
     return [
@@ -187,12 +188,12 @@ def deviation_or_size(outputs: Sequence[Array]) -> float:
 
 def tolerance(output: Array) -> float:
     """Return the largest relative error that ``output`` may have."""
-    return MAP_TOLERANCE if is_map(output) else TOLERANCE
+    return MAP_TOLERANCE if is_map(output) else FP32_TOLERANCE
 
 
 def rms_tolerance(output: Array) -> float:
     """Return the largest error that ``output`` may have in the root mean square."""
-    return MAP_RMS_TOLERANCE if is_map(output) else TOLERANCE
+    return MAP_RMS_TOLERANCE if is_map(output) else FP32_TOLERANCE
 
 
 def is_map(output: Array) -> bool:
