@@ -785,13 +785,13 @@ def doctor(
     Looks at this machine only: nothing is started, changed or fetched.
     """
     from asymm_deploy.doctor import examine
-    from asymm_deploy.doctor.check import exit_code, printed
+    from asymm_deploy.doctor.checklist import checklist_exit_code, printed_checklist
     from asymm_deploy.doctor.environment import here
 
     with console.waiting("looking around"):
         checks = examine(here(artifacts, out))
-    _out(printed(checks, _FORMATS[output_format]))
-    raise typer.Exit(exit_code(checks, phone=phone))
+    _out(printed_checklist(checks, _FORMATS[output_format]))
+    raise typer.Exit(checklist_exit_code(checks, phone=phone))
 
 
 runner_app = typer.Typer(

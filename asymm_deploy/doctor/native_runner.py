@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from asymm_deploy.bench.adb_text import shown
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.errors import DeployError
 
 _NAME = "native runner"
 
 
-def check() -> Check:
+def runner_check() -> Check:
     """Say which one it is, or what keeps it from being used."""
     try:
         from asymm_deploy import native
