@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import cast, get_args
-
-from rapidfuzz import process
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
@@ -18,7 +17,12 @@ from asymm_deploy.models.spec import NetSpec, OnSkeleton, Scale
 from asymm_deploy.models.tapping import for_task
 from asymm_deploy.models.tasks import SIDES, Task
 
-_LONGEST_NAME = 64  # no network needs more, and no message should repeat a novel
+_LONGEST_NAME = 64
+"""No network needs more characters, and no message should repeat a novel."""
+_LEAST_SIMILARITY = 0.4
+"""For a suggestion. difflib's default of 0.6 finds typos, but nothing for half a name: ``mbv3``
+is 0.44 like ``mbv3_small_100``, ``shufflenet`` 0.52 like ``shuffle_large_100``.
+"""
 
 FAMILIES: tuple[OnSkeleton, ...] = get_args(OnSkeleton)
 _FIXED = {"mobilefacenet": mobilefacenet_spec, "resnet50_v1b": resnet50_v1b_spec}
@@ -172,9 +176,11 @@ def _is_number(text: str) -> bool:
 
 def _unknown(name: str) -> UsageError:
     shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
-    nearest = process.extract(shown, known(), limit=3, score_cutoff=60)
+    # A long tail would make any name unlike all others, and upper case is no difference.
+    compared = name.lower()[: max(map(len, known()))]
+    nearest = get_close_matches(compared, known(), n=3, cutoff=_LEAST_SIMILARITY)
     hint = (
-        f"did you mean {' or '.join(match for match, _, _ in nearest)}?"
+        f"did you mean {' or '.join(nearest)}?"
         if nearest
         else "`asymm-deploy models` lists the names"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from asymm_deploy.bench.phone.parse.adb_output import ListedPhone, listed_phones
 from asymm_deploy.bench.phone.server import Address, adb_binaries, address, version_of
 from asymm_deploy.bench.phone.states import explained
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import excerpt
@@ -21,7 +21,7 @@ _GET_ADB = (
 )
 
 
-def checks(environment: Environment) -> Iterator[Check]:
+def adb_checks(environment: Environment) -> Iterator[Check]:
     """Yield how adb is, and each phone."""
     binaries = {path: version_of(path) for path in _binaries()}
     usable = {path: version for path, version in binaries.items() if version is not None}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.doctor.check import Check, Need
+from asymm_deploy.doctor.checklist import Check, Need
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.safe import excerpt
 
@@ -18,7 +18,7 @@ _LIBRARY_FOLDERS = ("lib", "lib/arm64-v8a", "arm64-v8a", ".")
 """Where android_harness/cmake/MNN.cmake looks below MNN_ROOT."""
 
 
-def checks(environment: Environment, need: Need) -> Iterator[Check]:
+def build_checks(environment: Environment, need: Need) -> Iterator[Check]:
     """Yield how the tools are; ``need`` says for what, as a runner may be there already."""
     yield _ndk(environment, need)
     yield _cmake(environment, need)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.errors import DeployError
 from asymm_deploy.safe import excerpt
 
 _NAME = "native runner"
 
 
-def check() -> Check:
+def runner_check() -> Check:
     """Say which one it is, or what keeps it from being used."""
     try:
         from asymm_deploy.bench import native_build

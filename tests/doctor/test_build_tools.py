@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asymm_deploy.doctor import build
+from asymm_deploy.doctor import build_tools
 
 if TYPE_CHECKING:
-    from asymm_deploy.doctor.check import Check
+    from asymm_deploy.doctor.checklist import Check
     from tests.doctor.conftest import Machine
 
 TOOLCHAIN = "ndk/build/cmake/android.toolchain.cmake"
@@ -17,7 +17,7 @@ PROPERTIES = "Pkg.Desc = Android NDK\nPkg.Revision = 27.2.12479018\n"
 
 
 def by_name(machine: Machine) -> dict[str, Check]:
-    return {check.name: check for check in build.checks(machine.environment, "phone")}
+    return {check.name: check for check in build_tools.build_checks(machine.environment, "phone")}
 
 
 def test_nothing_is_there_at_first_and_each_has_a_remedy(machine: Machine) -> None:
@@ -35,7 +35,9 @@ def test_nothing_is_there_at_first_and_each_has_a_remedy(machine: Machine) -> No
 
 
 def test_tools_that_only_could_be_of_use_are_options(machine: Machine) -> None:
-    assert {check.need for check in build.checks(machine.environment, "option")} == {"option"}
+    assert {check.need for check in build_tools.build_checks(machine.environment, "option")} == {
+        "option"
+    }
 
 
 def test_an_ndk_is_known_by_its_toolchain_and_revision(machine: Machine) -> None:

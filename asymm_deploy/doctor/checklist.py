@@ -26,7 +26,7 @@ class Check:
     """The next step; empty where there is none to take."""
 
 
-def exit_code(checks: Sequence[Check], *, phone: bool) -> ExitCode:
+def checklist_exit_code(checks: Sequence[Check], *, phone: bool) -> ExitCode:
     """Return OK if all that this machine needs is there, and with ``phone`` all a phone needs.
 
     What is merely unknown doesn't fail.
@@ -36,7 +36,7 @@ def exit_code(checks: Sequence[Check], *, phone: bool) -> ExitCode:
     return ExitCode.HARNESS if failed else ExitCode.OK
 
 
-def printed(checks: Sequence[Check], output_format: Format) -> str:
+def printed_checklist(checks: Sequence[Check], output_format: Format) -> str:
     """Return the checks in the format asked for; a table has the steps to take below it."""
     columns = [
         {"check": one.name, "needed_for": one.need, "status": one.status, "found": one.found}

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asymm_deploy.doctor import adb
+from asymm_deploy.doctor import adb_and_phones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asymm_deploy.doctor.check import Check
+    from asymm_deploy.doctor.checklist import Check
     from tests.doctor.conftest import Machine, Server
 
     Start = Callable[[dict[str, bytes]], Server]
@@ -26,14 +26,14 @@ def answer(text: str) -> bytes:
 
 
 def by_name(machine: Machine) -> dict[str, Check]:
-    return {check.name: check for check in adb.checks(machine.environment)}
+    return {check.name: check for check in adb_and_phones.adb_checks(machine.environment)}
 
 
 @pytest.fixture(autouse=True)
 def only_path(monkeypatch: pytest.MonkeyPatch, machine: Machine, free_port: int) -> None:
     """No adb but PATH's, and no server but the test's."""
     path = machine.folder / "bin" / "adb"
-    monkeypatch.setattr(adb, "adb_binaries", lambda: [path] if path.exists() else [])
+    monkeypatch.setattr(adb_and_phones, "adb_binaries", lambda: [path] if path.exists() else [])
     machine.variables["ANDROID_ADB_SERVER_PORT"] = str(free_port)
 
 
@@ -114,7 +114,7 @@ def test_of_several_the_one_of_the_servers_version_is_used(
     machine: Machine, adb_server: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = machine.program("adb", *OLD_ADB), machine.program("adb2", *ADB)
-    monkeypatch.setattr(adb, "adb_binaries", lambda: [old, new])
+    monkeypatch.setattr(adb_and_phones, "adb_binaries", lambda: [old, new])
     assert by_name(machine)["adb"].found == f"{old}, version 1.0.39"
     answers = {"host:version": answer("0029"), "host:devices-l": answer("")}
     machine.variables["ANDROID_ADB_SERVER_PORT"] = str(adb_server(answers).port)
@@ -133,7 +133,7 @@ def test_what_is_no_adb_server_is_wrong(machine: Machine, adb_server: Start, sai
 
 
 def test_a_server_elsewhere_must_answer(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adb, "_ask", lambda *_: None)
+    monkeypatch.setattr(adb_and_phones, "_ask", lambda *_: None)
     machine.variables["ADB_SERVER_SOCKET"] = "tcp:bench-pi:5037"
     found = by_name(machine)["adb server"]
     assert (found.status, found.found) == ("missing", "none answers at bench-pi:5037")

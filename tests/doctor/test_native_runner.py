@@ -11,7 +11,7 @@ import asymm_deploy
 from asymm_deploy import doctor
 from asymm_deploy.bench import native_build
 from asymm_deploy.bench.protocol import PROTOCOL
-from asymm_deploy.doctor import runner
+from asymm_deploy.doctor.native_runner import runner_check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def needs(machine: Machine) -> dict[str, str]:
 
 @pytest.mark.usefixtures("built")
 def test_without_a_runner_it_says_how_to_build_one(machine: Machine) -> None:
-    found = runner.check()
+    found = runner_check()
     assert (found.status, found.need) == ("missing", "phone")
     assert "asymm-deploy runner build" in found.to_do
     assert needs(machine)["Android NDK"] == "phone"
@@ -53,7 +53,7 @@ def test_without_a_runner_it_says_how_to_build_one(machine: Machine) -> None:
 def test_with_a_runner_the_tools_to_build_one_are_options(machine: Machine, built: Path) -> None:
     machine.file("runner/asymm-runner")
     machine.file("runner/runner.json", record("3.6.1"))
-    found = runner.check()
+    found = runner_check()
     assert (found.status, found.found) == ("ok", f"{built}, with MNN 3.6.1")
     assert needs(machine)["Android NDK"] == "option"
 
@@ -61,7 +61,7 @@ def test_with_a_runner_the_tools_to_build_one_are_options(machine: Machine, buil
 def test_a_runner_without_mnn_will_not_do(machine: Machine, built: Path) -> None:
     machine.file("runner/asymm-runner")
     machine.file("runner/runner.json", record(None))
-    found = runner.check()
+    found = runner_check()
     assert (found.status, "without MNN" in found.found) == ("missing", True)
     assert str(built) in found.found
 
@@ -72,8 +72,8 @@ def test_a_runner_of_the_users_own_is_shown(
 ) -> None:
     own = machine.program("mine")
     monkeypatch.setenv(native_build.VARIABLE, str(own))
-    assert (runner.check().status, runner.check().found) == ("ok", str(own))
+    assert (runner_check().status, runner_check().found) == ("ok", str(own))
     monkeypatch.setenv(native_build.VARIABLE, f"{own}\n\x1b[2J")
-    found = runner.check()
+    found = runner_check()
     assert found.status == "missing"
     assert "\x1b" not in found.found

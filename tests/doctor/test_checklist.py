@@ -8,7 +8,13 @@ import json
 
 import pytest
 
-from asymm_deploy.doctor.check import Check, Need, Status, exit_code, printed
+from asymm_deploy.doctor.checklist import (
+    Check,
+    Need,
+    Status,
+    checklist_exit_code,
+    printed_checklist,
+)
 from asymm_deploy.errors import ExitCode
 
 CHECKS = [
@@ -33,18 +39,18 @@ CHECKS = [
 )
 def test_only_what_is_needed_fails(need: Need, status: Status, host: int, phone: int) -> None:
     checks = [CHECKS[0], Check("it", need, status, "")]
-    assert exit_code(checks, phone=False) == ExitCode(host)
-    assert exit_code(checks, phone=True) == ExitCode(phone)
+    assert checklist_exit_code(checks, phone=False) == ExitCode(host)
+    assert checklist_exit_code(checks, phone=True) == ExitCode(phone)
 
 
 def test_a_table_has_the_steps_below_it() -> None:
-    text = printed(CHECKS, "table")
+    text = printed_checklist(CHECKS, "table")
     table, steps = text.split("\n\n")
     assert steps == "- adb: get one, or two"
     first_words = [line.split()[0] for line in table.splitlines()]
     assert (first_words[0], *first_words[2:]) == ("check", "python", "adb")
     assert "get one" not in table
-    assert printed(CHECKS[:1], "table").count("\n") == 2
+    assert printed_checklist(CHECKS[:1], "table").count("\n") == 2
 
 
 def test_csv_and_json_have_all_of_it() -> None:
@@ -55,5 +61,5 @@ def test_csv_and_json_have_all_of_it() -> None:
         "found": "none",
         "to_do": "get one, or two",
     }
-    assert json.loads(printed(CHECKS, "json"))[1] == row
-    assert list(csv.DictReader(io.StringIO(printed(CHECKS, "csv"))))[1] == row
+    assert json.loads(printed_checklist(CHECKS, "json"))[1] == row
+    assert list(csv.DictReader(io.StringIO(printed_checklist(CHECKS, "csv"))))[1] == row
