@@ -49,7 +49,6 @@ class OrtSession:
             )
         except Exception as error:  # its exceptions share no base class
             raise _failed("load", error) from error
-        self._threads = threads
         self._names = [output.name for output in self._session.get_outputs()]
         self._feeds: dict[str, Array] = {}
         self._results: list[Array] = []
@@ -79,8 +78,8 @@ class OrtSession:
 
     @property
     def threads(self) -> int:
-        """Number of threads: ONNX Runtime starts exactly as many as it is told."""
-        return self._threads
+        """Number of threads, read back: ONNX Runtime starts exactly as many as it is told."""
+        return int(self._session.get_session_options().intra_op_num_threads)
 
     def feed(self, arrays: Arrays) -> None:
         """Set the values that every following run starts from; see ``Session``."""

@@ -1,4 +1,4 @@
-"""What MNN alone has: an arithmetic that only some processors know, and Winograd's tiles."""
+"""What MNN alone has: fp16 on some processors, Winograd's tiles, and loops that it can't run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.mnn_session import MnnSession, precision_in_force
 from asymm_deploy.engines.ort_session import OrtSession
 
@@ -50,3 +51,18 @@ def test_winograds_larger_tiles_cost_digits_and_can_be_left_out(
         )
     with_tiles, without = errors
     assert without < with_tiles < 1e-3
+
+
+def test_a_loop_ends_with_an_error_and_no_output(make_files: Callable[..., Path]) -> None:
+    """MNN writes a GRU as a loop, which its Interpreter loads and can't run."""
+    weights = np.random.default_rng(0).normal(size=(1, 12, 4)).astype(np.float32)
+    path = make_files(
+        "g (float[3,1,4] x) => (float[3,1,1,4] y) { y = GRU<hidden_size=4>(x, w, r) }",
+        w=weights,
+        r=weights,
+    )
+    session = MnnSession(str(path.with_suffix(".mnn")))
+    session.feed({"x": np.ones((3, 1, 4))})
+
+    with pytest.raises(EngineError, match=r"^MNN's session stopped with error \d+$"):
+        session.run()

@@ -111,6 +111,25 @@ def test_several_inputs_and_outputs_go_by_their_names(open_graph: Open) -> None:
     np.testing.assert_array_equal(found["first"], right * left)
 
 
+@pytest.mark.parametrize(("kind", "dtype"), [("float", "float32"), ("int8", "int8")])
+def test_an_array_may_lie_in_memory_in_any_order(open_graph: Open, kind: str, dtype: str) -> None:
+    values = np.arange(12).reshape(3, 4)
+    graph = f"g ({kind}[3,4] x) => (float[3,4] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
+    session = open_graph(graph)
+
+    for ordered in (values, np.asfortranarray(values)):
+        given = ordered.astype(dtype)
+        np.testing.assert_array_equal(run(session, {"x": given})["y"], 2 * values)
+
+
+def test_axes_of_length_one_may_be_missing_or_more(open_graph: Open) -> None:
+    session = open_graph(DOUBLED.format(kind="float"))
+
+    for shape in ((4,), (1, 4), (1, 1, 4, 1)):
+        found = run(session, {"x": np.arange(4.0).reshape(shape)})
+        np.testing.assert_array_equal(found["y"], [[0.0, 2.0, 4.0, 6.0]])
+
+
 def test_a_number_without_axes_goes_in_and_out(open_graph: Open) -> None:
     graph = "g (float x, float[1,4] z) => (float y) { p = Mul(z, x) y = ReduceSum<keepdims=0>(p) }"
     found = run(open_graph(graph), {"x": np.array(3.0), "z": np.ones((1, 4))})
