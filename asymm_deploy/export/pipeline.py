@@ -19,7 +19,7 @@ from asymm_deploy.export import freshness, manifest, mnn, onnx, parity, untraine
 from asymm_deploy.export.inputs import Arrays, Probe, parity_probes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
 from asymm_deploy.export.parity import MIN_SPREAD, Array, ParityReport
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import simplify
 from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of, write_whole
@@ -62,7 +62,7 @@ class _Reference:
     """How far its own results are from those in double precision, over their deviation."""
 
 
-def export(request: Request, work: Path, notes: list[str]) -> Manifest:
+def export(request: ExportRequest, work: Path, notes: list[str]) -> Manifest:
     """Make, prove and write the files of ``request``; return their manifest.
 
     ``work`` is a scratch folder on the same file system as the artifacts; remarks for the user are
@@ -88,14 +88,14 @@ def export(request: Request, work: Path, notes: list[str]) -> Manifest:
 _LEAST_FREE_BYTES = 1 << 20
 
 
-def _no_room(request: Request, reason: str) -> UsageError:
+def _no_room(request: ExportRequest, reason: str) -> UsageError:
     return UsageError(
         f"can't write the files of {request.source.model} to {request.out}: {reason}",
         "free some space or give another folder with --out; what was there is untouched",
     )
 
 
-def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
+def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     exported = scratch / "exported.onnx"
     sources: dict[str, str] = {}
     if isinstance(request.source, OnnxFile):
@@ -128,7 +128,7 @@ def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
             "multiply-adds are not counted for: " + ", ".join(reference.complexity.uncounted)
         )
     made = Manifest(
-        schema_version=manifest.SCHEMA_VERSION,
+        schema_version=manifest.MANIFEST_SCHEMA_VERSION,
         model=request.source.model,
         source=request.text,
         input_shape=reference.inputs[0].shape if reference.inputs else (),
@@ -150,7 +150,7 @@ def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
         spread=parity.spread(_common(reference)),
         output_limits=_output_limits(reference, mnn_results, mnn_file, scratch),
         stages=manifest.Stages(onnx=onnx_stage, simplified=simplified_stage, mnn=mnn_stage),
-        files={name: sha256_of(scratch / name) for name in manifest.FILES},
+        files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),
         sources=sources,
@@ -159,7 +159,7 @@ def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
     return made
 
 
-def _build(request: Request) -> torch.nn.Module:
+def _build(request: ExportRequest) -> torch.nn.Module:
     import torch
 
     from asymm_deploy.models.build import build
@@ -182,7 +182,7 @@ def _build(request: Request) -> torch.nn.Module:
     return module.eval()
 
 
-def _reference_of_module(request: Request, module: torch.nn.Module) -> _Reference:
+def _reference_of_module(request: ExportRequest, module: torch.nn.Module) -> _Reference:
     import torch
 
     from asymm_deploy.models.complexity import count
@@ -373,11 +373,11 @@ def _require_spread(reference: _Reference) -> None:
 def _publish(made: Manifest, scratch: Path, folder: Path, exported: Path | None) -> None:
     """Move the files to their place one by one, the manifest last: it vouches for the others."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in manifest.FILES:
+    for name in manifest.EXPORT_FILES:
         (scratch / name).replace(folder / name)
     if exported is not None and exported.exists():
         write_whole(folder / manifest.EXPORTED, exported.read_bytes())
-    manifest.save(made, folder)
+    manifest.save_manifest(made, folder)
 
 
 def _rounding(

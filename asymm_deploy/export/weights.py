@@ -24,7 +24,7 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     Raises UsageError for a file that can't be read, one that carries code, and keys or shapes that
     don't fit; the module is then unchanged.
     """
-    given = read(path)
+    given = read_state_dict(path)
     wanted = module.state_dict()
     missing = [key for key in wanted if key not in given and not _is_counter(key)]
     left_over = [key for key in given if key not in wanted]
@@ -50,7 +50,7 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict({**wanted, **given})
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Return the state_dict in a .safetensors, .pt or .pth file; never runs code from it."""
     if path.suffix not in SUFFIXES:
         raise UsageError(

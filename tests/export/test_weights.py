@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.weights import load_into, read
+from asymm_deploy.export.weights import load_into, read_state_dict
 
 
 def module() -> nn.Sequential:
@@ -72,12 +72,12 @@ class _Bomb:
 def test_a_pickle_that_carries_code_is_refused_and_not_run(tmp_path: Path) -> None:
     for content in (_Bomb(), {"w": _Bomb()}, module()):
         with pytest.raises(UsageError, match="carries code") as caught:
-            read(saved(tmp_path / "w.pt", content))
+            read_state_dict(saved(tmp_path / "w.pt", content))
         assert "state_dict" in caught.value.hint
     plain = tmp_path / "plain.pt"
     plain.write_bytes(pickle.dumps(_Bomb()))
     with pytest.raises(UsageError):
-        read(plain)
+        read_state_dict(plain)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
@@ -91,14 +91,14 @@ def test_damaged_files_are_refused(tmp_path: Path, suffix: str) -> None:
         damaged = tmp_path / f"damaged{suffix}"
         damaged.write_bytes(content)
         with pytest.raises(UsageError):
-            read(damaged)
+            read_state_dict(damaged)
 
 
 def test_files_that_are_missing_or_of_another_type_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't read"):
-        read(tmp_path / "none.pt")
+        read_state_dict(tmp_path / "none.pt")
     (tmp_path / "w.bin").write_bytes(b"x")
     with pytest.raises(UsageError, match="not known"):
-        read(tmp_path / "w.bin")
+        read_state_dict(tmp_path / "w.bin")
     with pytest.raises(UsageError, match="no state_dict"):
-        read(saved(tmp_path / "list.pt", [1, 2]))
+        read_state_dict(saved(tmp_path / "list.pt", [1, 2]))
