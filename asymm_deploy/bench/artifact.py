@@ -71,7 +71,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
     Raises UsageError where the folder holds no whole export, or a newer program's.
     """
     try:
-        manifest = manifests.load(folder)
+        manifest = manifests.load_manifest(folder)
         names = [output.name for output in manifest.outputs]
         reference = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]

@@ -22,12 +22,12 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.commands import console
 from asymm_deploy.errors import DeployError, UsageError
-from asymm_deploy.export.request import Request, as_recorded
+from asymm_deploy.export.request import ExportRequest, as_recorded
 from asymm_deploy.models.source import NamedNetwork, Source
 from asymm_deploy.signals import ENDING
 
 if TYPE_CHECKING:
-    from asymm_deploy.export.jobs import Outcome
+    from asymm_deploy.export.jobs import ExportOutcome
     from asymm_deploy.report.table import Format
     from asymm_deploy.report.tables import Which
 
@@ -93,16 +93,16 @@ def exported_models(
     sources: Sequence[Source],
     artifacts: Path,
     plan: Plan,
-    export: Callable[..., list[Outcome]],
+    export: Callable[..., list[ExportOutcome]],
 ) -> list[Artifact | Missing]:
     """Return what there is to time of each source, exporting what is missing or stale."""
     if not sources:
         return []
-    requests: list[Request] = [as_recorded(source, artifacts) for source in sources]
+    requests: list[ExportRequest] = [as_recorded(source, artifacts) for source in sources]
     return [_subject(outcome, plan) for outcome in export(requests, None, force=False)]
 
 
-def _subject(outcome: Outcome, plan: Plan) -> Artifact | Missing:
+def _subject(outcome: ExportOutcome, plan: Plan) -> Artifact | Missing:
     source = outcome.request.source
     spec = source.spec if isinstance(source, NamedNetwork) else None
     if outcome.failure is None:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Literal
 
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode
 from asymm_deploy.export.manifest import Manifest
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder
 
 if TYPE_CHECKING:
     from asymm_deploy.export.result import Result
 
-TIMEOUT_S = 1800
+EXPORT_TIMEOUT_S = 1800
 """For one model; the largest of the paper's takes two seconds."""
 
 _WORK_PREFIX = ".work-"
@@ -30,10 +30,10 @@ _HAS_AFFINITY = hasattr(os, "sched_getaffinity")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExportOutcome:
     """What came of one request: a manifest or a failure, and remarks for the user."""
 
-    request: Request
+    request: ExportRequest
     status: Literal["exported", "unchanged", "failed"]
     manifest: Manifest | None = None
     failure: DeployError | None = None
@@ -51,13 +51,13 @@ def cores() -> int:
 
 
 def export_all(
-    requests: Sequence[Request],
+    requests: Sequence[ExportRequest],
     *,
     jobs: int,
     force: bool = False,
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    on_outcome: Callable[[ExportOutcome], None] = lambda _outcome: None,
     on_wait: Callable[[Path], None] = lambda _folder: None,
-) -> list[Outcome]:
+) -> list[ExportOutcome]:
     """Export what is missing or stale among ``requests``; return outcomes in their order.
 
     All requests go to one folder, ``jobs`` at a time. ``on_outcome`` hears of each as it is done;
@@ -65,9 +65,9 @@ def export_all(
     and leaves the models that are done. Raises UsageError where the folder can't be written.
     """
     out = ensure_folder(requests[0].out, "artifacts")
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, ExportOutcome] = {}
 
-    def settle(index: int, outcome: Outcome) -> None:
+    def settle(index: int, outcome: ExportOutcome) -> None:
         outcomes[index] = outcome
         on_outcome(outcome)
 
@@ -90,30 +90,30 @@ def export_all(
     return [outcomes[index] for index in range(len(requests))]
 
 
-def _look_at(requests: Sequence[Request], *, force: bool) -> Iterator[Outcome | None]:
+def _look_at(requests: Sequence[ExportRequest], *, force: bool) -> Iterator[ExportOutcome | None]:
     """Yield an outcome for each request that needs no work, None for the others.
 
     Hashing releases Python's lock, so threads make it as fast as the cores and the disk are.
     """
 
-    def look(request: Request) -> Outcome | None:
+    def look(request: ExportRequest) -> ExportOutcome | None:
         try:
             manifest = None if force else request.fresh_manifest()
         except DeployError as error:
-            return Outcome(request, "failed", failure=error)
-        return None if manifest is None else Outcome(request, "unchanged", manifest)
+            return ExportOutcome(request, "failed", failure=error)
+        return None if manifest is None else ExportOutcome(request, "unchanged", manifest)
 
     with ThreadPoolExecutor(max_workers=cores()) as threads:
         yield from threads.map(look, requests)
 
 
 def _export_stale(
-    requests: Sequence[Request],
+    requests: Sequence[ExportRequest],
     stale: Sequence[int],
     *,
     jobs: int,
     work: Path,
-    settle: Callable[[int, Outcome], None],
+    settle: Callable[[int, ExportOutcome], None],
 ) -> None:
     from pebble import ProcessPool
 
@@ -131,7 +131,9 @@ def _export_stale(
     try:
         pending: dict[Future[Result], int] = {}
         for index in stale:
-            pending[pool.schedule(_export, (requests[index], work), timeout=TIMEOUT_S)] = index
+            pending[pool.schedule(_export, (requests[index], work), timeout=EXPORT_TIMEOUT_S)] = (
+                index
+            )
         while pending:
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 index = pending.pop(future)
@@ -144,16 +146,16 @@ def _export_stale(
 def _initialise(threads: int) -> None:
     from asymm_deploy.export import worker
 
-    worker.initialise(threads)
+    worker.prepare_worker(threads)
 
 
-def _export(request: Request, work: Path) -> Result:
+def _export(request: ExportRequest, work: Path) -> Result:
     from asymm_deploy.export import worker
 
-    return worker.export(request, work)
+    return worker.export_in_worker(request, work)
 
 
-def _outcome(request: Request, future: Future[Result]) -> Outcome:
+def _outcome(request: ExportRequest, future: Future[Result]) -> ExportOutcome:
     from pebble import ProcessExpired
 
     try:
@@ -163,21 +165,21 @@ def _outcome(request: Request, future: Future[Result]) -> Outcome:
             f"the process that exported {request.source.model} died ({_how(error.exitcode)})",
             "native code of a converter crashed, or memory ran out; try --jobs 1",
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     except TimeoutError:
         failure = ConversionError(
-            f"exporting {request.source.model} took over {TIMEOUT_S} s", "simplify the model"
+            f"exporting {request.source.model} took over {EXPORT_TIMEOUT_S} s", "simplify the model"
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     except (BrokenProcessPool, OSError, EOFError) as error:
         failure = ConversionError(
             f"no process could be started to export {request.source.model}: {error!r}",
             "what stands above says why; memory and the limit on processes are the usual causes",
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     if result.failure is not None:
-        return Outcome(request, "failed", failure=result.failure, notes=result.notes)
-    return Outcome(request, "exported", result.manifest, notes=result.notes)
+        return ExportOutcome(request, "failed", failure=result.failure, notes=result.notes)
+    return ExportOutcome(request, "exported", result.manifest, notes=result.notes)
 
 
 def _how(exit_code: int | None) -> str:

@@ -12,10 +12,10 @@ from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
-SCHEMA_VERSION = 1
-NAME = "manifest.json"
+MANIFEST_SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
 ONNX, MNN, REFERENCE = "model.onnx", "model.mnn", "reference.npz"
-FILES = (ONNX, MNN, REFERENCE)
+EXPORT_FILES = (ONNX, MNN, REFERENCE)
 EXPORTED = "exported.onnx"
 """The graph before it was simplified; kept on request, and nothing depends on it."""
 
@@ -91,34 +91,36 @@ class DamagedManifestError(Exception):
     """manifest.json is there and is not what a manifest looks like."""
 
 
-def load(folder: Path) -> Manifest:
+def load_manifest(folder: Path) -> Manifest:
     """Return the manifest in ``folder``.
 
     Raises FileNotFoundError if there is none, DamagedManifestError if it is not one, and
     UsageError if a newer version of this program wrote it.
     """
-    raw = (folder / NAME).read_bytes()
+    raw = (folder / MANIFEST_NAME).read_bytes()
     try:
         manifest = decode_json(
             raw,
             Manifest,
-            SCHEMA_VERSION,
-            where=str(folder / NAME),
+            MANIFEST_SCHEMA_VERSION,
+            where=str(folder / MANIFEST_NAME),
             hint="move the folder away to export anew",
         )
     except DamagedError as error:
         raise DamagedManifestError(str(error)) from error
-    if set(manifest.files) != set(FILES):
-        raise DamagedManifestError(f"files are {sorted(manifest.files)}, not {sorted(FILES)}")
+    if set(manifest.files) != set(EXPORT_FILES):
+        raise DamagedManifestError(
+            f"files are {sorted(manifest.files)}, not {sorted(EXPORT_FILES)}"
+        )
     if manifest.model != folder.resolve().name:
         raise DamagedManifestError(f"it is of model {manifest.model!r}, not of {folder.name}")
     return manifest
 
 
-def save(manifest: Manifest, folder: Path) -> None:
+def save_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest`` to ``folder``, whole or not at all."""
     raw = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    write_whole(folder / NAME, raw + b"\n")
+    write_whole(folder / MANIFEST_NAME, raw + b"\n")
 
 
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, S
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """One model to be exported; it travels to a worker process."""
 
     source: Source
@@ -96,12 +96,12 @@ class Request:
         """
         wanted = self.fingerprint()  # first, since it finds what can't be read
         try:
-            found = manifest.load(self.folder)
+            found = manifest.load_manifest(self.folder)
         except (FileNotFoundError, DamagedManifestError):
             return None
         except OSError as error:
             raise UsageError(
-                f"can't read {self.folder / manifest.NAME}: {error.strerror or error}",
+                f"can't read {self.folder / manifest.MANIFEST_NAME}: {error.strerror or error}",
                 "check the permissions, or give another folder with --out",
             ) from error
         if found.fingerprint != wanted or not freshness.unchanged(found.sources):
@@ -111,21 +111,21 @@ class Request:
         return None if manifest.damaged_files(found, self.folder) else found
 
 
-def as_recorded(source: Source, out: Path) -> Request:
+def as_recorded(source: Source, out: Path) -> ExportRequest:
     """Return the request that made what is in ``out``, or the default one if nothing is there.
 
     So ``bench`` times the weights that somebody exported, and exports them again where a tool has
     changed since. Raises UsageError for a manifest that can't be read: which weights it was is
     then unknown.
     """
-    request = Request(source, out)
+    request = ExportRequest(source, out)
     try:
-        found = manifest.load(request.folder)
+        found = manifest.load_manifest(request.folder)
     except FileNotFoundError:
         return request
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
-            f"{request.folder / manifest.NAME} is damaged: {error}",
+            f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
             f"export the model again, with its --weights if it has any: asymm-deploy export "
             f"{request.text} --out {out} --force",
         ) from error

@@ -20,18 +20,18 @@ import torch._dynamo
 from asymm_deploy.errors import ConversionError, DeployError
 from asymm_deploy.export import pipeline
 from asymm_deploy.export.onnx_graph import first_line
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
 
 
-def initialise(threads: int) -> None:
+def prepare_worker(threads: int) -> None:
     """Prepare a new worker: Ctrl-C is the parent's to handle, and stdout is the parent's data."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(2, 1)
     torch.set_num_threads(threads)
 
 
-def export(request: Request, work: Path) -> Result:
+def export_in_worker(request: ExportRequest, work: Path) -> Result:
     """Export one model; a failure that the user can act on is returned, not raised."""
     notes: list[str] = []
     try:

@@ -322,7 +322,7 @@ def test_a_newer_or_damaged_export_exits_2(
 ) -> None:
     folder = tmp_path / "b" / "tiny"
     folder.mkdir(parents=True)
-    (folder / manifest.NAME).write_text(text)
+    (folder / manifest.MANIFEST_NAME).write_text(text)
     assert check(b=tmp_path / "b") == 2
     assert said in capsys.readouterr().err
 
