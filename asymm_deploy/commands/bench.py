@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from asymm_deploy.commands import bench_options as option
-from asymm_deploy.commands import console
 from asymm_deploy.commands.arguments import (
     ArtifactsOption,
     CpuOption,
@@ -23,11 +22,8 @@ from asymm_deploy.commands.arguments import (
     WarmupOption,
     core,
     model_sources,
-    print_data,
     table_or_figure,
 )
-from asymm_deploy.commands.export import export_with_progress
-from asymm_deploy.errors import worst
 
 
 def bench_command(
@@ -64,9 +60,9 @@ def bench_command(
       asymm-deploy bench asymmnet_small_035
       asymm-deploy bench --table 5 --device auto
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.bench.phone.options import Conduct
+    from asymm_deploy.bench.phone.options import PhoneOptions
     from asymm_deploy.bench.plan import Plan
-    from asymm_deploy.commands import benching
+    from asymm_deploy.commands.bench_steps import BenchRequest, run_bench
 
     plan = Plan(
         engine=engine.value,
@@ -86,15 +82,16 @@ def bench_command(
     named = [name for name in names if not name.endswith(".mnn")]
     only_bare = bool(bare) and not named and which is None
     sources = [] if only_bare else model_sources(named, which, input_shape)
-    conduct = Conduct(patience, cool_down, keep, plan.allow)
-    makers = benching.devices(device or (), runner, conduct)
-    subjects = [
-        *benching.bare_files(bare, plan),
-        *benching.exported_models(sources, artifacts, plan, export_with_progress),
-    ]
-    rows, failures = benching.time_all(makers, subjects, plan, out)
-    print_data(benching.written(rows, which, out, plan, output_format.value))
-    for failure in failures:
-        console.complain(failure)
-    codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]
-    raise typer.Exit(worst(codes))
+    request = BenchRequest(
+        sources=sources,
+        bare_files=bare,
+        devices=device or (),
+        runner=runner,
+        phone_options=PhoneOptions(patience, cool_down, keep, plan.allow),
+        artifacts=artifacts,
+        out=out,
+        plan=plan,
+        which=which,
+        output_format=output_format.value,
+    )
+    raise typer.Exit(run_bench(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.models import names
 from asymm_deploy.models.spec import Family
 from asymm_deploy.report import remarks
@@ -37,7 +38,6 @@ _BLOCKS: dict[Family, tuple[str, str]] = {
 _INVERTED: Family = "mbv3"
 _MILLION = 1e6
 _THOUSAND = 1e3
-_NS_PER_MS = 1e6
 
 _NOTES = (
     "MobileNetV3's skeleton at width 1.0, 224x224: output channels, strides, activations and "
@@ -76,7 +76,7 @@ def figure1(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
                 params / _MILLION,
                 latency,
                 remarks.ratio(row, base),
-                latency * _NS_PER_MS * _THOUSAND / madds if latency else None,
+                latency * NS_PER_MS * _THOUSAND / madds if latency else None,
                 row.valid if row else None,
                 remarks.flags_cell(row),
             )

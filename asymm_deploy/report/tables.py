@@ -88,10 +88,10 @@ def report(which: Which, rows: Sequence[RowSummary], choice: Choice, output_form
     return render(table(which, rows, choice), output_format)
 
 
-def write_latency(results: Path) -> Path:
-    """Write ``latency.csv`` into a results folder from all that it holds; return its path."""
+def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:
+    """Write ``latency.csv`` into a results folder, whose ``rows`` are all that it holds."""
     target = results / LATENCY_CSV
-    write(target, to_csv(latency.full(rows_in(results))))
+    write(target, to_csv(latency.full(rows)))
     return target
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import HarnessError
@@ -196,7 +196,7 @@ def test_another_phone_at_the_same_address_is_not_taken_for_the_one_of_before(
 def test_another_phone_that_answers_between_launches_ends_the_bench(
     phone: Phone, phone_runner: Path
 ) -> None:
-    conduct = Conduct(patience_s=20, cool_down_s=0)
+    conduct = PhoneOptions(patience_s=20, cool_down_s=0)
     device = AdbDevice(Server(address(os.environ)), phone.serial, phone_runner, conduct, print)
     with device.held((7,), []):
         assert device.run(["/bin/true"], timeout_s=10).returncode == 0
