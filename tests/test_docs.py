@@ -37,10 +37,10 @@ def read(page: Path) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """Return the cells of each line of each table in ``text``."""
+    """Return the cells of each line of each table in ``text``, but for what a program printed."""
     return [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
+        for line in re.sub(r"```.*?```", "", text, flags=re.DOTALL).splitlines()
         if line.startswith("|")
     ]
 
