@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -174,21 +173,6 @@ def test_torch_is_imported_only_where_a_model_is_built(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_readme_shows_the_programs_own_help() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "asymm_deploy.cli", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "80"},
-    )
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("<!-- help begin -->")[1].split("<!-- help end -->")[0]
-    body = shown.strip().removeprefix("```text").removeprefix("```").removesuffix("```")
-    lines = [line.rstrip() for line in body.strip().splitlines()]
-    assert lines == [line.rstrip() for line in done.stdout.strip().splitlines()]
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:
