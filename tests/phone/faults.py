@@ -16,7 +16,8 @@ from tests.phone import tools
 from tests.phone.world import TMP
 
 if TYPE_CHECKING:
-    from tests.phone.phone import Launch, Phone
+    from tests.phone.launches import Launch
+    from tests.phone.phone import Phone
 
 GARBAGE = b"\x00\xff\x1b[31m{\x1b]0;owned\x07=HYPERLINK(\x80\n\n\x9b2J"
 """No UTF-8, no JSON, and sequences that would reach a terminal."""

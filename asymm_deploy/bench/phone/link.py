@@ -227,7 +227,7 @@ def _marked(connection: AdbConnection, mark: bytes, most_bytes: int) -> ShellOut
     """
     out = bytearray()
     start = time.monotonic()
-    while chunk := connection.read(2**16):
+    while chunk := connection.recv(2**16):  # ``read`` would wait for all of these bytes
         out += chunk
         if len(out) > most_bytes:
             raise _too_much(most_bytes)
