@@ -11,7 +11,7 @@ import pytest
 
 from asymm_deploy.bench.phone import phone_device
 from asymm_deploy.bench.phone.lock import FOLDER
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.server import Server, address
@@ -28,7 +28,7 @@ def new_device(
     def make(
         *, keep: bool = False, allow: tuple[str, ...] = (), cool_down_s: float = 0.0
     ) -> AdbDevice:
-        conduct = Conduct(patience_s=20, cool_down_s=cool_down_s, keep=keep, allow=allow)
+        conduct = PhoneOptions(patience_s=20, cool_down_s=cool_down_s, keep=keep, allow=allow)
         return AdbDevice(
             Server(address(os.environ)), phone.serial, phone_runner, conduct, told.append
         )
@@ -75,7 +75,7 @@ def test_a_phone_runs_mnn_only(device: AdbDevice) -> None:
 
 def test_a_runner_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"can't read the runner .*none: No such file"):
-        AdbDevice(Server(address({})), "A", tmp_path / "none", Conduct(), print)
+        AdbDevice(Server(address({})), "A", tmp_path / "none", PhoneOptions(), print)
 
 
 def test_nothing_is_sent_to_a_phone_before_it_is_asked_for_something(
