@@ -27,7 +27,7 @@ from asymm_deploy.models.source import NamedNetwork, Source
 
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import Outcome
-    from asymm_deploy.report.table import Format
+    from asymm_deploy.report.report_table import TableFormat
     from asymm_deploy.report.tables import Which
 
 _NS_PER_MS = 1e6
@@ -224,7 +224,7 @@ def _found_in(record: LaunchRecord) -> str:
 
 
 def written(
-    rows: Sequence[RowSummary], which: Which, out: Path, plan: Plan, output_format: Format
+    rows: Sequence[RowSummary], which: Which, out: Path, plan: Plan, output_format: TableFormat
 ) -> str:
     """Return the table of what was timed; one of the paper also goes to OUT/tableN.csv.
 
@@ -232,7 +232,7 @@ def written(
     figure goes to OUT/figureN.csv likewise.
     """
     from asymm_deploy.report import tables
-    from asymm_deploy.report.choose import Choice
+    from asymm_deploy.report.comparable import RowFilter
 
     console.say(f"wrote {out / store.NAME} and {out / tables.LATENCY_CSV}")
     devices = list(dict.fromkeys(row.device for row in rows))
@@ -240,15 +240,15 @@ def written(
         if row.flags:
             on = f" on {row.device}" if len(devices) > 1 else ""
             console.say(f"{row.model}{on}: {row.flags_text}")
-    choices = [Choice(device, plan.engine, plan.precision, plan.threads) for device in devices]
+    choices = [RowFilter(device, plan.engine, plan.precision, plan.threads) for device in devices]
     if which is None:
-        return tables.report(None, rows, Choice(), output_format)
+        return tables.report_text(None, rows, RowFilter(), output_format)
     everything = tables.rows_in(out)
     texts = []
     for choice in choices:
         suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(choice.device))}" if devices[1:] else ""
         target = out / tables.file_name(which, suffix)
-        tables.write(target, tables.report(which, everything, choice, "csv"))
+        tables.write(target, tables.report_text(which, everything, choice, "csv"))
         console.say(f"wrote {target}")
-        texts.append(tables.report(which, everything, choice, output_format))
+        texts.append(tables.report_text(which, everything, choice, output_format))
     return "\n".join(texts)

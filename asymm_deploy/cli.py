@@ -438,14 +438,14 @@ def report(
     Tables 1, 3 and 4 are counts alone and need no results.
     """
     from asymm_deploy.report import tables
-    from asymm_deploy.report.choose import Choice
+    from asymm_deploy.report.comparable import RowFilter
 
-    choice = Choice(
+    choice = RowFilter(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
     which = _which(table, figure)
     rows = tables.rows_in(results, console.say) if tables.needs_results(which) else []
-    text = tables.report(which, rows, choice, output_format.value)
+    text = tables.report_text(which, rows, choice, output_format.value)
     if out is None:
         _out(text)
     else:
@@ -935,7 +935,7 @@ def _sources(
             "name models, or give --table 5; `asymm-deploy models` lists them",
         )
     shapes = parse_input_shapes(input_shapes or ())
-    wanted = names.listed(which) if which is not None else tuple(dict.fromkeys(models or ()))
+    wanted = names.listed_models(which) if which is not None else tuple(dict.fromkeys(models or ()))
     sources = [resolve(text, shapes) for text in wanted]
     folders = [source.model for source in sources]
     for folder in folders:

@@ -35,7 +35,9 @@ def test_nothing_is_there_at_first_and_each_has_a_remedy(machine: Machine) -> No
 
 
 def test_tools_that_only_could_be_of_use_are_options(machine: Machine) -> None:
-    assert {check.need for check in build_tools.build_checks(machine.environment, "option")} == {"option"}
+    assert {check.need for check in build_tools.build_checks(machine.environment, "option")} == {
+        "option"
+    }
 
 
 def test_an_ndk_is_known_by_its_toolchain_and_revision(machine: Machine) -> None:

@@ -8,7 +8,13 @@ import json
 
 import pytest
 
-from asymm_deploy.doctor.checklist import Check, Need, Status, checklist_exit_code, printed_checklist
+from asymm_deploy.doctor.checklist import (
+    Check,
+    Need,
+    Status,
+    checklist_exit_code,
+    printed_checklist,
+)
 from asymm_deploy.errors import ExitCode
 
 CHECKS = [

@@ -74,9 +74,7 @@ def by_name(machine: Machine) -> dict[str, Check]:
         ("3.6.1-beta-of-mine", ">=3", False),
     ],
 )
-def test_versions_are_compared_as_pip_compares_them(
-    version: str, bounds: str, good: bool
-) -> None:
+def test_versions_are_compared_as_pip_compares_them(version: str, bounds: str, good: bool) -> None:
     assert packages.satisfies(version, bounds) is good
 
 
@@ -161,9 +159,7 @@ def test_metadata_without_a_version_is_wrong(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, version: str | None
 ) -> None:
     real = metadata.version
-    monkeypatch.setattr(
-        metadata, "version", lambda name: version if name == "onnx" else real(name)
-    )
+    monkeypatch.setattr(metadata, "version", lambda name: version if name == "onnx" else real(name))
     found = by_name(machine)["onnx"]
     assert found.status == "wrong"
     assert found.found.startswith(version or "of no known version")
