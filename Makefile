@@ -1,6 +1,7 @@
 # make table5   install, export, time on this machine, write results/table5.csv and print the table
 # make tables   the same for every table of the paper and Figure 1; all of them in results/tables.md
-# make test     install and run all that CI runs
+# make test     install and run everything that CI runs; COVERAGE= leaves the coverage out, which is faster
+# make dist     build what is published into dist/ and check it; CONTRIBUTING.md has the recipe
 # Set PYTHON to use another interpreter than python3 (3.11 or newer).
 
 PYTHON ?= python3
@@ -11,7 +12,9 @@ LAUNCHES ?= 10
 COUNTED := --table=1 --table=3 --table=4
 TIMED := --table=5 --table=6 --table=7 --table=8 --table=9 --table=10 --figure=1
 
-.PHONY: install table5 tables test lint clean
+COVERAGE ?= --cov --cov-report=term
+
+.PHONY: install table5 tables test lint dist clean
 install: $(VENV)/.installed
 
 # pip must not choose versions: an unpinned torch is a download of gigabytes.
@@ -45,7 +48,15 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(COVERAGE)
+
+# PyPI never lets a file be replaced, so what is wrong must show before the upload.
+dist: install
+	! grep -n your-organisation pyproject.toml || { echo "pyproject.toml: put the project's real address in" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt twine
+	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -20,9 +21,11 @@ class ExitCode(IntEnum):
 
 # When several models fail in different ways, the process exits for the worst. A wrong number is
 # worse than a missing file, and either is worse than a measurement that only has to be repeated.
+# check/findings.py has the order of verdicts, which agrees with this one.
 _SEVERITY = (
     ExitCode.OK,
     ExitCode.UNSTABLE,
+    ExitCode.REGRESSION,
     ExitCode.USAGE,
     ExitCode.HARNESS,
     ExitCode.CONVERSION,
@@ -36,14 +39,23 @@ def worst(codes: list[ExitCode]) -> ExitCode:
 
 
 class DeployError(Exception):
-    """A failure with a cause (``what``) and a next step (``hint``), shown without a traceback."""
+    """A failure with a cause (``what``) and a next step (``hint``), shown without a traceback.
+
+    The process ends with ``exit_code``: the class's own, unless another one is given.
+    """
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, what: str, hint: str) -> None:
+    def __init__(self, what: str, hint: str, *, exit_code: ExitCode | None = None) -> None:
         super().__init__(what, hint)
         self.what = what
         self.hint = hint
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+    def about(self, subject: str) -> Self:
+        """Return the same failure with ``subject``, what it happened to, in front."""
+        return type(self)(f"{subject}: {self.what}", self.hint, exit_code=self.exit_code)
 
     def __str__(self) -> str:
         return self.what

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from asymm_deploy.safe import csv_cell
+
 Row = Mapping[str, str | int]
 Format = Literal["table", "csv", "json"]
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def formatted(rows: Sequence[Row], output_format: Format) -> str:
@@ -22,7 +22,7 @@ def formatted(rows: Sequence[Row], output_format: Format) -> str:
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: inert(cell) for key, cell in row.items()} for row in rows)
+        writer.writerows({key: csv_cell(cell) for key, cell in row.items()} for row in rows)
         return buffer.getvalue()
     from tabulate import tabulate
 
@@ -35,14 +35,6 @@ def formatted(rows: Sequence[Row], output_format: Format) -> str:
         disable_numparse=True,
         colalign=["right" if number else "left" for number in numbers],
     )
-
-
-def inert(cell: str | int) -> str | int:
-    """Return a cell of CSV so that no spreadsheet runs it as a formula: text gets a ``'`` before.
-
-    Names of devices and files are anybody's text.
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _shown(cell: str | int) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for tests.phone
 
 from asymm_deploy.bench import store
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import ExitCode
 from tests.phone.fixtures import missing
 from tests.phone.phone import Phone

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asymm_deploy.bench import store
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import ExitCode
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.models import names
 

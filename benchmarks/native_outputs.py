@@ -32,8 +32,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy import native
-from asymm_deploy.bench import artifact, outputs, wire
+from asymm_deploy.bench import artifact, native_build, wire
+from asymm_deploy.bench.judge import output_error
 from asymm_deploy.bench.records import Engine, Precision
 from asymm_deploy.errors import DeployError
 from asymm_deploy.models import names
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runner = options.runner
             if runner is None:
                 folder = Path(name) / "runner"
-                native.build(
+                native_build.build(
                     options.preset,
                     into=folder,
                     mnn_root=options.mnn_root,
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     mnn_library=options.mnn_library,
                     say=lambda line: print(line, file=sys.stderr),
                 )
-                runner = folder / native.PROGRAM
+                runner = folder / native_build.PROGRAM
             foreign = options.preset == "linux-arm64" and platform.machine() != "aarch64"
             command = (*(_EMULATOR if foreign else ()), str(runner))
             return _compare(options, command)
@@ -108,7 +108,9 @@ def _compare(options: argparse.Namespace, command: tuple[str, ...]) -> int:
         good = True
         for outcome in made:
             errors = (outcome.error, outcome.onnx_error)
-            far = any(error is None or error > outputs.TOLERANCE[precision] for error in errors)
+            far = any(
+                error is None or error > output_error.TOLERANCE[precision] for error in errors
+            )
             good = good and not far and outcome.same_as_python is not False
             shown = ["none" if error is None else f"{error:.1e}" for error in errors]
             like = {None: "", True: "same bits", False: "DIFFERS"}[outcome.same_as_python]
@@ -133,8 +135,10 @@ def _one(
     values = report.output.values or {}
     return Outcome(
         model=subject.model,
-        error=outputs.compared(subject.reference or {}, values, {}, "fp32").error,
-        onnx_error=outputs.compared(_arrays(onnx.output.values or {}), values, {}, "fp32").error,
+        error=output_error.compared(subject.reference or {}, values, {}, "fp32").error,
+        onnx_error=output_error.compared(
+            _arrays(onnx.output.values or {}), values, {}, "fp32"
+        ).error,
         precision=report.model.precision,
         same_as_python=None if python is None else python.output == report.output,
         seconds=seconds,

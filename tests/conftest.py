@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's ``make test &``. Processes started here would ignore Ctrl-C too, and some tests
+    # send it to them. A handler that does nothing is not inherited, and we stay as deaf as before.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from asymm_deploy import checking, cli, console
+from asymm_deploy import cli
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import live
-from asymm_deploy.check.outputs import github
-from asymm_deploy.check.records import Change, Report
+from asymm_deploy.check import comparison
+from asymm_deploy.check.findings import Change, GateReport
+from asymm_deploy.commands import console
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import catalog
+from asymm_deploy.safe import GitHubCommand
 
 
 def test_models_prints_csv_with_integers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +83,7 @@ def test_a_name_can_neither_give_a_command_nor_pass_for_a_remark(
     lines = capsys.readouterr().err.split("\n")
     assert not any(line.strip().startswith("::") or "##[" in line for line in lines)
     assert [line for line in lines if line.startswith("hint")] == ["hint: ::add-mask::x"]
-    console.say(github.Command("::error title=slow::x"))
+    console.say(GitHubCommand("::error title=slow::x"))
     assert capsys.readouterr().err == "::error title=slow::x\n"
 
 
@@ -149,7 +150,7 @@ def regressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
         verdict="regressed",
         why="It is slower.",
     )
-    report = Report(
+    report = GateReport(
         mode="live",
         device="here",
         circumstances=(),
@@ -160,12 +161,12 @@ def regressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     )
 
     def install(meanwhile: Callable[[], object]) -> None:
-        def compared(*_: object) -> Report:
+        def compared(*_: object) -> GateReport:
             meanwhile()
             return report
 
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
-        monkeypatch.setattr(checking, "compared", compared)
+        monkeypatch.setattr(comparison, "compare_versions", compared)
 
     return install
 
@@ -198,13 +199,6 @@ def test_a_report_that_cant_be_written_in_the_end_takes_back_no_verdict(
     assert "check.json: Is a directory" in said
     assert len(commands_in(said)) == 1
     assert junit.exists()
-
-
-def test_what_is_kept_from_an_earlier_run_goes_into_the_report() -> None:
-    teller = checking._Teller(lambda *_: None)
-    assert teller.notes == []
-    teller.hear(live.Resumed(32))
-    assert teller.notes == ["32 launches are from an earlier run of this command."]
 
 
 def program(*arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:

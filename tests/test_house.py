@@ -17,7 +17,7 @@ BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and no room knows it."""
-HALL = ("cli", "console", "benching", "checking", "describe", "phones", "doctor", "native")
+HALL = ("cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
 
 
@@ -71,8 +71,9 @@ def test_pandas_begins_in_the_report() -> None:
     "module",
     [
         "cli",
-        "benching",
-        "checking",
+        "commands.benching",
+        "commands.check_progress",
+        "check.comparison",
         "bench.measure",
         "bench.runner",
         "export.jobs",

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench.records import Engine
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec
 

@@ -21,8 +21,8 @@ from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
-from asymm_deploy.bench.undisturbed import undisturbed
 from asymm_deploy.errors import DeployError, HarnessError
+from asymm_deploy.signals import undisturbed
 
 Maker: TypeAlias = Callable[[Callable[[str], None]], Device]
 """Makes a device, given whom it tells what people should know. Can be pickled."""
@@ -181,6 +181,8 @@ def _child(
     """Time everything on one device; the last thing sent says how it ended."""
     # A terminal's Ctrl-C reaches the whole group; here it must come once, from who waits for us.
     os.setpgid(0, 0)
+    # Ours may be ignored (a script's ``bench &``) and still be cancelled by SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def send(kind: _Kind, what: object) -> None:
         pipe.send((kind, what))

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from asymm_deploy.bench import flags, outputs, verdicts, wire
+from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Completed, Device
+from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
+from asymm_deploy.safe import excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        output = outputs.compared(
+        output = output_error.compared(
             artifact.reference, report.output.values, artifact.output_limits, record.precision
         )
         record = msgspec.structs.replace(
@@ -135,7 +137,7 @@ def failed(
 ) -> LaunchRecord:
     """Return the record of a launch that gave no result; ``reason`` becomes one short line."""
     return msgspec.structs.replace(
-        blank, flags=(flags.FAILED,), error=wire.excerpt(reason), exit_code=exit_code
+        blank, flags=(flags.FAILED,), error=excerpt(reason), exit_code=exit_code
     )
 
 
@@ -151,7 +153,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.Report:
     if completed.flooded:
         raise wire.WireError("the runner printed without end and was killed")
     lines = completed.stderr.strip().splitlines()
-    last = f": {wire.excerpt(lines[-1])}" if lines else ""
+    last = f": {excerpt(lines[-1])}" if lines else ""
     code = completed.returncode
     if code < 0:
         raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
@@ -179,8 +181,7 @@ def _check(report: wire.Report, blank: LaunchRecord) -> None:
     ):
         if found != asked:
             raise wire.WireError(
-                f"the runner used another {what} than asked: {wire.excerpt(str(found))}, "
-                f"not {asked}"
+                f"the runner used another {what} than asked: {excerpt(str(found))}, not {asked}"
             )
 
 
@@ -191,10 +192,10 @@ def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
         blank,
         cpu_before=report.cpu.before,
         cpu_after=report.cpu.after,
-        engine_version=wire.excerpt(report.hello.engine_version),
-        runner=wire.excerpt(report.hello.runner),
-        runner_version=wire.excerpt(report.hello.runner_version),
-        precision_in_force=wire.excerpt(report.model.precision),
+        engine_version=excerpt(report.hello.engine_version),
+        runner=excerpt(report.hello.runner),
+        runner_version=excerpt(report.hello.runner_version),
+        precision_in_force=excerpt(report.model.precision),
         samples_ns=samples.ns,
         init_ns=report.model.init_ns,
         peak_memory_mb=report.model.memory_mb,

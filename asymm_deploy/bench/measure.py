@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from asymm_deploy.bench import artifact as artifacts
-from asymm_deploy.bench import launch, stats, verdicts
+from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.judge import rows as stats
+from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord, RowSummary

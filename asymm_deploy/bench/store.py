@@ -16,16 +16,14 @@ from typing import Protocol
 import msgspec
 from filelock import FileLock, Timeout
 
+from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.records import SCHEMA_VERSION, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import ensure_folder
 
 NAME = "runs.jsonl"
-TORN = "runs.jsonl.torn"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
-_START = b'{"schema_version":'
-"""How each of our lines begins, and so what is left of one that was cut short."""
 
 
 class Journal(Protocol):
@@ -58,31 +56,8 @@ class Runs:
 
         Raises HarnessError if that can't be done, with the file as it was before.
         """
-        append_line(self._path, msgspec.json.encode(record))
+        jsonl.append_line(self._path, msgspec.json.encode(record))
         self._records.append(record)
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a file and wait until it is on disk.
-
-    Raises HarnessError if that can't be done, with the file as it was before.
-    """
-    try:
-        with path.open("ab", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            try:
-                rest = line + b"\n"
-                while rest:
-                    rest = rest[file.write(rest) or 0 :]
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
-    except OSError as error:
-        raise HarnessError(
-            f"can't add to {path}: {error.strerror}",
-            "make room there and give the same command again: it goes on where it stopped",
-        ) from error
 
 
 @contextmanager
@@ -95,11 +70,10 @@ def opened(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Runs]:
     ensure_folder(folder, "results")
     with _held(folder):
         path = folder / NAME
-        records, torn = _read(path)
-        if torn:
-            _put_aside(path, torn)
-            on_repair(f"{path} ended within a line; those {len(torn)} bytes are now in {TORN}")
-        yield Runs(path, records)
+        found = _read(path)
+        if found.torn:
+            on_repair(jsonl.put_aside(path, found.torn))
+        yield Runs(path, found.records)
 
 
 def load(folder: Path) -> list[LaunchRecord]:
@@ -110,7 +84,7 @@ def load(folder: Path) -> list[LaunchRecord]:
     path = folder / NAME
     if not path.exists():
         raise UsageError(f"there is no {NAME} in {folder}", "run asymm-deploy bench first")
-    return _read(path)[0]
+    return _read(path).records
 
 
 def load_file(path: Path) -> list[LaunchRecord]:
@@ -120,7 +94,7 @@ def load_file(path: Path) -> list[LaunchRecord]:
     """
     if not path.exists():
         raise UsageError(f"there is no {path}", "give a file that asymm-deploy bench wrote")
-    return _read(path)[0]
+    return _read(path).records
 
 
 @contextmanager
@@ -147,68 +121,14 @@ def _held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _read(path: Path) -> tuple[list[LaunchRecord], bytes]:
-    """Return the records, and the bytes behind the last whole line."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return [], b""
-    except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror}", "give another folder with --out"
-        ) from error
-    lines = content.split(b"\n")
-    torn = lines.pop()
-    records = [_decoded(line, path, number) for number, line in enumerate(lines, start=1)]
-    if torn.strip(b"\0") and torn[: len(_START)] != _START[: len(torn)]:
-        raise _damaged(path, len(lines) + 1, "it is no line of ours")
-    return records, torn
-
-
-def _decoded(line: bytes, path: Path, number: int) -> LaunchRecord:
-    try:
-        version = msgspec.json.decode(line, type=_Versioned).schema_version
-        if version > SCHEMA_VERSION:
+def _read(path: Path) -> jsonl.Lines[LaunchRecord]:
+    found = jsonl.read(path, LaunchRecord, SCHEMA_VERSION)
+    for number, record in enumerate(found.records, start=1):
+        unknown = [name for name in record.flags if name not in FLAGS]
+        if unknown:
             raise UsageError(
-                f"{path}, line {number}, has schema_version {version}; this program knows "
-                f"{SCHEMA_VERSION}",
-                "update asymm-deploy, or give another in its place",
+                f"{path}, line {number}, has the flag {unknown[0]!r}, which this program doesn't "
+                "know",
+                "update asymm-deploy, or give another file in its place",
             )
-        record = msgspec.json.decode(line, type=LaunchRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(path, number, str(error)) from error
-    unknown = [name for name in record.flags if name not in FLAGS]
-    if unknown:
-        raise UsageError(
-            f"{path}, line {number}, has the flag {unknown[0]!r}, which this program doesn't know",
-            "update asymm-deploy, or give another in its place",
-        )
-    return record
-
-
-def _damaged(path: Path, number: int, why: str) -> UsageError:
-    return UsageError(
-        f"{path} is damaged in line {number}: {why}",
-        "bring it back as it was, or give another in its place; nothing was changed",
-    )
-
-
-def _put_aside(path: Path, torn: bytes) -> None:
-    """Move the torn bytes to a file of their own; they are there before they are gone here."""
-    try:
-        with path.with_name(TORN).open("ab") as aside:
-            aside.write(torn + b"\n")
-            aside.flush()
-            os.fsync(aside.fileno())
-        with path.open("r+b") as file:
-            file.seek(-len(torn), os.SEEK_END)
-            file.truncate()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise UsageError(
-            f"can't mend {path}: {error.strerror}", "make it writable, with space left"
-        ) from error
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int
+    return found

@@ -13,6 +13,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.safe import excerpt
 
 MAX_RUNS = 1_000_000
 MAX_STREAM_BYTES = 256 * 2**20
@@ -192,15 +193,6 @@ def request(
 def input_argument(name: str, shape: tuple[int, ...], dtype: str) -> str:
     """Return an ``--input``: ``float32:1,3,224,224:NAME``; the name is last as it may hold any."""
     return f"{dtype}:{','.join(map(str, shape))}:{name}"
-
-
-def excerpt(text: str | bytes, limit: int = 200) -> str:
-    """Return untrusted text as one line without control characters, at most ``limit`` long."""
-    if isinstance(text, bytes):
-        text = text[: 4 * limit + 4].decode("utf-8", "replace")
-    words = " ".join(text[: 4 * limit].split())
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
-    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 class _Greeting(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):

@@ -1,4 +1,4 @@
-"""What is in the two folders: exported models, or results, or nothing of use."""
+"""What the two folders hold: exported models, or results, or nothing of use."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def has_results(folder: Path) -> bool:
     return folder.name == store.NAME or (folder / store.NAME).is_file()
 
 
-def require(folder: Path, option: str) -> None:
-    """Raise UsageError where there is nothing at ``folder`` to compare."""
+def require_comparable_folder(folder: Path, option: str) -> None:
+    """Raise UsageError if there is nothing at ``folder`` to compare; ``option`` names it."""
     try:
         if not folder.exists():
             raise UsageError(f"{option}: there is no {folder}", _TO_TRY)
@@ -51,10 +51,10 @@ def require(folder: Path, option: str) -> None:
 
 
 def pairs(baseline: Path, candidate: Path) -> tuple[list[Pair], list[str], list[str]]:
-    """Return the models that both folders have, and the names of those in one of them only.
+    """Return the models that both folders have, and the names of those that only one has.
 
     Two folders that are each one model's own are a pair, whatever the models are called. Raises
-    UsageError where an export is not whole, or a newer program's.
+    UsageError if an export is incomplete, or a newer program's.
     """
     ours, theirs = _model_folders(baseline), _model_folders(candidate)
     if is_model(baseline) and is_model(candidate):
@@ -68,12 +68,13 @@ def pairs(baseline: Path, candidate: Path) -> tuple[list[Pair], list[str], list[
     )
 
 
-def require_comparable(pair: Pair) -> None:
-    """Raise UsageError where a model file is missing or the versions take other input shapes."""
-    for side in (pair.baseline, pair.candidate):
-        if not side.path.is_file():
+def require_comparable_pair(pair: Pair) -> None:
+    """Raise UsageError if a model file is missing or the versions' input shapes differ."""
+    for version in (pair.baseline, pair.candidate):
+        path = version.path
+        if not path.is_file():
             raise UsageError(
-                f"{side.path.parent} holds no whole export: there is no {side.path.name}",
+                f"{path.parent} holds an incomplete export: there is no {path.name}",
                 "export the model again, with --force",
             )
     old, new = (_shapes(x) for x in (pair.baseline, pair.candidate))
@@ -85,18 +86,18 @@ def require_comparable(pair: Pair) -> None:
         )
 
 
-def fits(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a model is meant by one of ``patterns``, globs or parts of names; none is all."""
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether one of ``patterns``, globs or parts of names, matches; with none, all match."""
     globs = [text if any(char in text for char in "*?[") else f"*{text}*" for text in patterns]
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
-def require_fitting(names: Collection[str], patterns: Sequence[str]) -> None:
-    """Raise UsageError for a pattern that means none of ``names``: a slip would pass for ever."""
+def require_matches(names: Collection[str], patterns: Sequence[str]) -> None:
+    """Raise UsageError for a pattern that matches none of ``names``: a typo would always pass."""
     for pattern in patterns:
-        if not any(fits(name, [pattern]) for name in names):
+        if not any(matches(name, [pattern]) for name in names):
             raise UsageError(
-                f"--models {pattern} means no model", f"there are: {', '.join(sorted(names))}"
+                f"--models {pattern} matches no model", f"there are: {', '.join(sorted(names))}"
             )
 
 

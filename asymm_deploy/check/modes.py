@@ -1,8 +1,8 @@
-"""Two speeds of the launches, and how much of a difference between two arms is theirs.
+"""Two speeds among the launches, and how much of a difference between two arms they explain.
 
-A group of launches that both arms fall into equally often makes their difference less certain, and
-the interval wider, but not wrong. One that an arm falls into more often moves the difference by the
-gap between the groups: then it is the groups that are compared, and not the models.
+If both arms fall into the slower group equally often, their difference is less certain and its
+interval wider, but not wrong. If one arm falls into it more often, that moves the difference by the
+gap between the groups: then the groups are compared, and not the models.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.bimodal import best_cut, is_bimodal
+from asymm_deploy.bench.judge.bimodal import best_cut, is_bimodal
 
-LEAST_LAUNCHES = 16
-"""Those of an arm after the first look."""
+MANY_LAUNCHES = 16
+"""What an arm has at the first look of a live comparison."""
 FEW_LAUNCHES = 10
-"""Those of a bench, in recorded results."""
-LEAST_SEPARATION = 7.0
-"""In standard deviations within a group; see ``bimodal``, which has many more samples.
+"""What a bench makes, in recorded results."""
+SEPARATION_OF_MANY = 7.0
+"""In standard deviations within a group; ``bimodal`` has many more samples, and asks for less.
 
-Of 1500 simulated arms of 16 launches, 1 in 1000 reaches 7 by chance where launches are normal or
-only ever slower (an exponential distribution), and 1 in 100 where blocks differ from each other by
-5 % and launches within them by 1 %; of 24 launches at most 1 in 1000 in each case. With two real
-groups 10 % apart, each spreading by 1 %, 95 in 100 arms of 16 reach it.
+Of 1500 simulated arms of 16 launches, 1 in 1000 reaches 7 by chance if launches are normal or only
+ever slower (an exponential distribution), and 1 in 100 if blocks differ from each other by 5 % and
+launches within them by 1 %; of 24 launches at most 1 in 1000 in each case. With two real groups
+10 % apart, each spreading by 1 %, 95 in 100 arms of 16 reach it.
 """
 _SEPARATION_OF_FEW = 10.0
-"""With 10 launches: by chance none of 600 normal ones, and 1 in 60 that are only ever slower."""
+"""With 10 launches, by chance: none of 600 normal arms, and 1 in 60 that are only ever slower."""
 
 
-def has_two_modes(medians: Sequence[float], *, least_launches: int = LEAST_LAUNCHES) -> bool:
+def has_two_modes(medians: Sequence[float], *, least_launches: int = MANY_LAUNCHES) -> bool:
     """Tell whether the medians of an arm's launches are two groups, 5 % apart or more.
 
-    Of fewer than 16 launches more is asked; fewer than ``least_launches`` can't tell.
+    Fewer than 16 launches have to be further apart; fewer than ``least_launches`` can't tell.
     """
     return is_bimodal(
         medians,
         least_samples=least_launches,
-        separation=_SEPARATION_OF_FEW if len(medians) < LEAST_LAUNCHES else LEAST_SEPARATION,
+        separation=_SEPARATION_OF_FEW if len(medians) < MANY_LAUNCHES else SEPARATION_OF_MANY,
         deviation=_deviation,
     )
 
@@ -56,8 +56,8 @@ class _Groups:
 def shift_by_modes(baseline: Sequence[float], candidate: Sequence[float]) -> float | None:
     """Return what the arms' groups contribute to the difference of their mean logs.
 
-    That is the gap, times how much more often the candidate is in the slower group. Where only one
-    arm has two groups, the other is cut half a gap above its median. None where neither has two.
+    That is the gap, times how much more often the candidate is in the slower group. If only one arm
+    has two groups, the other is cut half a gap above its median. None if neither has two.
     """
     both = _groups(baseline), _groups(candidate)
     gaps = [groups.gap for groups in both if groups is not None]

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from asymm_deploy.check.records import Metric
+from asymm_deploy.check.findings import Metric
 from asymm_deploy.errors import UsageError
 
 LEAST_BLOCKS = 8
-"""Fewer pairs of launches tell too little of how much they vary."""
+"""Fewer blocks say too little about how much they vary."""
 MOST_BLOCKS = 1000
 _MOST_PERCENT = 1000
 FLOOR_MS = 0.02
-"""20 us: a smaller change of a latency is none, whatever share of a tiny model's it is."""
+"""20 us: a smaller change of latency is none, however large a share of a tiny model's it is."""
 ALPHA = 0.05
-"""Risk over all looks of a series that its interval lies above the truth, and that it lies below.
+"""The risk over all looks of a series that its interval lies above the truth; below it, the same.
 
 So a regression of exactly the threshold passes once in 20 comparisons, and one of 5 % hardly ever.
-A false alarm needs two series in a row, and each an estimate above the threshold besides. With 0.02
-simulated and recorded comparisons had no fewer errors, and more stayed undecided (docs/gate.md).
+A false alarm takes two series in a row, each with an estimate above the threshold besides. With
+0.02, simulated and recorded comparisons had no fewer errors, and more stayed undecided
+(docs/gate.md).
 """
 ALPHA_ONCE = 0.02
-"""The same where there is one look, and no second series to confirm what it sees."""
+"""The same for a single look, with no second series to confirm what it sees."""
 
 DEFAULT_PERCENT: dict[Metric, float] = {
     "latency": 3.0,
@@ -32,7 +33,7 @@ DEFAULT_PERCENT: dict[Metric, float] = {
     "init": 25.0,  # once a process; disks and page caches make it vary
     "peak_memory": 10.0,
 }
-OPTIONS: dict[Metric, str] = {
+THRESHOLD_OPTIONS: dict[Metric, str] = {
     "latency": "--threshold",
     "mnn_size": "--size-threshold",
     "madds": "--madds-threshold",
@@ -41,18 +42,18 @@ OPTIONS: dict[Metric, str] = {
     "peak_memory": "--memory-threshold",
 }
 _TIMED: frozenset[Metric] = frozenset({"latency", "init", "peak_memory"})
-"""These vary by themselves, so that none of it at all can't be asked for."""
+"""These vary by themselves, so no growth at all can't be asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class GatePolicy:
     """How to judge. Raises UsageError for numbers that make no sense."""
 
     thresholds: dict[Metric, float] = field(default_factory=DEFAULT_PERCENT.copy)
     """In percent; growth up to it passes."""
     max_blocks: int = 20
     seed: int = 0
-    """Of the order of launches."""
+    """Draws the order of launches."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -68,11 +69,11 @@ class Policy:
             raise UsageError(f"--seed {self.seed} makes no sense", "give 0 or more")
 
     def latency_threshold(self, baseline_ms: float) -> float:
-        """Return the share of ``baseline_ms`` that a latency may grow by, 20 us at the least."""
+        """Return the share by which a latency of ``baseline_ms`` may grow: at least 20 us of it."""
         return max(self.thresholds["latency"] / 100, FLOOR_MS / baseline_ms)
 
 
-def percent(text: str, option: str) -> float:
+def parse_percent(text: str, option: str) -> float:
     """Return the number in ``3%``; raise UsageError for anything else.
 
     A bare number is refused, since 0.03 may be meant as 3 % or as 0.03 %.
@@ -85,22 +86,24 @@ def percent(text: str, option: str) -> float:
     if number == text.strip() and not math.isnan(value):
         raise UsageError(f"{option} {text} has no unit", f"give it in percent: {option} 3%")
     if not math.isfinite(value):
-        raise UsageError(f"{option} {text} is no percentage", f"give a number: {option} 3%")
+        raise UsageError(f"{option} {text} is not a percentage", f"give a number: {option} 3%")
     return value
 
 
 def _refuse(metric: Metric, value: float) -> None:
-    option = OPTIONS[metric]
+    option = THRESHOLD_OPTIONS[metric]
     usual = f"{option} {DEFAULT_PERCENT[metric]:g}%"
     if value > _MOST_PERCENT:
         raise UsageError(
             f"{option} {value:g}% makes no sense: nothing would alarm",
-            f"give {_MOST_PERCENT}% at most: {usual} is the default",
+            f"give {_MOST_PERCENT}% at most; {usual} is the default",
         )
     if metric in _TIMED and value <= 0:
         raise UsageError(
             f"{option} {value:g}% makes no sense: even a model compared with itself differs a bit",
-            f"give more than 0%: {usual}",
+            f"give more than 0%; {usual} is the default",
         )
     if value < 0:
-        raise UsageError(f"{option} {value:g}% makes no sense", f"give 0% or more: {usual}")
+        raise UsageError(
+            f"{option} {value:g}% makes no sense", f"give 0% or more; {usual} is the default"
+        )

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_server import Address, adb_binaries, address, version_of
-from asymm_deploy.bench.adb_states import explained
-from asymm_deploy.bench.adb_text import Listed, listed, shown
+from asymm_deploy.bench.phone.parse.adb_output import ListedPhone, listed_phones
+from asymm_deploy.bench.phone.server import Address, adb_binaries, address, version_of
+from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 _TIMEOUT_S = 1.0
 _GET_ADB = (
@@ -28,7 +29,7 @@ def adb_checks(environment: Environment) -> Iterator[Check]:
         at = address(environment.variables)
     except UsageError as error:
         yield _program(usable, len(binaries), None)
-        yield Check("adb server", "phone", "wrong", shown(error.what), error.hint)
+        yield Check("adb server", "phone", "wrong", excerpt(error.what), error.hint)
         return
     serving = _ask(at, "host:version")
     version = _version(serving)
@@ -51,7 +52,7 @@ def _program(usable: dict[Path, int], there: int, serving: int | None) -> Check:
         return Check("adb", "phone", "wrong" if there else "missing", found, _GET_ADB)
     matching = [path for path, version in usable.items() if version == serving]
     path = next(iter(matching or usable))
-    found = f"{shown(str(path))}, version 1.0.{usable[path]}"
+    found = f"{excerpt(str(path))}, version 1.0.{usable[path]}"
     if serving is None or matching:
         return Check("adb", "phone", "ok", found)
     to_do = (
@@ -62,7 +63,7 @@ def _program(usable: dict[Path, int], there: int, serving: int | None) -> Check:
 
 
 def _server(at: Address, serving: str | None, version: int | None) -> Check:
-    place = shown(f"{at.host}:{at.port}")
+    place = excerpt(f"{at.host}:{at.port}")
     if version is not None:
         return Check("adb server", "phone", "ok", f"version {version} at {place}")
     if serving is not None:
@@ -84,7 +85,7 @@ def _phones(at: Address, version: int | None) -> Iterator[Check]:
         to_do = "`asymm-deploy devices` starts a server and lists them"
         yield Check("phone", "phone", "unknown", "no adb server runs that would see one", to_do)
         return
-    phones = listed(_ask(at, "host:devices-l") or "")
+    phones = listed_phones(_ask(at, "host:devices-l") or "")
     if not phones:
         to_do = "plug one in with USB debugging on, or pass --device HOST:PORT to bench"
         yield Check("phone", "phone", "missing", "none is attached", to_do)
@@ -93,13 +94,13 @@ def _phones(at: Address, version: int | None) -> Iterator[Check]:
         yield _phone(phone, another_is_ready=ready)
 
 
-def _phone(phone: Listed, *, another_is_ready: bool) -> Check:
-    name = f"phone {shown(phone.serial, 40)}"
-    model = shown(phone.model or "", 40)
+def _phone(phone: ListedPhone, *, another_is_ready: bool) -> Check:
+    name = f"phone {excerpt(phone.serial, 40)}"
+    model = excerpt(phone.model or "", 40)
     if phone.state == "device":
         return Check(name, "phone", "ok", model or "ready")
     what, to_do = explained(phone.state)
-    found = f"{what} ({shown(phone.advice)})" if phone.advice else what
+    found = f"{what} ({excerpt(phone.advice)})" if phone.advice else what
     return Check(name, "option" if another_is_ready else "phone", "wrong", found, to_do)
 
 

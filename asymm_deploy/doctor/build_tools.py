@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_text import shown
 from asymm_deploy.doctor.checklist import Check, Need
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 CMAKE_LEAST = (3, 22)
 """Its presets' version 3; CMakeLists.txt asks for the same."""
@@ -39,12 +39,12 @@ def _ndk(environment: Environment, need: Need) -> Check:
     folder = Path(given)
     if not (folder / "build/cmake/android.toolchain.cmake").is_file():
         what = "no NDK" if folder.is_dir() else "no folder"
-        return Check(name, need, "wrong", f"ANDROID_NDK_HOME is {what}: {shown(given)}", to_do)
+        return Check(name, need, "wrong", f"ANDROID_NDK_HOME is {what}: {excerpt(given)}", to_do)
     revision = re.search(r"(?m)^Pkg\.Revision *= *([\w.-]{1,40})", _text(folder))
     if revision is None:
-        found = f"no revision in {shown(str(folder / 'source.properties'))}"
+        found = f"no revision in {excerpt(str(folder / 'source.properties'))}"
         return Check(name, need, "wrong", found, to_do)
-    return Check(name, need, "ok", f"{revision[1]} in {shown(given)}")
+    return Check(name, need, "ok", f"{revision[1]} in {excerpt(given)}")
 
 
 def _text(folder: Path) -> str:
@@ -66,7 +66,7 @@ def _cmake(environment: Environment, need: Need) -> Check:
         r"cmake version ([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]{1,4})?", said[1] if said else ""
     )
     if version is None:
-        return Check("CMake", need, "wrong", f"{shown(str(path))} says no version", to_do)
+        return Check("CMake", need, "wrong", f"{excerpt(str(path))} says no version", to_do)
     found = version[0].removeprefix("cmake version ")
     if (int(version[1]), int(version[2])) < CMAKE_LEAST:
         return Check("CMake", need, "wrong", f"{found}, older than {least}", to_do)
@@ -77,7 +77,7 @@ def _generator(environment: Environment, need: Need) -> Check:
     for program in ("ninja", "make"):
         path = environment.which(program)
         if path is not None:
-            return Check("build program", need, "ok", shown(str(path)))
+            return Check("build program", need, "ok", excerpt(str(path)))
     return Check("build program", need, "missing", "neither ninja nor make", "`pip install ninja`")
 
 
@@ -103,14 +103,14 @@ def _mnn(environment: Environment, need: Need) -> Check:
     header = include / "MNN/Interpreter.hpp"
     absent = [path for path in (header, library) if not path.is_file()]
     if absent:
-        found = "no " + ", no ".join(shown(str(path)) for path in absent)
+        found = "no " + ", no ".join(excerpt(str(path)) for path in absent)
         return Check(name, need, "wrong", found, to_do)
-    return Check(name, need, "ok", shown(str(library)))
+    return Check(name, need, "ok", excerpt(str(library)))
 
 
 def _cross_compiler(environment: Environment) -> Check:
     path = environment.which(_CROSS_COMPILER)
     if path is not None:
-        return Check("linux-arm64 compiler", "option", "ok", shown(str(path)))
+        return Check("linux-arm64 compiler", "option", "ok", excerpt(str(path)))
     to_do = "only for the linux-arm64 preset: `sudo apt install g++-aarch64-linux-gnu`"
     return Check("linux-arm64 compiler", "option", "missing", f"no {_CROSS_COMPILER}", to_do)

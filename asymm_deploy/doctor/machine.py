@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.bench.adb_text import shown
 from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _MIB = 2**20
 ARTIFACTS_MIB = 1024
@@ -58,7 +58,7 @@ def _space(name: str, folder: Path, needed_mib: int) -> Check:
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    at = shown(str(folder.absolute()))
+    at = excerpt(str(folder.absolute()))
     check = f"space for {name}"
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         to_do = f"choose a folder that you may write to, by --{_OPTIONS[name]}"

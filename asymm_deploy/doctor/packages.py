@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 
 import asymm_deploy
-from asymm_deploy.bench.adb_text import shown
 from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _DISTRIBUTION = "asymm-deploy"
 _ON_THEIR_OWN_LINE = ("torch", "onnx", "onnxruntime", "onnxsim", "MNN", "adbutils")
@@ -40,7 +40,7 @@ def package_checks(environment: Environment) -> Iterator[Check]:
         yield Check("packaging", "host", "missing", "not installed", _install())
         return
     except ValueError as error:  # packaging's InvalidRequirement and InvalidSpecifier
-        found = f"its metadata can't be read: {shown(str(error))}"
+        found = f"its metadata can't be read: {excerpt(str(error))}"
         yield Check(_DISTRIBUTION, "host", "wrong", found, _install())
         return
     to_do = "" if good else f"install Python {python} and create the environment again with it"
@@ -100,15 +100,15 @@ def _package(name: str, bounds: str) -> Check:
     except metadata.PackageNotFoundError:
         return Check(name, "host", "missing", "not installed", _install())
     if satisfies(version, bounds):
-        return Check(name, "host", "ok", shown(version))
-    return Check(name, "host", "wrong", f"{shown(version)}, not {bounds}", _install())
+        return Check(name, "host", "ok", excerpt(version))
+    return Check(name, "host", "wrong", f"{excerpt(version)}, not {bounds}", _install())
 
 
 def _install() -> str:
     """Return how to get what is missing: from the checkout that this code runs in, or by name."""
     folder = Path(asymm_deploy.__file__).parent.parent
     if all((folder / name).is_file() for name in ("pyproject.toml", "constraints.txt")):
-        return f"run `pip install -c constraints.txt -e .` in {shown(str(folder))}"
+        return f"run `pip install -c constraints.txt -e .` in {excerpt(str(folder))}"
     # pip looks at the requirements of a package that is already there, too.
     return f"run `pip install {_DISTRIBUTION}=={asymm_deploy.__version__}`"
 
@@ -122,6 +122,6 @@ def _engine_loads(environment: Environment, requirement: str) -> Check:
     if said is not None and said[0] == 0:
         return Check("MNN loads", "host", "ok", "yes, in a process of its own")
     last = said[1].strip().rpartition("\n")[2] if said is not None else "the import does not end"
-    found = shown(last) or f"the import ended with {said[0] if said else None}"
+    found = excerpt(last) or f"the import ended with {said[0] if said else None}"
     to_do = f"install MNN again: `pip install --force-reinstall --no-deps '{requirement}'`"
     return Check("MNN loads", "host", "wrong", found, to_do)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from asymm_deploy.bench.adb_text import shown
 from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _FOLDERS = ("etc/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
 _MAX_RULES = 2**20
@@ -54,7 +54,7 @@ def _rules(environment: Environment) -> dict[str, str]:
 
 def _present(rules: dict[str, str]) -> Check:
     if rules:
-        return Check("udev rules", "option", "ok", shown(", ".join(rules)))
+        return Check("udev rules", "option", "ok", excerpt(", ".join(rules)))
     to_do = (
         "for a phone on USB: `sudo apt install android-sdk-platform-tools-common` (or your "
         "system's android udev rules), then plug it in again"
@@ -74,5 +74,5 @@ def _group(environment: Environment, rules: str) -> Check:
     if user.promised_groups & set(groups):
         to_do = "log out and in again"
         return Check("USB group", "option", "wrong", f"in {named} from the next login", to_do)
-    to_do = f"`sudo usermod -aG {groups[0]} {shown(user.name)}`, then log out and in again"
+    to_do = f"`sudo usermod -aG {groups[0]} {excerpt(user.name)}`, then log out and in again"
     return Check("USB group", "option", "missing", f"not in {named}", to_do)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import msgspec
 
-from asymm_deploy.errors import UsageError
-from asymm_deploy.export.parity import ParityReport
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.versioned import DamagedError, decode_json
 
 SCHEMA_VERSION = 1
 NAME = "manifest.json"
@@ -99,17 +99,14 @@ def load(folder: Path) -> Manifest:
     """
     raw = (folder / NAME).read_bytes()
     try:
-        version = msgspec.json.decode(raw, type=_Versioned).schema_version
-    except msgspec.MsgspecError as error:
-        raise DamagedManifestError(str(error)) from error
-    if version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{folder / NAME} has schema_version {version}, this program knows {SCHEMA_VERSION}",
-            "update asymm-deploy, or move the folder away to export anew",
+        manifest = decode_json(
+            raw,
+            Manifest,
+            SCHEMA_VERSION,
+            where=str(folder / NAME),
+            hint="move the folder away to export anew",
         )
-    try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except DamagedError as error:
         raise DamagedManifestError(str(error)) from error
     if set(manifest.files) != set(FILES):
         raise DamagedManifestError(f"files are {sorted(manifest.files)}, not {sorted(FILES)}")
@@ -127,10 +124,6 @@ def save(manifest: Manifest, folder: Path) -> None:
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:
     """Return the names of files that are missing or are not, byte for byte, what was exported."""
     return [name for name, sha in manifest.files.items() if _sha256(folder / name) != sha]
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int
 
 
 def _sha256(path: Path) -> str | None:

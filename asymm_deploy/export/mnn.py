@@ -1,4 +1,7 @@
-"""A simplified ONNX file -> an MNN file, and MNN's outputs for given inputs."""
+"""A simplified ONNX file -> an MNN file, and MNN's outputs for given inputs.
+
+Both happen in ``mnn_process``, a process of its own (docs/adr/0004-processes.md).
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
-from asymm_deploy.export.inputs import Arrays
-from asymm_deploy.export.parity import Array
-from asymm_deploy.export.tensors import TensorSpec
 
-TIMEOUT_S = 600
+MNN_TIMEOUT_S = 600
 """A conversion takes about 0.1 s; whatever takes ten minutes has hung."""
 
 
-def convert(source: Path, into: Path) -> None:
+def to_mnn(source: Path, into: Path) -> None:
     """Convert the ONNX file ``source`` to ``into``; raise ConversionError if no file comes out.
 
     MNN's converter reports success whatever happens. Here only the file counts; whether it is the
-    right one is for ``run`` and the comparison to say.
+    right one is for ``run_mnn`` and the comparison to say.
     """
     completed = _start("convert", str(source), str(into))
     if not into.exists() or into.stat().st_size == 0:
@@ -35,7 +36,7 @@ def convert(source: Path, into: Path) -> None:
         )
 
 
-def run(
+def run_mnn(
     model: Path,
     samples: Sequence[Arrays],
     outputs: Sequence[TensorSpec],
@@ -76,12 +77,13 @@ def _start(*arguments: str) -> subprocess.CompletedProcess[str]:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=MNN_TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise ConversionError(
-            f"MNN did not finish within {TIMEOUT_S} s", "simplify the graph, or report it to MNN"
+            f"MNN did not finish within {MNN_TIMEOUT_S} s",
+            "simplify the graph, or report it to MNN",
         ) from error
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import onnx
-from onnx_ir import from_proto, passes, to_proto
+from onnx_ir import from_proto, to_proto
+from onnx_ir import passes as onnx_ir_passes
 from onnx_ir.passes import common
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError
-from asymm_deploy.export import fuse
-from asymm_deploy.export.onnx import first_line
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.onnx_graph import first_line
+from asymm_deploy.export.passes import fuse
+from asymm_deploy.export.passes.identities import RemoveIdentities
 
 
 def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
     """Return ``model`` with shapes fixed, constants folded and the fast operators in place.
 
-    onnxsim folds constants and BatchNorm; ``fuse`` then writes global pooling, hard-sigmoid,
-    hard-swish and the classifier the way MNN runs them fastest; at last nodes and constants that
-    are dead or double go. ``model`` is not changed. Raises ConversionError.
+    onnxsim folds constants and BatchNorm; ``passes`` then write global pooling, hard-sigmoid,
+    hard-swish and the classifier the way MNN runs them fastest; at last, dead and duplicate nodes
+    and constants go. ``model`` is not changed. Raises ConversionError.
     """
     import onnxsim
 
@@ -38,16 +40,18 @@ def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.Model
     except Exception as error:
         raise ConversionError(
             f"the simplified graph is not valid: {first_line(error)}",
-            "this is likely a fault of ours; please report it with the .onnx file",
+            "this is likely a bug in asymm-deploy; please report it with the .onnx file",
         ) from error
 
 
 def _fuse_and_clean(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = from_proto(model)
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(graph)
-    fuse.rewrite(graph)
-    passes.Sequential(
-        common.IdentityEliminationPass(),
+    if next(graph.graph.subgraphs(), None) is not None:
+        common.ShapeInferencePass(data_prop=True)(graph)  # onnxsim leaves out the bodies
+    fuse(graph)
+    onnx_ir_passes.Sequential(
+        RemoveIdentities(),
         common.DeduplicateInitializersPass(),
         common.CommonSubexpressionEliminationPass(),
         common.RemoveUnusedNodesPass(),

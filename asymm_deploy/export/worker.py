@@ -18,7 +18,8 @@ import torch
 import torch._dynamo
 
 from asymm_deploy.errors import ConversionError, DeployError
-from asymm_deploy.export import onnx, pipeline
+from asymm_deploy.export import pipeline
+from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.request import Request
 from asymm_deploy.export.result import Result
 
@@ -34,14 +35,14 @@ def export(request: Request, work: Path) -> Result:
     """Export one model; a failure that the user can act on is returned, not raised."""
     notes: list[str] = []
     try:
-        return Result(pipeline.export(request, work, notes), None, tuple(notes))
+        return Result(pipeline.export_model(request, work, notes), None, tuple(notes))
     except DeployError as error:
         # Its cause may be an exception that no other process can unpickle.
         return Result(None, type(error)(error.what, error.hint), tuple(notes))
     except Exception as error:
         traceback.print_exc()
         failure = ConversionError(
-            f"an error we did not foresee: {onnx.first_line(repr(error))}",
+            f"an error we did not foresee: {first_line(repr(error))}",
             "please report it, with the traceback above and the model",
         )
         return Result(None, failure, tuple(notes))

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from asymm_deploy.bench import stats, store
+from asymm_deploy.bench import store
+from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 

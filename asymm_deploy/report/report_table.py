@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from asymm_deploy.text import inert
+from asymm_deploy.safe import csv_cell, markdown, one_line
 
 TableFormat = Literal["csv", "markdown", "html"]
 Cell = str | int | float | bool | None
@@ -99,7 +98,7 @@ def to_markdown(table: ReportTable) -> str:
     """
     cells = [
         [
-            _shown(cell, column) if column.kind == "number" else _escaped(_shown(cell, column))
+            _shown(cell, column) if column.kind == "number" else markdown(_shown(cell, column))
             for cell, column in zip(row, table.columns, strict=True)
         ]
         for row in table.rows
@@ -113,12 +112,12 @@ def to_markdown(table: ReportTable) -> str:
         disable_numparse=True,
         colalign=["right" if column.kind == "number" else "left" for column in table.columns],
     )
-    parts = [f"## {_escaped(table.title)}"]
+    parts = [f"## {markdown(table.title)}"]
     if table.caption:
-        parts.append("  \n".join(_escaped(_one_line(line)) for line in table.caption))
+        parts.append("  \n".join(markdown(one_line(line)) for line in table.caption))
     parts.append(body)
     if table.footnotes:
-        parts.append("\n".join(f"- {_escaped(_one_line(note))}" for note in table.footnotes))
+        parts.append("\n".join(f"- {markdown(one_line(note))}" for note in table.footnotes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -129,8 +128,8 @@ def to_html(table: ReportTable) -> str:
         for column in table.columns
     )
     body = "\n".join(_html_row(row, table.columns) for row in table.rows)
-    caption = "<br>".join(html.escape(_one_line(line)) for line in table.caption)
-    items = "".join(f"<li>{html.escape(_one_line(note))}</li>" for note in table.footnotes)
+    caption = "<br>".join(html.escape(one_line(line)) for line in table.caption)
+    items = "".join(f"<li>{html.escape(one_line(note))}</li>" for note in table.footnotes)
     notes = f"<ul>{items}</ul>\n" if items else ""
     title = html.escape(table.title)
     return f"""<!doctype html>
@@ -202,18 +201,8 @@ def _csv_text(cell: Cell, column: Column) -> str:
             cell, precision=CSV_SIGNIFICANT_DIGITS, unique=False, fractional=False, trim="0"
         )
     text = _plain(cell)
-    return text if column.kind == "number" else str(inert(text))
+    return text if column.kind == "number" else str(csv_cell(text))
 
 
 def _plain(cell: Cell) -> str:
-    return "" if cell is None or isinstance(cell, float) else _one_line(str(cell))
-
-
-def _one_line(text: str) -> str:
-    """Return ``text`` without line ends, tabs and characters that control a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _escaped(text: str) -> str:
-    """Return ``text`` so that Markdown shows it as it is; underscores within words need nothing."""
-    return re.sub(r"[\\`*\[\]<>|&~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
+    return "" if cell is None or isinstance(cell, float) else one_line(str(cell))

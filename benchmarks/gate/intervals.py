@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import stats
 from tabulate import tabulate
 
-from asymm_deploy.check import decision
+from asymm_deploy.check.live import decision
 
 _RISK = 0.005
 _RESAMPLES = 1999

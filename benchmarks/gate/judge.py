@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from asymm_deploy.check import procedure
-from asymm_deploy.check.decision import Block
-from asymm_deploy.check.policy import LEAST_BLOCKS, Policy
-from asymm_deploy.check.procedure import Lost, Place
+from asymm_deploy.check.live import procedure
+from asymm_deploy.check.live.decision import BlockMedians
+from asymm_deploy.check.live.procedure import BlockLost, BlockPlace
+from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
 from benchmarks.gate.recording import ARMS, Recording, load
 from benchmarks.gate.rules import RULES, Samples
 
@@ -70,7 +70,7 @@ def main() -> int:
 def _drifting(arm: str, number: int) -> float:
     """Slow both arms down by 10 % over the comparison's longest series."""
     del arm
-    return 1 + 0.1 * number / Policy().max_blocks
+    return 1 + 0.1 * number / GatePolicy().max_blocks
 
 
 def _throttled(arm: str, number: int) -> float:
@@ -89,7 +89,7 @@ class _Source:
     taken: int = 0
     launches: int = 0
 
-    def take(self, place: Place) -> Block | Lost:
+    def take(self, place: BlockPlace) -> BlockMedians | BlockLost:
         """Return the next round as a block; one with an invalid launch is done again, twice."""
         del place  # the next one, whichever it is
         for _ in range(_REDONE + 1):
@@ -97,8 +97,8 @@ class _Source:
             before, after = self._next()
             self.launches += 4
             if not any(self.recording.flags[number, [0, ARMS.index(self.arm)]].ravel()):
-                return Block(_medians(before), _medians(after))
-        return Lost("spoilt")
+                return BlockMedians(_medians(before), _medians(after))
+        return BlockLost("spoilt")
 
     def first_launches(self) -> tuple[Samples, Samples]:
         """Return both sides' launches of as many rounds as the first look needs."""
@@ -157,7 +157,7 @@ def _judged(
     found: dict[str, Counter[str]] = {name: Counter() for name in (_OURS, "launches", *RULES)}
     for start in itertools.islice(_starts(len(recording.samples_ns)), comparisons):
         source = _Source(recording, case.arm, start, both)
-        outcome = procedure.compare(["net"], Policy(), source.take)["net"]
+        outcome = procedure.decide_by_blocks(["net"], GatePolicy(), source.take)["net"]
         found[_OURS][outcome.verdict] += 1
         found["launches"]["all"] += source.launches
         before, after = _Source(recording, case.arm, start, both).first_launches()

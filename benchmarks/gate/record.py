@@ -23,7 +23,7 @@ import numpy as np
 
 from asymm_deploy.bench import artifact, flags, launch, measure, store
 from asymm_deploy.bench.artifact import Artifact
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from tabulate import tabulate
 
-from asymm_deploy.check import procedure
-from asymm_deploy.check.decision import Block
-from asymm_deploy.check.policy import Policy
-from asymm_deploy.check.procedure import Place
+from asymm_deploy.check.live import procedure
+from asymm_deploy.check.live.decision import BlockMedians
+from asymm_deploy.check.live.procedure import BlockPlace
+from asymm_deploy.check.policy import GatePolicy
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Values]
@@ -59,12 +59,14 @@ def main() -> int:
 def _verdicts(draw: Draw, slower: float, count: int) -> Counter[str]:
     rng = np.random.default_rng(0)
 
-    def take(_: Place) -> Block:
+    def take(_: BlockPlace) -> BlockMedians:
         launches = _NS * np.exp(draw(rng))
-        return Block(tuple(launches[:2]), tuple(slower * launches[2:]))
+        return BlockMedians(tuple(launches[:2]), tuple(slower * launches[2:]))
 
-    policy = Policy()
-    return Counter(procedure.compare(["net"], policy, take)["net"].verdict for _ in range(count))
+    policy = GatePolicy()
+    return Counter(
+        procedure.decide_by_blocks(["net"], policy, take)["net"].verdict for _ in range(count)
+    )
 
 
 def _shares(counts: Counter[str]) -> str:

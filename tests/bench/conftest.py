@@ -18,8 +18,8 @@ import pytest
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
-from asymm_deploy.export.tensors import TensorSpec
 
 # Two inputs whose order in the graph is not that of their names, and two outputs likewise.
 GRAPH = """
@@ -166,7 +166,7 @@ def harness() -> Harness:
         from pathlib import Path
         from asymm_deploy.bench import measure, store
         from asymm_deploy.bench.artifact import Artifact
-        from asymm_deploy.bench.host import HostDevice
+        from asymm_deploy.bench.host.host_device import HostDevice
         from asymm_deploy.bench.plan import Plan
         from asymm_deploy.errors import DeployError
 

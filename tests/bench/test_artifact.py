@@ -12,8 +12,8 @@ import pytest
 
 from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 
 

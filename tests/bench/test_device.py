@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench import host, wire
-from asymm_deploy.bench.adb import AdbDevice
-from asymm_deploy.bench.adb_server import Server, address
-from asymm_deploy.bench.conduct import Conduct
+from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Device
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host import host_device
+from asymm_deploy.bench.host.host_device import HostDevice
+from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.phone_device import AdbDevice
+from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import UsageError
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
@@ -181,7 +182,7 @@ class TestCoresOfThisHost:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         device = _with_cores(monkeypatch, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})
-        monkeypatch.setattr(host, "_max_khz", {0: 5000, 1: 5000, 2: 3000, 3: 3000}.get)
+        monkeypatch.setattr(host_device, "_max_khz", {0: 5000, 1: 5000, 2: 3000, 3: 3000}.get)
         assert device.choose_cpus(None, 1, ()) == (1,)
 
     def test_a_wanted_core_is_the_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +206,7 @@ class TestCoresOfThisHost:
         pid = os.posix_spawn(sys.executable, [sys.executable, "-c", spin], os.environ)
         try:
             time.sleep(0.3)
-            shares = host._busy_shares(0.5)
+            shares = host_device._busy_shares(0.5)
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -224,7 +225,7 @@ class TestCoresOfThisHost:
 def test_without_affinity_no_core_is_chosen_and_none_can_be_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(host, "_affinity", lambda: None)
+    monkeypatch.setattr(host_device, "_affinity", lambda: None)
     device = HostDevice()
     assert device.choose_cpus(None, 1, ()) == ()
     with pytest.raises(UsageError, match="no core affinity"):
@@ -251,7 +252,7 @@ def test_another_runner_has_another_identity(tmp_path: Path) -> None:
 
 def _with_cores(monkeypatch: pytest.MonkeyPatch, busy: dict[int, float]) -> HostDevice:
     """A host with these cores, that busy."""
-    monkeypatch.setattr(host, "_affinity", lambda: frozenset(busy))
-    monkeypatch.setattr(host, "_busy_shares", lambda _seconds: busy)
-    monkeypatch.setattr(host, "_max_khz", lambda _cpu: None)
+    monkeypatch.setattr(host_device, "_affinity", lambda: frozenset(busy))
+    monkeypatch.setattr(host_device, "_busy_shares", lambda _seconds: busy)
+    monkeypatch.setattr(host_device, "_max_khz", lambda _cpu: None)
     return HostDevice()

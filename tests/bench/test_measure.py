@@ -13,7 +13,7 @@ import pytest
 
 from asymm_deploy.bench import measure, store
 from asymm_deploy.bench.artifact import Artifact, Missing
-from asymm_deploy.bench.host import HostDevice
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.measure import Event, Finished, Resumed, Started
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
@@ -369,7 +369,7 @@ def test_what_is_allowed_afterwards_is_judged_anew_without_timing(
 def test_a_bench_that_could_not_pin_is_valid_and_says_so(
     artifact: Artifact, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asymm_deploy.bench.host._affinity", lambda: None)
+    monkeypatch.setattr("asymm_deploy.bench.host.host_device._affinity", lambda: None)
     (row,) = bench(tmp_path, [artifact], plan)
     assert row.valid
     assert certain(row.flags) == ("unpinned",)

@@ -13,8 +13,9 @@ import onnx
 import onnx.parser
 import pytest
 
-from asymm_deploy.bench import outputs, wire
+from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.judge import output_error
 
 LINUX = platform.system() == "Linux"
 COMMAND = [sys.executable, "-I", "-m", "asymm_deploy.bench.runner"]
@@ -80,7 +81,7 @@ def test_it_computes_the_reference_from_inputs_in_the_order_given(
     assert artifact.reference is not None
     assert report.output.values is not None
     assert set(report.output.values) == {"total", "mean"}
-    error = outputs.compared(artifact.reference, report.output.values, {}, "fp32").error
+    error = output_error.compared(artifact.reference, report.output.values, {}, "fp32").error
     assert error is not None
     assert error <= 1e-5
 

@@ -60,7 +60,7 @@ def test_a_write_cut_anywhere_loses_only_that_line(
         runs.append(records[2])
     assert len(told) == 1
     assert (folder / store.NAME).read_bytes() == whole
-    assert (folder / store.TORN).read_bytes() == whole[last:cut] + b"\n"
+    assert (folder / "runs.jsonl.torn").read_bytes() == whole[last:cut] + b"\n"
     shutil.rmtree(folder)
 
 
@@ -112,7 +112,7 @@ def test_damage_is_an_error_that_names_the_line_and_changes_nothing(
     with pytest.raises(UsageError, match=what):
         store.load(tmp_path)
     assert (tmp_path / store.NAME).read_bytes() == content
-    assert not (tmp_path / store.TORN).exists()
+    assert not (tmp_path / "runs.jsonl.torn").exists()
 
 
 def test_damage_is_not_to_be_mended_by_removing_lines(good: LaunchRecord, tmp_path: Path) -> None:

@@ -23,12 +23,13 @@ import pytest
 import typer.main
 import yaml
 
-from asymm_deploy.check import looks
+from asymm_deploy.check.live import alpha_spending
 from asymm_deploy.check.policy import ALPHA
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 EXAMPLES = ROOT / "docs" / "examples"
+CI = ROOT / ".github" / "workflows" / "ci.yml"
 HOSTED, PHONE, GITLAB = (
     EXAMPLES / name for name in ("github-hosted.yml", "github-phone.yml", "gitlab.yml")
 )
@@ -181,6 +182,8 @@ def run_action(place: Workplace, cwd: Path, given: Mapping[str, str], **env: str
         ("vendor.github-actions", ACTION),
         ("vendor.github-workflows", HOSTED),
         ("vendor.github-workflows", PHONE),
+        ("vendor.github-workflows", CI),
+        ("custom.github-workflows-require-timeout", CI),
         ("vendor.gitlab-ci", GITLAB),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",
@@ -200,7 +203,7 @@ def test_the_schema_refuses_a_workflow_that_is_none(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("path", [HOSTED, PHONE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [HOSTED, PHONE, CI], ids=lambda path: path.name)
 def test_actionlint_finds_nothing(path: Path, tmp_path: Path) -> None:
     actionlint = shutil.which("actionlint")
     if actionlint is None:
@@ -223,6 +226,17 @@ def test_outputs_of_the_action_are_outputs_of_its_steps() -> None:
         else:
             step, _, name = found[2].split(".")
             assert f'"{name}=' in steps[step]
+
+
+# the project's own workflow
+
+
+def test_the_projects_own_workflow_runs_what_a_developer_runs_and_may_only_read() -> None:
+    assert loaded(CI)["permissions"] == {"contents": "read"}
+    runs = [step["run"] for step in job(CI)["steps"] if "run" in step]
+    assert runs == [".ci/run"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "secrets" not in CI.read_text(encoding="utf-8")
 
 
 # the action
@@ -371,8 +385,8 @@ def test_every_command_in_the_files_is_one_that_the_program_takes(workplace: Wor
 
 def test_the_guide_states_the_level_of_the_intervals() -> None:
     guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
-    for look in looks.looks(20):
-        level = 1 - 2 * looks.risk(look, 20, ALPHA)
+    for look in alpha_spending.planned_looks(20):
+        level = 1 - 2 * alpha_spending.risk_of_look(look, 20, ALPHA)
         assert f"of {100 * level:.3g} %" in guide
     assert f"a chance of at most {100 * ALPHA:g} %" in guide
 

@@ -22,7 +22,8 @@ import pytest
 from asymm_deploy import cli
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import baseline as baselines
+from asymm_deploy.check.baseline.accept_change import accept_growth
+from asymm_deploy.check.baseline.save_baseline import save_baseline
 from asymm_deploy.export import manifest
 
 GRAPH = """
@@ -222,10 +223,10 @@ def test_a_baseline_is_compared_and_what_it_accepts_is_no_alarm(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     saved = tmp_path / "baseline"
-    baselines.save(made / "old", saved)
+    save_baseline(made / "old", saved)
     arguments = ("--runner", runner(SLOW), *FAKED)
     assert check(*arguments, a=saved) == 1
-    baselines.accept_change(saved, "tiny", "latency", 15.0, reason="a better head", by="A. Person")
+    accept_growth(saved, "tiny", "latency", 15.0, reason="a better head", by="A. Person")
     capsys.readouterr()
     assert check(*arguments, a=saved) == 0
     assert "a better head" in capsys.readouterr().out
@@ -244,7 +245,7 @@ def test_launches_are_never_added_to_what_is_compared(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     saved = tmp_path / "baseline"
-    baselines.save(made / "old", saved)
+    save_baseline(made / "old", saved)
     benched = results("benched", 0.0)
     after_a_check = results("after-a-check", 0.0)
     (after_a_check / "blocks.jsonl").touch()
@@ -341,7 +342,7 @@ def test_a_threshold_that_is_none_exits_2(
         (("--seed", "-1"), "--seed -1"),
         (("--runs", "0"), "--runs 0"),
         (("--allow", "slow"), "no flag"),
-        (("--models", "huge"), "--models huge means no model"),
+        (("--models", "huge"), "--models huge matches no model"),
         (("--sentinel", "tiny"), "recorded results"),
         (("--runner", "/nowhere"), "no program"),
         (("--cpu", "first"), "no core"),
@@ -431,7 +432,7 @@ def test_ctrl_c_keeps_finished_blocks_and_the_same_command_goes_on(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert "what was finished is kept" in err
+    assert "everything that was finished is kept" in err
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "8 launches were measured before and are kept" in done.stderr

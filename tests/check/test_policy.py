@@ -1,18 +1,17 @@
-"""Thresholds are percentages that mean what they say; each look spends a part of the risk."""
+"""Thresholds are percentages that mean what they say."""
 
 from __future__ import annotations
 
 import pytest
 
-from asymm_deploy.check.looks import looks, risk
-from asymm_deploy.check.policy import Policy, percent
-from asymm_deploy.check.records import Metric
+from asymm_deploy.check.findings import Metric
+from asymm_deploy.check.policy import DEFAULT_PERCENT, GatePolicy, parse_percent
 from asymm_deploy.errors import UsageError
 
 
 @pytest.mark.parametrize(("text", "value"), [("3%", 3.0), (" 0.5 % ", 0.5), ("0%", 0.0)])
 def test_a_percentage_is_read(text: str, value: float) -> None:
-    assert percent(text, "--threshold") == value
+    assert parse_percent(text, "--threshold") == value
 
 
 @pytest.mark.parametrize(
@@ -20,17 +19,17 @@ def test_a_percentage_is_read(text: str, value: float) -> None:
     [
         ("0.03", "no unit"),
         ("3", "no unit"),
-        ("three", "no percentage"),
-        ("%", "no percentage"),
-        ("", "no percentage"),
-        ("nan%", "no percentage"),
-        ("nan", "no percentage"),
-        ("inf%", "no percentage"),
+        ("three", "is not a percentage"),
+        ("%", "is not a percentage"),
+        ("", "is not a percentage"),
+        ("nan%", "is not a percentage"),
+        ("nan", "is not a percentage"),
+        ("inf%", "is not a percentage"),
     ],
 )
 def test_what_is_no_percentage_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as refused:
-        percent(text, "--threshold")
+        parse_percent(text, "--threshold")
     assert "--threshold 3%" in refused.value.hint
 
 
@@ -38,29 +37,66 @@ def test_what_is_no_percentage_is_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize("value", [0.0, -3.0, 1001.0])
 def test_what_varies_needs_a_threshold_above_0(metric: Metric, value: float) -> None:
     with pytest.raises(UsageError, match="makes no sense"):
-        Policy(thresholds={metric: value})
+        GatePolicy(thresholds={metric: value})
 
 
 def test_what_is_counted_may_be_held_to_no_growth_at_all() -> None:
-    assert Policy(thresholds={"latency": 3.0, "madds": 0.0}).thresholds["madds"] == 0
+    assert GatePolicy(thresholds={"latency": 3.0, "madds": 0.0}).thresholds["madds"] == 0
     with pytest.raises(UsageError, match="--madds-threshold -1%"):
-        Policy(thresholds={"latency": 3.0, "madds": -1.0})
+        GatePolicy(thresholds={"latency": 3.0, "madds": -1.0})
 
 
 @pytest.mark.parametrize("blocks", [0, 7, 1001])
 def test_too_few_blocks_are_refused(blocks: int) -> None:
     with pytest.raises(UsageError, match=f"--max-blocks {blocks}"):
-        Policy(max_blocks=blocks)
+        GatePolicy(max_blocks=blocks)
 
 
 def test_20_us_are_allowed_to_a_model_of_any_size() -> None:
-    assert Policy().latency_threshold(10.0) == 0.03
-    assert Policy().latency_threshold(0.1) == pytest.approx(0.2)
+    assert GatePolicy().latency_threshold(10.0) == 0.03
+    assert GatePolicy().latency_threshold(0.1) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("most", [8, 9, 10, 20, 33])
-def test_the_looks_spend_the_risk_and_no_more(most: int) -> None:
-    all_looks = looks(most)
-    assert (all_looks[0], all_looks[-1]) == (8, most)
-    assert list(all_looks) == sorted(set(all_looks))
-    assert sum(risk(look, most, 0.02) for look in all_looks) == pytest.approx(0.02)
+def test_what_makes_sense_ends_at_8_and_1000_blocks_and_at_1000_percent() -> None:
+    for blocks in (8, 1000):
+        assert GatePolicy(max_blocks=blocks).max_blocks == blocks
+    for metric in DEFAULT_PERCENT:
+        assert GatePolicy(thresholds={metric: 1000.0}).thresholds[metric] == 1000
+        with pytest.raises(UsageError, match="nothing would alarm"):
+            GatePolicy(thresholds={metric: 1000.5})
+
+
+def test_the_seed_is_0_or_more() -> None:
+    assert GatePolicy(seed=0).seed == 0
+    with pytest.raises(UsageError, match="--seed -1"):
+        GatePolicy(seed=-1)
+
+
+@pytest.mark.parametrize("metric", ["mnn_size", "madds", "params"])
+def test_what_is_counted_takes_0_and_nothing_less(metric: Metric) -> None:
+    assert GatePolicy(thresholds={metric: 0.0}).thresholds[metric] == 0
+    with pytest.raises(UsageError, match="makes no sense"):
+        GatePolicy(thresholds={metric: -0.01})
+
+
+@pytest.mark.parametrize("metric", ["latency", "init", "peak_memory"])
+def test_what_varies_takes_the_smallest_threshold(metric: Metric) -> None:
+    assert GatePolicy(thresholds={metric: 0.01}).thresholds[metric] == 0.01
+
+
+def test_what_is_allowed_unless_told_otherwise() -> None:
+    assert GatePolicy().thresholds == {
+        "latency": 3.0,
+        "mnn_size": 1.0,
+        "madds": 1.0,
+        "params": 1.0,
+        "init": 25.0,
+        "peak_memory": 10.0,
+    }
+    assert (GatePolicy().max_blocks, GatePolicy().seed) == (20, 0)
+
+
+def test_the_threshold_turns_from_20_us_into_3_percent_at_two_thirds_of_a_millisecond() -> None:
+    assert GatePolicy().latency_threshold(0.66) == pytest.approx(0.02 / 0.66)
+    assert GatePolicy().latency_threshold(0.67) == 0.03
+    assert GatePolicy(thresholds={"latency": 5.0}).latency_threshold(0.67) == 0.05

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import asymm_deploy
-from asymm_deploy import doctor, native
+from asymm_deploy import doctor
+from asymm_deploy.bench import native_build
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.doctor.native_runner import runner_check
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def built(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a runner for phones is looked for; nothing is there yet."""
-    monkeypatch.delenv(native.VARIABLE, raising=False)
-    monkeypatch.setattr(native, "folder_of", lambda _: machine.folder / "runner")
-    return machine.folder / "runner" / native.PROGRAM
+    monkeypatch.delenv(native_build.VARIABLE, raising=False)
+    monkeypatch.setattr(native_build, "folder_of", lambda _: machine.folder / "runner")
+    return machine.folder / "runner" / native_build.PROGRAM
 
 
 def record(mnn_version: str | None) -> str:
-    made = native.Built(
+    made = native_build.Built(
         protocol=PROTOCOL,
         version=asymm_deploy.__version__,
         preset="android-arm64",
@@ -70,9 +71,9 @@ def test_a_runner_of_the_users_own_is_shown(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = machine.program("mine")
-    monkeypatch.setenv(native.VARIABLE, str(own))
+    monkeypatch.setenv(native_build.VARIABLE, str(own))
     assert (runner_check().status, runner_check().found) == ("ok", str(own))
-    monkeypatch.setenv(native.VARIABLE, f"{own}\n\x1b[2J")
+    monkeypatch.setenv(native_build.VARIABLE, f"{own}\n\x1b[2J")
     found = runner_check()
     assert found.status == "missing"
     assert "\x1b" not in found.found

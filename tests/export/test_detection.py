@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from asymm_deploy.export.parity import MIN_SPREAD, compare, spread
+from asymm_deploy.export.proof.parity import MIN_SPREAD, compare_outputs, spread
 
 Make = Callable[[str], Any]
 NAMES = ("asymmnet_small_035", "pruned_small_035", "mbv3_small_035")
@@ -48,7 +48,7 @@ def test_an_unchanged_graph_passes_and_its_outputs_depend_on_the_input(
     make_exported: Make, name: str
 ) -> None:
     exported = make_exported(name)
-    assert compare(exported.reference, exported.run(exported.graph)).passed
+    assert compare_outputs(exported.reference, exported.run(exported.graph)).passed
     assert spread(exported.reference) > 10 * MIN_SPREAD
 
 
@@ -61,7 +61,7 @@ def test_one_weight_moved_in_any_one_layer_is_caught(make_exported: Make, name: 
     missed = [
         weight
         for weight in names
-        if compare(
+        if compare_outputs(
             exported.reference,
             exported.run(change(exported.graph, weight, 1.0, int(rng.integers(1 << 30)))),
         ).passed
@@ -78,7 +78,7 @@ def test_a_swapped_concat_order_is_caught(make_exported: Make) -> None:
             copy = copy_of(exported.graph)
             names = list(copy.graph.node[place].input)
             copy.graph.node[place].input[0], copy.graph.node[place].input[1] = names[1], names[0]
-            assert not compare(exported.reference, exported.run(copy)).passed
+            assert not compare_outputs(exported.reference, exported.run(copy)).passed
 
 
 def test_a_wrong_padding_is_caught(make_exported: Make) -> None:
@@ -94,7 +94,7 @@ def test_a_wrong_padding_is_caught(make_exported: Make) -> None:
         # The same output size, padded at the other side: TensorFlow's and PyTorch's difference.
         wrong.ints[:] = [p - 1 for p in pads.ints[:2]] + [p + 1 for p in pads.ints[2:]]
         assert strides is not None
-        assert not compare(exported.reference, exported.run(copy)).passed
+        assert not compare_outputs(exported.reference, exported.run(copy)).passed
         padded += 1
     assert padded == 12  # the stem and eleven depthwise convolutions
 
@@ -109,4 +109,4 @@ def test_a_dropped_squeeze_and_excite_gate_is_caught(make_exported: Make) -> Non
         kept = next(name for name in product.input if name != gate)
         for node in copy.graph.node:
             node.input[:] = [kept if name == product.output[0] else name for name in node.input]
-        assert not compare(exported.reference, exported.run(copy)).passed
+        assert not compare_outputs(exported.reference, exported.run(copy)).passed

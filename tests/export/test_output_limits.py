@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.export import pipeline
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.proof import reference
 
 # One number behind convolutions that Winograd's may replace; and a vector of two that are close.
 MODULE = """
@@ -76,4 +76,4 @@ def test_what_is_exported_is_no_mismatch_when_it_is_timed(
 def test_what_can_not_be_names_of_outputs_is_none(names: object, used: list[str]) -> None:
     module: Any = SimpleNamespace(output_names=names)
     inputs = [TensorSpec("image", (1, 3, 8, 8))]
-    assert list(pipeline._output_names(module, inputs, 2)) == used
+    assert list(reference.output_names(module, inputs, 2)) == used

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from asymm_deploy import cli
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import NumericsError
-from asymm_deploy.export import pipeline
 from asymm_deploy.export.inputs import parity_probes
-from asymm_deploy.export.parity import TOLERANCE
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import FP32_TOLERANCE
+from asymm_deploy.export.proof.reference import Reference, rounding_of
+from asymm_deploy.export.proof.stage import MOST_ROUNDING, prove_stage
 from asymm_deploy.models.complexity import count
 
 X = TensorSpec("input", (1, 4))
@@ -46,7 +47,7 @@ def reference(module: nn.Module) -> Any:
         results: list[list[Any]] = [
             [module(torch.from_numpy(probe.arrays["input"])).numpy()] for probe in probes
         ]
-    return pipeline._Reference(
+    return Reference(
         (X,),
         (TensorSpec("output", (1, 4)),),
         probes,
@@ -54,7 +55,7 @@ def reference(module: nn.Module) -> Any:
         count(module, torch.zeros(1, 4)),
         "PyTorch",
         "source",
-        rounding=lambda: pipeline._rounding(module, (X,), probes, results),
+        rounding=lambda: rounding_of(module, (X,), probes, results),
     )
 
 
@@ -74,27 +75,27 @@ def test_what_cancels_loses_digits_in_the_reference_too() -> None:
 def test_a_stage_may_differ_by_a_few_times_the_references_own_rounding() -> None:
     of = reference(Cancelling(1e3))
     (rounding,) = of.rounding()
-    assert rounding > TOLERANCE / 4
+    assert rounding > FP32_TOLERANCE / 4
 
-    assert pipeline._stage("onnx", of, off_by(of, 3.5 * rounding)).tolerance > TOLERANCE
+    assert prove_stage("onnx", of, off_by(of, 3.5 * rounding)).tolerance > FP32_TOLERANCE
     with pytest.raises(NumericsError):
-        pipeline._stage("onnx", of, off_by(of, 6 * rounding))
+        prove_stage("onnx", of, off_by(of, 6 * rounding))
 
 
 def test_without_such_rounding_the_tolerance_stays() -> None:
     of = reference(Cancelling(0.0))
 
-    assert pipeline._stage("onnx", of, off_by(of, 0.9 * TOLERANCE)).tolerance == TOLERANCE
+    assert prove_stage("onnx", of, off_by(of, 0.9 * FP32_TOLERANCE)).tolerance == FP32_TOLERANCE
     with pytest.raises(NumericsError, match="1e-04 allowed"):
-        pipeline._stage("onnx", of, off_by(of, 1.2 * TOLERANCE))
+        prove_stage("onnx", of, off_by(of, 1.2 * FP32_TOLERANCE))
 
 
 def test_no_rounding_is_leave_to_be_wrong() -> None:
     of = reference(Cancelling(1e6))
-    assert max(of.rounding()) > pipeline.MOST_ROUNDING
+    assert max(of.rounding()) > MOST_ROUNDING
 
     with pytest.raises(NumericsError):
-        pipeline._stage("onnx", of, off_by(of, 1.1 * pipeline.MOST_ROUNDING))
+        prove_stage("onnx", of, off_by(of, 1.1 * MOST_ROUNDING))
 
 
 def test_the_mobilenext_of_the_documentation_is_exported_and_timed_and_counts_as_published(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from asymm_deploy import native
+from asymm_deploy.bench import native_build
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "android_harness"
@@ -64,7 +64,7 @@ class Tree:
         """Starts the runner; skips the test where nothing here can run it."""
         if self.emulator:
             need(self.emulator[0])
-        return [*self.emulator, str(self.folder / native.PROGRAM)]
+        return [*self.emulator, str(self.folder / native_build.PROGRAM)]
 
 
 @pytest.fixture(scope="session")

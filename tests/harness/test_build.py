@@ -41,8 +41,8 @@ def test_warnings_are_errors(tree: Callable[[str], Any]) -> None:
 
 
 def test_the_presets_are_those_that_the_program_offers() -> None:
-    from asymm_deploy import native
+    from asymm_deploy.bench import native_build
 
     presets = json.loads((SOURCE / "CMakePresets.json").read_text(encoding="utf-8"))
     shown = [one["name"] for one in presets["configurePresets"] if not one.get("hidden")]
-    assert shown == [*native.PRESETS, "host-asan"]
+    assert shown == [*native_build.PRESETS, "host-asan"]

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from asymm_deploy import native
-from asymm_deploy.bench import wire
+from asymm_deploy.bench import native_build, wire
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
-from asymm_deploy.export.tensors import TensorSpec
 
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
@@ -45,7 +44,9 @@ def like_a_wheel(shared: Path) -> Path:
             engine = library(
                 shared / "wheel" / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DWITH_PYTHON"
             )
-            native.build("host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine)
+            native_build.build(
+                "host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine
+            )
     return folder
 
 
@@ -84,7 +85,7 @@ def expected(seed: int) -> dict[str, bytes]:
 
 def test_a_launch_is_whole_and_true_to_its_input(like_a_wheel: Path, model: Path) -> None:
     for seed in (0, 7):
-        ended = run(like_a_wheel / native.PROGRAM, model, "--input-seed", str(seed))
+        ended = run(like_a_wheel / native_build.PROGRAM, model, "--input-seed", str(seed))
         assert ended.returncode == 0, ended.stderr
         report = wire.parse(ended.stdout)
         values = expected(seed)
@@ -100,7 +101,7 @@ def test_a_launch_is_whole_and_true_to_its_input(like_a_wheel: Path, model: Path
 
 
 def test_what_the_engine_prints_never_reaches_the_wire(like_a_wheel: Path, model: Path) -> None:
-    ended = run(like_a_wheel / native.PROGRAM, model)
+    ended = run(like_a_wheel / native_build.PROGRAM, model)
     assert b"the fake engine prints" in ended.stderr
     assert [line[:8] for line in ended.stdout.splitlines()] == [b'{"type":'] * 7
 
@@ -111,7 +112,7 @@ def test_an_input_may_come_from_a_file_and_outputs_go_to_one(
     given, taken = tmp_path / "input", tmp_path / "output"
     given.write_bytes(np.array([3, -4], "<f4").tobytes())  # y, the first input, is int32
     files = ("--input-file", str(given), "--output-file", str(taken))
-    report = wire.parse(run(like_a_wheel / native.PROGRAM, model, *files).stdout)
+    report = wire.parse(run(like_a_wheel / native_build.PROGRAM, model, *files).stdout)
     assert report.output.values is not None
     assert np.frombuffer(report.output.values["sum"], "<f4") == -1
     assert taken.read_bytes() == b"".join(report.output.values.values())
@@ -119,22 +120,22 @@ def test_an_input_may_come_from_a_file_and_outputs_go_to_one(
 
 def test_a_model_that_the_engine_refuses_is_refused(like_a_wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "model.mnn").write_bytes(b"\x07" * 500)
-    ended = run(like_a_wheel / native.PROGRAM, tmp_path / "model.mnn")
+    ended = run(like_a_wheel / native_build.PROGRAM, tmp_path / "model.mnn")
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError, match="MNN can't load the model"):
         wire.parse(ended.stdout)
 
 
 def test_inputs_that_the_model_does_not_have_are_refused(like_a_wheel: Path, model: Path) -> None:
-    ended = run(like_a_wheel / native.PROGRAM, model, "--input", "float32:3:z")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--input", "float32:3:z")
     with pytest.raises(wire.RunnerError, match="the model's inputs are"):
         wire.parse(ended.stdout)
 
 
 def test_the_record_beside_it_says_what_it_is(like_a_wheel: Path) -> None:
-    made = native.read(like_a_wheel)
+    made = native_build.read(like_a_wheel)
     assert (made.preset, made.mnn_version) == ("host", "3.6.1")
-    assert set(made.files) == {native.PROGRAM, "_mnncengine.so"}
+    assert set(made.files) == {native_build.PROGRAM, "_mnncengine.so"}
 
 
 def test_a_library_of_another_version_than_the_headers_is_refused(
@@ -142,8 +143,8 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
 ) -> None:
     other = tmp_path / "moved"
     other.mkdir()
-    program = other / native.PROGRAM
-    program.write_bytes((like_a_wheel / native.PROGRAM).read_bytes())
+    program = other / native_build.PROGRAM
+    program.write_bytes((like_a_wheel / native_build.PROGRAM).read_bytes())
     program.chmod(0o755)
     flags = ("-D_GLIBCXX_USE_CXX11_ABI=0", '-DFAKE_VERSION="3.7.0"')
     library(other / "_mnncengine.so", *flags)
@@ -174,9 +175,9 @@ def test_a_root_is_enough_and_what_the_library_needs_comes_along(
         f"-L{core.parent}",
         "-lcore",
     )
-    made = native.build("host", into=tmp_path / "out", mnn_root=root)
-    assert set(made.files) == {native.PROGRAM, "libMNN.so", "libcore.so"}
+    made = native_build.build("host", into=tmp_path / "out", mnn_root=root)
+    assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libcore.so"}
     (root / "lib" / "libMNN.so").unlink()  # what counts is beside the program
-    assert wire.parse(run(tmp_path / "out" / native.PROGRAM, model).stdout).output.values == (
+    assert wire.parse(run(tmp_path / "out" / native_build.PROGRAM, model).stdout).output.values == (
         expected(0)
     )

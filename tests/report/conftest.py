@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asymm_deploy.bench import stats, store
+from asymm_deploy.bench import store
+from asymm_deploy.bench.judge import rows
 from asymm_deploy.bench.records import DeviceFacts, LaunchRecord, RowSummary
 from asymm_deploy.models import names
 
@@ -59,7 +60,7 @@ def row(launch: Launch) -> Callable[..., RowSummary]:
     """Make the row of one such launch."""
 
     def make(model: str = "asymmnet_large_100", ms: float = 10.0, **changes: object) -> RowSummary:
-        return stats.summarise([launch(model, ms, **changes)])
+        return rows.summarise([launch(model, ms, **changes)])
 
     return make
 

@@ -94,7 +94,7 @@ def test_people_see_that_a_row_is_invalid_why_and_what_that_means(row: MakeRow) 
     assert [
         line.split("|")[-3].strip() for line in text.splitlines() if line[:3] in ("| d", "| h")
     ] == ["NO", "NO"]
-    assert "- died failed: killed \\| by someone" in text
+    assert "- died failed: killed &#124; by someone" in text
     assert "- hot: the device was too warm." in text
 
 

@@ -151,8 +151,8 @@ def test_markdown_shows_names_captions_and_footnotes_as_they_are(text: str) -> N
         ReportTable("T", COLUMNS, ((text, 1, 1.0, True),), caption=(text,), footnotes=(text,))
     )
 
-    assert text not in re.sub(r"\\.", "", written)
-    assert re.sub(r"\\(.)", r"\1", written).count(text) == 3
+    assert text not in written
+    assert html.unescape(written).count(text) == 3
 
 
 def test_underscores_within_names_are_left_alone() -> None:

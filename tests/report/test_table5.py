@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from asymm_deploy.bench import stats
+from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import to_csv, to_html, to_markdown

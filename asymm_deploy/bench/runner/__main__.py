@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
-    from asymm_deploy.bench.runner.launch import Send
-    from asymm_deploy.export.tensors import TensorSpec
+    from asymm_deploy.bench.runner.timing import Send
+    from asymm_deploy.engines.tensors import TensorSpec
 
 _GAVE_UP = 3
 
@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
     import json
 
     from asymm_deploy.bench.runner.cores import RefusedError
+    from asymm_deploy.engines.engine_error import EngineError
 
     def send(kind: str, fields: Mapping[str, object]) -> None:
         line = json.dumps({"type": kind, **fields}, separators=(",", ":")) + "\n"
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     try:
         _launch(_parse(argv), send)
-    except RefusedError as error:
+    except (RefusedError, EngineError) as error:
         send("error", {"reason": str(error)})
         return _GAVE_UP
     except Exception as error:
@@ -58,9 +59,9 @@ def _launch(options: Namespace, send: Send) -> None:
         os.environ[name] = "1"
     os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
-    from asymm_deploy.bench.runner.launch import launch
+    from asymm_deploy.bench.runner.timing import time_model
 
-    launch(options, send)
+    time_model(options, send)
 
 
 def _take_stdout() -> int:
@@ -99,7 +100,7 @@ def _cores(text: str) -> tuple[int, ...]:
 
 
 def _input(text: str) -> TensorSpec:
-    from asymm_deploy.export.tensors import TensorSpec
+    from asymm_deploy.engines.tensors import TensorSpec
 
     dtype, shape, name = text.split(":", 2)
     return TensorSpec(name, tuple(map(int, shape.split(","))) if shape else (), dtype)

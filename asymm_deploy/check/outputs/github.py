@@ -5,31 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Change, Report
+from asymm_deploy.safe import GitHubCommand, one_line
 
 Level = Literal["error", "warning", "notice"]
 
 _MOST = 10
-"""GitHub shows that many of a level for a step (its limits for annotations)."""
+"""Per level: GitHub shows no more annotations of a step."""
 
 
-class Command(str):
-    """A line that GitHub's runner is to obey; no other text that we print may be one."""
+def annotation_lines(report: GateReport, environ: Mapping[str, str]) -> list[GitHubCommand]:
+    """Return a line for each change that needs attention, the gravest first; none outside GitHub.
 
-    __slots__ = ()
-
-
-def commands(report: Report, environ: Mapping[str, str]) -> list[Command]:
-    """Return a line for each change that needs eyes, the gravest first; none outside of GitHub.
-
-    What ends the job is an error; what doesn't is a warning, or a notice where it was accepted.
-    The runner reads them on stderr as well as on stdout.
+    What fails the job is an error; what doesn't is a warning, or a notice if it was accepted. The
+    runner reads them on stderr as well as on stdout.
     """
     if environ.get("GITHUB_ACTIONS") != "true":
         return []
     found: dict[Level, list[Change]] = {"error": [], "warning": [], "notice": []}
-    for change in words.shown(report):
+    for change in words.rows_to_show(report):
         level = _level(change, report)
         if level is not None:
             found[level].append(change)
@@ -44,7 +39,7 @@ def commands(report: Report, environ: Mapping[str, str]) -> list[Command]:
     return lines
 
 
-def _level(change: Change, report: Report) -> Level | None:
+def _level(change: Change, report: GateReport) -> Level | None:
     if change.accepted is not None:
         return "notice"
     if change.verdict in {"regressed", "failed", "unstable"}:
@@ -55,25 +50,25 @@ def _level(change: Change, report: Report) -> Level | None:
 
 
 def _title(change: Change) -> str:
-    return f"{words.subject(change)}: {words.verdict(change)}"
+    return f"{words.subject(change)}: {words.verdict_text(change)}"
 
 
 def _message(change: Change) -> str:
-    lines = [words.one_line(words.why(change))]
+    lines = [one_line(words.why_text(change))]
     values = [words.amount(value, change.unit) for value in (change.baseline, change.candidate)]
     if any(values):
-        told = [" to ".join(value or "unknown" for value in values), words.change(change)]
+        told = [" to ".join(value or "unknown" for value in values), words.change_text(change)]
         lines.append(", ".join(part for part in told if part))
     return "\n".join(lines)
 
 
-def _command(level: Level, title: str, message: str) -> Command:
-    return Command(f"::{level} title={_property(words.one_line(title))}::{_data(message)}")
+def _command(level: Level, title: str, message: str) -> GitHubCommand:
+    return GitHubCommand(f"::{level} title={_property(one_line(title))}::{_data(message)}")
 
 
 def _data(text: str) -> str:
     """Return a message in the runner's escapes (actions/runner, ActionCommand.cs), ``%`` first."""
-    lines = "\n".join(words.one_line(line) for line in text.split("\n"))
+    lines = "\n".join(one_line(line) for line in text.split("\n"))
     return lines.replace("%", "%25").replace("\n", "%0A")
 
 

@@ -1,4 +1,4 @@
-"""A report as JSON: the whole of it, and the array that github-action-benchmark reads."""
+"""A report as JSON: all of it, and the array that github-action-benchmark reads."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import math
 import msgspec
 
 from asymm_deploy import __version__
+from asymm_deploy.check.findings import Change, DiscardedBlock, GateReport, Mode, Verdict
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Change, Discarded, Mode, Report, Verdict
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What ``--json`` writes; docs/check-schema.json is its JSON Schema."""
 
     schema_version: int
-    """1; raised when a reader of the former one would misread it."""
+    """1; incremented when a program written for the previous version would misread it."""
     program: str
     """``asymm-deploy`` and its version."""
     verdict: Verdict
-    """Over all changes, the gravest; an accepted one counts as passed."""
+    """The gravest of all changes; an accepted one counts as passed."""
     exit_code: int
-    """What ``check`` ends with."""
+    """What ``check`` exits with."""
     mode: Mode
-    """``live``: both timed in turn; ``recorded``: results that were there, the weaker test."""
+    """``live``: both timed in turns. ``recorded``: earlier results compared, the weaker test."""
     device: str
     circumstances: tuple[str, ...]
     baseline: str
     candidate: str
     changes: tuple[Change, ...]
-    discarded: tuple[Discarded, ...]
+    discarded: tuple[DiscardedBlock, ...]
     notes: tuple[str, ...]
     started_at: str
     """ISO 8601, UTC."""
     inconclusive_fails: bool
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BenchmarkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One benchmark, as github-action-benchmark's ``customSmallerIsBetter`` reads it."""
 
     name: str
@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     extra: str | None = None
 
 
-def rendered(report: Report) -> bytes:
+def rendered(report: GateReport) -> bytes:
     """Return the document. Numbers that are not finite are null, which JSON can hold."""
     document = Document(
         schema_version=report.schema_version,
@@ -70,19 +70,21 @@ def rendered(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def benchmark_entries(report: Report) -> bytes:
+def benchmark_entries(report: GateReport) -> bytes:
     """Return the array for ``tool: customSmallerIsBetter``: the candidate's values.
 
-    Names hold no device, so that a chart goes on where a runner is replaced; give the action a
-    ``name`` for each device. The action refuses an empty array.
+    Names don't include the device, so that a chart goes on if a runner is replaced; give the action
+    a ``name`` for each device. The action refuses an empty array.
     """
     entries = [
-        Entry(
+        BenchmarkEntry(
             name=_text(f"{change.model} {words.METRICS[change.metric]}"),
             unit=change.unit,
             value=change.candidate,
             range=_range(change),
-            extra=_text(f"{words.verdict(change)}: {words.change(change)}\n{report.device}"),
+            extra=_text(
+                f"{words.verdict_text(change)}: {words.change_text(change)}\n{report.device}"
+            ),
         )
         for change in report.changes
         if change.candidate is not None and math.isfinite(change.candidate)
@@ -90,32 +92,31 @@ def benchmark_entries(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
 
 
-def schema() -> bytes:
+def report_schema() -> bytes:
     """Return the JSON Schema of the document, as docs/check-schema.json has it."""
     described = msgspec.json.schema(Document)
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "The report of asymm-deploy check"
     described["$defs"]["Change"]["properties"]["exit_code"] = {
         "type": "integer",
-        "description": "What check would end with if this were the only change.",
+        "description": "What check would exit with if this were the only change.",
     }
     return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
 
 
 def _range(change: Change) -> str | None:
-    """Return half of the change's interval in the metric's unit: the action reads ``± NUMBER``."""
+    """Return half the change's interval in the metric's unit: the action reads ``± NUMBER``."""
     if change.baseline is None or change.low_percent is None or change.high_percent is None:
         return None
     half = (change.high_percent - change.low_percent) / 200 * change.baseline
     return f"± {half:.4f}" if math.isfinite(half) else None
 
 
-def _with_text(change: Change, report: Report) -> Change:
-    """Return a change with what ``check`` would end with if it were the only one."""
-    alone = msgspec.structs.replace(report, changes=(change,))
+def _with_text(change: Change, report: GateReport) -> Change:
+    """Return a change with its own exit code, and text that UTF-8 can hold."""
     return msgspec.structs.replace(
         change,
-        exit_code=int(alone.exit_code),
+        exit_code=int(report.exit_code_of(change)),
         model=_text(change.model),
         why=_text(change.why),
         accepted=None if change.accepted is None else _text(change.accepted),

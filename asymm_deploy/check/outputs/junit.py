@@ -1,7 +1,7 @@
 """A report as JUnit XML, which GitLab, Jenkins and others show test by test.
 
 It keeps to what the schemas of Apache Ant and of Jenkins' xUnit plugin both allow: no attributes
-on ``testsuites``, ``properties`` first, one outcome a case, no text beside a case that passed.
+on ``testsuites``, ``properties`` first, one outcome per case, no text beside a case that passed.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from asymm_deploy.check.outputs import table, words
-from asymm_deploy.check.records import Change, Report
+from asymm_deploy.check.findings import Change, GateReport
+from asymm_deploy.check.outputs import terminal_table, words
+from asymm_deploy.safe import one_line
 
 _MS_PER_S = 1000
 
 
-def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
+def rendered(report: GateReport, *, elapsed_s: float = 0.0) -> bytes:
     """Return the document; ``elapsed_s`` is how long the whole check took.
 
-    A case is a model's metric. A regression is a failure, what gave no result an error; what could
-    not be decided is a failure where it ends the job, else skipped. The time of a case is the
-    candidate's, where the metric is one, so that a CI system's chart of durations is a chart of
+    A case is a model's metric. A regression is a failure, and what gave no result an error. What
+    could not be decided is a failure if it fails the job, else skipped. The time of a case is the
+    candidate's if the metric is a time, so that a CI system's chart of durations is a chart of
     latencies; else 0.
     """
     root = ET.Element("testsuites")
-    outcomes = [_outcome(change, report) for change in report.changes]
+    elements = [_element(change, report) for change in report.changes]
     suite = ET.SubElement(
         root,
         "testsuite",
@@ -35,9 +36,9 @@ def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
             "timestamp": _without_zone(report.started_at),
             "hostname": _token(report.device),
             "tests": str(len(report.changes)),
-            "failures": str(outcomes.count("failure")),
-            "errors": str(outcomes.count("error")),
-            "skipped": str(outcomes.count("skipped")),
+            "failures": str(elements.count("failure")),
+            "errors": str(elements.count("error")),
+            "skipped": str(elements.count("skipped")),
             "time": f"{elapsed_s:.3f}",
         },
     )
@@ -49,17 +50,17 @@ def rendered(report: Report, *, elapsed_s: float = 0.0) -> bytes:
         ("candidate", report.candidate),
         *(("circumstances", line) for line in report.circumstances),
     ):
-        ET.SubElement(properties, "property", {"name": name, "value": words.one_line(value)})
-    for change, outcome in zip(report.changes, outcomes, strict=True):
-        _add_case(suite, change, outcome)
-    ET.SubElement(suite, "system-out").text = table.rendered(report)
+        ET.SubElement(properties, "property", {"name": name, "value": one_line(value)})
+    for change, element in zip(report.changes, elements, strict=True):
+        _add_case(suite, change, element)
+    ET.SubElement(suite, "system-out").text = terminal_table.rendered(report)
     ET.SubElement(suite, "system-err")
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
 
 
-def _add_case(suite: ET.Element, change: Change, outcome: str | None) -> None:
+def _add_case(suite: ET.Element, change: Change, element: str | None) -> None:
     is_time = change.unit == "ms" and change.candidate is not None
     seconds = (change.candidate or 0.0) / _MS_PER_S if is_time else 0.0
     case = ET.SubElement(
@@ -71,19 +72,19 @@ def _add_case(suite: ET.Element, change: Change, outcome: str | None) -> None:
             "time": f"{seconds:.6f}",
         },
     )
-    if outcome is None:
+    if element is None:
         return
-    message = words.one_line(f"{words.change(change)} {words.why(change)}")
-    kind = {} if outcome == "skipped" else {"type": change.verdict}
-    found = ET.SubElement(case, outcome, {"message": message, **kind})
+    message = one_line(f"{words.change_text(change)} {words.why_text(change)}")
+    kind = {} if element == "skipped" else {"type": change.verdict}
+    found = ET.SubElement(case, element, {"message": message, **kind})
     found.text = (
         f"baseline {words.amount(change.baseline, change.unit) or 'unknown'}, "
         f"candidate {words.amount(change.candidate, change.unit) or 'unknown'}"
     )
 
 
-def _outcome(change: Change, report: Report) -> str | None:
-    """Return the name of a case's element; None where it passed."""
+def _element(change: Change, report: GateReport) -> str | None:
+    """Return the name of a case's element; None if it passed."""
     if change.accepted is not None or change.verdict in {"pass", "improved"}:
         return None
     if change.verdict == "failed":
@@ -95,7 +96,7 @@ def _outcome(change: Change, report: Report) -> str | None:
 
 def _token(text: str) -> str:
     """Return a name that is not empty, as the schemas want; without what XML can't hold."""
-    return words.one_line(text) or "unnamed"
+    return one_line(text) or "unnamed"
 
 
 def _without_zone(started_at: str) -> str:

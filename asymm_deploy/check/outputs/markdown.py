@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from asymm_deploy.check.findings import GateReport
 from asymm_deploy.check.outputs import words
-from asymm_deploy.check.records import Report
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import markdown
 
 MOST_ROWS = 200
-"""Of the table, the gravest kept: GitHub drops a step's summary that is larger than 1 MiB."""
+"""In the table, the gravest first: GitHub drops a step's summary that is larger than 1 MiB."""
 _MOST_LINES = 100
 """Beneath the table, for the same reason."""
 
-_STRUCTURE = re.compile(r"[\\`*\[\]|~!{}$]|:(?! )|(?<!\w)_|_(?!\w)|(?<=www)\.")
-"""What could begin a table's cell, emphasis, code, a link, an image, a formula or an address."""
 
-
-def rendered(report: Report) -> str:
+def rendered(report: GateReport) -> str:
     """Return a heading, the table and what stands beneath it, with a newline at its end.
 
-    Text from models, devices and notes is shown as it is: none of it can format, link, embed or
-    mention anybody.
+    Text from models, devices and notes is shown as it is: it can't format, link, embed or mention
+    anybody.
     """
-    rows = words.shown(report)
+    rows = words.rows_to_show(report)
     lines = [
-        f"## Regression gate: {escaped(words.headline(report))}",
+        f"## Regression gate: {markdown(words.headline(report))}",
         "",
         "| model | baseline | candidate | change | verdict | why |",
         "|:--|--:|--:|--:|:--|:--|",
     ]
     for change in rows[:MOST_ROWS]:
         cells = (
-            escaped(words.subject(change)),
+            markdown(words.subject(change)),
             words.amount(change.baseline, change.unit),
             words.amount(change.candidate, change.unit),
-            words.change(change),
-            f"**{words.verdict(change)}**" if change.alarms else words.verdict(change),
-            escaped(words.why(change)),
+            words.change_text(change),
+            f"**{words.verdict_text(change)}**" if change.alarms else words.verdict_text(change),
+            markdown(words.why_text(change)),
         )
         lines.append(f"| {' | '.join(cells)} |")
     if len(rows) > MOST_ROWS:
         lines += ["", f"{len(rows) - MOST_ROWS} more rows are in the JSON file."]
-    lines += ["", *_list(words.remarks(report))]
+    lines += ["", *_list(words.remarks_beneath(report))]
     lines += ["", "<details><summary>Circumstances</summary>", ""]
-    lines += [*_list(list(words.setting(report))), "", "</details>"]
+    lines += [*_list(list(words.comparison_setting(report))), "", "</details>"]
     return "\n".join(lines) + "\n"
 
 
-def escaped(text: str) -> str:
-    """Return ``text`` so that Markdown shows it as it is, on one line.
-
-    Entities stand for themselves and never for structure (CommonMark 6.2); an empty comment keeps
-    ``@name`` and ``#1`` from becoming a mention and a reference.
-    """
-    whole = html.escape(words.one_line(text), quote=True)
-    safe = _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", whole)
-    return re.sub(r"@|(?<!&)#", r"\g<0><!-- -->", safe)
-
-
 def append_to_summary(text: str, environ: Mapping[str, str]) -> None:
-    """Add ``text`` to the summary of the GitHub step that runs us, if one does.
+    """Add ``text`` to the summary of the GitHub step that runs us, if there is one.
 
     Raises UsageError if the file that ``GITHUB_STEP_SUMMARY`` names can't be written.
     """
@@ -76,11 +61,11 @@ def append_to_summary(text: str, environ: Mapping[str, str]) -> None:
     except OSError as error:
         raise UsageError(
             f"can't add to the job's summary {name}: {error.strerror}",
-            "unset GITHUB_STEP_SUMMARY, or let it name a file that may be written",
+            "unset GITHUB_STEP_SUMMARY, or let it name a file that you may write",
         ) from error
 
 
 def _list(lines: list[str]) -> list[str]:
-    kept = [f"- {escaped(line)}" for line in lines[:_MOST_LINES]]
+    kept = [f"- {markdown(line)}" for line in lines[:_MOST_LINES]]
     rest = len(lines) - _MOST_LINES
     return [*kept, f"- and {rest} more"] if rest > 0 else kept

@@ -1,11 +1,11 @@
-"""What all outputs say alike: names of metrics, numbers with their units, text that is safe."""
+"""What all outputs say alike: names of metrics, numbers with their units, rows and remarks."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from asymm_deploy.check.records import Change, Metric, Report, Unit
+from asymm_deploy.check.findings import GRAVEST_FIRST, Change, GateReport, Metric, Unit
 
 METRICS: dict[Metric, str] = {
     "latency": "latency",
@@ -16,30 +16,11 @@ METRICS: dict[Metric, str] = {
     "peak_memory": "peak memory",
 }
 
-_GRAVITY = ("failed", "regressed", "unstable", "inconclusive", "improved", "pass")
 _WHOLE_UNITS: tuple[Unit, ...] = ("bytes", "count")
 
 
-def one_line(text: str) -> str:
-    """Return ``text`` without line ends and characters that control a terminal or a parser.
-
-    Names of models and devices may hold anything, half of a surrogate pair and signs that reverse
-    the direction of writing included.
-    """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def for_log(text: str) -> str:
-    """Return one line that GitHub's runner can't take for a command.
-
-    It reads ``::name::`` at the start of a line, spaces before it or not, and ``##[name]``
-    anywhere (actions/runner, ActionCommand.cs).
-    """
-    return one_line(text).replace("::", ": :").replace("##[", "## [")
-
-
 def amount(value: float | None, unit: Unit) -> str:
-    """Return a value with its unit; nothing for an unknown one."""
+    """Return a value with its unit; an empty string if it is unknown."""
     if value is None:
         return ""
     if unit == "count":
@@ -49,8 +30,8 @@ def amount(value: float | None, unit: Unit) -> str:
     return f"{value:.3f} {unit}" if unit == "ms" else f"{value:.1f} {unit}"
 
 
-def change(of: Change) -> str:
-    """Return the change and its interval: ``+5.2 % [+4.1, +6.3]``; nothing if it is unknown."""
+def change_text(of: Change) -> str:
+    """Return the change and its interval: ``+5.2 % [+4.1, +6.3]``; empty if it is unknown."""
     if of.change_percent is None:
         return ""
     text = f"{of.change_percent:+.1f} %"
@@ -60,31 +41,31 @@ def change(of: Change) -> str:
 
 
 def subject(of: Change) -> str:
-    """Return the model, and behind it the metric where that is not latency."""
+    """Return the model, followed by the metric unless that is latency."""
     return of.model if of.metric == "latency" else f"{of.model}, {METRICS[of.metric]}"
 
 
-def verdict(of: Change) -> str:
-    """Return the verdict's word; one that is accepted says so."""
+def verdict_text(of: Change) -> str:
+    """Return the verdict's word, or ``accepted``."""
     return of.verdict if of.accepted is None else "accepted"
 
 
-def why(of: Change) -> str:
-    """Return the sentence; behind it the reason of who accepted the change."""
+def why_text(of: Change) -> str:
+    """Return the sentence on why, followed by the reason for accepting the change, if any."""
     return of.why if of.accepted is None else f"{of.why} Accepted: {of.accepted}"
 
 
-def shown(report: Report) -> list[Change]:
-    """Return what people should see, the gravest first: every latency, and what has changed.
+def rows_to_show(report: GateReport) -> list[Change]:
+    """Return what people should see, the gravest first: every latency, and what changed.
 
-    Other metrics that passed are many and say nothing; ``unseen`` names them in a sentence.
+    Other metrics that passed are many and say nothing; ``unseen`` names them in one sentence.
     """
     kept = [change for change in report.changes if not _is_quiet(change)]
-    return sorted(kept, key=lambda change: _GRAVITY.index(change.verdict))
+    return sorted(kept, key=lambda change: GRAVEST_FIRST.index(change.verdict))
 
 
-def unseen(report: Report) -> str | None:
-    """Return a sentence on the comparisons that ``shown`` leaves out; None if there are none."""
+def unseen(report: GateReport) -> str | None:
+    """Return a sentence on the comparisons that ``rows_to_show`` leaves out, if any."""
     quiet = [change for change in report.changes if _is_quiet(change)]
     if not quiet:
         return None
@@ -92,14 +73,14 @@ def unseen(report: Report) -> str | None:
     return f"{len(quiet)} more passed: {names}."
 
 
-def headline(report: Report) -> str:
-    """Return the verdict over all and what it is made of: ``pass (11 pass, 1 accepted)``."""
-    counts = Counter(verdict(change) for change in report.changes)
-    parts = [f"{counts[word]} {word}" for word in (*_GRAVITY, "accepted") if counts[word]]
+def headline(report: GateReport) -> str:
+    """Return the verdict over all and how often each occurs: ``pass (11 pass, 1 accepted)``."""
+    counts = Counter(verdict_text(change) for change in report.changes)
+    parts = [f"{counts[word]} {word}" for word in (*GRAVEST_FIRST, "accepted") if counts[word]]
     return f"{report.verdict} ({', '.join(parts)})" if parts else report.verdict
 
 
-def discards(report: Report) -> list[str]:
+def discards(report: GateReport) -> list[str]:
     """Return a line for each block that does not count."""
     return [
         f"{discarded.model}: block {discarded.block} does not count: {discarded.reason}"
@@ -107,8 +88,8 @@ def discards(report: Report) -> list[str]:
     ]
 
 
-def remarks(report: Report) -> list[str]:
-    """Return all that stands beneath the table, a line each."""
+def remarks_beneath(report: GateReport) -> list[str]:
+    """Return all that stands beneath the table, one remark per line."""
     left_out = unseen(report)
     return [
         *([left_out] if left_out else []),
@@ -117,8 +98,8 @@ def remarks(report: Report) -> list[str]:
     ]
 
 
-def setting(report: Report) -> Sequence[str]:
-    """Return what was compared where and how, a line each."""
+def comparison_setting(report: GateReport) -> Sequence[str]:
+    """Return what was compared, where and how, in lines."""
     return (
         f"baseline {report.baseline}, candidate {report.candidate}",
         f"device {report.device}, {report.mode} comparison, {report.started_at}",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.adb_files import BASE, Program
+from asymm_deploy.bench.phone.pushed_files import BASE, Program
 from tests.bench.phone.conftest import Bench, lines_in
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4, Profile

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench.adb import AdbDevice
-from asymm_deploy.bench.adb_server import Server, address
-from asymm_deploy.bench.conduct import Conduct
+from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.phone_device import AdbDevice
+from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import HarnessError
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
 from tests.phone.faults import (
@@ -69,7 +69,7 @@ def test_a_launch_that_a_reboot_ended_is_done_again(
     assert ended.code == 0, ended.err
     assert [record.launch for record in ended.finished] == list(range(LAUNCHES))
     assert [record.conditions and record.conditions.retries for record in ended.lines] == [0, 1, 0]
-    assert "was started anew" in ended.err
+    assert "has restarted" in ended.err
     assert is_clean(phone)
 
 
@@ -105,7 +105,7 @@ def test_a_phone_that_stays_away_is_an_error_and_its_launches_are_kept(
     assert ended.code == 3
     assert f"error: {phone.serial} did not come back within 2 s" in ended.err
     assert "hint: " in ended.err
-    assert "it goes on where it stopped" in ended.err
+    assert "it resumes where it stopped" in ended.err
     assert [record.launch for record in ended.finished] == [0]
 
 
@@ -157,7 +157,7 @@ def test_a_phone_that_was_away_between_launches_is_taken_hold_of_again(
         time.sleep(0.05)
     phone.reboot(away_s=0.3, boot_s=1.0)  # in the pause before the next try
     _out, err = process.communicate(timeout=120)
-    assert b"was started anew; waiting until it is up" in err
+    assert b"has restarted; waiting until it is up" in err
     assert process.returncode in (0, 4), err
     assert {record.launch for record in lines_in(tmp_path / "results")} == set(range(LAUNCHES))
     assert is_clean(phone)
@@ -202,5 +202,5 @@ def test_another_phone_that_answers_between_launches_ends_the_bench(
         assert device.run(["/bin/true"], timeout_s=10).returncode == 0
         phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
         phone.cut(away_s=0.1)
-        with pytest.raises(HarnessError, match=f"another phone answers as {phone.serial} now"):
+        with pytest.raises(HarnessError, match=f"another phone now answers as {phone.serial}"):
             device.run(["/bin/true"], timeout_s=10)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench import adb_lock
+from asymm_deploy.bench.phone import lock as adb_lock
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
 from tests.phone.faults import Hangs
 from tests.phone.phone import Phone
@@ -44,7 +44,7 @@ def test_an_interrupted_bench_leaves_nothing_and_goes_on_later(
     process.send_signal(signal_)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert b"interrupted; what was finished is kept" in err
+    assert b"interrupted; everything that was finished is kept" in err
     assert is_clean(phone)
     assert len(lines_in(tmp_path / "results")) == 1
     ended = bench()
@@ -98,7 +98,7 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     wait_for_launch(phone, 0)
     ended = bench()
     assert ended.code == 3
-    assert f"another benchmark runs on it, process {process.pid} on " in ended.err
+    assert f"another benchmark is running on it, process {process.pid} on " in ended.err
     assert "--allow busy" in ended.err
     assert len(phone.launches) == 1
     assert phone.launches[0].running
@@ -136,7 +136,7 @@ def test_a_lock_that_nobody_touches_is_nobodys(bench: Bench, phone: Phone, owner
         (lock / "owner").write_text(owner)
     ended = bench()
     assert ended.code == 0, ended.err
-    assert "is that alive?" in ended.err
+    assert "checking whether it is still running" in ended.err
 
 
 def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
@@ -149,7 +149,7 @@ def test_where_the_phone_is_lost_at_the_end_the_user_is_told(
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"could not be put back" in err
+    assert b"could not be restored" in err
 
 
 def test_a_closed_terminal_puts_the_phone_back(

@@ -109,3 +109,30 @@ def test_an_interruption_puts_every_phone_back(
     assert is_clean(phone)
     assert is_clean(other)
     assert len(lines_in(tmp_path / "results")) == 2
+
+
+def test_a_bench_in_the_background_is_deaf_to_ctrl_c_and_puts_every_phone_back_when_cancelled(
+    bench_process: Callable[..., subprocess.Popen[bytes]],
+    phone: Phone,
+    other: Phone,
+    is_clean: Callable[[Phone], bool],
+) -> None:
+    # A script starts `bench ... &` with SIGINT ignored; a CI system cancels it by SIGTERM.
+    for one in (phone, other):
+        one.faults.add(Hangs(launch=1))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = bench_process(device="all")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    deadline = time.monotonic() + 60
+    while min(len(phone.launches), len(other.launches)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert is_clean(phone)
+    assert is_clean(other)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asymm_deploy.check.records import UNITS, Change, Discarded, Metric, Report, Verdict
+from asymm_deploy.check.findings import UNITS, Change, DiscardedBlock, GateReport, Metric, Verdict
 
 HOSTILE = "::error::x|<img src=y>\r\n##[error]\x1b[31m [a](http://b) @all `c` \ud800 \u202e"
 """A name that would be a command, a link, an image, a mention and a colour, if it were let."""
@@ -52,9 +52,9 @@ def change() -> Make:
 
 
 @pytest.fixture
-def report(change: Make) -> Report:
+def report(change: Make) -> GateReport:
     """One of each verdict, an accepted regression, a quiet metric and a discarded block."""
-    return Report(
+    return GateReport(
         mode="live",
         device="Pixel 4",
         circumstances=("core 7, fp32, 1 thread",),
@@ -70,7 +70,7 @@ def report(change: Make) -> Report:
             change("lost", verdict="failed", percent=None),
             change("wanted", "mnn_size", "regressed", 50.0, accepted="a larger head"),
         ),
-        discarded=(Discarded(model="slow", block=3, reason="stolen-time"),),
+        discarded=(DiscardedBlock(model="slow", block=3, reason="stolen-time"),),
         notes=("Something to know.",),
         started_at="2026-11-23T09:00:00.123+02:00",
     )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import github
-from asymm_deploy.check.records import Change, Report
 
 ON = {"GITHUB_ACTIONS": "true"}
 
@@ -23,13 +23,13 @@ def parsed(line: str) -> tuple[str, str, str]:
     return level, title, message
 
 
-def test_there_are_none_outside_of_github(report: Report) -> None:
-    assert github.commands(report, {}) == []
-    assert github.commands(report, {"GITHUB_ACTIONS": "false"}) == []
+def test_there_are_none_outside_of_github(report: GateReport) -> None:
+    assert github.annotation_lines(report, {}) == []
+    assert github.annotation_lines(report, {"GITHUB_ACTIONS": "false"}) == []
 
 
-def test_what_ends_the_job_is_an_error_and_what_does_not_is_less(report: Report) -> None:
-    levels = [parsed(line)[:2] for line in github.commands(report, ON)]
+def test_what_ends_the_job_is_an_error_and_what_does_not_is_less(report: GateReport) -> None:
+    levels = [parsed(line)[:2] for line in github.annotation_lines(report, ON)]
     assert levels == [
         ("error", "lost: failed"),
         ("error", "slow: regressed"),
@@ -39,32 +39,32 @@ def test_what_ends_the_job_is_an_error_and_what_does_not_is_less(report: Report)
     ]
 
 
-def test_inconclusive_is_a_warning_where_it_passes(report: Report) -> None:
+def test_inconclusive_is_a_warning_where_it_passes(report: GateReport) -> None:
     lenient = msgspec.structs.replace(report, inconclusive_fails=False)
-    levels = [parsed(line)[:2] for line in github.commands(lenient, ON)]
+    levels = [parsed(line)[:2] for line in github.annotation_lines(lenient, ON)]
     assert ("warning", "unclear: inconclusive") in levels
 
 
-def test_the_message_has_the_reason_and_the_numbers(report: Report) -> None:
-    slow = next(line for line in github.commands(report, ON) if "slow" in line)
+def test_the_message_has_the_reason_and_the_numbers(report: GateReport) -> None:
+    slow = next(line for line in github.annotation_lines(report, ON) if "slow" in line)
     assert parsed(slow)[2] == "It says so.\n10.000 ms to 10.800 ms, +8.0 % [+7.5, +8.5]"
     assert "%0A" in slow
     assert "8.0 %25" in slow
 
 
 def test_where_nothing_is_known_the_reason_stands_alone(
-    report: Report, change: Callable[..., Change]
+    report: GateReport, change: Callable[..., Change]
 ) -> None:
     lost = change(verdict="failed", percent=None, baseline=None)
-    (line,) = github.commands(msgspec.structs.replace(report, changes=(lost,)), ON)
+    (line,) = github.annotation_lines(msgspec.structs.replace(report, changes=(lost,)), ON)
     assert parsed(line)[2] == "It says so."
 
 
 def test_no_name_ends_the_command_or_begins_another(
-    report: Report, change: Callable[..., Change], hostile: str
+    report: GateReport, change: Callable[..., Change], hostile: str
 ) -> None:
     evil = change(hostile + " 100%0A::stop", verdict="regressed", why=hostile)
-    lines = github.commands(msgspec.structs.replace(report, changes=(evil,)), ON)
+    lines = github.annotation_lines(msgspec.structs.replace(report, changes=(evil,)), ON)
     assert len(lines) == 1
     assert lines[0].isprintable()
     level, title, _ = parsed(lines[0])
@@ -74,10 +74,10 @@ def test_no_name_ends_the_command_or_begins_another(
 
 
 def test_more_than_github_shows_become_one_that_names_them(
-    report: Report, change: Callable[..., Change]
+    report: GateReport, change: Callable[..., Change]
 ) -> None:
     changes = tuple(change(f"net{i:02}", verdict="regressed") for i in range(25))
-    lines = github.commands(msgspec.structs.replace(report, changes=changes), ON)
+    lines = github.annotation_lines(msgspec.structs.replace(report, changes=changes), ON)
     assert len(lines) == 10
     assert parsed(lines[-1])[1] == "16 more"
     assert "net24" in lines[-1]

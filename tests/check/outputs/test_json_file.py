@@ -10,18 +10,18 @@ import jsonschema
 import msgspec
 import pytest
 
+from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import json_file
-from asymm_deploy.check.records import Change, Report
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "check-schema.json"
 
 
 def test_the_documented_schema_is_the_programs_own() -> None:
-    assert SCHEMA.read_bytes() == json_file.schema()
+    assert SCHEMA.read_bytes() == json_file.report_schema()
     jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
 
 
-def test_a_report_fits_the_schema(report: Report) -> None:
+def test_a_report_fits_the_schema(report: GateReport) -> None:
     document = json.loads(json_file.rendered(report))
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert document["verdict"] == "failed"
@@ -31,7 +31,7 @@ def test_a_report_fits_the_schema(report: Report) -> None:
     assert [change["exit_code"] for change in document["changes"]] == [0, 0, 1, 0, 4, 4, 3, 0]
 
 
-def test_the_schema_refuses_what_is_no_report(report: Report) -> None:
+def test_the_schema_refuses_what_is_no_report(report: GateReport) -> None:
     document = json.loads(json_file.rendered(report))
     document["verdict"] = "great"
     with pytest.raises(jsonschema.ValidationError):
@@ -39,7 +39,7 @@ def test_the_schema_refuses_what_is_no_report(report: Report) -> None:
 
 
 def test_numbers_and_names_that_json_cant_hold_are_replaced(
-    report: Report, change: Callable[..., Change], hostile: str
+    report: GateReport, change: Callable[..., Change], hostile: str
 ) -> None:
     odd = change(hostile, percent=float("inf"), candidate=float("nan"))
     text = json_file.rendered(msgspec.structs.replace(report, changes=(odd,), device=hostile))
@@ -48,7 +48,7 @@ def test_numbers_and_names_that_json_cant_hold_are_replaced(
     assert json_file.benchmark_entries(msgspec.structs.replace(report, changes=(odd,))) == b"[]\n"
 
 
-def test_the_benchmark_array_has_what_the_action_reads(report: Report) -> None:
+def test_the_benchmark_array_has_what_the_action_reads(report: GateReport) -> None:
     # its extractCustomBenchmarkResult takes name, value, unit, range and extra of each entry
     entries = json.loads(json_file.benchmark_entries(report))
     assert entries[2] == {

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import xmlschema
 
+from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import junit
-from asymm_deploy.check.records import Change, Report
 
 # What Apache Ant's schema and that of Jenkins' xUnit plugin both allow, in our words.
 SCHEMA = Path(__file__).parents[2] / "data" / "junit.xsd"
@@ -29,16 +29,16 @@ def outcomes(document: bytes) -> dict[tuple[str, str], str | None]:
     }
 
 
-def test_it_is_valid(report: Report, schema: xmlschema.XMLSchema10) -> None:
+def test_it_is_valid(report: GateReport, schema: xmlschema.XMLSchema10) -> None:
     schema.validate(junit.rendered(report, elapsed_s=12.5).decode())
 
 
-def test_the_schema_refuses_what_is_none(report: Report, schema: xmlschema.XMLSchema10) -> None:
+def test_the_schema_refuses_what_is_none(report: GateReport, schema: xmlschema.XMLSchema10) -> None:
     text = junit.rendered(report).decode().replace(' hostname="Pixel 4"', "")
     assert not schema.is_valid(text)
 
 
-def test_each_verdict_has_its_outcome(report: Report) -> None:
+def test_each_verdict_has_its_outcome(report: GateReport) -> None:
     assert outcomes(junit.rendered(report)) == {
         ("steady", "latency"): None,
         ("steady", "MAdds"): None,
@@ -52,7 +52,7 @@ def test_each_verdict_has_its_outcome(report: Report) -> None:
 
 
 def test_inconclusive_is_skipped_where_it_passes(
-    report: Report, schema: xmlschema.XMLSchema10
+    report: GateReport, schema: xmlschema.XMLSchema10
 ) -> None:
     lenient = msgspec.structs.replace(report, inconclusive_fails=False)
     schema.validate(junit.rendered(lenient).decode())
@@ -60,7 +60,7 @@ def test_inconclusive_is_skipped_where_it_passes(
     assert outcomes(junit.rendered(lenient))["jumpy", "latency"] == "failure"
 
 
-def test_the_suite_counts_its_cases_and_says_how_long_it_took(report: Report) -> None:
+def test_the_suite_counts_its_cases_and_says_how_long_it_took(report: GateReport) -> None:
     suite = ET.fromstring(junit.rendered(report, elapsed_s=12.5))[0]
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "8", "failures": "3", "errors": "1", "skipped": "0"}
@@ -68,7 +68,7 @@ def test_the_suite_counts_its_cases_and_says_how_long_it_took(report: Report) ->
     assert suite.get("timestamp") == "2026-11-23T07:00:00", "in UTC, without a zone"
 
 
-def test_the_time_of_a_latency_is_the_candidates_in_seconds(report: Report) -> None:
+def test_the_time_of_a_latency_is_the_candidates_in_seconds(report: GateReport) -> None:
     cases = {
         (case.get("classname"), case.get("name")): case.get("time")
         for case in ET.fromstring(junit.rendered(report)).iter("testcase")
@@ -77,14 +77,14 @@ def test_the_time_of_a_latency_is_the_candidates_in_seconds(report: Report) -> N
     assert cases["steady", "MAdds"] == "0.000000"
 
 
-def test_a_failure_says_by_how_much_and_why(report: Report) -> None:
+def test_a_failure_says_by_how_much_and_why(report: GateReport) -> None:
     failure = next(ET.fromstring(junit.rendered(report)).iter("failure"))
     assert failure.get("message") == "+8.0 % [+7.5, +8.5] It says so."
     assert failure.text == "baseline 10.000 ms, candidate 10.800 ms"
 
 
 def test_names_that_xml_cant_hold_are_held(
-    report: Report,
+    report: GateReport,
     change: Callable[..., Change],
     hostile: str,
     schema: xmlschema.XMLSchema10,

@@ -1,0 +1,1 @@
+"""From readings and samples to flags and rows; pure."""

@@ -1,0 +1,123 @@
+"""Launches of one row -> its line in latency.csv; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge import verdicts
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.errors import ExitCode
+
+_RESAMPLES = 10_000
+_NS_PER_MS = 1e6
+
+
+def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
+    """Return the row that the launches of one model, plan and attempt make; at least one."""
+    finished = [record for record in records if record.error is None]
+    failed = [record for record in records if record.error is not None]
+    last = records[-1]
+    shown = finished[-1] if finished else last
+    samples = np.array([ns for record in finished for ns in record.samples_ns], dtype=np.float64)
+    samples /= _NS_PER_MS
+    low, high = interval_ms(verdicts.launch_medians_ns(finished) / _NS_PER_MS)
+    found = verdicts.row_flags(records)
+    return RowSummary(
+        model=shown.model,
+        network=shown.network,
+        scale=shown.scale,
+        multiplier=shown.multiplier,
+        device=shown.device,
+        soc=shown.device_facts.soc,
+        cpu="+".join(map(str, shown.cpus)) or None,
+        cpu_max_khz=shown.device_facts.cpu_max_khz,
+        precision=shown.precision,
+        threads=shown.threads,
+        engine=shown.engine,
+        engine_version=shown.engine_version,
+        launches=len(finished),
+        runs=len(samples),
+        latency_mean_ms=float(samples.mean()) if len(samples) else None,
+        latency_median_ms=_percentile(samples, 50),
+        latency_p90_ms=_percentile(samples, 90),
+        latency_p99_ms=_percentile(samples, 99),
+        latency_min_ms=_percentile(samples, 0),
+        latency_std_ms=float(samples.std(ddof=1)) if len(samples) > 1 else None,
+        launch_spread_percent=verdicts.launch_spread_percent(finished),
+        ci_low_ms=low,
+        ci_high_ms=high,
+        init_ms=_percentile(
+            np.array([r.init_ns / _NS_PER_MS for r in finished if r.init_ns is not None]), 50
+        ),
+        peak_memory_mb=max(
+            (r.peak_memory_mb for r in finished if r.peak_memory_mb is not None), default=None
+        ),
+        valid=flags.valid(found, last.allowed),
+        flags=found,
+        allowed=last.allowed,
+        reason=failed[-1].error if failed else None,
+        failure_code=failed[-1].exit_code if failed else ExitCode.HARNESS,
+        madds=shown.madds,
+        params=shown.params,
+        input_shape=shown.input_shape,
+        output_error=max(
+            (r.output_error for r in finished if r.output_error is not None), default=None
+        ),
+        first_started_at=min(record.started_at for record in records),
+        last_started_at=max(record.started_at for record in records),
+    )
+
+
+def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
+    """Return a row for each model, input shape, device, engine, precision and number of threads.
+
+    ``records`` are in the order of runs.jsonl, the rows in the order in which they first appear.
+    """
+    return [summarise(launches) for launches in latest_launches(records)]
+
+
+def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
+    """Return for each row those launches that were measured last under the same circumstances."""
+    rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
+    for record in records:
+        row = rows.setdefault(row_of(record), {})
+        launches = row.pop(circumstances(record), {})
+        launches[record.launch] = record
+        row[circumstances(record)] = launches  # now the last one
+    return [
+        [launches[number] for number in sorted(launches)]
+        for row in rows.values()
+        for launches in [row[next(reversed(row))]]
+    ]
+
+
+def row_of(record: LaunchRecord) -> tuple[object, ...]:
+    """Return what the launches of a row have in common, whenever they were measured."""
+    setting = (record.device, record.engine, record.precision, record.threads)
+    return (record.model, record.input_shape, *setting)
+
+
+def circumstances(record: LaunchRecord) -> tuple[object, ...]:
+    """Return what launches must have in common to be one row, beyond the model's name."""
+    return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
+
+
+def interval_ms(medians: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of the mean of launch medians: percentiles over resampled launches.
+
+    (None, None) for fewer than two launches, which tell nothing of the spread between them. The
+    resampling is seeded, so that the same samples give the same interval.
+    """
+    if len(medians) < 2:
+        return None, None
+    chosen = np.random.default_rng(0).integers(len(medians), size=(_RESAMPLES, len(medians)))
+    low, high = np.percentile(medians[chosen].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _percentile(values: npt.NDArray[np.float64], percent: float) -> float | None:
+    return float(np.percentile(values, percent)) if len(values) else None

@@ -1,0 +1,176 @@
+"""What is wrong with a launch, and with a row of launches: pure, from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge import conditions
+from asymm_deploy.bench.judge.bimodal import is_bimodal
+from asymm_deploy.bench.judge.output_error import TOLERANCE
+from asymm_deploy.bench.records import LaunchRecord
+
+STOLEN_SHARE = 0.02
+"""Of the timed loop: more than this lost to others moves a mean as much as a model can."""
+SPREAD_PERCENT = 10.0
+"""Between the fastest and the slowest launch's median, relative to their median."""
+BLAS_SHARE = 0.75
+"""What our calibration reaches of a core's true peak, at the least."""
+_FP16_GAIN = 2
+"""A vector register holds twice as many of them, so the peak is twice that in fp32."""
+_TICK_NS = 10**7
+"""The hypervisor's share is counted in ticks; a single one may be mere rounding."""
+
+SLOWER_AFTER = 1.03
+"""A phone whose calibration takes this much longer after the timed loop has been limited."""
+SLOWER_THAN_BEST = 1.10
+"""Than the best of the row's launches: AndroidX Microbenchmark's bound for a fixed workload."""
+_MADE_BY_HEAT = {"throttled", "hot", "capped-clock"}
+
+OVER_THE_ROW = ("below-floor", "bimodal", "stolen-time")
+"""Judged over all samples of a row: one disturbed launch in ten need not spoil its numbers."""
+
+
+def launch_flags(
+    record: LaunchRecord, *, verified_by: LaunchRecord | None, verifiable: bool
+) -> list[str]:
+    """Return what is wrong with one launch by itself.
+
+    ``verified_by`` is the row's launch whose output was compared by value; None if it is this one.
+    ``verifiable`` says whether there is a reference to compare with at all.
+    """
+    if record.error is not None:
+        return [flags.FAILED]
+    found = [] if verifiable else ["unverified"]
+    if not record.cpus:
+        found.append("unpinned")
+    elif not {record.cpu_before, record.cpu_after} <= set(record.cpus):
+        found.append("wrong-core")
+    if record.precision_in_force != record.precision:
+        found.append("wrong-precision")
+    if verified_by is not None:
+        same = record.output_sha256 == verified_by.output_sha256
+        if not same or "output-mismatch" in verified_by.flags:
+            found.append("output-mismatch")
+    elif verifiable and not _close(record):
+        found.append("output-mismatch")
+    if _slowed_down(record):
+        found.append("throttled")
+    return found + pooled_flags([record])
+
+
+def worth_repeating(record: LaunchRecord) -> bool:
+    """Whether a pause may give a launch that counts: a phone's heat passes, and nothing else."""
+    return (
+        record.error is None
+        and record.conditions is not None
+        and not _MADE_BY_HEAT.isdisjoint(set(record.flags) - set(record.allowed))
+    )
+
+
+def heat_was_seen(record: LaunchRecord) -> bool:
+    """Whether a phone's own readings show why its launch was slow."""
+    if record.conditions is None:
+        return False
+    seen = conditions.flags_of(record.conditions, record.device_facts.cpu_max_khz)
+    return not _MADE_BY_HEAT.isdisjoint(seen)
+
+
+def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
+    """Return what is wrong with a row, given its launches with their own flags."""
+    found = {name for record in records for name in record.flags} - set(OVER_THE_ROW)
+    finished = [record for record in records if record.error is None]
+    spread = launch_spread_percent(finished)
+    if spread is not None and spread > SPREAD_PERCENT:
+        found.add("launch-spread")
+    if _some_slower(finished):
+        found.add("throttled")
+    return flags.ordered([*found, *pooled_flags(finished)])
+
+
+def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
+    """Return those flags that are judged over all samples of the given launches of one row."""
+    samples = [ns for record in finished for ns in record.samples_ns]
+    if not samples:
+        return []
+    found = []
+    floor = floor_ns(finished)
+    if floor is not None and float(np.median(samples)) < floor:
+        found.append("below-floor")
+    if is_bimodal(samples):
+        found.append("bimodal")
+    if _stolen_share(finished) > STOLEN_SHARE:
+        found.append("stolen-time")
+    return found
+
+
+def floor_ns(finished: Sequence[LaunchRecord]) -> float | None:
+    """Return the least time that a run can take on these cores; None where that is unknown.
+
+    The multiplications that no algorithm avoids, over the best rate that any launch's calibration
+    reached, that rate raised to what a perfect program might reach.
+    """
+    rates = [
+        rate
+        for record in finished
+        if record.calibration is not None
+        for rate in (record.calibration.before_mac_per_s, record.calibration.after_mac_per_s)
+    ]
+    first = finished[0]
+    if not rates or first.floor_madds is None:
+        return None
+    peak = max(rates) / BLAS_SHARE * first.threads
+    if any(record.precision_in_force == "fp16" for record in finished):
+        peak *= _FP16_GAIN
+    return first.floor_madds * 1e9 / peak
+
+
+def launch_spread_percent(finished: Sequence[LaunchRecord]) -> float | None:
+    """Return (largest - smallest) / median of the launches' medians, in percent."""
+    if len(finished) < 2:
+        return None
+    medians = launch_medians_ns(finished)
+    return float(100 * np.ptp(medians) / np.median(medians))
+
+
+def launch_medians_ns(finished: Sequence[LaunchRecord]) -> npt.NDArray[np.float64]:
+    """Return the median sample of each launch."""
+    return np.array([np.median(record.samples_ns) for record in finished], dtype=np.float64)
+
+
+def _slowed_down(record: LaunchRecord) -> bool:
+    """Whether a phone's core lost speed over the launch; a host has no heat to lose it to."""
+    rates = record.calibration
+    if record.conditions is None or rates is None:
+        return False
+    return rates.before_mac_per_s > SLOWER_AFTER * rates.after_mac_per_s
+
+
+def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
+    """Whether a phone's core was slower in some launches of a row, as a hidden limit shows."""
+    rates = [
+        max(record.calibration.before_mac_per_s, record.calibration.after_mac_per_s)
+        for record in finished
+        if record.conditions is not None and record.calibration is not None
+    ]
+    return bool(rates) and max(rates) > SLOWER_THAN_BEST * min(rates)
+
+
+def _close(record: LaunchRecord) -> bool:
+    allowed = record.output_tolerance
+    if allowed is None:
+        allowed = TOLERANCE[record.precision]
+    return record.output_error is not None and record.output_error <= allowed
+
+
+def _stolen_share(finished: Sequence[LaunchRecord]) -> float:
+    """Return the share of the timed loops that the thread could not use; unknown parts count 0."""
+    wall = sum(record.wall_ns or 0 for record in finished)
+    steal = sum(record.steal_ns or 0 for record in finished)
+    waited = sum(record.waited_ns or 0 for record in finished)
+    # With several threads the main one also leaves the core to wait for the others.
+    off_core = sum(record.off_core_ns or 0 for record in finished if record.threads == 1)
+    return max(off_core, waited + max(0, steal - _TICK_NS)) / max(1, wall)

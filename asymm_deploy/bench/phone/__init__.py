@@ -1,0 +1,1 @@
+"""A phone over adb as a device."""

@@ -1,0 +1,1 @@
+"""The version to compare with, kept in a folder."""

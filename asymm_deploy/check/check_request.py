@@ -1,0 +1,82 @@
+"""What the user asked ``check`` to compare, and the refusals that both comparisons share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asymm_deploy.bench import store
+from asymm_deploy.bench.records import Precision
+from asymm_deploy.check import folders
+from asymm_deploy.check.baseline import baseline_file
+from asymm_deploy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Which versions to compare, and which of what they have; None leaves a choice open."""
+
+    baseline: Path
+    candidate: Path
+    models: tuple[str, ...] = ()
+    """Globs or parts of names; empty means all."""
+    device: str | None = None
+    """Whose results to compare. A live comparison is told its device by its caller."""
+    precision: Precision | None = None
+    threads: int | None = None
+    sentinel: str | None = None
+    allow: tuple[str, ...] = ()
+    ignore_missing: bool = False
+    inconclusive_fails: bool = True
+    out: Path = Path("check-results")
+    timing_options: tuple[str, ...] = ()
+    """Options the user gave that say how to time, such as ``--runs``."""
+
+
+def refuse_out(request: CheckRequest) -> None:
+    """Raise UsageError if new launches would join those being compared, or those of a bench."""
+    out = request.out.resolve()
+    compared = [folder.resolve() for folder in (request.baseline, request.candidate)]
+    if out in compared or baseline_file.is_baseline(out) or folders.is_model(out):
+        raise UsageError(
+            f"--out {request.out} is one of the folders to compare, or a baseline: their files "
+            "must stay as they are",
+            "give another folder",
+        )
+    # Each launch of a check is the only one of its plan.
+    if (out / store.NAME).exists() and any(r.launches_planned > 1 for r in store.load(out)):
+        raise UsageError(
+            f"--out {request.out} holds the launches of a bench, and those of this check would "
+            "replace them in its reports",
+            "give another folder",
+        )
+
+
+def missing_models(
+    request: CheckRequest, only_baseline: Sequence[str], only_candidate: Sequence[str]
+) -> tuple[str, ...]:
+    """Return remarks on models that only one folder has; raise UsageError unless that is fine."""
+    found = [
+        f"{', '.join(names)} only in {folder}"
+        for names, folder in (
+            (only_baseline, request.baseline),
+            (only_candidate, request.candidate),
+        )
+        if names
+    ]
+    if found and not request.ignore_missing:
+        raise UsageError(
+            f"not every model is in both folders: {'; '.join(found)}",
+            "give --ignore-missing to compare the others, or --models PATTERN",
+        )
+    return tuple(f"Ignored: {text}." for text in found)
+
+
+def nothing_in_both(request: CheckRequest) -> UsageError:
+    """Return what to raise if no model is left to compare."""
+    which = f" that matches {' or '.join(request.models)}" if request.models else ""
+    return UsageError(
+        f"{request.baseline} and {request.candidate} have no model in common{which}",
+        "compare two versions of the same models; the names of their folders tell which those are",
+    )

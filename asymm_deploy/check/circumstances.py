@@ -1,0 +1,22 @@
+"""How the launches of a comparison were made and what it allows, in short lines for people."""
+
+from __future__ import annotations
+
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.policy import FLOOR_MS, GatePolicy
+
+
+def launch_circumstances(record: LaunchRecord) -> tuple[str, ...]:
+    """Return how a launch was made: core, precision, threads, engine, runner and runs."""
+    return (
+        f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
+        f"{record.threads} thread{'s' * (record.threads > 1)}",
+        f"{record.engine} {record.engine_version}, runner {record.runner} {record.runner_version}",
+        f"{record.runs} runs per launch, after {record.warmup} to warm up",
+    )
+
+
+def allowed_growth(policy: GatePolicy) -> str:
+    """Return how much slower a model may become."""
+    allowed = policy.thresholds["latency"]
+    return f"{allowed:g} % slower is allowed, and at least {1000 * FLOOR_MS:g} us"

@@ -1,0 +1,57 @@
+"""Two folders -> a report: live if both have exported models, else from their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.check import folders
+from asymm_deploy.check.baseline import baseline_file
+from asymm_deploy.check.baseline.accepted_changes import with_accepted
+from asymm_deploy.check.baseline.baseline_file import Baseline
+from asymm_deploy.check.check_request import CheckRequest, refuse_out
+from asymm_deploy.check.findings import GateReport
+from asymm_deploy.check.live.live_report import LiveWatcher, compare_live
+from asymm_deploy.check.policy import GatePolicy
+from asymm_deploy.check.recorded.recorded_report import compare_recorded
+from asymm_deploy.errors import UsageError
+
+
+def compare_versions(
+    request: CheckRequest,
+    plan: Plan,
+    policy: GatePolicy,
+    make_device: Callable[[], Device],
+    watcher: LiveWatcher,
+) -> GateReport:
+    """Compare both folders and return the report, with what the baseline accepts marked.
+
+    ``make_device`` is called once it is clear that there is something to time. Raises UsageError
+    if the folders can't be compared, and HarnessError if the device fails.
+    """
+    folders.require_comparable_folder(request.baseline, "--baseline")
+    folders.require_comparable_folder(request.candidate, "--candidate")
+    both = (request.baseline, request.candidate)
+    saved = _baseline_of(request.baseline)
+    refuse_out(request)
+    if all(map(folders.has_models, both)):
+        report = compare_live(request, plan, policy, make_device, watcher)
+    elif all(map(folders.has_results, both)):
+        report = compare_recorded(request, policy)
+    else:
+        models, results = sorted(both, key=folders.has_models, reverse=True)
+        raise UsageError(
+            f"{models} has exported models and {results} has only results",
+            "give two folders that export wrote, or two that bench wrote",
+        )
+    return report if saved is None else with_accepted(report, saved)
+
+
+def _baseline_of(folder: Path) -> Baseline | None:
+    """Return the baseline that ``folder`` is or is a part of: a model's folder, or the launches."""
+    for place in (folder, folder.resolve().parent):
+        if baseline_file.is_baseline(place):
+            return baseline_file.load_baseline(place)
+    return None

@@ -1,0 +1,137 @@
+"""What check finds: a change for each model and metric, and one verdict over all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from asymm_deploy.errors import ExitCode, worst
+
+REPORT_SCHEMA_VERSION = 1
+"""Incremented when a program written for the previous version would misread a report."""
+
+Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed"]
+Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
+Unit = Literal["ms", "bytes", "count", "MiB"]
+Mode = Literal["live", "recorded"]
+
+UNITS: dict[Metric, Unit] = {
+    "latency": "ms",
+    "mnn_size": "bytes",
+    "madds": "count",
+    "params": "count",
+    "init": "ms",
+    "peak_memory": "MiB",
+}
+
+UNDECIDED = "Undecided, which is no alarm."
+"""Ends the sentence on an init time or a memory that can't be told from its threshold."""
+
+GRAVEST_FIRST: tuple[Verdict, ...] = (
+    "failed",
+    "regressed",
+    "unstable",
+    "inconclusive",
+    "improved",
+    "pass",
+)
+"""The order of verdicts, wherever one is needed; ``errors.worst`` orders exit codes alike.
+
+A regression is news even if something else is unclear.
+"""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's metric in the baseline and in the candidate; None means unknown."""
+
+    model: str
+    metric: Metric
+    unit: Unit
+    baseline: float | None
+    candidate: float | None
+    change_percent: float | None
+    """From the baseline to the candidate; positive means slower or larger."""
+    low_percent: float | None
+    high_percent: float | None
+    """The interval around ``change_percent``; None if the metric needs no statistics."""
+    threshold_percent: float | None
+    """Growth beyond this is a regression. For latency it is at least 20 us of the baseline."""
+    verdict: Verdict
+    why: str
+    """One sentence."""
+    blocks: int = 0
+    """Blocks behind it; in a recorded comparison, launches of the smaller side."""
+    accepted: str | None = None
+    """Why the baseline accepts this change, which then raises no alarm."""
+    exit_code: int = ExitCode.HARNESS
+    """For a failed change: 3, or 5 if its output is wrong. Other verdicts don't use it."""
+
+    @property
+    def alarms(self) -> bool:
+        """Whether this is a regression that nobody has accepted."""
+        return self.verdict == "regressed" and self.accepted is None
+
+
+class DiscardedBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """A block, or a recorded launch, that does not count."""
+
+    model: str
+    block: int
+    """0-based."""
+    reason: str
+
+
+class GateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison."""
+
+    schema_version: int = REPORT_SCHEMA_VERSION
+    mode: Mode
+    device: str
+    """Its id, as recorded with the launches."""
+    circumstances: tuple[str, ...]
+    """Short lines: core, precision, threads, engine, runner, runs per launch, threshold, seed."""
+    baseline: str
+    candidate: str
+    """The folders, as given."""
+    changes: tuple[Change, ...]
+    discarded: tuple[DiscardedBlock, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else people should know: a recorded comparison is weaker, a model was ignored."""
+    started_at: str
+    """ISO 8601, UTC."""
+    inconclusive_fails: bool = True
+    """Whether an inconclusive comparison exits with 4 (``--inconclusive fail``) or with 0."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest of all changes; an accepted one counts as passed."""
+        found = {
+            "pass" if change.accepted is not None else change.verdict for change in self.changes
+        }
+        return next((verdict for verdict in GRAVEST_FIRST if verdict in found), "pass")
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0, 1 for a regression, 4 for what could not be decided, 3 or 5 for what failed."""
+        return worst([self.exit_code_of(change) for change in self.changes])
+
+    def exit_code_of(self, change: Change) -> ExitCode:
+        """Return what ``check`` would exit with if ``change`` were the only one."""
+        if change.accepted is not None:
+            return ExitCode.OK
+        if change.verdict == "failed":
+            return ExitCode(change.exit_code)
+        if change.verdict == "regressed":
+            return ExitCode.REGRESSION
+        if change.verdict == "unstable":
+            return ExitCode.UNSTABLE
+        if change.verdict == "inconclusive" and self.inconclusive_fails:
+            return ExitCode.UNSTABLE
+        return ExitCode.OK
+
+
+def utc_now() -> str:
+    """Return the time as reports and baselines record it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

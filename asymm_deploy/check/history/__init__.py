@@ -1,0 +1,1 @@
+"""Slow creep over many commits."""

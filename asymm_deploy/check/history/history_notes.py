@@ -1,0 +1,54 @@
+"""What people should know beside the verdicts of a history: what does not count, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from asymm_deploy.check.findings import DiscardedBlock
+from asymm_deploy.check.history.commit_points import CommitPoint
+
+
+def discarded_in_history(
+    histories: Mapping[str, Sequence[CommitPoint]],
+) -> Iterator[DiscardedBlock]:
+    """Yield each launch that does not count."""
+    for name, points in histories.items():
+        for point in points:
+            for record in point.discarded:
+                what = " ".join(record.flags) or "no result"
+                yield DiscardedBlock(
+                    model=name,
+                    block=record.launch,
+                    reason=f"commit {point.commit}, launch {record.launch}: {what}",
+                )
+
+
+def history_notes(
+    commits: Sequence[str], histories: Mapping[str, Sequence[CommitPoint]]
+) -> Iterator[str]:
+    """Yield sentences on the order of the files, on launches left out, and on empty commits."""
+    longest = max(histories.values(), key=len)
+    times = [point.started_at for point in longest if point.launches]
+    if times != sorted(times):
+        yield (
+            "The files are not in the order of their launches; the order given counts. Begin their "
+            "names with a date."
+        )
+    counting = {point.commit for points in histories.values() for point in points if point.launches}
+    spoilt: dict[str, list[str]] = {commit: [] for commit in commits}
+    for name, points in histories.items():
+        for point in points:
+            if not point.launches:
+                spoilt[point.commit].append(name)
+    for name, points in histories.items():
+        left_out = sum(point.left_out for point in points)
+        if left_out:
+            yield (
+                f"{name}: {left_out} launches of other files or plans are left out: of each commit "
+                "what was measured last counts."
+            )
+    for commit, names in spoilt.items():
+        if commit not in counting:
+            yield f"Commit {commit}: no launch counts."
+        elif names:
+            yield f"Commit {commit}: no launch of {', '.join(names)} counts."

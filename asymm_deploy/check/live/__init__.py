@@ -1,0 +1,1 @@
+"""Two versions timed in turns until a verdict is certain."""

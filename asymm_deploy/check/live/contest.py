@@ -1,0 +1,101 @@
+"""One model's two arms, and the blocks of them that earlier checks measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.launch import Bench
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.folders import Pair
+from asymm_deploy.check.live.block_store import BlockLine, BlockStore
+from asymm_deploy.check.live.launched_block import (
+    BLOCK_ORDERS,
+    LAUNCHES_PER_BLOCK,
+    Arm,
+    BlockLaunches,
+    arms_of,
+)
+from asymm_deploy.check.live.procedure import BlockPlace
+
+
+@dataclass(slots=True)
+class ContestArm:
+    """One arm of one model."""
+
+    artifact: Artifact
+    path: str | None = None
+    """On the device, once it was put there."""
+    first: LaunchRecord | None = None
+    """The finished launch whose output was compared with the reference; until then, the latest."""
+
+    def remember(self, record: LaunchRecord) -> None:
+        """Take note of a launch of this arm."""
+        if record.error is None and (self.first is None or self.first.output_error is None):
+            self.first = record
+
+
+@dataclass(slots=True)
+class Contest:
+    """One model's two arms."""
+
+    arms: dict[Arm, ContestArm]
+    comparison: str
+    """A hash of both model files and of all that their timings depend on."""
+    attempt: int
+    kept: dict[tuple[BlockPlace, int], BlockLaunches] = field(default_factory=dict)
+    """What earlier checks measured, by place and by how often the block was spoilt before."""
+    misfits: int = 0
+    """How many of their blocks did not fit the lines of runs.jsonl."""
+    counted: dict[BlockPlace, BlockLaunches] = field(default_factory=dict)
+
+
+def contest_of(
+    pair: Pair, bench: Bench, seed: int, records: Sequence[LaunchRecord], store: BlockStore
+) -> Contest:
+    """Return the contest of a pair, with the blocks in ``store`` that fit ``records``."""
+    circumstances = [bench.plan_id, bench.cpus, seed]
+    files = [pair.model, pair.baseline.sha256, pair.candidate.sha256]
+    text = msgspec.json.encode([circumstances, files])
+    comparison = hashlib.sha256(text).hexdigest()[:16]
+    attempt = store.attempt(comparison)
+    if attempt is None:
+        attempt = 0
+    elif bench.plan.fresh:
+        attempt += 1
+    arms: dict[Arm, ContestArm] = {"A": ContestArm(pair.baseline), "B": ContestArm(pair.candidate)}
+    contest = Contest(arms, comparison, attempt)
+    misfits = set()
+    for line in store.of(comparison, attempt):
+        key = BlockPlace(line.model, line.series, line.block), line.redone
+        launches = _launches_of(line, arms, bench, records)
+        if launches is None:
+            misfits.add(key)
+        else:
+            contest.kept[key] = launches
+    contest.misfits = len(misfits - contest.kept.keys())
+    return contest
+
+
+def _launches_of(
+    line: BlockLine, arms: dict[Arm, ContestArm], bench: Bench, records: Sequence[LaunchRecord]
+) -> BlockLaunches | None:
+    """Return the launches of a block; None if runs.jsonl has others where they should be."""
+    if line.order not in BLOCK_ORDERS or not 0 < len(line.launches) <= len(line.order):
+        return None
+    launches: BlockLaunches = []
+    for arm, number in zip(arms_of(line.order), line.launches, strict=False):
+        if not 0 <= number < len(records):
+            return None
+        record = records[number]
+        found = (record.launch, record.model, record.artifact_sha256)
+        wanted = (number, line.model, arms[arm].artifact.sha256)
+        if (*found, record.plan_id, record.cpus) != (*wanted, bench.plan_id, bench.cpus):
+            return None
+        launches.append((arm, record))
+    cut_short = len(launches) < LAUNCHES_PER_BLOCK and launches[-1][1].valid
+    return None if cut_short or len(set(line.launches)) < len(launches) else launches

@@ -1,0 +1,70 @@
+"""The launches of one block -> its medians, or why it does not count; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge import verdicts
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.live.decision import BlockMedians
+from asymm_deploy.check.live.procedure import ModelStopped
+from asymm_deploy.errors import ExitCode
+
+Arm = Literal["A", "B"]
+ARM_NAMES: dict[Arm, str] = {"A": "baseline", "B": "candidate"}
+BLOCK_ORDERS = ("ABBA", "BAAB")
+LAUNCHES_PER_BLOCK = 4
+"""Either order has both arms at the same time on average, so a drift falls on both alike."""
+
+BlockLaunches: TypeAlias = "list[tuple[Arm, LaunchRecord]]"
+"""In the order in which they were made; fewer than four if one of them ended the block early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiler:
+    """The launch that spoils a block."""
+
+    arm: Arm
+    record: LaunchRecord
+    why: str
+
+
+def arms_of(order: str) -> list[Arm]:
+    """Return the arms of a block's launches, in order."""
+    return ["A" if letter == "A" else "B" for letter in order]
+
+
+def arm_failure(launches: BlockLaunches) -> ModelStopped | None:
+    """Return why an arm can't be timed at all; None if at worst the timing was disturbed."""
+    for arm, record in launches:
+        code = ExitCode(record.exit_code)
+        if code not in (ExitCode.OK, ExitCode.UNSTABLE):
+            why = record.error or _meaning(record, record.allowed)
+            return ModelStopped("failed", f"The {ARM_NAMES[arm]} failed: {why}", code)
+    return None
+
+
+def spoiler_of(launches: BlockLaunches, allow: Sequence[str]) -> Spoiler | None:
+    """Return the first launch that doesn't count, and why; slowness alone is never a reason."""
+    for arm, record in launches:
+        if not flags.valid(record.flags, allow):
+            return Spoiler(arm, record, _meaning(record, allow))
+    return None
+
+
+def block_medians(launches: BlockLaunches) -> BlockMedians:
+    """Return the medians of a whole block."""
+
+    def medians(wanted: Arm) -> tuple[float, ...]:
+        records = [record for arm, record in launches if arm == wanted]
+        return tuple(float(median) for median in verdicts.launch_medians_ns(records))
+
+    return BlockMedians(medians("A"), medians("B"))
+
+
+def _meaning(record: LaunchRecord, allow: Sequence[str]) -> str:
+    found = [flags.FLAGS[name] for name in record.flags if name not in allow]
+    return "; ".join(f"{flag.name} ({flag.meaning})" for flag in found if flag.invalidates)

@@ -1,0 +1,123 @@
+"""A live comparison from its folders to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from asymm_deploy.bench import store
+from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.check import folders
+from asymm_deploy.check.check_request import CheckRequest, missing_models, nothing_in_both
+from asymm_deploy.check.circumstances import allowed_growth, launch_circumstances
+from asymm_deploy.check.exact_changes import counted_changes
+from asymm_deploy.check.findings import Change, GateReport, utc_now
+from asymm_deploy.check.folders import Pair
+from asymm_deploy.check.live.latency_change import change_of_outcome
+from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
+from asymm_deploy.check.live.time_pairs import LiveComparison, LiveEvent, time_pairs
+from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
+from asymm_deploy.errors import UsageError
+
+
+class LiveWatcher(Protocol):
+    """Whoever shows people how a live comparison is going."""
+
+    def remark(self, text: str) -> None:
+        """Take a line on what was mended or is waited for."""
+        ...
+
+    def watching(self, blocks: int) -> AbstractContextManager[Callable[[LiveEvent], None]]:
+        """Surround the timing, of at least so many ``blocks``; yield what hears its events."""
+        ...
+
+
+def compare_live(
+    request: CheckRequest,
+    plan: Plan,
+    policy: GatePolicy,
+    make_device: Callable[[], Device],
+    watcher: LiveWatcher,
+) -> GateReport:
+    """Time the models of both folders and return the report.
+
+    Raises UsageError if there is nothing to compare, and HarnessError if the device fails.
+    """
+    if request.sentinel is not None:
+        raise UsageError(
+            "--sentinel is for recorded results", "leave it out: a live comparison needs none"
+        )
+    started_at = utc_now()
+    pairs, ignored = _chosen_pairs(request)
+    device = make_device()
+    with (
+        store.opened(request.out, watcher.remark) as runs,
+        watcher.watching(len(pairs) * LEAST_BLOCKS) as on_event,
+    ):
+        found = time_pairs(device, pairs, plan, policy, runs, request.out, on_event)
+    return GateReport(
+        mode="live",
+        device=found.bench.facts.device,
+        circumstances=_circumstances(found, policy),
+        baseline=str(request.baseline),
+        candidate=str(request.candidate),
+        changes=_changes(pairs, found, policy),
+        discarded=found.discarded,
+        notes=(*ignored, *found.notes, *_same_files(pairs), *_resumed(found)),
+        started_at=started_at,
+        inconclusive_fails=request.inconclusive_fails,
+    )
+
+
+def _chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
+    """Return what to compare, and remarks on what is left out."""
+    pairs, *only = folders.pairs(request.baseline, request.candidate)
+    folders.require_matches({pair.model for pair in pairs}.union(*only), request.models)
+    pairs = [pair for pair in pairs if folders.matches(pair.model, request.models)]
+    only = [[name for name in names if folders.matches(name, request.models)] for names in only]
+    ignored = missing_models(request, *only)
+    if not pairs:
+        raise nothing_in_both(request)
+    for pair in pairs:
+        folders.require_comparable_pair(pair)
+    return pairs, ignored
+
+
+def _changes(
+    pairs: Sequence[Pair], found: LiveComparison, policy: GatePolicy
+) -> tuple[Change, ...]:
+    """Return all changes, model by model."""
+    changes = [change_of_outcome(model, outcome) for model, outcome in found.outcomes.items()]
+    for pair in pairs:
+        changes += counted_changes(pair.model, pair.baseline, pair.candidate, policy.thresholds)
+    launches = {
+        model: [(each.baseline, each.candidate) for each in series]
+        for model, series in found.launches.items()
+    }
+    for metric in LOAD_METRICS:
+        changes += load_changes(metric, launches, policy.thresholds)
+    return tuple(change for pair in pairs for change in changes if change.model == pair.model)
+
+
+def _circumstances(found: LiveComparison, policy: GatePolicy) -> tuple[str, ...]:
+    counted = (r for series in found.launches.values() for arms in series for r in arms.candidate)
+    one = next(counted, None)
+    return (
+        *(() if one is None else launch_circumstances(one)),
+        allowed_growth(policy),
+        f"blocks of 4 launches in random order, seed {policy.seed}, at most "
+        f"{policy.max_blocks} blocks per model",
+    )
+
+
+def _same_files(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    same = [pair.model for pair in pairs if pair.baseline.sha256 == pair.candidate.sha256]
+    return (f"The same file in both: {', '.join(same)}.",) if same else ()
+
+
+def _resumed(found: LiveComparison) -> tuple[str, ...]:
+    if not found.kept:
+        return ()
+    return (f"{found.kept} launches are from an earlier run of this command.",)

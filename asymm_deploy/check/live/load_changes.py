@@ -1,0 +1,140 @@
+"""Launches of a live comparison -> the changes of time to load and of peak memory.
+
+Judged once, at the end: nothing is launched for them beyond what latency needed, so they may stay
+undecided. Then they pass, and say so: nobody can act on a slow disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
+from asymm_deploy.check.live import decision
+from asymm_deploy.check.live.decision import Interval
+from asymm_deploy.check.policy import LEAST_BLOCKS
+
+LoadMetric = Literal["init", "peak_memory"]
+LOAD_METRICS: tuple[LoadMetric, ...] = ("init", "peak_memory")
+SeriesArms: TypeAlias = tuple[Sequence[LaunchRecord], Sequence[LaunchRecord]]
+"""Launches of the baseline and of the candidate in one series, two per block."""
+LOAD_RISK = 0.005
+"""Of each of the two tests. Loads differ by 15 to 50 %, and the first may take ten times as long:
+
+of 1000 simulated comparisons of a model with itself up to 35 regress by Student's interval alone
+at 0.02, and up to 6 do by both tests (tests/check/live/test_load_changes.py).
+"""
+_NS_PER_MS = 1e6
+
+
+def load_changes(
+    metric: LoadMetric,
+    launches: Mapping[str, Sequence[SeriesArms]],
+    thresholds: Mapping[Metric, float],
+) -> list[Change]:
+    """Return the change of each model's ``metric``, if its launches tell.
+
+    It regressed if each series says so, one or two, by the interval and by ranks.
+    """
+    found = []
+    for model, series in launches.items():
+        allowed = thresholds[metric]
+        seen = [_seen(metric, arms, allowed, LOAD_RISK / len(launches)) for arms in series]
+        known = [each for each in seen if each is not None]
+        if known:
+            verdicts = [None if each is None else each.verdict for each in seen]
+            found.append(_change(model, metric, known[-1], verdicts, allowed))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one series says."""
+
+    baseline: float
+    """Geometric mean."""
+    around: Interval
+    verdict: Verdict
+    blocks: int
+
+
+def _seen(
+    metric: LoadMetric, arms: SeriesArms, threshold_percent: float, risk: float
+) -> _Seen | None:
+    baseline, candidate = (_logs_of_blocks(metric, arm) for arm in arms)
+    if baseline is None or candidate is None or len(baseline) < LEAST_BLOCKS:
+        return None
+    differences = candidate - baseline
+    around = decision.interval(list(differences), risk)
+    allowed = math.log1p(threshold_percent / 100)
+    verdict: Verdict = "pass"
+    if around.estimate > allowed:
+        sure = around.low > 0 and _ranks_agree(differences)
+        verdict = "regressed" if sure else "inconclusive"
+    elif around.estimate < -allowed and around.high < 0 and _ranks_agree(-differences):
+        verdict = "improved"
+    return _Seen(math.exp(float(baseline.mean())), around, verdict, len(differences))
+
+
+def _ranks_agree(differences: npt.NDArray[np.float64]) -> bool:
+    """Tell if they are above zero by Wilcoxon's signed ranks as well, which no outlier moves."""
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(differences, alternative="greater").pvalue) < LOAD_RISK
+
+
+def _logs_of_blocks(
+    metric: LoadMetric, records: Sequence[LaunchRecord]
+) -> npt.NDArray[np.float64] | None:
+    """Return the mean log of each block's two launches; None if one of them doesn't tell."""
+    values = [_value(metric, record) for record in records]
+    known = [value for value in values if value]
+    if len(known) < len(values):
+        return None
+    means: npt.NDArray[np.float64] = np.log(known).reshape(-1, 2).mean(axis=1)
+    return means
+
+
+def _change(
+    model: str,
+    metric: Metric,
+    last: _Seen,
+    verdicts: Sequence[Verdict | None],
+    threshold_percent: float,
+) -> Change:
+    """Return the ``last`` series' change; ``verdicts`` are those of all, None if it can't tell."""
+    change, low, high = last.around.percent
+    verdict: Verdict = "pass"
+    note = "."
+    if set(verdicts) in ({"regressed"}, {"improved"}):
+        verdict = last.verdict
+    elif "inconclusive" in verdicts:
+        note = f", but launches differ too much to tell. {UNDECIDED}"
+    elif "regressed" in verdicts:
+        note = f", and only one of two series shows more. {UNDECIDED}"
+    return Change(
+        model=model,
+        metric=metric,
+        unit=UNITS[metric],
+        baseline=last.baseline,
+        candidate=last.baseline * math.exp(last.around.estimate),
+        change_percent=change,
+        low_percent=low,
+        high_percent=high,
+        threshold_percent=threshold_percent,
+        verdict=verdict,
+        why=f"It changed by {change:+.1f} %; {threshold_percent:g} % more is allowed{note}",
+        blocks=last.blocks,
+    )
+
+
+def _value(metric: LoadMetric, record: LaunchRecord) -> float | None:
+    if metric == "peak_memory":
+        return record.peak_memory_mb
+    return None if record.init_ns is None else record.init_ns / _NS_PER_MS

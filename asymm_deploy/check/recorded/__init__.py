@@ -1,0 +1,1 @@
+"""Launches that were recorded earlier, compared as they are."""

@@ -1,0 +1,171 @@
+"""One model's launches in two folders -> its changes, tested by ranks.
+
+What changed between the two benches besides the model (another neighbour, another kernel) counts
+against the candidate alone. So it takes more than chance: Mann-Whitney's p below 0.002 over launch
+medians, and a ratio above the threshold. With 0.002, ten comparisons of a hundred unchanged models
+give one such p on the slower side by chance alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from asymm_deploy.bench import flags
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.exact_changes import exact_change
+from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
+from asymm_deploy.check.policy import ALPHA_ONCE, GatePolicy
+from asymm_deploy.check.recorded.arm_refusals import LEAST_RECORDED_LAUNCHES
+from asymm_deploy.check.recorded.recorded_arm import RecordedArm
+from asymm_deploy.check.recorded.sentinel import Sentinel
+from asymm_deploy.errors import ExitCode
+
+MOST_CHANCE = 0.002
+"""Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
+_NS_PER_MS = 1e6
+
+
+def recorded_changes(
+    model: str,
+    before: RecordedArm,
+    after: RecordedArm,
+    policy: GatePolicy,
+    sentinel: Sentinel | None,
+) -> list[Change]:
+    """Return the model's changes: all metrics, or a single one that says why there are none."""
+    for arm in (before, after):
+        failed = next((r for r in arm.launches if r.error is not None), None)
+        code = flags.exit_code(
+            {name for record in arm.launches for name in record.flags},
+            arm.allow,
+            ExitCode.HARNESS if failed is None else ExitCode(failed.exit_code),
+        )
+        if code not in (ExitCode.OK, ExitCode.UNSTABLE):
+            said = failed.error if failed is not None else _gravest(arm)
+            return [_undecided(model, "failed", f"The {arm.name} failed: {said}", code)]
+        count = len(_logs(arm, sentinel))
+        if count < LEAST_RECORDED_LAUNCHES:
+            beside = "" if sentinel is None else f" beside one of {sentinel.name}"
+            why = (
+                f"Only {count} of the {arm.name}'s {len(arm.launches)} launches count{beside}, "
+                f"and {LEAST_RECORDED_LAUNCHES} are needed."
+            )
+            return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
+    if before.has_two_modes or after.has_two_modes:
+        why = "Its launches fall into two groups, 5 % apart or more."
+        return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
+    old, new = (_logs(arm, sentinel) for arm in (before, after))
+    allowed = policy.latency_threshold(math.exp(float(np.median(old))) / _NS_PER_MS)
+    latency = change_by_ranks(model, "latency", old, new, allowed, _NS_PER_MS)
+    return [latency, *_other_metrics(model, before, after, policy)]
+
+
+def change_by_ranks(
+    model: str,
+    metric: Metric,
+    before: npt.NDArray[np.float64],
+    after: npt.NDArray[np.float64],
+    allowed: float,
+    unit: float,
+) -> Change:
+    """Return the change of the medians of logs, and Mann-Whitney's verdict on it.
+
+    ``allowed`` is a share; ``unit`` is what a value is divided by to be shown.
+    """
+    from scipy.stats import mannwhitneyu
+
+    step = float(np.median(after) - np.median(before))
+    bound = math.log1p(allowed)
+    chance = float(mannwhitneyu(before, after).pvalue)
+    # Not seen to be slower is no proof: to pass, it has to be seen to be below the threshold.
+    below = float(mannwhitneyu(after - bound, before, alternative="less").pvalue) < ALPHA_ONCE
+    verdict: Verdict = "inconclusive"
+    if chance < MOST_CHANCE and step > bound:
+        verdict = "regressed"
+    elif chance < MOST_CHANCE and step < -bound:
+        verdict = "improved"
+    elif below:
+        verdict = "pass"
+    percent, least = 100 * math.expm1(step), min(len(before), len(after))
+    return Change(
+        model=model,
+        metric=metric,
+        unit=UNITS[metric],
+        baseline=math.exp(float(np.median(before))) / unit,
+        candidate=math.exp(float(np.median(after))) / unit,
+        change_percent=percent,
+        low_percent=None,
+        high_percent=None,
+        threshold_percent=100 * allowed,
+        verdict=verdict,
+        why=_why(verdict, percent, 100 * allowed, chance, least),
+        blocks=least,
+    )
+
+
+def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64]:
+    return arm.logs if sentinel is None else sentinel.corrected(arm)
+
+
+def _gravest(arm: RecordedArm) -> str:
+    names = flags.ordered(name for record in arm.launches for name in record.flags)
+    return next(flags.FLAGS[name].meaning for name in names if name not in arm.allow)
+
+
+def _undecided(model: str, verdict: Verdict, why: str, code: ExitCode) -> Change:
+    return Change(
+        model=model,
+        metric="latency",
+        unit="ms",
+        baseline=None,
+        candidate=None,
+        change_percent=None,
+        low_percent=None,
+        high_percent=None,
+        threshold_percent=None,
+        verdict=verdict,
+        why=why,
+        exit_code=code,
+    )
+
+
+def _other_metrics(
+    model: str, before: RecordedArm, after: RecordedArm, policy: GatePolicy
+) -> list[Change]:
+    old, new = before.counting[-1], after.counting[-1]
+    counts: tuple[tuple[Metric, int | None, int | None], ...] = (
+        ("madds", old.madds, new.madds),
+        ("params", old.params, new.params),
+    )
+    found = [
+        exact_change(model, metric, a, b, policy.thresholds[metric])
+        for metric, a, b in counts
+        if a is not None and b is not None
+    ]
+    varying: tuple[tuple[Metric, Callable[[LaunchRecord], float | None], float], ...] = (
+        ("init", lambda r: r.init_ns, _NS_PER_MS),
+        ("peak_memory", lambda r: r.peak_memory_mb, 1.0),
+    )
+    for metric, of, unit in varying:
+        a = [value for value in map(of, before.counting) if value]
+        b = [value for value in map(of, after.counting) if value]
+        if min(len(a), len(b)) >= LEAST_RECORDED_LAUNCHES:
+            share = policy.thresholds[metric] / 100
+            change = change_by_ranks(model, metric, np.log(a), np.log(b), share, unit)
+            if change.verdict == "inconclusive":  # as live: nobody can act on a slow disk
+                why = f"{change.why} {UNDECIDED}"
+                change = msgspec.structs.replace(change, verdict="pass", why=why)
+            found.append(change)
+    return found
+
+
+def _why(verdict: Verdict, percent: float, allowed: float, chance: float, least: int) -> str:
+    seen = f"{percent:+.1f} % over {least} launches per side, p = {chance:.2g}"
+    if verdict == "inconclusive":
+        return f"{seen}: launches differ too much to tell it from the {allowed:.3g} % allowed."
+    return f"{seen}; {allowed:.3g} % more is allowed."

@@ -1,0 +1,71 @@
+"""The options that only ``asymm-deploy bench`` has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asymm_deploy.commands.arguments import MODEL_HELP, EngineName, PrecisionName, complete_model
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL...",
+        help=MODEL_HELP + " Or a .mnn file, which is timed as it is.",
+        autocompletion=complete_model,
+    ),
+]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="host|auto|all|SERIAL|HOST:PORT",
+        help="Where to time. host is this machine, the default; auto is the one phone that is "
+        "attached; all is every phone. Repeat the option to time on several side by side.",
+    ),
+]
+Engine = Annotated[EngineName, typer.Option(help="Engine to time.")]
+Runs = Annotated[
+    int, typer.Option(metavar="N", help="Timed runs of each model, over all launches.")
+]
+Launches = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Launches of each model, each a new process; they share the runs."
+    ),
+]
+Threads = Annotated[
+    int, typer.Option(metavar="N", help="Threads of the engine, each on a core of its own.")
+]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(
+        help="Precision of the arithmetic. The runner reads back what the engine really used; "
+        "a difference is flagged."
+    ),
+]
+LaunchTimeout = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Time again what OUT already has timings of.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FLAG",
+        help="A flag that shall leave a row valid, as in --allow launch-spread. Repeatable.",
+    ),
+]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Leave the pushed files on the phone for the next bench.")
+]
+Patience = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", help="How long to wait for a phone whose connection is lost.", min=1
+    ),
+]
+CoolDown = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Pause before a throttled launch is repeated.", min=0),
+]

@@ -1,0 +1,205 @@
+"""``asymm-deploy check``: the regression gate."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from asymm_deploy.commands import check_options as option
+from asymm_deploy.commands import console
+from asymm_deploy.commands.arguments import (
+    CpuOption,
+    RunnerOption,
+    WarmupOption,
+    core,
+    given_options,
+    print_data,
+)
+from asymm_deploy.commands.check_options import PassOrFail
+from asymm_deploy.errors import ExitCode, HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asymm_deploy.bench.plan import Plan
+    from asymm_deploy.check.findings import GateReport
+    from asymm_deploy.check.outputs.write import WantedOutputs
+    from asymm_deploy.check.policy import GatePolicy
+    from asymm_deploy.commands.arguments import PrecisionName
+
+_TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
+_CHOOSING = ("device", "precision", "threads", "sentinel", "ignore_missing")
+
+
+def check_command(
+    ctx: typer.Context,
+    files: option.HistoryFiles = None,
+    baseline: option.Baseline = None,
+    candidate: option.Candidate = None,
+    history: option.History = False,
+    models: option.ModelPatterns = None,
+    threshold: option.Threshold = "3%",
+    size_threshold: option.SizeThreshold = "1%",
+    madds_threshold: option.MAddsThreshold = "1%",
+    params_threshold: option.ParamsThreshold = "1%",
+    init_threshold: option.InitThreshold = "25%",
+    memory_threshold: option.MemoryThreshold = "10%",
+    device: option.Device = None,
+    runs: option.Runs = 100,
+    warmup: WarmupOption = 20,
+    max_blocks: option.MaxBlocks = 20,
+    seed: option.Seed = 0,
+    threads: option.Threads = None,
+    cpu: CpuOption = "auto",
+    precision: option.Precision = None,
+    runner: RunnerOption = None,
+    allow: option.Allow = None,
+    ignore_missing: option.IgnoreMissing = False,
+    sentinel: option.Sentinel = None,
+    inconclusive: option.Inconclusive = PassOrFail.FAIL,
+    out: option.Out = Path("check-results"),
+    fresh: option.Fresh = False,
+    junit: option.JUnit = None,
+    markdown: option.Markdown = None,
+    json: option.Json = None,
+    benchmark_json: option.BenchmarkJson = None,
+) -> None:
+    """See ``CHECK_HELP``, which is the command's help."""
+    from asymm_deploy.check.outputs.write import WantedOutputs, prove_writable
+
+    began = time.monotonic()
+    limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
+    policy = _policy((threshold, *limits), max_blocks, seed)
+    plan = _plan(precision, runs, warmup, threads, cpu, allow, fresh=fresh)
+    wanted = WantedOutputs(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
+    prove_writable(wanted)
+    fails = inconclusive is PassOrFail.FAIL
+    if history:
+        _refuse_with_history(baseline, candidate, given_options(ctx, *_TIMING, *_CHOOSING))
+        from asymm_deploy.check.history.creep import check_history
+
+        with console.waiting("looking for new levels"):
+            report = check_history(
+                files or (),
+                policy,
+                models=models or (),
+                allow=plan.allow,
+                inconclusive_fails=fails,
+            )
+    else:
+        from asymm_deploy.check.check_request import CheckRequest
+        from asymm_deploy.check.comparison import compare_versions
+        from asymm_deploy.commands.check_progress import CheckProgress, single_device
+
+        old, new = _both_folders(baseline, candidate, files)
+        request = CheckRequest(
+            baseline=old,
+            candidate=new,
+            models=tuple(models or ()),
+            device=device,
+            precision=precision.value if precision else None,
+            threads=threads,
+            sentinel=sentinel,
+            allow=plan.allow,
+            ignore_missing=ignore_missing,
+            inconclusive_fails=fails,
+            out=out,
+            timing_options=given_options(ctx, *_TIMING),
+        )
+        make_device = partial(single_device, device, runner, plan.allow)
+        report = compare_versions(request, plan, policy, make_device, CheckProgress())
+    _publish(report, wanted, began)
+    raise typer.Exit(report.exit_code)
+
+
+def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> GatePolicy:
+    """Return what is allowed; ``limits`` are percentages, in the order of the metrics.
+
+    Raises UsageError for one that is no percentage, and for numbers that make no sense.
+    """
+    from asymm_deploy.check.policy import THRESHOLD_OPTIONS, GatePolicy, parse_percent
+
+    given = zip(THRESHOLD_OPTIONS.items(), limits, strict=True)
+    thresholds = {metric: parse_percent(text, name) for (metric, name), text in given}
+    return GatePolicy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
+
+
+def _plan(
+    precision: PrecisionName | None,
+    runs: int,
+    warmup: int,
+    threads: int | None,
+    cpu: str,
+    allow: Sequence[str] | None,
+    *,
+    fresh: bool,
+) -> Plan:
+    """Return how to time one launch; raise UsageError for numbers that make no sense."""
+    from asymm_deploy.bench.plan import Plan
+
+    return Plan(
+        precision=precision.value if precision else "fp32",
+        runs=runs,
+        launches=1,
+        warmup=warmup,
+        threads=1 if threads is None else threads,
+        cpu=core(cpu),
+        allow=tuple(allow or ()),
+        fresh=fresh,
+    )
+
+
+def _refuse_with_history(
+    baseline: Path | None, candidate: Path | None, given: Sequence[str]
+) -> None:
+    """Raise UsageError for options that mean nothing where no two versions are compared."""
+    if baseline is not None or candidate is not None:
+        raise UsageError("--history compares no A and B", "give FILEs alone")
+    for name in given:
+        raise UsageError(f"{name} is not for --history", "leave it out, or choose among the FILEs")
+
+
+def _both_folders(
+    baseline: Path | None, candidate: Path | None, files: Sequence[Path] | None
+) -> tuple[Path, Path]:
+    """Return the two folders; raise UsageError unless they, and only they, were given."""
+    if files:
+        raise UsageError(f"{files[0]} is given without --history", "name folders by --baseline")
+    if baseline is None or candidate is None:
+        raise UsageError("two folders have to be named", "give --baseline A and --candidate B")
+    return baseline, candidate
+
+
+def _publish(report: GateReport, wanted: WantedOutputs, began: float) -> None:
+    """Write the files that were asked for, then print the table, whatever became of the files."""
+    from asymm_deploy.check.outputs import terminal_table
+    from asymm_deploy.check.outputs.write import write_outputs
+
+    try:
+        elapsed_s = time.monotonic() - began
+        written = write_outputs(report, wanted, os.environ, elapsed_s=elapsed_s)
+        for line in written.annotations:
+            console.say(line)
+    finally:  # last, since the reader of a pipe may be gone
+        _print_report(terminal_table.rendered(report), ExitCode(report.exit_code))
+    if written.failure is not None:
+        raise written.failure
+
+
+def _print_report(text: str, exit_code: ExitCode) -> None:
+    """Print the table; raise HarnessError with the verdict's code if that can't be done."""
+    try:
+        print_data(text)
+    except OSError as error:
+        if exit_code == ExitCode.OK:
+            raise
+        raise HarnessError(
+            f"can't print the report: {error.strerror}",
+            "send the output to a place with space left",
+            exit_code=exit_code,
+        ) from error

@@ -1,0 +1,84 @@
+"""``asymm-deploy describe``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asymm_deploy.commands import console
+from asymm_deploy.commands.arguments import (
+    FORMATS,
+    InputShapeOption,
+    ModelArgument,
+    TextFormat,
+    TextFormatOption,
+    model_sources,
+    print_data,
+)
+
+if TYPE_CHECKING:
+    from asymm_deploy.models.cost import Complexity
+    from asymm_deploy.models.source import Source
+    from asymm_deploy.text import Row
+
+
+def describe_command(
+    model: ModelArgument,
+    input_shape: InputShapeOption = None,
+    output_format: TextFormatOption = TextFormat.TABLE,
+) -> None:
+    """Show a model's multiply-adds and parameters layer by layer.
+
+    Below the table stands the split of the paper's Table 1: depthwise, pointwise and vanilla
+    convolutions.
+    """
+    from asymm_deploy.text import formatted
+
+    source = model_sources([model], None, input_shape)[0]
+    with console.waiting("counting multiply-adds"):
+        complexity = _complexity(source)
+    rows: list[Row] = [
+        {
+            "layer": layer.name,
+            "operator": layer.operator,
+            "kind": layer.kind,
+            "output_shape": "x".join(map(str, layer.output_shape)),
+            "madds": layer.madds,
+            "params": layer.params,
+        }
+        for layer in complexity.layers
+    ]
+    print_data(formatted(rows, FORMATS[output_format]))
+    # The split was asked for too, but it is no row of a CSV file.
+    tell = print_data if output_format is TextFormat.TABLE else console.say
+    tell(_split(complexity))
+    if complexity.uncounted:
+        names = ", ".join(complexity.uncounted)
+        console.say(f"the sum is too low, since these operators are not counted: {names}")
+
+
+def _complexity(source: Source) -> Complexity:
+    """Return the layers of a network, of what a callable makes, or of an .onnx file's graph.
+
+    Raises UsageError if it can't be made, read or run with the input shapes given.
+    """
+    from asymm_deploy.models.source import OnnxFile
+
+    if not isinstance(source, OnnxFile):
+        from asymm_deploy.models.catalog import describe
+
+        return describe(source)
+    from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
+    from asymm_deploy.models.onnx_cost import count_graph
+
+    model = load_onnx(source.path)
+    inputs = graph_inputs(model, source)
+    return count_graph(model, {spec.name: spec.shape for spec in inputs})
+
+
+def _split(complexity: Complexity) -> str:
+    depthwise, pointwise, vanilla = complexity.table1_percent()
+    return (
+        f"{complexity.madds / 1e6:.2f} M MAdds, {complexity.params / 1e6:.3f} M params; "
+        f"depthwise {depthwise:.1f} %, pointwise (with the classifier) {pointwise:.1f} %, "
+        f"vanilla {vanilla:.1f} %"
+    )

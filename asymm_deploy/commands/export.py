@@ -1,0 +1,144 @@
+"""``asymm-deploy export``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asymm_deploy.commands import console
+from asymm_deploy.commands.arguments import (
+    FigureOption,
+    InputShapeOption,
+    ModelsArgument,
+    TableOption,
+    model_sources,
+    print_data,
+    table_or_figure,
+)
+from asymm_deploy.errors import UsageError, worst
+
+if TYPE_CHECKING:
+    from asymm_deploy.export.jobs import Outcome
+    from asymm_deploy.export.request import Request
+    from asymm_deploy.text import Row
+
+ExportedFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "--artifacts",
+        metavar="FOLDER",
+        help="Folder for the exported models, one folder a model; the same folder as "
+        "`bench --artifacts`. (`bench --out` is the results folder.)",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Trained weights for a single model: a state_dict as .pt, .pth or .safetensors. "
+        "Default: random weights.",
+    ),
+]
+WeightsSeed = Annotated[
+    int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Models to export at the same time. Default: one per core.", min=1
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Export again even if nothing has changed.")]
+KeepExported = Annotated[
+    bool,
+    typer.Option(
+        "--keep-exported",
+        help="Also keep exported.onnx, the graph as it was before it was simplified.",
+    ),
+]
+
+
+def export_command(
+    models: ModelsArgument = None,
+    table: TableOption = None,
+    figure: FigureOption = None,
+    out: ExportedFolder = Path("artifacts"),
+    weights: Weights = None,
+    seed: WeightsSeed = 0,
+    jobs: Jobs = None,
+    force: Force = False,
+    keep_exported: KeepExported = False,
+    input_shape: InputShapeOption = None,
+) -> None:
+    """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
+
+    Writes model.onnx, model.mnn, reference.npz and manifest.json to OUT/MODEL/. A model that has
+    not changed since its last export is left alone.
+
+    \b
+      asymm-deploy export asymmnet_small_035
+      asymm-deploy export my_package.nets:make_net --input-shape 1,3,224,224
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
+    from asymm_deploy.export.request import Request
+
+    sources = model_sources(models, table_or_figure(table, figure), input_shape)
+    if weights is not None and len(sources) != 1:
+        raise UsageError(
+            f"--weights is for one model, and {len(sources)} are named", "export them one by one"
+        )
+    requests = [
+        Request(source, out, weights, seed, keep_exported=keep_exported) for source in sources
+    ]
+    outcomes = export_with_progress(requests, jobs, force=force)
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            console.complain(outcome.failure.about(outcome.request.text))
+    print_data(_summary(outcomes))
+    raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def export_with_progress(
+    requests: Sequence[Request], jobs: int | None = None, *, force: bool = False
+) -> list[Outcome]:
+    """Export what is missing or stale, with a progress bar; failures are in the outcomes."""
+    from asymm_deploy.export.jobs import cores, export_all
+
+    with console.progress("exporting", len(requests)) as advance:
+
+        def tell(outcome: Outcome) -> None:
+            for note in outcome.notes:
+                console.say(f"{outcome.request.text}: {note}")
+            advance(outcome.request.text)
+
+        return export_all(
+            requests,
+            jobs=jobs or cores(),
+            force=force,
+            on_outcome=tell,
+            on_wait=lambda out: console.say(f"waiting for another export to {out} to end"),
+        )
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    from asymm_deploy.text import formatted
+
+    rows: list[Row] = []
+    for outcome in outcomes:
+        made = outcome.manifest
+        rows.append(
+            {
+                "model": outcome.request.source.model,
+                "status": outcome.status,
+                "madds_m": f"{made.madds_m:.1f}" if made else "",
+                "params_m": f"{made.params_m:.2f}" if made else "",
+                "spread": f"{made.spread:.2f}" if made else "",
+                "onnx_error": f"{made.stages.onnx.relative_error:.1e}" if made else "",
+                "simplified_error": f"{made.stages.simplified.relative_error:.1e}" if made else "",
+                "mnn_error": f"{made.stages.mnn.relative_error:.1e}" if made else "",
+            }
+        )
+    return formatted(rows, "table")

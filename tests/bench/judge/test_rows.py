@@ -1,0 +1,158 @@
+"""Samples become a row: pooled numbers over runs, intervals over launches, unknown stays None."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from asymm_deploy.bench.judge import rows as stats
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import ExitCode
+
+
+def launch(good: LaunchRecord, number: int, *samples_ms: float) -> LaunchRecord:
+    samples_ns = tuple(round(ms * 1e6) for ms in samples_ms)
+    return msgspec.structs.replace(good, launch=number, samples_ns=samples_ns)
+
+
+def test_latencies_are_over_all_runs(good: LaunchRecord) -> None:
+    row = stats.summarise([launch(good, 0, 10, 11, 12), launch(good, 1, 10, 10, 13)])
+    pooled = [10, 11, 12, 10, 10, 13]
+    assert (row.launches, row.runs) == (2, 6)
+    assert row.latency_mean_ms == pytest.approx(np.mean(pooled))
+    assert row.latency_median_ms == pytest.approx(10.5)
+    assert row.latency_min_ms == 10
+    assert row.latency_p90_ms == pytest.approx(np.percentile(pooled, 90))
+    assert row.latency_p99_ms == pytest.approx(np.percentile(pooled, 99))
+    assert row.latency_std_ms == pytest.approx(np.std(pooled, ddof=1))
+
+
+def test_spread_and_interval_are_over_medians_of_launches(good: LaunchRecord) -> None:
+    row = stats.summarise([launch(good, n, m - 5, m, m + 5) for n, m in enumerate((20, 21, 22))])
+    assert row.launch_spread_percent == pytest.approx(100 * 2 / 21)
+    assert row.ci_low_ms is not None
+    assert row.ci_high_ms is not None
+    assert 20 <= row.ci_low_ms < 21 < row.ci_high_ms <= 22
+
+
+def test_more_runs_of_the_same_launches_do_not_narrow_the_interval(good: LaunchRecord) -> None:
+    few = stats.summarise([launch(good, n, *[m] * 5) for n, m in enumerate((20, 21, 22))])
+    many = stats.summarise([launch(good, n, *[m] * 500) for n, m in enumerate((20, 21, 22))])
+    assert (few.ci_low_ms, few.ci_high_ms) == (many.ci_low_ms, many.ci_high_ms)
+
+
+def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(200):
+        low, high = stats.interval_ms(rng.normal(10, 0.1, 10))
+        hits += low is not None and high is not None and low <= 10 <= high
+    # 95 % is promised; percentiles over ten launches are known to give a little less.
+    assert 0.85 <= hits / 200 <= 0.98
+
+
+def test_one_launch_tells_nothing_of_the_spread_between_launches(good: LaunchRecord) -> None:
+    row = stats.summarise([good])
+    assert (row.launch_spread_percent, row.ci_low_ms, row.ci_high_ms) == (None, None, None)
+
+
+def test_launches_that_are_all_alike_have_an_interval_of_no_width(good: LaunchRecord) -> None:
+    row = stats.summarise([launch(good, n, 10, 10) for n in range(3)])
+    assert (row.ci_low_ms, row.ci_high_ms, row.launch_spread_percent) == (10, 10, 0)
+
+
+def test_a_single_run_has_no_deviation(good: LaunchRecord) -> None:
+    row = stats.summarise([launch(good, 0, 10)])
+    assert row.latency_std_ms is None
+    assert row.latency_p99_ms == 10
+
+
+def test_a_row_of_failures_is_kept_with_its_reason_and_without_numbers(good: LaunchRecord) -> None:
+    failed = msgspec.structs.replace(
+        good,
+        samples_ns=(),
+        init_ns=None,
+        peak_memory_mb=None,
+        error="the runner died",
+        flags=("failed",),
+        valid=False,
+        exit_code=6,
+    )
+    row = stats.summarise([failed])
+    assert not row.valid
+    assert row.flags_text == "failed: the runner died"
+    assert row.exit_code is ExitCode.CONVERSION
+    assert row.launches == row.runs == 0
+    numbers = [name for name in msgspec.structs.asdict(row) if name.endswith("_ms")]
+    assert {getattr(row, name) for name in numbers} == {None}
+    assert row.peak_memory_mb is None
+
+
+def test_one_failed_launch_makes_the_row_invalid_but_keeps_the_others_numbers(
+    good: LaunchRecord,
+) -> None:
+    failed = msgspec.structs.replace(
+        good, launch=1, samples_ns=(), error="killed", flags=("failed",), exit_code=3
+    )
+    row = stats.summarise([good, failed])
+    assert (row.valid, row.launches, row.runs) == (False, 1, 100)
+    assert row.exit_code is ExitCode.HARNESS
+    assert row.latency_mean_ms is not None
+
+
+def test_an_allowed_flag_stays_and_the_row_is_valid(good: LaunchRecord) -> None:
+    stolen = msgspec.structs.replace(good, off_core_ns=900_000_000, allowed=("stolen-time",))
+    row = stats.summarise([stolen])
+    assert (row.valid, row.flags, row.exit_code) == (True, ("stolen-time",), ExitCode.OK)
+
+
+def test_several_cores_are_one_cell(good: LaunchRecord) -> None:
+    two = msgspec.structs.replace(good, cpus=(0, 1), threads=2)
+    assert stats.summarise([two]).cpu == "0+1"
+    assert stats.summarise([msgspec.structs.replace(good, cpus=(), cpu=None)]).cpu is None
+
+
+def test_a_later_line_for_a_launch_replaces_the_earlier(good: LaunchRecord) -> None:
+    rows = stats.latest_rows([launch(good, 0, 10), launch(good, 1, 10), launch(good, 0, 14)])
+    assert [row.runs for row in rows] == [2]
+    assert rows[0].latency_mean_ms == pytest.approx(12)
+
+
+@pytest.mark.parametrize(
+    "change", [{"attempt": 1}, {"plan_id": "other"}, {"artifact_sha256": "1" * 64}, {"cpus": (0,)}]
+)
+def test_what_was_measured_last_under_other_circumstances_is_the_row(
+    good: LaunchRecord, change: dict[str, object]
+) -> None:
+    later = msgspec.structs.replace(launch(good, 0, 20), **change)
+    (row,) = stats.latest_rows([launch(good, 0, 10), launch(good, 1, 10), later])
+    assert row.latency_mean_ms == pytest.approx(20)
+    (again,) = stats.latest_rows([launch(good, 0, 10), later, launch(good, 1, 12)])
+    assert again.latency_mean_ms == pytest.approx(11)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "net2"},
+        {"device": "there"},
+        {"engine": "onnxruntime"},
+        {"precision": "fp16"},
+        {"threads": 2},
+    ],
+)
+def test_rows_are_told_apart_and_stay_in_order(
+    good: LaunchRecord, change: dict[str, object]
+) -> None:
+    other = msgspec.structs.replace(launch(good, 0, 20), **change)
+    rows = stats.latest_rows([launch(good, 0, 10), other, launch(good, 1, 10)])
+    assert [row.launches for row in rows] == [2, 1]
+
+
+def test_no_number_is_ever_nan(good: LaunchRecord) -> None:
+    for row in (stats.summarise([good]), stats.summarise([launch(good, 0, 10)])):
+        values = msgspec.structs.asdict(row).values()
+        assert not any(isinstance(value, float) and math.isnan(value) for value in values)

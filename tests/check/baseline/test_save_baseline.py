@@ -1,0 +1,113 @@
+"""A baseline is saved from complete exports, and replaced only on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asymm_deploy.bench import artifact, store
+from asymm_deploy.check.baseline.baseline_file import load_baseline
+from asymm_deploy.check.baseline.save_baseline import save_baseline
+from asymm_deploy.errors import UsageError
+
+Export = Callable[..., Path]
+Tree = Callable[[Path], dict[str, bytes]]
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_baseline_has_the_models_their_launches_and_what_they_are(
+    tree: Tree, saved: Path
+) -> None:
+    assert sorted(tree(saved)) == [
+        "baseline.json",
+        *(f"large/{name}" for name in ("manifest.json", "model.mnn", "reference.npz")),
+        "runs.jsonl",
+        *(f"small/{name}" for name in ("manifest.json", "model.mnn", "reference.npz")),
+    ]
+    found = load_baseline(saved)
+    assert found.models == ("large", "small")
+    assert found.launches == 2
+    assert found.settings[0].device == "here"
+    assert found.settings[0].runner == "python"
+    assert found.files["small/model.mnn"] == sha256(b"small weights")
+
+
+def test_it_is_a_folder_of_artifacts_and_of_results(saved: Path) -> None:
+    assert len(store.load(saved)) == 2
+    assert artifact.exported(saved / "small", "mnn").sha256 == sha256(b"small weights")
+
+
+def test_its_size_and_what_was_left_out_are_said(
+    export: Export, results: Callable[..., Path], tmp_path: Path
+) -> None:
+    export("a", b"1")
+    artifacts = export("b", b"2")
+    launches = results(("a", b"1"), ("a", b"an older file"), ("other", b"1"))
+    _, remarks = save_baseline(artifacts, tmp_path / "baseline", results=launches)
+    assert remarks[0].startswith(f"{tmp_path / 'baseline'}: 2 models, 2 launches, 0.0 MB")
+    assert remarks[1:] == [
+        "launches of other files, which are left out: 4",
+        "without launches: b",
+    ]
+
+
+def test_a_baseline_needs_no_launches(export: Export, tmp_path: Path) -> None:
+    made, _ = save_baseline(export("a"), tmp_path / "baseline")
+    assert made == load_baseline(tmp_path / "baseline")
+    assert made.launches == 0
+    assert not (tmp_path / "baseline" / "runs.jsonl").exists()
+
+
+def test_results_of_other_files_are_refused(
+    export: Export, results: Callable[..., Path], tmp_path: Path
+) -> None:
+    artifacts = export("a", b"1")
+    with pytest.raises(UsageError, match="no finished launch of these models' files"):
+        save_baseline(artifacts, tmp_path / "baseline", results=results(("a", b"2")))
+    assert not (tmp_path / "baseline").exists()
+
+
+def test_a_baseline_is_replaced_only_on_demand_and_foreign_files_stay(
+    tree: Tree, saved: Path, export: Export
+) -> None:
+    (saved / ".gitattributes").write_text("* -text\n")
+    newer = export("small", b"newer weights", into="newer")
+    before = tree(saved)
+    with pytest.raises(UsageError, match="holds a baseline") as caught:
+        save_baseline(newer, saved)
+    assert "--force" in caught.value.hint
+    assert tree(saved) == before
+    save_baseline(newer, saved, force=True)
+    assert load_baseline(saved).models == ("small",)
+    assert (saved / ".gitattributes").read_text() == "* -text\n"
+    assert not (saved / "large").exists()
+    assert not (saved / "runs.jsonl").exists()
+
+
+def test_a_folder_that_is_no_baseline_is_never_replaced(
+    tree: Tree, export: Export, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="is not a baseline"):
+        save_baseline(export("a"), home, force=True)
+    assert tree(home) == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize("content", [b'{"schema_version": 2}', b"{"])
+def test_what_force_refuses_no_hint_sends_to_force(
+    saved: Path, export: Export, content: bytes
+) -> None:
+    (saved / "baseline.json").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        save_baseline(export("small", into="newer"), saved, force=True)
+    assert "move it away and save it anew" in caught.value.hint
+    saved.rename(saved.with_name("away"))
+    save_baseline(saved.parent / "newer", saved)

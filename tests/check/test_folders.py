@@ -1,0 +1,36 @@
+"""What two folders hold, and whether it can be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from asymm_deploy.check import folders
+from asymm_deploy.check.folders import Pair
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.errors import UsageError
+
+
+def test_a_model_file_that_is_not_there_is_no_whole_export(pair: Callable[[str], Pair]) -> None:
+    missing = pair("net")
+    missing.candidate.path.unlink()
+    with pytest.raises(UsageError, match=r"B holds an incomplete export: there is no net\.mnn"):
+        folders.require_comparable_pair(missing)
+
+
+def test_versions_for_other_input_shapes_are_refused(pair: Callable[[str], Pair]) -> None:
+    def taking(*shape: int) -> tuple[TensorSpec, ...]:
+        return (TensorSpec("input", (1, 3, *shape)),)
+
+    old, new = pair("net").baseline, pair("net").candidate
+    small = dataclasses.replace(old, inputs=taking(96, 96))
+    folders.require_comparable_pair(
+        Pair("net", small, dataclasses.replace(new, inputs=taking(96, 96)))
+    )
+    folders.require_comparable_pair(Pair("net", small, new))  # of a bare file nothing is known
+    large = Pair("net", small, dataclasses.replace(new, inputs=taking(224, 224)))
+    said = "the input shape is 1x3x96x96 in the baseline and 1x3x224x224 in the candidate"
+    with pytest.raises(UsageError, match=f"net can't be compared: {said}"):
+        folders.require_comparable_pair(large)
