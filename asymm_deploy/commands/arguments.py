@@ -175,7 +175,7 @@ def model_sources(
             "name models, or give --table 5; `asymm-deploy models` lists them",
         )
     shapes = parse_input_shapes(input_shapes or ())
-    wanted = names.listed(which) if which is not None else tuple(dict.fromkeys(models or ()))
+    wanted = names.listed_models(which) if which is not None else tuple(dict.fromkeys(models or ()))
     sources = [resolve(text, shapes) for text in wanted]
     folders = [source.model for source in sources]
     for folder in folders:

@@ -29,7 +29,7 @@ from asymm_deploy.models.source import Source
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
-    from asymm_deploy.report.table import Format
+    from asymm_deploy.report.report_table import TableFormat
     from asymm_deploy.report.tables import Which
 
 
@@ -48,7 +48,7 @@ class BenchRequest:
     plan: Plan
     which: Which
     """The table or figure of the paper to write; None for the latencies alone."""
-    output_format: Format
+    output_format: TableFormat
 
 
 def run_bench(asked: BenchRequest) -> ExitCode:
@@ -116,7 +116,7 @@ def _write_tables(
     figure goes to OUT/figureN.csv likewise.
     """
     from asymm_deploy.report import tables
-    from asymm_deploy.report.choose import Choice
+    from asymm_deploy.report.comparable import RowFilter
 
     console.say(f"wrote {asked.out / store.NAME} and {asked.out / tables.LATENCY_CSV}")
     devices = list(dict.fromkeys(row.device for row in rows))
@@ -125,13 +125,13 @@ def _write_tables(
             on = f" on {row.device}" if len(devices) > 1 else ""
             console.say(f"{row.model}{on}: {row.flags_text}")
     if asked.which is None:
-        return tables.report(None, rows, Choice(), asked.output_format)
+        return tables.report_text(None, rows, RowFilter(), asked.output_format)
     texts = []
     for device in devices:
-        choice = Choice(device, asked.plan.engine, asked.plan.precision, asked.plan.threads)
+        choice = RowFilter(device, asked.plan.engine, asked.plan.precision, asked.plan.threads)
         suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(device))}" if devices[1:] else ""
         target = asked.out / tables.file_name(asked.which, suffix)
-        tables.write(target, tables.report(asked.which, everything, choice, "csv"))
+        tables.write(target, tables.report_text(asked.which, everything, choice, "csv"))
         console.say(f"wrote {target}")
-        texts.append(tables.report(asked.which, everything, choice, asked.output_format))
+        texts.append(tables.report_text(asked.which, everything, choice, asked.output_format))
     return "\n".join(texts)

@@ -81,17 +81,17 @@ class Figure:
     number: int
 
 
-def listed(which: int | Figure) -> tuple[str, ...]:
+def listed_models(which: int | Figure) -> tuple[str, ...]:
     """Return the networks of a table of the paper, by number, or of a figure, in its order.
 
     Raises UsageError for one whose networks we don't have.
     """
     if isinstance(which, Figure):
-        return figure(which.number)
-    return table(which)
+        return figure_models(which.number)
+    return table_models(which)
 
 
-def table(number: int) -> tuple[str, ...]:
+def table_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's table ``number``; UsageError if we have none of it."""
     if number not in TABLES:
         raise UsageError(
@@ -100,7 +100,7 @@ def table(number: int) -> tuple[str, ...]:
     return TABLES[number]
 
 
-def figure(number: int) -> tuple[str, ...]:
+def figure_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's figure ``number``; UsageError if we have none of it."""
     if number not in FIGURES:
         raise UsageError(

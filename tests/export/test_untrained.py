@@ -61,10 +61,7 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_weights_have_the_spread_of_their_equation() -> None:
     module = plain()
     initialise(module, 0)
-    weight, scales, shifts, slopes = (
-        parameter.detach()
-        for parameter in (module[0].weight, module[1].weight, module[1].bias, module[2].weight)
-    )
+    weight, _bias, scales, shifts, slopes = (each.detach() for each in module.parameters())
     assert float(weight.std()) == pytest.approx((2 / (3 * 5 * 5)) ** 0.5, rel=0.05)
     assert float(weight.mean()) == pytest.approx(0.0, abs=0.01)
     assert 0.5 <= float(scales.min()) < 0.6 < 1.4 < float(scales.max()) <= 1.5

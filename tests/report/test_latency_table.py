@@ -7,9 +7,9 @@ import io
 from collections.abc import Callable
 
 from asymm_deploy.bench.records import RowSummary
-from asymm_deploy.report import latency
+from asymm_deploy.report import latency_table
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.table import to_csv, to_markdown
+from asymm_deploy.report.report_table import to_csv, to_markdown
 
 MakeRow = Callable[..., RowSummary]
 
@@ -22,11 +22,11 @@ HEADER = (
 
 
 def read(*rows: RowSummary) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(to_csv(latency.full(rows)))))
+    return list(csv.DictReader(io.StringIO(to_csv(latency_table.full(rows)))))
 
 
 def test_the_columns_are_the_contracts(row: MakeRow) -> None:
-    assert to_csv(latency.full([row()])).splitlines()[0] == HEADER
+    assert to_csv(latency_table.full([row()])).splitlines()[0] == HEADER
 
 
 def test_the_cells_are_the_rows(row: MakeRow) -> None:
@@ -64,7 +64,7 @@ def test_a_device_that_calls_itself_a_formula_is_quoted(row: MakeRow) -> None:
 
 def test_people_see_the_setting_once_where_all_rows_share_it(row: MakeRow) -> None:
     rows = [row("a"), row("b", 20.0)]
-    text = to_markdown(latency.short(rows, caption(rows)))
+    text = to_markdown(latency_table.short(rows, caption(rows)))
 
     assert "Device: pixel (chip), core 7, at most 2.84 GHz" in text
     assert "Engine: mnn 3.6.1, fp32, 1 thread; 5 runs in 1 launch each; 2026-01-31 (UTC)" in text
@@ -79,7 +79,7 @@ def test_people_see_from_when_to_when_it_was_measured(row: MakeRow) -> None:
 
 def test_people_see_in_what_rows_differ_where_they_do(row: MakeRow) -> None:
     rows = [row("a"), row("a", engine="onnxruntime", engine_version="1.20")]
-    text = to_markdown(latency.short(rows, caption(rows)))
+    text = to_markdown(latency_table.short(rows, caption(rows)))
 
     assert "| model   | engine      |" in text
     assert "| a       | onnxruntime |" in text
@@ -89,7 +89,7 @@ def test_people_see_in_what_rows_differ_where_they_do(row: MakeRow) -> None:
 def test_people_see_that_a_row_is_invalid_why_and_what_that_means(row: MakeRow) -> None:
     died = row("died", samples_ns=(), error="killed | by\nsomeone", flags=("failed",))
     hot = row("hot", flags=("hot",))
-    text = to_markdown(latency.short([died, hot], ()))
+    text = to_markdown(latency_table.short([died, hot], ()))
 
     assert [
         line.split("|")[-3].strip() for line in text.splitlines() if line[:3] in ("| d", "| h")
@@ -99,6 +99,6 @@ def test_people_see_that_a_row_is_invalid_why_and_what_that_means(row: MakeRow) 
 
 
 def test_a_flag_that_was_allowed_stays_and_says_so(row: MakeRow) -> None:
-    text = to_markdown(latency.short([row(flags=("hot",), allowed=("hot",))], ()))
+    text = to_markdown(latency_table.short([row(flags=("hot",), allowed=("hot",))], ()))
 
     assert "| yes     | hot (allowed) |" in text

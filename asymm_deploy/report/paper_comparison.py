@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models import names
-from asymm_deploy.report import paper, remarks
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.table import Column, Table
+from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
+from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.report.side_by_side import ours, with_printed
 
-_MILLION = 1e6
 _BILLION = 1e9
 
 MADDS_M = Column("madds_m", "MAdds (M)", digits=1)
@@ -110,37 +110,23 @@ LAYOUTS: dict[int, Layout] = {
 }
 
 
-def beside(
+def paper_comparison(
     number: int, rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
-) -> Table:
-    """Return Table ``number`` of the paper; latencies where ``rows``, of one setting, have them.
+) -> ReportTable:
+    """Return Table ``number`` (6 to 10) with our MAdds, params and latencies beside the paper's.
 
-    ``counts`` gives multiply-adds and parameters by a model's name. A latency is the mean over all
-    runs, as in Table 5.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; models that
+    they lack have no latency.
     """
     layout = LAYOUTS[number]
-    by_model = {row.model: row for row in rows}
-    unit = _BILLION if layout.madds is MADDS_G else _MILLION
-    cells = []
-    for model, printed in zip(names.table(number), paper.table(number), strict=True):
-        madds, params = counts(model)
-        row = by_model.get(model)
-        cells.append(
-            (
-                *(printed[key.name] for key in layout.keys),
-                madds / unit,
-                params / _MILLION,
-                row.latency_mean_ms if row else None,
-                *(printed[name] for name, _ in layout.results),
-                row.valid if row else None,
-                remarks.flags_cell(row),
-            )
-        )
-    measured = [by_model[model] for model in names.table(number) if model in by_model]
-    return Table(
+    models = names.table_models(number)
+    frame = with_printed(ours(models, rows, counts), number, [key.name for key in layout.keys])
+    frame["madds_g"] = frame["madds"] / _BILLION
+    measured = in_order(rows, models)
+    return ReportTable.of(
         f"Table {number}",
-        (*layout.columns, remarks.FLAGS_COLUMN),
-        tuple(cells),
+        (*layout.columns, FLAGS_COLUMN),
+        frame,
         caption(measured),
-        (*layout.notes, *remarks.untimed(measured, len(cells)), *remarks.footnotes(measured)),
+        (*layout.notes, *untimed(measured, len(models)), *footnotes(measured)),
     )

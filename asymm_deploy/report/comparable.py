@@ -10,7 +10,7 @@ from asymm_deploy.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RowFilter:
     """Which measurements to show; None leaves it open."""
 
     device: str | None = None
@@ -20,7 +20,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class TimingSetting:
     """What rows must share for their latencies to be comparable."""
 
     device: str
@@ -37,17 +37,17 @@ class Setting:
         return f"{self.device}, {self.engine}, {self.precision}, {self.threads_text}"
 
 
-def settings(rows: Sequence[RowSummary]) -> list[Setting]:
+def settings(rows: Sequence[RowSummary]) -> list[TimingSetting]:
     """Return the settings of ``rows``, once each, in the order in which they appear."""
     return list(dict.fromkeys(_setting(row) for row in rows))
 
 
-def fitting(rows: Sequence[RowSummary], choice: Choice) -> list[RowSummary]:
-    """Return the rows that ``choice`` leaves; raise UsageError where there are rows but none fits.
+def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
+    """Return the rows that ``wanted`` leaves; raise UsageError where there are rows but none fits.
 
-    Of several settings, if ``choice`` leaves them.
+    Of several settings, if ``wanted`` leaves them.
     """
-    left = [row for row in rows if _fits(_setting(row), choice)]
+    left = [row for row in rows if _fits(_setting(row), wanted)]
     if rows and not left:
         raise UsageError(
             "no result fits the choice of device, engine, precision and threads",
@@ -68,18 +68,18 @@ def one_setting(rows: Sequence[RowSummary]) -> list[RowSummary]:
     return list(rows)
 
 
-def _setting(row: RowSummary) -> Setting:
-    return Setting(row.device, row.engine, row.precision, row.threads)
+def _setting(row: RowSummary) -> TimingSetting:
+    return TimingSetting(row.device, row.engine, row.precision, row.threads)
 
 
-def _fits(setting: Setting, choice: Choice) -> bool:
+def _fits(setting: TimingSetting, wanted: RowFilter) -> bool:
     return (
-        choice.device in (None, setting.device)
-        and choice.engine in (None, setting.engine)
-        and choice.precision in (None, setting.precision)
-        and choice.threads in (None, setting.threads)
+        wanted.device in (None, setting.device)
+        and wanted.engine in (None, setting.engine)
+        and wanted.precision in (None, setting.precision)
+        and wanted.threads in (None, setting.threads)
     )
 
 
-def _listed(found: Sequence[Setting]) -> str:
+def _listed(found: Sequence[TimingSetting]) -> str:
     return "; ".join(map(str, found))

@@ -8,27 +8,27 @@ import pytest
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
-from asymm_deploy.report.choose import Choice, fitting, one_setting
+from asymm_deploy.report.comparable import RowFilter, fitting, one_setting
 
 MakeRow = Callable[..., RowSummary]
 
 OTHERS = [
-    ({"device": "phone"}, Choice(device="phone")),
-    ({"engine": "onnxruntime"}, Choice(engine="onnxruntime")),
-    ({"precision": "fp16"}, Choice(precision="fp16")),
-    ({"threads": 2}, Choice(threads=2)),
+    ({"device": "phone"}, RowFilter(device="phone")),
+    ({"engine": "onnxruntime"}, RowFilter(engine="onnxruntime")),
+    ({"precision": "fp16"}, RowFilter(precision="fp16")),
+    ({"threads": 2}, RowFilter(threads=2)),
 ]
 
 
 def test_rows_of_one_setting_need_no_choice(row: MakeRow) -> None:
     rows = [row("a"), row("b")]
 
-    assert one_setting(fitting(rows, Choice())) == rows
+    assert one_setting(fitting(rows, RowFilter())) == rows
 
 
 @pytest.mark.parametrize(("change", "choice"), OTHERS)
 def test_rows_of_two_settings_are_refused_with_both_named(
-    row: MakeRow, change: dict[str, object], choice: Choice
+    row: MakeRow, change: dict[str, object], choice: RowFilter
 ) -> None:
     rows = [row("a"), row("b", **change)]
 
@@ -42,11 +42,11 @@ def test_rows_of_two_settings_are_refused_with_both_named(
 
 def test_a_choice_that_fits_nothing_is_an_error_that_says_what_there_is(row: MakeRow) -> None:
     with pytest.raises(UsageError) as error:
-        fitting([row(), row(threads=4)], Choice(device="tablet"))
+        fitting([row(), row(threads=4)], RowFilter(device="tablet"))
     assert error.value.hint == (
         "there are: pixel, mnn, fp32, 1 thread; pixel, mnn, fp32, 4 threads"
     )
 
 
 def test_nothing_fits_where_there_is_nothing(row: MakeRow) -> None:
-    assert fitting([], Choice(device="tablet")) == []
+    assert fitting([], RowFilter(device="tablet")) == []

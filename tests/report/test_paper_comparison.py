@@ -12,10 +12,10 @@ import pytest
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models import names
 from asymm_deploy.models.complexity import count_spec
-from asymm_deploy.report import paper
-from asymm_deploy.report.beside import LAYOUTS, beside
 from asymm_deploy.report.figure1 import figure1
-from asymm_deploy.report.table import Table, to_csv, to_markdown
+from asymm_deploy.report.paper import printed_table
+from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
+from asymm_deploy.report.report_table import ReportTable, to_csv, to_markdown
 
 MakeRow = Callable[..., RowSummary]
 
@@ -26,17 +26,22 @@ def counts(model: str) -> tuple[int, int]:
     return cost.madds, cost.params
 
 
-def read(table: Table) -> list[dict[str, str]]:
+def read(table: ReportTable) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(to_csv(table))))
+
+
+def printed(number: int) -> list[dict[str, str]]:
+    frame = printed_table(number)
+    return [dict(zip(frame.columns, cells, strict=True)) for cells in frame.to_numpy()]
 
 
 @pytest.mark.parametrize("number", LAYOUTS)
 def test_every_cell_of_the_paper_is_there_as_printed(number: int) -> None:
-    lines = read(beside(number, [], counts))
-    printed = paper.table(number)
+    lines = read(paper_comparison(number, [], counts))
+    papers = printed(number)
 
-    assert len(lines) == len(printed) == len(names.table(number))
-    for ours, p in zip(lines, printed, strict=True):
+    assert len(lines) == len(papers) == len(names.table_models(number))
+    for ours, p in zip(lines, papers, strict=True):
         shown = {
             name: ours[name if name not in p or f"paper_{name}" not in ours else f"paper_{name}"]
             for name in p
@@ -46,20 +51,22 @@ def test_every_cell_of_the_paper_is_there_as_printed(number: int) -> None:
 
 @pytest.mark.parametrize("number", LAYOUTS)
 def test_the_rows_name_the_networks_that_they_count(number: int) -> None:
-    printed = {"AsymmNet": "asymmnet", "MBV3": "mbv3"}
-    for model, p in zip(names.table(number), paper.table(number), strict=True):
-        if "backbone" in p and p["backbone"].partition("-")[0] in printed:
+    families = {"AsymmNet": "asymmnet", "MBV3": "mbv3"}
+    for model, p in zip(names.table_models(number), printed(number), strict=True):
+        if "backbone" in p and p["backbone"].partition("-")[0] in families:
             family, _, scale = p["backbone"].partition("-")
             spec = names.parse(model)
             assert (spec.family, spec.scale) == (
-                printed[family],
+                families[family],
                 {"s": "small", "L": "large"}[scale],
             )
 
 
 @pytest.mark.parametrize("number", LAYOUTS)
 def test_our_counts_are_the_networks_own_and_nothing_unmeasured_is_claimed(number: int) -> None:
-    for model, ours in zip(names.table(number), read(beside(number, [], counts)), strict=True):
+    for model, ours in zip(
+        names.table_models(number), read(paper_comparison(number, [], counts)), strict=True
+    ):
         madds, params = counts(model)
         if number == 10:
             assert float(ours["madds_g"]) == pytest.approx(madds / 1e9, rel=1e-5)
@@ -71,7 +78,7 @@ def test_our_counts_are_the_networks_own_and_nothing_unmeasured_is_claimed(numbe
 
 
 def test_the_columns_of_table_6_are_the_contracts() -> None:
-    assert list(read(beside(6, [], counts))[0]) == [
+    assert list(read(paper_comparison(6, [], counts))[0]) == [
         *("scale", "asymmetry_rate", "madds_m", "params_m", "latency_ms", "paper_top1_percent"),
         *("paper_madds_m", "paper_params_m", "valid"),
     ]
@@ -79,7 +86,7 @@ def test_the_columns_of_table_6_are_the_contracts() -> None:
 
 @pytest.mark.parametrize("number", LAYOUTS)
 def test_in_print_the_papers_figures_are_called_the_papers(number: int) -> None:
-    heading = to_markdown(beside(number, [], counts)).splitlines()[4]
+    heading = to_markdown(paper_comparison(number, [], counts)).splitlines()[4]
     cells = [cell.strip() for cell in heading.strip("|").split("|")]
     assert [cell for cell in cells if cell.startswith("paper ")] == [
         f"paper {heading}" for _, heading in LAYOUTS[number].results
@@ -96,7 +103,7 @@ def test_accuracies_of_faces_are_under_the_papers_own_headings() -> None:
 
 def test_a_row_that_was_timed_has_its_latency_and_flags(row: MakeRow) -> None:
     rows = [row("mobilefacenet", 7.0), row("mbv3_small_100_face", 3.0, flags=("hot",))]
-    table = beside(7, rows, counts)
+    table = paper_comparison(7, rows, counts)
 
     timed = {x["backbone"]: (x["latency_ms"], x["valid"]) for x in read(table) if x["valid"]}
     assert timed == {"MobileFaceNet": ("7.0", "true"), "MBV3-s": ("3.0", "false")}
@@ -108,7 +115,7 @@ def test_a_row_that_was_timed_has_its_latency_and_flags(row: MakeRow) -> None:
 def test_figure_1_has_seven_blocks_at_both_scales() -> None:
     lines = read(figure1([], counts))
 
-    assert [line["model"] for line in lines] == list(names.figure(1))
+    assert [line["model"] for line in lines] == list(names.figure_models(1))
     assert len({line["block"] for line in lines}) == 7
     assert [line["scale"] for line in lines] == ["Large"] * 7 + ["Small"] * 7
     assert {line["model"].split("_")[0]: line["figure"] for line in lines} == {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asymm_deploy.report.table import Column, Table, to_csv, to_html, to_markdown
+from asymm_deploy.report.report_table import Column, ReportTable, to_csv, to_html, to_markdown
 
 COLUMNS = (
     Column("name", "name", "text", is_key=True),
@@ -32,11 +32,11 @@ rows = st.lists(
 )
 
 
-def table(*cells: tuple[str | int | float | bool | None, ...]) -> Table:
-    return Table("Numbers", COLUMNS, cells)
+def table(*cells: tuple[str | int | float | bool | None, ...]) -> ReportTable:
+    return ReportTable("Numbers", COLUMNS, cells)
 
 
-def csv_rows(table: Table) -> list[list[str]]:
+def csv_rows(table: ReportTable) -> list[list[str]]:
     return list(csv.reader(io.StringIO(to_csv(table))))
 
 
@@ -148,7 +148,7 @@ def test_a_name_with_line_ends_and_escapes_stays_in_its_line() -> None:
 @pytest.mark.parametrize("text", ["<script>", "a|b", "*b*", "[x](y)", "`c`", "__init__", "a&lt;"])
 def test_markdown_shows_names_captions_and_footnotes_as_they_are(text: str) -> None:
     written = to_markdown(
-        Table("T", COLUMNS, ((text, 1, 1.0, True),), caption=(text,), footnotes=(text,))
+        ReportTable("T", COLUMNS, ((text, 1, 1.0, True),), caption=(text,), footnotes=(text,))
     )
 
     assert text not in written
@@ -160,7 +160,7 @@ def test_underscores_within_names_are_left_alone() -> None:
 
 
 def test_captions_and_footnotes_from_devices_are_one_line_each() -> None:
-    written = Table("T", COLUMNS, (), caption=("a\n\n# b",), footnotes=("c\n- d",))
+    written = ReportTable("T", COLUMNS, (), caption=("a\n\n# b",), footnotes=("c\n- d",))
 
     assert "\na # b\n" in to_markdown(written)
     assert "\n- c - d\n" in to_markdown(written)
@@ -179,7 +179,9 @@ def test_html_marks_invalid_rows_by_more_than_colour_and_heads_its_rows() -> Non
 
 @pytest.mark.parametrize("text", ["<script>x</script>", '"><b>', "&lt;", "</table>"])
 def test_html_shows_names_captions_and_footnotes_as_they_are(text: str) -> None:
-    page = to_html(Table("T", COLUMNS, ((text, 1, 1.0, True),), caption=(text,), footnotes=(text,)))
+    page = to_html(
+        ReportTable("T", COLUMNS, ((text, 1, 1.0, True),), caption=(text,), footnotes=(text,))
+    )
 
     assert page.count(html.escape(text)) == 3
     assert "<script" not in page
@@ -192,7 +194,7 @@ def test_html_needs_nothing_from_elsewhere() -> None:
 
 def test_a_column_for_people_alone_is_not_in_csv() -> None:
     columns = (*COLUMNS, Column("flags", "flags", "text", in_csv=False))
-    both = Table("T", columns, (("a", 1, 1.0, True, "hot"),))
+    both = ReportTable("T", columns, (("a", 1, 1.0, True, "hot"),))
 
     assert csv_rows(both) == csv_rows(table(("a", 1, 1.0, True)))
     assert "hot" in to_markdown(both)

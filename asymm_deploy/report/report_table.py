@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from asymm_deploy.safe import csv_cell, markdown, one_line
 
-Format = Literal["csv", "markdown", "html"]
+TableFormat = Literal["csv", "markdown", "html"]
 Cell = str | int | float | bool | None
 
 # A mean over 1000 runs is known to three or four; the rest is for those who compute with it.
@@ -39,7 +39,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Rows of cells in the order of ``columns``; None is unknown and is written as nothing.
 
     A float that is not finite is unknown, too. A number of the paper is the text printed there.
@@ -52,15 +52,29 @@ class Table:
     """What was measured where; a line each."""
     footnotes: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        columns: Sequence[Column],
+        frame: pd.DataFrame,
+        caption: Sequence[str] = (),
+        footnotes: Sequence[str] = (),
+    ) -> Self:
+        """Return a table of the frame's columns that ``columns`` name, in their order."""
+        cells = frame[[column.name for column in columns]]
+        rows = tuple(cells.itertuples(index=False, name=None))
+        return cls(title, tuple(columns), rows, tuple(caption), tuple(footnotes))
 
-def render(table: Table, output_format: Format) -> str:
+
+def render(table: ReportTable, output_format: TableFormat) -> str:
     """Return ``table`` as text, with a newline at its end."""
     if output_format == "csv":
         return to_csv(table)
     return to_markdown(table) if output_format == "markdown" else to_html(table)
 
 
-def to_csv(table: Table) -> str:
+def to_csv(table: ReportTable) -> str:
     """Return CSV with the contract's column names; captions and footnotes are left out.
 
     Floats have a decimal point and at most ``CSV_SIGNIFICANT_DIGITS``, integers neither; booleans
@@ -77,7 +91,7 @@ def to_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: ReportTable) -> str:
     """Return a Markdown section: title, caption, aligned table, footnotes.
 
     Texts are escaped, so that a device's or file's name can't mark anything up.
@@ -107,7 +121,7 @@ def to_markdown(table: Table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_html(table: Table) -> str:
+def to_html(table: ReportTable) -> str:
     """Return a page of its own, without scripts or anything from elsewhere."""
     head = "".join(
         f'<th scope="col"{_css_class(column)}>{html.escape(column.heading)}</th>'

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+import pandas as pd
+
 from asymm_deploy.bench.records import RowSummary
-from asymm_deploy.report import remarks
-from asymm_deploy.report.choose import settings
-from asymm_deploy.report.table import Cell, Column, Table
+from asymm_deploy.report.remarks import flags_cell, footnotes
+from asymm_deploy.report.report_table import Column, ReportTable
 
 # A contract that other programs read: add to it at the end, never rename.
 COLUMNS = (
@@ -57,34 +59,22 @@ _SHOWN = (
 )
 
 
-def full(rows: Sequence[RowSummary]) -> Table:
+def full(rows: Sequence[RowSummary]) -> ReportTable:
     """Return latency.csv's table: all columns, a row for each model and setting."""
-    cells = [
-        tuple(
-            row.flags_text if column.name == "flags" else _cell(row, column.name)
-            for column in COLUMNS
-        )
-        for row in rows
-    ]
-    return Table("Latency", COLUMNS, tuple(cells))
+    return ReportTable.of("Latency", COLUMNS, _frame(rows, [row.flags_text for row in rows]))
 
 
-def short(rows: Sequence[RowSummary], caption: Sequence[str]) -> Table:
+def short(rows: Sequence[RowSummary], caption: Sequence[str]) -> ReportTable:
     """Return the columns that people compare, and those of ``_SETTING`` in which rows differ."""
-    found = settings(rows)
-    mixed = [name for name in _SETTING if len({getattr(setting, name) for setting in found}) > 1]
+    frame = _frame(rows, [flags_cell(row) for row in rows])
+    mixed = [name for name in _SETTING if frame[name].nunique() > 1]
     by_name = {column.name: column for column in COLUMNS}
-    columns = tuple(by_name[name] for name in ("model", *mixed, *_SHOWN))
-    cells = [
-        tuple(
-            remarks.flags_cell(row) if column.name == "flags" else _cell(row, column.name)
-            for column in columns
-        )
-        for row in rows
-    ]
-    return Table("Latency", columns, tuple(cells), tuple(caption), tuple(remarks.footnotes(rows)))
+    columns = [by_name[name] for name in ("model", *mixed, *_SHOWN)]
+    return ReportTable.of("Latency", columns, frame, caption, footnotes(rows))
 
 
-def _cell(row: RowSummary, name: str) -> Cell:
-    value: Cell = getattr(row, name)
-    return value
+def _frame(rows: Sequence[RowSummary], flags: Sequence[str]) -> pd.DataFrame:
+    """Return rows in latency.csv's columns, as objects: None and integers stay what they are."""
+    names = [column.name for column in COLUMNS]
+    frame = pd.DataFrame(map(msgspec.structs.asdict, rows), columns=names, dtype=object)
+    return frame.assign(flags=flags)
