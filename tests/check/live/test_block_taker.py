@@ -50,6 +50,11 @@ def test_each_launch_is_the_only_one_of_its_plan_and_numbered_by_its_line(
     assert {(record.attempt, record.launches_planned) for record in records} == {(0, 1)}
 
 
+def test_each_file_is_put_on_the_device_once(check: Any, told: Any) -> None:
+    check(lambda launch: told(), "one", "two")
+    assert len(check.device.placed) == len(set(check.device.placed)) == 4
+
+
 def test_a_drift_of_10_percent_falls_on_both_arms_alike(check: Any, told: Any) -> None:
     def drifting(launch: Any) -> Any:
         return told(ns=NS * (1 + 0.1 * len(check.device.launched) / 32))
