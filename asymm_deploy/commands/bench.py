@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from asymm_deploy.commands import bench_options as option
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options import bench_options as option
+from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
     CpuOption,
     EngineName,
@@ -27,26 +27,26 @@ from asymm_deploy.commands.arguments import (
 
 
 def bench_command(
-    models: option.Models = None,
+    models: option.BenchModelsOption = None,
     table: TableOption = None,
     figure: FigureOption = None,
-    device: option.Devices = None,
-    engine: option.Engine = EngineName.MNN,
-    runs: option.Runs = 1000,
-    launches: option.Launches = 10,
+    device: option.BenchDevicesOption = None,
+    engine: option.BenchEngineOption = EngineName.MNN,
+    runs: option.BenchRunsOption = 1000,
+    launches: option.BenchLaunchesOption = 10,
     warmup: WarmupOption = 20,
-    threads: option.Threads = 1,
+    threads: option.BenchThreadsOption = 1,
     cpu: CpuOption = "auto",
-    precision: option.Precision = PrecisionName.FP32,
+    precision: option.BenchPrecisionOption = PrecisionName.FP32,
     runner: RunnerOption = None,
-    launch_timeout: option.LaunchTimeout = 300.0,
+    launch_timeout: option.BenchLaunchTimeoutOption = 300.0,
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
-    fresh: option.Fresh = False,
-    allow: option.Allow = None,
-    keep: option.Keep = False,
-    patience: option.Patience = 600.0,
-    cool_down: option.CoolDown = 90.0,
+    fresh: option.BenchFreshOption = False,
+    allow: option.BenchAllowOption = None,
+    keep: option.BenchKeepOption = False,
+    patience: option.BenchPatienceOption = 600.0,
+    cool_down: option.BenchCoolDownOption = 90.0,
     input_shape: InputShapeOption = None,
     output_format: ReportFormatOption = ReportFormat.MARKDOWN,
 ) -> None:

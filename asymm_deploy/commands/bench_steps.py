@@ -20,9 +20,9 @@ from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.bench.subjects import bare_files, exported_subject
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import print_data
 from asymm_deploy.commands.bench_progress import BenchProgress
 from asymm_deploy.commands.export import export_with_progress
+from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, UsageError, worst
 from asymm_deploy.export.request import as_recorded
 from asymm_deploy.models.source import Source

@@ -25,7 +25,7 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
             raise UsageError(f"there are no results in {results}", _TO_TRY)
         if path.name != store.NAME:
             raise UsageError(f"{path} is no {store.NAME}", _TO_TRY)
-        found = store.read(path)
+        found = store.read_runs(path)
         rows = stats.latest_rows(found.records)
         if found.torn:
             on_torn(f"{path} ends within a line, which is left out: one launch is not whole")

@@ -58,7 +58,7 @@ def test_results_are_read_once_and_the_device_is_made_once(
 ) -> None:
     read: list[Path] = []
     made: list[object] = []
-    really_read, really_make = jsonl.read, HostDevice.__init__
+    really_read, really_make = jsonl.read_lines, HostDevice.__init__
 
     def reading(path: Path, *more: Any) -> Any:
         read.append(path)
@@ -68,7 +68,7 @@ def test_results_are_read_once_and_the_device_is_made_once(
         made.append(self)
         really_make(self, *given)
 
-    monkeypatch.setattr(jsonl, "read", reading)
+    monkeypatch.setattr(jsonl, "read_lines", reading)
     monkeypatch.setattr(host_device.HostDevice, "__init__", making)
     for times in (1, 2):
         assert cli.run([*command, "--fresh"]) == 0

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
-from asymm_deploy.bench.phone.server import LostError, Server, Tell
+from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt
 

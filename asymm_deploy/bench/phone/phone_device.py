@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from asymm_deploy.bench.device import Completed, Runner
+from asymm_deploy.bench.device import Completed, Runner, Tell
 from asymm_deploy.bench.judge.conditions import Problem, flags_of
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.fitness import phone_problems
@@ -19,7 +19,7 @@ from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
 from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
 from asymm_deploy.bench.phone.readings import WITHIN_10_S, parse_reading, reading_commands
-from asymm_deploy.bench.phone.server import LostError, Server, Tell
+from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.bench.phone.states import not_ready
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
 from asymm_deploy.errors import HarnessError, UsageError
