@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import build_meta
-from asymm_deploy.models.cost import Complexity, Kind, LayerCost, convolution_kind
+from asymm_deploy.models.cost import Complexity, LayerCost, LayerKind, convolution_kind
 from asymm_deploy.models.spec import NetSpec
 
 _aten = torch.ops.aten
@@ -99,7 +99,7 @@ def _as_found(module: nn.Module) -> Iterator[None]:
 
 
 # What one operator costs: kind, MAdds and a convolution's geometry.
-_Cost = tuple[str, Kind, int, dict[str, Any]]
+_Cost = tuple[str, LayerKind, int, dict[str, Any]]
 
 
 def _convolution(args: Sequence[Any], out: Tensor) -> _Cost:

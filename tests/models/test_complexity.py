@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812  its usual name
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import build
 from asymm_deploy.models.complexity import count, count_spec
-from asymm_deploy.models.cost import Kind
+from asymm_deploy.models.cost import LayerKind
 from asymm_deploy.models.names import parse
 
 
@@ -118,7 +118,7 @@ class Touchy(nn.Module):
 )
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_a_single_operator_costs_what_its_formula_says(
-    module: nn.Module, shape: tuple[int, ...], kind: Kind, madds: int, params: int, device: str
+    module: nn.Module, shape: tuple[int, ...], kind: LayerKind, madds: int, params: int, device: str
 ) -> None:
     if device == "meta":
         module = module.to("meta")  # for good, so the run on the CPU comes first
