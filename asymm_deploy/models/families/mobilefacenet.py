@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymm_deploy.models.mobilenetv2 import Stage
+from asymm_deploy.models.families.mobilenetv2 import Stage
 from asymm_deploy.models.spec import IMAGE_CHANNELS, NetSpec, Row
 from asymm_deploy.models.tasks import SIDES, EmbeddingHead
 
