@@ -195,7 +195,6 @@ _FREE = {
     _aten.index,
     _aten.index_select,
     _aten.lift_fresh_copy,
-    _aten.linalg_vector_norm,
     _aten.native_batch_norm,
     _aten.native_group_norm,
     _aten.native_layer_norm,
@@ -209,7 +208,6 @@ _FREE = {
     _aten.unsafe_split,
     _aten.upsample_bicubic2d,
     _aten.upsample_bilinear2d,
-    _aten.upsample_nearest2d,
     _aten.zeros_like,
 }
 _FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}

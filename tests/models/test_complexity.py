@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import cast
 
 import pytest
@@ -63,6 +64,22 @@ class OwnInferenceMode(nn.Module):
         with torch.inference_mode():
             y: Tensor = self.mix(self.conv(x).mean((2, 3)))
             return y
+
+
+class FallsBack(nn.Module):
+    """Tries a layer that fails on this input, inside another, and takes a second one instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = nn.Sequential(nn.ReLU(), nn.Linear(99, 2))
+        self.instead = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            y: Tensor = self.tries(x)
+        except RuntimeError:
+            y = self.instead(x)
+        return y @ torch.ones(2, 3)
 
 
 class Touchy(nn.Module):
@@ -165,6 +182,12 @@ def test_several_inputs_and_products_of_activations_count() -> None:
     assert cost.madds == 3 * 4 * 5 + 3 * 5 * 2
 
 
+def test_a_layer_that_fails_is_left_behind_where_the_module_goes_on_without_it() -> None:
+    cost = count(FallsBack(), torch.zeros(1, 4))
+
+    assert [(layer.name, layer.madds) for layer in cost.layers] == [("instead", 8), ("matmul", 6)]
+
+
 def test_a_shared_weight_works_twice_and_counts_once() -> None:
     cost = count(Tied(), torch.zeros(1, 8))
 
@@ -246,6 +269,19 @@ def test_lookups_norms_and_position_embeddings_cost_nothing_and_are_not_unknown(
 
 def test_running_statistics_are_no_parameters() -> None:
     assert count(nn.BatchNorm2d(4), torch.zeros(1, 4, 2, 2)).params == 8
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_fast_path_is_left_as_it_was(enabled: bool, fails: bool) -> None:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(enabled)
+    try:
+        with pytest.raises(UsageError) if fails else contextlib.nullcontext():
+            count(nn.Linear(4, 2), torch.zeros(1, 5 if fails else 4))
+        assert torch.backends.mha.get_fastpath_enabled() is enabled
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @pytest.mark.parametrize("fails", [False, True])
