@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runner = options.runner
             if runner is None:
                 folder = Path(name) / "runner"
-                native_build.build(
+                native_build.build_native_runner(
                     options.preset,
                     into=folder,
                     mnn_root=options.mnn_root,

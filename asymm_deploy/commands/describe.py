@@ -64,9 +64,9 @@ def _complexity(source: Source) -> Complexity:
     from asymm_deploy.models.source import OnnxFile
 
     if not isinstance(source, OnnxFile):
-        from asymm_deploy.models.catalog import describe
+        from asymm_deploy.models.catalog import count_source
 
-        return describe(source)
+        return count_source(source)
     from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
     from asymm_deploy.models.onnx_cost import count_graph
 

@@ -86,7 +86,7 @@ def build_runner(
     """
     from asymm_deploy.bench import native_build
 
-    native_build.build(
+    native_build.build_native_runner(
         preset.value,
         source=source,
         into=into,

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import build_meta
-from asymm_deploy.models.cost import Complexity, Kind, LayerCost, convolution_kind
+from asymm_deploy.models.cost import Complexity, LayerCost, LayerKind, convolution_kind
 from asymm_deploy.models.spec import NetSpec
 
 _aten = torch.ops.aten
@@ -99,7 +99,7 @@ def _as_found(module: nn.Module) -> Iterator[None]:
 
 
 # What one operator costs: kind, MAdds and a convolution's geometry.
-_Cost = tuple[str, Kind, int, dict[str, Any]]
+_Cost = tuple[str, LayerKind, int, dict[str, Any]]
 
 
 def _convolution(args: Sequence[Any], out: Tensor) -> _Cost:
@@ -195,7 +195,6 @@ _FREE = {
     _aten.index,
     _aten.index_select,
     _aten.lift_fresh_copy,
-    _aten.linalg_vector_norm,
     _aten.native_batch_norm,
     _aten.native_group_norm,
     _aten.native_layer_norm,
@@ -209,7 +208,6 @@ _FREE = {
     _aten.unsafe_split,
     _aten.upsample_bicubic2d,
     _aten.upsample_bilinear2d,
-    _aten.upsample_nearest2d,
     _aten.zeros_like,
 }
 _FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}

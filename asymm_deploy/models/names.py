@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import cast, get_args
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
-from asymm_deploy.models.mobilefacenet import mobilefacenet_spec
-from asymm_deploy.models.mobilenetv1 import mobilenetv1_spec
-from asymm_deploy.models.mobilenetv2 import mobilenetv2_spec
-from asymm_deploy.models.resnet import resnet50_v1b_spec
+from asymm_deploy.models.families.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
+from asymm_deploy.models.families.mobilefacenet import mobilefacenet_spec
+from asymm_deploy.models.families.mobilenetv1 import mobilenetv1_spec
+from asymm_deploy.models.families.mobilenetv2 import mobilenetv2_spec
+from asymm_deploy.models.families.resnet import resnet50_v1b_spec
 from asymm_deploy.models.spec import NetSpec, OnSkeleton, Scale
 from asymm_deploy.models.tapping import for_task
 from asymm_deploy.models.tasks import SIDES, Task

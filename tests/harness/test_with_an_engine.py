@@ -44,7 +44,7 @@ def like_a_wheel(shared: Path) -> Path:
             engine = library(
                 shared / "wheel" / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DWITH_PYTHON"
             )
-            native_build.build(
+            native_build.build_native_runner(
                 "host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine
             )
     return folder
@@ -175,7 +175,7 @@ def test_a_root_is_enough_and_what_the_library_needs_comes_along(
         f"-L{core.parent}",
         "-lcore",
     )
-    made = native_build.build("host", into=tmp_path / "out", mnn_root=root)
+    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
     assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libcore.so"}
     (root / "lib" / "libMNN.so").unlink()  # what counts is beside the program
     assert wire.parse(run(tmp_path / "out" / native_build.PROGRAM, model).stdout).output.values == (

@@ -7,9 +7,9 @@ from functools import cache
 
 import pytest
 
-from asymm_deploy.models.asymmnet import ASYMMNET_LARGE, ASYMMNET_SMALL
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
+from asymm_deploy.models.families.asymmnet import ASYMMNET_LARGE, ASYMMNET_SMALL
 from asymm_deploy.models.names import parse, table_models
 from asymm_deploy.models.spec import Row
 

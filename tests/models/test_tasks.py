@@ -17,12 +17,12 @@ from asymm_deploy.models.blocks import LEAKY_SLOPE
 from asymm_deploy.models.build import TaskNetwork, build, build_meta
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.models.detection import ANCHORS, LARGEST_GROWTH, STRIDES
-from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, Keypoints
+from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, HeatMaps
 from asymm_deploy.models.names import parse, table_models
 from asymm_deploy.models.spec import at_resolution
 from asymm_deploy.models.tapping import deepest, for_task
 from asymm_deploy.models.tasks import DetectionHead
+from asymm_deploy.models.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.detection import decoded
 
 PaperTable = Callable[[int], list[dict[str, str]]]
@@ -243,7 +243,7 @@ def test_pixel_shuffling_deals_four_channels_to_a_square() -> None:
 @torch.no_grad()
 def test_a_pose_head_enlarges_three_times(generator: torch.Generator) -> None:
     spec = parse("asymmnet_small_100_pose")
-    head = with_statistics(Keypoints((576,), spec.task), generator)  # type: ignore[arg-type]
+    head = with_statistics(HeatMaps((576,), spec.task), generator)  # type: ignore[arg-type]
     x = torch.randn(1, 576, 2, 3, generator=generator)
 
     y = functional.conv2d(x, head.get_parameter("reduce.weight"))

@@ -32,13 +32,13 @@ MOBILENETV1 = (
     Separable(1024, 1),  # 7; the table prints stride 2, but its next input is 7x7 too
 )
 # fmt: on
-STEM_CHANNELS = 32
-MIN_CHANNELS = 8  # as in the authors' code; it only matters below width 0.25
+_STEM_CHANNELS = 32
+_MIN_CHANNELS = 8  # as in the authors' code; it only matters below width 0.25
 
 
 def mobilenetv1_spec(percent: int) -> NetSpec:
     """Return MobileNetV1 at a width (the paper's alpha) of ``percent`` / 100."""
-    stem = _scaled(STEM_CHANNELS, percent)
+    stem = _scaled(_STEM_CHANNELS, percent)
     outs = [_scaled(line.out, percent) for line in MOBILENETV1]
     inputs = [stem, *outs[:-1]]
     return NetSpec(
@@ -59,4 +59,4 @@ def mobilenetv1_spec(percent: int) -> NetSpec:
 
 
 def _scaled(channels: int, percent: int) -> int:
-    return max(MIN_CHANNELS, channels * percent // 100)
+    return max(_MIN_CHANNELS, channels * percent // 100)

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from asymm_deploy.models.families.mobilenetv2 import Stage
 from asymm_deploy.models.spec import IMAGE_CHANNELS, NetSpec, Row
 from asymm_deploy.models.tasks import SIDES, EmbeddingHead
-
-
-class Stage(NamedTuple):
-    """A line of the table: ``repeats`` bottlenecks, of which the first has the stride."""
-
-    factor: int
-    out: int
-    repeats: int
-    stride: int
-
 
 # fmt: off
 MOBILEFACENET = (
@@ -27,12 +16,12 @@ MOBILEFACENET = (
     Stage(2, 128, 2, 1),  # 7
 )
 # fmt: on
-STEM_CHANNELS = 64
+_STEM_CHANNELS = 64
 
 
 def mobilefacenet_spec() -> NetSpec:
     """Return MobileFaceNet as published, for 112x112; PReLU throughout."""
-    channels = STEM_CHANNELS
+    channels = _STEM_CHANNELS
     rows = []
     for stage in MOBILEFACENET:
         for repeat in range(stage.repeats):
@@ -45,7 +34,7 @@ def mobilefacenet_spec() -> NetSpec:
         scale=None,
         width=1.0,
         rate=None,
-        stem=STEM_CHANNELS,
+        stem=_STEM_CHANNELS,
         rows=tuple(rows),
         last=None,
         head=None,

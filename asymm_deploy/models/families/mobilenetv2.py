@@ -28,13 +28,13 @@ MOBILENETV2 = (
     Stage(6, 320, 1, 1),  # 7
 )
 # fmt: on
-STEM_CHANNELS = 32
-LAST_CHANNELS = 1280
+_STEM_CHANNELS = 32
+_LAST_CHANNELS = 1280
 
 
 def mobilenetv2_spec(percent: int) -> NetSpec:
     """Return MobileNetV2 at a width of ``percent`` / 100."""
-    stem = channels = _scaled(STEM_CHANNELS, percent)
+    stem = channels = _scaled(_STEM_CHANNELS, percent)
     rows = []
     for stage in MOBILENETV2:
         out = _scaled(stage.out, percent)
@@ -51,7 +51,7 @@ def mobilenetv2_spec(percent: int) -> NetSpec:
         stem=stem,
         rows=tuple(rows),
         # Section 6.1: widths below one do not apply to the very last convolution.
-        last=_scaled(LAST_CHANNELS, max(percent, 100)),
+        last=_scaled(_LAST_CHANNELS, max(percent, 100)),
         head=None,
         act="R6",
     )

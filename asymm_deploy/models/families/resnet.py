@@ -10,7 +10,7 @@ from typing import NamedTuple
 from asymm_deploy.models.spec import NetSpec, Row
 
 
-class Stage(NamedTuple):
+class ResNetStage(NamedTuple):
     """A line of the table: ``repeats`` bottlenecks, of which the first has the stride."""
 
     mid: int
@@ -21,15 +21,15 @@ class Stage(NamedTuple):
 
 # fmt: off
 RESNET50 = (
-    #     mid   out  n  s
-    Stage( 64,  256, 3, 1),  # 56
-    Stage(128,  512, 4, 2),  # 56
-    Stage(256, 1024, 6, 2),  # 28
-    Stage(512, 2048, 3, 2),  # 14
+    #           mid   out  n  s
+    ResNetStage( 64,  256, 3, 1),  # 56
+    ResNetStage(128,  512, 4, 2),  # 56
+    ResNetStage(256, 1024, 6, 2),  # 28
+    ResNetStage(512, 2048, 3, 2),  # 14
 )
 # fmt: on
-STEM_CHANNELS = 64
-STEM_KERNEL = 7
+_STEM_CHANNELS = 64
+_STEM_KERNEL = 7
 
 
 def resnet50_v1b_spec() -> NetSpec:
@@ -40,7 +40,7 @@ def resnet50_v1b_spec() -> NetSpec:
         scale=None,
         width=1.0,
         rate=None,
-        stem=STEM_CHANNELS,
+        stem=_STEM_CHANNELS,
         rows=tuple(
             Row(3, stage.mid, stage.out, False, "RE", stage.stride if repeat == 0 else 1)
             for stage in RESNET50
@@ -49,6 +49,6 @@ def resnet50_v1b_spec() -> NetSpec:
         last=None,
         head=None,
         act="RE",
-        stem_kernel=STEM_KERNEL,
+        stem_kernel=_STEM_KERNEL,
         after_stem="maxpool",
     )
