@@ -21,7 +21,7 @@ COMPILERS = {
     "host-asan": "c++",
     "linux-arm64": "aarch64-linux-gnu-g++",
 }
-# A unity build compiles each standard header once. `native_build.build` makes the optimised one.
+# A unity build compiles each standard header once. `native_build.build` makes the optimised build.
 UNITY = "-DCMAKE_UNITY_BUILD=ON"
 QUICKLY = {
     "host": (UNITY, "-DCMAKE_CXX_FLAGS_RELEASE=-O0"),
