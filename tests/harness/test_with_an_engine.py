@@ -21,7 +21,7 @@ from asymm_deploy.export.inputs import bench_inputs
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
 INPUTS = (TensorSpec("y", (2,), "int32"), TensorSpec("x", (1, 4)))
-"""Not in the engine's order, which is that of the names: seeds count in this one."""
+"""Not in the order of their names, which is the engine's: seeds count in this one."""
 
 
 def library(path: Path, *flags: str) -> Path:
@@ -155,7 +155,7 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
     tmp_path: Path, model: Path
 ) -> None:
-    """As an unpacked release: include/ and lib/, today's C++ ABI, and a library of its own."""
+    """Lay it out as a release: include/ and lib/, today's C++ ABI, a library beside it."""
     root = tmp_path / "root"
     (root / "include").parent.mkdir()
     (root / "include").symlink_to(FAKE / "include")

@@ -87,7 +87,7 @@ class LaunchFollower:
                 await writer.wait_closed()
 
     def _end(self, launch: Launch, claim: frozenset[int]) -> None:
-        """A launch is over: it has said so, or has gone without a word."""
+        """Note that a launch is over: it has said so, or has vanished."""
         if launch.running:
             launch.running = False
             self._phone.world.idle(claim)

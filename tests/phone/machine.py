@@ -1,4 +1,4 @@
-"""What a phone needs of this machine: a port, honest file modes, and its folder's end."""
+"""What a phone needs from this machine: a port, file modes that hold, and a clean end."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def bound_socket() -> tuple[socket.socket, int]:
 
 
 def respect_file_modes() -> None:
-    """Have modes and limits hold for what this thread starts, also where the tests run as root."""
+    """Have modes and limits bind what this thread starts, even where the tests run as root."""
     if os.geteuid() == 0:
         for capability in _CAPABILITIES:
             ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder, and let nothing in it stand against that."""
+    """Remove a folder, whatever the modes in it."""
     for here, folders, _files in os.walk(folder):
         for name in folders:
             place = Path(here, name)

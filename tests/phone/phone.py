@@ -1,7 +1,7 @@
-"""A phone on a TCP port of this machine: adbd's part, played to the real adb.
+"""A phone on a TCP port of this machine: plays adbd to the real adb.
 
 ``with Phone(PIXEL_4) as phone`` starts it in a thread of its own; ``phone.serial`` is what
-``adb connect`` takes. Commands run for real on this machine, their paths turned to a folder.
+``adb connect`` takes. Commands really run on this machine, with their paths turned into a folder.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OLD_MAX_PAYLOAD = 4096
 
 @dataclass
 class _State:
-    """What only the phone's own thread touches."""
+    """What only the phone's own thread may touch."""
 
     connections: set[transport.Connection] = field(default_factory=set)
     programs: set[services.Program] = field(default_factory=set)
@@ -53,20 +53,20 @@ class _State:
 
 
 class Phone:
-    """A simulated phone; everything of it is gone after ``stop``."""
+    """A simulated phone; ``stop`` leaves nothing of it behind."""
 
     def __init__(self, profile: Profile = PIXEL_4) -> None:
         self.profile = profile
         self.errors: list[BaseException] = []
         """What went wrong in the phone's own code; raised by ``stop``."""
-        # Short, as a socket's path must be, and without links, as it is looked for in outputs.
+        # Short, as the path of a socket must be; without links, since outputs are searched for it.
         self._folder = Path(tempfile.mkdtemp(prefix="phone-")).resolve()
         self._mark = uuid.uuid4().hex
         self.world = World(profile, self._folder)
         self.traffic = transport.Traffic()
         self.faults = Faults(self)
         self.services: list[str] = []
-        """Every service that was asked for, in order."""
+        """Every service that was requested, in order."""
         self.launches: list[Launch] = []
         self._socket, self.port = bound_socket()
         self._ready = threading.Event()
@@ -129,7 +129,7 @@ class Phone:
         self._ask(authorize())
 
     def processes(self) -> list[int]:
-        """Return the processes on the phone."""
+        """Return the numbers of the phone's processes."""
         return processes.marked(MARK, self._mark)
 
     def cut_soon(self, away_s: float) -> None:
@@ -191,7 +191,7 @@ class Phone:
             except OSError:  # it has just been cut
                 await asyncio.sleep(0.001)
                 continue
-            # Else each exchange takes 40 ms; asyncio doesn't see that this is TCP.
+            # Otherwise each exchange takes 40 ms; asyncio doesn't recognise this as TCP.
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._spawn(self._connect(peer))
 

@@ -1,4 +1,4 @@
-"""The phone's state, and the files and texts that show it."""
+"""The phone's state, and the files that show it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATH = re.compile(
 
 
 class World:
-    """What a phone is like at the moment; set its attributes, and the next command sees them."""
+    """A phone's present state; set its attributes, and the next command sees them."""
 
     def __init__(self, profile: Profile, folder: Path) -> None:
         self.profile = profile
@@ -110,12 +110,12 @@ class World:
         return next(policy for policy in self.profile.policies if core in policy.cores)
 
     def clock_share(self, core: int) -> float:
-        """How fast a core may be, of what its hardware could be."""
+        """Return how fast a core may be, as a share of what its hardware can do."""
         policy = self.policy_of(core)
         return self.cap_khz(policy) / policy.khz[-1]
 
     def boot(self) -> None:
-        """Start anew: another boot_id, uptime and clocks from 0."""
+        """Restart: another boot_id, with uptime and clocks from 0."""
         self.boot_id = str(uuid.uuid4())
         self.booted_at = time.monotonic()
         self._counted_at = self.booted_at
@@ -123,7 +123,7 @@ class World:
             self._spent_s[policy.first] = dict.fromkeys(policy.khz, 0.0)
 
     def busy(self, cores: Iterable[int]) -> frozenset[int]:
-        """Say that something runs on ``cores``, until ``idle``: their clocks go up."""
+        """Note that something runs on ``cores`` until ``idle``: their clocks go up."""
         self.count()
         claim = frozenset(cores)
         self._busy.append(claim)
@@ -143,7 +143,7 @@ class World:
     # Showing.
 
     def count(self) -> None:
-        """Book the time since the last call to the clocks that were in force."""
+        """Add the time since the last call to the clocks that the cores ran at."""
         now = time.monotonic()
         for policy in self.profile.policies:
             self._spent_s[policy.first][self._clock_khz(policy)] += now - self._counted_at
@@ -196,7 +196,7 @@ class World:
             self._write_state(f"dumpsys/{service}", refusal if service in self.denied else text)
 
     def _clock_khz(self, policy: Policy) -> int:
-        """The cap where something runs, else the lowest."""
+        """Return the cap if something runs there, else the lowest clock."""
         busy = any(claim & set(policy.cores) for claim in self._busy)
         return self.cap_khz(policy) if busy else policy.khz[0]
 
@@ -265,9 +265,9 @@ class World:
         self._put(f"{self.state}/{path}", text, 0o644)
 
     def _put(self, path: str, text: str, mode: int) -> None:
-        """Replace a file at once, so that a command that is running reads the old or the new.
+        """Replace a file at once, so that a running command reads either the old or the new one.
 
-        In plain strings and descriptors: this is done before every command.
+        With plain strings and descriptors, since this is done before every command.
         """
         if self._shown.get(path) == (text, mode):
             return

@@ -150,7 +150,7 @@ def test_a_command_that_says_nothing_is_lost_when_its_time_is_up(link: Link) -> 
 
 
 def test_a_streamed_command_ends_with_its_connection(link: Link, phone: Phone) -> None:
-    with link.streaming("while echo; do sleep 0.05; done") as connection:
+    with link.streaming("echo; while :; do sleep 0.05; done") as connection:
         assert connection.conn.recv(1)
         assert phone.processes()
     assert eventually(lambda: not phone.processes())

@@ -18,6 +18,7 @@ from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import HarnessError
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
+from tests.phone.conftest import eventually
 from tests.phone.faults import (
     CarriageReturns,
     CutLaunch,
@@ -202,5 +203,6 @@ def test_another_phone_that_answers_between_launches_ends_the_bench(
         assert device.run(["/bin/true"], timeout_s=10).returncode == 0
         phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
         phone.cut(away_s=0.1)
+        assert eventually(lambda: not device._lock.is_touched())  # adb has noticed
         with pytest.raises(HarnessError, match=f"another phone now answers as {phone.serial}"):
             device.run(["/bin/true"], timeout_s=10)
