@@ -78,6 +78,25 @@ def test_the_cosine_is_the_least_of_all_outputs_and_inputs() -> None:
     assert report.cosine == pytest.approx(np.cos(np.radians(60)))
 
 
+def test_the_cosine_is_not_that_of_the_output_with_the_largest_error() -> None:
+    """A constant output may not differ at all; its errors are infinite, and its cosine is 1."""
+    constant = (rows((3.0, 3.0), (3.0, 3.0)), rows((3.0, 3.0), (3.1, 3.1)))
+    report = compare_outputs(*sides(turned(10, 60), constant, turned(20, 30)))
+
+    assert report.relative_error == np.inf
+    assert report.cosine == pytest.approx(np.cos(np.radians(60)))
+
+
+def test_an_allowance_raises_both_tolerances_and_lowers_none() -> None:
+    logits = turned(0, 0)
+    maps = [[row.reshape(1, 1, 2) for row in side] for side in logits]
+    reference, candidate = sides(logits, (maps[0], maps[1]), logits)
+    reports = parity.compare_each(reference, candidate, [3e-3, 3e-3, 3e-5])
+
+    assert [report.tolerance for report in reports] == [3e-3, MAP_TOLERANCE, FP32_TOLERANCE]
+    assert [report.rms_tolerance for report in reports] == [3e-3, 3e-3, FP32_TOLERANCE]
+
+
 def test_the_largest_difference_is_that_of_any_output_whichever_is_worst() -> None:
     wide = rows((0.0, 1e6), (1e6, 0.0), (0.0, 1e6))
     narrow = rows((0.0, 1.0), (1.0, 0.0), (0.0, 1.0))
@@ -202,6 +221,8 @@ def test_a_deviation_is_over_inputs_and_elements_and_a_size_is_the_largest() -> 
     assert parity.deviation_or_size(rows((0.0, 2.0, 4.0), (4.0, 0.0, 2.0))) == pytest.approx(
         np.sqrt(8 / 3)
     )
+    assert parity.deviation_or_size(rows((1.0, 1.0), (3.0, 3.0))) == 1.0
+    assert parity.deviation_or_size(rows((0.0, 6.0), (0.0, 0.0))) == pytest.approx(np.sqrt(6.75))
     assert parity.deviation_or_size(rows((-3.0, -3.0), (-3.0, -3.0))) == 3.0
     assert parity.deviation_or_size(rows((0.0, 0.0))) == 1.0
     assert parity.deviation_or_size([np.zeros((1, 0))]) == 1.0
