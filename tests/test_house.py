@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asymm_deploy"
-ROOMS = ("models", "export", "bench", "report", "check")
+ROOMS = ("models", "engines", "export", "bench", "report", "check")
 BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"
