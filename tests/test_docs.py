@@ -159,3 +159,15 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 def test_every_page_of_the_documentation_is_linked_from_the_front_page() -> None:
     linked = set(re.findall(r"\]\((docs/\w+\.md)", read(README)))
     assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_every_source_file_that_a_page_names_is_there() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    folders = (ROOT, ROOT / "asymm_deploy", *(ROOT / "asymm_deploy").iterdir())
+    missing = {
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in pages
+        for name in re.findall(r"`([a-z_]+/[\w/]+\.(?:py|cpp|hpp))`", page.read_text("utf-8"))
+        if not any((folder / name).exists() for folder in folders)
+    }
+    assert missing == set()

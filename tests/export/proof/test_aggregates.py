@@ -78,6 +78,15 @@ def test_the_cosine_is_the_least_of_all_outputs_and_inputs() -> None:
     assert report.cosine == pytest.approx(np.cos(np.radians(60)))
 
 
+def test_nothing_has_the_direction_of_nothing_alone() -> None:
+    zeros, ones = rows((0.0, 0.0)), rows((0.0, 1.0))
+    assert compare_outputs(*sides((zeros, zeros))).cosine == 1.0
+    assert compare_outputs(*sides((zeros, ones))).cosine == 0.0
+    assert compare_outputs(*sides((ones, zeros))).cosine == 0.0
+    opposite = compare_outputs(*sides((ones, rows((0.0, -1.0)))))
+    assert opposite.cosine == pytest.approx(-1.0)
+
+
 def test_the_cosine_is_not_that_of_the_output_with_the_largest_error() -> None:
     """A constant output may not differ at all; its errors are infinite, and its cosine is 1."""
     constant = (rows((3.0, 3.0), (3.0, 3.0)), rows((3.0, 3.0), (3.1, 3.1)))
@@ -188,6 +197,11 @@ def test_the_strain_is_of_whichever_error_is_nearer_to_its_tolerance(
 
     assert report.strain == pytest.approx(max(relative / 1e-4, rms / 5e-5))
     assert not report.passed
+
+
+def test_an_error_of_exactly_the_tolerance_passes() -> None:
+    assert ParityReport(0.0, 1e-4, 1.0, 1.0, 1, 1e-4, 1e-4, 1e-4).passed
+    assert not ParityReport(0.0, 1.01e-4, 1.0, 1.0, 1, 1e-4, 1e-4, 1e-4).passed
 
 
 def test_a_map_is_measured_at_each_value_by_its_own_distance_from_the_mean() -> None:

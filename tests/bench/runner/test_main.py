@@ -16,6 +16,9 @@ import pytest
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge import output_error
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.export.mnn import to_mnn
 
 LINUX = platform.system() == "Linux"
 COMMAND = [sys.executable, "-I", "-m", "asymm_deploy.bench.runner"]
@@ -182,6 +185,42 @@ def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
     with pytest.raises(wire.RunnerError, match="ZeroDivisionError: division by zero"):
         wire.parse(ended.stdout)
     assert b"Traceback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "unused"),
+    [
+        ("mnn", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "onnxruntime", "pebble", "rich"}),
+        ("onnxruntime", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "MNN", "pebble", "rich"}),
+    ],
+)
+def test_a_launch_imports_its_engine_and_no_other_heavy_package(
+    artifact: Artifact, engine: str, unused: set[str]
+) -> None:
+    arguments = request(artifact, engine=engine)[len(COMMAND) :]
+    program = (
+        "import sys\n"
+        "from asymm_deploy.bench.runner import __main__ as program\n"
+        f"assert program.main({arguments!r}) == 0\n"
+        f"print('found:', sorted({unused!r} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    ended = started([sys.executable, "-c", program])
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.splitlines()[-1] == b"found: []"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_mnn_is_timed_on_small_integers(tmp_path: Path, kind: str) -> None:
+    text = f"g ({kind}[1,64] x) => (float[1,64] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    report = wire.parse(started(request(Artifact("g", tmp_path / "model.mnn", ""))).stdout)
+
+    (given,) = bench_inputs([TensorSpec("x", (1, 64), kind)]).values()
+    assert report.output.values is not None
+    found = np.frombuffer(report.output.values["y"], "<f4")
+    np.testing.assert_array_equal(found, 2.0 * given[0].astype(np.float64))
 
 
 def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
