@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import pytest
 
 from asymm_deploy.bench.judge import rows as stats
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.errors import ExitCode
 
 
@@ -42,6 +43,24 @@ def test_more_runs_of_the_same_launches_do_not_narrow_the_interval(good: LaunchR
     few = stats.summarise([launch(good, n, *[m] * 5) for n, m in enumerate((20, 21, 22))])
     many = stats.summarise([launch(good, n, *[m] * 500) for n, m in enumerate((20, 21, 22))])
     assert (few.ci_low_ms, few.ci_high_ms) == (many.ci_low_ms, many.ci_high_ms)
+
+
+def test_the_interval_leaves_a_fortieth_of_the_resampled_means_on_each_side() -> None:
+    # Three draws of three are all the smallest in 1 of 27 cases, which is more than 2.5 %.
+    assert stats.interval_ms(np.array([10.0, 20.0, 15.0])) == pytest.approx((10, 20))
+    # Six draws are all of the smaller half in 1 of 64 cases, which is less; five of six in 6 more.
+    halves = np.array([10.0, 20.0, 10.0, 20.0, 20.0, 10.0])
+    assert stats.interval_ms(halves) == pytest.approx((10 + 10 / 6, 20 - 10 / 6))
+
+
+def test_two_launches_are_enough_for_an_interval(good: LaunchRecord) -> None:
+    row = row_with(good, samples_ns=[(10_000_000,), (20_000_000,)])
+    assert (row.ci_low_ms, row.ci_high_ms) == pytest.approx((10, 20))
+    assert row.launch_spread_percent == pytest.approx(100 * 10 / 15)
+
+
+def test_two_runs_are_enough_for_a_deviation(good: LaunchRecord) -> None:
+    assert stats.summarise([launch(good, 0, 10, 12)]).latency_std_ms == pytest.approx(2**0.5)
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
@@ -142,6 +161,7 @@ def test_what_was_measured_last_under_other_circumstances_is_the_row(
         {"engine": "onnxruntime"},
         {"precision": "fp16"},
         {"threads": 2},
+        {"input_shape": (1, 3, 64, 64)},
     ],
 )
 def test_rows_are_told_apart_and_stay_in_order(
@@ -150,6 +170,90 @@ def test_rows_are_told_apart_and_stay_in_order(
     other = msgspec.structs.replace(launch(good, 0, 20), **change)
     rows = stats.latest_rows([launch(good, 0, 10), other, launch(good, 1, 10)])
     assert [row.launches for row in rows] == [2, 1]
+
+
+def test_launches_of_a_row_are_in_the_order_of_their_numbers(good: LaunchRecord) -> None:
+    taken = [launch(good, number, 10) for number in (2, 0, 1)]
+    (launches,) = stats.latest_launches(taken)
+    assert [record.launch for record in launches] == [0, 1, 2]
+
+
+# In each list the largest, the smallest, the median, the mean, the first and the last are different
+# values, so that no other aggregate could stand in the place of the right one.
+def row_with(good: LaunchRecord, **values: Sequence[object]) -> RowSummary:
+    """The row of launches that differ in these fields; a list has a value for each launch."""
+    return stats.summarise(
+        [
+            msgspec.structs.replace(good, launch=number, **dict(zip(values, launch, strict=True)))
+            for number, launch in enumerate(zip(*values.values(), strict=True))
+        ]
+    )
+
+
+def test_memory_is_the_most_that_any_launch_took(good: LaunchRecord) -> None:
+    assert row_with(good, peak_memory_mb=[61.0, 60.0, 70.0, None, 62.0]).peak_memory_mb == 70.0
+
+
+def test_time_to_load_is_the_median_of_the_launches(good: LaunchRecord) -> None:
+    loads = [31_000_000, 30_000_000, 90_000_000, 33_000_000, None, 40_000_000]
+    assert row_with(good, init_ns=loads).init_ms == pytest.approx(33)
+
+
+def test_the_output_error_is_the_largest_that_was_measured(good: LaunchRecord) -> None:
+    assert row_with(good, output_error=[2e-5, 1e-5, 9e-5, None, 3e-5]).output_error == 9e-5
+    assert row_with(good, output_error=[None, None]).output_error is None
+
+
+def test_a_row_lasts_from_its_first_start_to_its_last(good: LaunchRecord) -> None:
+    """A launch that was spoilt is taken again later, and a failed one was started as well."""
+    times = [f"2026-01-01T00:{minute}:00+00:00" for minute in ("20", "10", "40", "30")]
+    for errors in ([None] * 4, [None, "it died", "it died", None]):
+        row = row_with(good, started_at=times, error=errors)
+        assert row.first_started_at == times[1]
+        assert row.last_started_at == times[2]
+
+
+def test_what_is_allowed_is_what_the_last_launch_allowed(good: LaunchRecord) -> None:
+    flags = [("stolen-time",), (), ()]
+    lost = [900_000_000] * 3
+    lenient = row_with(
+        good, off_core_ns=lost, flags=flags, allowed=[(), ("hot",), ("stolen-time",)]
+    )
+    assert lenient.allowed == ("stolen-time",)
+    assert (lenient.valid, lenient.exit_code) == (True, ExitCode.OK)
+    strict = row_with(good, off_core_ns=lost, flags=flags, allowed=[("stolen-time",), ("hot",), ()])
+    assert strict.allowed == ()
+    assert (strict.valid, strict.exit_code) == (False, ExitCode.UNSTABLE)
+
+
+def test_of_several_failures_the_last_one_is_the_reason(good: LaunchRecord) -> None:
+    row = row_with(
+        good,
+        error=["it hung", "it died", None],
+        exit_code=[3, 6, 0],
+        flags=[("failed",), ("failed",), ()],
+    )
+    assert row.reason == "it died"
+    assert row.exit_code is ExitCode.CONVERSION
+
+
+def test_what_launches_share_is_told_by_the_last_finished_one(good: LaunchRecord) -> None:
+    """A launch that failed may not have come as far as to know its engine."""
+    versions = ["3.6.1", "3.6.2", None]
+    row = row_with(good, engine_version=versions, error=[None, None, "it died"])
+    assert row.engine_version == "3.6.2"
+    failed = row_with(good, engine_version=versions, error=["it hung", "it hung", "it died"])
+    assert failed.engine_version is None
+
+
+def test_a_row_says_what_was_timed_where_and_how(good: LaunchRecord) -> None:
+    row = stats.summarise([msgspec.structs.replace(good, input_shape=(1, 3, 64, 64))])
+    same = ("model", "network", "scale", "multiplier", "device", "precision", "threads", "engine")
+    same += ("engine_version", "madds", "params", "input_shape")
+    expected = msgspec.structs.replace(good, input_shape=(1, 3, 64, 64))
+    for name in same:
+        assert getattr(row, name) == getattr(expected, name), name
+    assert (row.soc, row.cpu, row.cpu_max_khz) == ("chip", "1", 3_000_000)
 
 
 def test_no_number_is_ever_nan(good: LaunchRecord) -> None:
