@@ -24,7 +24,6 @@ SIBLINGS: dict[str, str] = {
     "rendered": "a report in the format of its file, in check/outputs",
     "main": "where a program starts: ours, and the runner",
     "COLUMNS": "the columns of the table that the file makes, in report/",
-    "parse": "TEMP",
 }
 """Names that several files share on purpose: one verb over things of one kind."""
 MOST_LINES = 350

@@ -64,7 +64,7 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        output = output_error.compared(
+        output = output_error.compare_with_reference(
             artifact.reference, report.output.values, artifact.output_limits, record.precision
         )
         record = msgspec.structs.replace(
@@ -146,7 +146,7 @@ def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
     return _judged(msgspec.structs.replace(record, allowed=allowed), record.flags)
 
 
-def _report(completed: Completed, timeout_s: float) -> wire.Report:
+def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     """Return what the runner reported; raise WireError, with the reason in one line."""
     if completed.timed_out:
         raise wire.WireError(f"the runner was not done within {timeout_s:g} s and was killed")
@@ -158,7 +158,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.Report:
     if code < 0:
         raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
     try:
-        report = wire.parse(completed.stdout)
+        report = wire.parse_stream(completed.stdout)
     except wire.RunnerError:
         raise  # it says itself why it ended
     except wire.WireError:
@@ -170,7 +170,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.Report:
     return report
 
 
-def _check(report: wire.Report, blank: LaunchRecord) -> None:
+def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
     """Raise WireError where the runner did something else than it was asked to."""
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
@@ -185,7 +185,7 @@ def _check(report: wire.Report, blank: LaunchRecord) -> None:
             )
 
 
-def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
+def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord:
     """Return the record of a launch with what the runner said, not judged yet."""
     samples = report.samples
     return msgspec.structs.replace(
@@ -213,9 +213,9 @@ def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
 def _judged(record: LaunchRecord, found: Sequence[str]) -> LaunchRecord:
     return msgspec.structs.replace(
         record,
-        flags=flags.ordered(found),
-        valid=flags.valid(found, record.allowed),
-        exit_code=flags.exit_code(found, record.allowed),
+        flags=flags.gravest_first(found),
+        valid=flags.leave_valid(found, record.allowed),
+        exit_code=flags.exit_code_for(found, record.allowed),
     )
 
 

@@ -57,7 +57,7 @@ class Plan:
                 f"{self.runs} runs are too many for {self.launches} launches",
                 f"give at most {wire.MAX_RUNS} runs a launch",
             )
-        object.__setattr__(self, "allow", flags.checked(self.allow))
+        object.__setattr__(self, "allow", flags.check_allowed(self.allow))
 
     def runs_of(self, launch: int) -> int:
         """Return how many runs a launch times; the first ones take what doesn't divide."""

@@ -230,7 +230,7 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> ExitCode:
         """What ``bench`` ends with because of this row."""
-        return flags.exit_code(self.flags, self.allowed, ExitCode(self.failure_code))
+        return flags.exit_code_for(self.flags, self.allowed, ExitCode(self.failure_code))
 
     @property
     def flags_text(self) -> str:

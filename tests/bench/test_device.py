@@ -136,7 +136,7 @@ def test_its_runner_says_hello(device: Device) -> None:
     )
     ended = device.run([*runner.command, *request], timeout_s=60)
     with pytest.raises(wire.RunnerError, match="can't read the model: No such file"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def _alive(pid: int) -> bool:

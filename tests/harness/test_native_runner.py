@@ -38,7 +38,7 @@ def refusal(command: Sequence[str]) -> str:
     ended = started(command)
     assert ended.returncode == 3, ended.stderr
     with pytest.raises(wire.RunnerError) as caught:
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     return str(caught.value)
 
 
@@ -118,7 +118,7 @@ def test_a_name_that_is_no_text_is_still_told_as_one(tree: Callable[[str], Any])
     assert ended.stdout.isascii()
     assert ended.stdout.count(b"\n") == 1
     with pytest.raises(wire.RunnerError, match="unrecognized arguments: --"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_where_nobody_reads_it_ends(tree: Callable[[str], Any]) -> None:

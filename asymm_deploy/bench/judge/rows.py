@@ -56,7 +56,7 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         peak_memory_mb=max(
             (r.peak_memory_mb for r in finished if r.peak_memory_mb is not None), default=None
         ),
-        valid=flags.valid(found, last.allowed),
+        valid=flags.leave_valid(found, last.allowed),
         flags=found,
         allowed=last.allowed,
         reason=failed[-1].error if failed else None,
@@ -84,10 +84,10 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     """Return for each row those launches that were measured last under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
-        row = rows.setdefault(row_of(record), {})
-        launches = row.pop(circumstances(record), {})
+        row = rows.setdefault(row_key(record), {})
+        launches = row.pop(circumstances_key(record), {})
         launches[record.launch] = record
-        row[circumstances(record)] = launches  # now the last one
+        row[circumstances_key(record)] = launches  # now the last one
     return [
         [launches[number] for number in sorted(launches)]
         for row in rows.values()
@@ -95,13 +95,13 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     ]
 
 
-def row_of(record: LaunchRecord) -> tuple[object, ...]:
+def row_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what the launches of a row have in common, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
     return (record.model, record.input_shape, *setting)
 
 
-def circumstances(record: LaunchRecord) -> tuple[object, ...]:
+def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what launches must have in common to be one row, beyond the model's name."""
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
 

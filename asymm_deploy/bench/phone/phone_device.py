@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asymm_deploy.bench.device import Completed, Runner, Tell
-from asymm_deploy.bench.judge.conditions import Problem, flags_of
+from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
@@ -183,7 +183,7 @@ class AdbDevice:
             ended.returncode,
             timed_out=ended.timed_out,
             flooded=ended.flooded,
-            flags=flags_of(around, top),
+            flags=condition_flags(around, top),
             conditions=around,
         )
 
@@ -223,7 +223,7 @@ class AdbDevice:
         other = self._lock.acquire()
         if other is None:
             return
-        problem = Problem(
+        problem = PhoneProblem(
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
         if "busy" not in self._options.allow:
@@ -313,7 +313,7 @@ class AdbDevice:
             time.sleep(min(1.0, self._options.patience_s / 10))
 
 
-def _unfit(serial: str, found: Sequence[Problem]) -> HarnessError:
+def _unfit(serial: str, found: Sequence[PhoneProblem]) -> HarnessError:
     what = "; ".join(problem.what for problem in found)
     names = " ".join(f"--allow {problem.name}" for problem in found)
     to_do = "; ".join(problem.to_do for problem in found)

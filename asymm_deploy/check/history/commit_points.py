@@ -124,7 +124,7 @@ def _points_of(
 
     of_rows: dict[tuple[object, ...], list[LaunchRecord]] = {}
     for record in records:
-        of_rows.setdefault(rows.row_of(record), []).append(record)
+        of_rows.setdefault(rows.row_key(record), []).append(record)
     for of_row in of_rows.values():
         (launches,) = rows.latest_launches(of_row)
         again = launched.retried(launches, of_row, allow)

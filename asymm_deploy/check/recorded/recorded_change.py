@@ -40,7 +40,7 @@ def recorded_changes(
     """Return the model's changes: all metrics, or a single one that says why there are none."""
     for arm in (before, after):
         failed = next((r for r in arm.launches if r.error is not None), None)
-        code = flags.exit_code(
+        code = flags.exit_code_for(
             {name for record in arm.launches for name in record.flags},
             arm.allow,
             ExitCode.HARNESS if failed is None else ExitCode(failed.exit_code),
@@ -113,7 +113,7 @@ def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64
 
 
 def _gravest(arm: RecordedArm) -> str:
-    names = flags.ordered(name for record in arm.launches for name in record.flags)
+    names = flags.gravest_first(name for record in arm.launches for name in record.flags)
     return next(flags.FLAGS[name].meaning for name in names if name not in arm.allow)
 
 

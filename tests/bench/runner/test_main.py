@@ -54,7 +54,7 @@ def refusal(command: list[str]) -> str:
     ended = started(command)
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError) as caught:
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     return str(caught.value)
 
 
@@ -62,7 +62,7 @@ def refusal(command: list[str]) -> str:
 def test_it_reports_a_whole_launch(artifact: Artifact, engine: str) -> None:
     ended = started(request(artifact, engine=engine))
     assert ended.returncode == 0, ended.stderr
-    report = wire.parse(ended.stdout)
+    report = wire.parse_stream(ended.stdout)
     assert (report.hello.runner, report.hello.engine) == ("python", engine)
     assert report.model.input_shape == (1, 3, 16, 16)
     assert (report.model.precision, report.model.threads) == ("fp32", 1)
@@ -80,18 +80,20 @@ def test_it_reports_a_whole_launch(artifact: Artifact, engine: str) -> None:
 def test_it_computes_the_reference_from_inputs_in_the_order_given(
     artifact: Artifact, engine: str
 ) -> None:
-    report = wire.parse(started(request(artifact, engine=engine)).stdout)
+    report = wire.parse_stream(started(request(artifact, engine=engine)).stdout)
     assert artifact.reference is not None
     assert report.output.values is not None
     assert set(report.output.values) == {"total", "mean"}
-    error = output_error.compared(artifact.reference, report.output.values, {}, "fp32").error
+    error = output_error.compare_with_reference(
+        artifact.reference, report.output.values, {}, "fp32"
+    ).error
     assert error is not None
     assert error <= 1e-5
 
 
 def test_another_seed_is_another_output_and_the_same_seed_the_same(artifact: Artifact) -> None:
     hashes = [
-        wire.parse(started(request(artifact, "--input-seed", seed)).stdout).output.sha256
+        wire.parse_stream(started(request(artifact, "--input-seed", seed)).stdout).output.sha256
         for seed in ("0", "0", "1")
     ]
     assert hashes[0] == hashes[1] != hashes[2]
@@ -108,14 +110,14 @@ def test_what_mnn_prints_on_stdout_never_reaches_the_wire(artifact: Artifact) ->
 
 def test_without_specs_it_takes_the_models_own_inputs(artifact: Artifact) -> None:
     bare = Artifact("bare", artifact.path, artifact.sha256)
-    report = wire.parse(started(request(bare)).stdout)
+    report = wire.parse_stream(started(request(bare)).stdout)
     # MNN's order is that of the names.
     assert report.model.input_shape == (1, 8, 16, 16)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM has fp16 arithmetic")
 def test_fp16_is_not_in_force_where_mnn_has_none(artifact: Artifact) -> None:
-    report = wire.parse(started(request(artifact, precision="fp16")).stdout)
+    report = wire.parse_stream(started(request(artifact, precision="fp16")).stdout)
     assert report.model.precision == "fp32"
 
 
@@ -125,7 +127,7 @@ def test_a_refused_pin_ends_the_run(artifact: Artifact) -> None:
 
 
 def test_told_not_to_pin_it_does_not(artifact: Artifact) -> None:
-    report = wire.parse(started(request(artifact, "--cpu", "none")).stdout)
+    report = wire.parse_stream(started(request(artifact, "--cpu", "none")).stdout)
     assert report.cpu.asked == ()
 
 
@@ -145,7 +147,7 @@ def test_a_damaged_model_is_refused(
     # MNN may crash on some; that is no report either.
     assert ended.returncode != 0
     with pytest.raises(wire.WireError):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_inputs_that_the_model_does_not_have_are_refused(artifact: Artifact) -> None:
@@ -183,7 +185,7 @@ def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
     ended = started([sys.executable, "-c", broken])
     assert ended.returncode == 1
     with pytest.raises(wire.RunnerError, match="ZeroDivisionError: division by zero"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     assert b"Traceback" in ended.stderr
 
 
@@ -215,7 +217,7 @@ def test_mnn_is_timed_on_small_integers(tmp_path: Path, kind: str) -> None:
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
     onnx.save(model, tmp_path / "model.onnx")
     to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
-    report = wire.parse(started(request(Artifact("g", tmp_path / "model.mnn", ""))).stdout)
+    report = wire.parse_stream(started(request(Artifact("g", tmp_path / "model.mnn", ""))).stdout)
 
     (given,) = bench_inputs([TensorSpec("x", (1, 64), kind)]).values()
     assert report.output.values is not None
@@ -229,7 +231,7 @@ def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
         "g (int64[4] x) => (int64[4] y) <int64[1] two = {2}> { y = Mul(x, two) }"
     )
     onnx.save(model, tmp_path / "model.onnx")
-    report = wire.parse(
+    report = wire.parse_stream(
         started(request(Artifact("g", tmp_path / "model.mnn", ""), engine="onnxruntime")).stdout
     )
     assert report.output.values is not None
