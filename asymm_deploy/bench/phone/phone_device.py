@@ -41,15 +41,15 @@ class AdbDevice:
     """A phone. Nothing is sent to it until something is asked of it."""
 
     def __init__(
-        self, server: Server, serial: str, runner: Path, conduct: PhoneOptions, tell: Tell
+        self, server: Server, serial: str, runner: Path, options: PhoneOptions, tell: Tell
     ) -> None:
         """Take a phone's serial number, and the runner to push to it."""
-        self._link = Link(server, serial, patience_s=conduct.patience_s, tell=tell)
+        self._link = Link(server, serial, patience_s=options.patience_s, tell=tell)
         self._program = _program(runner)
-        self._options = conduct
+        self._options = options
         self._tell = tell
         self._token = secrets.token_hex(4)
-        shared = "busy" in conduct.allow
+        shared = "busy" in options.allow
         base = BASE.with_name(f"{BASE.name}-{self._token}") if shared else BASE
         self._files = PushedFiles(self._link, base)
         self._lock = Lock(self._link, tell)
