@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
@@ -29,7 +28,7 @@ class BenchResumed:
 
 @dataclass(frozen=True, slots=True)
 class LaunchStarted:
-    """A launch begins; ``done`` of ``total`` are behind us."""
+    """A launch begins; ``done`` of ``total`` have ended."""
 
     model: str
     launch: int
@@ -48,7 +47,7 @@ class LaunchFinished:
 
 @dataclass(frozen=True, slots=True)
 class LaunchDiscarded:
-    """A launch was spoilt by the device's heat; it is on disk, and is done again."""
+    """Heat spoilt a launch; its record is on disk, and the launch is repeated."""
 
     record: LaunchRecord
 
@@ -56,7 +55,7 @@ class LaunchDiscarded:
 BenchEvent: TypeAlias = BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded
 
 _REDONE = 2
-"""Times at most, as AndroidX Microbenchmark does."""
+"""How often a launch is repeated at most; the same as in AndroidX Microbenchmark."""
 
 
 def time_models(
@@ -69,11 +68,11 @@ def time_models(
     """Time every artifact as ``plan`` says and return a row for each subject, in order.
 
     Models take turns launch by launch, so that drift falls on all alike. Launches of the same
-    plan that ``runs`` already holds are kept; failed ones are done again. A model whose launch
-    fails gets no further ones; the others go on. What is finished stays finished, on Ctrl-C too.
+    plan that ``runs`` already holds are kept; failed ones are repeated. A model whose launch fails
+    is not launched again; the others go on. Finished launches are kept, even on Ctrl-C.
 
-    Raises UsageError for a core that can't be had or two models of one name, and HarnessError
-    where the device or the results folder fails.
+    Raises UsageError if a core is not available or two models have the same name, and HarnessError
+    if the device or the results folder fails.
     """
     _refuse_same_names(subjects)
     bench = prepare(device, plan, runs)
@@ -102,7 +101,7 @@ def time_models(
                         on_event(LaunchDiscarded(record))
                         device.cool_down(is_hot=verdicts.heat_was_seen(record))
                         record = _measure(row, number, bench)
-                    # A limit that no pause has ended would cost hours of pauses.
+                    # Pauses that don't help would add up to hours.
                     in_vain = verdicts.worth_repeating(record)
                     runs.append(record)
                     row.add(record)
@@ -156,7 +155,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(
-                f"two of the models are called {name}: their rows would be one",
+                f"two of the models are called {name}, and would share one row",
                 "time them into different folders, or rename one of the files",
             )
 
@@ -164,7 +163,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
 def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
     """Return what all launches have in common, on the cores of an earlier bench of this plan.
 
-    Raises UsageError for a core that can't be had, HarnessError where there is no runner.
+    Raises UsageError if a core is not available, HarnessError if there is no runner.
     """
     runner = device.runner(plan.engine)
     identity = plan_id(plan, device.facts(()), runner.identity)
@@ -190,7 +189,7 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
         return _Row(subject, attempt + 1)
     for record in of_plan:
         if record.attempt == attempt:
-            # Another file or core than now: what was measured then is no part of this row.
+            # Measured with another file or on another core: not part of this row.
             if (record.artifact_sha256, record.cpus) != (sha256, bench.cpus):
                 return _Row(subject, attempt + 1)
             row.records[record.launch] = record
@@ -198,11 +197,11 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     for number in row.finished:
         record = launch.allowing(row.records[number], bench.plan.allow)
         if verdicts.worth_repeating(record) and tried[number] <= _REDONE:
-            del row.records[number]  # the bench was ended in the pause before the next try
+            del row.records[number]  # the bench ended during the pause before the next try
     for number in row.finished:
         record = row.records[number]
         if record.allowed != bench.plan.allow:
-            # Judged anew, and written down: a later line for the same launch replaces the earlier.
+            # Judged again and written down: the last line for a launch counts.
             row.records[number] = launch.allowing(record, bench.plan.allow)
             runs.append(row.records[number])
     return row
@@ -213,9 +212,5 @@ def _measure(row: _Row, number: int, bench: Bench) -> LaunchRecord:
     blank = launch.blank(bench, subject, row.attempt, number)
     if isinstance(subject, Missing):
         return launch.failed(blank, subject.reason, subject.exit_code)
-    if row.path is None:
-        reason = artifacts.changed(subject)
-        if reason is not None:
-            return launch.failed(blank, reason)
-        row.path = bench.device.put(subject.path)
-    return launch.launch(bench, blank, subject, row.path, row.verified_by())
+    record, row.path = launch.put_and_launch(bench, blank, subject, row.path, row.verified_by())
+    return record

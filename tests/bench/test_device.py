@@ -237,7 +237,7 @@ def test_without_affinity_no_core_is_chosen_and_none_can_be_asked_for(
 def test_a_runner_that_can_not_be_started_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runner").write_text("#!/bin/sh\n")
     for path in (tmp_path / "runner", tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match="no program that can be started"):
+        with pytest.raises(UsageError, match="not an executable program"):
             HostDevice(path)
 
 
