@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import NumericsError, UsageError
-from asymm_deploy.export.proof import reference
+from asymm_deploy.export.proof import parity, reference
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.source import CallableModule, InputShape
 
@@ -67,6 +67,18 @@ def test_a_definition_that_proves_nothing_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         reference.reference_of_module(REQUEST, Made(function))
+
+
+def test_outputs_must_vary_by_a_twentieth_with_the_input() -> None:
+    same = reference.reference_of_module(REQUEST, Made(lambda x: x)).common_results
+    values = np.stack([outputs[0].astype(np.float64) for outputs in same])
+    pattern = torch.tensor([-1.0, 1.0, -1.0, 1.0])
+    large = float(np.sqrt(np.mean(values.var(axis=0)))) * pattern  # a spread of 1 over its factor
+
+    varying = reference.reference_of_module(REQUEST, Made(lambda x: x + large / 0.06))
+    assert parity.spread(varying.common_results) == pytest.approx(0.06, rel=0.1)
+    with pytest.raises(NumericsError, match=r"they vary by 4\.\de-02 of their size"):
+        reference.reference_of_module(REQUEST, Made(lambda x: x + large / 0.043))
 
 
 def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
