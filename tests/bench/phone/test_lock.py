@@ -63,6 +63,7 @@ def test_the_lock_is_touched_as_long_as_its_owner_wants(lock: Lock, phone: Phone
     assert eventually(lambda: owner.stat().st_mtime > 1)
     lock.stop_touching()
     assert not lock.is_touched()
+    assert eventually(lambda: not phone.processes())
 
 
 def test_a_lock_whose_connection_breaks_is_touched_no_more(lock: Lock, phone: Phone) -> None:

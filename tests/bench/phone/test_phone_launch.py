@@ -157,6 +157,10 @@ def test_a_launch_that_is_gone_without_a_result_is_to_be_done_again(
     assert launcher.launch(shell("kill -9 $PPID; sleep 0.2"), "1", 30) is None
 
 
+def test_a_hang_up_ends_no_launch(launcher: Launcher) -> None:
+    assert ran(launcher, "kill -HUP $PPID $$; echo out").stdout == b"out\n"
+
+
 def test_a_phone_that_another_bench_has_taken_is_not_used(
     new_launcher: Callable[..., Launcher], phone: Phone
 ) -> None:
