@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runner = options.runner
             if runner is None:
                 folder = Path(name) / "runner"
-                native_build.build(
+                native_build.build_native_runner(
                     options.preset,
                     into=folder,
                     mnn_root=options.mnn_root,
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace, command: tuple[str, ...]) -> int:
     precision: Precision = options.precision
-    models = options.models or names.table(5)
+    models = options.models or names.table_models(5)
     print(f"{'model':24}{'error':>9}{'to ONNX RT':>12}  in force  like Python      s")
     with ThreadPoolExecutor(options.jobs) as pool:
         made = pool.map(

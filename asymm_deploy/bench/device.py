@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
+
+Tell: TypeAlias = Callable[[str], None]
+"""Shows one line to the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from asymm_deploy.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class BenchResumed:
     """Launches that an earlier bench finished are kept."""
 
     kept: int
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class LaunchStarted:
     """A launch begins; ``done`` of ``total`` are behind us."""
 
     model: str
@@ -38,7 +38,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class LaunchFinished:
     """A launch ended, and its record is on disk."""
 
     record: LaunchRecord
@@ -47,24 +47,24 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Discarded:
+class LaunchDiscarded:
     """A launch was spoilt by the device's heat; it is on disk, and is done again."""
 
     record: LaunchRecord
 
 
-Event: TypeAlias = Resumed | Started | Finished | Discarded
+BenchEvent: TypeAlias = BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded
 
 _REDONE = 2
 """Times at most, as AndroidX Microbenchmark does."""
 
 
-def run(
+def time_models(
     device: Device,
     subjects: Sequence[Artifact | Missing],
     plan: Plan,
     runs: Journal,
-    on_event: Callable[[Event], None],
+    on_event: Callable[[BenchEvent], None],
 ) -> list[RowSummary]:
     """Time every artifact as ``plan`` says and return a row for each subject, in order.
 
@@ -80,7 +80,7 @@ def run(
     rows = [_resume(subject, bench, runs) for subject in subjects]
     kept = sum(len(row.finished) for row in rows)
     if kept:
-        on_event(Resumed(kept))
+        on_event(BenchResumed(kept))
     done = 0
     in_vain = False
     files = [
@@ -93,13 +93,13 @@ def run(
             for row in rows:
                 if number in row.to_do(plan):
                     total = done + _count_to_do(rows, plan)
-                    on_event(Started(row.subject.model, number, done, total))
+                    on_event(LaunchStarted(row.subject.model, number, done, total))
                     record = _measure(row, number, bench)
                     for _ in range(0 if in_vain else _REDONE):
                         if not verdicts.worth_repeating(record):
                             break
                         runs.append(record)
-                        on_event(Discarded(record))
+                        on_event(LaunchDiscarded(record))
                         device.cool_down(is_hot=verdicts.heat_was_seen(record))
                         record = _measure(row, number, bench)
                     # A limit that no pause has ended would cost hours of pauses.
@@ -107,7 +107,7 @@ def run(
                     runs.append(record)
                     row.add(record)
                     done += 1
-                    on_event(Finished(record, done, done + _count_to_do(rows, plan)))
+                    on_event(LaunchFinished(record, done, done + _count_to_do(rows, plan)))
     return [row.summary() for row in rows]
 
 

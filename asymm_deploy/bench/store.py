@@ -70,7 +70,7 @@ def opened(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Runs]:
     ensure_folder(folder, "results")
     with _held(folder):
         path = folder / NAME
-        found = _read(path)
+        found = read_runs(path)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))
         yield Runs(path, found.records)
@@ -84,7 +84,7 @@ def load(folder: Path) -> list[LaunchRecord]:
     path = folder / NAME
     if not path.exists():
         raise UsageError(f"there is no {NAME} in {folder}", "run asymm-deploy bench first")
-    return _read(path).records
+    return read_runs(path).records
 
 
 def load_file(path: Path) -> list[LaunchRecord]:
@@ -94,7 +94,7 @@ def load_file(path: Path) -> list[LaunchRecord]:
     """
     if not path.exists():
         raise UsageError(f"there is no {path}", "give a file that asymm-deploy bench wrote")
-    return _read(path).records
+    return read_runs(path).records
 
 
 @contextmanager
@@ -121,8 +121,12 @@ def _held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _read(path: Path) -> jsonl.Lines[LaunchRecord]:
-    found = jsonl.read(path, LaunchRecord, SCHEMA_VERSION)
+def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:
+    """Return what a file like runs.jsonl holds, a torn last line beside its records.
+
+    Raises UsageError if it is damaged or of a newer version.
+    """
+    found = jsonl.read_lines(path, LaunchRecord, SCHEMA_VERSION)
     for number, record in enumerate(found.records, start=1):
         unknown = [name for name in record.flags if name not in FLAGS]
         if unknown:

@@ -116,7 +116,7 @@ def _install() -> str:
 def _engine_loads(environment: Environment, requirement: str) -> Check:
     """Import the engine as the runner does, in a process of its own: a broken wheel may crash."""
     said = environment.said(
-        *(sys.executable, "-I", "-c", "import asymm_deploy.bench.runner.mnn"),
+        *(sys.executable, "-I", "-c", "import asymm_deploy.engines.mnn_session"),
         timeout_s=_IMPORT_TIMEOUT_S,
     )
     if said is not None and said[0] == 0:

@@ -37,12 +37,13 @@ def export_in_worker(request: ExportRequest, work: Path) -> Result:
     try:
         return Result(pipeline.export_model(request, work, notes), None, tuple(notes))
     except DeployError as error:
-        # Its cause may be an exception that no other process can unpickle.
-        return Result(None, type(error)(error.what, error.hint), tuple(notes))
+        # A copy without its cause, which may be an exception that no other process can unpickle.
+        bare = type(error)(error.what, error.hint, exit_code=error.exit_code)
+        return Result(None, bare, tuple(notes))
     except Exception as error:
         traceback.print_exc()
         failure = ConversionError(
-            f"an error we did not foresee: {first_line(repr(error))}",
+            f"an unexpected error: {first_line(repr(error))}",
             "please report it, with the traceback above and the model",
         )
         return Result(None, failure, tuple(notes))

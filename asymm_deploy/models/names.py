@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import cast, get_args
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
-from asymm_deploy.models.mobilefacenet import mobilefacenet_spec
-from asymm_deploy.models.mobilenetv1 import mobilenetv1_spec
-from asymm_deploy.models.mobilenetv2 import mobilenetv2_spec
-from asymm_deploy.models.resnet import resnet50_v1b_spec
+from asymm_deploy.models.families.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
+from asymm_deploy.models.families.mobilefacenet import mobilefacenet_spec
+from asymm_deploy.models.families.mobilenetv1 import mobilenetv1_spec
+from asymm_deploy.models.families.mobilenetv2 import mobilenetv2_spec
+from asymm_deploy.models.families.resnet import resnet50_v1b_spec
 from asymm_deploy.models.spec import NetSpec, OnSkeleton, Scale
 from asymm_deploy.models.tapping import for_task
 from asymm_deploy.models.tasks import SIDES, Task
@@ -81,17 +81,17 @@ class Figure:
     number: int
 
 
-def listed(which: int | Figure) -> tuple[str, ...]:
+def listed_models(which: int | Figure) -> tuple[str, ...]:
     """Return the networks of a table of the paper, by number, or of a figure, in its order.
 
     Raises UsageError for one whose networks we don't have.
     """
     if isinstance(which, Figure):
-        return figure(which.number)
-    return table(which)
+        return figure_models(which.number)
+    return table_models(which)
 
 
-def table(number: int) -> tuple[str, ...]:
+def table_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's table ``number``; UsageError if we have none of it."""
     if number not in TABLES:
         raise UsageError(
@@ -100,7 +100,7 @@ def table(number: int) -> tuple[str, ...]:
     return TABLES[number]
 
 
-def figure(number: int) -> tuple[str, ...]:
+def figure_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's figure ``number``; UsageError if we have none of it."""
     if number not in FIGURES:
         raise UsageError(

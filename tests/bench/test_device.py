@@ -16,7 +16,7 @@ from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import host_device
 from asymm_deploy.bench.host.host_device import HostDevice
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import UsageError
@@ -42,7 +42,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     request.getfixturevalue("adb_environment")
     attached: Phone = request.getfixturevalue("phone")
     runner: Path = request.getfixturevalue("phone_runner")
-    conduct = Conduct(patience_s=20, cool_down_s=0)
+    conduct = PhoneOptions(patience_s=20, cool_down_s=0)
     device = AdbDevice(
         Server(address(os.environ)), attached.serial, runner, conduct, lambda _: None
     )

@@ -34,7 +34,7 @@ def started(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
 
 
 def refusal(command: Sequence[str]) -> str:
-    """What a runner that gave up said; it must have ended with its code for that."""
+    """Return the reason that a runner gave up for; it must have ended with the code for that."""
     ended = started(command)
     assert ended.returncode == 3, ended.stderr
     with pytest.raises(wire.RunnerError) as caught:

@@ -21,7 +21,7 @@ from asymm_deploy.export.inputs import bench_inputs
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
 INPUTS = (TensorSpec("y", (2,), "int32"), TensorSpec("x", (1, 4)))
-"""Not in the engine's order, which is that of the names: seeds count in this one."""
+"""Not in the order of their names, which is the engine's: seeds count in this one."""
 
 
 def library(path: Path, *flags: str) -> Path:
@@ -44,7 +44,7 @@ def like_a_wheel(shared: Path) -> Path:
             engine = library(
                 shared / "wheel" / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DWITH_PYTHON"
             )
-            native_build.build(
+            native_build.build_native_runner(
                 "host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine
             )
     return folder
@@ -155,7 +155,7 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
     tmp_path: Path, model: Path
 ) -> None:
-    """As an unpacked release: include/ and lib/, today's C++ ABI, and a library of its own."""
+    """Lay it out as a release: include/ and lib/, today's C++ ABI, a library beside it."""
     root = tmp_path / "root"
     (root / "include").parent.mkdir()
     (root / "include").symlink_to(FAKE / "include")
@@ -175,7 +175,7 @@ def test_a_root_is_enough_and_what_the_library_needs_comes_along(
         f"-L{core.parent}",
         "-lcore",
     )
-    made = native_build.build("host", into=tmp_path / "out", mnn_root=root)
+    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
     assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libcore.so"}
     (root / "lib" / "libMNN.so").unlink()  # what counts is beside the program
     assert wire.parse_stream(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.names import FAMILIES, TABLES, figure, known, parse, table
+from asymm_deploy.models.names import FAMILIES, TABLES, figure_models, known, parse, table_models
 from asymm_deploy.models.spec import at_resolution
 
 percents = st.integers(min_value=1, max_value=5000)
@@ -185,12 +185,12 @@ def test_a_rate_that_leaves_no_block_expanding_is_refused_with_the_largest_that_
 
 
 def test_tables_have_the_papers_rows() -> None:
-    assert [len(table(number)) for number in (1, 3, 4, 5, 6)] == [3, 1, 1, 30, 6]
-    listed = {name for number in TABLES for name in table(number)} | set(figure(1))
+    assert [len(table_models(number)) for number in (1, 3, 4, 5, 6)] == [3, 1, 1, 30, 6]
+    listed = {name for number in TABLES for name in table_models(number)} | set(figure_models(1))
     assert listed == set(known())
 
     with pytest.raises(UsageError, match="Table 2"):
-        table(2)
+        table_models(2)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 224, 224), (3, 224, 224), (0, 3, 8, 8), ()])

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.errors import ExitCode
 
 _RESAMPLES = 10_000
-_NS_PER_MS = 1e6
 
 
 def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
@@ -23,8 +23,8 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
     last = records[-1]
     shown = finished[-1] if finished else last
     samples = np.array([ns for record in finished for ns in record.samples_ns], dtype=np.float64)
-    samples /= _NS_PER_MS
-    low, high = interval_ms(verdicts.launch_medians_ns(finished) / _NS_PER_MS)
+    samples /= NS_PER_MS
+    low, high = interval_ms(verdicts.launch_medians_ns(finished) / NS_PER_MS)
     found = verdicts.row_flags(records)
     return RowSummary(
         model=shown.model,
@@ -51,7 +51,7 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         ci_low_ms=low,
         ci_high_ms=high,
         init_ms=_percentile(
-            np.array([r.init_ns / _NS_PER_MS for r in finished if r.init_ns is not None]), 50
+            np.array([r.init_ns / NS_PER_MS for r in finished if r.init_ns is not None]), 50
         ),
         peak_memory_mb=max(
             (r.peak_memory_mb for r in finished if r.peak_memory_mb is not None), default=None
