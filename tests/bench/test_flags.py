@@ -52,3 +52,21 @@ def test_an_unknown_name_to_allow_is_an_error_that_knows_the_nearest() -> None:
     with pytest.raises(UsageError, match="'stolentime'") as caught:
         flags.check_allowed(["stolentime"])
     assert "stolen-time" in caught.value.hint
+
+
+def test_a_name_like_no_flag_is_answered_with_all_of_them() -> None:
+    with pytest.raises(UsageError) as caught:
+        flags.check_allowed(["x"])
+    assert caught.value.hint == f"the flags are: {', '.join(flags.FLAGS)}"
+
+
+def test_names_are_given_once_and_the_gravest_first() -> None:
+    names = ["hot", "unpinned", "failed", "hot", "bimodal"]
+    assert flags.gravest_first(names) == ("failed", "bimodal", "hot", "unpinned")
+    assert flags.check_allowed(names) == flags.gravest_first(names)
+    assert flags.gravest_first([]) == ()
+
+
+def test_a_failure_that_is_allowed_sets_no_exit_code() -> None:
+    assert flags.exit_code_for(["failed"], ["failed"], ExitCode.CONVERSION) is ExitCode.OK
+    assert flags.exit_code_for(["hot"], [], ExitCode.CONVERSION) is ExitCode.UNSTABLE

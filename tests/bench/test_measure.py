@@ -149,7 +149,7 @@ MISBEHAVING = {
     "it prints garbage": ("say(b'Segmentation\\x00\\x07\\n')", "no valid 'hello'"),
     "it prints nothing": ("messages.clear()", "stopped before 'hello'"),
     "it stops early": ("messages.pop()", "stopped before 'done'"),
-    "it stops within a line": ("messages[:] = [b'{\"type\":']", "stopped within a line"),
+    "it stops within a line": ("messages[:] = [b'{\"type\":']", "stopped in the middle of a line"),
     "it is too new": ("hello['protocol'] = 2", "speaks protocol 2, this program speaks 1"),
     "it reports and then crashes": (
         "say(*messages); os.close(1); os.abort()",

@@ -83,13 +83,13 @@ def test_a_newer_runner_may_say_more() -> None:
         (b"", "stopped before 'hello'"),
         (stream(*MESSAGES[:-1]), "stopped before 'done'"),
         (stream(*MESSAGES[:3]), "stopped before 'calibration'"),
-        (stream(*MESSAGES)[:-10], "stopped within a line"),
-        (stream(*MESSAGES)[:-1], "stopped within a line"),
-        (stream(*MESSAGES) + b"x\n", "went on behind 'done': x"),
-        (stream(*MESSAGES, MESSAGES[-1]), "went on behind 'done'"),
-        (stream(MESSAGES[1], *MESSAGES), "printed 'model' where 'hello' was due"),
-        (stream(MESSAGES[0], MESSAGES[0]), "printed 'hello' where 'model' was due"),
-        (stream(*MESSAGES[:4], *MESSAGES[5:]), "printed 'output' where 'samples' was due"),
+        (stream(*MESSAGES)[:-10], "stopped in the middle of a line"),
+        (stream(*MESSAGES)[:-1], "stopped in the middle of a line"),
+        (stream(*MESSAGES) + b"x\n", "went on after 'done': x"),
+        (stream(*MESSAGES, MESSAGES[-1]), "went on after 'done'"),
+        (stream(MESSAGES[1], *MESSAGES), "printed 'model' where 'hello' was expected"),
+        (stream(MESSAGES[0], MESSAGES[0]), "printed 'hello' where 'model' was expected"),
+        (stream(*MESSAGES[:4], *MESSAGES[5:]), "printed 'output' where 'samples' was expected"),
         (b"The device supports: fp16:0\n" + stream(*MESSAGES), "no valid 'hello'"),
         (b"\n" + stream(*MESSAGES), "no valid 'hello'"),
         (b"\xff\xfe\n", "no valid 'hello'"),
@@ -157,3 +157,53 @@ def test_no_other_order_is_a_report(order: list[dict[str, Any]]) -> None:
 
 def test_an_input_is_named_last_since_a_name_may_hold_anything() -> None:
     assert wire.input_argument("a:b,c", (1, 3), "float32") == "float32:1,3:a:b,c"
+
+
+def test_a_runner_is_asked_with_these_arguments() -> None:
+    asked = wire.request(
+        model="m.mnn",
+        engine="mnn",
+        runs=100,
+        warmup=20,
+        threads=2,
+        precision="fp16",
+        cpus=(4, 5),
+        inputs=("float32:1,3:a", "int64:1:b"),
+        output_values=True,
+    )
+    assert " ".join(asked) == (
+        "--model m.mnn --engine mnn --runs 100 --warmup 20 --threads 2 --precision fp16 "
+        "--cpu 4,5 --input-seed 0 --input float32:1,3:a --input int64:1:b --output-values"
+    )
+
+
+def test_a_runner_that_is_not_to_pin_itself_is_told_so() -> None:
+    asked = wire.request(
+        model="m.mnn",
+        engine="mnn",
+        runs=1,
+        warmup=0,
+        threads=1,
+        precision="fp32",
+        cpus=(),
+        inputs=(),
+        output_values=False,
+    )
+    assert " ".join(asked) == (
+        "--model m.mnn --engine mnn --runs 1 --warmup 0 --threads 1 --precision fp32 "
+        "--cpu none --input-seed 0"
+    )
+
+
+def test_samples_may_fill_the_whole_loop() -> None:
+    whole = changed(4, wall_ns=9_550_000 + 9_560_000)
+    assert wire.parse_stream(whole).samples.wall_ns == 19_110_000
+
+
+def test_a_stream_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = stream(*MESSAGES)
+    monkeypatch.setattr(wire, "MAX_STREAM_BYTES", len(sent))
+    assert wire.parse_stream(sent).hello.pid == 4321
+    monkeypatch.setattr(wire, "MAX_STREAM_BYTES", len(sent) - 1)
+    with pytest.raises(wire.WireError, match="more than"):
+        wire.parse_stream(sent)

@@ -124,7 +124,7 @@ def test_the_prime_core_is_at_its_top_just_while_a_launch_runs(ready: Attached) 
     [
         (Killed(), 137, "stopped before 'cpu'"),
         (Killed(at="start"), 137, "stopped before 'hello'"),
-        (Truncated(), 0, "stopped within a line"),
+        (Truncated(), 0, "stopped in the middle of a line"),
         (Garbage(), 0, "no valid 'model'"),
         (SwappedModel(content=b"no model"), 3, "can't load the model"),
     ],

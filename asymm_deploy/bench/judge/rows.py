@@ -1,4 +1,4 @@
-"""Launches of one row -> its line in latency.csv; pure."""
+"""Summarise the launches of a row as its line in latency.csv; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RESAMPLES = 10_000
 
 
 def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
-    """Return the row that the launches of one model, plan and attempt make; at least one."""
+    """Return the row for the launches, one or more, of one model, plan and attempt."""
     finished = [record for record in records if record.error is None]
     failed = [record for record in records if record.error is not None]
     last = records[-1]
@@ -75,13 +75,13 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
 def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
     """Return a row for each model, input shape, device, engine, precision and number of threads.
 
-    ``records`` are in the order of runs.jsonl, the rows in the order in which they first appear.
+    ``records`` are in the order of runs.jsonl; the rows are in the order of their first records.
     """
     return [summarise(launches) for launches in latest_launches(records)]
 
 
 def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
-    """Return for each row those launches that were measured last under the same circumstances."""
+    """Return, for each row, the launches last measured under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
         row = rows.setdefault(row_key(record), {})
@@ -96,21 +96,21 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
 
 
 def row_key(record: LaunchRecord) -> tuple[object, ...]:
-    """Return what the launches of a row have in common, whenever they were measured."""
+    """Return what all launches of a row share, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
     return (record.model, record.input_shape, *setting)
 
 
 def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
-    """Return what launches must have in common to be one row, beyond the model's name."""
+    """Return what launches of a row must share to be summarised together."""
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
 
 
 def interval_ms(medians: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
     """Return the 95 % interval of the mean of launch medians: percentiles over resampled launches.
 
-    (None, None) for fewer than two launches, which tell nothing of the spread between them. The
-    resampling is seeded, so that the same samples give the same interval.
+    (None, None) for fewer than two launches, which say nothing about the spread between launches.
+    The resampling is seeded, so the same medians give the same interval.
     """
     if len(medians) < 2:
         return None, None

@@ -53,6 +53,18 @@ def test_the_interval_leaves_a_fortieth_of_the_resampled_means_on_each_side() ->
     assert rows.interval_ms(halves) == pytest.approx((10 + 10 / 6, 20 - 10 / 6))
 
 
+def test_the_interval_is_that_of_all_ways_to_draw_the_launches() -> None:
+    medians = np.array([10.0, 10.3, 11.1, 12.9, 16.0, 16.2])
+    means = medians[np.indices((6,) * 6).reshape(6, -1)].mean(axis=0)
+    expected = np.percentile(means, [2.5, 97.5])
+    assert rows.interval_ms(medians) == pytest.approx(expected, abs=0.05)
+
+
+def test_the_smallest_of_many_runs_is_the_minimum(good: LaunchRecord) -> None:
+    row = rows.summarise([launch(good, 0, *range(10, 1010))])
+    assert (row.latency_min_ms, row.latency_median_ms) == (10, 509.5)
+
+
 def test_two_launches_are_enough_for_an_interval(good: LaunchRecord) -> None:
     row = row_with(good, samples_ns=[(10_000_000,), (20_000_000,)])
     assert (row.ci_low_ms, row.ci_high_ms) == pytest.approx((10, 20))

@@ -73,9 +73,11 @@ def test_without_a_reference_a_launch_is_unverified(good: LaunchRecord) -> None:
 
 def test_later_launches_must_compute_the_same_bits(good: LaunchRecord) -> None:
     later = change(good, launch=1, output_error=None)
-    other = change(later, output_sha256="d" * 64)
     assert verdicts.launch_flags(later, verified_by=good, verifiable=True) == []
-    assert verdicts.launch_flags(other, verified_by=good, verifiable=True) == ["output-mismatch"]
+    for sha256 in ("a" * 64, "d" * 64):
+        other = change(later, output_sha256=sha256)
+        found = verdicts.launch_flags(other, verified_by=good, verifiable=True)
+        assert found == ["output-mismatch"]
 
 
 def test_the_same_wrong_bits_are_still_wrong(good: LaunchRecord) -> None:
@@ -97,6 +99,11 @@ def test_the_floor_is_the_multiplications_over_the_best_calibration(good: Launch
 def test_a_median_below_the_floor_is_flagged_and_one_above_is_not(good: LaunchRecord) -> None:
     assert found(change(good, samples_ns=(1_874_000,) * 100)) == ["below-floor"]
     assert found(change(good, samples_ns=(1_876_000,) * 100)) == []
+
+
+def test_the_floor_itself_can_be_reached(good: LaunchRecord) -> None:
+    assert verdicts.floor_ns([good]) == 1_875_000
+    assert found(change(good, samples_ns=(1_875_000,) * 100)) == []
 
 
 def test_in_fp16_the_floor_is_half_where_any_launch_had_it(good: LaunchRecord) -> None:
@@ -158,6 +165,13 @@ def test_a_fiftieth_of_the_timed_loop_may_be_lost(
     assert found(change(second, **lost)) == ["stolen-time"] * flagged
 
 
+def test_a_loop_of_unknown_length_has_lost_nothing_that_is_known(good: LaunchRecord) -> None:
+    unknown = dict.fromkeys(("wall_ns", "off_core_ns", "waited_ns", "steal_ns"))
+    assert found(change(good, **unknown)) == []
+    whole = change(good, wall_ns=1_000_000_000, off_core_ns=20_000_000)
+    assert verdicts.pooled_flags([whole, change(good, **unknown)]) == []  # exactly a fiftieth
+
+
 def test_what_was_lost_is_a_share_of_all_timed_loops(good: LaunchRecord) -> None:
     quiet = change(good, wall_ns=1_000_000_000)
     lost = change(quiet, off_core_ns=60_100_000, waited_ns=60_100_000)
@@ -172,6 +186,21 @@ def test_what_was_lost_is_a_share_of_all_timed_loops(good: LaunchRecord) -> None
 def test_a_main_thread_that_waits_for_others_lost_no_time(good: LaunchRecord) -> None:
     waiting = change(good, threads=2, cpus=(0, 1), off_core_ns=500_000_000)
     assert found(waiting) == []
+
+
+def test_the_spread_is_that_of_two_launches_or_more(good: LaunchRecord) -> None:
+    launches = [change(good, samples_ns=(ns, ns, 3 * ns)) for ns in (11_000_000, 10_000_000)]
+    assert verdicts.launch_spread_percent([]) is None
+    assert verdicts.launch_spread_percent(launches[:1]) is None
+    assert verdicts.launch_spread_percent(launches) == pytest.approx(100 / 10.5)
+    slow = change(good, samples_ns=(14_000_000,))
+    assert verdicts.launch_spread_percent([*launches, slow]) == pytest.approx(400 / 11)
+
+
+def test_medians_exactly_a_tenth_apart_are_no_launch_spread(good: LaunchRecord) -> None:
+    launches = [change(good, samples_ns=(ns,) * 100) for ns in (10_000_000,) * 5 + (11_000_000,)]
+    assert verdicts.launch_spread_percent(launches) == 10.0
+    assert verdicts.row_flags(launches) == ()
 
 
 def test_medians_too_far_apart_are_a_launch_spread(good: LaunchRecord) -> None:
@@ -192,6 +221,11 @@ def test_medians_may_be_a_tenth_of_their_median_apart(
         launches = [plain] * 6
         launches[at] = change(plain, samples_ns=(10_000_000 + apart,) * 100)
         assert verdicts.row_flags(launches) == flags
+
+
+def test_a_row_of_failures_is_failed_and_nothing_else(good: LaunchRecord) -> None:
+    failed = change(good, error="it died", samples_ns=(), flags=("failed",))
+    assert verdicts.row_flags([failed, change(failed, launch=1)]) == ("failed",)
 
 
 def test_an_output_may_be_off_by_its_tolerance(good: LaunchRecord) -> None:

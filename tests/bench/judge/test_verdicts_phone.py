@@ -42,6 +42,12 @@ def test_a_calibration_that_is_slower_behind_the_loop_shows_throttling(good: Lau
     assert found(msgspec.structs.replace(good, calibration=slower)) == []
 
 
+def test_a_phone_that_was_not_calibrated_is_not_called_slow(good: LaunchRecord) -> None:
+    blind = on_a_phone(good, calibration=None)
+    assert found(blind) == []
+    assert verdicts.row_flags([blind, on_a_phone(good, launch=1)]) == ()
+
+
 def test_a_row_with_one_slow_core_was_limited_by_something_unseen(good: LaunchRecord) -> None:
     fast = on_a_phone(good, calibration=Calibration(4.0e10, 4.0e10))
     slow = on_a_phone(good, calibration=Calibration(3.5e10, 3.5e10), launch=1)
