@@ -31,7 +31,7 @@ class Calls(nn.Module):
 @pytest.mark.parametrize(
     ("function", "inputs", "weights", "madds"),
     [
-        # (..., rows, summed) by (..., summed, columns): rows x columns x summed, 4 x 2 x 5 x 3 = 120
+        # (..., rows, summed) by (..., summed, columns); 120 is 4 x 2 x 5 x 3
         (torch.mm, [(2, 3)], [(3, 5)], 2 * 5 * 3),
         (torch.bmm, [(4, 2, 3)], [(4, 3, 5)], 120),
         (lambda x, w: torch.mv(w, x), [(3,)], [(5, 3)], 5 * 3),
