@@ -1,4 +1,4 @@
-"""adb: the program, the server if one runs, and the phones that it sees. Starts no server."""
+"""adb: the program, the running server if there is one, and its phones. Starts no server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GET_ADB = (
 
 
 def adb_checks(environment: Environment) -> Iterator[Check]:
-    """Yield how adb is, and each phone."""
+    """Yield a check of the adb program, one of the server and one of each phone."""
     binaries = {path: version_of(path) for path in _binaries()}
     usable = {path: version for path, version in binaries.items() if version is not None}
     try:
@@ -46,9 +46,9 @@ def _binaries() -> list[Path]:
 
 
 def _program(usable: dict[Path, int], there: int, serving: int | None) -> Check:
-    """Check the program as it would be chosen: the first of the running server's version."""
+    """Check the program that would be used: the first of the running server's version."""
     if not usable:
-        found = f"{there} that can't be started" if there else "none"
+        found = f"{there} found, but none can be started" if there else "none"
         return Check("adb", "phone", "wrong" if there else "missing", found, _GET_ADB)
     matching = [path for path, version in usable.items() if version == serving]
     path = next(iter(matching or usable))
@@ -56,8 +56,8 @@ def _program(usable: dict[Path, int], there: int, serving: int | None) -> Check:
     if serving is None or matching:
         return Check("adb", "phone", "ok", found)
     to_do = (
-        f"the server that runs is of version {serving}, and using this adb would end it for all "
-        "programs: put the adb that started it on PATH, or end it with its `adb kill-server`"
+        f"the running server has version {serving}, and this adb would stop it for every program: "
+        "put the adb that started it on PATH, or stop it with that adb's `adb kill-server`"
     )
     return Check("adb", "phone", "wrong", found, to_do)
 
@@ -67,23 +67,23 @@ def _server(at: Address, serving: str | None, version: int | None) -> Check:
     if version is not None:
         return Check("adb server", "phone", "ok", f"version {version} at {place}")
     if serving is not None:
-        found = f"what listens at {place} is no adb server"
-        to_do = "set ANDROID_ADB_SERVER_PORT to the port of one"
+        found = f"what listens at {place} is not an adb server"
+        to_do = "set ANDROID_ADB_SERVER_PORT to the port of an adb server"
         return Check("adb server", "phone", "wrong", found, to_do)
     if at.is_local:
-        found = f"none runs at {place}; it is started when a phone is asked for"
+        found = f"not running at {place}; it starts when a phone is needed"
         return Check("adb server", "phone", "ok", found)
     to_do = (
         "start one there with `adb -a nodaemon server`, or unset ADB_SERVER_SOCKET and "
         "ANDROID_ADB_SERVER_HOST"
     )
-    return Check("adb server", "phone", "missing", f"none answers at {place}", to_do)
+    return Check("adb server", "phone", "missing", f"nothing answers at {place}", to_do)
 
 
 def _phones(at: Address, version: int | None) -> Iterator[Check]:
     if version is None:
-        to_do = "`asymm-deploy devices` starts a server and lists them"
-        yield Check("phone", "phone", "unknown", "no adb server runs that would see one", to_do)
+        to_do = "`asymm-deploy devices` starts a server and lists its phones"
+        yield Check("phone", "phone", "unknown", "unknown while no adb server runs", to_do)
         return
     phones = listed_phones(_ask(at, "host:devices-l") or "")
     if not phones:
@@ -110,9 +110,9 @@ def _version(answer: str | None) -> int | None:
 
 
 def _ask(at: Address, request: str) -> str | None:
-    """Return the server's answer; empty for what is none, None if nothing listens there.
+    """Return the server's answer: empty if it is not adb's, None if nothing listens there.
 
-    By hand, since adb and adbutils both start a server where there is none.
+    Written by hand because adb and adbutils both start a server where none is running.
     """
     try:
         connection = socket.create_connection((at.host, at.port), timeout=_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What the native runner is built with: NDK, CMake, a generator, MNN; and a cross compiler."""
+"""The tools that build the native runner: NDK, CMake, build program, MNN, cross compiler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.safe import excerpt
 
 CMAKE_LEAST = (3, 22)
-"""Its presets' version 3; CMakeLists.txt asks for the same."""
+"""The first CMake that reads version 3 of CMakePresets.json; CMakeLists.txt asks for the same."""
 _TIMEOUT_S = 5.0
 _CROSS_COMPILER = "aarch64-linux-gnu-g++"
 _LIBRARY_FOLDERS = ("lib", "lib/arm64-v8a", "arm64-v8a", ".")
@@ -19,7 +19,7 @@ _LIBRARY_FOLDERS = ("lib", "lib/arm64-v8a", "arm64-v8a", ".")
 
 
 def build_checks(environment: Environment, need: Need) -> Iterator[Check]:
-    """Yield how the tools are; ``need`` says for what, as a runner may be there already."""
+    """Yield a check of each tool; ``need`` is "option" if a runner has been built already."""
     yield _ndk(environment, need)
     yield _cmake(environment, need)
     yield _generator(environment, need)
@@ -38,7 +38,7 @@ def _ndk(environment: Environment, need: Need) -> Check:
         return Check(name, need, "missing", "ANDROID_NDK_HOME is not set", to_do)
     folder = Path(given)
     if not (folder / "build/cmake/android.toolchain.cmake").is_file():
-        what = "no NDK" if folder.is_dir() else "no folder"
+        what = "not an NDK" if folder.is_dir() else "not a folder"
         return Check(name, need, "wrong", f"ANDROID_NDK_HOME is {what}: {excerpt(given)}", to_do)
     revision = re.search(r"(?m)^Pkg\.Revision *= *([\w.-]{1,40})", _text(folder))
     if revision is None:
@@ -66,7 +66,7 @@ def _cmake(environment: Environment, need: Need) -> Check:
         r"cmake version ([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]{1,4})?", said[1] if said else ""
     )
     if version is None:
-        return Check("CMake", need, "wrong", f"{excerpt(str(path))} says no version", to_do)
+        return Check("CMake", need, "wrong", f"{excerpt(str(path))} prints no version", to_do)
     found = version[0].removeprefix("cmake version ")
     if (int(version[1]), int(version[2])) < CMAKE_LEAST:
         return Check("CMake", need, "wrong", f"{found}, older than {least}", to_do)
@@ -82,9 +82,9 @@ def _generator(environment: Environment, need: Need) -> Check:
 
 
 def _mnn(environment: Environment, need: Need) -> Check:
-    """Look where the build looks; without MNN it makes a runner that can only calibrate."""
+    """Look where the build looks. Without MNN it makes a runner that can only calibrate."""
     name = "MNN for the runner"
-    to_do = "docs/android.md says which files of MNN's release go where, in one folder"
+    to_do = "put the files of MNN's release that docs/android.md names into one folder"
     root, include, library = (
         Path(value) if (value := environment.variables.get(variable)) else None
         for variable in ("MNN_ROOT", "MNN_INCLUDE_DIR", "MNN_LIBRARY")
@@ -95,7 +95,7 @@ def _mnn(environment: Environment, need: Need) -> Check:
         places = [root / folder / "libMNN.so" for folder in _LIBRARY_FOLDERS]
         library = next((place for place in places if place.is_file()), places[0])
     if include is None and library is None:
-        to_do = f"{to_do}; set MNN_ROOT to it, or give it to `asymm-deploy runner build`"
+        to_do = f"{to_do}, and set MNN_ROOT to it or pass it to `asymm-deploy runner build`"
         return Check(name, need, "unknown", "MNN_ROOT is not set", to_do)
     if include is None or library is None:
         unset = "MNN_INCLUDE_DIR" if include is None else "MNN_LIBRARY"

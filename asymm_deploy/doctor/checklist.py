@@ -1,4 +1,4 @@
-"""A check: what was looked at, how it is, and what to do about it."""
+"""The record of one check, the exit code of all of them, and how they are printed."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from asymm_deploy.text import Format, formatted
 
 Status = Literal["ok", "missing", "wrong", "unknown", "not needed"]
 Need = Literal["host", "phone", "option"]
-"""Who can't do without it: timing on this machine, timing on a phone, or nobody."""
+"""What fails without it: timing on this machine, timing on a phone, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. All text is a single printable line."""
+    """One thing that was checked. Every text is a single printable line."""
 
     name: str
     need: Need
     status: Status
     found: str
     to_do: str = ""
-    """The next step; empty where there is none to take."""
+    """What the user can do about it; empty if there is nothing to do."""
 
 
 def checklist_exit_code(checks: Sequence[Check], *, phone: bool) -> ExitCode:
-    """Return OK if all that this machine needs is there, and with ``phone`` all a phone needs.
+    """Return HARNESS if something that this machine needs is missing or wrong, else OK.
 
-    What is merely unknown doesn't fail.
+    With ``phone``, what a phone needs counts too. What is merely unknown doesn't fail.
     """
     needs = ("host", "phone") if phone else ("host",)
     failed = any(one.need in needs and one.status in ("missing", "wrong") for one in checks)
@@ -37,7 +37,7 @@ def checklist_exit_code(checks: Sequence[Check], *, phone: bool) -> ExitCode:
 
 
 def printed_checklist(checks: Sequence[Check], output_format: Format) -> str:
-    """Return the checks in the format asked for; a table has the steps to take below it."""
+    """Return the checks in the format asked for. Below a table stands what to do, line by line."""
     columns = [
         {"check": one.name, "needed_for": one.need, "status": one.status, "found": one.found}
         for one in checks

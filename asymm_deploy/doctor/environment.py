@@ -1,4 +1,4 @@
-"""What is examined: variables, folders, user and programs. Tests put others in their place."""
+"""What the checks look at: variables, folders, user and programs. Tests substitute their own."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ _MAX_SAID = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who we run as."""
+    """The user that this process runs as."""
 
     name: str
     is_root: bool
     groups: frozenset[str]
-    """In force for this process."""
+    """The groups of this process."""
     promised_groups: frozenset[str]
-    """In force after the next login."""
+    """The groups that the next login will have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A machine as a program sees it."""
+    """A machine as the checks see it."""
 
     variables: Mapping[str, str]
     system: str
-    """As ``platform.system()`` says it."""
+    """``Linux``, ``Darwin``, ...: what ``platform.system()`` returns."""
     user: User
     artifacts: Path
     results: Path
     root: Path = Path("/")
 
     def which(self, program: str) -> Path | None:
-        """Return where PATH has a program."""
+        """Return the path of a program on PATH, or None."""
         found = shutil.which(program, path=self.variables.get("PATH", ""))
         return None if found is None else Path(found)
 
     def said(self, *command: str | Path, timeout_s: float) -> tuple[int, str] | None:
-        """Return a program's exit code and all that it printed; None if it can't be run."""
+        """Return a program's exit code and its output, stderr included, up to 64 KiB.
+
+        None if it can't be started or doesn't end within ``timeout_s`` seconds.
+        """
         return _said(command, self.variables, timeout_s)
 
 
 def here(artifacts: Path, results: Path) -> Environment:
-    """Return the machine that we run on."""
+    """Return the machine that this process runs on."""
     return Environment(os.environ, platform.system(), _user(), artifacts, results)
 
 

@@ -19,7 +19,7 @@ RESULTS_MIB = 16
 
 
 def machine_checks(environment: Environment) -> Iterator[Check]:
-    """Yield how this machine is for timing, and for keeping what comes of it."""
+    """Yield checks of the cores and of the disks that artifacts and results go to."""
     yield _cores(environment)
     yield _affinity(environment)
     yield _space("artifacts", environment.artifacts, ARTIFACTS_MIB)
@@ -54,19 +54,19 @@ def _affinity(environment: Environment) -> Check:
 
 
 def _space(name: str, folder: Path, needed_mib: int) -> Check:
-    """Check the folder, or the one that it would be made in."""
+    """Check the folder, or if it doesn't exist yet the nearest one above that does."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent
     at = excerpt(str(folder.absolute()))
     check = f"space for {name}"
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        to_do = f"choose a folder that you may write to, by --{_OPTIONS[name]}"
+        to_do = f"choose a folder that you may write to with --{_OPTIONS[name]}"
         return Check(check, "host", "wrong", f"can't write to {at}", to_do)
     free_mib = shutil.disk_usage(there).free // _MIB
     if free_mib >= needed_mib:
         return Check(check, "host", "ok", f"{free_mib:,} MiB in {at}")
-    to_do = f"free {needed_mib:,} MiB, or choose another disk by --{_OPTIONS[name]}"
+    to_do = f"free {needed_mib:,} MiB, or choose another disk with --{_OPTIONS[name]}"
     return Check(check, "host", "wrong", f"{free_mib:,} MiB in {at}", to_do)
 
 

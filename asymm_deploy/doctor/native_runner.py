@@ -10,7 +10,7 @@ _NAME = "native runner"
 
 
 def runner_check() -> Check:
-    """Say which one it is, or what keeps it from being used."""
+    """Return which runner would be pushed, or why there is none."""
     try:
         from asymm_deploy.bench import native_build
 

@@ -1,6 +1,6 @@
-"""Who may open a phone on USB: udev's rules and the group they name. Linux only.
+"""Whether this user may open a phone on USB: udev's rules and the group they name. Linux only.
 
-A phone over TCP needs neither, so nothing here fails; a phone that can't be opened says so itself.
+A phone over TCP needs neither, so both are options; adb itself reports a phone it can't open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MAX_RULES = 2**20
 
 
 def usb_checks(environment: Environment) -> Iterator[Check]:
-    """Yield whether there are rules, and whether they let this user in."""
+    """Yield a check of udev's rules for Android and one of the group that they name."""
     if environment.system != "Linux":
         why = f"{environment.system} lets every user open a phone"
     elif environment.user.is_root:
@@ -32,7 +32,7 @@ def usb_checks(environment: Environment) -> Iterator[Check]:
 
 
 def _rules(environment: Environment) -> dict[str, str]:
-    """Return the rules that are about Android, by file; a file in /etc hides its namesakes."""
+    """Return the text of the rules about Android by file; a file in /etc hides its namesakes."""
     found: dict[str, str] = {}
     hidden: set[str] = set()
     for folder in _FOLDERS:
@@ -66,7 +66,9 @@ def _group(environment: Environment, rules: str) -> Check:
     user = environment.user
     groups = sorted(set(re.findall(r'GROUP\s*:?=\s*"([\w-]{1,32})"', rules)))
     if "uaccess" in rules or re.search(r'MODE\s*:?=\s*"0?666"', rules) or not groups:
-        why = "the rules let in whoever sits at this machine" if rules else "no rules name one"
+        why = (
+            "the rules admit whoever is logged in at this machine" if rules else "no rules name one"
+        )
         return Check("USB group", "option", "not needed", why)
     named = " or ".join(groups)
     if user.groups & set(groups):

@@ -1,1 +1,1 @@
-"""Records -> DataFrame -> CSV, Markdown and HTML."""
+"""Results become tables: the latencies, and the paper's tables with ours beside the paper's."""

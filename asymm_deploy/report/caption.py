@@ -1,4 +1,4 @@
-"""What was measured where, in a line or two above a table."""
+"""The lines above a table: on which device and how its latencies were measured."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _Key = tuple[str, str, str, int]
 
 
 def caption(rows: Sequence[RowSummary]) -> tuple[str, ...]:
-    """Return the circumstances of ``rows``: two lines for each of their settings."""
+    """Return two lines for each setting of ``rows``: device and cores, engine and runs."""
     if not rows:
         return ("No latency has been measured.",)
-    # As objects: a clock that one device hides must not turn the others' into floats.
+    # dtype=object: one missing clock must not turn the other integers into floats.
     frame = pd.DataFrame(map(msgspec.structs.asdict, rows), dtype=object)
     groups = frame.groupby(list(TimingSetting.__annotations__), sort=False)
     return tuple(

@@ -1,4 +1,4 @@
-"""The rows that may stand in one column: measured on one device, in one way."""
+"""Which rows may share a column: those measured on one device in the same way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asymm_deploy.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which measurements to show; None leaves it open."""
+    """Which rows to show. A field that is None accepts any value."""
 
     device: str | None = None
     engine: str | None = None
@@ -21,7 +21,7 @@ class RowFilter:
 
 @dataclass(frozen=True, slots=True)
 class TimingSetting:
-    """What rows must share for their latencies to be comparable."""
+    """What rows must have in common for their latencies to be comparable."""
 
     device: str
     engine: str
@@ -30,7 +30,7 @@ class TimingSetting:
 
     @property
     def threads_text(self) -> str:
-        """The number of threads in words."""
+        """``1 thread``, ``2 threads``, ..."""
         return "1 thread" if self.threads == 1 else f"{self.threads} threads"
 
     def __str__(self) -> str:
@@ -38,30 +38,30 @@ class TimingSetting:
 
 
 def settings(rows: Sequence[RowSummary]) -> list[TimingSetting]:
-    """Return the settings of ``rows``, once each, in the order in which they appear."""
+    """Return each setting of ``rows`` once, in order of appearance."""
     return list(dict.fromkeys(_setting(row) for row in rows))
 
 
 def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
-    """Return the rows that ``wanted`` leaves; raise UsageError where there are rows but none fits.
+    """Return the rows that pass ``wanted``; they may still have several settings.
 
-    Of several settings, if ``wanted`` leaves them.
+    Raises UsageError if there are rows but none passes.
     """
     left = [row for row in rows if _fits(_setting(row), wanted)]
     if rows and not left:
         raise UsageError(
-            "no result fits the choice of device, engine, precision and threads",
-            f"there are: {_listed(settings(rows))}",
+            "no result has the device, engine, precision and threads asked for",
+            f"the results have: {_listed(settings(rows))}",
         )
     return left
 
 
 def one_setting(rows: Sequence[RowSummary]) -> list[RowSummary]:
-    """Return ``rows``; raise UsageError if they are of several settings, naming them all."""
+    """Return ``rows``; raise UsageError, naming the settings, if they have more than one."""
     found = settings(rows)
     if len(found) > 1:
         raise UsageError(
-            f"the results are of {len(found)} settings, which one column can't mix: "
+            f"the results have {len(found)} settings, and one column can't mix them: "
             f"{_listed(found)}",
             "choose with --device, --engine, --precision or --threads",
         )

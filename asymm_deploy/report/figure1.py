@@ -1,4 +1,4 @@
-"""Figure 1: what each block costs in one and the same skeleton."""
+"""Figure 1: what each block costs in the same skeleton."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ _THOUSAND = 1e3
 
 _NOTES = (
     "MobileNetV3's skeleton at width 1.0, 224x224: output channels, strides, activations and "
-    "squeeze-and-excite are the same throughout, and only the block differs. So the rows say what "
-    "a block costs, not how accurate it is; the paper has no such table.",
-    "Kernels are the skeleton's, too, but for the Ghost module's: its cheap convolutions are 3x3, "
-    "and only its strides and projections take the skeleton's.",
-    "Where a block's own paper has no squeeze-and-excite, the skeleton's follows its spatial "
-    "convolution; in ShuffleNetV2's, its last pointwise one, as in the authors' ShuffleNetV2+. "
-    "Bottlenecks reduce by 4 and sandglasses by 6, as published, to 8 channels at the least.",
+    "squeeze-and-excite are the same throughout, and only the block differs. The rows show what "
+    "a block costs, not how accurate it is. The paper has no such table.",
+    "Kernels are the skeleton's too, except in Ghost modules: their cheap convolutions are 3x3, "
+    "and only their strides and projections take the skeleton's kernel.",
+    "Where a block's own paper has no squeeze-and-excite, the skeleton's follows the spatial "
+    "convolution; in ShuffleNetV2 units it follows the last pointwise one, as in the authors' "
+    "ShuffleNetV2+. Bottlenecks reduce by 4 and sandglasses by 6, as published, to at least 8 "
+    "channels.",
 )
 
 
 def figure1(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> ReportTable:
-    """Return the seven blocks at both scales, each with its latency over the inverted residual's.
+    """Return the seven blocks at both scales, with latencies relative to the inverted residual.
 
-    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; models that
-    they lack have no latency.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
+    without a row has no latency.
     """
     models = names.figure_models(1)
     specs = [names.parse(model) for model in models]

@@ -1,4 +1,4 @@
-"""Every measured row, in the columns of latency.csv."""
+"""latency.csv, and the shorter table of latencies for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.report.remarks import flags_cell, footnotes
 from asymm_deploy.report.report_table import Column, ReportTable
 
-# A contract that other programs read: add to it at the end, never rename.
+# A contract with other programs: append columns, never rename them.
 COLUMNS = (
     Column("model", "model", "text", is_key=True),
     Column("network", "network", "text"),
@@ -60,7 +60,7 @@ _SHOWN = (
 
 
 def full(rows: Sequence[RowSummary]) -> ReportTable:
-    """Return latency.csv's table: all columns, a row for each model and setting."""
+    """Return the table of latency.csv: all columns, one row for each model and setting."""
     return ReportTable.of("Latency", COLUMNS, _frame(rows, [row.flags_text for row in rows]))
 
 
@@ -74,7 +74,7 @@ def short(rows: Sequence[RowSummary], caption: Sequence[str]) -> ReportTable:
 
 
 def _frame(rows: Sequence[RowSummary], flags: Sequence[str]) -> pd.DataFrame:
-    """Return rows in latency.csv's columns, as objects: None and integers stay what they are."""
+    """Return the rows in latency.csv's columns; dtype=object keeps integers beside None."""
     names = [column.name for column in COLUMNS]
     frame = pd.DataFrame(map(msgspec.structs.asdict, rows), columns=names, dtype=object)
     return frame.assign(flags=flags)

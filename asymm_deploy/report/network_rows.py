@@ -1,4 +1,4 @@
-"""A network as it was built, in the rows and columns of Tables 3 and 4; torch is imported here."""
+"""A network as built, in the rows and columns of Tables 3 and 4. Importing it needs no torch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from asymm_deploy.models.names import parse
 
 @dataclass(frozen=True, slots=True)
 class BuiltRow:
-    """One row: a layer, or a block of several. None is what the paper's columns leave out."""
+    """One row: a layer, or a block of several. None is a cell that the paper leaves empty."""
 
     input: str
     """height x width x channels"""
     operator: str
     kernel: int | None
     expanded: int | None
-    """The paper's p: what the first pointwise convolution would make at rate 0."""
+    """The paper's p: the channels that the first pointwise convolution would make at rate 0."""
     out: int | None
     stride: int | None
     madds: int
     params: int
-    """BatchNorm's scale and shift included."""
+    """With BatchNorm's scale and shift."""
 
 
 def built_rows(name: str) -> list[BuiltRow]:
-    """Return the rows of the AsymmNet called ``name``, from its layers as they run."""
+    """Return the rows of the AsymmNet called ``name``, counted from the layers that run.
+
+    Imports torch. The rows' MAdds and params add up to the network's.
+    """
     from asymm_deploy.models.build import build_meta
     from asymm_deploy.models.complexity import count_spec
 
@@ -42,7 +45,7 @@ def built_rows(name: str) -> list[BuiltRow]:
         params = sum(p.numel() for path, p in parameters.items() if path.startswith(f"{part}."))
         madds = sum(layer.madds for layer in own)
         given = f"{height}x{width}x{channels}"
-        if part == "pool":  # over the whole map; a stride means nothing, and the paper writes 1
+        if part == "pool":  # over the whole map, so the stride has no meaning; the paper prints 1
             rows.append(BuiltRow(given, "avgpool", height, None, None, 1, madds, params))
             height = width = 1
             continue
@@ -62,7 +65,7 @@ def built_rows(name: str) -> list[BuiltRow]:
 
 
 def _expanded(block: Sequence[LayerCost], depthwise: LayerCost) -> int:
-    """Return p: the first pointwise makes r * c channels fewer, the depthwise sees r * c more."""
+    """Return p: the first pointwise makes p - r * c channels, the depthwise sees p + r * c."""
     seen = depthwise.output_shape[1]
     if block[0] is depthwise:  # nothing is expanded
         return seen

@@ -1,4 +1,4 @@
-"""Tables 6 to 10: what each network costs here, beside the paper's figures for it."""
+"""Tables 6 to 10: our MAdds, params and latencies beside the paper's figures."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ VALID = Column("valid", "valid", "text")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One table of the paper: which of its columns say what a row is, and which are results."""
+    """One table of the paper: the columns that identify a row, and those that are results."""
 
     keys: tuple[Column, ...]
     results: tuple[tuple[str, str], ...]
-    """The paper's columns, in its order: the name there, and the heading without "paper"."""
+    """The paper's columns in its order: name, and heading without "paper"."""
     notes: tuple[str, ...]
     madds: Column = MADDS_M
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """A contract that other programs read: add to it at the end, never rename."""
+        """A contract with other programs: append columns, never rename them."""
         papers = (Column(f"paper_{name}", f"paper {heading}") for name, heading in self.results)
         return (*self.keys, self.madds, PARAMS_M, LATENCY_MS, *papers, VALID)
 
@@ -42,8 +42,8 @@ class Layout:
 _BACKBONE = (Column("backbone", "backbone", "text", is_key=True),)
 _COUNTS = (("madds_m", "MAdds (M)"), ("params_m", "params (M)"))
 _UNDERCOUNTED = (
-    "The paper's tool took a k x k kernel as k weights: its params are too low, and most so where "
-    "3x3 convolutions dominate. Ours are the true count."
+    "The paper's tool took a k x k kernel as k weights, so its params are too low, most of all "
+    "where 3x3 convolutions dominate. Ours are the true count."
 )
 _LATENCIES = "The paper gives no latencies here."
 
@@ -55,7 +55,7 @@ LAYOUTS: dict[int, Layout] = {
         ),
         results=(("top1_percent", "top-1 (%)"), *_COUNTS),
         notes=(
-            "The paper's accuracies are on ImageNet; it gives no latencies here.",
+            "The paper's accuracies are on ImageNet. It gives no latencies here.",
             _UNDERCOUNTED,
         ),
     ),
@@ -70,7 +70,7 @@ LAYOUTS: dict[int, Layout] = {
             *_COUNTS,
         ),
         notes=(
-            "Faces of 112x112 to embeddings of 128 numbers. The paper's MAdds of 10.2 and 41.6 are "
+            "112x112 faces to embeddings of 128 numbers. The paper's MAdds of 10.2 and 41.6 are "
             "these counts rounded twice.",
             _LATENCIES,
             _UNDERCOUNTED,
@@ -81,7 +81,7 @@ LAYOUTS: dict[int, Layout] = {
         keys=_BACKBONE,
         results=(("top1_percent", "top-1 (%)"), *_COUNTS),
         notes=(
-            "One frame of 224x224; the paper's accuracy is on HMDB51, 51 classes.",
+            "One 224x224 frame. The paper's accuracy is on HMDB51, which has 51 classes.",
             _LATENCIES,
             _UNDERCOUNTED,
         ),
@@ -90,8 +90,8 @@ LAYOUTS: dict[int, Layout] = {
         keys=_BACKBONE,
         results=(("ap", "AP (%)"), ("ap50", "AP50 (%)"), ("ap75", "AP75 (%)"), *_COUNTS),
         notes=(
-            "17 heat maps of an image of 256x256: the paper's text says 256x192, but its MAdds "
-            "come out at 256x256 only.",
+            "17 heat maps of a 256x256 image. The paper's text says 256x192, but its MAdds only "
+            "come out at 256x256.",
             _LATENCIES,
             _UNDERCOUNTED,
         ),
@@ -100,8 +100,8 @@ LAYOUTS: dict[int, Layout] = {
         keys=_BACKBONE,
         results=(("map_percent", "mAP (%)"), ("madds_g", "MAdds (G)"), ("params_m", "params (M)")),
         notes=(
-            "416x416, 20 classes, boxes decoded and without suppression. The paper's MAdds are "
-            "0.2 G below the count of what its text describes.",
+            "416x416, 20 classes, boxes decoded, without non-maximum suppression. The paper's "
+            "MAdds are 0.2 G below the count of what its text describes.",
             _LATENCIES,
             _UNDERCOUNTED,
         ),
@@ -115,8 +115,8 @@ def paper_comparison(
 ) -> ReportTable:
     """Return Table ``number`` (6 to 10) with our MAdds, params and latencies beside the paper's.
 
-    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; models that
-    they lack have no latency.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
+    without a row has no latency.
     """
     layout = LAYOUTS[number]
     models = names.table_models(number)

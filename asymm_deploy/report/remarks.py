@@ -1,4 +1,4 @@
-"""What is to be said of rows that are not simply good: in a column, and below the table."""
+"""The flags column, and the notes below a table: what is missing, what failed, what flags mean."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.report.report_table import Column
 
 FLAGS_COLUMN = Column("flags", "flags", "text", in_csv=False)
-"""For tables whose columns in CSV are fixed without it."""
+"""For people only: the CSV columns of these tables are a contract without it."""
 
 
 def flags_cell(row: RowSummary) -> str:
-    """Return the names of the row's flags, telling those that were accepted with ``--allow``."""
+    """Return the names of the row's flags; those accepted with ``--allow`` are marked."""
     return ", ".join(f"{name} (allowed)" if name in row.allowed else name for name in row.flags)
 
 
 def untimed(measured: Sequence[RowSummary], models: int) -> list[str]:
-    """Return how many of a table's ``models`` have no row; nothing where all have one."""
+    """Return a note of how many of a table's ``models`` have no row; none if all have one."""
     missing = models - len(measured)
     return [f"{missing} of {models} models have not been timed."] if missing else []
 
 
 def in_order(rows: Sequence[RowSummary], models: Sequence[str]) -> list[RowSummary]:
-    """Return the rows of ``models`` in their order; of two rows of one model, the later."""
+    """Return the rows of ``models`` in that order; of two rows of one model, the later one."""
     by_model = {row.model: row for row in rows}
     return [by_model[model] for model in models if model in by_model]
 
 
 def footnotes(rows: Sequence[RowSummary]) -> list[str]:
-    """Return why rows failed, and the meaning of every flag that occurs in ``rows``."""
+    """Return why rows failed, then the meaning of each flag in ``rows``, the gravest first."""
     reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]
     found = gravest_first(name for row in rows for name in row.flags)
     return [*reasons, *(f"{name}: {FLAGS[name].meaning}." for name in found)]

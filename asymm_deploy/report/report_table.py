@@ -1,4 +1,4 @@
-"""A table with its caption, and how it is written as CSV, Markdown and HTML."""
+"""A table with caption and footnotes, and how it is written as CSV, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from asymm_deploy.safe import csv_cell, markdown, one_line
 TableFormat = Literal["csv", "markdown", "html"]
 Cell = str | int | float | bool | None
 
-# A mean over 1000 runs is known to three or four; the rest is for those who compute with it.
+# A mean over 1000 runs is known to three or four digits; the rest serves further arithmetic.
 CSV_SIGNIFICANT_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name in CSV and its heading for people."""
+    """One column: its name in CSV, its heading for people, and how its cells are shown."""
 
     name: str
     heading: str
     kind: Literal["text", "number"] = "number"
-    """Only numbers are aligned to the right."""
+    """Numbers are aligned to the right."""
     digits: int = 2
-    """Of a float, behind the point, for people."""
+    """Decimals of a float, for people."""
     is_key: bool = False
-    """Whether it tells rows apart: these cells head their rows for who can't see the page."""
+    """Whether it identifies the row: in HTML its cells are row headings, for screen readers."""
     in_csv: bool = True
-    """Whether CSV has it; some columns are fixed by contract, and people want more."""
+    """Whether CSV has it; some tables have fixed CSV columns and more for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Rows of cells in the order of ``columns``; None is unknown and is written as nothing.
+    """Rows of cells in the order of ``columns``.
 
-    A float that is not finite is unknown, too. A number of the paper is the text printed there.
+    None and floats that are not finite are unknown and written as empty cells. Numbers of the paper
+    are the texts printed there.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: tuple[str, ...] = ()
-    """What was measured where; a line each."""
+    """Lines above the table: what was measured where."""
     footnotes: tuple[str, ...] = ()
 
     @classmethod
@@ -68,17 +69,18 @@ class ReportTable:
 
 
 def render(table: ReportTable, output_format: TableFormat) -> str:
-    """Return ``table`` as text, with a newline at its end."""
+    """Return ``table`` as text that ends in a newline."""
     if output_format == "csv":
         return to_csv(table)
     return to_markdown(table) if output_format == "markdown" else to_html(table)
 
 
 def to_csv(table: ReportTable) -> str:
-    """Return CSV with the contract's column names; captions and footnotes are left out.
+    """Return CSV with the column names of the contract, without caption and footnotes.
 
-    Floats have a decimal point and at most ``CSV_SIGNIFICANT_DIGITS``, integers neither; booleans
-    are ``true`` and ``false``. Text that a spreadsheet would run as a formula begins with ``'``.
+    Floats have a decimal point and at most ``CSV_SIGNIFICANT_DIGITS`` digits; integers are written
+    in full; booleans are ``true`` and ``false``. Text that a spreadsheet would run as a formula
+    gets a ``'`` in front.
     """
     kept = [index for index, column in enumerate(table.columns) if column.in_csv]
     frame = pd.DataFrame(
@@ -122,7 +124,7 @@ def to_markdown(table: ReportTable) -> str:
 
 
 def to_html(table: ReportTable) -> str:
-    """Return a page of its own, without scripts or anything from elsewhere."""
+    """Return a complete page, without scripts or anything loaded from elsewhere."""
     head = "".join(
         f'<th scope="col"{_css_class(column)}>{html.escape(column.heading)}</th>'
         for column in table.columns

@@ -1,4 +1,4 @@
-"""Our counts and latencies joined with what the paper prints, a line for each model of a table."""
+"""Our counts and latencies joined with the paper's figures, one line for each model of a table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MILLION = 1e6
 def ours(
     models: Sequence[str], rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
 ) -> pd.DataFrame:
-    """Return what is known of each model, in the order of ``models``, which are the index.
+    """Return our figures of each model, indexed by ``models`` in that order.
 
     ``counts`` gives MAdds and params by a model's name. ``latency_ms`` is the mean over all runs,
-    as in the paper's Table 5. Where ``rows`` have no row of a model, its ``latency_ms``, ``valid``
-    and ``flags`` are missing values; of two rows of one model, the later counts.
+    as in the paper's Table 5. A model without a row in ``rows`` has missing values in
+    ``latency_ms``, ``valid`` and ``flags``; of two rows of one model, the later one counts.
     """
     timed = pd.DataFrame(
         {row.model: (row.latency_mean_ms, row.valid, flags_cell(row)) for row in rows},
@@ -36,10 +36,10 @@ def ours(
 
 
 def with_printed(frame: pd.DataFrame, number: int, keys: Sequence[str]) -> pd.DataFrame:
-    """Return ``frame`` with the columns of the paper's Table ``number`` beside it, row by row.
+    """Return ``frame`` with the columns of the paper's Table ``number`` added, row by row.
 
-    ``keys`` say what a row is and keep their names; the others get the prefix ``paper_``. Raises
-    ValueError if the frame hasn't as many rows as the table.
+    ``keys`` identify a row and keep their names; the other columns get the prefix ``paper_``.
+    Raises ValueError if frame and table have different numbers of rows.
     """
     printed = printed_table(number).set_axis(frame.index)
     figures = printed.columns.difference(list(keys), sort=False)
@@ -47,11 +47,11 @@ def with_printed(frame: pd.DataFrame, number: int, keys: Sequence[str]) -> pd.Da
 
 
 def with_base(frame: pd.DataFrame, is_base: pd.Series[bool], on: Sequence[str]) -> pd.DataFrame:
-    """Return ``frame`` with the columns of each row's base beside it, as ``base_...``.
+    """Return ``frame`` with the columns of each row's base added as ``base_...``, and ``ratio``.
 
-    The bases are the rows where ``is_base`` holds, one for each value of ``on``. ``ratio`` is the
-    row's latency over its base's. It is missing where a valid row has a base that is not: the
-    ratio would look as good as the row, while half of it is a number that nobody vouches for.
+    The bases are the rows where ``is_base`` is true, one for each value of ``on``. ``ratio`` is the
+    row's latency over its base's. It is missing where a valid row has an invalid base: the ratio
+    would look as good as the row, although one half of it can't be trusted.
     """
     bases = frame[is_base].set_index(list(on)).add_prefix("base_")
     frame = frame.join(bases, on=list(on))

@@ -1,4 +1,4 @@
-"""Tables 3 and 4: the networks row by row as they were built, beside what the paper prints."""
+"""Tables 3 and 4: the networks row by row as built, beside what the paper prints."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ COLUMNS = (
 )
 
 _HEAD_NOTE = (
-    "Table 4 prints 1024 channels for the convolution after pooling; the MAdds and params that "
+    "Table 4 prints 1024 channels for the convolution after pooling, but the MAdds and params that "
     "the paper publishes for this network only come out with 1280."
 )
 
 
 def table3() -> ReportTable:
-    """Return AsymmNet-Large row by row; imports torch to build it."""
+    """Return AsymmNet-Large row by row. Imports torch."""
     return _specification(3)
 
 
 def table4() -> ReportTable:
-    """Return AsymmNet-Small row by row; imports torch to build it."""
+    """Return AsymmNet-Small row by row. Imports torch."""
     return _specification(4)
 
 
 def _specification(number: int) -> ReportTable:
     (model,) = names.table_models(number)
-    # As objects: a missing kernel must not turn the others into floats.
+    # dtype=object: one missing p must not turn the other integers into floats.
     built = pd.DataFrame(map(asdict, built_rows(model)), dtype=object)
     frame = with_printed(built, number, ["row"])
     printed = frame[[f"paper_{name}" for name in _COMPARED]].set_axis(_COMPARED, axis="columns")
     differs = built[_COMPARED].map(_text) != printed
     frame["differs"] = [" ".join(differs.columns[line]) for line in differs.to_numpy()]
     notes = [
-        f"{model} has {built['madds'].sum():,} MAdds and {built['params'].sum():,} params in all.",
-        "k is the kernel, p the expanded channels, c the output's, s the stride.",
+        f"{model}: {built['madds'].sum():,} MAdds and {built['params'].sum():,} params in total.",
+        "k is the kernel size, p the expanded channels, c the output channels, s the stride.",
         "The classifier is a linear layer, which the paper writes as the 1x1 convolution it is.",
     ]
     if differs.to_numpy().any():

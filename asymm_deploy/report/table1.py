@@ -1,4 +1,4 @@
-"""Table 1: how the work divides among kinds of convolution, ours beside the paper's."""
+"""Table 1: how the MAdds divide among kinds of convolution, ours beside the paper's."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SHARES = ["depthwise_percent", "pointwise_percent", "vanilla_percent"]
 _NOTES = (
     "The convolutions of squeeze-and-excitation and the classifier count as pointwise.",
     "The paper's split of MobileNetV2 does not follow from MobileNetV2 1.0 at 224x224, which "
-    "is what is counted here; with the same rule the other two agree within half a point.",
+    "is counted here. With the same rule the other two networks agree within half a point.",
 )
 
 
 def table1(count: Callable[[str], Complexity]) -> ReportTable:
-    """Return the share of each kind in the MAdds, in percent; ``count`` counts a model by name."""
+    """Return each kind's share of the MAdds in percent; ``count`` counts a model by its name."""
     models = names.table_models(1)
     shares = pd.DataFrame(
         [count(model).table1_percent() for model in models], index=models, columns=_SHARES

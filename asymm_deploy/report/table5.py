@@ -1,4 +1,4 @@
-"""Table 5: what the paper is about, ours beside the paper's."""
+"""Table 5: accuracy, MAdds, params and latency at every width, ours beside the paper's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untim
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.report.side_by_side import ours, with_base, with_printed
 
-# A contract that other programs read: add to it at the end, never rename.
+# A contract with other programs: append columns, never rename them.
 COLUMNS = (
     Column("multiplier", "multiplier", is_key=True),
     Column("scale", "scale", "text", is_key=True),
@@ -33,16 +33,17 @@ _KEYS = ("multiplier", "scale", "network")
 _NO_RATIO = "No ratio, because the row of MBV3 is not valid"
 _PAPERS_TERMS = (
     "Paper columns are the paper's own figures: MNN on a Snapdragon 855, fp32, one thread, mean of "
-    "1000 runs. Its MAdds of MBV3 are the MobileNetV3 paper's at multipliers other than 1.0, not a "
-    "count of the network that was timed; its params are counted too low."
+    "1000 runs. At multipliers other than 1.0 its MAdds of MBV3 are the MobileNetV3 paper's, not a "
+    "count of the network that was timed. Its params are too low."
 )
 
 
 def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> ReportTable:
-    """Return the paper's 30 rows in its order, each with its latency over MBV3's of its size.
+    """Return the paper's 30 rows in its order, each with its latency relative to MBV3's.
 
-    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; what they lack
-    is unknown, ``valid`` too. Accuracy is unknown throughout: we have not measured any.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
+    without a row has neither latency nor ``valid``. ``top1_percent`` is empty: no
+    accuracy is measured.
     """
     models = names.table_models(5)
     frame = with_printed(ours(models, rows, counts), 5, _KEYS).assign(top1_percent=None)

@@ -1,4 +1,4 @@
-"""A results folder and which table or figure of the paper -> the table."""
+"""Any table or figure of a report: which there are, what they need, and writing them."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 _COUNTS_ALONE = (1, 3, 4)
-"""Tables without latencies, which need no results."""
+"""Tables of counts, which need no results."""
 NUMBERS = (*_COUNTS_ALONE, 5, *LAYOUTS)
 LATENCY_CSV = "latency.csv"
 
 Which: TypeAlias = int | Figure | None
-"""A table of the paper, a figure, or None: all latencies."""
+"""A table of the paper, a figure, or None for all latencies."""
 
 
 def needs_results(which: Which) -> bool:
-    """Whether it has latencies; raise UsageError for a table or figure that there is not."""
+    """Whether a table has latencies; raise UsageError if we have no such table or figure."""
     if isinstance(which, Figure):
         names.figure_models(which.number)
     elif which is not None and which not in NUMBERS:
@@ -59,8 +59,8 @@ def needs_results(which: Which) -> bool:
 def table_of(which: Which, rows: Sequence[RowSummary], wanted: RowFilter) -> ReportTable:
     """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
 
-    Raises UsageError for a table that there is not, for a choice that fits no row, and where
-    one column would mix rows of several devices, engines, precisions or numbers of threads.
+    Raises UsageError if we have no such table, if no row passes ``wanted``, or if one column would
+    mix rows of several devices, engines, precisions or numbers of threads.
     """
     if which is None:
         chosen = fitting(rows, wanted)
@@ -76,7 +76,7 @@ def table_of(which: Which, rows: Sequence[RowSummary], wanted: RowFilter) -> Rep
 
 
 def file_name(which: int | Figure, suffix: str = "") -> str:
-    """Return ``table5.csv`` or ``figure1.csv``, the suffix before the ending."""
+    """Return ``table5.csv`` or ``figure1.csv``, with ``suffix`` before the extension."""
     stem = f"figure{which.number}" if isinstance(which, Figure) else f"table{which}"
     return f"{stem}{suffix}.csv"
 
@@ -84,7 +84,7 @@ def file_name(which: int | Figure, suffix: str = "") -> str:
 def report_text(
     which: Which, rows: Sequence[RowSummary], wanted: RowFilter, output_format: TableFormat
 ) -> str:
-    """Return a table as text; for None, as CSV it is latency.csv, with all its columns."""
+    """Return a table as text. For None as CSV that is latency.csv, with all of its columns."""
     if which is None and output_format == "csv":
         return to_csv(latency_table.full(fitting(rows, wanted)))
     return render(table_of(which, rows, wanted), output_format)
@@ -98,7 +98,7 @@ def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:
 
 
 def write(target: Path, text: str) -> None:
-    """Write a report, whole or not at all; raise UsageError if that can't be done."""
+    """Write a report, whole or not at all; raise UsageError if it can't be written."""
     try:
         write_whole(target, text.encode())
     except OSError as error:
@@ -108,9 +108,9 @@ def write(target: Path, text: str) -> None:
 
 
 def _own(models: Sequence[str], rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
-    """Return the rows of ``models`` that may stand in one column."""
+    """Return the rows of ``models`` that may share a column."""
     shapes = {name: names.parse(name).input_shape for name in models}
-    # A row of another resolution has the same name, and is none of the paper's.
+    # A row at another resolution has the same name, but is not the paper's network.
     return one_setting(
         [
             row
@@ -127,7 +127,7 @@ def _of_counts(number: int) -> ReportTable:
 
 
 def _counts(rows: Sequence[RowSummary]) -> Callable[[str], tuple[int, int]]:
-    """Return MAdds and params by a model's name: from the results, else counted anew."""
+    """Return MAdds and params by a model's name: from the results, or counted if they lack it."""
     known = {
         row.model: (row.madds, row.params)
         for row in rows
@@ -143,7 +143,7 @@ def _counts(rows: Sequence[RowSummary]) -> Callable[[str], tuple[int, int]]:
     return counts
 
 
-@cache  # a bench writes the same table twice, to a file and for people
+@cache  # a bench makes the same table twice, for a file and for people
 def _counted(model: str) -> Complexity:
     from asymm_deploy.models.complexity import count_spec
 

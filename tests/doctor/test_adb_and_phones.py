@@ -46,7 +46,7 @@ def test_without_adb_it_says_where_to_get_one(machine: Machine) -> None:
 def test_an_adb_that_is_none_is_wrong(machine: Machine) -> None:
     machine.program("adb", "hello")
     found = by_name(machine)["adb"]
-    assert (found.status, found.found) == ("wrong", "1 that can't be started")
+    assert (found.status, found.found) == ("wrong", "1 found, but none can be started")
 
 
 def test_without_a_server_none_is_started(machine: Machine) -> None:
@@ -55,7 +55,7 @@ def test_without_a_server_none_is_started(machine: Machine) -> None:
     found = by_name(machine)
     assert (found["adb"].status, found["adb"].found) == ("ok", f"{path}, version 1.0.41")
     assert found["adb server"].status == "ok"
-    assert found["adb server"].found.startswith("none runs at ")
+    assert found["adb server"].found.startswith("not running at ")
     assert (found["phone"].status, "devices" in found["phone"].to_do) == ("unknown", True)
     assert Path(f"{path}.log").read_text() == "version\n"
 
@@ -107,7 +107,7 @@ def test_an_adb_of_another_version_is_not_used(machine: Machine, adb_server: Sta
     machine.variables["ANDROID_ADB_SERVER_PORT"] = str(adb_server(answers).port)
     found = by_name(machine)["adb"]
     assert (found.status, "1.0.39" in found.found) == ("wrong", True)
-    assert "of version 41" in found.to_do
+    assert "the running server has version 41" in found.to_do
 
 
 def test_of_several_the_one_of_the_servers_version_is_used(
@@ -136,7 +136,7 @@ def test_a_server_elsewhere_must_answer(machine: Machine, monkeypatch: pytest.Mo
     monkeypatch.setattr(adb_and_phones, "_ask", lambda *_: None)
     machine.variables["ADB_SERVER_SOCKET"] = "tcp:bench-pi:5037"
     found = by_name(machine)["adb server"]
-    assert (found.status, found.found) == ("missing", "none answers at bench-pi:5037")
+    assert (found.status, found.found) == ("missing", "nothing answers at bench-pi:5037")
     assert "adb -a nodaemon server" in found.to_do
 
 

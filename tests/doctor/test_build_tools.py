@@ -49,7 +49,7 @@ def test_an_ndk_is_known_by_its_toolchain_and_revision(machine: Machine) -> None
     assert (found.status, found.found) == ("ok", f"27.2.12479018 in {folder}")
 
 
-@pytest.mark.parametrize(("value", "what"), [("nowhere", "no folder"), ("bin", "no NDK")])
+@pytest.mark.parametrize(("value", "what"), [("nowhere", "not a folder"), ("bin", "not an NDK")])
 def test_a_folder_that_is_no_ndk_is_wrong(machine: Machine, value: str, what: str) -> None:
     machine.variables["ANDROID_NDK_HOME"] = str(machine.folder / value)
     found = by_name(machine)["Android NDK"]
@@ -71,7 +71,7 @@ def test_cmake_is_new_enough_or_not(
 ) -> None:
     path = machine.program("cmake", said)
     check = by_name(machine)["CMake"]
-    assert (check.status, check.found) == (status, found or f"{path} says no version")
+    assert (check.status, check.found) == (status, found or f"{path} prints no version")
     assert bool(check.to_do) == (status != "ok")
 
 

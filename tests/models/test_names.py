@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import FAMILIES, TABLES, figure_models, known, parse, table_models
-from asymm_deploy.models.spec import at_resolution
 
 percents = st.integers(min_value=1, max_value=5000)
 on_skeleton = st.builds(
@@ -191,12 +190,6 @@ def test_tables_have_the_papers_rows() -> None:
 
     with pytest.raises(UsageError, match="Table 2"):
         table_models(2)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 224, 224), (3, 224, 224), (0, 3, 8, 8), ()])
-def test_a_resolution_needs_three_channels_and_no_empty_axis(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match="asymmnet_large_100 takes images"):
-        at_resolution(parse("asymmnet_large_100"), shape)
 
 
 def test_names_are_read_without_importing_torch() -> None:

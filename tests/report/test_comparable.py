@@ -44,7 +44,7 @@ def test_a_choice_that_fits_nothing_is_an_error_that_says_what_there_is(row: Mak
     with pytest.raises(UsageError) as error:
         fitting([row(), row(threads=4)], RowFilter(device="tablet"))
     assert error.value.hint == (
-        "there are: pixel, mnn, fp32, 1 thread; pixel, mnn, fp32, 4 threads"
+        "the results have: pixel, mnn, fp32, 1 thread; pixel, mnn, fp32, 4 threads"
     )
 
 

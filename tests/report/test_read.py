@@ -52,7 +52,7 @@ def test_a_torn_line_is_left_out_and_told_and_stays(launch: Launch, results: Res
 def test_a_file_without_a_whole_launch_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / store.NAME).write_bytes(content)
 
-    with pytest.raises(UsageError, match="no whole launch") as error:
+    with pytest.raises(UsageError, match="no complete launch") as error:
         rows_in(tmp_path)
     assert "asymm-deploy bench" in error.value.hint
 
@@ -81,5 +81,5 @@ def test_another_file_is_not_taken_for_the_results_beside_it(
     other = results([launch()]) / "latency.csv"
     other.write_text("model\n")
 
-    with pytest.raises(UsageError, match=r"is no runs\.jsonl"):
+    with pytest.raises(UsageError, match=r"is not a runs\.jsonl"):
         rows_in(other)
