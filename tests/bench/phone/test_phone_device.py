@@ -113,8 +113,9 @@ def test_with_all_cores_timed_there_is_nowhere_to_keep_to(device: AdbDevice, pho
 
 
 def test_what_is_kept_is_the_files_and_nothing_else(new_device: NewDevice, phone: Phone) -> None:
-    with new_device(keep=True).held((7,), []):
-        pass
+    device = new_device(keep=True)
+    with device.held((7,), []):
+        device.run(["/bin/true"], timeout_s=30)
     assert [path.name for path in phone.path(str(BASE)).iterdir()] == ["files"]
     assert phone.world.setting("stay_on_while_plugged_in") == "0"
 
@@ -154,6 +155,16 @@ def test_a_program_that_fails_is_not_repeated(device: AdbDevice, told: list[str]
     with device.held((7,), []):
         assert device.run(["/bin/false"], timeout_s=30).returncode == 1
     assert told == []
+
+
+def test_a_program_that_takes_too_long_is_not_repeated(
+    device: AdbDevice, phone: Phone, told: list[str]
+) -> None:
+    with device.held((7,), []):
+        done = device.run(["/bin/sleep", "60"], timeout_s=0.5)
+    assert (done.timed_out, done.returncode) == (True, -9)
+    assert told == []
+    assert sum("setsid" in command for command in phone.commands) == 1
 
 
 def test_a_limit_that_comes_while_a_program_runs_is_throttling(
