@@ -66,7 +66,7 @@ def test_outliers_do_not_hide_two_groups() -> None:
 
 
 def test_groups_closer_than_a_twentieth_do_not_matter() -> None:
-    assert not bimodal.is_bimodal([10_000] * 50 + [10_490] * 50)
+    assert not bimodal.is_bimodal([10_000] * 50 + [10_500] * 50)
     assert bimodal.is_bimodal([10_000] * 50 + [10_510] * 50)
 
 
