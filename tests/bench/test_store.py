@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymm_deploy.bench import store
@@ -44,6 +44,7 @@ def test_a_line_is_on_disk_as_soon_as_it_is_appended(good: LaunchRecord, tmp_pat
         assert store.load(tmp_path) == [good]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_write_cut_anywhere_loses_only_that_line(
     good: LaunchRecord, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

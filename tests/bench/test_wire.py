@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymm_deploy.bench import wire
@@ -130,18 +130,21 @@ def test_an_endless_stream_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         wire.parse_stream(stream(*MESSAGES))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_is_never_a_report(noise: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.parse_stream(noise)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(stream(*MESSAGES)) - 1))
 def test_no_part_of_a_stream_is_a_report(length: int) -> None:
     with pytest.raises(wire.WireError):
         wire.parse_stream(stream(*MESSAGES)[:length])
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(stream(*MESSAGES)) - 1), st.binary(min_size=1, max_size=3))
 def test_noise_within_a_stream_never_ends_in_another_exception(at: int, noise: bytes) -> None:
     whole = stream(*MESSAGES)
@@ -149,6 +152,7 @@ def test_noise_within_a_stream_never_ends_in_another_exception(at: int, noise: b
         wire.parse_stream(whole[:at] + noise + whole[at:])
 
 
+@settings(deadline=None)
 @given(st.permutations(MESSAGES).filter(lambda order: order != MESSAGES))
 def test_no_other_order_is_a_report(order: list[dict[str, Any]]) -> None:
     with pytest.raises(wire.WireError):

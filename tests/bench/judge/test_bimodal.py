@@ -66,7 +66,7 @@ def test_outliers_do_not_hide_two_groups() -> None:
 
 
 def test_groups_closer_than_a_twentieth_do_not_matter() -> None:
-    assert not bimodal.is_bimodal([10_000] * 50 + [10_490] * 50)
+    assert not bimodal.is_bimodal([10_000] * 50 + [10_500] * 50)
     assert bimodal.is_bimodal([10_000] * 50 + [10_510] * 50)
 
 
@@ -126,3 +126,15 @@ def test_a_deviation_from_quartiles_is_that_of_a_normal_distribution_without_its
 def test_the_cut_is_between_the_groups_whatever_the_slowest_tenth_is(low: int) -> None:
     samples = np.array([10.0] * low + [11.0] * (40 - low) + [500.0] * 4)
     assert bimodal.best_cut(samples) == low
+
+
+def test_the_cut_leaves_the_least_variance_within_the_groups_of_the_fastest_nine_tenths() -> None:
+    rng = np.random.default_rng(5)
+    for count in [*range(10, 60), 100, 200]:
+        ordered = np.sort(10 + rng.exponential(1, count))
+        core = ordered[: count - count // 10]
+        within = [
+            cut * np.var(core[:cut]) + (len(core) - cut) * np.var(core[cut:])
+            for cut in range(1, len(core))
+        ]
+        assert bimodal.best_cut(ordered) == 1 + int(np.argmin(within))
