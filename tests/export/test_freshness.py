@@ -128,6 +128,7 @@ def test_files_that_are_read_are_recorded_and_no_others(
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     module = tmp_path / "a_module_of_a_user.py"
     module.write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)

@@ -61,10 +61,8 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_weights_have_the_spread_of_their_equation() -> None:
     module = plain()
     initialise(module, 0)
-    weight, scales, shifts, slopes = (
-        parameter.detach()
-        for parameter in (module[0].weight, module[1].weight, module[1].bias, module[2].weight)
-    )
+    names = ("0.weight", "1.weight", "1.bias", "2.weight")
+    weight, scales, shifts, slopes = (module.state_dict()[name] for name in names)
     assert float(weight.std()) == pytest.approx((2 / (3 * 5 * 5)) ** 0.5, rel=0.05)
     assert float(weight.mean()) == pytest.approx(0.0, abs=0.01)
     assert 0.5 <= float(scales.min()) < 0.6 < 1.4 < float(scales.max()) <= 1.5
@@ -107,7 +105,7 @@ def test_the_statistics_are_those_of_the_layers_input() -> None:
     (batch,) = seen
     across = (0, 2, 3)
     assert norm.get_buffer("running_mean").numpy() == pytest.approx(batch.mean(across), abs=1e-5)
-    assert norm.get_buffer("running_var").numpy() == pytest.approx(batch.var(across), rel=1e-4)
+    assert norm.get_buffer("running_var").numpy() == pytest.approx(batch.var(across), rel=1e-3)
 
 
 def test_another_seed_gives_other_statistics() -> None:
