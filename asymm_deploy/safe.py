@@ -11,7 +11,12 @@ import re
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_MARKDOWN_STRUCTURE = re.compile(r"[\\`*\[\]|~!{}$]|:(?! )|(?<!\w)_|_(?!\w)|(?<=www)\.")
+_MARKDOWN_STRUCTURE = re.compile(
+    r"[\\`*\[\]|~!{}$]|(?<!\w)_|_(?!\w)"
+    r"|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\."  # GFM makes links of bare addresses
+    r"|(?<!\w):(?=[\w+-]+:)",  # and GitHub an emoji of :name:
+    re.IGNORECASE,
+)
 """What could begin a table's cell, emphasis, code, a link, an image, a formula or an address."""
 
 

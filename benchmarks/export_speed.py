@@ -86,14 +86,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FailedError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.HARNESS
-    print(_table(times, len(options.models or names.table(5))))
+    print(_table(times, len(options.models or names.table_models(5))))
     for line in times.beyond():
         print(f"beyond the limit: {line}")
     return 1 if times.beyond() and not options.report_only else 0
 
 
 def _measure(models: Sequence[str] | None, folder: Path) -> Times:
-    wanted = tuple(models or names.table(5))
+    wanted = tuple(models or names.table_models(5))
     what = ("--table", "5") if models is None else wanted
     alone = _without_network()
     # One model each, not timed: from here on every side finds its packages in the file cache.

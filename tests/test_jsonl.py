@@ -27,7 +27,7 @@ def line(text: str) -> bytes:
 
 
 def read(path: Path) -> jsonl.Lines[Note]:
-    return jsonl.read(path, Note, 1)
+    return jsonl.read_lines(path, Note, 1)
 
 
 @pytest.fixture
@@ -99,6 +99,15 @@ def test_a_write_that_takes_nothing_for_once_is_repeated(
     opened_as(monkeypatch, "ab", write=lambda file, rest: next(answers, -1) and file.write(rest))
     jsonl.append_line(path, line("a"))
     assert path.read_bytes() == line("a") + b"\n"
+
+
+def test_the_whole_line_is_in_the_file_when_it_is_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.read_bytes()))
+    jsonl.append_line(path, line("a"))
+    assert synced == [line("a") + b"\n"]
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync"])

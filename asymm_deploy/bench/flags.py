@@ -61,7 +61,7 @@ FLAGS = {
 FAILED = "failed"
 
 
-def checked(names: Iterable[str]) -> tuple[str, ...]:
+def check_allowed(names: Iterable[str]) -> tuple[str, ...]:
     """Return ``--allow``'s names in the order of FLAGS; raise UsageError for an unknown one."""
     given = list(names)
     for name in given:
@@ -71,21 +71,21 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
                 f"there is no flag {name!r} to allow",
                 f"did you mean {' or '.join(near)}?" if near else f"flags are: {', '.join(FLAGS)}",
             )
-    return ordered(given)
+    return gravest_first(given)
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
+def gravest_first(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names once each, in the order of FLAGS: the graver first."""
     unique = set(names)
     return tuple(name for name in FLAGS if name in unique)
 
 
-def valid(names: Iterable[str], allowed: Iterable[str]) -> bool:
+def leave_valid(names: Iterable[str], allowed: Iterable[str]) -> bool:
     """Whether a launch or row with these flags counts as a measurement."""
     return not any(FLAGS[name].invalidates for name in set(names) - set(allowed))
 
 
-def exit_code(
+def exit_code_for(
     names: Iterable[str], allowed: Iterable[str], failure: ExitCode = ExitCode.HARNESS
 ) -> ExitCode:
     """Return what the process ends with for a row; ``failure`` is the failed row's own code."""

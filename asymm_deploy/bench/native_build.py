@@ -107,7 +107,7 @@ def read(folder: Path) -> Built:
         ) from error
 
 
-def build(
+def build_native_runner(
     preset: Preset = "android-arm64",
     *,
     source: Path | None = None,

@@ -30,7 +30,7 @@ class Plan:
     """Flags that leave a row valid."""
     launch_timeout_s: float = 300.0
     fresh: bool = False
-    """Time everything anew, whatever is there."""
+    """Time everything again, even if it was timed before."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -45,7 +45,7 @@ class Plan:
                 raise UsageError(f"{name} {value} makes no sense", f"give {least} or more")
         if not self.launch_timeout_s > 0:
             raise UsageError(
-                f"a launch can't end within {self.launch_timeout_s:g} s", "give more than 0"
+                f"a launch can't finish within {self.launch_timeout_s:g} s", "give more than 0"
             )
         if self.launches > self.runs:
             raise UsageError(
@@ -57,24 +57,24 @@ class Plan:
                 f"{self.runs} runs are too many for {self.launches} launches",
                 f"give at most {wire.MAX_RUNS} runs a launch",
             )
-        object.__setattr__(self, "allow", flags.checked(self.allow))
+        object.__setattr__(self, "allow", flags.check_allowed(self.allow))
 
     def runs_of(self, launch: int) -> int:
-        """Return how many runs a launch times; the first ones take what doesn't divide."""
+        """Return how many runs a launch times; the first ones take the remainder."""
         each, rest = divmod(self.runs, self.launches)
         return each + (launch < rest)
 
 
 def plan_id(plan: Plan, facts: DeviceFacts, runner_identity: str) -> str:
-    """Return a hash of all that timings depend on but the model: equal ids may share a row.
+    """Return a hash of all that timings depend on except the model; equal ids may share a row.
 
-    Not in it: what is allowed, which is judged afterwards, and the time-out.
+    It leaves out the allowed flags, which are judged afterwards, and the time-out.
     """
     circumstances = (
         [plan.engine, plan.precision, plan.runs, plan.launches, plan.warmup, plan.threads],
         plan.cpu,
         [facts.device, facts.soc, facts.cores, facts.abi],
-        # A phone's: another one may answer at the same address, or the same one after an update.
+        # Of phones: another one may answer at the same address, or the same one after an update.
         *([facts.product, facts.fingerprint] if facts.fingerprint else []),
         runner_identity,
     )

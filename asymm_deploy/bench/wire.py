@@ -93,7 +93,7 @@ class Samples(msgspec.Struct, frozen=True, tag_field="type", tag="samples"):
     """Time that the hypervisor took from the pinned cores."""
 
 
-class Output(msgspec.Struct, frozen=True, tag_field="type", tag="output"):
+class RunnerOutput(msgspec.Struct, frozen=True, tag_field="type", tag="output"):
     """What the last run computed: little-endian float32, whatever the tensor's own type."""
 
     sha256: _Sha256
@@ -115,11 +115,11 @@ class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     reason: str
 
 
-Message: TypeAlias = Hello | Model | Cpu | Calibrated | Samples | Output | Done | Failure
-_ORDER = (Hello, Model, Cpu, Calibrated, Samples, Output, Done)
+Message: TypeAlias = Hello | Model | Cpu | Calibrated | Samples | RunnerOutput | Done | Failure
+_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
 
 
-class Report(msgspec.Struct, frozen=True):
+class RunnerReport(msgspec.Struct, frozen=True):
     """A whole stream: one launch as the runner tells it."""
 
     hello: Hello
@@ -127,7 +127,7 @@ class Report(msgspec.Struct, frozen=True):
     cpu: Cpu
     calibration: Calibrated
     samples: Samples
-    output: Output
+    output: RunnerOutput
 
 
 class WireError(Exception):
@@ -138,7 +138,7 @@ class RunnerError(WireError):
     """The runner itself said why there is no result."""
 
 
-def parse(stream: bytes) -> Report:
+def parse_stream(stream: bytes) -> RunnerReport:
     """Return what a runner reported; raise WireError for anything but a whole, sane stream."""
     if len(stream) > MAX_STREAM_BYTES:
         raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
@@ -157,13 +157,13 @@ def parse(stream: bytes) -> Report:
     assert isinstance(cpu, Cpu)
     assert isinstance(calibration, Calibrated)
     assert isinstance(samples, Samples)
-    assert isinstance(output, Output)
+    assert isinstance(output, RunnerOutput)
     assert isinstance(done, Done)
     if done.count != len(samples.ns):
         raise WireError(f"the runner counted {done.count} samples but sent {len(samples.ns)}")
     if sum(samples.ns) > samples.wall_ns:
         raise WireError("the runner's samples add up to more than its timed loop took")
-    return Report(hello, model, cpu, calibration, samples, output)
+    return RunnerReport(hello, model, cpu, calibration, samples, output)
 
 
 def request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     InputShapeOption,
     ModelArgument,
@@ -18,7 +18,7 @@ from asymm_deploy.commands.arguments import (
 if TYPE_CHECKING:
     from asymm_deploy.models.cost import Complexity
     from asymm_deploy.models.source import Source
-    from asymm_deploy.text import Row
+    from asymm_deploy.text import ListRow
 
 
 def describe_command(
@@ -36,7 +36,7 @@ def describe_command(
     source = model_sources([model], None, input_shape)[0]
     with console.waiting("counting multiply-adds"):
         complexity = _complexity(source)
-    rows: list[Row] = [
+    rows: list[ListRow] = [
         {
             "layer": layer.name,
             "operator": layer.operator,
@@ -64,14 +64,14 @@ def _complexity(source: Source) -> Complexity:
     from asymm_deploy.models.source import OnnxFile
 
     if not isinstance(source, OnnxFile):
-        from asymm_deploy.models.catalog import describe
+        from asymm_deploy.models.catalog import count_source
 
-        return describe(source)
-    from asymm_deploy.export import onnx
+        return count_source(source)
+    from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
     from asymm_deploy.models.onnx_cost import count_graph
 
-    model = onnx.load(source.path)
-    inputs = onnx.graph_inputs(model, source)
+    model = load_onnx(source.path)
+    inputs = graph_inputs(model, source)
     return count_graph(model, {spec.name: spec.shape for spec in inputs})
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
     ResultsOption,
@@ -35,10 +35,10 @@ def doctor_command(
     is missing.
     """
     from asymm_deploy.doctor import examine
-    from asymm_deploy.doctor.check import exit_code, printed
+    from asymm_deploy.doctor.checklist import checklist_exit_code, printed_checklist
     from asymm_deploy.doctor.environment import here
 
     with console.waiting("looking around"):
         checks = examine(here(artifacts, out))
-    print_data(printed(checks, FORMATS[output_format]))
-    raise typer.Exit(exit_code(checks, phone=phone))
+    print_data(printed_checklist(checks, FORMATS[output_format]))
+    raise typer.Exit(checklist_exit_code(checks, phone=phone))

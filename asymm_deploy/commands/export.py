@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FigureOption,
     InputShapeOption,
     ModelsArgument,
@@ -23,7 +23,7 @@ from asymm_deploy.errors import UsageError, worst
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import ExportOutcome
     from asymm_deploy.export.request import ExportRequest
-    from asymm_deploy.text import Row
+    from asymm_deploy.text import ListRow
 
 ExportedFolder = Annotated[
     Path,
@@ -126,7 +126,7 @@ def export_with_progress(
 def _summary(outcomes: Sequence[ExportOutcome]) -> str:
     from asymm_deploy.text import formatted
 
-    rows: list[Row] = []
+    rows: list[ListRow] = []
     for outcome in outcomes:
         made = outcome.manifest
         rows.append(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     EngineName,
     PrecisionName,
     ReportFormat,
@@ -59,14 +59,14 @@ def report_command(
     Tables 1, 3 and 4 hold counts alone and need no results.
     """
     from asymm_deploy.report import tables
-    from asymm_deploy.report.choose import Choice
+    from asymm_deploy.report.comparable import RowFilter
 
-    choice = Choice(
+    wanted = RowFilter(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
     which = table_or_figure(table, figure)
     rows = tables.rows_in(results, console.say) if tables.needs_results(which) else []
-    text = tables.report(which, rows, choice, output_format.value)
+    text = tables.report_text(which, rows, wanted, output_format.value)
     if out is None:
         print_data(text)
     else:

@@ -1,21 +1,26 @@
-"""What ``asymm-deploy doctor`` looks at: tools and versions, what is missing, how to get it."""
+"""The checks behind ``asymm-deploy doctor``: what is there, what is missing, how to get it."""
 
 from __future__ import annotations
 
-from asymm_deploy.doctor import adb, build, machine, packages, runner, usb
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.adb_and_phones import adb_checks
+from asymm_deploy.doctor.build_tools import build_checks
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.doctor.machine import machine_checks
+from asymm_deploy.doctor.native_runner import runner_check
+from asymm_deploy.doctor.packages import package_checks
+from asymm_deploy.doctor.usb import usb_checks
 
 
 def examine(environment: Environment) -> list[Check]:
-    """Look at everything, in the order of need, without starting a server or using a network."""
-    native = runner.check()
+    """Return all checks, most needed first. Starts no server and uses no network."""
+    runner = runner_check()
     return [
-        *packages.checks(environment),
-        *machine.checks(environment),
-        *adb.checks(environment),
-        *usb.checks(environment),
-        native,
-        # Whoever has a runner need not be able to build one.
-        *build.checks(environment, "option" if native.status == "ok" else "phone"),
+        *package_checks(environment),
+        *machine_checks(environment),
+        *adb_checks(environment),
+        *usb_checks(environment),
+        runner,
+        # With a runner in place, nobody needs the tools that build one.
+        *build_checks(environment, "option" if runner.status == "ok" else "phone"),
     ]

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from asymm_deploy.safe import excerpt
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _MIB = 2**20
 ARTIFACTS_MIB = 1024
@@ -18,7 +18,7 @@ RESULTS_MIB = 16
 """30 networks, 1000 runs each, 9 characters a sample, several times over."""
 
 
-def checks(environment: Environment) -> Iterator[Check]:
+def machine_checks(environment: Environment) -> Iterator[Check]:
     """Yield how this machine is for timing, and for keeping what comes of it."""
     yield _cores(environment)
     yield _affinity(environment)

@@ -1,98 +1,127 @@
-"""Python and packages against what the project asks for, without importing any of them."""
+"""Python and the installed packages against the versions that the project requires.
+
+No package is imported except ``packaging``, which compares versions by the rules that pip follows
+(PEP 440, and PEP 508 for markers).
+"""
 
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 
-from asymm_deploy.safe import excerpt
-from asymm_deploy.doctor.check import Check
+import asymm_deploy
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _DISTRIBUTION = "asymm-deploy"
-_SHOWN = ("torch", "onnx", "onnxruntime", "onnxsim", "MNN", "adbutils")
-"""Have a line of their own; the others share one."""
-_INSTALL = "install the project again: `pip install -c constraints.txt -e .` in its folder"
+_ON_THEIR_OWN_LINE = ("torch", "onnx", "onnxruntime", "onnxsim", "MNN", "adbutils")
+"""The other packages share one line."""
 _IMPORT_TIMEOUT_S = 20.0
 
 
-def checks(environment: Environment) -> Iterator[Check]:
-    """Yield how Python and the packages are."""
-    try:
-        asked = metadata.metadata(_DISTRIBUTION)["Requires-Python"]
-        wanted = dict(_requirements())
-    except metadata.PackageNotFoundError:
-        to_do = "run `pip install -c constraints.txt -e .` in the project's folder"
-        yield Check(_DISTRIBUTION, "host", "missing", "not installed as a package", to_do)
-        return
+def package_checks(environment: Environment) -> Iterator[Check]:
+    """Yield a check of Python, one of each important package, and one of whether MNN loads."""
     version = platform.python_version()
-    good = satisfies(version, asked)
-    to_do = "" if good else f"install Python {asked} and make the environment again with it"
+    try:
+        python = metadata.metadata(_DISTRIBUTION)["Requires-Python"] or ""
+        required = _required()
+        # CPython built from a checkout ends in "+", which is no version by PEP 440.
+        good = satisfies(version.removesuffix("+"), python)
+    except metadata.PackageNotFoundError:
+        found = "not installed as a package"
+        yield Check(_DISTRIBUTION, "host", "missing", found, _install())
+        return
+    except ImportError:
+        # Every other version is compared by it, so there is nothing more to tell.
+        yield Check("packaging", "host", "missing", "not installed", _install())
+        return
+    except ValueError as error:  # packaging's InvalidRequirement and InvalidSpecifier
+        found = f"its metadata can't be read: {excerpt(str(error))}"
+        yield Check(_DISTRIBUTION, "host", "wrong", found, _install())
+        return
+    to_do = "" if good else f"install Python {python} and create the environment again with it"
     yield Check("python", "host", "ok" if good else "wrong", version, to_do)
-    for name in _SHOWN:
-        yield _package(name, wanted.pop(name.lower(), ""))
-    others = [_package(name, asked) for name, asked in wanted.items()]
-    bad = [one for one in others if one.status != "ok"]
+    engine = f"MNN{required.get('mnn', '')}"
+    for name in _ON_THEIR_OWN_LINE:
+        yield _package(name, required.pop(name.lower(), ""))
+    others = [_package(name, bounds) for name, bounds in required.items()]
+    bad = [check for check in others if check.status != "ok"]
     yield Check(
         "other packages",
         "host",
         "wrong" if bad else "ok",
-        ", ".join(f"{one.name}: {one.found}" for one in bad) or f"all {len(others)}",
-        _INSTALL if bad else "",
+        ", ".join(f"{check.name}: {check.found}" for check in bad) or f"all {len(others)}",
+        _install() if bad else "",
     )
-    yield _engine(environment)
+    yield _engine_loads(environment, engine)
 
 
-def satisfies(version: str, asked: str) -> bool:
-    """Tell whether a version is within ``>=3.6.1,<3.7``; the other operators aren't used here.
+def satisfies(version: str, bounds: str) -> bool:
+    """Whether ``version`` is within ``bounds``, which are PEP 440's: ``>=3.6.1,<3.7``.
 
-    What stands behind the numbers (``2.13.0+cpu``, ``3.0rc1``) doesn't count.
+    A pre-release counts as what it is, earlier than its release: ``3.0rc1`` is below ``>=3.0`` and
+    within ``>=2.9``. A local label (``2.13.0+cpu``) doesn't matter. Text that is no version
+    satisfies nothing. Raises ValueError if the bounds can't be parsed.
     """
-    bounds = re.findall(r"(>=|<)\s*([0-9.]+)", asked)
-    mine = _numbers(version)
-    return all(
-        mine >= _numbers(bound) if operator == ">=" else mine < _numbers(bound)
-        for operator, bound in bounds
-    )
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion, Version
 
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else []
-    return (*numbers, 0, 0, 0, 0)[:4]
-
-
-def _requirements() -> Iterator[tuple[str, str]]:
-    """Yield name and version of what the project requires, extras left out."""
-    for line in metadata.requires(_DISTRIBUTION) or []:
-        requirement, _, marker = line.partition(";")
-        found = re.match(r"[A-Za-z0-9._-]*[A-Za-z0-9]", requirement)
-        if found is not None and "extra" not in marker:
-            yield found[0].lower(), requirement[found.end() :].strip()
-
-
-def _package(name: str, asked: str) -> Check:
+    wanted = SpecifierSet(bounds)
     try:
-        version = metadata.version(name)
+        return wanted.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _required() -> dict[str, str]:
+    """Return the bounds by package of what this Python on this system needs, without extras."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+
+    required: dict[str, SpecifierSet] = {}
+    for line in metadata.requires(_DISTRIBUTION) or []:
+        requirement = Requirement(line)
+        # As pip sees it where no extra was asked for.
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            name = canonicalize_name(requirement.name)
+            required[name] = required.get(name, SpecifierSet()) & requirement.specifier
+    return {name: str(bounds) for name, bounds in required.items()}
+
+
+def _package(name: str, bounds: str) -> Check:
+    try:
+        # None where an interrupted pip has left metadata without a version.
+        version = metadata.version(name) or "of no known version"
     except metadata.PackageNotFoundError:
-        return Check(name, "host", "missing", "not installed", _INSTALL)
-    if satisfies(version, asked):
+        return Check(name, "host", "missing", "not installed", _install())
+    if satisfies(version, bounds):
         return Check(name, "host", "ok", excerpt(version))
-    return Check(name, "host", "wrong", f"{excerpt(version)}, not {asked}", _INSTALL)
+    return Check(name, "host", "wrong", f"{excerpt(version)}, not {bounds}", _install())
 
 
-def _engine(environment: Environment) -> Check:
+def _install() -> str:
+    """Return how to get what is missing: from the checkout that this code runs in, or by name."""
+    folder = Path(asymm_deploy.__file__).parent.parent
+    if all((folder / name).is_file() for name in ("pyproject.toml", "constraints.txt")):
+        return f"run `pip install -c constraints.txt -e .` in {excerpt(str(folder))}"
+    # pip looks at the requirements of a package that is already there, too.
+    return f"run `pip install {_DISTRIBUTION}=={asymm_deploy.__version__}`"
+
+
+def _engine_loads(environment: Environment, requirement: str) -> Check:
     """Import the engine as the runner does, in a process of its own: a broken wheel may crash."""
     said = environment.said(
-        *(sys.executable, "-I", "-c", "import asymm_deploy.bench.runner.mnn"),
+        *(sys.executable, "-I", "-c", "import asymm_deploy.engines.mnn_session"),
         timeout_s=_IMPORT_TIMEOUT_S,
     )
     if said is not None and said[0] == 0:
         return Check("MNN loads", "host", "ok", "yes, in a process of its own")
-    last = said[1].strip().rpartition("\n")[2] if said is not None else "it does not end"
-    found = excerpt(last) or f"it ended with {said[0] if said else None}"
-    to_do = "install MNN again: `pip install --force-reinstall -c constraints.txt MNN`"
+    last = said[1].strip().rpartition("\n")[2] if said is not None else "the import does not end"
+    found = excerpt(last) or f"the import ended with {said[0] if said else None}"
+    to_do = f"install MNN again: `pip install --force-reinstall --no-deps '{requirement}'`"
     return Check("MNN loads", "host", "wrong", found, to_do)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from asymm_deploy.safe import excerpt
-from asymm_deploy.doctor.check import Check
+from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.safe import excerpt
 
 _FOLDERS = ("etc/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
 _MAX_RULES = 2**20
 
 
-def checks(environment: Environment) -> Iterator[Check]:
+def usb_checks(environment: Environment) -> Iterator[Check]:
     """Yield whether there are rules, and whether they let this user in."""
     if environment.system != "Linux":
         why = f"{environment.system} lets every user open a phone"

@@ -86,7 +86,7 @@ def _belongs_to_python(path: Path) -> bool:
 def _code_sha256() -> str:
     package = Path(asymm_deploy.__file__).parent
     code = hashlib.sha256()
-    for room in ("models", "export"):
+    for room in ("models", "engines", "export"):
         for path in sorted((package / room).rglob("*.py")):
             name = path.relative_to(package).as_posix()
             code.update(name.encode() + b"\0" + path.read_bytes() + b"\0")

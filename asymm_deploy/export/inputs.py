@@ -12,9 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.export.tensors import TensorSpec
-
-Arrays = dict[str, npt.NDArray[np.generic]]
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from asymm_deploy.export.parity import ParityReport
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 

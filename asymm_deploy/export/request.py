@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
-from asymm_deploy.export.tensors import TensorSpec
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, Source
 

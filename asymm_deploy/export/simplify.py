@@ -9,11 +9,11 @@ from onnx_ir import from_proto, to_proto
 from onnx_ir import passes as onnx_ir_passes
 from onnx_ir.passes import common
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError
-from asymm_deploy.export.onnx import first_line
+from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.passes import fuse
 from asymm_deploy.export.passes.identities import RemoveIdentities
-from asymm_deploy.export.tensors import TensorSpec
 
 
 def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asymm_deploy.export.inputs import Arrays, parity_probes
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.export.inputs import parity_probes
 
 if TYPE_CHECKING:
     import torch

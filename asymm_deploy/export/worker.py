@@ -18,7 +18,8 @@ import torch
 import torch._dynamo
 
 from asymm_deploy.errors import ConversionError, DeployError
-from asymm_deploy.export import onnx, pipeline
+from asymm_deploy.export import pipeline
+from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
 
@@ -34,13 +35,13 @@ def export_in_worker(request: ExportRequest, work: Path) -> Result:
     """Export one model. A failure is returned, not raised, so that it reaches the parent."""
     notes: list[str] = []
     try:
-        return Result(pipeline.export(request, work, notes), None, tuple(notes))
+        return Result(pipeline.export_model(request, work, notes), None, tuple(notes))
     except DeployError as error:
         return Result(None, error, tuple(notes))
     except Exception as error:
         traceback.print_exc()
         failure = ConversionError(
-            f"an unexpected error: {onnx.first_line(repr(error))}",
+            f"an unexpected error: {first_line(repr(error))}",
             "please report it, with the traceback above and the model",
         )
         return Result(None, failure, tuple(notes))

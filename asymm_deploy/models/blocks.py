@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor, cat, nn
 
-from asymm_deploy.models.asymmnet import expands
+from asymm_deploy.models.families.asymmnet import expands
 from asymm_deploy.models.spec import Act, Row
 
 LEAKY_SLOPE = 0.1

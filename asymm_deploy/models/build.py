@@ -154,7 +154,7 @@ def _head(spec: NetSpec, head: Head, channels: tuple[int, ...]) -> nn.Module:
         case EmbeddingHead():
             return heads.Embedding(channels, head)
         case KeypointHead():
-            return heads.Keypoints(channels, head)
+            return heads.HeatMaps(channels, head)
         case DetectionHead():
             return heads.Detection(channels, head, *spec.input_shape[2:])
 

@@ -53,7 +53,7 @@ def catalog(pattern: str | None = None) -> tuple[CatalogEntry, ...]:
     return tuple(entries)
 
 
-def describe(source: NamedNetwork | CallableModule) -> Complexity:
+def count_source(source: NamedNetwork | CallableModule) -> Complexity:
     """Return the layers of a network or of what a callable makes, for its input shapes.
 
     Inputs of a callable's module are zeros of float32. Raises UsageError if it can't be made or

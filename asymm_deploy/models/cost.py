@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, get_args
 
-Kind = Literal["depthwise", "pointwise", "vanilla", "classifier"]
+LayerKind = Literal["depthwise", "pointwise", "vanilla", "classifier"]
 """Table 1's operators, and matrix products (the paper counts those as pointwise)."""
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[LayerKind, ...] = get_args(LayerKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class LayerCost:
     """Its place: the module's path in a network, the node's name in a graph."""
     operator: str
     """``conv2d``, ``conv_transpose1d``, ``linear`` (by a weight), ``matmul``, ``lstm``, ..."""
-    kind: Kind
+    kind: LayerKind
     output_shape: tuple[int, ...]
     madds: int
     params: int
@@ -56,7 +56,7 @@ class Complexity:
         """Multiply-adds of all layers."""
         return sum(layer.madds for layer in self.layers)
 
-    def madds_by_kind(self) -> dict[Kind, int]:
+    def madds_by_kind(self) -> dict[LayerKind, int]:
         """Return the multiply-adds of each kind, zero included, in the order of ``KINDS``."""
         return {
             kind: sum(layer.madds for layer in self.layers if layer.kind == kind) for kind in KINDS
@@ -77,7 +77,7 @@ class Complexity:
         )
 
 
-def convolution_kind(kernel: Sequence[int], groups: int, in_channels: int) -> Kind:
+def convolution_kind(kernel: Sequence[int], groups: int, in_channels: int) -> LayerKind:
     """Tell the kinds of convolution apart; a depthwise one sees a single channel a filter."""
     if groups == in_channels > 1:
         return "depthwise"

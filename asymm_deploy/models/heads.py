@@ -11,7 +11,7 @@ from torch import Tensor, cat, nn
 
 from asymm_deploy.models import tasks
 from asymm_deploy.models.blocks import ConvBNAct
-from asymm_deploy.models.detection import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
+from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 
 Features = Sequence[Tensor]
 """Maps of a backbone, from the largest to the smallest; (N, channels, H, W) each."""
@@ -45,7 +45,7 @@ class Enlarge(nn.Sequential):
         self.shuffle = nn.PixelShuffle(2)
 
 
-class Keypoints(nn.Module):
+class HeatMaps(nn.Module):
     """SimplePose's heat maps: the last map enlarged step by step, one map a keypoint."""
 
     def __init__(self, channels: Sequence[int], head: tasks.KeypointHead) -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import cast, get_args
 
-from rapidfuzz import process
-
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
-from asymm_deploy.models.mobilefacenet import mobilefacenet_spec
-from asymm_deploy.models.mobilenetv1 import mobilenetv1_spec
-from asymm_deploy.models.mobilenetv2 import mobilenetv2_spec
-from asymm_deploy.models.resnet import resnet50_v1b_spec
+from asymm_deploy.models.families.asymmnet import DEFAULT_RATE, asymmnet_spec, skeleton_spec
+from asymm_deploy.models.families.mobilefacenet import mobilefacenet_spec
+from asymm_deploy.models.families.mobilenetv1 import mobilenetv1_spec
+from asymm_deploy.models.families.mobilenetv2 import mobilenetv2_spec
+from asymm_deploy.models.families.resnet import resnet50_v1b_spec
 from asymm_deploy.models.spec import NetSpec, OnSkeleton, Scale
 from asymm_deploy.models.tapping import for_task
 from asymm_deploy.models.tasks import SIDES, Task
 
-_LONGEST_NAME = 64  # no network needs more, and no message should repeat a novel
+_LONGEST_NAME = 64
+"""No network needs more characters, and no message should repeat a novel."""
+_LEAST_SIMILARITY = 0.4
+"""For a suggestion. difflib's default of 0.6 finds typos, but nothing for half a name: ``mbv3``
+is 0.44 like ``mbv3_small_100``, ``shufflenet`` 0.52 like ``shuffle_large_100``.
+"""
 
 FAMILIES: tuple[OnSkeleton, ...] = get_args(OnSkeleton)
 _FIXED = {"mobilefacenet": mobilefacenet_spec, "resnet50_v1b": resnet50_v1b_spec}
@@ -77,17 +81,17 @@ class Figure:
     number: int
 
 
-def listed(which: int | Figure) -> tuple[str, ...]:
+def listed_models(which: int | Figure) -> tuple[str, ...]:
     """Return the networks of a table of the paper, by number, or of a figure, in its order.
 
     Raises UsageError for one whose networks we don't have.
     """
     if isinstance(which, Figure):
-        return figure(which.number)
-    return table(which)
+        return figure_models(which.number)
+    return table_models(which)
 
 
-def table(number: int) -> tuple[str, ...]:
+def table_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's table ``number``; UsageError if we have none of it."""
     if number not in TABLES:
         raise UsageError(
@@ -96,7 +100,7 @@ def table(number: int) -> tuple[str, ...]:
     return TABLES[number]
 
 
-def figure(number: int) -> tuple[str, ...]:
+def figure_models(number: int) -> tuple[str, ...]:
     """Return the networks of the paper's figure ``number``; UsageError if we have none of it."""
     if number not in FIGURES:
         raise UsageError(
@@ -172,9 +176,11 @@ def _is_number(text: str) -> bool:
 
 def _unknown(name: str) -> UsageError:
     shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
-    nearest = process.extract(shown, known(), limit=3, score_cutoff=60)
+    # A long tail would make any name unlike all others, and upper case is no difference.
+    compared = name.lower()[: max(map(len, known()))]
+    nearest = get_close_matches(compared, known(), n=3, cutoff=_LEAST_SIMILARITY)
     hint = (
-        f"did you mean {' or '.join(match for match, _, _ in nearest)}?"
+        f"did you mean {' or '.join(nearest)}?"
         if nearest
         else "`asymm-deploy models` lists the names"
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.models import names
 from asymm_deploy.models.spec import Family
-from asymm_deploy.report import remarks
-from asymm_deploy.report.beside import LATENCY_MS, MADDS_M, PARAMS_M, VALID
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.table import Cell, Column, Table
+from asymm_deploy.report.paper_comparison import LATENCY_MS, MADDS_M, PARAMS_M, VALID
+from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
+from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.report.side_by_side import ours, with_base
 
 COLUMNS = (
     Column("scale", "scale", "text", is_key=True),
@@ -35,9 +37,7 @@ _BLOCKS: dict[Family, tuple[str, str]] = {
     "pruned": ("pruned", "2(b)"),
 }
 _INVERTED: Family = "mbv3"
-_MILLION = 1e6
 _THOUSAND = 1e3
-_NS_PER_MS = 1e6
 
 _NOTES = (
     "MobileNetV3's skeleton at width 1.0, 224x224: output channels, strides, activations and "
@@ -51,41 +51,27 @@ _NOTES = (
 )
 
 
-def figure1(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> Table:
-    """Return the seven blocks at both scales; latencies where ``rows``, of one setting, have them.
+def figure1(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> ReportTable:
+    """Return the seven blocks at both scales, each with its latency over the inverted residual's.
 
-    ``counts`` gives multiply-adds and parameters by a model's name. A ratio has two valid rows, or
-    none that is.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; models that
+    they lack have no latency.
     """
-    by_model = {row.model: row for row in rows}
-    cells: list[tuple[Cell, ...]] = []
-    for model in names.figure(1):
-        spec = names.parse(model)
-        block, where = _BLOCKS[spec.family]
-        row = by_model.get(model)
-        base = by_model.get(model.replace(spec.family, _INVERTED))
-        madds, params = counts(model)
-        latency = row.latency_mean_ms if row else None
-        cells.append(
-            (
-                (spec.scale or "").capitalize(),
-                block,
-                where,
-                model,
-                madds / _MILLION,
-                params / _MILLION,
-                latency,
-                remarks.ratio(row, base),
-                latency * _NS_PER_MS * _THOUSAND / madds if latency else None,
-                row.valid if row else None,
-                remarks.flags_cell(row),
-            )
-        )
-    measured = [by_model[model] for model in names.figure(1) if model in by_model]
-    return Table(
+    models = names.figure_models(1)
+    specs = [names.parse(model) for model in models]
+    frame = ours(models, rows, counts).assign(
+        scale=[(spec.scale or "").capitalize() for spec in specs],
+        block=[_BLOCKS[spec.family][0] for spec in specs],
+        figure=[_BLOCKS[spec.family][1] for spec in specs],
+        model=models,
+    )
+    frame = with_base(frame, frame["block"] == _BLOCKS[_INVERTED][0], on=["scale"])
+    frame["ns_per_kmadd"] = frame["latency_ms"] * NS_PER_MS * _THOUSAND / frame["madds"]
+    measured = in_order(rows, models)
+    return ReportTable.of(
         "Figure 1",
-        (*COLUMNS, remarks.FLAGS_COLUMN),
-        tuple(cells),
+        (*COLUMNS, FLAGS_COLUMN),
+        frame.rename(columns={"ratio": "latency_vs_inverted_residual"}),
         caption(measured),
-        (*_NOTES, *remarks.untimed(measured, len(cells)), *remarks.footnotes(measured)),
+        (*_NOTES, *untimed(measured, len(models)), *footnotes(measured)),
     )

@@ -7,13 +7,12 @@ from importlib import resources
 import pandas as pd
 
 
-def table(number: int) -> list[dict[str, str]]:
-    """Return a table of the paper row by row, each cell the text that is printed there.
+def printed_table(number: int) -> pd.DataFrame:
+    """Return Table ``number`` of the paper (1 or 3 to 10), each cell the text printed there.
 
-    Units are in the names of the columns. Texts, because 43 and 43.0 M MAdds are different claims;
-    an empty cell is an empty text.
+    Units are in the column names. The cells are texts because 43 and 43.0 M MAdds are different
+    claims; a cell that the paper leaves empty is an empty text.
     """
     path = resources.files("asymm_deploy.report") / "paper" / f"table{number}.csv"
     with path.open("r", encoding="utf-8") as file:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-    return [dict(zip(frame.columns, cells, strict=True)) for cells in frame.to_numpy()]
+        return pd.read_csv(file, dtype=str, keep_default_na=False)

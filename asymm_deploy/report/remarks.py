@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asymm_deploy.bench.flags import FLAGS, ordered
+from asymm_deploy.bench.flags import FLAGS, gravest_first
 from asymm_deploy.bench.records import RowSummary
-from asymm_deploy.report.table import Column
+from asymm_deploy.report.report_table import Column
 
 FLAGS_COLUMN = Column("flags", "flags", "text", in_csv=False)
 """For tables whose columns in CSV are fixed without it."""
 
 
-def flags_cell(row: RowSummary | None) -> str | None:
+def flags_cell(row: RowSummary) -> str:
     """Return the names of the row's flags, telling those that were accepted with ``--allow``."""
-    if row is None:
-        return None
     return ", ".join(f"{name} (allowed)" if name in row.allowed else name for name in row.flags)
 
 
@@ -25,21 +23,14 @@ def untimed(measured: Sequence[RowSummary], models: int) -> list[str]:
     return [f"{missing} of {models} models have not been timed."] if missing else []
 
 
-def ratio(row: RowSummary | None, base: RowSummary | None) -> float | None:
-    """Return the ratio of two rows' latencies.
-
-    None where a valid row has a base that is not: the ratio would look as good as the row, while
-    half of it is a number that nobody vouches for.
-    """
-    if row is None or base is None or not row.latency_mean_ms or not base.latency_mean_ms:
-        return None
-    if row.valid and not base.valid:
-        return None
-    return row.latency_mean_ms / base.latency_mean_ms
+def in_order(rows: Sequence[RowSummary], models: Sequence[str]) -> list[RowSummary]:
+    """Return the rows of ``models`` in their order; of two rows of one model, the later."""
+    by_model = {row.model: row for row in rows}
+    return [by_model[model] for model in models if model in by_model]
 
 
 def footnotes(rows: Sequence[RowSummary]) -> list[str]:
     """Return why rows failed, and the meaning of every flag that occurs in ``rows``."""
     reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]
-    found = ordered(name for row in rows for name in row.flags)
+    found = gravest_first(name for row in rows for name in row.flags)
     return [*reasons, *(f"{name}: {FLAGS[name].meaning}." for name in found)]

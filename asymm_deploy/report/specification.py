@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from asymm_deploy.models import names
-from asymm_deploy.report import paper
-from asymm_deploy.report.built import BuiltRow, built_rows
-from asymm_deploy.report.table import Cell, Column, Table
+from dataclasses import asdict
 
-_COMPARED = ("input", "operator", "kernel", "expanded", "out", "stride")
+import pandas as pd
+
+from asymm_deploy.models import names
+from asymm_deploy.report.network_rows import built_rows
+from asymm_deploy.report.report_table import Cell, Column, ReportTable
+from asymm_deploy.report.side_by_side import with_printed
+
+_COMPARED = ["input", "operator", "kernel", "expanded", "out", "stride"]
 
 COLUMNS = (
     Column("row", "row", is_key=True),
@@ -34,44 +38,32 @@ _HEAD_NOTE = (
 )
 
 
-def table3() -> Table:
+def table3() -> ReportTable:
     """Return AsymmNet-Large row by row; imports torch to build it."""
     return _specification(3)
 
 
-def table4() -> Table:
+def table4() -> ReportTable:
     """Return AsymmNet-Small row by row; imports torch to build it."""
     return _specification(4)
 
 
-def _specification(number: int) -> Table:
-    (model,) = names.table(number)
-    built = built_rows(model)
-    cells: list[tuple[Cell, ...]] = []
-    for ours, p in zip(built, paper.table(number), strict=True):
-        values: dict[str, Cell] = {name: getattr(ours, name) for name in _COMPARED}
-        cells.append(
-            (
-                p["row"],
-                *values.values(),
-                ours.madds,
-                ours.params,
-                *(p[name] for name in _COMPARED),
-                " ".join(name for name in _COMPARED if _text(values[name]) != p[name]),
-            )
-        )
+def _specification(number: int) -> ReportTable:
+    (model,) = names.table_models(number)
+    # As objects: a missing kernel must not turn the others into floats.
+    built = pd.DataFrame(map(asdict, built_rows(model)), dtype=object)
+    frame = with_printed(built, number, ["row"])
+    printed = frame[[f"paper_{name}" for name in _COMPARED]].set_axis(_COMPARED, axis="columns")
+    differs = built[_COMPARED].map(_text) != printed
+    frame["differs"] = [" ".join(differs.columns[line]) for line in differs.to_numpy()]
     notes = [
-        f"{model} has {_sum(built, 'madds'):,} MAdds and {_sum(built, 'params'):,} params in all.",
+        f"{model} has {built['madds'].sum():,} MAdds and {built['params'].sum():,} params in all.",
         "k is the kernel, p the expanded channels, c the output's, s the stride.",
         "The classifier is a linear layer, which the paper writes as the 1x1 convolution it is.",
     ]
-    if any(row[-1] for row in cells):
+    if differs.to_numpy().any():
         notes.append(_HEAD_NOTE)
-    return Table(f"Table {number}", COLUMNS, tuple(cells), footnotes=tuple(notes))
-
-
-def _sum(rows: list[BuiltRow], name: str) -> int:
-    return sum(getattr(row, name) for row in rows)
+    return ReportTable.of(f"Table {number}", COLUMNS, frame, footnotes=notes)
 
 
 def _text(value: Cell) -> str:

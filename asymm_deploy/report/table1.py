@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
+
 from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.report import paper
-from asymm_deploy.report.table import Column, Table
+from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.report.side_by_side import with_printed
 
 COLUMNS = (
     Column("network", "network", "text", is_key=True),
@@ -19,22 +21,19 @@ COLUMNS = (
     Column("paper_vanilla_percent", "paper vanilla (%)"),
 )
 
+_SHARES = ["depthwise_percent", "pointwise_percent", "vanilla_percent"]
+_NOTES = (
+    "The convolutions of squeeze-and-excitation and the classifier count as pointwise.",
+    "The paper's split of MobileNetV2 does not follow from MobileNetV2 1.0 at 224x224, which "
+    "is what is counted here; with the same rule the other two agree within half a point.",
+)
 
-def table1(count: Callable[[str], Complexity]) -> Table:
+
+def table1(count: Callable[[str], Complexity]) -> ReportTable:
     """Return the share of each kind in the MAdds, in percent; ``count`` counts a model by name."""
-    cells = [
-        (
-            p["network"],
-            *count(model).table1_percent(),
-            p["depthwise_percent"],
-            p["pointwise_percent"],
-            p["vanilla_percent"],
-        )
-        for model, p in zip(names.table(1), paper.table(1), strict=True)
-    ]
-    notes = (
-        "The convolutions of squeeze-and-excitation and the classifier count as pointwise.",
-        "The paper's split of MobileNetV2 does not follow from MobileNetV2 1.0 at 224x224, which "
-        "is what is counted here; with the same rule the other two agree within half a point.",
+    models = names.table_models(1)
+    shares = pd.DataFrame(
+        [count(model).table1_percent() for model in models], index=models, columns=_SHARES
     )
-    return Table("Table 1", COLUMNS, tuple(cells), footnotes=notes)
+    frame = with_printed(shares, 1, ["network"])
+    return ReportTable.of("Table 1", COLUMNS, frame, footnotes=_NOTES)

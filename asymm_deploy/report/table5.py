@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models import names
-from asymm_deploy.report import paper, remarks
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.table import Column, Table
+from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
+from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.report.side_by_side import ours, with_base, with_printed
 
 # A contract that other programs read: add to it at the end, never rename.
 COLUMNS = (
@@ -28,6 +29,8 @@ COLUMNS = (
     Column("valid", "valid", "text"),
 )
 
+_KEYS = ("multiplier", "scale", "network")
+_NO_RATIO = "No ratio, because the row of MBV3 is not valid"
 _PAPERS_TERMS = (
     "Paper columns are the paper's own figures: MNN on a Snapdragon 855, fp32, one thread, mean of "
     "1000 runs. Its MAdds of MBV3 are the MobileNetV3 paper's at multipliers other than 1.0, not a "
@@ -35,54 +38,28 @@ _PAPERS_TERMS = (
 )
 
 
-def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> Table:
-    """Return the paper's 30 rows in its order; ``rows`` are of one setting.
+def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]) -> ReportTable:
+    """Return the paper's 30 rows in its order, each with its latency over MBV3's of its size.
 
-    ``counts`` gives multiply-adds and parameters by a model's name. A latency is the mean over all
-    runs, as in the paper, and its ratio is to MBV3 of the same scale and multiplier. What has not
-    been measured is None, ``valid`` too. Where MBV3's row is not valid, a valid row has no ratio:
-    it would look as good as the row while half of it is a number that nobody vouches for.
+    ``counts`` gives MAdds and params by a model's name. ``rows`` are of one setting; what they lack
+    is unknown, ``valid`` too. Accuracy is unknown throughout: we have not measured any.
     """
-    by_model = {row.model: row for row in rows}
-    printed = dict(zip(names.table(5), paper.table(5), strict=True))
-    cells = [
-        (
-            p["multiplier"],
-            p["scale"],
-            p["network"],
-            None,  # we have not measured accuracy
-            *(count / 1e6 for count in counts(model)),
-            by_model[model].latency_mean_ms if model in by_model else None,
-            remarks.ratio(by_model.get(model), by_model.get(_baseline(model))),
-            p["top1_percent"],
-            p["madds_m"],
-            p["params_m"],
-            p["latency_ms"],
-            float(p["latency_ms"]) / float(printed[_baseline(model)]["latency_ms"]),
-            by_model[model].valid if model in by_model else None,
-            remarks.flags_cell(by_model.get(model)),
-        )
-        for model, p in printed.items()
-    ]
-    measured = [by_model[model] for model in printed if model in by_model]
-    return Table(
+    models = names.table_models(5)
+    frame = with_printed(ours(models, rows, counts), 5, _KEYS).assign(top1_percent=None)
+    frame = with_base(frame, frame["network"] == "MBV3", on=["scale", "multiplier"])
+    printed_ms = frame[["paper_latency_ms", "base_paper_latency_ms"]].astype(float)
+    frame["paper_latency_vs_mbv3"] = printed_ms.iloc[:, 0] / printed_ms.iloc[:, 1]
+    without = frame.index[frame["valid"].eq(True) & frame["base_valid"].eq(False)]
+    measured = in_order(rows, models)
+    return ReportTable.of(
         "Table 5",
-        (*COLUMNS, remarks.FLAGS_COLUMN),
-        tuple(cells),
+        (*COLUMNS, FLAGS_COLUMN),
+        frame.rename(columns={"ratio": "latency_vs_mbv3"}),
         caption(measured),
-        (_PAPERS_TERMS, *_footnotes(measured, len(printed))),
+        (
+            _PAPERS_TERMS,
+            *untimed(measured, len(models)),
+            *([f"{_NO_RATIO}: {', '.join(without)}."] if len(without) else ()),
+            *footnotes(measured),
+        ),
     )
-
-
-def _baseline(model: str) -> str:
-    _, scale, width = model.split("_")
-    return f"mbv3_{scale}_{width}"
-
-
-def _footnotes(measured: Sequence[RowSummary], of: int) -> list[str]:
-    notes = remarks.untimed(measured, of)
-    bases = {row.model for row in measured if not row.valid}
-    without = [row.model for row in measured if row.valid and _baseline(row.model) in bases]
-    if without:
-        notes.append(f"No ratio, because the row of MBV3 is not valid: {', '.join(without)}.")
-    return notes + remarks.footnotes(measured)

@@ -13,13 +13,13 @@ from asymm_deploy.files import write_whole
 from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.names import Figure
-from asymm_deploy.report import latency, specification
-from asymm_deploy.report.beside import LAYOUTS, beside
+from asymm_deploy.report import latency_table, specification
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.choose import Choice, fitting, one_setting
+from asymm_deploy.report.comparable import RowFilter, fitting, one_setting
 from asymm_deploy.report.figure1 import figure1
+from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
 from asymm_deploy.report.read import rows_in
-from asymm_deploy.report.table import Format, Table, render, to_csv
+from asymm_deploy.report.report_table import ReportTable, TableFormat, render, to_csv
 from asymm_deploy.report.table1 import table1
 from asymm_deploy.report.table5 import table5
 
@@ -29,9 +29,9 @@ __all__ = [
     "Which",
     "file_name",
     "needs_results",
-    "report",
+    "report_text",
     "rows_in",
-    "table",
+    "table_of",
     "write",
     "write_latency",
 ]
@@ -48,7 +48,7 @@ Which: TypeAlias = int | Figure | None
 def needs_results(which: Which) -> bool:
     """Whether it has latencies; raise UsageError for a table or figure that there is not."""
     if isinstance(which, Figure):
-        names.figure(which.number)
+        names.figure_models(which.number)
     elif which is not None and which not in NUMBERS:
         raise UsageError(
             f"there is no table {which} to report", f"tables: {', '.join(map(str, NUMBERS))}"
@@ -56,23 +56,23 @@ def needs_results(which: Which) -> bool:
     return which not in _COUNTS_ALONE
 
 
-def table(which: Which, rows: Sequence[RowSummary], choice: Choice) -> Table:
+def table_of(which: Which, rows: Sequence[RowSummary], wanted: RowFilter) -> ReportTable:
     """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
 
     Raises UsageError for a table that there is not, for a choice that fits no row, and where
     one column would mix rows of several devices, engines, precisions or numbers of threads.
     """
     if which is None:
-        chosen = fitting(rows, choice)
-        return latency.short(chosen, caption(chosen))
+        chosen = fitting(rows, wanted)
+        return latency_table.short(chosen, caption(chosen))
     if isinstance(which, Figure):
-        own = _own(names.figure(which.number), rows, choice)
+        own = _own(names.figure_models(which.number), rows, wanted)
         return figure1(own, _counts(own))
     number = which
     if not needs_results(number):
         return _of_counts(number)
-    own = _own(names.table(number), rows, choice)
-    return table5(own, _counts(own)) if number == 5 else beside(number, own, _counts(own))
+    own = _own(names.table_models(number), rows, wanted)
+    return table5(own, _counts(own)) if number == 5 else paper_comparison(number, own, _counts(own))
 
 
 def file_name(which: int | Figure, suffix: str = "") -> str:
@@ -81,17 +81,19 @@ def file_name(which: int | Figure, suffix: str = "") -> str:
     return f"{stem}{suffix}.csv"
 
 
-def report(which: Which, rows: Sequence[RowSummary], choice: Choice, output_format: Format) -> str:
+def report_text(
+    which: Which, rows: Sequence[RowSummary], wanted: RowFilter, output_format: TableFormat
+) -> str:
     """Return a table as text; for None, as CSV it is latency.csv, with all its columns."""
     if which is None and output_format == "csv":
-        return to_csv(latency.full(fitting(rows, choice)))
-    return render(table(which, rows, choice), output_format)
+        return to_csv(latency_table.full(fitting(rows, wanted)))
+    return render(table_of(which, rows, wanted), output_format)
 
 
-def write_latency(results: Path) -> Path:
-    """Write ``latency.csv`` into a results folder from all that it holds; return its path."""
+def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:
+    """Write ``latency.csv`` into a results folder, whose ``rows`` are all that it holds."""
     target = results / LATENCY_CSV
-    write(target, to_csv(latency.full(rows_in(results))))
+    write(target, to_csv(latency_table.full(rows)))
     return target
 
 
@@ -105,20 +107,20 @@ def write(target: Path, text: str) -> None:
         ) from error
 
 
-def _own(models: Sequence[str], rows: Sequence[RowSummary], choice: Choice) -> list[RowSummary]:
+def _own(models: Sequence[str], rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
     """Return the rows of ``models`` that may stand in one column."""
     shapes = {name: names.parse(name).input_shape for name in models}
     # A row of another resolution has the same name, and is none of the paper's.
     return one_setting(
         [
             row
-            for row in fitting(rows, choice)
+            for row in fitting(rows, wanted)
             if row.model in shapes and row.input_shape in (None, shapes[row.model])
         ]
     )
 
 
-def _of_counts(number: int) -> Table:
+def _of_counts(number: int) -> ReportTable:
     if number == 1:
         return table1(_counted)
     return specification.table3() if number == 3 else specification.table4()

@@ -18,8 +18,8 @@ import pytest
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
-from asymm_deploy.export.tensors import TensorSpec
 
 # Two inputs whose order in the graph is not that of their names, and two outputs likewise.
 GRAPH = """
@@ -175,7 +175,7 @@ def harness() -> Harness:
         device = HostDevice(Path(runner) if runner else None)
         try:
             with store.opened(Path(results), print) as records:
-                measure.run(device, [Artifact("net", Path(model), sha256)], plan, records,
+                measure.time_models(device, [Artifact("net", Path(model), sha256)], plan, records,
                             lambda event: print(event, flush=True))
         except DeployError as error:
             print(error.what)

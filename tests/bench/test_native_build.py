@@ -150,7 +150,7 @@ def test_a_build_replaces_the_former_and_says_what_it_does(home: Path, tmp_path:
     (into / native_build.RECORD).touch()
     (into / "old.so").touch()
     said: list[str] = []
-    made = native_build.build("host", say=said.append)
+    made = native_build.build_native_runner("host", say=said.append)
     assert said == [
         "configuring the runner for host",
         "compiling the runner for host",
@@ -175,7 +175,7 @@ def test_a_build_replaces_the_former_and_says_what_it_does(home: Path, tmp_path:
 def test_a_folder_with_something_else_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UsageError, match="something else than a runner"):
-        native_build.build("host", into=tmp_path)
+        native_build.build_native_runner("host", into=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
 
@@ -184,7 +184,7 @@ def refused(
 ) -> DeployError:
     """How a build was refused; it must have left nothing behind."""
     with pytest.raises(DeployError) as caught:
-        native_build.build(
+        native_build.build_native_runner(
             preset,
             into=into,
             source=source,
@@ -290,7 +290,7 @@ def test_a_failed_build_leaves_the_former_runner(tmp_path: Path) -> None:
     into.mkdir()
     (into / native_build.RECORD).touch()
     with pytest.raises(UsageError):
-        native_build.build("host", into=into, mnn_root=tmp_path)
+        native_build.build_native_runner("host", into=into, mnn_root=tmp_path)
     assert [path.name for path in into.iterdir()] == [native_build.RECORD]
 
 
@@ -319,7 +319,7 @@ def test_for_a_phone_the_ndks_toolchain_is_asked_and_its_libcxx_comes_along(
     lib = ndk / "toolchains/llvm/prebuilt/linux-x86_64/sysroot/usr/lib/aarch64-linux-android"
     lib.mkdir(parents=True)
     (lib / "libc++_shared.so").write_text("the NDK's", encoding="utf-8")
-    made = native_build.build("android-arm64")
+    made = native_build.build_native_runner("android-arm64")
     assert set(made.files) == {native_build.PROGRAM, "libc++_shared.so"}
     with pytest.raises(HarnessError, match="was built without MNN"):
         native_build.where()

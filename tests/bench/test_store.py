@@ -153,6 +153,33 @@ def test_a_second_bench_is_refused_and_told_who_holds_the_folder(tmp_path: Path)
         pass
 
 
+def test_a_bench_that_is_over_leaves_no_name(tmp_path: Path) -> None:
+    with store.opened(tmp_path, pytest.fail):
+        assert str(os.getpid()) in (tmp_path / ".bench.holder").read_text(encoding="utf-8")
+    assert not (tmp_path / ".bench.holder").exists()
+    with pytest.raises(ZeroDivisionError), store.opened(tmp_path, pytest.fail):
+        raise ZeroDivisionError
+    assert not (tmp_path / ".bench.holder").exists()
+
+
+def test_who_is_refused_is_never_told_of_an_earlier_bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.opened(tmp_path, pytest.fail):
+        pass
+
+    def fail(*_arguments: object, **_named: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)  # the second one can't leave its name
+    with (
+        store.opened(tmp_path, pytest.fail),
+        pytest.raises(HarnessError, match=r"^another bench is writing to "),
+        store.opened(tmp_path, pytest.fail),
+    ):
+        pytest.fail("it was opened twice")
+
+
 def test_a_full_disk_is_an_error_that_leaves_whole_lines(
     good: LaunchRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

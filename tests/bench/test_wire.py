@@ -59,7 +59,7 @@ def changed(position: int, **fields: object) -> bytes:
 
 
 def test_a_whole_stream_is_a_report() -> None:
-    report = wire.parse(stream(*MESSAGES))
+    report = wire.parse_stream(stream(*MESSAGES))
     assert report.hello.runner == "native"
     assert report.model.input_shape == (1, 3, 224, 224)
     assert report.cpu == wire.Cpu(asked=(7,), before=7, after=7)
@@ -70,11 +70,11 @@ def test_a_whole_stream_is_a_report() -> None:
 
 def test_lines_may_end_as_adb_ends_them() -> None:
     crlf = stream(*MESSAGES).replace(b"\n", b"\r\n")
-    assert wire.parse(crlf) == wire.parse(stream(*MESSAGES))
+    assert wire.parse_stream(crlf) == wire.parse_stream(stream(*MESSAGES))
 
 
 def test_a_newer_runner_may_say_more() -> None:
-    assert wire.parse(changed(2, temperature=41.5)) == wire.parse(stream(*MESSAGES))
+    assert wire.parse_stream(changed(2, temperature=41.5)) == wire.parse_stream(stream(*MESSAGES))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_newer_runner_may_say_more() -> None:
 )
 def test_anything_else_says_why_in_a_line(sent: bytes, why: str) -> None:
     with pytest.raises(wire.WireError, match=re.escape(why)) as caught:
-        wire.parse(sent)
+        wire.parse_stream(sent)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 700
 
@@ -127,32 +127,32 @@ def test_anything_else_says_why_in_a_line(sent: bytes, why: str) -> None:
 def test_an_endless_stream_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MAX_STREAM_BYTES", 100)
     with pytest.raises(wire.WireError, match="more than 100 bytes"):
-        wire.parse(stream(*MESSAGES))
+        wire.parse_stream(stream(*MESSAGES))
 
 
 @given(st.binary(max_size=400))
 def test_noise_is_never_a_report(noise: bytes) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(noise)
+        wire.parse_stream(noise)
 
 
 @given(st.integers(0, len(stream(*MESSAGES)) - 1))
 def test_no_part_of_a_stream_is_a_report(length: int) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(stream(*MESSAGES)[:length])
+        wire.parse_stream(stream(*MESSAGES)[:length])
 
 
 @given(st.integers(0, len(stream(*MESSAGES)) - 1), st.binary(min_size=1, max_size=3))
 def test_noise_within_a_stream_never_ends_in_another_exception(at: int, noise: bytes) -> None:
     whole = stream(*MESSAGES)
     with suppress(wire.WireError):
-        wire.parse(whole[:at] + noise + whole[at:])
+        wire.parse_stream(whole[:at] + noise + whole[at:])
 
 
 @given(st.permutations(MESSAGES).filter(lambda order: order != MESSAGES))
 def test_no_other_order_is_a_report(order: list[dict[str, Any]]) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(stream(*order))
+        wire.parse_stream(stream(*order))
 
 
 def test_an_input_is_named_last_since_a_name_may_hold_anything() -> None:

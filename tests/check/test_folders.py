@@ -9,8 +9,8 @@ import pytest
 
 from asymm_deploy.check import folders
 from asymm_deploy.check.folders import Pair
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.tensors import TensorSpec
 
 
 def test_a_model_file_that_is_not_there_is_no_whole_export(pair: Callable[[str], Pair]) -> None:

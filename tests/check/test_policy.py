@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asymm_deploy.check.findings import Metric
-from asymm_deploy.check.policy import GatePolicy, parse_percent
+from asymm_deploy.check.policy import DEFAULT_PERCENT, GatePolicy, parse_percent
 from asymm_deploy.errors import UsageError
 
 
@@ -55,3 +55,48 @@ def test_too_few_blocks_are_refused(blocks: int) -> None:
 def test_20_us_are_allowed_to_a_model_of_any_size() -> None:
     assert GatePolicy().latency_threshold(10.0) == 0.03
     assert GatePolicy().latency_threshold(0.1) == pytest.approx(0.2)
+
+
+def test_what_makes_sense_ends_at_8_and_1000_blocks_and_at_1000_percent() -> None:
+    for blocks in (8, 1000):
+        assert GatePolicy(max_blocks=blocks).max_blocks == blocks
+    for metric in DEFAULT_PERCENT:
+        assert GatePolicy(thresholds={metric: 1000.0}).thresholds[metric] == 1000
+        with pytest.raises(UsageError, match="nothing would alarm"):
+            GatePolicy(thresholds={metric: 1000.5})
+
+
+def test_the_seed_is_0_or_more() -> None:
+    assert GatePolicy(seed=0).seed == 0
+    with pytest.raises(UsageError, match="--seed -1"):
+        GatePolicy(seed=-1)
+
+
+@pytest.mark.parametrize("metric", ["mnn_size", "madds", "params"])
+def test_what_is_counted_takes_0_and_nothing_less(metric: Metric) -> None:
+    assert GatePolicy(thresholds={metric: 0.0}).thresholds[metric] == 0
+    with pytest.raises(UsageError, match="makes no sense"):
+        GatePolicy(thresholds={metric: -0.01})
+
+
+@pytest.mark.parametrize("metric", ["latency", "init", "peak_memory"])
+def test_what_varies_takes_the_smallest_threshold(metric: Metric) -> None:
+    assert GatePolicy(thresholds={metric: 0.01}).thresholds[metric] == 0.01
+
+
+def test_what_is_allowed_unless_told_otherwise() -> None:
+    assert GatePolicy().thresholds == {
+        "latency": 3.0,
+        "mnn_size": 1.0,
+        "madds": 1.0,
+        "params": 1.0,
+        "init": 25.0,
+        "peak_memory": 10.0,
+    }
+    assert (GatePolicy().max_blocks, GatePolicy().seed) == (20, 0)
+
+
+def test_the_threshold_turns_from_20_us_into_3_percent_at_two_thirds_of_a_millisecond() -> None:
+    assert GatePolicy().latency_threshold(0.66) == pytest.approx(0.02 / 0.66)
+    assert GatePolicy().latency_threshold(0.67) == 0.03
+    assert GatePolicy(thresholds={"latency": 5.0}).latency_threshold(0.67) == 0.05

@@ -11,7 +11,7 @@ import pytest
 from asymm_deploy.doctor import machine as looked_at
 
 if TYPE_CHECKING:
-    from asymm_deploy.doctor.check import Check
+    from asymm_deploy.doctor.checklist import Check
     from tests.doctor.conftest import Machine
 
 LINUX = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="it is Linux's")
@@ -19,7 +19,7 @@ MIB = 2**20
 
 
 def by_name(machine: Machine) -> dict[str, Check]:
-    return {check.name: check for check in looked_at.checks(machine.environment)}
+    return {check.name: check for check in looked_at.machine_checks(machine.environment)}
 
 
 @LINUX

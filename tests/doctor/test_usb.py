@@ -10,7 +10,7 @@ from asymm_deploy.doctor import usb
 from asymm_deploy.doctor.environment import User
 
 if TYPE_CHECKING:
-    from asymm_deploy.doctor.check import Check
+    from asymm_deploy.doctor.checklist import Check
     from tests.doctor.conftest import Machine
 
 BY_GROUP = 'SUBSYSTEM=="usb", ATTR{idVendor}=="18d1", MODE="0660", GROUP="plugdev"\n'
@@ -20,7 +20,7 @@ BY_SEAT = (
 
 
 def look(machine: Machine) -> tuple[Check, Check]:
-    rules, group = usb.checks(machine.environment)
+    rules, group = usb.usb_checks(machine.environment)
     assert (rules.name, group.name) == ("udev rules", "USB group")
     return rules, group
 

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from asymm_deploy import build
-from asymm_deploy.export import onnx as onnx_step
-from asymm_deploy.export import untrained
+from asymm_deploy.engines.tensors import Array, TensorSpec
+from asymm_deploy.export import onnx_graph, untrained
 from asymm_deploy.export.inputs import Probe, parity_probes
 from asymm_deploy.export.manifest import EXPORT_FILES, Manifest, Stages, save_manifest
-from asymm_deploy.export.parity import Array, ParityReport
+from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.export.simplify import simplify
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.torch_to_onnx import to_onnx
 from asymm_deploy.files import sha256_of
 
 INPUTS = (TensorSpec("input", (1, 3, 96, 96)),)
@@ -37,7 +37,7 @@ class Exported:
 
     def run(self, graph: onnx.ModelProto) -> list[list[Array]]:
         samples = [probe.arrays for probe in self.probes]
-        return onnx_step.run(graph.SerializeToString(), samples)
+        return onnx_graph.run_onnx(graph.SerializeToString(), samples)
 
 
 def outputs_of(module: torch.nn.Module, probes: Sequence[Probe]) -> list[list[Array]]:
@@ -56,8 +56,8 @@ def make_exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], E
             untrained.set_statistics(module, INPUTS, 0)
             probes = parity_probes(INPUTS)
             raw = tmp_path_factory.mktemp("onnx") / "raw.onnx"
-            onnx_step.convert(module, INPUTS, OUTPUTS, probes[0].arrays, raw)
-            graph = simplify(onnx_step.load(raw), INPUTS)
+            to_onnx(module, INPUTS, OUTPUTS, probes[0].arrays, raw)
+            graph = simplify(onnx_graph.load_onnx(raw), INPUTS)
             made[name] = Exported(module, probes, outputs_of(module, probes), graph)
         return made[name]
 

@@ -160,8 +160,8 @@ def test_a_manifest_that_points_elsewhere_is_no_manifest(work: Path, key: str) -
 
 def test_weights_are_exported_and_their_change_is_noticed(tmp_path: Path) -> None:
     from asymm_deploy import build
+    from asymm_deploy.engines.tensors import TensorSpec
     from asymm_deploy.export import untrained
-    from asymm_deploy.export.tensors import TensorSpec
 
     def save(seed: int) -> None:
         module = build("asymmnet_small_035")

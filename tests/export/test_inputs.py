@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, parity_probes
-from asymm_deploy.export.tensors import TensorSpec
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15

@@ -15,11 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asymm_deploy.export import onnx as onnx_step
-from asymm_deploy.export.inputs import Arrays, parity_probes
-from asymm_deploy.export.parity import compare
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.export import onnx_graph
+from asymm_deploy.export.inputs import parity_probes
+from asymm_deploy.export.proof.parity import compare_outputs
 from asymm_deploy.export.simplify import simplify
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.torch_to_onnx import to_onnx
 
 X = TensorSpec("input", (1, 8, 7, 9))
 
@@ -34,12 +35,14 @@ def simplified(module: nn.Module, tmp_path: Path) -> tuple[onnx.ModelProto, onnx
     probes = parity_probes([X])
     samples = [probe.arrays for probe in probes]
     outputs = [TensorSpec("output", ())]
-    onnx_step.convert(module.eval(), [X], outputs, samples[0], tmp_path / "raw.onnx")
-    raw = onnx_step.load(tmp_path / "raw.onnx")
+    to_onnx(module.eval(), [X], outputs, samples[0], tmp_path / "raw.onnx")
+    raw = onnx_graph.load_onnx(tmp_path / "raw.onnx")
     result = simplify(raw, [X])
     with torch.no_grad():
         reference = [[module(torch.from_numpy(sample["input"])).numpy()] for sample in samples]
-    assert compare(reference, onnx_step.run(result.SerializeToString(), samples)).passed
+    assert compare_outputs(
+        reference, onnx_graph.run_onnx(result.SerializeToString(), samples)
+    ).passed
     return raw, result
 
 
@@ -175,7 +178,7 @@ def test_reduce_mean_with_axes_as_an_input_becomes_global_pooling() -> None:
     result = simplify(graph, [TensorSpec("x", (1, 4, 6, 6))])
     assert kinds(result) == {"GlobalAveragePool": 1}
     x = np.random.default_rng(0).standard_normal((1, 4, 6, 6)).astype(np.float32)
-    (output,) = onnx_step.run(result.SerializeToString(), [{"x": x}])[0]
+    (output,) = onnx_graph.run_onnx(result.SerializeToString(), [{"x": x}])[0]
     np.testing.assert_allclose(output.astype(np.float32), x.mean((2, 3), keepdims=True), atol=1e-6)
 
 
@@ -204,8 +207,8 @@ def test_the_branches_of_an_if_are_simplified_too() -> None:
     assert [n.op_type for n in otherwise.node] == ["HardSwish", "GlobalAveragePool", "Mul"]
     noise = np.abs(np.random.default_rng(0).standard_normal((1, 4, 3, 3))).astype(np.float32)
     samples: list[Arrays] = [{"x": noise}, {"x": -noise}]
-    expected = onnx_step.run(model.SerializeToString(), samples)
-    found = onnx_step.run(result.SerializeToString(), samples)
+    expected = onnx_graph.run_onnx(model.SerializeToString(), samples)
+    found = onnx_graph.run_onnx(result.SerializeToString(), samples)
     np.testing.assert_allclose(np.array(found), np.array(expected), atol=1e-6)
 
 
@@ -234,7 +237,7 @@ def test_a_value_under_two_names_is_given_under_both() -> None:
     g (float[2] x) => (float[2] y, float[2] h) { h = Sin (x)  y = Identity (h) }"""
     result = simplify(onnx.parser.parse_model(text), [TensorSpec("x", (2,))])
     assert [output.name for output in result.graph.output] == ["y", "h"]
-    y, h = onnx_step.run(result.SerializeToString(), [{"x": np.ones(2, np.float32)}])[0]
+    y, h = onnx_graph.run_onnx(result.SerializeToString(), [{"x": np.ones(2, np.float32)}])[0]
     np.testing.assert_array_equal(y, h)
 
 

@@ -17,10 +17,10 @@ import onnx
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.export import onnx as onnx_step
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export import onnx_graph
 from asymm_deploy.export.inputs import parity_probes
-from asymm_deploy.export.parity import compare
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import compare_outputs
 
 MakeFolder = Callable[[str], Path]
 
@@ -198,12 +198,12 @@ def test_a_converters_mistake_in_a_head_is_found(
     model = onnx.load(folder / "model.onnx")
     spec = TensorSpec("input", tuple(told(folder)["input_shape"]))
     samples = [probe.arrays for probe in parity_probes([spec])]
-    right = onnx_step.run(model.SerializeToString(), samples)
+    right = onnx_graph.run_onnx(model.SerializeToString(), samples)
     alter(model.graph, what)
-    wrong = onnx_step.run(model.SerializeToString(), samples)
+    wrong = onnx_graph.run_onnx(model.SerializeToString(), samples)
 
-    assert compare(right, right).passed
-    assert not compare(right, wrong).passed
+    assert compare_outputs(right, right).passed
+    assert not compare_outputs(right, wrong).passed
 
 
 @pytest.mark.parametrize(

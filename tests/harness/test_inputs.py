@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
-from asymm_deploy.export.tensors import TensorSpec
 
 FIXTURE = Path(__file__).parents[2] / "android_harness" / "tests" / "data" / "inputs.txt"
 LINES = [

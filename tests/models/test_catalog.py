@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.catalog import CatalogEntry, catalog, describe, matching
+from asymm_deploy.models.catalog import CatalogEntry, catalog, count_source, matching
 from asymm_deploy.models.names import known
 from asymm_deploy.models.source import CallableModule, InputShape, resolve
 
@@ -45,8 +45,8 @@ def test_an_entry_has_the_exact_counts() -> None:
 
 
 def test_describe_counts_at_the_resolution_asked_for() -> None:
-    whole = describe(resolve("pruned_small_035"))  # type: ignore[arg-type]
-    half = describe(resolve("pruned_small_035", (InputShape(None, (1, 3, 112, 112)),)))  # type: ignore[arg-type]
+    whole = count_source(resolve("pruned_small_035"))  # type: ignore[arg-type]
+    half = count_source(resolve("pruned_small_035", (InputShape(None, (1, 3, 112, 112)),)))  # type: ignore[arg-type]
 
     assert whole.layers[0].madds == 4 * half.layers[0].madds
     assert whole.params == half.params
@@ -62,7 +62,7 @@ def test_describe_counts_what_a_callable_returns(
     )
     shapes = (InputShape(None, (2, 4)), InputShape(None, (2, 5)))
 
-    cost = describe(CallableModule("described_models", "pair", shapes))
+    cost = count_source(CallableModule("described_models", "pair", shapes))
 
     assert cost.params == 126
     assert cost.uncounted == ("_trilinear in Bilinear",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import cast
 
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812  its usual name
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import build
 from asymm_deploy.models.complexity import count, count_spec
-from asymm_deploy.models.cost import Kind
+from asymm_deploy.models.cost import LayerKind
 from asymm_deploy.models.names import parse
 
 
@@ -63,6 +64,22 @@ class OwnInferenceMode(nn.Module):
         with torch.inference_mode():
             y: Tensor = self.mix(self.conv(x).mean((2, 3)))
             return y
+
+
+class FallsBack(nn.Module):
+    """Tries a layer that fails on this input, inside another, and takes a second one instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = nn.Sequential(nn.ReLU(), nn.Linear(99, 2))
+        self.instead = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            y: Tensor = self.tries(x)
+        except RuntimeError:
+            y = self.instead(x)
+        return y @ torch.ones(2, 3)
 
 
 class Touchy(nn.Module):
@@ -118,7 +135,7 @@ class Touchy(nn.Module):
 )
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_a_single_operator_costs_what_its_formula_says(
-    module: nn.Module, shape: tuple[int, ...], kind: Kind, madds: int, params: int, device: str
+    module: nn.Module, shape: tuple[int, ...], kind: LayerKind, madds: int, params: int, device: str
 ) -> None:
     if device == "meta":
         module = module.to("meta")  # for good, so the run on the CPU comes first
@@ -163,6 +180,12 @@ def test_several_inputs_and_products_of_activations_count() -> None:
         ("mix", "linear"),
     ]
     assert cost.madds == 3 * 4 * 5 + 3 * 5 * 2
+
+
+def test_a_layer_that_fails_is_left_behind_where_the_module_goes_on_without_it() -> None:
+    cost = count(FallsBack(), torch.zeros(1, 4))
+
+    assert [(layer.name, layer.madds) for layer in cost.layers] == [("instead", 8), ("matmul", 6)]
 
 
 def test_a_shared_weight_works_twice_and_counts_once() -> None:
@@ -246,6 +269,19 @@ def test_lookups_norms_and_position_embeddings_cost_nothing_and_are_not_unknown(
 
 def test_running_statistics_are_no_parameters() -> None:
     assert count(nn.BatchNorm2d(4), torch.zeros(1, 4, 2, 2)).params == 8
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_fast_path_is_left_as_it_was(enabled: bool, fails: bool) -> None:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(enabled)
+    try:
+        with pytest.raises(UsageError) if fails else contextlib.nullcontext():
+            count(nn.Linear(4, 2), torch.zeros(1, 5 if fails else 4))
+        assert torch.backends.mha.get_fastpath_enabled() is enabled
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @pytest.mark.parametrize("fails", [False, True])

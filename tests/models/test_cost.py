@@ -10,8 +10,8 @@ import pytest
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import (
     Complexity,
-    Kind,
     LayerCost,
+    LayerKind,
     convolution_kind,
     least_multiplications,
     may_use_winograd,
@@ -20,7 +20,7 @@ from asymm_deploy.models.names import parse
 
 
 def layer(
-    kind: Kind,
+    kind: LayerKind,
     output_shape: tuple[int, ...],
     madds: int,
     *,

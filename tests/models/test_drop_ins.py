@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  its usual name
 
-from asymm_deploy.models.asymmnet import SKELETONS, scaled
 from asymm_deploy.models.blocks import Block, ConvBNAct, SqueezeExcite
 from asymm_deploy.models.complexity import count
 from asymm_deploy.models.cost import Complexity
@@ -29,6 +28,7 @@ from asymm_deploy.models.drop_ins import (
     Sandglass,
     ShuffleUnit,
 )
+from asymm_deploy.models.families.asymmnet import SKELETONS, scaled
 from asymm_deploy.models.spec import Act, Row, Scale
 
 Make = Callable[[int, Row], Block]

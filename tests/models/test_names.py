@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.names import FAMILIES, TABLES, figure, known, parse, table
+from asymm_deploy.models.names import FAMILIES, TABLES, figure_models, known, parse, table_models
 from asymm_deploy.models.spec import at_resolution
 
 percents = st.integers(min_value=1, max_value=5000)
@@ -117,6 +117,59 @@ def test_what_is_wrong_with_a_name_is_said(name: str, what: str, hint: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        # a letter too few, too many, or exchanged
+        ("asymnet_large_100", "asymmnet_large_100"),
+        ("assymnet_small_035", "asymmnet_small_035"),
+        ("bottelneck_large_100", "bottleneck_large_100"),
+        ("resnet50_v1b_actoin", "resnet50_v1b_action"),
+        ("mbv3_small_100_fce", "mbv3_small_100_face"),
+        ("prunned_small_050", "pruned_small_050"),
+        # other separators, and capitals
+        ("asymmnet-small-035", "asymmnet_small_035"),
+        ("asymmnetlarge100", "asymmnet_large_100"),
+        ("mobilenet_v2_100", "mobilenetv2_100"),
+        ("ASYMMNET_LARGE_100", "asymmnet_large_100"),
+        ("MobileFaceNet", "mobilefacenet"),
+        # names that others give the same networks
+        ("mobilenetv3_large_100", "mbv3_large_100"),
+        ("asymmnet_large_100_yolov3", "asymmnet_large_100_yolo3"),
+        ("resnet50", "resnet50_v1b_action"),
+        # a tail
+        ("asymmnet_large_100_" + "pose" * 11, "asymmnet_large_100_pose"),
+    ],
+)
+def test_a_typo_gets_the_network_that_was_meant_first(typed: str, first: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(typed)
+
+    assert caught.value.hint.startswith(f"did you mean {first}")
+
+
+@pytest.mark.parametrize(
+    "part", ["mbv3", "asymnet", "AsymmNet-L", "ghost", "shufflenet", "pruned", "sandglass"]
+)
+def test_a_part_of_a_name_gets_networks_that_have_it(part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(part)
+
+    family = {"asymnet": "asymmnet", "AsymmNet-L": "asymmnet", "shufflenet": "shuffle"}
+    suggested = caught.value.hint.removeprefix("did you mean ").removesuffix("?").split(" or ")
+    assert suggested[0].startswith(family.get(part, part) + "_")
+    assert suggested[1].startswith(family.get(part, part) + "_")
+    assert len(suggested) <= 3
+
+
+@pytest.mark.parametrize("name", ["hello", "foo", "vgg16", "bert", "asdf", "--table", "ls"])
+def test_what_is_like_nothing_gets_no_guess(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(name)
+
+    assert caught.value.hint == "`asymm-deploy models` lists the names"
+
+
+@pytest.mark.parametrize(
     ("base", "largest"),
     [("asymmnet_large_100", 5), ("asymmnet_small_100", 5), ("asymmnet_small_001", 1)],
 )
@@ -132,12 +185,12 @@ def test_a_rate_that_leaves_no_block_expanding_is_refused_with_the_largest_that_
 
 
 def test_tables_have_the_papers_rows() -> None:
-    assert [len(table(number)) for number in (1, 3, 4, 5, 6)] == [3, 1, 1, 30, 6]
-    listed = {name for number in TABLES for name in table(number)} | set(figure(1))
+    assert [len(table_models(number)) for number in (1, 3, 4, 5, 6)] == [3, 1, 1, 30, 6]
+    listed = {name for number in TABLES for name in table_models(number)} | set(figure_models(1))
     assert listed == set(known())
 
     with pytest.raises(UsageError, match="Table 2"):
-        table(2)
+        table_models(2)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 224, 224), (3, 224, 224), (0, 3, 8, 8), ()])

@@ -7,10 +7,10 @@ from functools import cache
 
 import pytest
 
-from asymm_deploy.models.asymmnet import ASYMMNET_LARGE, ASYMMNET_SMALL
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.models.names import parse, table
+from asymm_deploy.models.families.asymmnet import ASYMMNET_LARGE, ASYMMNET_SMALL
+from asymm_deploy.models.names import parse, table_models
 from asymm_deploy.models.spec import Row
 
 PaperTable = Callable[[int], list[dict[str, str]]]
@@ -76,11 +76,11 @@ def test_the_columns_that_the_paper_omits_are_mobilenetv3s(
     assert {number for number, row in numbered if row.act == "HS"} == hard_swish
 
 
-@pytest.mark.parametrize("index", range(30), ids=table(5))
+@pytest.mark.parametrize("index", range(30), ids=table_models(5))
 def test_every_row_of_table_5_counts_to_its_printed_madds(
     index: int, paper_table: PaperTable
 ) -> None:
-    line, name = paper_table(5)[index], table(5)[index]
+    line, name = paper_table(5)[index], table_models(5)[index]
     percent = round(float(line["multiplier"]) * 100)
     assert name == f"{line['network'].lower()}_{line['scale'].lower()}_{percent:03}"
 
@@ -89,11 +89,11 @@ def test_every_row_of_table_5_counts_to_its_printed_madds(
     assert madds_m(name, like=expected) == expected
 
 
-@pytest.mark.parametrize("index", range(6), ids=table(6))
+@pytest.mark.parametrize("index", range(6), ids=table_models(6))
 def test_every_row_of_table_6_counts_to_its_printed_madds(
     index: int, paper_table: PaperTable
 ) -> None:
-    line, name = paper_table(6)[index], table(6)[index]
+    line, name = paper_table(6)[index], table_models(6)[index]
     spec = parse(name)
     assert (spec.scale, spec.rate) == (line["scale"].lower(), int(line["asymmetry_rate"]))
 
@@ -114,12 +114,12 @@ def test_parameters_are_the_true_count_and_not_the_papers_lower_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "index", [i for i, name in enumerate(table(5)) if not name.startswith("mbv3")]
+    "index", [i for i, name in enumerate(table_models(5)) if not name.startswith("mbv3")]
 )
 def test_parameters_are_within_a_tenth_of_a_million_of_table_5(
     index: int, paper_table: PaperTable
 ) -> None:
-    name = table(5)[index]
+    name = table_models(5)[index]
     params_m = counted(name).params / 1e6
 
     if name == "pruned_small_100":  # printed 2.6, which no rule we know gives
@@ -132,7 +132,7 @@ def test_parameters_are_within_a_tenth_of_a_million_of_table_5(
     ("index", "expected"),
     # V2's printed split, 6.2 / 84.4 / 9.4, does not follow from MobileNetV2 1.0 at 224x224.
     [(0, None), (1, (6.9, 89.5, 3.6)), (2, None)],
-    ids=table(1),
+    ids=table_models(1),
 )
 def test_table_1_splits_as_printed_within_half_a_point(
     index: int, expected: tuple[float, ...] | None, paper_table: PaperTable
@@ -142,7 +142,7 @@ def test_table_1_splits_as_printed_within_half_a_point(
         float(line[f"{kind}_percent"]) for kind in ("depthwise", "pointwise", "vanilla")
     )
 
-    ours = [round(share, 1) for share in counted(table(1)[index]).table1_percent()]
+    ours = [round(share, 1) for share in counted(table_models(1)[index]).table1_percent()]
 
     assert ours == pytest.approx(printed, abs=0.5 + 1e-9)
 

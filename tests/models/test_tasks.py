@@ -17,12 +17,12 @@ from asymm_deploy.models.blocks import LEAKY_SLOPE
 from asymm_deploy.models.build import TaskNetwork, build, build_meta
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
-from asymm_deploy.models.detection import ANCHORS, LARGEST_GROWTH, STRIDES
-from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, Keypoints
-from asymm_deploy.models.names import parse, table
+from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, HeatMaps
+from asymm_deploy.models.names import parse, table_models
 from asymm_deploy.models.spec import at_resolution
 from asymm_deploy.models.tapping import deepest, for_task
 from asymm_deploy.models.tasks import DetectionHead
+from asymm_deploy.models.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.detection import decoded
 
 PaperTable = Callable[[int], list[dict[str, str]]]
@@ -34,7 +34,7 @@ def counted(name: str) -> Complexity:
 
 
 def rows(number: int) -> list[int]:
-    return list(range(len(table(number))))
+    return list(range(len(table_models(number))))
 
 
 # MAdds
@@ -46,7 +46,7 @@ def test_tables_7_8_and_9_count_to_the_printed_digit(
     number: int, index: int, paper_table: PaperTable
 ) -> None:
     printed = paper_table(number)[index]["madds_m"]
-    two_digits = Decimal(f"{counted(table(number)[index]).madds / 1e6:.2f}")
+    two_digits = Decimal(f"{counted(table_models(number)[index]).madds / 1e6:.2f}")
 
     # Rounded twice, as the paper did: 10.146 M is printed as 10.2, and 41.546 M as 41.6.
     assert str(two_digits.quantize(Decimal("0.1"), ROUND_HALF_UP)) == printed
@@ -82,12 +82,12 @@ def test_the_networks_of_others_are_within_a_percent(
 ) -> None:
     printed = float(paper_table(number)[index]["madds_m"])
 
-    assert counted(table(number)[index]).madds / 1e6 == pytest.approx(printed, rel=0.01)
+    assert counted(table_models(number)[index]).madds / 1e6 == pytest.approx(printed, rel=0.01)
 
 
-@pytest.mark.parametrize("index", rows(10), ids=table(10))
+@pytest.mark.parametrize("index", rows(10), ids=table_models(10))
 def test_table_10_counts_a_constant_above_the_papers(index: int, paper_table: PaperTable) -> None:
-    ours = counted(table(10)[index]).madds / 1e9
+    ours = counted(table_models(10)[index]).madds / 1e9
     printed = float(paper_table(10)[index]["madds_g"])
 
     # Of the head; what the paper left out we could not attribute.
@@ -103,7 +103,7 @@ def test_table_10_counts_a_constant_above_the_papers(index: int, paper_table: Pa
 def test_with_a_kernel_taken_as_k_weights_the_papers_params_come_out(
     number: int, index: int, paper_table: PaperTable
 ) -> None:
-    cost = counted(table(number)[index])
+    cost = counted(table_models(number)[index])
     overlooked = sum(
         layer.params - layer.params // layer.kernel[0]
         for layer in cost.layers
@@ -243,7 +243,7 @@ def test_pixel_shuffling_deals_four_channels_to_a_square() -> None:
 @torch.no_grad()
 def test_a_pose_head_enlarges_three_times(generator: torch.Generator) -> None:
     spec = parse("asymmnet_small_100_pose")
-    head = with_statistics(Keypoints((576,), spec.task), generator)  # type: ignore[arg-type]
+    head = with_statistics(HeatMaps((576,), spec.task), generator)  # type: ignore[arg-type]
     x = torch.randn(1, 576, 2, 3, generator=generator)
 
     y = functional.conv2d(x, head.get_parameter("reduce.weight"))

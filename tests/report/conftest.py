@@ -71,7 +71,7 @@ def table5_launches(launch: Launch) -> list[LaunchRecord]:
     return [
         launch(model, ms, launch=number)
         for number in range(2)
-        for ms, model in enumerate(names.table(5), start=1)
+        for ms, model in enumerate(names.table_models(5), start=1)
     ]
 
 

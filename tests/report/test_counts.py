@@ -11,10 +11,10 @@ import pytest
 from asymm_deploy.models.complexity import count_spec
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.names import parse
-from asymm_deploy.report import paper
-from asymm_deploy.report.built import built_rows
+from asymm_deploy.report.network_rows import built_rows
+from asymm_deploy.report.paper import printed_table
+from asymm_deploy.report.report_table import ReportTable, to_csv, to_markdown
 from asymm_deploy.report.specification import table3, table4
-from asymm_deploy.report.table import Table, to_csv, to_markdown
 from asymm_deploy.report.table1 import table1
 
 
@@ -27,13 +27,13 @@ def counts(model: str) -> tuple[int, int]:
     return counted(model).madds, counted(model).params
 
 
-def read(table: Table) -> list[dict[str, str]]:
+def read(table: ReportTable) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(to_csv(table))))
 
 
 def test_table_1_stands_beside_the_papers_and_each_split_is_whole() -> None:
     kinds = ("depthwise_percent", "pointwise_percent", "vanilla_percent")
-    for ours, p in zip(read(table1(counted)), paper.table(1), strict=True):
+    for ours, p in zip(read(table1(counted)), printed_table(1).to_dict("records"), strict=True):
         assert ours["network"] == p["network"]
         assert sum(float(ours[kind]) for kind in kinds) == pytest.approx(100, abs=0.001)
         assert [ours[f"paper_{kind}"] for kind in kinds] == [p[kind] for kind in kinds]
@@ -71,7 +71,7 @@ def test_table_4_differs_only_in_the_convolution_after_pooling() -> None:
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_papers_cells_are_as_printed(number: int) -> None:
     lines = read(table3() if number == 3 else table4())
-    for ours, p in zip(lines, paper.table(number), strict=True):
+    for ours, p in zip(lines, printed_table(number).to_dict("records"), strict=True):
         assert {name: ours["row" if name == "row" else f"paper_{name}"] for name in p} == p
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
-from asymm_deploy.report import paper
-from asymm_deploy.report.table import to_csv, to_html, to_markdown
+from asymm_deploy.report.paper import printed_table
+from asymm_deploy.report.report_table import to_csv, to_html, to_markdown
 from asymm_deploy.report.table5 import table5
 
 MakeRow = Callable[..., RowSummary]
@@ -37,7 +37,7 @@ def test_the_columns_are_the_contracts() -> None:
 
 
 def test_the_rows_and_the_papers_figures_are_the_papers(row: MakeRow) -> None:
-    printed = paper.table(5)
+    printed = printed_table(5).to_dict("records")
     written = read(row())
 
     assert list(written) == [(p["multiplier"], p["scale"], p["network"]) for p in printed]

@@ -16,25 +16,25 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import Figure
 from asymm_deploy.report import tables
-from asymm_deploy.report.choose import Choice
-from asymm_deploy.report.table import Format
+from asymm_deploy.report.comparable import RowFilter
+from asymm_deploy.report.report_table import TableFormat
 
 Launch = Callable[..., LaunchRecord]
 Results = Callable[[Sequence[LaunchRecord]], Path]
 
-ANY = Choice()
+ANY = RowFilter()
 
 
 @pytest.mark.parametrize("number", [None, *tables.NUMBERS, Figure(1)])
 @pytest.mark.parametrize("output_format", ["csv", "markdown", "html"])
 def test_every_table_is_there_in_every_format(
     number: tables.Which,
-    output_format: Format,
+    output_format: TableFormat,
     table5_launches: list[LaunchRecord],
     results: Results,
 ) -> None:
     rows = tables.rows_in(results(table5_launches))
-    text = tables.report(number, rows, ANY, output_format)
+    text = tables.report_text(number, rows, ANY, output_format)
 
     assert text.endswith("\n")
     assert not re.search(r"\b(nan|none|null|<na>)\b", text, re.IGNORECASE)
@@ -46,10 +46,10 @@ def test_every_table_is_there_in_every_format(
 
 def test_a_table_that_there_is_not_is_an_error_that_lists_those_that_are() -> None:
     with pytest.raises(UsageError) as error:
-        tables.report(2, [], ANY, "csv")
+        tables.report_text(2, [], ANY, "csv")
     assert error.value.hint == "tables: 1, 3, 4, 5, 6, 7, 8, 9, 10"
     with pytest.raises(UsageError, match="Figure 2"):
-        tables.report(Figure(2), [], ANY, "csv")
+        tables.report_text(Figure(2), [], ANY, "csv")
 
 
 @pytest.mark.parametrize("number", [5, 6])
@@ -59,8 +59,8 @@ def test_a_table_of_two_engines_needs_a_choice(
     rows = tables.rows_in(results([launch(), launch(engine="onnxruntime", ms=20.0)]))
 
     with pytest.raises(UsageError, match="2 settings"):
-        tables.report(number, rows, ANY, "csv")
-    assert ",20.0," in tables.report(number, rows, Choice(engine="onnxruntime"), "csv")
+        tables.report_text(number, rows, ANY, "csv")
+    assert ",20.0," in tables.report_text(number, rows, RowFilter(engine="onnxruntime"), "csv")
 
 
 def test_settings_of_models_that_are_not_in_the_table_are_no_matter(
@@ -68,17 +68,17 @@ def test_settings_of_models_that_are_not_in_the_table_are_no_matter(
 ) -> None:
     rows = tables.rows_in(results([launch(), launch("mine", engine="onnxruntime")]))
 
-    assert ",10.0," in tables.report(5, rows, ANY, "csv")
+    assert ",10.0," in tables.report_text(5, rows, ANY, "csv")
 
 
 def test_the_latencies_of_two_engines_are_two_rows(launch: Launch, results: Results) -> None:
     rows = tables.rows_in(results([launch(), launch(engine="onnxruntime")]))
 
-    formats: tuple[Format, ...] = ("csv", "markdown")
+    formats: tuple[TableFormat, ...] = ("csv", "markdown")
     for output_format in formats:
-        text = tables.report(None, rows, ANY, output_format)
+        text = tables.report_text(None, rows, ANY, output_format)
         assert text.count("asymmnet_large_100") == 2
-    chosen = tables.report(None, rows, Choice(engine="mnn"), "csv")
+    chosen = tables.report_text(None, rows, RowFilter(engine="mnn"), "csv")
     assert chosen.count("asymmnet_large_100") == 1
 
 
@@ -86,14 +86,14 @@ def test_counts_come_from_the_results_where_they_have_them(
     launch: Launch, results: Results
 ) -> None:
     rows = tables.rows_in(results([launch(madds=123_000_000, params=4_560_000)]))
-    ours = tables.report(5, rows, ANY, "csv").splitlines()[19]
+    ours = tables.report_text(5, rows, ANY, "csv").splitlines()[19]
 
     assert ours.startswith("1.0,Large,AsymmNet,,123.0,4.56,10.0,")
 
 
 def test_counts_are_made_where_the_results_lack_them(launch: Launch, results: Results) -> None:
     rows = tables.rows_in(results([launch(madds=None, params=None)]))
-    ours = tables.report(5, rows, ANY, "csv").splitlines()[19]
+    ours = tables.report_text(5, rows, ANY, "csv").splitlines()[19]
 
     assert ours.startswith("1.0,Large,AsymmNet,,216.918,6.07661,10.0,")
 
@@ -105,11 +105,11 @@ def test_a_whole_table_5_and_the_latencies_need_no_torch(
 import sys
 from pathlib import Path
 from asymm_deploy.report import tables
-from asymm_deploy.report.choose import Choice
+from asymm_deploy.report.comparable import RowFilter
 rows = tables.rows_in(Path(sys.argv[1]))
 for number in (None, 5):
     for output_format in ("csv", "markdown", "html"):
-        tables.report(number, rows, Choice(), output_format)
+        tables.report_text(number, rows, RowFilter(), output_format)
 print({"torch", "onnx", "MNN"} & set(sys.modules))
 """
     done = subprocess.run(
@@ -125,10 +125,10 @@ def test_latency_csv_appears_in_the_results_folder_and_says_what_report_says(
     launch: Launch, results: Results
 ) -> None:
     folder = results([launch("a"), launch("b", engine="onnxruntime")])
-    target = tables.write_latency(folder)
+    target = tables.write_latency(folder, tables.rows_in(folder))
 
     assert target == folder / "latency.csv"
-    assert target.read_text() == tables.report(None, tables.rows_in(folder), ANY, "csv")
+    assert target.read_text() == tables.report_text(None, tables.rows_in(folder), ANY, "csv")
 
 
 def test_a_report_is_written_whole_or_not_at_all(

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-LEAST_SAMPLES = 50
+_LEAST_SAMPLES = 50
 """Fewer are not judged: by chance alone they often look like two groups."""
-LEAST_SHARE = 0.2
+_LEAST_SHARE = 0.2
 """Of the samples in the smaller group; fewer are outliers."""
-LEAST_GAP = 0.05
+_LEAST_GAP = 0.05
 """Between the groups' medians, as a share of the lower one; closer ones don't matter."""
-LEAST_SEPARATION = 4.0
+_LEAST_SEPARATION = 4.0
 """Between the groups' medians, in standard deviations within a group.
 
 Cutting one normal distribution in its middle gives 2.2, a uniform one 2.7. Of simulated launches
@@ -33,8 +33,8 @@ def from_quartiles(group: npt.NDArray[np.float64]) -> float:
 def is_bimodal(
     samples: Sequence[float],
     *,
-    least_samples: int = LEAST_SAMPLES,
-    separation: float = LEAST_SEPARATION,
+    least_samples: int = _LEAST_SAMPLES,
+    separation: float = _LEAST_SEPARATION,
     deviation: Callable[[npt.NDArray[np.float64]], float] = from_quartiles,
 ) -> bool:
     """Tell whether ``samples`` are two groups, by the cut that leaves the least variance within.
@@ -47,11 +47,11 @@ def is_bimodal(
     if len(ordered) < least_samples:
         return False
     lower, upper = np.split(ordered, [best_cut(ordered)])
-    if min(len(lower), len(upper)) < LEAST_SHARE * len(ordered):
+    if min(len(lower), len(upper)) < _LEAST_SHARE * len(ordered):
         return False
     gap = float(np.median(upper) - np.median(lower))
     within = float(np.hypot(deviation(lower), deviation(upper)) / np.sqrt(2))
-    return gap > LEAST_GAP * float(np.median(lower)) and gap > separation * within
+    return gap > _LEAST_GAP * float(np.median(lower)) and gap > separation * within
 
 
 def best_cut(ordered: npt.NDArray[np.float64]) -> int:

@@ -16,7 +16,7 @@ there. It is this low because starting and loading, which run slowly and are not
 of a short launch."""
 
 
-def flags_of(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
+def condition_flags(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
     """Return the flags of a launch under these conditions; ``top_khz`` is the hardware's top clock.
 
     A reading that is None raises at most ``unwatched``: what can't be read is never judged.
@@ -29,7 +29,7 @@ def flags_of(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
     share = conditions.share_at_top_clock
     if share is not None and share < LEAST_TOP_SHARE and "throttled" not in found:
         found.add("capped-clock")
-    return flags.ordered(found)
+    return flags.gravest_first(found)
 
 
 def usual_clock_khz(around: Conditions) -> int | None:
@@ -60,7 +60,7 @@ def _of_reading(now: Reading, top_khz: int | None) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PhoneProblem:
     """A reason not to time anything on a phone in its present state."""
 
     name: str
@@ -69,7 +69,7 @@ class Problem:
     to_do: str
 
 
-def problems_of(now: Reading, top_khz: int | None) -> list[Problem]:
+def reading_problems(now: Reading, top_khz: int | None) -> list[PhoneProblem]:
     """Return what should be put right before anything is timed."""
     told = {
         "throttled": ("it is slowing itself down to cool", "let it cool, out of its case"),
@@ -88,4 +88,4 @@ def problems_of(now: Reading, top_khz: int | None) -> list[Problem]:
         "power-save": ("power-save mode is on", "turn it off in the phone's settings"),
         "screen-off": ("its screen is off", "wake it with its power button"),
     }
-    return [Problem(name, *told[name]) for name in _of_reading(now, top_khz) if name in told]
+    return [PhoneProblem(name, *told[name]) for name in _of_reading(now, top_khz) if name in told]

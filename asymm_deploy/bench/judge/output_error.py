@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.export.manifest import OutputLimit
-from asymm_deploy.export.parity import deviation_or_size, errors
+from asymm_deploy.export.proof.parity import deviation_or_size, errors
 
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
+OUTPUT_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest error that passes, unless the export found that it takes more.
 
 Sums in another order differ by about 4e-6 in fp32. In fp16, 1 to 4 % are usual; the networks of
@@ -21,7 +21,7 @@ Table 5 reach 6.1 % on an emulated Cortex-A76 (docs/numbers.md).
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class OutputComparison:
     """How far the outputs are from the reference's."""
 
     error: float | None
@@ -34,27 +34,27 @@ class Compared:
     """What that output's error may be."""
 
 
-def compared(
+def compare_with_reference(
     reference: Mapping[str, npt.NDArray[np.generic]],
     values: Mapping[str, bytes],
     limits: Mapping[str, OutputLimit],
     precision: Precision,
-) -> Compared:
+) -> OutputComparison:
     """Compare the outputs ``values``, little-endian float32 by name, with the reference.
 
     ``limits`` are by name, in fp32. An output without one is measured by its own deviation, or by
     its size where it is the same number everywhere.
     """
-    least = TOLERANCE[precision]
-    worst = Compared(0.0, least)
+    least = OUTPUT_TOLERANCE[precision]
+    worst = OutputComparison(0.0, least)
     strain = -1.0
     for name, expected in reference.items():
         raw = values.get(name)
         if raw is None or len(raw) != 4 * expected.size:
-            return Compared(None, None)
+            return OutputComparison(None, None)
         found = np.frombuffer(raw, "<f4").reshape(expected.shape)
         if not (np.isfinite(found).all() and np.isfinite(expected).all()):
-            return Compared(None, None)
+            return OutputComparison(None, None)
         if expected.size == 0:
             continue
         limit = limits.get(name) or OutputLimit(deviation_or_size([expected]), least, least)
@@ -63,5 +63,5 @@ def compared(
             errors(expected, found, limit.deviation), allowances, strict=True
         ):
             if error / allowed > strain:
-                worst, strain = Compared(error, allowed), error / allowed
+                worst, strain = OutputComparison(error, allowed), error / allowed
     return worst

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.errors import ExitCode
 
 _RESAMPLES = 10_000
-_NS_PER_MS = 1e6
 
 
 def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
@@ -23,8 +23,8 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
     last = records[-1]
     shown = finished[-1] if finished else last
     samples = np.array([ns for record in finished for ns in record.samples_ns], dtype=np.float64)
-    samples /= _NS_PER_MS
-    low, high = interval_ms(verdicts.launch_medians_ns(finished) / _NS_PER_MS)
+    samples /= NS_PER_MS
+    low, high = interval_ms(verdicts.launch_medians_ns(finished) / NS_PER_MS)
     found = verdicts.row_flags(records)
     return RowSummary(
         model=shown.model,
@@ -51,12 +51,12 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         ci_low_ms=low,
         ci_high_ms=high,
         init_ms=_percentile(
-            np.array([r.init_ns / _NS_PER_MS for r in finished if r.init_ns is not None]), 50
+            np.array([r.init_ns / NS_PER_MS for r in finished if r.init_ns is not None]), 50
         ),
         peak_memory_mb=max(
             (r.peak_memory_mb for r in finished if r.peak_memory_mb is not None), default=None
         ),
-        valid=flags.valid(found, last.allowed),
+        valid=flags.leave_valid(found, last.allowed),
         flags=found,
         allowed=last.allowed,
         reason=failed[-1].error if failed else None,
@@ -84,10 +84,10 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     """Return for each row those launches that were measured last under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
-        row = rows.setdefault(row_of(record), {})
-        launches = row.pop(circumstances(record), {})
+        row = rows.setdefault(row_key(record), {})
+        launches = row.pop(circumstances_key(record), {})
         launches[record.launch] = record
-        row[circumstances(record)] = launches  # now the last one
+        row[circumstances_key(record)] = launches  # now the last one
     return [
         [launches[number] for number in sorted(launches)]
         for row in rows.values()
@@ -95,13 +95,13 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     ]
 
 
-def row_of(record: LaunchRecord) -> tuple[object, ...]:
+def row_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what the launches of a row have in common, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
     return (record.model, record.input_shape, *setting)
 
 
-def circumstances(record: LaunchRecord) -> tuple[object, ...]:
+def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what launches must have in common to be one row, beyond the model's name."""
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import conditions
 from asymm_deploy.bench.judge.bimodal import is_bimodal
-from asymm_deploy.bench.judge.output_error import TOLERANCE
+from asymm_deploy.bench.judge.output_error import OUTPUT_TOLERANCE
 from asymm_deploy.bench.records import LaunchRecord
 
 STOLEN_SHARE = 0.02
@@ -30,7 +30,7 @@ SLOWER_THAN_BEST = 1.10
 """Than the best of the row's launches: AndroidX Microbenchmark's bound for a fixed workload."""
 _MADE_BY_HEAT = {"throttled", "hot", "capped-clock"}
 
-OVER_THE_ROW = ("below-floor", "bimodal", "stolen-time")
+JUDGED_OVER_ROW = ("below-floor", "bimodal", "stolen-time")
 """Judged over all samples of a row: one disturbed launch in ten need not spoil its numbers."""
 
 
@@ -75,20 +75,20 @@ def heat_was_seen(record: LaunchRecord) -> bool:
     """Whether a phone's own readings show why its launch was slow."""
     if record.conditions is None:
         return False
-    seen = conditions.flags_of(record.conditions, record.device_facts.cpu_max_khz)
+    seen = conditions.condition_flags(record.conditions, record.device_facts.cpu_max_khz)
     return not _MADE_BY_HEAT.isdisjoint(seen)
 
 
 def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
     """Return what is wrong with a row, given its launches with their own flags."""
-    found = {name for record in records for name in record.flags} - set(OVER_THE_ROW)
+    found = {name for record in records for name in record.flags} - set(JUDGED_OVER_ROW)
     finished = [record for record in records if record.error is None]
     spread = launch_spread_percent(finished)
     if spread is not None and spread > SPREAD_PERCENT:
         found.add("launch-spread")
     if _some_slower(finished):
         found.add("throttled")
-    return flags.ordered([*found, *pooled_flags(finished)])
+    return flags.gravest_first([*found, *pooled_flags(finished)])
 
 
 def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
@@ -162,7 +162,7 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
 def _close(record: LaunchRecord) -> bool:
     allowed = record.output_tolerance
     if allowed is None:
-        allowed = TOLERANCE[record.precision]
+        allowed = OUTPUT_TOLERANCE[record.precision]
     return record.output_error is not None and record.output_error <= allowed
 
 

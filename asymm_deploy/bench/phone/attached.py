@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.phone_facts import read_phone
 from asymm_deploy.bench.phone.server import LostError, Server, address
 from asymm_deploy.bench.phone.states import explained
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asymm_deploy.bench.phone import cpufreq
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.cpufreq import FrequencyPolicy
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse import proc
 from asymm_deploy.bench.phone.parse.properties import properties
 from asymm_deploy.bench.records import CorePolicy, DeviceFacts
+from asymm_deploy.safe import excerpt
 
 CPUFREQ = "/sys/devices/system/cpu/cpufreq"
 _POLICY_FILES = ("related_cpus", "cpuinfo_max_freq", "scaling_max_freq")

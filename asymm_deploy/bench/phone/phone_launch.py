@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import wire
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
 from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.safe import excerpt
 
 _POLLS = ((50, 0.02), (20, 0.1))
 """How often one command looks for the end of a launch, and the pauses in seconds. Often at first,

@@ -7,22 +7,19 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.parse import adb_output
 from asymm_deploy.bench.phone.parse.adb_output import ConnectOutcome, ListedPhone
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from adbutils import AdbConnection
-
-Tell = Callable[[str], None]
-"""Shows one line to the user."""
 
 _PORT = 5037
 _LOCAL = ("localhost", "127.0.0.1", "::1")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.safe import excerpt
 
 _STATES = {
     "": ("is not attached", "plug it in; `asymm-deploy devices` lists the phones that adb sees"),

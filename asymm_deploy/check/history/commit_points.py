@@ -18,13 +18,13 @@ import numpy as np
 from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows, verdicts
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check import launched, plausibility
 from asymm_deploy.check.launched import LaunchIdentity
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import one_line
 
 _MOST_NAMED = 5
-_NS_PER_MS = 1e6
 _COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})$")
 
 
@@ -48,7 +48,7 @@ class CommitPoint:
     @property
     def latency_ms(self) -> float:
         """The median of the launches' medians."""
-        return float(np.median(verdicts.launch_medians_ns(self.launches))) / _NS_PER_MS
+        return float(np.median(verdicts.launch_medians_ns(self.launches))) / NS_PER_MS
 
     @property
     def started_at(self) -> str:
@@ -69,7 +69,10 @@ def commit_files(paths: Sequence[Path]) -> list[tuple[str, Path]]:
     A folder stands for the runs.jsonl in it.
     """
     if not paths:
-        raise UsageError("no file is given", "`--history results/*.jsonl`")
+        raise UsageError(
+            "no file is given",
+            "give the launches of each commit, as in `--history results/*.jsonl`",
+        )
     files = [path / store.NAME if path.is_dir() else path for path in paths]
     given = [(commit_of(path), path) for path in files]
     commits = [commit for commit, _ in given]
@@ -108,8 +111,8 @@ def points_in(
     which = ", ".join(repeating[:_MOST_NAMED])
     more = f" and {len(repeating) - _MOST_NAMED} more" * (len(repeating) > _MOST_NAMED)
     return points, [
-        "The very launches of earlier commits, which count there alone, are also in "
-        f"{which}{more}: give each commit a bench of its own, with another --out."
+        f"These commits repeat launches of earlier ones, which count only there: {which}{more}. "
+        "Bench each commit into a folder of its own, with --out."
     ]
 
 
@@ -121,7 +124,7 @@ def _points_of(
 
     of_rows: dict[tuple[object, ...], list[LaunchRecord]] = {}
     for record in records:
-        of_rows.setdefault(rows.row_of(record), []).append(record)
+        of_rows.setdefault(rows.row_key(record), []).append(record)
     for of_row in of_rows.values():
         (launches,) = rows.latest_launches(of_row)
         again = launched.retried(launches, of_row, allow)

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import launch, store
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench
@@ -136,8 +135,8 @@ class BlockTaker:
             self._discard(place, spoiler, again=not is_lost)
             if is_lost:
                 return BlockLost(
-                    f"Block {place.block} was spoilt {_TRIES} times, at last by {spoiler.why}; "
-                    "when it is quiet, give the same command again, or --fresh."
+                    f"Block {place.block} was spoilt {_TRIES} times, last by {spoiler.why}; repeat "
+                    "the command when the machine is quiet, or start anew with --fresh."
                 )
 
     def _discard(self, place: BlockPlace, spoiler: Spoiler, *, again: bool) -> None:
@@ -201,9 +200,7 @@ class BlockTaker:
     def _launch(self, arm: ContestArm, number: int, model: str) -> LaunchRecord:
         blank = launch.blank(self._bench, arm.artifact, 0, number)
         blank = msgspec.structs.replace(blank, model=model)
-        if arm.path is None:
-            reason = artifacts.changed(arm.artifact)
-            if reason is not None:
-                return launch.failed(blank, reason)
-            arm.path = self._bench.device.put(arm.artifact.path)
-        return launch.launch(self._bench, blank, arm.artifact, arm.path, arm.first)
+        record, arm.path = launch.put_and_launch(
+            self._bench, blank, arm.artifact, arm.path, arm.first
+        )
+        return record

@@ -31,7 +31,7 @@ class ContestArm:
     path: str | None = None
     """On the device, once it was put there."""
     first: LaunchRecord | None = None
-    """The finished launch whose output was compared with the reference; without one, the first."""
+    """The finished launch whose output was compared with the reference; until then, the latest."""
 
     def remember(self, record: LaunchRecord) -> None:
         """Take note of a launch of this arm."""

@@ -114,7 +114,7 @@ def _prove_file(path: Path) -> None:
         if (folder / manifest.MANIFEST_NAME).exists() and (folder / manifest.MNN).exists():
             raise UsageError(f"{path} is in a model's own folder", "give a file elsewhere")
     if target.name == BASELINE_FILE:
-        raise UsageError(f"{path}: that name is a baseline's", "give another name")
+        raise UsageError(f"{path}: that name is reserved for baselines", "give another name")
     try:
         ensure_folder(target.parent, path.name)
     except UsageError as error:

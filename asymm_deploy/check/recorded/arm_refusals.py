@@ -9,7 +9,7 @@ from asymm_deploy.check.recorded.recorded_arm import RecordedArm, input_shape_te
 from asymm_deploy.errors import UsageError
 
 LEAST_RECORDED_LAUNCHES = 10
-"""Per arm. The smallest p that 10 and 10 launches can give is 0.00001; 4 and 4 give 0.03."""
+"""Per arm. The smallest p that 10 and 10 launches can give is 0.0002; 4 and 4 give 0.03."""
 
 _MUST_AGREE: dict[str, Callable[[LaunchRecord], object]] = {
     "device": lambda r: r.device,

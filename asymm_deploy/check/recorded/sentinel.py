@@ -32,8 +32,8 @@ class Sentinel:
         """Say by how much it changed."""
         moved = 100 * math.expm1(float(np.median(self.after.logs)) - self.level)
         return (
-            f"All changes of latency are less that of {self.name}, launch by launch; it was "
-            f"{moved:+.1f} %."
+            f"{self.name} changed by {moved:+.1f} %, which is subtracted from all other changes of "
+            "latency, launch by launch."
         )
 
     def corrected(self, arm: RecordedArm) -> npt.NDArray[np.float64]:

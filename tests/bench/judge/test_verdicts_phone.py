@@ -51,6 +51,20 @@ def test_a_row_with_one_slow_core_was_limited_by_something_unseen(good: LaunchRe
     assert verdicts.row_flags(hosts) == ()
 
 
+@pytest.mark.parametrize(("times", "flags"), [(1.099, ()), (1.101, ("throttled",))])
+def test_cores_of_a_row_may_differ_by_a_tenth(
+    good: LaunchRecord, times: float, flags: tuple[str, ...]
+) -> None:
+    fast = on_a_phone(good, calibration=Calibration(4.0e10, 4.0e10))
+    slow = on_a_phone(good, calibration=Calibration(4.0e10 / times, 4.0e10 / times), launch=1)
+    assert verdicts.row_flags([fast, slow]) == flags
+    assert verdicts.row_flags([slow, fast]) == flags
+    # The better calibration of each launch counts: the core could go that fast.
+    for rates in ((4.0e10 / times, 3.0e10), (3.0e10, 4.0e10 / times)):
+        uneven = on_a_phone(good, calibration=Calibration(*rates), launch=1)
+        assert verdicts.row_flags([fast, uneven]) == flags
+
+
 @pytest.mark.parametrize("flag", ["throttled", "hot", "capped-clock"])
 def test_what_heat_has_spoilt_is_worth_another_launch(good: LaunchRecord, flag: str) -> None:
     assert verdicts.worth_repeating(on_a_phone(good, flags=(flag,)))

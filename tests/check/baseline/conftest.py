@@ -13,9 +13,9 @@ import pytest
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.baseline.save_baseline import save_baseline
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.manifest import Manifest, Stages
-from asymm_deploy.export.parity import ParityReport
-from asymm_deploy.export.tensors import TensorSpec
+from asymm_deploy.export.proof.parity import ParityReport
 
 Export = Callable[..., Path]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change, GateReport
-from asymm_deploy.check.history.commit_points import commit_of
+from asymm_deploy.check.history.commit_points import CommitPoint, commit_of
 from asymm_deploy.errors import UsageError
 
 Write = Callable[..., list[Path]]
@@ -106,8 +108,8 @@ def test_launches_that_several_files_have_count_once(judged: Judged, write: Writ
         path.write_bytes(before + after)
     report = judged(files)
     assert report.verdict == "inconclusive"
-    (note,) = [note for note in report.notes if "very launches" in note]
-    assert f"also in {commit(1)}, " in note
+    (note,) = [note for note in report.notes if "repeat launches of earlier ones" in note]
+    assert f"only there: {commit(1)}, " in note
     assert "and 8 more" in note
 
 
@@ -128,3 +130,36 @@ def test_invalid_and_failed_launches_do_not_count(judged: Judged, write: Write) 
     files = write([99.0] * 20, flags=("stolen-time",))  # later, and so the latest of the same row
     with pytest.raises(UsageError, match="no valid launch"):
         judged(files)
+
+
+def test_a_points_latency_is_the_median_of_its_launches_medians(good: LaunchRecord) -> None:
+    launches = tuple(
+        msgspec.structs.replace(good, launch=launch, runs=3, samples_ns=(ns, ns, 90 * ns))
+        for launch, ns in enumerate((2_000_000, 9_000_000, 3_000_000))
+    )
+    assert CommitPoint("abc", launches, ()).latency_ms == 3
+
+
+def test_a_point_began_with_its_first_launch(good: LaunchRecord) -> None:
+    early, late = (
+        msgspec.structs.replace(good, started_at=f"2026-01-0{day}T00:00:00Z") for day in (1, 2)
+    )
+    assert CommitPoint("abc", (late, early), ()).started_at == early.started_at
+    assert CommitPoint("abc", (late,), (early,)).started_at == late.started_at
+
+
+def test_a_point_whose_launches_do_not_count_is_still_of_a_model(good: LaunchRecord) -> None:
+    spoilt = msgspec.structs.replace(good, model="other")
+    assert CommitPoint("abc", (good,), (spoilt,)).record is good
+    assert CommitPoint("abc", (), (spoilt,)).record is spoilt
+
+
+@pytest.mark.parametrize(("copies", "more"), [(5, ""), (6, " and 1 more")])
+def test_five_commits_that_repeat_launches_are_named(
+    judged: Judged, write: Write, copies: int, more: str
+) -> None:
+    files = write([10.0] * 20)
+    for path in files[1 : copies + 1]:
+        path.write_bytes(files[0].read_bytes() + path.read_bytes())
+    (note,) = [note for note in judged(files).notes if "repeat launches of earlier ones" in note]
+    assert f"{commit(5)}{more}. Bench" in note

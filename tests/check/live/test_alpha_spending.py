@@ -13,3 +13,20 @@ def test_the_looks_spend_the_risk_and_no_more(most: int) -> None:
     assert (all_looks[0], all_looks[-1]) == (8, most)
     assert list(all_looks) == sorted(set(all_looks))
     assert sum(risk_of_look(look, most, 0.02) for look in all_looks) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("most", "looks"),
+    [(8, (8,)), (9, (8, 9)), (10, (8, 10)), (13, (8, 10, 12, 13)), (14, (8, 10, 12, 14))],
+)
+def test_every_second_block_is_looked_at_and_the_last_one(
+    most: int, looks: tuple[int, ...]
+) -> None:
+    assert planned_looks(most) == looks
+
+
+def test_the_first_look_spends_half_and_the_others_share_the_rest() -> None:
+    assert risk_of_look(8, 8, 0.05) == 0.05
+    assert risk_of_look(8, 20, 0.05) == 0.025
+    assert {risk_of_look(look, 20, 0.05) for look in range(10, 22, 2)} == {0.025 / 6}
+    assert risk_of_look(9, 9, 0.05) == 0.025

@@ -10,7 +10,10 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench import store
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.block_store import BLOCKS_FILE
+from asymm_deploy.check.live.contest import ContestArm
 from asymm_deploy.check.live.latency_change import change_of_outcome
 from asymm_deploy.check.live.time_pairs import CheckResumed
 
@@ -99,3 +102,20 @@ def test_after_a_line_was_removed_no_launch_is_taken_for_another(
     assert len(check.device.launched) == 32 - kept
     assert change_of_outcome("net", found.outcomes["net"]).change_percent == pytest.approx(2)
     assert "did not fit" in found.notes[0]
+
+
+def test_an_arm_remembers_the_launch_that_was_compared_with_the_reference(
+    good: LaunchRecord, pair: Callable[[str], Pair]
+) -> None:
+    failed = msgspec.structs.replace(good, error="it hung", output_error=None)
+    unverified = msgspec.structs.replace(good, output_error=None)
+
+    def first_of(*records: LaunchRecord) -> LaunchRecord | None:
+        arm = ContestArm(pair("net").baseline)
+        for record in records:
+            arm.remember(record)
+        return arm.first
+
+    assert first_of(failed) is None
+    assert first_of(failed, unverified, failed) is unverified
+    assert first_of(unverified, good, unverified) is good

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -91,3 +92,136 @@ def test_the_order_of_models_decides_nothing(order: list[int]) -> None:
     assert decision.judge(shuffled, 5, GatePolicy(), is_last=False) == decision.judge(
         blocks, 5, GatePolicy(), is_last=False
     )
+
+
+HOLM = [
+    # two that stand: the first one's bound is the second one's, too
+    ({"a": 0.03, "b": 0.04}, {}, 2, {"a": 0.025, "b": 0.025}),
+    ({"a": 0.001, "b": 0.002, "c": 0.003}, {}, 3, {"a": 0.05 / 3, "b": 0.025, "c": 0.05}),
+    ({"a": 0.01, "b": 0.04, "c": 0.03}, {}, 3, {"a": 0.05 / 3, "b": 0.025, "c": 0.025}),
+    ({"a": 0.04, "b": 0.001, "c": 0.03}, {}, 3, {"a": 0.025, "b": 0.05 / 3, "c": 0.025}),
+    # ties are alike, rejected or not
+    ({"a": 0.02, "b": 0.02}, {}, 2, {"a": 0.025, "b": 0.05}),
+    ({"a": 0.03, "b": 0.03, "c": 0.03}, {}, 3, dict.fromkeys("abc", 0.05 / 3)),
+    # at the very bound it is rejected, beyond it not
+    ({"a": 0.025, "b": 0.04}, {}, 2, {"a": 0.025, "b": 0.05}),
+    ({"a": 0.0251, "b": 0.04}, {}, 2, {"a": 0.025, "b": 0.025}),
+    # models that were decided before still share the risk
+    ({"a": 0.01}, {}, 4, {"a": 0.0125}),
+    ({"a": 0.013, "b": 0.001}, {}, 4, {"a": 0.05 / 3, "b": 0.0125}),
+    # each is judged relative to its own risk
+    ({"a": 0.004, "b": 0.003}, {"a": 0.025, "b": 0.005}, 2, {"a": 0.0125, "b": 0.005}),
+]
+
+
+@pytest.mark.parametrize(("chances", "risks", "family", "drawn"), HOLM, ids=str)
+def test_holm_steps_down_and_stops_at_the_first_that_stands(
+    chances: dict[str, float], risks: dict[str, float], family: int, drawn: dict[str, float]
+) -> None:
+    found = decision.holm(chances, risks or dict.fromkeys(chances, 0.05), family)
+    assert {name: found[name] for name in drawn} == pytest.approx(drawn)
+    assert found.keys() == chances.keys()
+
+
+@given(st.permutations(["a", "b", "c", "d"]))
+def test_holm_minds_no_order(order: list[str]) -> None:
+    chances = {"a": 0.04, "b": 0.001, "c": 0.045, "d": 0.0125}
+    risks = dict.fromkeys(chances, 0.05)
+    shuffled = {name: chances[name] for name in order}
+    assert decision.holm(shuffled, risks, 4) == decision.holm(chances, risks, 4)
+
+
+def alike(difference: float, blocks: int = 8, baseline_ms: float = 10.0) -> list[BlockMedians]:
+    """Blocks without any noise."""
+    ns = 1e6 * baseline_ms
+    return [BlockMedians((ns, ns), (ns * math.exp(difference),) * 2)] * blocks
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"),
+    [
+        (math.log(1.03) + 1e-6, "regressed"),
+        (math.log(1.03) - 1e-6, "pass"),
+        (-math.log(1.03) + 1e-6, "pass"),
+        (-math.log(1.03) - 1e-6, "improved"),
+    ],
+)
+def test_a_look_decides_just_beyond_the_threshold_and_not_just_within(
+    difference: float, verdict: str
+) -> None:
+    found = decision.judge({"net": alike(difference)}, 1, GatePolicy(), is_last=False)["net"]
+    assert found.verdict == verdict
+    assert found.threshold == 0.03
+
+
+@pytest.mark.parametrize(
+    ("low", "estimate", "high", "verdict"),
+    [
+        (0.001, 0.031, 0.08, "regressed"),
+        (-0.001, 0.031, 0.08, None),  # may be chance
+        (0.001, 0.029, 0.08, None),  # slower, by less than the threshold perhaps
+        (-0.08, -0.031, -0.001, "improved"),
+        (-0.08, -0.031, 0.001, "pass"),  # below the threshold in any case
+        (-0.08, -0.029, -0.001, "pass"),
+        (-0.08, 0.0, 0.0299, "pass"),
+        (-0.08, 0.0, 0.0301, None),
+    ],
+)
+def test_a_verdict_takes_the_interval_and_the_estimate(
+    low: float, estimate: float, high: float, verdict: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = decision.Interval(estimate, low, high)
+    monkeypatch.setattr(decision, "interval", lambda differences, risk: around)
+    blocks = {"net": alike(0.0)}
+    policy = GatePolicy(thresholds={"latency": 100 * math.expm1(0.03)})
+    assert decision.judge(blocks, 1, policy, is_last=False)["net"].verdict == verdict
+    last = decision.judge(blocks, 1, policy, is_last=True)["net"]
+    assert last.verdict == (verdict or "inconclusive")
+    assert last.interval is around
+
+
+def test_a_look_spends_its_part_of_the_risk_and_the_last_one_what_it_would_have() -> None:
+    rng = np.random.default_rng(1)
+    blocks = [
+        BlockMedians((1e7, 1e7), (1e7 * float(np.exp(0.1 * rng.normal())),) * 2) for _ in range(17)
+    ]
+    differences = [block.difference for block in blocks]
+    for number, risk in ((8, 0.025), (10, 0.025 / 6), (16, 0.025 / 6)):
+        (found,) = decision.judge({"n": blocks[:number]}, 1, GatePolicy(), is_last=False).values()
+        assert found.interval == decision.interval(differences[:number], risk)
+    last = decision.judge({"n": blocks}, 1, GatePolicy(), is_last=True)["n"]
+    assert last.interval == decision.interval(differences, 0.025 / 6)
+    shared = decision.judge({"n": blocks}, 5, GatePolicy(), is_last=True)["n"]
+    assert shared.interval == decision.interval(differences, 0.025 / 6 / 5)
+
+
+def test_a_blocks_difference_is_that_of_geometric_means() -> None:
+    assert BlockMedians((1e6, 4e6), (3e6, 3e6)).difference == pytest.approx(math.log(1.5))
+
+
+def test_the_threshold_is_that_of_the_baselines_geometric_mean() -> None:
+    blocks = [BlockMedians((1e5, 1e5), (9e9, 9e9)), BlockMedians((1e5, 16e5), (9e9, 9e9))]
+    assert decision.threshold(blocks, GatePolicy()) == pytest.approx(0.1)  # 20 us of 200
+
+
+def test_an_interval_is_students() -> None:
+    around = decision.interval([0.01, 0.02, 0.06], 0.025)
+    t = 4.302652729911275  # of 2 degrees of freedom, from a table
+    error = math.sqrt(0.0007 / 3)
+    assert around.estimate == pytest.approx(0.03)
+    assert around.low == pytest.approx(0.03 - t * error)
+    assert around.high == pytest.approx(0.03 + t * error)
+
+
+def test_without_any_spread_a_growth_is_certain_and_no_growth_is_not() -> None:
+    assert decision.chance_of_no_growth([0.5, 0.5]) == 0.0
+    assert decision.chance_of_no_growth([0.0, 0.0]) == 1.0
+    assert decision.chance_of_no_growth([-0.5, -0.5]) == 1.0
+
+
+def test_an_end_beyond_any_number_is_infinite() -> None:
+    estimate, low, high = decision.Interval(math.log(1.5), -701.0, 699.9).percent
+    assert estimate == pytest.approx(50)
+    assert low == pytest.approx(-100)
+    assert math.isfinite(high)
+    assert decision.Interval(0.0, 0.0, 700.0).percent[2] == math.inf

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change
-from asymm_deploy.check.live.load_changes import LoadMetric, SeriesArms, load_changes
+from asymm_deploy.check.live import decision
+from asymm_deploy.check.live.load_changes import LOAD_RISK, LoadMetric, SeriesArms, load_changes
 from asymm_deploy.check.policy import DEFAULT_PERCENT
 
 
@@ -124,3 +127,97 @@ def test_memory_is_judged_too_and_nothing_is_said_of_what_is_unknown(good: Launc
     assert change.change_percent == pytest.approx(100 / 6)
     unknown = launches(good, 30, 0.1, 1, memory=None)
     assert load_changes("peak_memory", {"net": ((unknown, after),)}, DEFAULT_PERCENT) == []
+
+
+def of_blocks(good: LaunchRecord, *blocks: tuple[float, float]) -> list[LaunchRecord]:
+    """Launches that took so many ms to load, two per block."""
+    return [
+        msgspec.structs.replace(good, init_ns=round(1e6 * ms), peak_memory_mb=ms)
+        for block in blocks
+        for ms in block
+    ]
+
+
+def grown(good: LaunchRecord, *logs: float) -> SeriesArms:
+    """Blocks of 30 ms, and of as much more as the logs say."""
+    return (
+        of_blocks(good, *[(30, 30)] * len(logs)),
+        of_blocks(good, *[(30 * math.exp(log),) * 2 for log in logs]),
+    )
+
+
+@pytest.mark.parametrize("metric", ["init", "peak_memory"])
+def test_values_are_geometric_means_of_launches_and_blocks(
+    good: LaunchRecord, metric: LoadMetric
+) -> None:
+    before = of_blocks(good, *[(100, 900)] * 7, (400, 3600))
+    after = of_blocks(good, *[(200, 1800)] * 7, (800, 7200))
+    change = judged(metric, (before, after))
+    mean = math.exp((7 * math.log(300) + math.log(1200)) / 8)
+    assert change.baseline == pytest.approx(mean)
+    assert change.candidate == pytest.approx(2 * mean)
+    assert change.change_percent == pytest.approx(100)
+    assert change.threshold_percent == {"init": 25, "peak_memory": 10}[metric]
+    assert (change.verdict, change.blocks) == ("regressed", 8)
+
+
+def test_of_two_series_the_confirming_one_is_shown(good: LaunchRecord) -> None:
+    first, second = grown(good, *[math.log(1.5)] * 8), grown(good, *[math.log(1.4)] * 9)
+    change = judged("init", first, second)
+    assert change.change_percent == pytest.approx(40)
+    assert (change.verdict, change.blocks) == ("regressed", 9)
+    assert judged("init", second, first).change_percent == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("growth", "verdict"),
+    [(1.2501, "regressed"), (1.2499, "pass"), (1 / 1.2499, "pass"), (1 / 1.2501, "improved")],
+)
+def test_a_load_may_change_by_a_quarter(good: LaunchRecord, growth: float, verdict: str) -> None:
+    change = judged("init", grown(good, *[math.log(growth)] * 8))
+    assert change.verdict == verdict
+    assert "Undecided" not in change.why
+
+
+def test_eight_blocks_tell_and_seven_do_not(good: LaunchRecord) -> None:
+    assert judged("init", grown(good, *[1.0] * 8)).blocks == 8
+    assert load_changes("init", {"net": [grown(good, *[1.0] * 7)]}, DEFAULT_PERCENT) == []
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_tests_have_to_be_sure(good: LaunchRecord, sign: int) -> None:
+    sure = {1: "regressed", -1: "improved"}[sign]
+    clear = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]
+    ranks_doubt = [*clear[:7], -0.01]  # Wilcoxon's p is 2 of 256
+    interval_doubts = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 3.0]
+    for logs, verdict in ((clear, sure), (ranks_doubt, "pass"), (interval_doubts, "pass")):
+        change = judged("init", grown(good, *[sign * log for log in logs]))
+        assert change.verdict == verdict
+        assert ("launches differ too much" in change.why) == (verdict == "pass" and sign == 1)
+
+
+def test_models_share_the_risk(good: LaunchRecord) -> None:
+    logs = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    arms = grown(good, *logs)
+    around = decision.interval(logs, LOAD_RISK / 4)
+    found = load_changes("init", {name: [arms] for name in "abcd"}, DEFAULT_PERCENT)
+    assert [change.model for change in found] == ["a", "b", "c", "d"]
+    for change in found:
+        shown = (change.change_percent, change.low_percent, change.high_percent)
+        assert shown == pytest.approx(around.percent, rel=1e-6)
+
+
+def test_a_growth_that_one_of_two_series_shows_is_said(good: LaunchRecord) -> None:
+    slower, same = grown(good, *[math.log(1.5)] * 8), grown(good, *[0.0] * 8)
+    for series in ((slower, same), (same, slower)):
+        change = judged("init", *series)
+        assert change.verdict == "pass"
+        assert "only one of two series shows more. Undecided" in change.why
+    assert judged("init", grown(good, *[-1.0] * 8), same).why.endswith("is allowed.")
+
+
+def test_one_launch_that_does_not_tell_leaves_the_model_out(good: LaunchRecord) -> None:
+    before, after = grown(good, *[1.0] * 8)
+    after = [*after[:-1], msgspec.structs.replace(after[-1], init_ns=None)]
+    assert load_changes("init", {"net": [(before, after)]}, DEFAULT_PERCENT) == []
+    assert judged("peak_memory", (before, after)).verdict == "regressed"

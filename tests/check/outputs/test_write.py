@@ -99,7 +99,7 @@ def test_no_output_takes_the_place_of_what_is_compared(tmp_path: Path, name: str
     for file in ("manifest.json", "model.mnn"):
         (tmp_path / "model" / file).write_text("")
     (tmp_path / "link").symlink_to("model/model.mnn")
-    with pytest.raises(UsageError, match=r"own folder|is for launches|is a baseline's"):
+    with pytest.raises(UsageError, match=r"own folder|is for launches|is reserved for baselines"):
         write.prove_writable(WantedOutputs(json=tmp_path / name))
     assert not (tmp_path / "out").exists()
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.parse.text_lines import lines
+from asymm_deploy.safe import excerpt
 
 _MAX_LISTED_LINE = 1024
 _MAX_SERIAL = 256

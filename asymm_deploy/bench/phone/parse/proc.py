@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from asymm_deploy.safe import excerpt
 from asymm_deploy.bench.phone.parse.text_lines import lines, number
+from asymm_deploy.safe import excerpt
 
 _MAX_CORES = 1024
 _MAX_LIST = 6 * _MAX_CORES

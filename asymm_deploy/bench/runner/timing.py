@@ -1,0 +1,178 @@
+"""One launch: load the model, warm up, time the runs, send the messages."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import time
+from argparse import Namespace
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+import asymm_deploy
+from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.bench.runner import cores
+from asymm_deploy.bench.runner.calibration import Multiplier
+from asymm_deploy.bench.runner.cores import RefusedError
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.export.inputs import bench_inputs
+
+if TYPE_CHECKING:
+    from asymm_deploy.engines.session import Session
+
+# NTP slews CLOCK_MONOTONIC by up to 0.05 %, but not the raw clock.
+_CLOCK = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
+
+
+Send: TypeAlias = Callable[[str, Mapping[str, object]], None]
+"""Writes a message, given its type and its other fields."""
+
+
+def time_model(options: Namespace, send: Send) -> None:
+    """Load, warm up and time the model; send each message when it can't disturb the timing.
+
+    The messages have the fields of ``asymm_deploy.bench.wire``. Its definitions aren't imported:
+    that would take longer than a run of a small model.
+    """
+    version, load = _engine(options)
+    send(
+        "hello",
+        {
+            "protocol": PROTOCOL,
+            "runner": "python",
+            "runner_version": asymm_deploy.__version__,
+            "engine": options.engine,
+            "engine_version": version,
+            "abi": os.uname().machine,
+            "pid": os.getpid(),
+        },
+    )
+    model = _load(options.model, load)
+    session = model.session
+    specs = tuple(options.input) or session.inputs
+    _check_inputs(specs, session.inputs)
+    session.feed(bench_inputs(specs, options.input_seed))
+    for _ in range(options.warmup):
+        session.run()
+    send(
+        "model",
+        {
+            "sha256": model.sha256,
+            "input_shape": specs[0].shape,
+            "init_ns": model.init_ns,
+            "memory_mb": cores.peak_memory_mb(),
+            "precision": session.precision,
+            "threads": session.threads,
+        },
+    )
+    multiplier = Multiplier()
+    rate_before = multiplier.mac_per_s()
+    core_before = cores.core_now()
+    samples = _timed(session, options.runs, options.cpu)
+    core_after = cores.core_now()
+    rate_after = multiplier.mac_per_s()
+    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
+    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
+    send("samples", samples)
+    send("output", _output(session.outputs(), with_values=options.output_values))
+    send("done", {"count": options.runs})
+
+
+class _Loaded(NamedTuple):
+    session: Session
+    sha256: str
+    init_ns: int
+
+
+def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
+    """Import the engine; return its version, and a function that loads a model."""
+    precision: str = options.precision
+    threads: int = options.threads
+    if options.engine == "mnn":
+        from asymm_deploy.engines.mnn_session import MNN_VERSION, MnnSession
+
+        return MNN_VERSION, lambda path: MnnSession(path, precision=precision, threads=threads)
+    from asymm_deploy.engines.ort_session import ORT_VERSION, OrtSession
+
+    return ORT_VERSION, lambda path: OrtSession(path, threads=threads)
+
+
+def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
+    """Hash the model and load it; raise RefusedError if the file changed in between."""
+    file = Path(path)
+    try:
+        before = file.stat()
+        with file.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise RefusedError(f"can't read the model: {error.strerror}") from error
+    start = time.clock_gettime_ns(_CLOCK)
+    session = load(path)
+    init_ns = time.clock_gettime_ns(_CLOCK) - start
+    after = file.stat()
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+    ):
+        raise RefusedError("the model file changed while it was loaded")
+    return _Loaded(session, sha256, init_ns)
+
+
+def _check_inputs(asked: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> None:
+    """Raise RefusedError unless the model has the inputs asked for, all with fixed shapes."""
+    for spec in found:
+        if min(spec.shape, default=1) < 1:
+            raise RefusedError(f"the model's input {spec.name!r} has no fixed shape")
+    wanted = {spec.name: spec.shape for spec in asked}
+    there = {spec.name: spec.shape for spec in found}
+    if wanted != there:
+        raise RefusedError(f"the model's inputs are {there}, not {wanted}")
+
+
+def _timed(session: Session, runs: int, cpus: Sequence[int]) -> dict[str, object]:
+    """Time ``runs`` runs one by one, with nothing else in the loop."""
+    samples = [0] * runs
+    run, clock = session.run, time.clock_gettime_ns
+    assert not gc.isenabled()  # a collection in the loop would be timed with it
+    waited, stolen = cores.waited_ns(), cores.steal_ns(cpus)
+    cpu_start = time.thread_time_ns()
+    wall_start = clock(_CLOCK)
+    for index in range(runs):
+        start = clock(_CLOCK)
+        run()
+        samples[index] = clock(_CLOCK) - start
+    wall_ns = clock(_CLOCK) - wall_start
+    cpu_ns = time.thread_time_ns() - cpu_start
+    return {
+        "ns": samples,
+        "wall_ns": wall_ns,
+        "cpu_ns": cpu_ns,
+        "waited_ns": _since(waited, cores.waited_ns()),
+        "steal_ns": _since(stolen, cores.steal_ns(cpus)),
+    }
+
+
+def _since(before: int | None, after: int | None) -> int | None:
+    if before is None or after is None:
+        return None
+    return max(0, after - before)
+
+
+def _output(outputs: Arrays, *, with_values: bool) -> dict[str, object]:
+    values = {
+        name: np.ascontiguousarray(outputs[name], "<f4").tobytes()
+        for name in sorted(outputs, key=str.encode)
+    }
+    digest = hashlib.sha256()
+    for value in values.values():
+        digest.update(value)
+    if not with_values:
+        return {"sha256": digest.hexdigest()}
+    encoded = {name: b64encode(value).decode() for name, value in values.items()}
+    return {"sha256": digest.hexdigest(), "values": encoded}

@@ -1,0 +1,175 @@
+"""The options of ``asymm-deploy check``, and its help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asymm_deploy.commands.options.shared_options import PrecisionName
+
+CHECK_HELP = """Compare two versions of models: has one become slower or larger, and how sure is it?
+
+A and B are folders that `export --out` or `baseline save` wrote. Both versions of each model are
+timed here, in turns (A B B A or B A A B), until the model's verdict is certain.
+
+\b
+  regressed     slower by more than the threshold, and again in fresh launches: exit 1
+  pass          certainly not that much slower: exit 0
+  improved      faster by more than the threshold: exit 0
+  inconclusive  not decided after --max-blocks: exit 4, or 0 with --inconclusive pass
+  unstable      launches fall into two speeds, or were disturbed again and again: exit 4
+  failed        a version can't be timed or computes something else: exit 3 or 5
+
+If A and B are results folders that `bench --out` wrote, their launches are compared as they are.
+That is the weaker test: whatever changed between the two benches counts as the model's change.
+
+With --history, the FILEs are the launches of many commits, in order. The question then is whether
+models became slower bit by bit, and since which commit.
+
+Each launch is added to OUT/runs.jsonl as it ends. After Ctrl-C or a lost phone, the same command
+continues with the next block.
+
+\b
+  asymm-deploy export --table 5 --out old     (on the main branch)
+  asymm-deploy export --table 5 --out new     (on yours)
+  asymm-deploy check --baseline old --candidate new --markdown verdict.md
+"""
+
+
+class PassOrFail(StrEnum):
+    """What an inconclusive comparison means to CI."""
+
+    PASS = "pass"  # noqa: S105  no password
+    FAIL = "fail"
+
+
+CheckHistoryFilesOption = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FILE...", help="With --history: a runs.jsonl of each commit, the oldest first."
+    ),
+]
+CheckBaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="A",
+        help="Folder of the version to compare with: what `export`, `baseline save` or `bench` "
+        "wrote.",
+    ),
+]
+CheckCandidateOption = Annotated[
+    Path | None,
+    typer.Option(metavar="B", help="Folder of the new version: what `export` or `bench` wrote."),
+]
+CheckHistoryOption = Annotated[
+    bool, typer.Option("--history", help="Look for slow creep over the FILEs of many commits.")
+]
+CheckModelPatternsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--models",
+        metavar="PATTERN",
+        help="Compare only these models: a part of the name, or a glob. Repeatable. Default: all.",
+    ),
+]
+CheckThresholdOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PERCENT",
+        help="How much slower a model may become, as in --threshold 5%. Changes of up to 20 us "
+        "always pass.",
+    ),
+]
+CheckSizeThresholdOption = Annotated[
+    str, typer.Option(metavar="PERCENT", help="How much larger the .mnn file may become.")
+]
+CheckMAddsThresholdOption = Annotated[
+    str, typer.Option(metavar="PERCENT", help="How much the multiply-adds may grow.")
+]
+CheckParamsThresholdOption = Annotated[
+    str, typer.Option(metavar="PERCENT", help="How much the number of parameters may grow.")
+]
+CheckInitThresholdOption = Annotated[
+    str, typer.Option(metavar="PERCENT", help="How much longer a model may take to load.")
+]
+CheckMemoryThresholdOption = Annotated[
+    str, typer.Option(metavar="PERCENT", help="How much the peak memory may grow.")
+]
+CheckDeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="host|auto|SERIAL|HOST:PORT",
+        help="Where to time: this machine (host, the default), the one phone attached (auto), or "
+        "that phone. For results folders: compare only the launches of this device.",
+    ),
+]
+CheckRunsOption = Annotated[int, typer.Option(metavar="N", help="Timed runs of each launch.")]
+CheckMaxBlocksOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Blocks of four launches, at most, until a model is left undecided."
+    ),
+]
+CheckSeedOption = Annotated[
+    int, typer.Option(metavar="N", help="Seed of the random order of launches.")
+]
+CheckThreadsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Threads of the engine, each on a core of its own. Default: 1."),
+]
+CheckPrecisionOption = Annotated[
+    PrecisionName | None, typer.Option(help="Precision of the arithmetic. Default: fp32.")
+]
+CheckAllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FLAG",
+        help="A flag of `bench` that shall not spoil a launch, as in --allow hot. Repeatable.",
+    ),
+]
+CheckIgnoreMissingOption = Annotated[
+    bool, typer.Option("--ignore-missing", help="Skip models that only one of the folders has.")
+]
+CheckSentinelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="For results folders: a model that did not change. What it seems to have changed by "
+        "is taken off the others.",
+    ),
+]
+CheckInconclusiveOption = Annotated[
+    PassOrFail,
+    typer.Option(help="Whether a model that stays undecided exits with 4 (fail) or 0 (pass)."),
+]
+CheckOutOption = Annotated[
+    Path,
+    typer.Option(
+        metavar="FOLDER", help="Folder for the launches; the same command continues from there."
+    ),
+]
+CheckFreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Time again what OUT already has launches of.")
+]
+CheckJUnitOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write the report as JUnit XML.")
+]
+CheckMarkdownOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Also write the report as Markdown, for a pull request."),
+]
+CheckJsonOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Also write the report as JSON (docs/check-schema.json)."
+    ),
+]
+CheckBenchmarkJsonOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Also write the latencies as JSON for github-action-benchmark."
+    ),
+]

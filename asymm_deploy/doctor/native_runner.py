@@ -1,0 +1,29 @@
+"""The native runner that would be pushed to a phone."""
+
+from __future__ import annotations
+
+from asymm_deploy.doctor.checklist import Check
+from asymm_deploy.errors import DeployError
+from asymm_deploy.safe import excerpt
+
+_NAME = "native runner"
+
+
+def runner_check() -> Check:
+    """Say which one it is, or what keeps it from being used."""
+    try:
+        from asymm_deploy.bench import native_build
+
+        program = native_build.where()
+    except ImportError as error:
+        return Check(
+            _NAME, "phone", "unknown", excerpt(str(error)), "install what is missing above"
+        )
+    except DeployError as error:
+        return Check(_NAME, "phone", "missing", excerpt(error.what), excerpt(error.hint))
+    try:
+        built = native_build.read(program.parent)
+    except DeployError:  # named by a variable, it may be any program that speaks the protocol
+        return Check(_NAME, "phone", "ok", excerpt(str(program)))
+    found = f"{excerpt(str(program))}, with MNN {excerpt(built.mnn_version or 'missing')}"
+    return Check(_NAME, "phone", "ok", found)

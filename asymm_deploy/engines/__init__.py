@@ -1,0 +1,1 @@
+"""Runs a model file: one ``Session`` protocol, with MNN and ONNX Runtime behind it."""

@@ -1,0 +1,142 @@
+"""An ONNX file: read it, list its inputs and outputs, run it in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.errors import ConversionError, UsageError
+from asymm_deploy.files import sha256_of
+from asymm_deploy.models.source import OnnxFile
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read an .onnx file and its external data; raise UsageError if it is not valid."""
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise UsageError(
+            f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{path} is not a valid ONNX file: {first_line(error)}",
+            "it may be cut short or of another format; check that onnx.checker accepts it",
+        ) from error
+    if not model.graph.output:
+        raise UsageError(f"{path} has no outputs", "give a graph with at least one output")
+    return model
+
+
+def external_files(path: Path) -> dict[str, str]:
+    """Return the path and SHA-256 of each file beside an .onnx file that holds weights of it."""
+    shell = onnx.load(str(path), load_external_data=False)
+    locations = {
+        entry.value
+        for tensor in shell.graph.initializer
+        if onnx.external_data_helper.uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    files = [(path.parent / location).absolute() for location in sorted(locations)]
+    return {str(file): sha256_of(file) for file in files}
+
+
+def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
+    """Return the graph's inputs with fixed shapes; ``source`` gives those of dynamic inputs.
+
+    A shape without a name belongs to the only input. Raises UsageError for a dynamic input without
+    a shape, for a shape that contradicts the graph, and for a name that the graph doesn't have.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    entries = [entry for entry in model.graph.input if entry.name not in constants]
+    names = [entry.name for entry in entries]
+    given = {shape.name: shape.shape for shape in source.input_shapes}
+    unknown = sorted(name for name in given if name and name not in names)
+    if unknown:
+        raise UsageError(
+            f"{source.path} has no input {unknown[0]}", f"its inputs are: {', '.join(names)}"
+        )
+    unnamed = given.get(None)
+    if unnamed is not None and (len(entries) != 1 or len(source.input_shapes) != 1):
+        raise UsageError(
+            f"{source.path} has {len(entries)} inputs ({', '.join(names)}), and a shape without "
+            "a name is for the only one",
+            f"name each one: --input-shape {(names or ['NAME'])[0]}=1,3,224,224",
+        )
+    return tuple(_fixed(entry, source.path, given.get(entry.name, unnamed)) for entry in entries)
+
+
+def graph_outputs(model: onnx.ModelProto, results: Sequence[Array]) -> tuple[TensorSpec, ...]:
+    """Return the graph's outputs, with the shapes and types of one run's ``results``."""
+    return tuple(
+        TensorSpec(entry.name, tuple(result.shape), str(result.dtype))
+        for entry, result in zip(model.graph.output, results, strict=True)
+    )
+
+
+def run_onnx(
+    model: Path | bytes, samples: Sequence[Arrays], *, optimised: bool = True
+) -> list[list[Array]]:
+    """Run ONNX Runtime on the CPU over ``samples``; return outputs ``[sample][output]``.
+
+    ``optimised=False`` turns its graph optimisations off, so that comparing a file with itself
+    still means something. Raises ConversionError where it can't load or run the graph.
+    """
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    results = []
+    try:
+        session = OrtSession(str(model) if isinstance(model, Path) else model, optimised=optimised)
+        for sample in samples:
+            session.feed(sample)
+            session.run()
+            outputs = session.outputs()
+            results.append([outputs[name] for name in session.output_names])
+    except EngineError as error:
+        raise ConversionError(
+            f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+            "check that the file's operators are standard ones and that its input shape is right",
+        ) from error
+    return results
+
+
+def first_line(error: object) -> str:
+    """Return the first line of a message that is not empty, at most 300 characters of it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _fixed(entry: onnx.ValueInfoProto, path: Path, given: tuple[int, ...] | None) -> TensorSpec:
+    tensor = entry.type.tensor_type
+    if not entry.type.HasField("tensor_type"):
+        raise UsageError(f"{path}: input {entry.name} is not a tensor", "give tensors as inputs")
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
+    ranked = tensor.HasField("shape")
+    if given is None:
+        if not ranked or any(dim <= 0 for dim in dims):
+            raise UsageError(
+                f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
+                f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers)",
+            )
+        return TensorSpec(entry.name, tuple(dims), dtype)
+    if ranked and (
+        len(dims) != len(given)
+        or any(have > 0 and have != want for have, want in zip(dims, given, strict=True))
+    ):
+        raise UsageError(
+            f"{path}: input {entry.name} has shape {_shown(dims)}, not {_shown(given)}",
+            "give a shape that the graph allows, or leave out --input-shape",
+        )
+    return TensorSpec(entry.name, given, dtype)
+
+
+def _shown(dims: Sequence[int]) -> str:
+    return ",".join(str(dim) if dim > 0 else "?" for dim in dims)

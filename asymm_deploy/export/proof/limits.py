@@ -1,0 +1,59 @@
+"""How far each output may be from the reference when a device is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asymm_deploy.engines.tensors import Array
+from asymm_deploy.errors import NumericsError
+from asymm_deploy.export.manifest import OutputLimit
+from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof.reference import Reference
+from asymm_deploy.models.cost import may_use_winograd
+
+MOST_WINOGRAD_ERROR = 2.5e-2
+"""Winograd's convolutions trade digits for speed: 6e-4 on ResNet-50, where 1e-5 is usual, and 8e-3
+on YOLOv3, whose 75 layers use them nearly everywhere.
+"""
+MNN_MARGIN = 4.0
+"""Other processors use other tiles: a device may differ by this many times what MNN does here."""
+
+
+def output_limits(
+    reference: Reference,
+    proven: Sequence[Sequence[Array]],
+    run_as_timed: Callable[[], Sequence[Array]],
+) -> tuple[OutputLimit, ...]:
+    """Return a limit for each output: a few times what MNN's outputs are off here.
+
+    ``proven`` are MNN's outputs, ``[probe][output]``. Where the network may use Winograd's
+    convolutions, ``run_as_timed`` is called for MNN's outputs for the first probe with them, and
+    their error counts too. Raises NumericsError where it is larger than MOST_WINOGRAD_ERROR.
+    """
+    reports = parity.compare_each(reference.results, proven)
+    relative = [report.relative_error for report in reports]
+    rms = [report.rms_error for report in reports]
+    common = reference.common_results
+    deviations = [
+        parity.deviation_or_size([outputs[i] for outputs in common]) for i in range(len(reports))
+    ]
+    if any(map(may_use_winograd, reference.complexity.layers)):
+        timed = run_as_timed()
+        for index, (wanted, found) in enumerate(zip(reference.results[0], timed, strict=True)):
+            error, mean = parity.errors(wanted, found, deviations[index])
+            relative[index] = max(relative[index], error)
+            rms[index] = max(rms[index], mean)
+    if max(relative, default=0.0) > MOST_WINOGRAD_ERROR:
+        raise NumericsError(
+            f"MNN's fast convolutions differ from {reference.name} by {max(relative):.1e} of the "
+            f"outputs' deviation ({MOST_WINOGRAD_ERROR:.0e} allowed)",
+            "the network amplifies rounding; trained weights with --weights seldom do",
+        )
+    return tuple(
+        OutputLimit(
+            deviations[index],
+            max(parity.tolerance(output), MNN_MARGIN * relative[index]),
+            max(parity.rms_tolerance(output), MNN_MARGIN * rms[index]),
+        )
+        for index, output in enumerate(reference.results[0])
+    )

@@ -1,0 +1,223 @@
+"""What the files must be equal to: inputs of different kinds, and what the definition computes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.errors import DeployError, NumericsError, UsageError
+from asymm_deploy.export import untrained
+from asymm_deploy.export.inputs import Probe, parity_probes
+from asymm_deploy.export.onnx_graph import first_line, graph_inputs, graph_outputs, run_onnx
+from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.models.cost import Complexity
+from asymm_deploy.models.source import NamedNetwork, OnnxFile
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+PROBE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Inputs, what the definition computes from them, and what the definition is."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    probes: tuple[Probe, ...]
+    results: list[list[Array]]
+    """``[probe][output]``."""
+    complexity: Complexity
+    name: str
+    """Who computed the results, for messages and the manifest."""
+    weights: Literal["seed", "file", "source"]
+    """Where the weights come from; see ``manifest.Manifest.weights``."""
+    statistics_set: bool = False
+    """Whether BatchNorm's statistics were set from random batches."""
+    rounding: Callable[[], Sequence[float]] = lambda: ()
+    """By output, how far the results are from double precision, as a share of their deviation."""
+
+    @property
+    def samples(self) -> list[Arrays]:
+        """The inputs alone."""
+        return [probe.arrays for probe in self.probes]
+
+    @property
+    def common_results(self) -> list[list[Array]]:
+        """The outputs for inputs of common scale: the large one would outweigh all the others."""
+        return [
+            outputs
+            for probe, outputs in zip(self.probes, self.results, strict=True)
+            if probe.name != "large"
+        ]
+
+
+def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Reference:
+    """Return what ``module`` computes in PyTorch; set its BatchNorm statistics if it lacks them.
+
+    Raises UsageError where it can't run, NumericsError where its outputs prove nothing.
+    """
+    import torch
+
+    from asymm_deploy.models.complexity import count
+
+    inputs = request.module_inputs()
+    probes = parity_probes(inputs, PROBE_SEED)
+    statistics_set = request.weights is None and untrained.lacks_statistics(module)
+    if statistics_set:
+        untrained.set_statistics(module, inputs, request.seed)
+    flat = _FlatOutputs(module)
+    try:
+        with torch.no_grad():
+            results = [flat.arrays(probe.arrays, inputs) for probe in probes]
+            complexity = count(module, *_tensors(probes[0].arrays, inputs))
+    except DeployError:
+        raise
+    except Exception as error:
+        shapes = "; ".join(",".join(map(str, spec.shape)) for spec in inputs)
+        raise UsageError(
+            f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}",
+            "give the shapes that it takes with --input-shape, one for each argument in order",
+        ) from error
+    names = output_names(module, inputs, len(results[0]))
+    reference = Reference(
+        inputs,
+        tuple(
+            TensorSpec(name, tuple(array.shape), str(array.dtype))
+            for name, array in zip(names, results[0], strict=True)
+        ),
+        probes,
+        results,
+        complexity,
+        name=f"PyTorch {torch.__version__}",
+        weights=_origin_of_weights(request),
+        statistics_set=statistics_set,
+        rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
+    )
+    _require_spread(reference)
+    return reference
+
+
+def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
+    """Return what ONNX Runtime computes from ``source``, which ``model`` was read from.
+
+    Raises UsageError for input shapes that the graph doesn't take, ConversionError where it can't
+    run, NumericsError where its outputs prove nothing.
+    """
+    from asymm_deploy.models.onnx_cost import count_graph
+
+    inputs = graph_inputs(model, source)
+    probes = parity_probes(inputs, PROBE_SEED)
+    results = run_onnx(source.path, [probe.arrays for probe in probes], optimised=False)
+    reference = Reference(
+        inputs,
+        graph_outputs(model, results[0]),
+        probes,
+        results,
+        count_graph(model, {spec.name: spec.shape for spec in inputs}),
+        name="ONNX Runtime on the file as given, its graph optimisations off",
+        weights="source",
+    )
+    _require_spread(reference)
+    return reference
+
+
+def output_names(
+    module: torch.nn.Module, inputs: Sequence[TensorSpec], count: int
+) -> Sequence[str]:
+    """Return what the module calls its outputs if those can be names, else numbered names.
+
+    Any module may have an attribute ``output_names`` that means something else.
+    """
+    named = getattr(module, "output_names", None)
+    if (
+        isinstance(named, list | tuple)
+        and len(named) == count == len(set(named))
+        and all(isinstance(name, str) and name for name in named)
+        and not {spec.name for spec in inputs} & set(named)
+    ):
+        return named
+    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+
+
+def rounding_of(
+    module: torch.nn.Module,
+    inputs: Sequence[TensorSpec],
+    probes: Sequence[Probe],
+    results: Sequence[Sequence[Array]],
+) -> list[float]:
+    """Return, by output, how far ``results`` are from those in double precision.
+
+    The list is empty where the module can't compute in double precision.
+    """
+    import torch
+
+    exact = _FlatOutputs(copy.deepcopy(module).double())
+    doubled = [
+        {
+            name: array.astype(np.float64) if array.dtype.kind == "f" else array
+            for name, array in probe.arrays.items()
+        }
+        for probe in probes
+    ]
+    try:
+        with torch.no_grad():
+            expected = [exact.arrays(arrays, inputs) for arrays in doubled]
+        return [report.relative_error for report in parity.compare_each(expected, results)]
+    except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
+        return []
+
+
+def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "source"]:
+    if request.weights is not None:
+        return "file"
+    return "seed" if isinstance(request.source, NamedNetwork) else "source"
+
+
+def _require_spread(reference: Reference) -> None:
+    for probe, outputs in zip(reference.probes, reference.results, strict=True):
+        if not all(np.isfinite(array).all() for array in outputs if array.dtype.kind == "f"):
+            raise NumericsError(
+                f"{reference.name} gives NaN or infinity for the {probe.name} input",
+                "check the weights: nothing can be compared with such outputs",
+            )
+    value = parity.spread(reference.common_results)
+    if value < MIN_SPREAD:
+        raise NumericsError(
+            f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
+            f"less than {MIN_SPREAD} proves nothing about a conversion",
+            "give trained weights with --weights, or a definition whose layers have them",
+        )
+
+
+class _FlatOutputs:
+    """A module whose outputs are a flat list of arrays, however it nests its tensors."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module = module
+
+    def arrays(self, arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[Array]:
+        import torch
+        from torch.utils import _pytree
+
+        leaves = _pytree.tree_leaves(self._module(*_tensors(arrays, inputs)))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        if not tensors:
+            raise UsageError("the module returns no tensor", "return tensors, nested as you like")
+        return [tensor.numpy(force=True) for tensor in tensors]
+
+
+def _tensors(arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[torch.Tensor]:
+    import torch
+
+    return [torch.from_numpy(arrays[spec.name]) for spec in inputs]

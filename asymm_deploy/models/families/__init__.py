@@ -1,0 +1,1 @@
+"""The networks as tables, one file each, beside the source that the table is from."""

@@ -1,0 +1,238 @@
+"""The Python runner, for real: pinned, clean on the wire, true to its input, honest in refusals."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+
+from asymm_deploy.bench import wire
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.judge import output_error
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.export.mnn import to_mnn
+
+LINUX = platform.system() == "Linux"
+COMMAND = [sys.executable, "-I", "-m", "asymm_deploy.bench.runner"]
+CORES: tuple[int, ...] = (max(os.sched_getaffinity(0)),) if LINUX else ()
+
+
+def request(
+    artifact: Artifact, *extra: str, engine: str = "mnn", precision: str = "fp32"
+) -> list[str]:
+    path = artifact.path if engine == "mnn" else artifact.path.with_suffix(".onnx")
+    asked = wire.request(
+        model=str(path),
+        engine=engine,
+        runs=5,
+        warmup=2,
+        threads=1,
+        precision=precision,
+        cpus=CORES,
+        inputs=tuple(
+            wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs or ()
+        ),
+        output_values=True,
+    )
+    return [*COMMAND, *asked, *extra]
+
+
+def started(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, check=False, capture_output=True, timeout=120)
+
+
+def refusal(command: list[str]) -> str:
+    """What a runner that gave up said; it must have ended with its code for that."""
+    ended = started(command)
+    assert ended.returncode == 3
+    with pytest.raises(wire.RunnerError) as caught:
+        wire.parse_stream(ended.stdout)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["mnn", "onnxruntime"])
+def test_it_reports_a_whole_launch(artifact: Artifact, engine: str) -> None:
+    ended = started(request(artifact, engine=engine))
+    assert ended.returncode == 0, ended.stderr
+    report = wire.parse_stream(ended.stdout)
+    assert (report.hello.runner, report.hello.engine) == ("python", engine)
+    assert report.model.input_shape == (1, 3, 16, 16)
+    assert (report.model.precision, report.model.threads) == ("fp32", 1)
+    assert len(report.samples.ns) == 5
+    assert sum(report.samples.ns) <= report.samples.wall_ns
+    assert report.calibration.before_mac_per_s > 1e8
+    if LINUX:
+        assert report.cpu == wire.Cpu(asked=CORES, before=CORES[0], after=CORES[0])
+        assert report.model.memory_mb is not None
+        assert 5 < report.model.memory_mb < 500
+        assert report.samples.waited_ns is not None
+
+
+@pytest.mark.parametrize("engine", ["mnn", "onnxruntime"])
+def test_it_computes_the_reference_from_inputs_in_the_order_given(
+    artifact: Artifact, engine: str
+) -> None:
+    report = wire.parse_stream(started(request(artifact, engine=engine)).stdout)
+    assert artifact.reference is not None
+    assert report.output.values is not None
+    assert set(report.output.values) == {"total", "mean"}
+    error = output_error.compare_with_reference(
+        artifact.reference, report.output.values, {}, "fp32"
+    ).error
+    assert error is not None
+    assert error <= 1e-5
+
+
+def test_another_seed_is_another_output_and_the_same_seed_the_same(artifact: Artifact) -> None:
+    hashes = [
+        wire.parse_stream(started(request(artifact, "--input-seed", seed)).stdout).output.sha256
+        for seed in ("0", "0", "1")
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_what_mnn_prints_on_stdout_never_reaches_the_wire(artifact: Artifact) -> None:
+    """MNN says which instructions the processor supports as soon as it starts."""
+    aloud = started([sys.executable, "-c", f"import MNN; MNN.Interpreter({str(artifact.path)!r})"])
+    assert b"The device supports" in aloud.stdout
+    ended = started(request(artifact))
+    assert b"The device supports" in ended.stderr
+    assert [line[:8] for line in ended.stdout.splitlines()] == [b'{"type":'] * 7
+
+
+def test_without_specs_it_takes_the_models_own_inputs(artifact: Artifact) -> None:
+    bare = Artifact("bare", artifact.path, artifact.sha256)
+    report = wire.parse_stream(started(request(bare)).stdout)
+    # MNN's order is that of the names.
+    assert report.model.input_shape == (1, 8, 16, 16)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM has fp16 arithmetic")
+def test_fp16_is_not_in_force_where_mnn_has_none(artifact: Artifact) -> None:
+    report = wire.parse_stream(started(request(artifact, precision="fp16")).stdout)
+    assert report.model.precision == "fp32"
+
+
+@pytest.mark.skipif(not LINUX, reason="needs core affinity")
+def test_a_refused_pin_ends_the_run(artifact: Artifact) -> None:
+    assert "can't pin to core 4095" in refusal(request(artifact, "--cpu", "4095"))
+
+
+def test_told_not_to_pin_it_does_not(artifact: Artifact) -> None:
+    report = wire.parse_stream(started(request(artifact, "--cpu", "none")).stdout)
+    assert report.cpu.asked == ()
+
+
+@pytest.mark.parametrize("engine", ["mnn", "onnxruntime"])
+@pytest.mark.parametrize("damage", ["half", "empty", "garbage", "gone"])
+def test_a_damaged_model_is_refused(
+    artifact: Artifact, tmp_path: Path, engine: str, damage: str
+) -> None:
+    suffix = ".mnn" if engine == "mnn" else ".onnx"
+    whole = artifact.path.with_suffix(suffix).read_bytes()
+    path = tmp_path / f"model{suffix}"
+    contents = {"half": whole[: len(whole) // 2], "empty": b"", "garbage": b"\x07" * 5000}
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    damaged = Artifact("damaged", path, "", artifact.inputs)
+    ended = started(request(damaged, engine=engine))
+    # MNN may crash on some; that is no report either.
+    assert ended.returncode != 0
+    with pytest.raises(wire.WireError):
+        wire.parse_stream(ended.stdout)
+
+
+def test_inputs_that_the_model_does_not_have_are_refused(artifact: Artifact) -> None:
+    said = refusal(request(artifact, "--input", "float32:1,3:extra"))
+    assert "the model's inputs are" in said
+
+
+def test_an_input_without_a_fixed_shape_is_refused(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (float[N,2] x) => (float[N,2] y) { y = Relu(x) }"
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    free = Artifact("free", tmp_path / "model.mnn", "")
+    assert "input 'x' has no fixed shape" in refusal(request(free, engine="onnxruntime"))
+
+
+def test_arguments_that_it_does_not_know_are_refused_on_the_wire(artifact: Artifact) -> None:
+    assert "unrecognized arguments: --faster" in refusal(request(artifact, "--faster"))
+    assert "invalid choice: 'tflite'" in refusal(request(artifact, "--engine", "tflite"))
+
+
+def test_it_does_not_outlive_whoever_started_it(artifact: Artifact) -> None:
+    assert "the program that started the runner is gone" in refusal(
+        request(artifact, "--die-with", "1")
+    )
+
+
+def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
+    broken = (
+        "from asymm_deploy.bench.runner import __main__ as program\n"
+        "program._parse = lambda argv: 1 / 0\n"
+        "program.main([])"
+    )
+    ended = started([sys.executable, "-c", broken])
+    assert ended.returncode == 1
+    with pytest.raises(wire.RunnerError, match="ZeroDivisionError: division by zero"):
+        wire.parse_stream(ended.stdout)
+    assert b"Traceback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "unused"),
+    [
+        ("mnn", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "onnxruntime", "pebble", "rich"}),
+        ("onnxruntime", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "MNN", "pebble", "rich"}),
+    ],
+)
+def test_a_launch_imports_its_engine_and_no_other_heavy_package(
+    artifact: Artifact, engine: str, unused: set[str]
+) -> None:
+    arguments = request(artifact, engine=engine)[len(COMMAND) :]
+    program = (
+        "import sys\n"
+        "from asymm_deploy.bench.runner import __main__ as program\n"
+        f"assert program.main({arguments!r}) == 0\n"
+        f"print('found:', sorted({unused!r} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    ended = started([sys.executable, "-c", program])
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.splitlines()[-1] == b"found: []"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_mnn_is_timed_on_small_integers(tmp_path: Path, kind: str) -> None:
+    text = f"g ({kind}[1,64] x) => (float[1,64] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    report = wire.parse_stream(started(request(Artifact("g", tmp_path / "model.mnn", ""))).stdout)
+
+    (given,) = bench_inputs([TensorSpec("x", (1, 64), kind)]).values()
+    assert report.output.values is not None
+    found = np.frombuffer(report.output.values["y"], "<f4")
+    np.testing.assert_array_equal(found, 2.0 * given[0].astype(np.float64))
+
+
+def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (int64[4] x) => (int64[4] y) <int64[1] two = {2}> { y = Mul(x, two) }"
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    report = wire.parse_stream(
+        started(request(Artifact("g", tmp_path / "model.mnn", ""), engine="onnxruntime")).stdout
+    )
+    assert report.output.values is not None
+    assert set(np.frombuffer(report.output.values["y"], "<f4")) <= {0.0, 2.0}
