@@ -23,7 +23,7 @@ _SHOWN_KEYS = 5
 def load_into(module: torch.nn.Module, path: Path) -> None:
     """Load the state_dict in ``path`` into ``module``, every key of it and no other.
 
-    Raises UsageError for a file that can't be read, one that carries code, and keys or shapes that
+    Raises UsageError for a file that can't be read or carries code, and for keys or shapes that
     don't fit; the module is then unchanged.
     """
     given = read_state_dict(path)
@@ -105,14 +105,16 @@ def _read_torch(path: Path) -> object:
 
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about formats; what can't be read is told below
+            warnings.simplefilter(
+                "ignore"
+            )  # about formats; a file that can't be read is an error below
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # The same exception for both: only its text tells a refused global from a broken file.
+        # One exception for both: only its text tells a refused global from a broken file.
         if "Unsupported" not in str(error) and "GLOBAL" not in str(error):
             raise _damaged(path, error) from error
         raise UsageError(
-            f"{path} carries code: it is a pickle of whole objects, which loading would run",
+            f"{path} carries code: it is a pickle of whole objects, and loading it would run code",
             "save only the weights: torch.save(module.state_dict(), path), or as .safetensors",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
@@ -121,7 +123,9 @@ def _read_torch(path: Path) -> object:
 
 def _damaged(path: Path, error: Exception) -> UsageError:
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-    return UsageError(f"{path} is not a file of weights, or cut short: {reason}", "save it again")
+    return UsageError(
+        f"{path} is not a file of weights, or it is cut short: {reason}", "save it again"
+    )
 
 
 def _state_dict_in(loaded: object) -> dict[str, torch.Tensor] | None:
@@ -145,7 +149,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 def _is_counter(key: str) -> bool:
-    """BatchNorm's count of batches: older files lack it, and nothing here depends on it."""
+    """Return whether it is BatchNorm's count of batches: older files lack it, nothing uses it."""
     return key.endswith("num_batches_tracked")
 
 

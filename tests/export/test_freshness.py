@@ -20,7 +20,13 @@ FACTS: dict[str, object] = {"source": "net", "seed": 0, "weights": None}
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package in the place of ours, with a file in each room."""
-    for name in ("models/build.py", "export/mnn.py", "export/passes/pool.py", "bench/measure.py"):
+    for name in (
+        "models/build.py",
+        "engines/mnn.py",
+        "export/mnn.py",
+        "export/passes/pool.py",
+        "bench/measure.py",
+    ):
         path = tmp_path / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("one = 1")
@@ -64,7 +70,9 @@ def test_another_version_of_ours_makes_it_stale(monkeypatch: pytest.MonkeyPatch)
     assert freshness.tool_versions()["asymm-deploy"] == "99"
 
 
-@pytest.mark.parametrize("edited", ["models/build.py", "export/mnn.py", "export/passes/pool.py"])
+@pytest.mark.parametrize(
+    "edited", ["models/build.py", "engines/mnn.py", "export/mnn.py", "export/passes/pool.py"]
+)
 def test_an_edit_of_the_code_that_exports_makes_it_stale(package: Path, edited: str) -> None:
     before = anew()
     (package / edited).write_text("one = 2")
@@ -128,6 +136,7 @@ def test_files_that_are_read_are_recorded_and_no_others(
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     module = tmp_path / "a_module_of_a_user.py"
     module.write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)

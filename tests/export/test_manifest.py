@@ -71,6 +71,7 @@ def test_bytes_that_are_no_text_are_damaged(folder: Path) -> None:
     [
         {"fingerprint": "0" * 63},
         {"fingerprint": "G" * 64},
+        {"fingerprint": "A" * 64},
         {"weights_sha256": ""},
         {"sources": {"/a": "short"}},
         {"madds": -1},
@@ -97,13 +98,13 @@ def test_a_field_of_another_kind_is_damage(folder: Path, fields: dict[str, objec
 )
 def test_it_lists_the_three_files_and_nothing_outside(folder: Path, names: tuple[str, ...]) -> None:
     edit(folder, files=dict.fromkeys(names, "0" * 64))
-    with pytest.raises(DamagedManifestError, match="files are"):
+    with pytest.raises(DamagedManifestError, match="it lists"):
         load_manifest(folder)
 
 
 def test_the_manifest_of_another_model_is_damage(folder: Path, tmp_path: Path) -> None:
     moved = folder.rename(tmp_path / "other")
-    with pytest.raises(DamagedManifestError, match="it is of model 'net', not of other"):
+    with pytest.raises(DamagedManifestError, match="it describes 'net', not other"):
         load_manifest(moved)
 
 

@@ -104,7 +104,7 @@ def test_the_statistics_are_those_of_the_layers_input() -> None:
     (batch,) = seen
     across = (0, 2, 3)
     assert norm.get_buffer("running_mean").numpy() == pytest.approx(batch.mean(across), abs=1e-5)
-    assert norm.get_buffer("running_var").numpy() == pytest.approx(batch.var(across), rel=1e-4)
+    assert norm.get_buffer("running_var").numpy() == pytest.approx(batch.var(across), rel=1e-3)
 
 
 def test_another_seed_gives_other_statistics() -> None:

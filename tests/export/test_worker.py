@@ -49,7 +49,7 @@ def export_that_raises(error: Exception, tmp_path: Path, monkeypatch: pytest.Mon
         (HarnessError("what", "hint", exit_code=ExitCode.UNSTABLE), ExitCode.UNSTABLE),
     ],
 )
-def test_a_failure_arrives_as_it_was_without_its_cause(
+def test_a_failure_arrives_as_it_was_whatever_caused_it(
     error: DeployError,
     code: ExitCode,
     tmp_path: Path,
