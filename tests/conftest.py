@@ -6,10 +6,14 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no deadline")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A script's ``make test &``: processes started here would ignore Ctrl-C too, and some tests

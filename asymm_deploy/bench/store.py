@@ -113,6 +113,7 @@ def _held(folder: Path) -> Iterator[None]:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a courtesy to the next one; a full disk will be noticed later
+            holder.unlink(missing_ok=True)  # of a bench that was killed
             holder.write_text(f"process {os.getpid()}, since {now},\n", encoding="utf-8")
         yield
     finally:
