@@ -1,7 +1,7 @@
 """Count a module's multiply-adds and parameters by running it once and watching its operators.
 
-What is watched are torch's own operators rather than the types of the modules, so that functional
-calls, attention and modules we have never seen are counted like everything else.
+Watching torch's operators rather than the types of modules counts functional calls, attention and
+modules that we have never seen like everything else.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _aten = torch.ops.aten
 
 
 def count(module: nn.Module, *inputs: Tensor) -> Complexity:
-    """Return what ``module(*inputs)`` costs in evaluation mode.
+    """Return the multiply-adds and parameters of ``module(*inputs)`` in evaluation mode.
 
     The module is left as it was: training flags, buffers, gradients, hooks and the state of the
     random generators. Modules and inputs on the meta device are counted without computing
-    anything. A transposed convolution counts the multiply-adds of the outputs it crops away, too.
+    anything. The count of a transposed convolution includes the outputs that it crops away.
     Raises UsageError if the module can't be run on these inputs.
     """
     for name, parameter in module.named_parameters():
@@ -62,14 +62,14 @@ def count(module: nn.Module, *inputs: Tensor) -> Complexity:
 
 
 def count_spec(spec: NetSpec) -> Complexity:
-    """Return what the network ``spec`` costs on its own input shape; allocates no weights."""
+    """Return the cost of the network ``spec`` at its input shape, without allocating weights."""
     return count(build_meta(spec), torch.empty(spec.input_shape, device="meta"))
 
 
 @contextmanager
 def _as_found(module: nn.Module) -> Iterator[None]:
-    """Put the module into evaluation mode, and everything back to how it was afterwards."""
-    # Not by train() and eval(): modules override them, with effects that train() may not undo.
+    """Put the module into evaluation mode, and restore everything afterwards."""
+    # Without train() and eval(): modules override them, with effects that train() may not undo.
     training = [(child, child.training) for child in module.modules()]
     buffers = [
         (child, name, buffer, None if buffer is None else buffer.clone())
@@ -126,7 +126,7 @@ def _by_axis(sizes: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
 
 
 def _product(left: int) -> Callable[[Sequence[Any], Tensor], _Cost]:
-    """Count a matrix product whose left factor is argument ``left``; its last axis is summed."""
+    """Return a function for the cost of a product that sums the last axis of argument ``left``."""
 
     def cost(args: Sequence[Any], out: Tensor) -> _Cost:
         return "matmul", "classifier", out.numel() * args[left].shape[-1], {}
@@ -135,12 +135,12 @@ def _product(left: int) -> Callable[[Sequence[Any], Tensor], _Cost]:
 
 
 def _addbmm(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Count a product summed over the batch: out[i, j] += left[b, i, k] right[b, k, j]."""
+    """Return the cost of out[i, j] += left[b, i, k] right[b, k, j], summed over the batch too."""
     return "matmul", "classifier", args[1].numel() * args[2].shape[-1], {}
 
 
 def _attention(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Q K^T, then by V; (..., length, width) each."""
+    """Return the cost of Q K^T and of its product with V; each is (..., length, width)."""
     query, key, value = args[:3]
     rows = prod(query.shape[:-1])
     madds = rows * key.shape[-2] * (query.shape[-1] + value.shape[-1])
@@ -148,7 +148,7 @@ def _attention(args: Sequence[Any], _: Tensor) -> _Cost:
 
 
 def _mkldnn_rnn_layer(args: Sequence[Any], _: Tensor) -> _Cost:
-    """One direction of one LSTM layer: both weights at each of (time, batch)."""
+    """Return the cost of one direction of an LSTM layer: both weights at each (time, batch)."""
     source, by_input, by_state = args[:3]
     steps = source.shape[0] * source.shape[1]
     return "lstm", "classifier", steps * (by_input.numel() + by_state.numel()), {}
@@ -173,8 +173,8 @@ _COSTS: dict[Any, Callable[[Sequence[Any], Tensor], _Cost]] = {
     _aten.mkldnn_rnn_layer: _mkldnn_rnn_layer,
 }
 
-# Operators that may touch a weight and multiply nothing that we count; besides these, whatever
-# torch itself tags as element-wise or as a reduction, and views.
+# Operators that may take a weight and multiply nothing that we count, besides views and what torch
+# itself tags as element-wise or as a reduction. A test tries each.
 _FREE = {
     _aten._log_softmax,
     _aten._prelu_kernel,
@@ -212,8 +212,8 @@ _FREE = {
 }
 _FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}
 
-# On the meta device only shapes are wanted, and torch finds those of the operators below by
-# spelling them out in Python: two thirds of the time to count one of our networks.
+# On the meta device only shapes matter. Torch finds those of the operators below by running Python
+# decompositions, which would take two thirds of the time to count one of our networks.
 _KEEPS_SHAPE = {
     _aten.hardsigmoid.default,
     _aten.hardswish.default,
@@ -223,24 +223,24 @@ _KEEPS_SHAPE = {
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
-    """Sees every operator that runs, below autograd, and keeps the ones that cost."""
+    """Sees every operator that runs, below autograd, and records those that cost something."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.layers: list[LayerCost] = []
-        self.uncounted: dict[str, None] = {}  # a set in order
+        self.uncounted: dict[str, None] = {}  # an ordered set
         self._paths = {id(child): path for path, child in module.named_modules()}
         self._running: list[nn.Module] = []
         self._parameters_seen: set[int] = set()
-        # By id: a tensor made of parameters alone, and those. The tensor is kept here so that its
-        # id stays its own.
+        # By id: a tensor computed from parameters alone, and those parameters. Keeping the tensor
+        # here keeps its id from being reused.
         self._made_of: dict[int, tuple[Tensor, frozenset[nn.Parameter]]] = {
             id(parameter): (parameter, frozenset((parameter,))) for parameter in module.parameters()
         }
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
-        """Know which module is running, by hooks that are set on none of them."""
+        """Track which module is running, with global hooks instead of hooks on the modules."""
         entered = register_module_forward_pre_hook(lambda m, _: self._running.append(m))
         left = register_module_forward_hook(self._left, always_call=True)
         try:
@@ -259,10 +259,10 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run the operator and note what it cost."""
+        """Run the operator and record its cost."""
         kwargs = kwargs or {}
         if func.overloadpacket not in _COSTS and not _is_free(func):
-            with self:  # in inference mode torch hands over whole operators: take those apart
+            with self:  # in inference mode torch passes composite operators: decompose them
                 parts_result = func.decompose(*args, **kwargs)
             if parts_result is not NotImplemented:
                 return parts_result
@@ -321,7 +321,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         )
 
     def _place(self) -> str:
-        """Return the path of the innermost running module that has one."""
+        """Return the path of the innermost running module that belongs to the network."""
         for module in reversed(self._running):
             path = self._paths.get(id(module))
             if path is not None:
@@ -329,9 +329,9 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return "the forward"
 
     def _layer_name(self, operator: str, parameters: frozenset[nn.Parameter]) -> str:
-        """Return the path of what does the work: a module where its ``weight`` does, or a weight.
+        """Return the path of the module whose ``weight`` was used, or of another ``..._weight``.
 
-        Without a weight of the running module or below, it is the module's path and the operator.
+        If no such parameter was used, return the running module's path and the operator.
         """
         if not self._running:
             return operator
@@ -349,7 +349,7 @@ def _is_free(func: Any) -> bool:
 
 
 def _shape_only(func: Any, args: tuple[Any, ...]) -> Any:
-    """Return an operator's result on the meta device where it only takes the input's shape."""
+    """Return the result on the meta device of an operator that keeps its input's shape, or None."""
     if not (args and isinstance(args[0], Tensor) and args[0].is_meta):
         return None
     if func in _KEEPS_SHAPE:
