@@ -16,21 +16,21 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.baseline import baseline_app
 from asymm_deploy.commands.bench import bench_command
 from asymm_deploy.commands.check import check_command
-from asymm_deploy.commands.check_options import CHECK_HELP
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
 from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.models import models_command
+from asymm_deploy.commands.options.check_options import CHECK_HELP
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.files import is_full
 
-PROGRAM = "asymm-deploy"
+_PROGRAM = "asymm-deploy"
 
 app = typer.Typer(
-    name=PROGRAM,
+    name=_PROGRAM,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -97,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _code_of(arguments: Sequence[str]) -> int:
     try:
-        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        code = app(args=list(arguments), prog_name=_PROGRAM, standalone_mode=False)
     except DeployError as error:
         console.complain(error)
         return error.exit_code
@@ -133,7 +133,7 @@ def _complain_of_usage(error: typer.TyperException) -> int:
     if message.startswith("Usage:"):  # nothing was asked for, and this is the help
         console.show(message)
         return ExitCode.USAGE
-    command = context.command_path if context is not None else PROGRAM
+    command = context.command_path if context is not None else _PROGRAM
     what = message.replace("\n", " ").rstrip(".")
     console.complain(UsageError(what[:1].lower() + what[1:], f"try `{command} --help`"))
     return ExitCode.USAGE
@@ -141,7 +141,7 @@ def _complain_of_usage(error: typer.TyperException) -> int:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"{PROGRAM} {__version__}")  # noqa: T201  stdout is where data goes
+        print(f"{_PROGRAM} {__version__}")  # noqa: T201  stdout is where data goes
         raise typer.Exit
 
 

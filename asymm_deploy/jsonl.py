@@ -1,7 +1,7 @@
 """Files of one JSON record a line, which survive whatever cuts a write short.
 
 A line is on disk before ``append_line`` returns. What a kill leaves is a last line without its
-end: ``read`` returns those bytes, and ``put_aside`` moves them to a file of their own. Damage
+end: ``read_lines`` returns those bytes, and ``put_aside`` moves them to a file of their own. Damage
 anywhere else is an error, and nothing is changed.
 """
 
@@ -53,7 +53,7 @@ def append_line(path: Path, line: bytes) -> None:
         ) from error
 
 
-def read(path: Path, kind: type[Record], known_version: int) -> Lines[Record]:
+def read_lines(path: Path, kind: type[Record], known_version: int) -> Lines[Record]:
     """Return what ``path`` holds, nothing if it is not there; another process may be adding to it.
 
     Raises UsageError if it can't be read, is damaged, or has a schema_version above

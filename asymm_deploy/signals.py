@@ -1,4 +1,4 @@
-"""A moment in which no signal may end us: what was changed elsewhere is put back then."""
+"""Signals that end the program: held off for a moment, or all handled as Ctrl-C is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ignore what would end us meanwhile; whatever is done here must be bounded in time.
+def ignoring_signals() -> Iterator[None]:
+    """Ignore what would end the program, while something is put back; it must be short.
 
     Does nothing in other threads than the main one, which no signal reaches.
     """
@@ -21,6 +21,24 @@ def undisturbed() -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ending_like_ctrl_c() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that phones are put back as they were.
+
+    CI systems cancel with SIGTERM; SIGHUP is the end of a terminal. A signal that is ignored, as
+    under nohup, stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:

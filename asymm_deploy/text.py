@@ -10,11 +10,11 @@ from typing import Literal
 
 from asymm_deploy.safe import csv_cell
 
-Row = Mapping[str, str | int]
+ListRow = Mapping[str, str | int]
 Format = Literal["table", "csv", "json"]
 
 
-def formatted(rows: Sequence[Row], output_format: Format) -> str:
+def formatted(rows: Sequence[ListRow], output_format: Format) -> str:
     """Return ``rows``, which share their keys, in the format asked for."""
     if output_format == "json":
         return json.dumps(list(rows), indent=2)

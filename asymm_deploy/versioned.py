@@ -8,14 +8,14 @@ import msgspec
 
 from asymm_deploy.errors import UsageError
 
-Kind = TypeVar("Kind")
+_Kind = TypeVar("_Kind")
 
 
 class DamagedError(Exception):
     """The JSON is cut short, malformed or not of the kind expected; the text says how."""
 
 
-def decode_json(raw: bytes, kind: type[Kind], known: int, *, where: str, hint: str) -> Kind:
+def decode_json(raw: bytes, kind: type[_Kind], known: int, *, where: str, hint: str) -> _Kind:
     """Return the ``kind`` that ``raw`` holds.
 
     Raises UsageError if its schema_version is above ``known``: a newer asymm-deploy wrote it.

@@ -109,7 +109,8 @@ def _compare(options: argparse.Namespace, command: tuple[str, ...]) -> int:
         for outcome in made:
             errors = (outcome.error, outcome.onnx_error)
             far = any(
-                error is None or error > output_error.TOLERANCE[precision] for error in errors
+                error is None or error > output_error.OUTPUT_TOLERANCE[precision]
+                for error in errors
             )
             good = good and not far and outcome.same_as_python is not False
             shown = ["none" if error is None else f"{error:.1e}" for error in errors]
@@ -135,8 +136,10 @@ def _one(
     values = report.output.values or {}
     return Outcome(
         model=subject.model,
-        error=output_error.compared(subject.reference or {}, values, {}, "fp32").error,
-        onnx_error=output_error.compared(
+        error=output_error.compare_with_reference(
+            subject.reference or {}, values, {}, "fp32"
+        ).error,
+        onnx_error=output_error.compare_with_reference(
             _arrays(onnx.output.values or {}), values, {}, "fp32"
         ).error,
         precision=report.model.precision,
@@ -150,7 +153,7 @@ def _report(
     command: tuple[str, ...],
     precision: Precision,
     engine: Engine = "mnn",
-) -> wire.Report:
+) -> wire.RunnerReport:
     """Run the model once; raise WireError where that gives no result."""
     arguments = wire.request(
         model=str(subject.path),
@@ -173,7 +176,7 @@ def _report(
         check=False,
         env={"QEMU_CPU": _EMULATED_CPU} | os.environ,
     )
-    return wire.parse(done.stdout)
+    return wire.parse_stream(done.stdout)
 
 
 def _arrays(values: Mapping[str, bytes]) -> dict[str, npt.NDArray[np.generic]]:

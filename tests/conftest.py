@@ -6,14 +6,18 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no deadline")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A script's ``make test &``. Processes started here would ignore Ctrl-C too, and some tests
-    # send it to them. A handler that does nothing is not inherited, and we stay as deaf as before.
+    # A script's ``make test &``: processes started here would ignore Ctrl-C too, and some tests
+    # send it to them. A handler that does nothing is not inherited, and leaves pytest itself deaf.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +11,23 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asymm_deploy"
-ROOMS = ("models", "export", "bench", "report", "check")
+ROOMS = ("models", "engines", "export", "bench", "report", "check")
 BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and no room knows it."""
 HALL = ("cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
+SHELF = ("errors", "files", "jsonl", "safe", "signals", "text", "versioned")
+"""Single files that any room may use, and that know no room."""
+SIBLINGS: dict[str, str] = {
+    "rendered": "a report in the format of its file, in check/outputs",
+    "main": "where a program starts: ours, and the runner",
+    "COLUMNS": "the columns of the table that the file makes, in report/",
+}
+"""Names that several files share on purpose: one verb over things of one kind."""
+MOST_LINES = 350
+MOST_FILES = 15
 
 
 def imports_of(path: Path) -> set[str]:
@@ -43,6 +52,85 @@ def test_a_room_knows_the_rooms_to_its_left_and_never_those_to_its_right(room: s
         if name.split(".")[1:2] and name.split(".")[1] in closed
     }
     assert wrong == set()
+
+
+def test_every_room_and_file_at_the_top_is_known_here() -> None:
+    top = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("*/__init__.py")
+    }
+    assert top == {"__init__", *ROOMS, GARDEN, *HALL, *SHELF}
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_what_every_room_uses_knows_no_room(name: str) -> None:
+    used = {imported.split(".")[1] for imported in imports_of(PACKAGE / f"{name}.py")}
+    assert used <= {*SHELF, "__version__"}
+
+
+def test_only_the_command_line_knows_its_commands() -> None:
+    users = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        if any(name.startswith("asymm_deploy.commands") for name in imports_of(path))
+    }
+    assert users == {"cli.py", "commands"}
+
+
+@pytest.mark.parametrize("home", ["host", "phone"])
+def test_what_judges_is_pure_and_knows_no_home_of_the_runner(home: str) -> None:
+    knowing = {
+        path.name
+        for path in (PACKAGE / "bench" / "judge").rglob("*.py")
+        if any(name.startswith(f"asymm_deploy.bench.{home}") for name in imports_of(path))
+    }
+    assert knowing == set()
+
+
+def test_no_file_holds_more_than_one_idea_and_no_folder_too_many_files() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in PACKAGE.rglob("*.py")
+        if (lines := path.read_text(encoding="utf-8").count("\n")) > MOST_LINES
+    }
+    full = {
+        str(folder.relative_to(PACKAGE)): count
+        for folder in {path.parent for path in PACKAGE.rglob("*.py")}
+        if (count := sum(path.stem != "__init__" for path in folder.glob("*.py"))) > MOST_FILES
+    }
+    assert (long, full) == ({}, {})
+
+
+def public_names() -> dict[str, list[str]]:
+    """Return where each public class, function and constant is defined at the top of a file."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = []
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                names = [node.name]
+            elif isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                names = [node.target.id]
+            for name in names:
+                if not name.startswith("_"):
+                    found.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
+    return found
+
+
+def test_a_name_stands_for_one_thing_so_that_grep_finds_it() -> None:
+    names = {name: places for name, places in public_names().items() if len(places) > 1}
+    assert names.keys() <= SIBLINGS.keys(), "rename one, or say below why they are one thing"
+    files: dict[str, list[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        if path.stem not in {"__init__", "__main__"}:
+            files.setdefault(path.name, []).append(str(path.relative_to(PACKAGE)))
+    several = {
+        name: places
+        for name, places in files.items()
+        if len([place for place in places if not place.startswith("commands/")]) > 1
+    }
+    assert several == {}
 
 
 def test_what_comes_after_a_network_knows_the_models_alone_and_needs_numpy_alone() -> None:
@@ -71,7 +159,7 @@ def test_pandas_begins_in_the_report() -> None:
     "module",
     [
         "cli",
-        "commands.benching",
+        "commands.bench_steps",
         "commands.check_progress",
         "check.comparison",
         "bench.measure",
@@ -87,21 +175,6 @@ def test_torch_is_imported_only_where_a_model_is_built(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_readme_shows_the_programs_own_help() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "asymm_deploy.cli", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "80"},
-    )
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("<!-- help begin -->")[1].split("<!-- help end -->")[0]
-    body = shown.strip().removeprefix("```text").removeprefix("```").removesuffix("```")
-    lines = [line.rstrip() for line in body.strip().splitlines()]
-    assert lines == [line.rstrip() for line in done.stdout.strip().splitlines()]
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:

@@ -27,7 +27,7 @@ def line(text: str) -> bytes:
 
 
 def read(path: Path) -> jsonl.Lines[Note]:
-    return jsonl.read(path, Note, 1)
+    return jsonl.read_lines(path, Note, 1)
 
 
 @pytest.fixture

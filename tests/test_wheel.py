@@ -149,7 +149,7 @@ class Installed:
         environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTHON", "COV_", "ASYMM_DEPLOY"))
+            if not name.startswith(("PYTHON", "SLIPCOVER", "ASYMM_DEPLOY"))
         }
         program, *arguments = command
         return subprocess.run(

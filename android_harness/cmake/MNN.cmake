@@ -2,9 +2,9 @@
 #   MNN_ROOT                          a folder with include/ and lib/, or an unpacked release
 #   MNN_INCLUDE_DIR and MNN_LIBRARY   the folder that has MNN/Interpreter.hpp, and a libMNN.so or any
 #                                     shared object that exports MNN's C++ API
-# or none of them for a runner that only calibrates. One of the pair may come with MNN_ROOT.
+# or nothing, for a runner that can only calibrate. Either of the pair may be given with MNN_ROOT.
 #
-# Sets the target MNN, MNN_INSTALLED (the libraries that the program needs beside it),
+# Defines the target MNN, and sets MNN_INSTALLED (the libraries that the program needs beside it),
 # MNN_LIBRARY_FOLDERS and MNN_PYTHON_STUBS (sources, see below).
 
 set(MNN_ROOT "" CACHE PATH "A folder with MNN's include/ and lib/")
@@ -55,12 +55,12 @@ if(NOT code EQUAL 0)
   runner_gives_up("${library} is no shared object that ${CMAKE_NM} can read" "${how}")
 endif()
 
-# The one function of those we call whose return type has a std::string, so its name tells which.
+# Of the functions we call, only this one returns a std::string, so its name shows the C++ ABI.
 set(probe "_ZNK3MNN11Interpreter18getSessionInputAll")
 if(symbols MATCHES " [TW] ${probe}B5cxx11E")
   set(old_abi OFF)
 elseif(symbols MATCHES " [TW] ${probe}E")
-  set(old_abi ON) # or libc++'s, which takes no notice
+  set(old_abi ON) # or libc++, which the setting does not affect
 else()
   runner_gives_up("${library} does not export MNN's C++ API" "${how}")
 endif()
@@ -68,8 +68,8 @@ if(old_abi)
   add_compile_definitions(_GLIBCXX_USE_CXX11_ABI=0)
 endif()
 
-# The engine of MNN's wheels is a Python module as well. It refers to Python's C API, which it calls
-# only when Python loads it: here each name is given something that ends the program if called.
+# The engine in MNN's wheels is also a Python module. It refers to Python's C API, but calls it only
+# when Python loads it. Here each of those names gets a stub that aborts if it is ever called.
 set(MNN_PYTHON_STUBS "")
 string(REGEX MATCHALL " U _?Py[A-Za-z0-9_]+" python_symbols "${symbols}")
 if(python_symbols)
@@ -83,7 +83,7 @@ if(python_symbols)
   file(CONFIGURE OUTPUT "${MNN_PYTHON_STUBS}" CONTENT "${source}}\n" @ONLY)
 endif()
 
-# What it needs in turn goes with it, where it lies beside it or where wheels keep such.
+# Libraries that it needs in turn go with it, if they lie beside it or where wheels keep them.
 set(MNN_LIBRARY_FOLDERS "${library_folder}" "${library_folder}/lib" "${library_folder}/mnn.libs")
 set(MNN_INSTALLED "${library}")
 set(pending "${library}")
@@ -94,7 +94,7 @@ while(pending)
   foreach(entry IN LISTS needed)
     string(REGEX REPLACE ".*\\[(.*)\\]" "\\1" name "${entry}")
     foreach(folder IN LISTS MNN_LIBRARY_FOLDERS)
-      # The NDK's libc++ goes with the program anyway; releases of MNN have one too.
+      # The NDK's libc++ is installed anyway; releases of MNN have one too.
       if(EXISTS "${folder}/${name}" AND NOT name STREQUAL "libc++_shared.so" AND NOT "${folder}/${name}" IN_LIST MNN_INSTALLED)
         list(APPEND MNN_INSTALLED "${folder}/${name}")
         list(APPEND pending "${folder}/${name}")
@@ -105,12 +105,12 @@ endwhile()
 
 add_library(MNN INTERFACE)
 target_include_directories(MNN SYSTEM INTERFACE "${include_folder}")
-# By name, as the wheel's engine has no SONAME: a path would be kept in the program.
+# By name: the wheel's engine has no SONAME, so the program would record its path.
 target_link_options(MNN INTERFACE
   "-L${library_folder}" "-Wl,--allow-shlib-undefined")
 target_link_libraries(MNN INTERFACE "-l:${library_name}")
 if(NOT ANDROID)
-  # RPATH, not RUNPATH: it also counts for the libraries that MNN needs. Android has only the latter.
+  # RPATH also applies to the libraries that MNN needs, RUNPATH does not. Android has only RUNPATH.
   target_link_options(MNN INTERFACE "-Wl,--disable-new-dtags")
 endif()
 message(STATUS "MNN ${MNN_VERSION}: ${library} (C++ ABI of before GCC 5: ${old_abi})")

@@ -1,4 +1,4 @@
-# Linux on 64-bit ARM by Debian's cross compiler; its programs run here where qemu is installed.
+# Linux on 64-bit ARM, with Debian's cross compiler. Its programs run here if qemu is installed.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

@@ -12,12 +12,12 @@
 namespace runner {
 namespace {
 
-constexpr std::int64_t kMaxRuns = 1'000'000;  // these three are the limits of wire.py
+constexpr std::int64_t kMaxRuns = 1'000'000;  // the limits of wire.py, these three
 constexpr std::int64_t kMaxThreads = 65535;
 constexpr std::int64_t kMaxCore = 65535;
 constexpr std::int64_t kMaxAxis = std::int64_t{1} << 31;
 
-// What a value may throw; the option's name is put before it.
+// Thrown for a value; the option's name is put before it.
 struct Invalid {
   std::string why;
 };
@@ -64,7 +64,7 @@ std::vector<int> cores(std::string_view text) {
   return {listed.begin(), listed.end()};
 }
 
-// float32:1,3,224,224:NAME; the name is last as it may hold any character.
+// Parses float32:1,3,224,224:NAME; the name is last because it may hold any character.
 TensorSpec input(std::string_view text) {
   const std::size_t first = text.find(':');
   const std::size_t second = first == text.npos ? text.npos : text.find(':', first + 1);
@@ -87,7 +87,7 @@ std::string one_of(std::string_view text, const std::vector<std::string>& choice
   throw Invalid{"invalid choice: '" + std::string(text) + "' (choose from " + listed + ")"};
 }
 
-// An option where a value is due, but for a negative number.
+// Whether a word is an option where a value is expected; a negative number is a value.
 bool is_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
 }

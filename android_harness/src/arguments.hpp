@@ -17,18 +17,18 @@ struct Arguments {
   std::int64_t runs = 0;
   std::int64_t warmup = 0;
   std::int64_t threads = 0;
-  std::vector<int> cpus;  // pinned to; none if told not to
+  std::vector<int> cpus;  // cores to pin to; empty for none
   std::uint64_t input_seed = 0;
-  std::vector<TensorSpec> inputs;  // the model's own where empty
+  std::vector<TensorSpec> inputs;  // empty: the model's own
   bool output_values = false;
   std::optional<std::int64_t> die_with;
-  // Beyond the protocol's own:
-  bool calibrate = false;  // no model: calibrate, and nothing else
+  // Only this runner has these:
+  bool calibrate = false;  // no model: only calibrate
   std::string input_file;
   std::string output_file;
 };
 
-// Throws Refused, with the words of Python's argparse where it has any.
+// Throws Refused, worded as Python's argparse words it where argparse has such an error.
 Arguments parse_arguments(const std::vector<std::string>& given);
 
 }  // namespace runner

@@ -1,6 +1,6 @@
-// The loop has nothing but multiply-accumulates on registers, in more independent chains than the
-// core has in flight (a Cortex-A76: two pipes x four cycles; an X1: four x four). So it nears the
-// peak: eight a cycle on a Cortex-A76.
+// The loop does nothing but multiply-accumulates on registers, in more independent chains than the
+// core keeps in flight (Cortex-A76: two pipes x four cycles; X1: four x four). So it comes close to
+// the peak, which is eight a cycle on a Cortex-A76.
 
 #include "calibration.hpp"
 
@@ -20,18 +20,18 @@ namespace {
 
 constexpr std::int64_t kBudgetNs = 6'000'000;
 constexpr int kLeast = 3;
-constexpr std::int64_t kMacs = 6'291'456;  // a burst: 0.3 ms on a fast phone's core
+constexpr std::int64_t kMacs = 6'291'456;  // in one burst: 0.3 ms on the core of a fast phone
 
-// Volatile, so that to the compiler no two chains are the same, and no result is known.
+// Volatile, so that the compiler can neither merge chains nor compute a result in advance.
 volatile float factor = 0.5F;
 volatile float kept = 0.0F;
 
 #ifdef __aarch64__
 
-// Unrolled by hand, as an array that a loop walks would have to be in memory.
+// Unrolled by hand, since an array that a loop indexes would have to be in memory.
 template <std::size_t... kChain>
 void burst_of(std::index_sequence<kChain...>) {
-  // What is added is too small to change the sums, and no denormal.
+  // What is added is too small to change the sums, and yet not denormal.
   const float32x4_t left = vdupq_n_f32(factor * 0x1p-40F);
   const float32x4_t right = vdupq_n_f32(factor * 0x1p-40F);
   float32x4_t sums[sizeof...(kChain)];
@@ -49,7 +49,7 @@ void burst() { burst_of(std::make_index_sequence<24>()); }  // of 32 registers
 #else
 
 // sum * scale + addend, in one instruction where the target has it (-ffp-contract=fast). Unrolled
-// by hand, as an array that a loop walks would have to be in memory.
+// by hand, since an array that a loop indexes would have to be in memory.
 template <typename Vector, std::size_t... kChain>
 [[gnu::always_inline]] inline void burst_of(std::index_sequence<kChain...>) {
   constexpr std::int64_t kLanes = sizeof(Vector) / sizeof(float);

@@ -12,7 +12,7 @@ inline std::int64_t clock_ns(clockid_t clock) {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// NTP slews CLOCK_MONOTONIC, by up to 0.05 %; the raw clock it leaves alone.
+// NTP adjusts the rate of CLOCK_MONOTONIC by up to 0.05 %, but leaves the raw clock alone.
 inline std::int64_t wall_ns() { return clock_ns(CLOCK_MONOTONIC_RAW); }
 
 // Processor time of this thread.

@@ -16,7 +16,7 @@
 namespace runner {
 namespace {
 
-// As many bits as the kernel may want: it refuses to say less than it has.
+// More bits than any kernel has: it refuses to fill in fewer than it has.
 constexpr int kBits = 65536;
 
 struct Free {

@@ -1,4 +1,4 @@
-// Where this process runs, and whom it dies with.
+// Which cores this process runs on, and which process it dies with.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace runner {
 
-// Let this thread, and those it starts, run on `cpus` only, and read that back. Throws Refused.
+// Lets this thread, and those it starts, run on `cpus` only, and reads that back. Throws Refused.
 void pin(const std::vector<int>& cpus);
 
-// The core that runs this very call; none where the system doesn't tell.
+// The core that runs this call; none where the system doesn't say.
 std::optional<std::int64_t> core_now();
 
-// Have this process killed when `parent` dies, so that it never disturbs a later run. Throws
-// Refused where that is not the process that started it.
+// Has this process killed when `parent` dies, so that it never disturbs a later run. Throws Refused
+// if `parent` did not start it.
 void die_with(std::int64_t parent);
 
 }  // namespace runner

@@ -15,7 +15,7 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// To the nearest float16, halves to even, for |value| <= 1: 11 bits, and never below 2**-24.
+// To the nearest float16, ties to even, for |value| <= 1: 11 bits, the last not below 2**-24.
 float to_half(float value) {
   int exponent = 0;
   std::frexp(value, &exponent);  // |value| in [2**(exponent - 1), 2**exponent)

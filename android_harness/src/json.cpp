@@ -15,7 +15,7 @@ void append_escape(std::string& out, std::uint32_t unit) {
   out += escape;
 }
 
-// Takes one character off the front; kReplacement for a byte that begins none.
+// Takes one character off the front; kReplacement for a byte that starts none.
 std::uint32_t next_character(std::string_view& text) {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   const std::uint32_t lead = byte(0);
@@ -36,7 +36,7 @@ std::uint32_t next_character(std::string_view& text) {
     }
     code = code << 6 | (byte(at) & 0x3F);
   }
-  constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter forms are no UTF-8
+  constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // overlong forms are not UTF-8
   const bool surrogate = code >= 0xD800 && code < 0xE000;
   if (code < kLeast[size] || code > 0x10FFFF || surrogate) {
     text.remove_prefix(1);
@@ -46,7 +46,7 @@ std::uint32_t next_character(std::string_view& text) {
   return code;
 }
 
-// The shortest digits that read back as the same double, written as Python does.
+// The shortest digits that read back as the same double, as Python writes them.
 std::string shortest(double value) {
   if (!std::isfinite(value)) return "null";
   const double size = std::fabs(value);

@@ -55,7 +55,7 @@ Shapes shapes(const std::vector<TensorSpec>& specs) {
   return by_name;
 }
 
-// As Python prints it: {'x': (1, 3)}.
+// As Python prints a dict of tuples: {'x': (1, 3)}.
 std::string shown(const Shapes& shapes) {
   std::string text = "{";
   for (const auto& [name, shape] : shapes) {
@@ -69,7 +69,7 @@ std::string shown(const Shapes& shapes) {
   return text + "}";
 }
 
-// Throws Refused unless the model takes what it is to be given.
+// Throws Refused unless the model takes the inputs that were asked for.
 void check_inputs(const std::vector<TensorSpec>& asked, const std::vector<TensorSpec>& found) {
   for (const TensorSpec& spec : found) {
     for (const std::int64_t axis : spec.shape) {
@@ -118,7 +118,7 @@ Samples timed(Session& session, const Arguments& arguments) {
   return samples;
 }
 
-// Arrays are a std::map, so their order is that of the names' bytes.
+// Arrays is a std::map, so outputs come in byte order of their names.
 Output output_of(const Arrays& arrays, const Arguments& arguments) {
   Sha256 sha256;
   Output output;

@@ -9,14 +9,14 @@
 
 namespace runner {
 
-// Takes a message as it goes on the wire, one line with its end.
+// Sends one message, a line with its end.
 using Send = std::function<void(const std::string& line)>;
 
-// Load, warm up, time, and send each message as soon as that can't disturb anything. Throws
+// Loads, warms up and times, and sends each message as soon as that can't disturb anything. Throws
 // Refused.
 void launch(const Arguments& arguments, const Engine& engine, const Send& send);
 
-// Calibrate twice, without a model.
+// Calibrates twice, without a model.
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send);
 
 }  // namespace runner

@@ -1,4 +1,4 @@
-// asymm-runner: pin, load, warm up, time, report. Arguments and lines are those of PROTOCOL.md.
+// asymm-runner: pin, load, warm up, time, report. PROTOCOL.md describes its arguments and lines.
 
 #include <unistd.h>
 
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "asymm-runner: %s\n", error.what());
   }
-  // Without tearing down the engine, which takes time and proves nothing.
+  // The engine is not torn down: that takes time and serves no purpose.
   std::fflush(nullptr);
   _exit(code);
 }

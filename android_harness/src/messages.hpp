@@ -1,4 +1,4 @@
-// The messages of PROTOCOL.md, field by field; what they mean is said there.
+// The messages of PROTOCOL.md, field by field; it says what they mean.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which bytes a model file holds.
+// Proves which bytes were loaded as the model.
 #pragma once
 
 #include <functional>
@@ -6,8 +6,8 @@
 
 namespace runner {
 
-// Hash the file, call `load`, and return the hash. Throws Refused where the file can't be read, or
-// where another one took its place meanwhile.
+// Hashes the file, calls `load`, and returns the hash. Throws Refused where the file can't be read,
+// or changed meanwhile.
 std::string hash_around(const std::string& path, const std::function<void()>& load);
 
 }  // namespace runner

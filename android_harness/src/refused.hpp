@@ -1,4 +1,4 @@
-// Something that the run can't do without was refused; what() is the reason, one line.
+// Thrown where something that the run needs is refused; what() is the reason, in one line.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// What the timed loop needs of an engine; session_mnn.cpp is one, the tests have another.
+// What the timed loop needs from an engine. session_mnn.cpp is one; the tests have another.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // In the engine's order, with the shapes that will run.
+  // In the engine's order, with the shapes that will be run.
   virtual std::vector<TensorSpec> inputs() const = 0;
-  // In force, as far as the engine tells: fp32, fp16 or a word of its own.
+  // What the engine says it really uses: fp32, fp16 or a word of its own.
   virtual std::string precision() const = 0;
-  // In force.
+  // How many the engine really uses.
   virtual std::int64_t threads() const = 0;
-  // Set what every following run copies in: an array for each input, of its size.
+  // Sets what every following run copies in: an array for each input, of its size.
   virtual void feed(const Arrays& arrays) = 0;
-  // Copy the input in, compute, copy the output out. This is what is timed.
+  // Copies the input in, computes, copies the output out. This is what is timed.
   virtual void run() = 0;
   // What the last run computed.
   virtual Arrays outputs() const = 0;
@@ -39,7 +39,7 @@ struct Engine {
       load;  // empty in a build without an engine
 };
 
-// The one that this program was built with.
+// The engine that this program was built with.
 Engine engine();
 
 }  // namespace runner

@@ -17,7 +17,7 @@ constexpr int kBackendExtension = 13;  // MNN_FORWARD_CPU_EXTENSION
 #if defined(__aarch64__) || defined(__arm__)
 constexpr const char* kExtension = "fp16";  // fp16 arithmetic
 #else
-constexpr const char* kExtension = "fp32";  // AVX; MNN has no fp16 arithmetic on x86
+constexpr const char* kExtension = "fp32";  // AVX; on x86 MNN has no fp16 arithmetic
 #endif
 
 [[noreturn]] void unloadable() {
@@ -29,8 +29,8 @@ struct Destroy {
   void operator()(MNN::Tensor* tensor) const { MNN::Tensor::destroy(tensor); }
 };
 
-// A tensor of the session and, in the plain order, what is copied to or from it: MNN's own may be
-// packed by channels.
+// A tensor of the session and, in plain order, the tensor that is copied to or from it: MNN's own
+// may be packed by channels.
 struct Port {
   MNN::Tensor* device;
   std::unique_ptr<MNN::Tensor, Destroy> host;
@@ -66,7 +66,7 @@ std::map<std::string, Port> ports(const std::map<std::string, MNN::Tensor*>& ten
 template <typename Element>
 void write(const std::vector<float>& values, MNN::Tensor& host) {
   auto* elements = host.host<Element>();
-  // By way of 64 bits: -1 is no uint8.
+  // By way of 64 bits, since converting -1 straight to uint8 is undefined.
   for (std::size_t at = 0; at < values.size(); ++at) {
     elements[at] = static_cast<Element>(static_cast<std::int64_t>(values[at]));
   }
@@ -170,7 +170,7 @@ class MnnSession : public Session {
 
  private:
   int info(MNN::Interpreter::SessionInfoCode code) const {
-    int found[16] = {-1};  // BACKENDS writes one for each configuration
+    int found[16] = {-1};  // BACKENDS writes one value a configuration
     if (!interpreter_->getSessionInfo(session_, code, found)) return -1;
     return found[0];
   }
@@ -183,7 +183,7 @@ class MnnSession : public Session {
 
 std::unique_ptr<Session> load(const std::string& model, const std::string& precision,
                               std::int64_t threads) {
-  // Between versions MNN renumbers what its headers name.
+  // MNN renumbers the constants of its headers between versions.
   if (std::strcmp(MNN::getVersion(), MNN_VERSION) != 0) {
     throw Refused(std::string("the runner was built with the headers of MNN ") + MNN_VERSION +
                   ", but the library is MNN " + MNN::getVersion() + ": build it again");

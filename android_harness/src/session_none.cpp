@@ -1,4 +1,4 @@
-// A build without MNN: it calibrates, and says so.
+// A build without MNN, which can only calibrate.
 
 #include "session.hpp"
 

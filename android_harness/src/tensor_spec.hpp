@@ -1,4 +1,4 @@
-// What goes into a model: name, shape, and numpy's name of the type.
+// A tensor of a model: its name, its shape, and numpy's name for its type.
 #pragma once
 
 #include <cstddef>

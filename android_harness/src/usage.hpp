@@ -1,4 +1,4 @@
-// What the kernel counts of this process and of its cores; none where it doesn't tell.
+// What the kernel counts for this process and for cores; none where it doesn't say.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace runner {
 
-// How long this process' threads were ready but not running, summed.
+// How long the threads of this process were ready but not running, summed.
 std::optional<std::int64_t> waited_ns();
 
-// The time that a hypervisor has taken from `cpus` since boot.
+// How much time a hypervisor has taken from `cpus` since boot, summed.
 std::optional<std::int64_t> steal_ns(const std::vector<int>& cpus);
 
-// The most memory that this program has had resident, in 2**20 bytes.
+// The most memory that this process has had resident, in MiB.
 std::optional<double> peak_memory_mb();
 
 }  // namespace runner

@@ -1,4 +1,4 @@
-// Stdout, kept for the protocol alone.
+// Stdout, reserved for the protocol.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@ namespace runner {
 
 class Wire {
  public:
-  // From now on whatever else prints to stdout goes to stderr: MNN does.
+  // From now on, what anything else prints to stdout goes to stderr; MNN prints there.
   Wire();
 
-  // Writes all of it; throws std::system_error where nobody can read it any more.
+  // Writes the whole line; throws std::system_error once nobody can read it.
   void send(const std::string& line) const;
 
  private:

@@ -19,7 +19,7 @@ from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec
 
 _DAMAGED = (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError, ValueError)
-"""What numpy and zipfile raise for an .npz with wrong bits; TypeError where it is a lone array."""
+"""What numpy and zipfile raise for a damaged .npz; TypeError if it is a single array."""
 _FILES: dict[Engine, str] = {"mnn": manifests.MNN, "onnxruntime": manifests.ONNX}
 
 
@@ -30,13 +30,13 @@ class Artifact:
     model: str
     path: Path
     sha256: str
-    """Of the file as it should be; checked before anything is timed."""
+    """What the file's hash should be; checked before anything is timed."""
     inputs: tuple[TensorSpec, ...] | None = None
-    """None: those of the model, in the engine's order."""
+    """None if unknown: then the model's own inputs, in the engine's order."""
     reference: dict[str, npt.NDArray[np.generic]] | None = None
-    """Outputs by name for ``bench_inputs(inputs, seed=0)``; None leaves the row ``unverified``."""
+    """Outputs by name for ``bench_inputs(inputs, seed=0)``; without, the row is ``unverified``."""
     output_limits: Mapping[str, manifests.OutputLimit] = field(default_factory=dict)
-    """By output; one that is not here has the usual limit."""
+    """Limits by output; an output that is not listed has the usual limit."""
     madds: int | None = None
     floor_madds: int | None = None
     """Multiplications that even the fastest known algorithms can't avoid."""
@@ -53,12 +53,12 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A model that there is nothing to time of; its row says why."""
+    """A model without a file to time; its row says why."""
 
     model: str
     reason: str
     exit_code: ExitCode
-    """What ``bench`` ends with because of it: that of the failed export."""
+    """The exit code of the failed export, which ``bench`` passes on."""
     network: str | None = None
     scale: str | None = None
     multiplier: float | None = None
@@ -66,12 +66,12 @@ class Missing:
 
 
 def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artifact:
-    """Return the artifact that ``export`` left in ``folder``; ``spec`` if it is one of ours.
+    """Return the artifact that ``export`` left in ``folder``; ``spec`` describes a network of ours.
 
-    Raises UsageError where the folder holds no whole export, or a newer program's.
+    Raises UsageError if the export is incomplete or a newer program wrote it.
     """
     try:
-        manifest = manifests.load(folder)
+        manifest = manifests.load_manifest(folder)
         names = [output.name for output in manifest.outputs]
         reference = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]
@@ -91,12 +91,12 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
         )
     except (OSError, ValueError, KeyError, manifests.DamagedManifestError) as error:
         raise UsageError(
-            f"{folder} holds no whole export: {error}", "export the model again, with --force"
+            f"{folder} holds an incomplete export: {error}", "export the model again, with --force"
         ) from error
 
 
 def _outputs(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the arrays of an .npz by the outputs' names; raise ValueError where it is damaged."""
+    """Return the arrays of an .npz by the outputs' names; raise ValueError if it is damaged."""
     try:
         # Opened here, since numpy leaves a file open that it can't read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -115,7 +115,7 @@ def bare(path: Path) -> Artifact:
         ) from error
 
 
-def changed(artifact: Artifact) -> str | None:
+def artifact_changed(artifact: Artifact) -> str | None:
     """Return why the file is not the one that the artifact describes; None if it is."""
     try:
         found = sha256_of(artifact.path)

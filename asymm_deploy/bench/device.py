@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
+
+Tell: TypeAlias = Callable[[str], None]
+"""Shows one line to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """How a program on the device ended. Both streams are bounded in length."""
+    """How a program on the device ended. The length of both streams is limited."""
 
     stdout: bytes
     stderr: bytes
-    """Its end."""
+    """Its last part."""
     returncode: int
     """Negative: the signal that ended it."""
     timed_out: bool = False
     flooded: bool = False
-    """It was ended for printing more than anyone could want."""
+    """It was killed because it printed too much."""
     flags: tuple[str, ...] = ()
     """What the device noticed meanwhile that spoils a timing: ``throttled``, ``hot``, ..."""
     conditions: Conditions | None = None
-    """What it read around the program, where it can."""
+    """What it read before and after the program, if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +43,20 @@ class Runner:
 
 
 class Device(Protocol):
-    """Somewhere the runner can live. Raises HarnessError where the device can't be reached."""
+    """Somewhere the runner can live. Raises HarnessError if the device can't be reached."""
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
-        """Return what is known of the device, its clock as of the first of ``cpus``."""
+        """Return what is known about the device; its clock is that of the first of ``cpus``."""
         ...
 
     def choose_cpus(
         self, wanted: int | None, threads: int, earlier: tuple[int, ...]
     ) -> tuple[int, ...]:
-        """Return the cores to pin to, one a thread; empty where the system can't pin.
+        """Return the cores to pin to, one per thread; empty if the system can't pin.
 
-        ``wanted`` is the first of them, None leaves it to the device; then ``earlier`` ones, which
-        a bench that is resumed has used, are kept if that is still possible. Raises UsageError for
-        a core that doesn't exist or may not be used.
+        ``wanted`` is the first of them. If it is None the device chooses, and keeps the ``earlier``
+        cores of a bench that is resumed if it still can. Raises UsageError for a core that
+        doesn't exist or may not be used.
         """
         ...
 
@@ -66,25 +69,25 @@ class Device(Protocol):
         ...
 
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> AbstractContextManager[None]:
-        """Have the device ready for timing on ``cpus`` meanwhile, and leave it as it was.
+        """Keep the device ready for timing on ``cpus``, and leave it as it was found.
 
-        Our own processes keep off ``cpus``, as far as that is possible. ``files`` will be put
-        there. Raises HarnessError where the device is in no state to be timed.
+        Our own processes stay off ``cpus`` if possible. ``files`` are those that will be put there.
+        Raises HarnessError if the device is not fit to be timed.
         """
         ...
 
     def cool_down(self, *, is_hot: bool) -> None:
-        """Wait for as long as the device needs that has slowed itself down.
+        """Wait until a device that slowed itself down has recovered.
 
-        ``is_hot`` says that its sensors show why; if not, it may have been a passing disturbance.
+        ``is_hot``: its sensors show heat. If not, it may have been a brief disturbance.
         """
         ...
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run a program to its end, or kill it and all it started when the time is up.
+        """Run a program to its end, or kill it and everything it started when the time is up.
 
-        Only while the device is ``held``. Returns even when the code is not zero, or the program
-        can't be started (127). On an exception (Ctrl-C) the program is killed, at the latest when
-        the device is no longer held.
+        Only while the device is ``held``. Returns even if the code is not zero or the program
+        can't be started (127). On an exception such as Ctrl-C the program is killed, at the latest
+        when the device is released.
         """
         ...

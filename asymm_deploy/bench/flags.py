@@ -1,6 +1,6 @@
-"""What can be wrong with a timing, by name: what it means and what follows from it.
+"""Everything that can be wrong with a timing, by name: its meaning and its consequence.
 
-The names are a contract: they stand in runs.jsonl and latency.csv, and ``--allow`` takes them.
+The names are a contract: runs.jsonl and latency.csv contain them, and ``--allow`` takes them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from asymm_deploy.errors import ExitCode, UsageError, worst
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One thing that a launch or a row can be flagged with."""
+    """Something that a launch or a row can be flagged with."""
 
     name: str
     exit_code: ExitCode
-    """What ``bench`` ends with because of it; OK where the row stays valid."""
+    """What ``bench`` exits with because of it; OK if the row stays valid."""
     meaning: str
 
     @property
@@ -33,11 +33,13 @@ _UNSTABLE, _NUMERICS = ExitCode.UNSTABLE, ExitCode.NUMERICS
 FLAGS = {
     flag.name: flag
     for flag in (
-        Flag("failed", _HARNESS, "no result; the reason stands beside it"),
-        Flag("output-mismatch", _NUMERICS, "the output is not the artifact's reference output"),
-        Flag("wrong-core", _HARNESS, "it ran on another core than asked for"),
-        Flag("wrong-precision", _HARNESS, "the engine computed in another precision than asked"),
-        Flag("below-floor", _HARNESS, "faster than the core can multiply: it can't be true"),
+        Flag("failed", _HARNESS, "there is no result; the reason is given with it"),
+        Flag(
+            "output-mismatch", _NUMERICS, "the output differs from the artifact's reference output"
+        ),
+        Flag("wrong-core", _HARNESS, "it ran on a different core than requested"),
+        Flag("wrong-precision", _HARNESS, "the engine used a different precision than requested"),
+        Flag("below-floor", _HARNESS, "faster than the core can multiply, which is impossible"),
         Flag("bimodal", _UNSTABLE, "the samples fall into two groups"),
         Flag("launch-spread", _UNSTABLE, "medians of launches are too far apart"),
         Flag("stolen-time", _UNSTABLE, "something else ran on the core during the timed loop"),
@@ -46,11 +48,11 @@ FLAGS = {
         Flag("hot", _UNSTABLE, "the device was too warm"),
         Flag("battery-low", _UNSTABLE, "the battery was too low for full speed"),
         Flag("power-save", _UNSTABLE, "power-save mode was on"),
-        Flag("screen-off", _UNSTABLE, "the screen was off, which lets a phone slow down"),
+        Flag("screen-off", _UNSTABLE, "the screen was off, and phones slow down then"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),
-        Flag("unwatched", _OK, "its temperature or clock can't be read, so limits go unseen"),
+        Flag("unwatched", _OK, "its temperature or clock can't be read, so a limit goes unnoticed"),
         Flag("unverified", _OK, "there is no reference output to compare with"),
-        # Reasons not to begin, which no row is ever flagged with.
+        # Reasons not to start; no row is ever flagged with them.
         Flag("not-ready", _HARNESS, "adb can't use the phone"),
         Flag("no-arm64", _HARNESS, "the phone runs no arm64 programs"),
         Flag("busy", _HARNESS, "another benchmark is running on the phone"),
@@ -61,34 +63,36 @@ FLAGS = {
 FAILED = "failed"
 
 
-def checked(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``--allow``'s names in the order of FLAGS; raise UsageError for an unknown one."""
+def check_allowed(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names given to ``--allow``, gravest first; raise UsageError for an unknown one."""
     given = list(names)
     for name in given:
         if name not in FLAGS:
             near = get_close_matches(name, FLAGS, n=3)
             raise UsageError(
                 f"there is no flag {name!r} to allow",
-                f"did you mean {' or '.join(near)}?" if near else f"flags are: {', '.join(FLAGS)}",
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else f"the flags are: {', '.join(FLAGS)}",
             )
-    return ordered(given)
+    return gravest_first(given)
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names once each, in the order of FLAGS: the graver first."""
+def gravest_first(names: Iterable[str]) -> tuple[str, ...]:
+    """Return each of the names once, in the order of FLAGS."""
     unique = set(names)
     return tuple(name for name in FLAGS if name in unique)
 
 
-def valid(names: Iterable[str], allowed: Iterable[str]) -> bool:
-    """Whether a launch or row with these flags counts as a measurement."""
+def leave_valid(names: Iterable[str], allowed: Iterable[str]) -> bool:
+    """Whether a launch or row with these flags is still valid."""
     return not any(FLAGS[name].invalidates for name in set(names) - set(allowed))
 
 
-def exit_code(
+def exit_code_for(
     names: Iterable[str], allowed: Iterable[str], failure: ExitCode = ExitCode.HARNESS
 ) -> ExitCode:
-    """Return what the process ends with for a row; ``failure`` is the failed row's own code."""
+    """Return the exit code that a row asks for; ``failure`` is that of a row that failed."""
     codes = [
         failure if name == FAILED else FLAGS[name].exit_code for name in set(names) - set(allowed)
     ]

@@ -22,16 +22,16 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.errors import DeployError, HarnessError
-from asymm_deploy.signals import undisturbed
+from asymm_deploy.signals import ignoring_signals
 
-Maker: TypeAlias = Callable[[Callable[[str], None]], Device]
-"""Makes a device, given whom it tells what people should know. Can be pickled."""
+DeviceMaker: TypeAlias = Callable[[Callable[[str], None]], Device]
+"""Makes a device, given where it sends remarks for people. Can be pickled."""
 _CTRL_C = (signal.SIGINT,)
-_Kind = Literal["record", "event", "say", "rows", "failed", "interrupted"]
+_Kind = Literal["ready", "record", "event", "say", "rows", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeviceOutcome:
     """What became of one device."""
 
     name: str
@@ -40,41 +40,100 @@ class Outcome:
     """Why it could not be timed to the end; its finished launches are in the results."""
 
 
-def run(
-    makers: dict[str, Maker],
-    subjects: Sequence[Artifact | Missing],
-    plan: Plan,
-    runs: Runs,
-    on_event: Callable[[str, measure.Event], None],
-    tell: Callable[[str], None],
-) -> list[Outcome]:
-    """Time every subject on every device at the same time; one that fails stops no other.
+@contextmanager
+def started_fleet(makers: dict[str, DeviceMaker], tell: Callable[[str], None]) -> Iterator[Fleet]:
+    """Start a process for each device, which makes it and asks what it is; yield them all.
 
-    On Ctrl-C each device is put back as it was before KeyboardInterrupt is passed on.
+    Raises the DeployError of the first one that can't be used. The processes end with the context.
     """
     context = multiprocessing.get_context("spawn")
     children: dict[Connection, _Child] = {}
     try:
         for name, make in makers.items():
             ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_child, args=(theirs, make, list(subjects), plan, runs.records), name=name
-            )
+            process = context.Process(target=_child, args=(theirs, make), name=name)
             # Until it has a group of its own, a terminal's Ctrl-C must not reach it.
             with _blocked():
                 process.start()
             theirs.close()
             children[ours] = _Child(name, process)
-        return _serve(children, runs, on_event, tell)
-    except KeyboardInterrupt:
-        with undisturbed():
-            for child in children.values():
-                child.interrupt()
-            _serve(children, runs, on_event, tell)
-        raise
+        fleet = Fleet(children, tell)
+        fleet.wait_until_ready()
+        yield fleet
     finally:
-        for child in children.values():
+        for pipe, child in children.items():
+            pipe.close()  # a process without work ends then
             child.end()
+
+
+class Fleet:
+    """Devices that are ready, each in a process of its own."""
+
+    def __init__(self, children: dict[Connection, _Child], tell: Callable[[str], None]) -> None:
+        """Take the processes by the pipe to each."""
+        self._children = children
+        self._tell = tell
+
+    def wait_until_ready(self) -> None:
+        """Return when every device has said what it is; raise the failure of one that can't."""
+        waiting = dict(self._children)
+        while waiting:
+            for pipe in wait(list(waiting)):
+                assert isinstance(pipe, Connection)
+                kind, what = _received(pipe, waiting[pipe])
+                if kind == "say":
+                    self._tell(what)
+                elif kind == "ready":
+                    del waiting[pipe]
+                else:
+                    assert isinstance(what, DeployError)
+                    raise what
+
+    def time(
+        self,
+        subjects: Sequence[Artifact | Missing],
+        plan: Plan,
+        runs: Runs,
+        on_event: Callable[[str, measure.BenchEvent], None],
+    ) -> list[DeviceOutcome]:
+        """Time every subject on every device at the same time; one that fails stops no other.
+
+        On Ctrl-C each device is put back as it was before KeyboardInterrupt is passed on.
+        """
+        try:
+            for pipe in self._children:
+                with suppress(OSError):  # it died; that is noticed below
+                    pipe.send((list(subjects), plan, runs.records))
+            return self._serve(runs, on_event)
+        except KeyboardInterrupt:
+            with ignoring_signals():
+                for child in self._children.values():
+                    child.interrupt()
+                self._serve(runs, on_event)
+            raise
+
+    def _serve(
+        self, runs: Runs, on_event: Callable[[str, measure.BenchEvent], None]
+    ) -> list[DeviceOutcome]:
+        """Do what the processes ask until each has said how it ended."""
+        open_ = {pipe: child for pipe, child in self._children.items() if child.outcome is None}
+        while open_:
+            for pipe in wait(list(open_)):
+                assert isinstance(pipe, Connection)
+                child = open_[pipe]
+                kind, what = _received(pipe, child)
+                if kind == "record":
+                    pipe.send(_kept(runs, what))
+                elif kind == "event":
+                    on_event(child.name, what)
+                elif kind == "say":
+                    self._tell(what)
+                else:
+                    rows = tuple(what) if kind == "rows" else ()
+                    failure = what if kind == "failed" else None
+                    child.outcome = DeviceOutcome(child.name, rows, failure)
+                    del open_[pipe]
+        return [child.outcome for child in self._children.values() if child.outcome is not None]
 
 
 @contextmanager
@@ -91,7 +150,7 @@ def _blocked() -> Iterator[None]:
 class _Child:
     name: str
     process: Any  # multiprocessing names no type that all of its contexts share
-    outcome: Outcome | None = None
+    outcome: DeviceOutcome | None = None
 
     def interrupt(self) -> None:
         with suppress(ProcessLookupError):
@@ -99,48 +158,21 @@ class _Child:
 
     def end(self) -> None:
         """Wait for it; one that doesn't end by itself is ended."""
-        self.process.join(5 if self.outcome is not None else 0)
+        self.process.join(5)
         if self.process.is_alive():
             self.process.terminate()
             self.process.join()
 
 
-def _serve(
-    children: dict[Connection, _Child],
-    runs: Runs,
-    on_event: Callable[[str, measure.Event], None],
-    tell: Callable[[str], None],
-) -> list[Outcome]:
-    """Do what the processes ask until each has said how it ended."""
-    open_ = {pipe: child for pipe, child in children.items() if child.outcome is None}
-    while open_:
-        for ready in wait(list(open_)):
-            assert isinstance(ready, Connection)
-            child = open_[ready]
-            try:
-                kind, what = ready.recv()
-            except (EOFError, OSError):
-                kind, what = "failed", _died(child)
-            if kind == "record":
-                ready.send(_kept(runs, what))
-            elif kind == "event":
-                on_event(child.name, what)
-            elif kind == "say":
-                tell(what)
-            else:
-                rows = tuple(what) if kind == "rows" else ()
-                failure = what if kind == "failed" else None
-                child.outcome = Outcome(child.name, rows, failure)
-                del open_[ready]
-    return [child.outcome for child in children.values() if child.outcome is not None]
-
-
-def _died(child: _Child) -> HarnessError:
-    child.process.join(5)
-    return HarnessError(
-        f"the process for {child.name} ended with code {child.process.exitcode}",
-        "give the same command again: it goes on where it stopped",
-    )
+def _received(pipe: Connection, child: _Child) -> tuple[_Kind, Any]:
+    """Return what a process sent; of one that died, the failure that this is."""
+    try:
+        kind, what = pipe.recv()
+    except (EOFError, OSError):
+        child.process.join(5)
+        died = f"the process for {child.name} ended with code {child.process.exitcode}"
+        return "failed", HarnessError(died, "repeat the command: it continues where it stopped")
+    return kind, what
 
 
 def _kept(runs: Runs, record: LaunchRecord) -> DeployError | None:
@@ -171,14 +203,8 @@ class _Elsewhere:
         self._records.append(record)
 
 
-def _child(
-    pipe: Connection,
-    make: Maker,
-    subjects: list[Artifact | Missing],
-    plan: Plan,
-    records: tuple[LaunchRecord, ...],
-) -> None:
-    """Time everything on one device; the last thing sent says how it ended."""
+def _child(pipe: Connection, make: DeviceMaker) -> None:
+    """Make one device, then time what is asked for; the last thing sent says how it ended."""
     # A terminal's Ctrl-C reaches the whole group; here it must come once, from who waits for us.
     os.setpgid(0, 0)
     # Ours may be ignored (a script's ``bench &``) and still be cancelled by SIGTERM.
@@ -190,13 +216,17 @@ def _child(
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
         device = make(lambda text: send("say", text))
-        rows = measure.run(
+        device.facts(())
+        send("ready", None)
+        subjects, plan, records = pipe.recv()
+        rows = measure.time_models(
             device, subjects, plan, _Elsewhere(pipe, records), lambda event: send("event", event)
         )
         send("rows", rows)
     except DeployError as error:
         send("failed", error)
     except KeyboardInterrupt:
-        send("interrupted", None)
+        with suppress(OSError):
+            send("interrupted", None)
     except (OSError, EOFError):
-        return  # who would hear of it is gone; what was changed on the device is put back
+        return  # nobody waits for it any more; what was changed on the device is put back

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from asymm_deploy.bench import flags, wire
-from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
@@ -28,7 +28,7 @@ class Bench:
     plan_id: str
     facts: DeviceFacts
     cpus: tuple[int, ...]
-    """Pinned to, one a thread; none where the device can't pin."""
+    """The cores to pin to, one per thread; none if the device can't pin."""
     command: tuple[str, ...]
     """Starts the runner."""
 
@@ -38,8 +38,9 @@ def launch(
 ) -> LaunchRecord:
     """Run ``artifact``, at ``path`` on the device, and return ``blank`` filled in and judged.
 
-    ``first`` is the finished launch whose output was compared with the reference; without one,
-    this launch's is. Raises only what the device raises: HarnessError, or KeyboardInterrupt.
+    ``first`` is the finished launch whose output was compared with the reference. If there is
+    none, this launch's output is compared. Raises only what the device raises: HarnessError, or
+    KeyboardInterrupt.
     """
     arguments = wire.request(
         model=path,
@@ -64,7 +65,7 @@ def launch(
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
-        output = output_error.compared(
+        output = output_error.compare_with_reference(
             artifact.reference, report.output.values, artifact.output_limits, record.precision
         )
         record = msgspec.structs.replace(
@@ -76,10 +77,30 @@ def launch(
     return _judged(record, [*found, *completed.flags])
 
 
+def put_and_launch(
+    bench: Bench,
+    blank: LaunchRecord,
+    artifact: Artifact,
+    path: str | None,
+    first: LaunchRecord | None,
+) -> tuple[LaunchRecord, str | None]:
+    """Launch ``artifact``; return the record, and where the file is on the device.
+
+    ``path`` is where an earlier launch put it. If it is None, the file is compared with its hash
+    and put there first; a file that has changed fails the launch.
+    """
+    if path is None:
+        reason = artifact_changed(artifact)
+        if reason is not None:
+            return failed(blank, reason), None
+        path = bench.device.put(artifact.path)
+    return launch(bench, blank, artifact, path, first), path
+
+
 def blank(
     bench: Bench, subject: Artifact | Missing, attempt: int, launch_number: int
 ) -> LaunchRecord:
-    """Return the record of a launch that nothing is known of yet."""
+    """Return the record of a launch that has not started."""
     plan = bench.plan
     known = subject if isinstance(subject, Artifact) else None
     return LaunchRecord(
@@ -146,10 +167,10 @@ def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
     return _judged(msgspec.structs.replace(record, allowed=allowed), record.flags)
 
 
-def _report(completed: Completed, timeout_s: float) -> wire.Report:
+def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     """Return what the runner reported; raise WireError, with the reason in one line."""
     if completed.timed_out:
-        raise wire.WireError(f"the runner was not done within {timeout_s:g} s and was killed")
+        raise wire.WireError(f"the runner was not finished within {timeout_s:g} s and was killed")
     if completed.flooded:
         raise wire.WireError("the runner printed without end and was killed")
     lines = completed.stderr.strip().splitlines()
@@ -158,7 +179,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.Report:
     if code < 0:
         raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
     try:
-        report = wire.parse(completed.stdout)
+        report = wire.parse_stream(completed.stdout)
     except wire.RunnerError:
         raise  # it says itself why it ended
     except wire.WireError:
@@ -170,7 +191,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.Report:
     return report
 
 
-def _check(report: wire.Report, blank: LaunchRecord) -> None:
+def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
     """Raise WireError where the runner did something else than it was asked to."""
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
@@ -185,7 +206,7 @@ def _check(report: wire.Report, blank: LaunchRecord) -> None:
             )
 
 
-def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
+def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord:
     """Return the record of a launch with what the runner said, not judged yet."""
     samples = report.samples
     return msgspec.structs.replace(
@@ -213,9 +234,9 @@ def _with_report(blank: LaunchRecord, report: wire.Report) -> LaunchRecord:
 def _judged(record: LaunchRecord, found: Sequence[str]) -> LaunchRecord:
     return msgspec.structs.replace(
         record,
-        flags=flags.ordered(found),
-        valid=flags.valid(found, record.allowed),
-        exit_code=flags.exit_code(found, record.allowed),
+        flags=flags.gravest_first(found),
+        valid=flags.leave_valid(found, record.allowed),
+        exit_code=flags.exit_code_for(found, record.allowed),
     )
 
 

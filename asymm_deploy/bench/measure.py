@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
@@ -21,15 +20,15 @@ from asymm_deploy.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class BenchResumed:
     """Launches that an earlier bench finished are kept."""
 
     kept: int
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A launch begins; ``done`` of ``total`` are behind us."""
+class LaunchStarted:
+    """A launch begins; ``done`` of ``total`` have ended."""
 
     model: str
     launch: int
@@ -38,7 +37,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class LaunchFinished:
     """A launch ended, and its record is on disk."""
 
     record: LaunchRecord
@@ -47,40 +46,40 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Discarded:
-    """A launch was spoilt by the device's heat; it is on disk, and is done again."""
+class LaunchDiscarded:
+    """Heat spoilt a launch; its record is on disk, and the launch is repeated."""
 
     record: LaunchRecord
 
 
-Event: TypeAlias = Resumed | Started | Finished | Discarded
+BenchEvent: TypeAlias = BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded
 
 _REDONE = 2
-"""Times at most, as AndroidX Microbenchmark does."""
+"""How often a launch is repeated at most; the same as in AndroidX Microbenchmark."""
 
 
-def run(
+def time_models(
     device: Device,
     subjects: Sequence[Artifact | Missing],
     plan: Plan,
     runs: Journal,
-    on_event: Callable[[Event], None],
+    on_event: Callable[[BenchEvent], None],
 ) -> list[RowSummary]:
     """Time every artifact as ``plan`` says and return a row for each subject, in order.
 
     Models take turns launch by launch, so that drift falls on all alike. Launches of the same
-    plan that ``runs`` already holds are kept; failed ones are done again. A model whose launch
-    fails gets no further ones; the others go on. What is finished stays finished, on Ctrl-C too.
+    plan that ``runs`` already holds are kept; failed ones are repeated. A model whose launch fails
+    is not launched again; the others go on. Finished launches are kept, even on Ctrl-C.
 
-    Raises UsageError for a core that can't be had or two models of one name, and HarnessError
-    where the device or the results folder fails.
+    Raises UsageError if a core is not available or two models have the same name, and HarnessError
+    if the device or the results folder fails.
     """
     _refuse_same_names(subjects)
     bench = prepare(device, plan, runs)
     rows = [_resume(subject, bench, runs) for subject in subjects]
     kept = sum(len(row.finished) for row in rows)
     if kept:
-        on_event(Resumed(kept))
+        on_event(BenchResumed(kept))
     done = 0
     in_vain = False
     files = [
@@ -93,21 +92,21 @@ def run(
             for row in rows:
                 if number in row.to_do(plan):
                     total = done + _count_to_do(rows, plan)
-                    on_event(Started(row.subject.model, number, done, total))
+                    on_event(LaunchStarted(row.subject.model, number, done, total))
                     record = _measure(row, number, bench)
                     for _ in range(0 if in_vain else _REDONE):
                         if not verdicts.worth_repeating(record):
                             break
                         runs.append(record)
-                        on_event(Discarded(record))
+                        on_event(LaunchDiscarded(record))
                         device.cool_down(is_hot=verdicts.heat_was_seen(record))
                         record = _measure(row, number, bench)
-                    # A limit that no pause has ended would cost hours of pauses.
+                    # Pauses that don't help would add up to hours.
                     in_vain = verdicts.worth_repeating(record)
                     runs.append(record)
                     row.add(record)
                     done += 1
-                    on_event(Finished(record, done, done + _count_to_do(rows, plan)))
+                    on_event(LaunchFinished(record, done, done + _count_to_do(rows, plan)))
     return [row.summary() for row in rows]
 
 
@@ -156,7 +155,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(
-                f"two of the models are called {name}: their rows would be one",
+                f"two of the models are called {name}, and would share one row",
                 "time them into different folders, or rename one of the files",
             )
 
@@ -164,7 +163,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
 def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
     """Return what all launches have in common, on the cores of an earlier bench of this plan.
 
-    Raises UsageError for a core that can't be had, HarnessError where there is no runner.
+    Raises UsageError if a core is not available, HarnessError if there is no runner.
     """
     runner = device.runner(plan.engine)
     identity = plan_id(plan, device.facts(()), runner.identity)
@@ -190,7 +189,7 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
         return _Row(subject, attempt + 1)
     for record in of_plan:
         if record.attempt == attempt:
-            # Another file or core than now: what was measured then is no part of this row.
+            # Measured with another file or on another core: not part of this row.
             if (record.artifact_sha256, record.cpus) != (sha256, bench.cpus):
                 return _Row(subject, attempt + 1)
             row.records[record.launch] = record
@@ -198,11 +197,11 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     for number in row.finished:
         record = launch.allowing(row.records[number], bench.plan.allow)
         if verdicts.worth_repeating(record) and tried[number] <= _REDONE:
-            del row.records[number]  # the bench was ended in the pause before the next try
+            del row.records[number]  # the bench ended during the pause before the next try
     for number in row.finished:
         record = row.records[number]
         if record.allowed != bench.plan.allow:
-            # Judged anew, and written down: a later line for the same launch replaces the earlier.
+            # Judged again and written down: the last line for a launch counts.
             row.records[number] = launch.allowing(record, bench.plan.allow)
             runs.append(row.records[number])
     return row
@@ -213,9 +212,5 @@ def _measure(row: _Row, number: int, bench: Bench) -> LaunchRecord:
     blank = launch.blank(bench, subject, row.attempt, number)
     if isinstance(subject, Missing):
         return launch.failed(blank, subject.reason, subject.exit_code)
-    if row.path is None:
-        reason = artifacts.changed(subject)
-        if reason is not None:
-            return launch.failed(blank, reason)
-        row.path = bench.device.put(subject.path)
-    return launch.launch(bench, blank, subject, row.path, row.verified_by())
+    record, row.path = launch.put_and_launch(bench, blank, subject, row.path, row.verified_by())
+    return record

@@ -1,4 +1,4 @@
-"""How to time: the same for every model of a bench."""
+"""How a bench times its models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from asymm_deploy.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How to time. Raises UsageError for numbers that make no sense."""
+    """How to time, for every model of a bench. Raises UsageError for impossible numbers."""
 
     engine: Engine = "mnn"
     precision: Precision = "fp32"
     runs: int = 1000
-    """Timed runs of a model, over all of its launches."""
+    """Timed runs per model, over all of its launches."""
     launches: int = 10
     warmup: int = 20
     """Runs before the timed ones, in each launch."""
@@ -30,10 +30,10 @@ class Plan:
     """Flags that leave a row valid."""
     launch_timeout_s: float = 300.0
     fresh: bool = False
-    """Time everything anew, whatever is there."""
+    """Time everything again, even if there are results."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Refuse impossible numbers."""
         for name, value, least in (
             ("--runs", self.runs, 1),
             ("--launches", self.launches, 1),
@@ -42,39 +42,40 @@ class Plan:
             ("--cpu", self.cpu, 0),
         ):
             if value is not None and value < least:
-                raise UsageError(f"{name} {value} makes no sense", f"give {least} or more")
+                raise UsageError(f"{name} {value} is too small", f"give {least} or more")
         if not self.launch_timeout_s > 0:
             raise UsageError(
-                f"a launch can't end within {self.launch_timeout_s:g} s", "give more than 0"
+                f"no launch can finish within {self.launch_timeout_s:g} s",
+                "give --launch-timeout more than 0",
             )
         if self.launches > self.runs:
             raise UsageError(
-                f"{self.launches} launches can't share {self.runs} runs",
-                f"give --launches {self.runs} or fewer, or more --runs",
+                f"{self.runs} runs are too few for {self.launches} launches",
+                f"give --launches {self.runs} or fewer, or --runs {self.launches} or more",
             )
         if self.runs > self.launches * wire.MAX_RUNS:
             raise UsageError(
                 f"{self.runs} runs are too many for {self.launches} launches",
-                f"give at most {wire.MAX_RUNS} runs a launch",
+                f"give at most {wire.MAX_RUNS} runs per launch, or more --launches",
             )
-        object.__setattr__(self, "allow", flags.checked(self.allow))
+        object.__setattr__(self, "allow", flags.check_allowed(self.allow))
 
     def runs_of(self, launch: int) -> int:
-        """Return how many runs a launch times; the first ones take what doesn't divide."""
+        """Return how many runs a launch times; the first launches take the remainder."""
         each, rest = divmod(self.runs, self.launches)
         return each + (launch < rest)
 
 
 def plan_id(plan: Plan, facts: DeviceFacts, runner_identity: str) -> str:
-    """Return a hash of all that timings depend on but the model: equal ids may share a row.
+    """Return a hash of everything but the model that timings depend on: equal ids may share a row.
 
-    Not in it: what is allowed, which is judged afterwards, and the time-out.
+    It leaves out the time-out, and what is allowed, which is judged afterwards.
     """
     circumstances = (
         [plan.engine, plan.precision, plan.runs, plan.launches, plan.warmup, plan.threads],
         plan.cpu,
         [facts.device, facts.soc, facts.cores, facts.abi],
-        # A phone's: another one may answer at the same address, or the same one after an update.
+        # For a phone: another one, or the same after an update, may answer at the same address.
         *([facts.product, facts.fingerprint] if facts.fingerprint else []),
         runner_identity,
     )

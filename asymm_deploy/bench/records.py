@@ -9,8 +9,8 @@ import msgspec
 from asymm_deploy.bench import flags
 from asymm_deploy.errors import ExitCode
 
-SCHEMA_VERSION = 1
-"""Of a line in runs.jsonl; raised when a reader of the former one would misread it."""
+RUNS_SCHEMA_VERSION = 1
+"""Version of a line in runs.jsonl. Incremented when older readers would misread the new lines."""
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
@@ -25,7 +25,7 @@ class CorePolicy(msgspec.Struct, frozen=True):
 
 
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a launch ran, as far as the system tells; None is unknown."""
+    """Where a launch ran, as far as the system tells; None if unknown."""
 
     device: str
     """Its id: the host's name, or the phone's serial number."""
@@ -40,24 +40,24 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     product: str | None = None
     """What its maker calls it: ``Pixel 4``."""
     fingerprint: str | None = None
-    """Of the phone's system, which names its build."""
+    """Names the build of the phone's system."""
     policies: tuple[CorePolicy, ...] = ()
     """Its cores by cpufreq policy; none on hosts."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a phone tells of itself at one time; None is what it doesn't let us read."""
+    """What a phone says about itself at one moment; None for what it doesn't let us read."""
 
     battery_percent: int | None
     battery_c: float | None
     thermal_status: int | None
-    """0 is none; from 1 on the phone slows itself down to cool."""
+    """0: not throttled. From 1 on the phone slows itself down to cool."""
     power_save: bool | None
     screen_on: bool | None
     scaling_max_khz: int | None
-    """What the pinned core's clock is limited to; below the hardware's, something limits it."""
+    """Upper limit of the pinned core's clock. Below the hardware's, something has capped it."""
     clock_khz: int | None
-    """Of the pinned core, at rest as well."""
+    """The pinned core's clock, even if it is idle."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,16 +66,16 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     before: Reading
     after: Reading
     time_in_state_before: dict[int, int] | None
-    """Ticks by kHz that the pinned core's policy has spent, just before the runner started."""
+    """Ticks that the pinned core's policy spent at each kHz, up to the start of the runner."""
     time_in_state_after: dict[int, int] | None
     share_at_top_clock: float | None
-    """Of the runner's life."""
+    """Share of the runner's life that the core spent at its highest clock."""
     retries: int
-    """How often the launch was lost on the phone, to a reboot or a signal, and begun anew."""
+    """How often the launch was lost to a reboot or a signal, and started again."""
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """Multiply-accumulates a second in fp32 that the pinned core reached, around the timed loop."""
+    """Multiply-accumulates per second (fp32) of the pinned core, before and after timing."""
 
     before_mac_per_s: float
     after_mac_per_s: float
@@ -85,11 +85,11 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One line of runs.jsonl: one process that was started, whatever became of it.
 
     A later line for the same launch (same row, plan, attempt and number) replaces an earlier one.
-    What could not be measured is None. Where the launch failed, ``samples_ns`` is empty and
-    ``error`` says why.
+    What could not be measured is None. If the launch failed, ``samples_ns`` is empty and ``error``
+    says why.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = RUNS_SCHEMA_VERSION
     # what was timed
     model: str
     network: str | None
@@ -109,7 +109,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     cpu: int | None
     """The core it was pinned to, the first of them with several threads; None if not pinned."""
     cpus: tuple[int, ...]
-    """All cores it was pinned to, one a thread."""
+    """All cores it was pinned to, one per thread."""
     cpu_before: int | None
     """The core it was seen on just before the timed loop."""
     cpu_after: int | None
@@ -125,7 +125,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     plan_id: str
     attempt: int
-    """Counts ``--fresh`` and changed circumstances; the highest one of a row is the one in use."""
+    """Counts ``--fresh`` and changes of file or core; the highest of a row is in use."""
     launch: int
     """0-based."""
     launches_planned: int
@@ -135,47 +135,47 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     # what came of it
     samples_ns: tuple[int, ...]
     init_ns: int | None
-    """Load the model and create the session."""
+    """Time to load the model and create the session."""
     peak_memory_mb: float | None
-    """Most resident memory of the runner's process, its interpreter and libraries included."""
+    """Peak resident memory of the runner's process, with its interpreter and libraries."""
     calibration: Calibration | None
     conditions: Conditions | None = None
     """None on hosts."""
     wall_ns: int | None
-    """The whole timed loop."""
+    """Duration of the whole timed loop."""
     off_core_ns: int | None
-    """Wall time less processor time over the loop, main thread."""
+    """Wall time minus processor time of the main thread over the loop."""
     waited_ns: int | None
-    """Time ready to run but not running, over the loop, all threads."""
+    """Time that threads were ready but not running during the loop; all threads."""
     steal_ns: int | None
-    """Time that the hypervisor took from the pinned cores, over the loop; 10 ms resolution."""
+    """Time that the hypervisor took from the pinned cores during the loop; in steps of 10 ms."""
     output_sha256: str | None
     output_error: float | None
-    """How far the output is from the reference's; of several, that nearest to its tolerance.
+    """Error of the output against the reference; of several outputs, the one nearest to its limit.
 
     The largest difference over the reference's standard deviation (in maps over that and the
     value's distance from the mean), or the root mean square, whichever is nearer to what it may be.
 
-    Measured once a row; None in the other launches, whose hash must be the same, and where the
-    output or its shape can't be compared at all.
+    Measured once per row. None in the other launches, whose hash must be the same, and if the
+    output or its shape can't be compared.
     """
     output_tolerance: float | None = None
-    """What ``output_error`` may be."""
+    """The limit of ``output_error``."""
     valid: bool
     flags: tuple[str, ...]
     allowed: tuple[str, ...]
     error: str | None
     exit_code: int
-    """What ``bench`` ends with because of this launch alone: 0 if it is valid."""
+    """The exit code that this launch alone would give ``bench``: 0 if it is valid."""
     started_at: str
     """ISO 8601, UTC."""
 
 
 class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of latency.csv, its columns in order, and what is needed to judge it.
+    """One row of latency.csv, with its columns in order, and what is needed to judge it.
 
     Times are over all timed runs of the finished launches, pooled; spread and interval are over
-    the medians of launches. None is unknown, and all times are None where every launch failed.
+    the medians of launches. None is unknown; all times are None if every launch failed.
     """
 
     model: str
@@ -188,7 +188,7 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The pinned core; ``0+1`` for two. None if not pinned."""
     cpu_max_khz: int | None
     precision: Precision
-    """As asked for; a row where it was not in force is flagged ``wrong-precision``."""
+    """As asked for; if the engine used another, the row is flagged ``wrong-precision``."""
     threads: int
     engine: Engine
     engine_version: str | None
@@ -218,22 +218,22 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """Why the row failed, in one line."""
     failure_code: int = ExitCode.HARNESS
-    """The exit code of a failed row: another one where its export failed."""
+    """The exit code of a failed row: that of its export, if that failed."""
     madds: int | None = None
     params: int | None = None
     input_shape: tuple[int, ...] | None = None
     output_error: float | None = None
     first_started_at: str = ""
-    """Of its launches, the failed ones included; ISO 8601, UTC."""
+    """Over its launches, failed ones included; ISO 8601, UTC."""
     last_started_at: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
-        """What ``bench`` ends with because of this row."""
-        return flags.exit_code(self.flags, self.allowed, ExitCode(self.failure_code))
+        """The exit code that this row gives ``bench``."""
+        return flags.exit_code_for(self.flags, self.allowed, ExitCode(self.failure_code))
 
     @property
     def flags_text(self) -> str:
-        """The cell under ``flags``: names by spaces, and behind them a failed row's reason."""
+        """The cell under ``flags``: the names, then the reason if the row failed."""
         names = " ".join(self.flags)
         return f"{names}: {self.reason}" if self.reason else names

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
-from asymm_deploy.bench.records import SCHEMA_VERSION, LaunchRecord
+from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import ensure_folder
 
@@ -54,7 +54,7 @@ class Runs:
     def append(self, record: LaunchRecord) -> None:
         """Add a line and wait until it is on disk.
 
-        Raises HarnessError if that can't be done, with the file as it was before.
+        Raises HarnessError if that can't be done; the file is then as it was before.
         """
         jsonl.append_line(self._path, msgspec.json.encode(record))
         self._records.append(record)
@@ -62,7 +62,7 @@ class Runs:
 
 @contextmanager
 def opened(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Runs]:
-    """Hold ``folder`` and yield its records; ``on_repair`` is told in a line what was mended.
+    """Hold ``folder`` and yield its records; ``on_repair`` gets a line about what was repaired.
 
     Creates the folder. Raises HarnessError while another bench holds it, and UsageError if it
     can't be written or its runs.jsonl is damaged or of a newer version.
@@ -70,7 +70,7 @@ def opened(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Runs]:
     ensure_folder(folder, "results")
     with _held(folder):
         path = folder / NAME
-        found = _read(path)
+        found = read_runs(path)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))
         yield Runs(path, found.records)
@@ -84,7 +84,7 @@ def load(folder: Path) -> list[LaunchRecord]:
     path = folder / NAME
     if not path.exists():
         raise UsageError(f"there is no {NAME} in {folder}", "run asymm-deploy bench first")
-    return _read(path).records
+    return read_runs(path).records
 
 
 def load_file(path: Path) -> list[LaunchRecord]:
@@ -94,7 +94,7 @@ def load_file(path: Path) -> list[LaunchRecord]:
     """
     if not path.exists():
         raise UsageError(f"there is no {path}", "give a file that asymm-deploy bench wrote")
-    return _read(path).records
+    return read_runs(path).records
 
 
 @contextmanager
@@ -113,6 +113,7 @@ def _held(folder: Path) -> Iterator[None]:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a courtesy to the next one; a full disk will be noticed later
+            holder.unlink(missing_ok=True)  # of a bench that was killed
             holder.write_text(f"process {os.getpid()}, since {now},\n", encoding="utf-8")
         yield
     finally:
@@ -121,8 +122,12 @@ def _held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _read(path: Path) -> jsonl.Lines[LaunchRecord]:
-    found = jsonl.read(path, LaunchRecord, SCHEMA_VERSION)
+def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:
+    """Return what a file like runs.jsonl holds, a torn last line beside its records.
+
+    Raises UsageError if it is damaged or of a newer version.
+    """
+    found = jsonl.read_lines(path, LaunchRecord, RUNS_SCHEMA_VERSION)
     for number, record in enumerate(found.records, start=1):
         unknown = [name for name in record.flags if name not in FLAGS]
         if unknown:

@@ -1,9 +1,9 @@
-"""The runner's protocol: JSON lines on stdout, one message each -> a Report, or what is wrong.
+"""The runner's protocol: its arguments, and the JSON lines on its stdout, one message each.
 
-The messages come once each and in this order: hello, model, cpu, calibration, samples, output,
-done. ``error`` may stand in place of any of them and ends the stream. Fields that a reader doesn't
-know are skipped, so that a newer runner may say more. Every runner, in whatever language, is
-started with the same arguments (see ``request``) and writes the same lines.
+Each message comes once, in this order: hello, model, cpu, calibration, samples, output, done.
+``error`` may replace any of them and ends the stream. Unknown fields are ignored, so that a newer
+runner may say more. Every runner, in whatever language, takes the same arguments (see ``request``)
+and writes the same lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asymm_deploy.safe import excerpt
 
 MAX_RUNS = 1_000_000
 MAX_STREAM_BYTES = 256 * 2**20
-"""Longest stream that is looked at: a large output's values, several times over."""
+"""Longest stream that is read: several times what the values of a large output need."""
 
 _HOUR_NS = 3600 * 10**9
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -30,7 +30,7 @@ _Rate = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
-    """Who speaks. Sent before anything that can fail, but for the arguments."""
+    """Which runner this is. Sent before anything can fail, except for the arguments."""
 
     protocol: int
     runner: _Text
@@ -44,62 +44,62 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class Model(msgspec.Struct, frozen=True, tag_field="type", tag="model"):
-    """What was loaded. Sent after the warm-up, when all memory has been used once."""
+    """What was loaded. Sent after the warm-up, when all memory has been touched."""
 
     sha256: _Sha256
     """Of the model file that was read."""
     input_shape: Annotated[tuple[_Axis, ...], msgspec.Meta(max_length=16)]
-    """Of the first input."""
+    """The first input's."""
     init_ns: _Duration
-    """Load the file and create the session."""
+    """Time to load the file and create the session."""
     memory_mb: Annotated[float, msgspec.Meta(ge=0, le=1e7)] | None
-    """Most resident memory of the process so far, in 2**20 bytes."""
+    """Peak resident memory of the process so far, in units of 2**20 bytes."""
     precision: _Text
-    """Really in force, as the engine says: fp32, fp16 or its own word for another."""
+    """The one in use, according to the engine: fp32, fp16, or its own word for another."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=65535)]
-    """Really in force."""
+    """The number in use, according to the engine."""
 
 
 class Cpu(msgspec.Struct, frozen=True, tag_field="type", tag="cpu"):
-    """Where the main thread ran. None where the system doesn't tell."""
+    """Where the main thread ran. None where the system doesn't say."""
 
     asked: Annotated[tuple[_Core, ...], msgspec.Meta(max_length=1024)]
-    """The cores it pinned itself to; none if it was told not to."""
+    """The cores that it pinned itself to; empty if it was told not to."""
     before: _Core | None
     """Just before the timed loop."""
     after: _Core | None
-    """Just behind it."""
+    """Just after it."""
 
 
 class Calibrated(msgspec.Struct, frozen=True, tag_field="type", tag="calibration"):
-    """Multiply-accumulates a second in fp32, best of several short bursts on one core."""
+    """Multiply-accumulates per second in fp32: the best of several short bursts on one core."""
 
     before_mac_per_s: _Rate
     after_mac_per_s: _Rate
 
 
 class Samples(msgspec.Struct, frozen=True, tag_field="type", tag="samples"):
-    """The timed loop. A run is: copy the input in, compute, copy the output out."""
+    """The timed loop. A run copies the input in, computes, and copies the output out."""
 
     ns: Annotated[tuple[_Sample, ...], msgspec.Meta(min_length=1, max_length=MAX_RUNS)]
-    """Each run, monotonic clock, in order."""
+    """The duration of each run, in order, by the monotonic clock."""
     wall_ns: _Duration
-    """All of the loop."""
+    """The duration of the whole loop."""
     cpu_ns: _Duration
-    """Processor time of the main thread over the loop."""
+    """Processor time of the main thread during the loop."""
     waited_ns: _Duration | None
-    """Time that its threads were ready but not running."""
+    """Time during which its threads were ready but not running."""
     steal_ns: _Duration | None
     """Time that the hypervisor took from the pinned cores."""
 
 
-class Output(msgspec.Struct, frozen=True, tag_field="type", tag="output"):
+class RunnerOutput(msgspec.Struct, frozen=True, tag_field="type", tag="output"):
     """What the last run computed: little-endian float32, whatever the tensor's own type."""
 
     sha256: _Sha256
-    """Of all outputs, one behind the other, in byte order of their names."""
+    """Of all outputs, one after the other, in the byte order of their names."""
     values: dict[str, bytes] | None = None
-    """Base64 by the output's name; only where ``--output-values`` was given."""
+    """By output name, in Base64; only with ``--output-values``."""
 
 
 class Done(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
@@ -115,31 +115,31 @@ class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     reason: str
 
 
-Message: TypeAlias = Hello | Model | Cpu | Calibrated | Samples | Output | Done | Failure
-_ORDER = (Hello, Model, Cpu, Calibrated, Samples, Output, Done)
+Message: TypeAlias = Hello | Model | Cpu | Calibrated | Samples | RunnerOutput | Done | Failure
+_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
 
 
-class Report(msgspec.Struct, frozen=True):
-    """A whole stream: one launch as the runner tells it."""
+class RunnerReport(msgspec.Struct, frozen=True):
+    """A complete stream: one launch as the runner reports it."""
 
     hello: Hello
     model: Model
     cpu: Cpu
     calibration: Calibrated
     samples: Samples
-    output: Output
+    output: RunnerOutput
 
 
 class WireError(Exception):
-    """The stream is no result; the message is one line that says why."""
+    """The stream holds no result; the message says why in one line."""
 
 
 class RunnerError(WireError):
     """The runner itself said why there is no result."""
 
 
-def parse(stream: bytes) -> Report:
-    """Return what a runner reported; raise WireError for anything but a whole, sane stream."""
+def parse_stream(stream: bytes) -> RunnerReport:
+    """Return what a runner reported; raise WireError unless the stream is complete and sane."""
     if len(stream) > MAX_STREAM_BYTES:
         raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
     lines = stream.split(b"\n")
@@ -148,7 +148,7 @@ def parse(stream: bytes) -> Report:
     for line in lines:
         messages.append(_next(line, len(messages)))
     if unfinished:
-        raise WireError(f"the runner stopped within a line: {excerpt(unfinished)}")
+        raise WireError(f"the runner stopped in the middle of a line: {excerpt(unfinished)}")
     if len(messages) < len(_ORDER):
         raise WireError(f"the runner stopped before {_name(_ORDER[len(messages)])!r}")
     hello, model, cpu, calibration, samples, output, done = messages
@@ -157,13 +157,13 @@ def parse(stream: bytes) -> Report:
     assert isinstance(cpu, Cpu)
     assert isinstance(calibration, Calibrated)
     assert isinstance(samples, Samples)
-    assert isinstance(output, Output)
+    assert isinstance(output, RunnerOutput)
     assert isinstance(done, Done)
     if done.count != len(samples.ns):
         raise WireError(f"the runner counted {done.count} samples but sent {len(samples.ns)}")
     if sum(samples.ns) > samples.wall_ns:
         raise WireError("the runner's samples add up to more than its timed loop took")
-    return Report(hello, model, cpu, calibration, samples, output)
+    return RunnerReport(hello, model, cpu, calibration, samples, output)
 
 
 def request(
@@ -178,9 +178,9 @@ def request(
     inputs: tuple[str, ...],
     output_values: bool,
 ) -> list[str]:
-    """Return the arguments that every runner takes; ``inputs`` as ``input_argument`` writes them.
+    """Return the arguments of a runner; ``inputs`` are as ``input_argument`` writes them.
 
-    Without ``inputs`` the runner uses those of the model, in the order that its engine gives.
+    Without ``inputs`` the runner takes those of the model, in its engine's order.
     """
     arguments = ["--model", model, "--engine", engine, "--runs", str(runs)]
     arguments += ["--warmup", str(warmup), "--threads", str(threads), "--precision", precision]
@@ -191,19 +191,19 @@ def request(
 
 
 def input_argument(name: str, shape: tuple[int, ...], dtype: str) -> str:
-    """Return an ``--input``: ``float32:1,3,224,224:NAME``; the name is last as it may hold any."""
+    """Return an ``--input``, as in ``float32:1,3,224,224:NAME``; only the name may hold colons."""
     return f"{dtype}:{','.join(map(str, shape))}:{name}"
 
 
 class _Greeting(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
-    """A hello of any version, whatever else is in it."""
+    """A hello of any version, with whatever other fields."""
 
     protocol: int
 
 
 def _next(line: bytes, position: int) -> Message:
     if position == len(_ORDER):
-        raise WireError(f"the runner went on behind 'done': {excerpt(line)}")
+        raise WireError(f"the runner went on after 'done': {excerpt(line)}")
     expected = _ORDER[position]
     if position == 0:
         _check_protocol(line)
@@ -218,7 +218,7 @@ def _next(line: bytes, position: int) -> Message:
         raise RunnerError(f"the runner: {excerpt(message.reason)}")
     if not isinstance(message, expected):
         raise WireError(
-            f"the runner printed {_name(type(message))!r} where {_name(expected)!r} was due"
+            f"the runner printed {_name(type(message))!r} where {_name(expected)!r} was expected"
         )
     return message
 
@@ -227,7 +227,7 @@ def _check_protocol(line: bytes) -> None:
     try:
         protocol = msgspec.json.decode(line, type=_Greeting).protocol
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return  # it is no hello at all, which the caller says better
+        return  # it is no hello at all; the caller says so
     if protocol != PROTOCOL:
         raise WireError(
             f"the runner speaks protocol {protocol}, this program speaks {PROTOCOL}: "

@@ -111,7 +111,7 @@ def _shapes(of: Artifact) -> str:
 
 def is_model(folder: Path) -> bool:
     """Whether ``folder`` is one exported model's own."""
-    return (folder / manifest.NAME).is_file()
+    return (folder / manifest.MANIFEST_NAME).is_file()
 
 
 def _model_folders(folder: Path) -> dict[str, Path]:

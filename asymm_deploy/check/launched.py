@@ -19,29 +19,29 @@ def identity(record: LaunchRecord) -> LaunchIdentity:
 
 def is_valid(record: LaunchRecord, allow: Sequence[str]) -> bool:
     """Whether the launch ended and nothing spoils it, apart from flags that bench or we allow."""
-    return record.error is None and flags.valid(record.flags, (*record.allowed, *allow))
+    return record.error is None and flags.leave_valid(record.flags, (*record.allowed, *allow))
 
 
 def retried(
     row: Sequence[LaunchRecord], records: Sequence[LaunchRecord], allow: Sequence[str]
 ) -> tuple[LaunchRecord, ...]:
     """Return launches that don't count and that bench repeated later, in another process."""
-    started = {(rows.circumstances(record), record.launch): record.started_at for record in row}
+    started = {(rows.circumstances_key(record), record.launch): record.started_at for record in row}
     return tuple(
         record
         for record in records
         if record.started_at
-        != started.get((rows.circumstances(record), record.launch), record.started_at)
+        != started.get((rows.circumstances_key(record), record.launch), record.started_at)
         and not is_valid(record, allow)
     )
 
 
 def left_out(row: Sequence[LaunchRecord], records: Sequence[LaunchRecord]) -> int:
     """Return how many launches of ``records`` belong to other files or plans than ``row``'s."""
-    mine = rows.circumstances(row[-1])
+    mine = rows.circumstances_key(row[-1])
     others = {
-        (rows.circumstances(record), record.launch)
+        (rows.circumstances_key(record), record.launch)
         for record in records
-        if rows.circumstances(record) != mine and record.error is None
+        if rows.circumstances_key(record) != mine and record.error is None
     }
     return len(others)

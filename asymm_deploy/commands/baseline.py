@@ -9,7 +9,12 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import FORMATS, TextFormat, TextFormatOption, print_data
+from asymm_deploy.commands.options.shared_options import (
+    FORMATS,
+    TextFormat,
+    TextFormatOption,
+    print_data,
+)
 
 baseline_app = typer.Typer(
     no_args_is_help=True,

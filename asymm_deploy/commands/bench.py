@@ -6,9 +6,8 @@ from pathlib import Path
 
 import typer
 
-from asymm_deploy.commands import bench_options as option
-from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options import bench_options as option
+from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
     CpuOption,
     EngineName,
@@ -23,34 +22,31 @@ from asymm_deploy.commands.arguments import (
     WarmupOption,
     core,
     model_sources,
-    print_data,
     table_or_figure,
 )
-from asymm_deploy.commands.export import export_with_progress
-from asymm_deploy.errors import worst
 
 
 def bench_command(
-    models: option.Models = None,
+    models: option.BenchModelsOption = None,
     table: TableOption = None,
     figure: FigureOption = None,
-    device: option.Devices = None,
-    engine: option.Engine = EngineName.MNN,
-    runs: option.Runs = 1000,
-    launches: option.Launches = 10,
+    device: option.BenchDevicesOption = None,
+    engine: option.BenchEngineOption = EngineName.MNN,
+    runs: option.BenchRunsOption = 1000,
+    launches: option.BenchLaunchesOption = 10,
     warmup: WarmupOption = 20,
-    threads: option.Threads = 1,
+    threads: option.BenchThreadsOption = 1,
     cpu: CpuOption = "auto",
-    precision: option.Precision = PrecisionName.FP32,
+    precision: option.BenchPrecisionOption = PrecisionName.FP32,
     runner: RunnerOption = None,
-    launch_timeout: option.LaunchTimeout = 300.0,
+    launch_timeout: option.BenchLaunchTimeoutOption = 300.0,
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
-    fresh: option.Fresh = False,
-    allow: option.Allow = None,
-    keep: option.Keep = False,
-    patience: option.Patience = 600.0,
-    cool_down: option.CoolDown = 90.0,
+    fresh: option.BenchFreshOption = False,
+    allow: option.BenchAllowOption = None,
+    keep: option.BenchKeepOption = False,
+    patience: option.BenchPatienceOption = 600.0,
+    cool_down: option.BenchCoolDownOption = 90.0,
     input_shape: InputShapeOption = None,
     output_format: ReportFormatOption = ReportFormat.MARKDOWN,
 ) -> None:
@@ -64,9 +60,9 @@ def bench_command(
       asymm-deploy bench asymmnet_small_035
       asymm-deploy bench --table 5 --device auto
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.bench.phone.options import Conduct
+    from asymm_deploy.bench.phone.options import PhoneOptions
     from asymm_deploy.bench.plan import Plan
-    from asymm_deploy.commands import benching
+    from asymm_deploy.commands.bench_steps import BenchRequest, run_bench
 
     plan = Plan(
         engine=engine.value,
@@ -86,15 +82,16 @@ def bench_command(
     named = [name for name in names if not name.endswith(".mnn")]
     only_bare = bool(bare) and not named and which is None
     sources = [] if only_bare else model_sources(named, which, input_shape)
-    conduct = Conduct(patience, cool_down, keep, plan.allow)
-    makers = benching.devices(device or (), runner, conduct)
-    subjects = [
-        *benching.bare_files(bare, plan),
-        *benching.exported_models(sources, artifacts, plan, export_with_progress),
-    ]
-    rows, failures = benching.time_all(makers, subjects, plan, out)
-    print_data(benching.written(rows, which, out, plan, output_format.value))
-    for failure in failures:
-        console.complain(failure)
-    codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]
-    raise typer.Exit(worst(codes))
+    request = BenchRequest(
+        sources=sources,
+        bare_files=bare,
+        devices=device or (),
+        runner=runner,
+        phone_options=PhoneOptions(patience, cool_down, keep, plan.allow),
+        artifacts=artifacts,
+        out=out,
+        plan=plan,
+        which=which,
+        output_format=output_format.value,
+    )
+    raise typer.Exit(run_bench(request))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from asymm_deploy.commands import check_options as option
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options import check_options as option
+from asymm_deploy.commands.options.check_options import PassOrFail
+from asymm_deploy.commands.options.shared_options import (
     CpuOption,
     RunnerOption,
     WarmupOption,
@@ -20,7 +21,6 @@ from asymm_deploy.commands.arguments import (
     given_options,
     print_data,
 )
-from asymm_deploy.commands.check_options import PassOrFail
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asymm_deploy.check.findings import GateReport
     from asymm_deploy.check.outputs.write import WantedOutputs
     from asymm_deploy.check.policy import GatePolicy
-    from asymm_deploy.commands.arguments import PrecisionName
+    from asymm_deploy.commands.options.shared_options import PrecisionName
 
 _TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
 _CHOOSING = ("device", "precision", "threads", "sentinel", "ignore_missing")
@@ -38,36 +38,36 @@ _CHOOSING = ("device", "precision", "threads", "sentinel", "ignore_missing")
 
 def check_command(
     ctx: typer.Context,
-    files: option.HistoryFiles = None,
-    baseline: option.Baseline = None,
-    candidate: option.Candidate = None,
-    history: option.History = False,
-    models: option.ModelPatterns = None,
-    threshold: option.Threshold = "3%",
-    size_threshold: option.SizeThreshold = "1%",
-    madds_threshold: option.MAddsThreshold = "1%",
-    params_threshold: option.ParamsThreshold = "1%",
-    init_threshold: option.InitThreshold = "25%",
-    memory_threshold: option.MemoryThreshold = "10%",
-    device: option.Device = None,
-    runs: option.Runs = 100,
+    files: option.CheckHistoryFilesOption = None,
+    baseline: option.CheckBaselineOption = None,
+    candidate: option.CheckCandidateOption = None,
+    history: option.CheckHistoryOption = False,
+    models: option.CheckModelPatternsOption = None,
+    threshold: option.CheckThresholdOption = "3%",
+    size_threshold: option.CheckSizeThresholdOption = "1%",
+    madds_threshold: option.CheckMAddsThresholdOption = "1%",
+    params_threshold: option.CheckParamsThresholdOption = "1%",
+    init_threshold: option.CheckInitThresholdOption = "25%",
+    memory_threshold: option.CheckMemoryThresholdOption = "10%",
+    device: option.CheckDeviceOption = None,
+    runs: option.CheckRunsOption = 100,
     warmup: WarmupOption = 20,
-    max_blocks: option.MaxBlocks = 20,
-    seed: option.Seed = 0,
-    threads: option.Threads = None,
+    max_blocks: option.CheckMaxBlocksOption = 20,
+    seed: option.CheckSeedOption = 0,
+    threads: option.CheckThreadsOption = None,
     cpu: CpuOption = "auto",
-    precision: option.Precision = None,
+    precision: option.CheckPrecisionOption = None,
     runner: RunnerOption = None,
-    allow: option.Allow = None,
-    ignore_missing: option.IgnoreMissing = False,
-    sentinel: option.Sentinel = None,
-    inconclusive: option.Inconclusive = PassOrFail.FAIL,
-    out: option.Out = Path("check-results"),
-    fresh: option.Fresh = False,
-    junit: option.JUnit = None,
-    markdown: option.Markdown = None,
-    json: option.Json = None,
-    benchmark_json: option.BenchmarkJson = None,
+    allow: option.CheckAllowOption = None,
+    ignore_missing: option.CheckIgnoreMissingOption = False,
+    sentinel: option.CheckSentinelOption = None,
+    inconclusive: option.CheckInconclusiveOption = PassOrFail.FAIL,
+    out: option.CheckOutOption = Path("check-results"),
+    fresh: option.CheckFreshOption = False,
+    junit: option.CheckJUnitOption = None,
+    markdown: option.CheckMarkdownOption = None,
+    json: option.CheckJsonOption = None,
+    benchmark_json: option.CheckBenchmarkJsonOption = None,
 ) -> None:
     """See ``CHECK_HELP``, which is the command's help."""
     from asymm_deploy.check.outputs.write import WantedOutputs, prove_writable

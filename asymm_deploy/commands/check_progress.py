@@ -7,25 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asymm_deploy.bench.device import Device
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.find_devices import device_makers, only_device
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.check.live.block_taker import BlockSpoilt
 from asymm_deploy.check.live.procedure import SeriesProgress, SeriesSettled
 from asymm_deploy.check.live.time_pairs import CheckResumed, LiveEvent
-from asymm_deploy.commands import benching, console
-from asymm_deploy.errors import UsageError
+from asymm_deploy.commands import console
+from asymm_deploy.signals import ending_like_ctrl_c
 
 
 def single_device(name: str | None, runner: Path | None, allow: Sequence[str]) -> Device:
     """Return the device that ``name`` means; raise UsageError if it means several."""
     names = [name] if name is not None else []
-    makers = benching.devices(names, runner, Conduct(allow=tuple(allow)))
-    if len(makers) > 1:
-        raise UsageError(
-            f"a comparison runs on one device, and several are meant: {', '.join(makers)}",
-            f"choose one with --device {next(iter(makers))}",
-        )
-    (make,) = makers.values()
-    return make(console.say)
+    makers = device_makers(names, runner, PhoneOptions(allow=tuple(allow)), console.say)
+    return only_device(makers, console.say)
 
 
 class CheckProgress:
@@ -38,7 +33,7 @@ class CheckProgress:
     @contextmanager
     def watching(self, blocks: int) -> Iterator[Callable[[LiveEvent], None]]:
         """Show a bar of at least so many ``blocks``; let SIGTERM end the timing as Ctrl-C does."""
-        with console.progress("comparing", blocks) as advance, benching.ended_like_ctrl_c():
+        with console.progress("comparing", blocks) as advance, ending_like_ctrl_c():
             yield _BlockCount(advance).show
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     InputShapeOption,
     ModelArgument,
@@ -18,7 +18,7 @@ from asymm_deploy.commands.arguments import (
 if TYPE_CHECKING:
     from asymm_deploy.models.cost import Complexity
     from asymm_deploy.models.source import Source
-    from asymm_deploy.text import Row
+    from asymm_deploy.text import ListRow
 
 
 def describe_command(
@@ -36,7 +36,7 @@ def describe_command(
     source = model_sources([model], None, input_shape)[0]
     with console.waiting("counting multiply-adds"):
         complexity = _complexity(source)
-    rows: list[Row] = [
+    rows: list[ListRow] = [
         {
             "layer": layer.name,
             "operator": layer.operator,

@@ -7,7 +7,12 @@ from dataclasses import asdict
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import FORMATS, TextFormat, TextFormatOption, print_data
+from asymm_deploy.commands.options.shared_options import (
+    FORMATS,
+    TextFormat,
+    TextFormatOption,
+    print_data,
+)
 from asymm_deploy.errors import ExitCode, HarnessError
 
 

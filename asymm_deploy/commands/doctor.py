@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
     ResultsOption,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import (
+from asymm_deploy.commands.options.shared_options import (
     FigureOption,
     InputShapeOption,
     ModelsArgument,
@@ -21,9 +21,9 @@ from asymm_deploy.commands.arguments import (
 from asymm_deploy.errors import UsageError, worst
 
 if TYPE_CHECKING:
-    from asymm_deploy.export.jobs import Outcome
-    from asymm_deploy.export.request import Request
-    from asymm_deploy.text import Row
+    from asymm_deploy.export.jobs import ExportOutcome
+    from asymm_deploy.export.request import ExportRequest
+    from asymm_deploy.text import ListRow
 
 ExportedFolder = Annotated[
     Path,
@@ -83,7 +83,7 @@ def export_command(
       asymm-deploy export asymmnet_small_035
       asymm-deploy export my_package.nets:make_net --input-shape 1,3,224,224
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.export.request import Request
+    from asymm_deploy.export.request import ExportRequest
 
     sources = model_sources(models, table_or_figure(table, figure), input_shape)
     if weights is not None and len(sources) != 1:
@@ -91,7 +91,7 @@ def export_command(
             f"--weights is for one model, and {len(sources)} are named", "export them one by one"
         )
     requests = [
-        Request(source, out, weights, seed, keep_exported=keep_exported) for source in sources
+        ExportRequest(source, out, weights, seed, keep_exported=keep_exported) for source in sources
     ]
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
@@ -102,14 +102,14 @@ def export_command(
 
 
 def export_with_progress(
-    requests: Sequence[Request], jobs: int | None = None, *, force: bool = False
-) -> list[Outcome]:
+    requests: Sequence[ExportRequest], jobs: int | None = None, *, force: bool = False
+) -> list[ExportOutcome]:
     """Export what is missing or stale, with a progress bar; failures are in the outcomes."""
     from asymm_deploy.export.jobs import cores, export_all
 
     with console.progress("exporting", len(requests)) as advance:
 
-        def tell(outcome: Outcome) -> None:
+        def tell(outcome: ExportOutcome) -> None:
             for note in outcome.notes:
                 console.say(f"{outcome.request.text}: {note}")
             advance(outcome.request.text)
@@ -123,10 +123,10 @@ def export_with_progress(
         )
 
 
-def _summary(outcomes: Sequence[Outcome]) -> str:
+def _summary(outcomes: Sequence[ExportOutcome]) -> str:
     from asymm_deploy.text import formatted
 
-    rows: list[Row] = []
+    rows: list[ListRow] = []
     for outcome in outcomes:
         made = outcome.manifest
         rows.append(

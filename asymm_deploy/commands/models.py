@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import FORMATS, TextFormat, TextFormatOption, print_data
+from asymm_deploy.commands.options.shared_options import (
+    FORMATS,
+    TextFormat,
+    TextFormatOption,
+    print_data,
+)
 
 if TYPE_CHECKING:
-    from asymm_deploy.text import Row
+    from asymm_deploy.text import ListRow
 
 
 def models_command(
@@ -30,7 +35,7 @@ def models_command(
 
     with console.waiting("counting multiply-adds"):
         entries = catalog(pattern)
-    rows: list[Row] = [
+    rows: list[ListRow] = [
         {
             "name": entry.name,
             "input_shape": "x".join(map(str, entry.input_shape)),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
-from asymm_deploy.commands.arguments import print_data
+from asymm_deploy.commands.options.shared_options import print_data
 
 runner_app = typer.Typer(
     no_args_is_help=True,

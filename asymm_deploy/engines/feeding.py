@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from asymm_deploy.engines.engine_error import EngineError
-from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.engines.tensors import Array, TensorSpec
 
 
-def fitted(arrays: Arrays, spec: TensorSpec) -> Array:
+def fitted(arrays: Mapping[str, Array], spec: TensorSpec) -> Array:
     """Return a copy of the array for ``spec``, of its type, in row-major order.
 
     Axes of length one may differ from the shape in ``spec``, and where that has a 0 any length is

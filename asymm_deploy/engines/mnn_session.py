@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import MNN
@@ -95,7 +96,7 @@ class MnnSession:
         bits = self._interpreter.getSessionInfo(self._session, _INFO_THREADS)
         return int(struct.unpack("i", struct.pack("f", bits))[0])
 
-    def feed(self, arrays: Arrays) -> None:
+    def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
         self._feeds = [
             (self._tensors[spec.name], _host_tensor(self._tensors[spec.name], fitted(arrays, spec)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnxruntime
 
@@ -81,7 +83,7 @@ class OrtSession:
         """Number of threads, read back: ONNX Runtime starts exactly as many as it is told."""
         return int(self._session.get_session_options().intra_op_num_threads)
 
-    def feed(self, arrays: Arrays) -> None:
+    def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
         self._feeds = {spec.name: fitted(arrays, spec) for spec in self.inputs}
 

@@ -6,9 +6,10 @@ The sessions are kept small, since the runner times their ``run``. What one engi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
 
 class Session(Protocol):
@@ -40,7 +41,7 @@ class Session(Protocol):
         """Number of threads in force."""
         ...
 
-    def feed(self, arrays: Arrays) -> None:
+    def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from.
 
         ``arrays`` has one array for each input, of its shape; others are ignored. Arrays are

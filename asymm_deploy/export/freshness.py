@@ -1,4 +1,4 @@
-"""Whether an export has to be done again, told without importing torch."""
+"""Decide whether an export is stale, without importing torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOOLS = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime", "MNN", "numpy")
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the version of every package that shapes an artifact, this one included."""
+    """Return the version of every package that shapes an artifact, ours included."""
     versions = {tool: metadata.version(tool) for tool in _TOOLS}
     return {"asymm-deploy": asymm_deploy.__version__, **versions}
 
@@ -27,15 +27,15 @@ def tool_versions() -> dict[str, str]:
 def fingerprint(facts: dict[str, object]) -> str:
     """Return the SHA-256 of ``facts``, the tools' versions and our own code that exports.
 
-    The code counts besides its version, so that a developer who edits a block or a rewrite never
-    times the model of yesterday.
+    Our code counts as well as its version, so that a developer who edits a block or a pass never
+    times yesterday's model.
     """
     everything = {"facts": facts, "tools": tool_versions(), "code": _code_sha256()}
     return hashlib.sha256(msgspec.json.encode(everything, order="sorted")).hexdigest()
 
 
 def unchanged(sources: dict[str, str]) -> bool:
-    """Tell whether each file still has the SHA-256 recorded for it."""
+    """Return whether each file still has the SHA-256 that was recorded for it."""
     try:
         return all(sha256_of(Path(path)) == sha for path, sha in sources.items())
     except OSError:
@@ -44,11 +44,11 @@ def unchanged(sources: dict[str, str]) -> bool:
 
 @contextmanager
 def recorded_files() -> Iterator[dict[str, str]]:
-    """Collect path and SHA-256 of files that are opened for reading within, into the dict yielded.
+    """Record the files that are read inside the block: path and SHA-256, in the yielded dict.
 
-    So one learns what a user's callable depends on: its modules and the weights it loads. Files of
-    Python itself and of installed packages are left out; their versions are not ours to judge, and
-    ``--force`` is there.
+    They are what a user's callable depends on: its modules and the weights it loads. The dict is
+    filled when the block ends. Files of Python itself and of installed packages are left out; after
+    an upgrade of those, ``--force`` exports again.
     """
     opened: set[str] = set()
     recording = True

@@ -1,4 +1,4 @@
-"""The inputs that outputs are compared on: a fixed one for timing, and ten of different kinds.
+"""The inputs that outputs are compared on: one fixed input for timing, and ten probes.
 
 The fixed input comes from SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
 generators, OOPSLA 2014), so that a runner in any language makes the same bits from the same seed.
@@ -28,21 +28,21 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 def bench_inputs(specs: Sequence[TensorSpec], seed: int = 0) -> Arrays:
-    """Return the one input that timing uses: uniform in [-1, 1), or 0 and 1 where not floating.
+    """Return the input that timing uses: uniform in [-1, 1), or 0 and 1 if not floating-point.
 
-    Input i of a graph is its own stream. Its key is mix(seed + i * GOLDEN); element j (row-major)
-    is z = mix(key + (j + 1) * GOLDEN), all modulo 2**64, where mix is SplitMix64's finalizer. A
-    floating element is (z >> 40) / 2**23 - 1, exact in float32; any other is z >> 63.
+    Each input i of a graph has a stream of its own. Its key is mix(seed + i * GOLDEN); element j
+    (row-major) is z = mix(key + (j + 1) * GOLDEN), all modulo 2**64, where mix is SplitMix64's
+    finalizer. A floating element is (z >> 40) / 2**23 - 1, exact in float32; any other is z >> 63.
     """
     return {spec.name: _uniform(spec, seed, index) for index, spec in enumerate(specs)}
 
 
 def parity_probes(specs: Sequence[TensorSpec], seed: int = 0) -> tuple[Probe, ...]:
-    """Return the inputs that a stage is compared on; the first is the bench's own input.
+    """Return the inputs that each stage is compared on; the first is the bench's own input.
 
-    Between them they have what hides one defect or another: positive and signed values, no
-    variation at all, slow and abrupt changes in space, few values that are not zero, and scales a
-    factor of 12 apart. Inputs that are not floating are 0 and 1 in each.
+    Each kind shows defects that another hides: positive and signed values, constants, smooth and
+    abrupt changes in space, mostly zeros, and scales a factor of 12 apart. Inputs that are not
+    floating-point are 0 and 1 in every probe.
     """
     kinds = (
         ("normal", _normal),
@@ -93,7 +93,7 @@ def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.
 
 
 def _smooth(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Waves of at most two periods across each axis behind the channel's, each channel its own."""
+    """Waves of at most two periods along each axis after the channels, different for each."""
     wave = rng.uniform(0.5, 1.5, shape[:2] + (1,) * (len(shape) - 2))
     for axis in range(2, len(shape)):
         along = [1] * len(shape)
@@ -105,7 +105,7 @@ def _smooth(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.
 
 
 def _mosaic(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Tiles of one value each, eight elements a side along every axis behind the channel's."""
+    """Tiles of one value each, eight elements wide along every axis after the channels."""
     tiles = rng.standard_normal(shape[:2] + tuple(-(-size // 8) for size in shape[2:]))
     for axis in range(2, len(shape)):
         tiles = np.repeat(tiles, 8, axis=axis).take(range(shape[axis]), axis=axis)

@@ -1,4 +1,4 @@
-"""Several models at once, each in a process of its own; one that fails does not stop the others."""
+"""Export several models at once, each in its own process; one that fails doesn't stop the rest."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Literal
 
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode
 from asymm_deploy.export.manifest import Manifest
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder
 
 if TYPE_CHECKING:
     from asymm_deploy.export.result import Result
 
-TIMEOUT_S = 1800
-"""For one model; the largest of the paper's takes two seconds."""
+EXPORT_TIMEOUT_S = 1800
+"""Limit for one model. The largest of the paper's networks takes two seconds."""
 
 _WORK_PREFIX = ".work-"
 _HAS_AFFINITY = hasattr(os, "sched_getaffinity")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one request: a manifest or a failure, and remarks for the user."""
+class ExportOutcome:
+    """The result of one request: a manifest or a failure, and remarks for the user."""
 
-    request: Request
+    request: ExportRequest
     status: Literal["exported", "unchanged", "failed"]
     manifest: Manifest | None = None
     failure: DeployError | None = None
@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """OK, or what the failure means."""
+        """OK, or the exit code of the failure."""
         return ExitCode.OK if self.failure is None else self.failure.exit_code
 
 
@@ -51,29 +51,30 @@ def cores() -> int:
 
 
 def export_all(
-    requests: Sequence[Request],
+    requests: Sequence[ExportRequest],
     *,
     jobs: int,
     force: bool = False,
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    on_outcome: Callable[[ExportOutcome], None] = lambda _outcome: None,
     on_wait: Callable[[Path], None] = lambda _folder: None,
-) -> list[Outcome]:
+) -> list[ExportOutcome]:
     """Export what is missing or stale among ``requests``; return outcomes in their order.
 
-    All requests go to one folder, ``jobs`` at a time. ``on_outcome`` hears of each as it is done;
-    ``on_wait`` if another export is at work in the folder. A KeyboardInterrupt ends the workers
-    and leaves the models that are done. Raises UsageError where the folder can't be written.
+    All requests write to one folder; ``jobs`` of them run at a time. ``on_outcome`` is called with
+    each outcome as it is known, ``on_wait`` if another export holds the folder. A KeyboardInterrupt
+    ends the workers and keeps the models that are done. Raises UsageError if the folder can't be
+    written.
     """
     out = ensure_folder(requests[0].out, "artifacts")
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, ExportOutcome] = {}
 
-    def settle(index: int, outcome: Outcome) -> None:
+    def settle(index: int, outcome: ExportOutcome) -> None:
         outcomes[index] = outcome
         on_outcome(outcome)
 
-    with _alone_in(out, on_wait):
+    with _locked(out, on_wait):
         stale = []
-        for index, known in enumerate(_look_at(requests, force=force)):
+        for index, known in enumerate(_without_export(requests, force=force)):
             if known is None:
                 stale.append(index)
             else:
@@ -90,30 +91,32 @@ def export_all(
     return [outcomes[index] for index in range(len(requests))]
 
 
-def _look_at(requests: Sequence[Request], *, force: bool) -> Iterator[Outcome | None]:
-    """Yield an outcome for each request that needs no work, None for the others.
+def _without_export(
+    requests: Sequence[ExportRequest], *, force: bool
+) -> Iterator[ExportOutcome | None]:
+    """Yield the outcome of each request that needs no export, and None for the others.
 
-    Hashing releases Python's lock, so threads make it as fast as the cores and the disk are.
+    Hashing releases the GIL, so threads keep all cores and the disk busy.
     """
 
-    def look(request: Request) -> Outcome | None:
+    def check(request: ExportRequest) -> ExportOutcome | None:
         try:
             manifest = None if force else request.fresh_manifest()
         except DeployError as error:
-            return Outcome(request, "failed", failure=error)
-        return None if manifest is None else Outcome(request, "unchanged", manifest)
+            return ExportOutcome(request, "failed", failure=error)
+        return None if manifest is None else ExportOutcome(request, "unchanged", manifest)
 
     with ThreadPoolExecutor(max_workers=cores()) as threads:
-        yield from threads.map(look, requests)
+        yield from threads.map(check, requests)
 
 
 def _export_stale(
-    requests: Sequence[Request],
+    requests: Sequence[ExportRequest],
     stale: Sequence[int],
     *,
     jobs: int,
     work: Path,
-    settle: Callable[[int, Outcome], None],
+    settle: Callable[[int, ExportOutcome], None],
 ) -> None:
     from pebble import ProcessPool
 
@@ -131,7 +134,9 @@ def _export_stale(
     try:
         pending: dict[Future[Result], int] = {}
         for index in stale:
-            pending[pool.schedule(_export, (requests[index], work), timeout=TIMEOUT_S)] = index
+            pending[pool.schedule(_export, (requests[index], work), timeout=EXPORT_TIMEOUT_S)] = (
+                index
+            )
         while pending:
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 index = pending.pop(future)
@@ -144,51 +149,52 @@ def _export_stale(
 def _initialise(threads: int) -> None:
     from asymm_deploy.export import worker
 
-    worker.initialise(threads)
+    worker.prepare_worker(threads)
 
 
-def _export(request: Request, work: Path) -> Result:
+def _export(request: ExportRequest, work: Path) -> Result:
     from asymm_deploy.export import worker
 
-    return worker.export(request, work)
+    return worker.export_in_worker(request, work)
 
 
-def _outcome(request: Request, future: Future[Result]) -> Outcome:
+def _outcome(request: ExportRequest, future: Future[Result]) -> ExportOutcome:
     from pebble import ProcessExpired
 
     try:
         result = future.result()
     except ProcessExpired as error:
+        cause = _cause_of_death(error.exitcode)
         failure: DeployError = ConversionError(
-            f"the process that exported {request.source.model} died ({_how(error.exitcode)})",
-            "native code of a converter crashed, or memory ran out; try --jobs 1",
+            f"the process that exported {request.source.model} died ({cause})",
+            "a converter's native code crashed, or memory ran out; try --jobs 1",
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     except TimeoutError:
         failure = ConversionError(
-            f"exporting {request.source.model} took over {TIMEOUT_S} s", "simplify the model"
+            f"exporting {request.source.model} took over {EXPORT_TIMEOUT_S} s", "simplify the model"
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     except (BrokenProcessPool, OSError, EOFError) as error:
         failure = ConversionError(
             f"no process could be started to export {request.source.model}: {error!r}",
-            "what stands above says why; memory and the limit on processes are the usual causes",
+            "see the messages above; the usual causes are memory and the limit on processes",
         )
-        return Outcome(request, "failed", failure=failure)
+        return ExportOutcome(request, "failed", failure=failure)
     if result.failure is not None:
-        return Outcome(request, "failed", failure=result.failure, notes=result.notes)
-    return Outcome(request, "exported", result.manifest, notes=result.notes)
+        return ExportOutcome(request, "failed", failure=result.failure, notes=result.notes)
+    return ExportOutcome(request, "exported", result.manifest, notes=result.notes)
 
 
-def _how(exit_code: int | None) -> str:
+def _cause_of_death(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"signal {-exit_code}"
     return f"exit code {exit_code}"
 
 
 @contextmanager
-def _alone_in(out: Path, on_wait: Callable[[Path], None]) -> Iterator[None]:
-    """Hold the folder, so that two exports don't write one model; tidy up after a killed one."""
+def _locked(out: Path, on_wait: Callable[[Path], None]) -> Iterator[None]:
+    """Lock the folder against other exports, and remove what a killed one has left in it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(out / ".lock")

@@ -1,4 +1,4 @@
-"""What was exported: from what, with which tools, how equal, and which files came of it."""
+"""The record of an export: its source, tools, files, and how equal each stage is."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
-SCHEMA_VERSION = 1
-NAME = "manifest.json"
+MANIFEST_SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
 ONNX, MNN, REFERENCE = "model.onnx", "model.mnn", "reference.npz"
-FILES = (ONNX, MNN, REFERENCE)
+EXPORT_FILES = (ONNX, MNN, REFERENCE)
 EXPORTED = "exported.onnx"
-"""The graph before it was simplified; kept on request, and nothing depends on it."""
+"""The graph before simplification; kept on request, and nothing depends on it."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Stages(msgspec.Struct, frozen=True):
-    """How each step's file compares with the reference, on the same inputs."""
+    """How the file of each step compares with the reference, on the same inputs."""
 
     onnx: ParityReport
     simplified: ParityReport
@@ -58,11 +58,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     madds_m: float
     """The same in millions."""
     floor_madds: Count
-    """Multiplications that remain with the fastest known algorithms: for the floor of a latency."""
+    """Multiplications left with the fastest known algorithms; they bound the latency from below."""
     params: Count
     params_m: float
     uncounted: tuple[str, ...]
-    """Operators whose multiply-adds could not be counted; ``madds`` is too low by theirs."""
+    """Operators whose multiply-adds could not be counted; ``madds`` leaves them out."""
     weights: str
     """Where they come from: ``seed``, ``file`` or ``source`` (the .onnx file, the callable)."""
     seed: int | None
@@ -72,11 +72,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     statistics_set: bool
     """Whether BatchNorm's statistics were set from random batches, for lack of trained ones."""
     reference: str
-    """What the stages were compared with."""
+    """What the stages were compared with, such as ``PyTorch 2.13.0``."""
     spread: float
-    """How much the reference's outputs vary over the inputs, relative to all that they vary."""
+    """Variation of the reference's outputs over the inputs, as a share of their total variation."""
     output_limits: tuple[OutputLimit, ...] = ()
-    """How far from the reference each output may be when it is timed; none are the usual limits."""
+    """How far from the reference each output may be when timed; empty means the usual limits."""
     stages: Stages
     files: dict[str, Sha256]
     tools: dict[str, str]
@@ -84,45 +84,45 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Sha256
     """Of everything that the files depend on; see ``freshness``."""
     sources: dict[str, Sha256]
-    """Files beyond that which a callable was made from: its own modules, and what it opened."""
+    """Further files that a callable depends on: its own modules, and what it opened."""
 
 
 class DamagedManifestError(Exception):
-    """manifest.json is there and is not what a manifest looks like."""
+    """manifest.json exists but is not a valid manifest."""
 
 
-def load(folder: Path) -> Manifest:
+def load_manifest(folder: Path) -> Manifest:
     """Return the manifest in ``folder``.
 
-    Raises FileNotFoundError if there is none, DamagedManifestError if it is not one, and
+    Raises FileNotFoundError if there is none, DamagedManifestError if it isn't valid, and
     UsageError if a newer version of this program wrote it.
     """
-    raw = (folder / NAME).read_bytes()
+    raw = (folder / MANIFEST_NAME).read_bytes()
     try:
         manifest = decode_json(
             raw,
             Manifest,
-            SCHEMA_VERSION,
-            where=str(folder / NAME),
+            MANIFEST_SCHEMA_VERSION,
+            where=str(folder / MANIFEST_NAME),
             hint="move the folder away to export anew",
         )
     except DamagedError as error:
         raise DamagedManifestError(str(error)) from error
-    if set(manifest.files) != set(FILES):
-        raise DamagedManifestError(f"files are {sorted(manifest.files)}, not {sorted(FILES)}")
+    if set(manifest.files) != set(EXPORT_FILES):
+        raise DamagedManifestError(f"it lists {sorted(manifest.files)}, not {sorted(EXPORT_FILES)}")
     if manifest.model != folder.resolve().name:
-        raise DamagedManifestError(f"it is of model {manifest.model!r}, not of {folder.name}")
+        raise DamagedManifestError(f"it describes {manifest.model!r}, not {folder.name}")
     return manifest
 
 
-def save(manifest: Manifest, folder: Path) -> None:
+def save_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest`` to ``folder``, whole or not at all."""
     raw = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    write_whole(folder / NAME, raw + b"\n")
+    write_whole(folder / MANIFEST_NAME, raw + b"\n")
 
 
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:
-    """Return the names of files that are missing or are not, byte for byte, what was exported."""
+    """Return the names of files that are missing or differ from what was exported."""
     return [name for name, sha in manifest.files.items() if _sha256(folder / name) != sha]
 
 

@@ -18,14 +18,14 @@ from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
 
 MNN_TIMEOUT_S = 600
-"""A conversion takes about 0.1 s; whatever takes ten minutes has hung."""
+"""A conversion takes about 0.1 s. One that takes ten minutes hangs."""
 
 
 def to_mnn(source: Path, into: Path) -> None:
     """Convert the ONNX file ``source`` to ``into``; raise ConversionError if no file comes out.
 
-    MNN's converter reports success whatever happens. Here only the file counts; whether it is the
-    right one is for ``run_mnn`` and the comparison to say.
+    MNN's converter reports success whatever happens, so only the file counts here. Whether it is
+    right shows when ``run_mnn``'s outputs are compared.
     """
     completed = _start("convert", str(source), str(into))
     if not into.exists() or into.stat().st_size == 0:
@@ -46,9 +46,9 @@ def run_mnn(
 ) -> list[list[Array]]:
     """Run ``model`` in fp32 on one thread; return outputs ``[sample][output]``.
 
-    Without Winograd's larger tiles, which trade digits for speed, unless ``as_timed``. ``scratch``
-    is a folder for the arrays on their way. Raises ConversionError if MNN can't load or run the
-    file.
+    ``outputs`` says which outputs, in which order. Winograd's larger tiles, which trade digits for
+    speed, are used only with ``as_timed``. The arrays travel through files in ``scratch``. Raises
+    ConversionError if MNN can't load or run the file.
     """
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
     arrays: dict[str, Any] = {
@@ -94,7 +94,7 @@ _NOISE = re.compile(
 
 
 def _reason(completed: subprocess.CompletedProcess[str]) -> str:
-    """Return what MNN said that matters, on one line, with a signal named if it died of one."""
+    """Return the lines of MNN's output that matter, as one; name the signal if one ended it."""
     lines = [
         re.sub(r"^\[\d\d:\d\d:\d\d\] *(?:\S+:\d+|:\d+): *", "", line).strip()
         for line in (completed.stdout + "\n" + completed.stderr).splitlines()

@@ -13,8 +13,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import numpy as np
-
 
 def _convert(source: str, target: str) -> None:
     """Convert; MNN's function returns True whatever happens, so its value is ignored."""
@@ -27,6 +25,8 @@ def _convert(source: str, target: str) -> None:
 
 def _run(model: str, inputs: str, outputs: str, names: list[str], *, as_timed: bool) -> None:
     """Run the samples of ``inputs`` (arrays ``0/NAME``, ``1/NAME``...); save ``names`` likewise."""
+    import numpy as np  # here, since a conversion needs none of these
+
     from asymm_deploy.engines.engine_error import EngineError
     from asymm_deploy.engines.mnn_session import MnnSession
 
@@ -48,6 +48,8 @@ def _run(model: str, inputs: str, outputs: str, names: list[str], *, as_timed: b
 
 
 def _samples(path: str) -> list[dict[str, Any]]:
+    import numpy as np
+
     samples: dict[int, dict[str, Any]] = {}
     with np.load(path, allow_pickle=False) as arrays:
         for key in arrays.files:

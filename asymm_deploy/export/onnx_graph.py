@@ -1,4 +1,4 @@
-"""An ONNX file: read and checked, its inputs and outputs, and what ONNX Runtime makes of it."""
+"""An ONNX file: read it, list its inputs and outputs, run it in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asymm_deploy.models.source import OnnxFile
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read an .onnx file with its external data; raise UsageError if it isn't one."""
+    """Read an .onnx file and its external data; raise UsageError if it is not valid."""
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
@@ -35,7 +35,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
 
 
 def external_files(path: Path) -> dict[str, str]:
-    """Return path and SHA-256 of the files beside an .onnx file that hold its larger weights."""
+    """Return the path and SHA-256 of each file beside an .onnx file that holds weights of it."""
     shell = onnx.load(str(path), load_external_data=False)
     locations = {
         entry.value
@@ -49,10 +49,10 @@ def external_files(path: Path) -> dict[str, str]:
 
 
 def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
-    """Return the graph's inputs with fixed shapes, the dynamic ones as ``source`` gives them.
+    """Return the graph's inputs with fixed shapes; ``source`` gives those of dynamic inputs.
 
-    A shape without a name is for the only input. Raises UsageError for a dynamic input without a
-    given shape, for a shape that contradicts the graph, and for names that the graph doesn't have.
+    A shape without a name belongs to the only input. Raises UsageError for a dynamic input without
+    a shape, for a shape that contradicts the graph, and for a name that the graph doesn't have.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     entries = [entry for entry in model.graph.input if entry.name not in constants]
@@ -74,7 +74,7 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
 
 
 def graph_outputs(model: onnx.ModelProto, results: Sequence[Array]) -> tuple[TensorSpec, ...]:
-    """Return the graph's outputs with the shapes and types that a run of it gave."""
+    """Return the graph's outputs, with the shapes and types of one run's ``results``."""
     return tuple(
         TensorSpec(entry.name, tuple(result.shape), str(result.dtype))
         for entry, result in zip(model.graph.output, results, strict=True)
@@ -86,8 +86,8 @@ def run_onnx(
 ) -> list[list[Array]]:
     """Run ONNX Runtime on the CPU over ``samples``; return outputs ``[sample][output]``.
 
-    ``optimised=False`` keeps its graph optimisations off, so that a file can be compared with
-    itself and the comparison still means something. Raises ConversionError.
+    ``optimised=False`` turns its graph optimisations off, so that comparing a file with itself
+    still means something. Raises ConversionError where it can't load or run the graph.
     """
     from asymm_deploy.engines.ort_session import OrtSession
 
@@ -108,7 +108,7 @@ def run_onnx(
 
 
 def first_line(error: object) -> str:
-    """Return the first line of a message that says something, bounded in length."""
+    """Return the first line of a message that is not empty, at most 300 characters of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 

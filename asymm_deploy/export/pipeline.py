@@ -24,7 +24,7 @@ from asymm_deploy.export.proof.reference import (
     reference_of_module,
 )
 from asymm_deploy.export.proof.stage import prove_stage
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import simplify
 from asymm_deploy.export.torch_to_onnx import to_onnx
 from asymm_deploy.files import sha256_of, write_whole
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _LEAST_FREE_BYTES = 1 << 20
 
 
-def export_model(request: Request, work: Path, notes: list[str]) -> Manifest:
+def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manifest:
     """Make, prove and write the files of ``request``; return their manifest.
 
     ``work`` is a scratch folder on the same file system as the artifacts; remarks for the user are
@@ -61,7 +61,7 @@ def export_model(request: Request, work: Path, notes: list[str]) -> Manifest:
         raise _no_room(request, str(error.strerror)) from error
 
 
-def _export(request: Request, scratch: Path, notes: list[str]) -> Manifest:
+def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
     if isinstance(request.source, OnnxFile):
         start = _start_from_file(request.source)
@@ -113,7 +113,7 @@ def _start_from_file(source: OnnxFile) -> _Start:
     return _Start(source.path, model, reference_of_graph(source, model), sources)
 
 
-def _start_from_module(request: Request, scratch: Path) -> _Start:
+def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
     with freshness.recorded_files() as sources:
         module = _build(request)
     reference = reference_of_module(request, module)
@@ -123,7 +123,7 @@ def _start_from_module(request: Request, scratch: Path) -> _Start:
     return _Start(file, load_onnx(file), reference, sources, notes)
 
 
-def _build(request: Request) -> torch.nn.Module:
+def _build(request: ExportRequest) -> torch.nn.Module:
     import torch
 
     from asymm_deploy.models.build import build
@@ -154,7 +154,7 @@ def _first_as_timed(mnn_file: Path, reference: Reference, scratch: Path) -> list
 
 
 def _manifest(
-    request: Request,
+    request: ExportRequest,
     start: _Start,
     opset: int,
     limits: tuple[OutputLimit, ...],
@@ -164,7 +164,7 @@ def _manifest(
     """Return the manifest of the files in ``scratch``."""
     reference, complexity = start.reference, start.reference.complexity
     return Manifest(
-        schema_version=manifest.SCHEMA_VERSION,
+        schema_version=manifest.MANIFEST_SCHEMA_VERSION,
         model=request.source.model,
         source=request.text,
         input_shape=reference.inputs[0].shape if reference.inputs else (),
@@ -186,7 +186,7 @@ def _manifest(
         spread=parity.spread(reference.common_results),
         output_limits=limits,
         stages=stages,
-        files={name: sha256_of(scratch / name) for name in manifest.FILES},
+        files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),
         sources=start.sources,
@@ -202,15 +202,15 @@ def _opset(model: onnx.ModelProto) -> int:
 def _publish(made: Manifest, scratch: Path, folder: Path, *, keep_exported: bool) -> None:
     """Move the files to their place one by one, the manifest last: it vouches for the others."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in manifest.FILES:
+    for name in manifest.EXPORT_FILES:
         (scratch / name).replace(folder / name)
     exported = scratch / manifest.EXPORTED  # there is none where the definition is a file
     if keep_exported and exported.exists():
         write_whole(folder / manifest.EXPORTED, exported.read_bytes())
-    manifest.save(made, folder)
+    manifest.save_manifest(made, folder)
 
 
-def _no_room(request: Request, reason: str) -> UsageError:
+def _no_room(request: ExportRequest, reason: str) -> UsageError:
     return UsageError(
         f"can't write the files of {request.source.model} to {request.out}: {reason}",
         "free some space or give another folder with --out; what was there is untouched",

@@ -1,4 +1,4 @@
-"""What is asked for: one model's source, weights and place."""
+"""A request to export one model: its source, its weights and where it goes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, S
 
 
 @dataclass(frozen=True)
-class Request:
-    """One model to be exported; it travels to a worker process."""
+class ExportRequest:
+    """One model to export. It is sent to a worker process."""
 
     source: Source
     out: Path
-    """The artifacts folder; the model gets a folder of its own in it."""
+    """The artifacts folder; the model's own folder is inside it."""
     weights: Path | None = None
     seed: int = 0
     weights_sha256: str | None = None
-    """What the weights must be; None takes the file as it is."""
+    """What the weights must hash to; None accepts the file as it is."""
     keep_exported: bool = False
-    """Also keep the graph as torch exported it, before it was simplified."""
+    """Also keep the graph as torch exported it, before simplification."""
 
     def __post_init__(self) -> None:
-        """Refuse weights for a file that brings its own."""
+        """Refuse weights for an .onnx file, which has its own."""
         if self.weights is not None and isinstance(self.source, OnnxFile):
             raise UsageError(
                 f"{self.source.path} has its weights in it, and --weights gives others",
-                "leave --weights out, or name the network or callable that they are for",
+                "leave out --weights, or name the network or callable that they are for",
             )
 
     @property
@@ -42,7 +42,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The source as one would type it."""
+        """The source as the user would type it."""
         if isinstance(self.source, NamedNetwork):
             return self.source.spec.name
         if isinstance(self.source, OnnxFile):
@@ -55,7 +55,7 @@ class Request:
         return self.weights is None and not isinstance(self.source, OnnxFile)
 
     def module_inputs(self) -> tuple[TensorSpec, ...]:
-        """Return name and shape of each argument that a module's forward gets, in order."""
+        """Return the name and shape of each argument of the module's forward, in order."""
         if isinstance(self.source, NamedNetwork):
             return (TensorSpec("input", self.source.spec.input_shape),)
         assert isinstance(self.source, CallableModule)
@@ -67,11 +67,11 @@ class Request:
         )
 
     def hash_of_weights(self) -> str | None:
-        """Return the SHA-256 of the file of weights, if there is one, as it is now."""
+        """Return the current SHA-256 of the weights' file, or None if there is none."""
         return None if self.weights is None else _sha256(self.weights)
 
     def fingerprint(self) -> str:
-        """Return one hash of everything that the files depend on and that is known beforehand.
+        """Return one hash of everything that the exported files depend on and that is known now.
 
         Raises UsageError if the weights or the .onnx file can't be read.
         """
@@ -89,19 +89,19 @@ class Request:
         return freshness.fingerprint(facts)
 
     def fresh_manifest(self) -> Manifest | None:
-        """Return the manifest if the files are there, whole and what this request would make.
+        """Return the manifest if the exported files are whole and what this request would make.
 
-        Raises UsageError if a newer version of this program made them, and for inputs that can't
-        be read.
+        Raises UsageError if a newer version of this program made them, or if the weights, the .onnx
+        file or the manifest can't be read.
         """
-        wanted = self.fingerprint()  # first, since it finds what can't be read
+        wanted = self.fingerprint()  # first: it raises for what can't be read
         try:
-            found = manifest.load(self.folder)
+            found = manifest.load_manifest(self.folder)
         except (FileNotFoundError, DamagedManifestError):
             return None
         except OSError as error:
             raise UsageError(
-                f"can't read {self.folder / manifest.NAME}: {error.strerror or error}",
+                f"can't read {self.folder / manifest.MANIFEST_NAME}: {error.strerror or error}",
                 "check the permissions, or give another folder with --out",
             ) from error
         if found.fingerprint != wanted or not freshness.unchanged(found.sources):
@@ -111,21 +111,21 @@ class Request:
         return None if manifest.damaged_files(found, self.folder) else found
 
 
-def as_recorded(source: Source, out: Path) -> Request:
-    """Return the request that made what is in ``out``, or the default one if nothing is there.
+def as_recorded(source: Source, out: Path) -> ExportRequest:
+    """Return the request that made the export in ``out``, or the default one if there is none.
 
-    So ``bench`` times the weights that somebody exported, and exports them again where a tool has
-    changed since. Raises UsageError for a manifest that can't be read: which weights it was is
-    then unknown.
+    With it, ``bench`` times the weights that somebody exported, and exports them again if a tool
+    has changed since. Raises UsageError if the manifest can't be read: nobody knows then which
+    weights were used.
     """
-    request = Request(source, out)
+    request = ExportRequest(source, out)
     try:
-        found = manifest.load(request.folder)
+        found = manifest.load_manifest(request.folder)
     except FileNotFoundError:
         return request
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
-            f"{request.folder / manifest.NAME} is damaged: {error}",
+            f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
             f"export the model again, with its --weights if it has any: asymm-deploy export "
             f"{request.text} --out {out} --force",
         ) from error

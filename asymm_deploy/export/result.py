@@ -1,4 +1,4 @@
-"""What a worker process sends back; it can be read without importing what the worker imports."""
+"""What a worker process sends back. Reading it imports none of the worker's heavy packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asymm_deploy.export.manifest import Manifest
 
 @dataclass(frozen=True)
 class Result:
-    """A manifest or the failure in its stead, and the remarks made on the way."""
+    """A manifest, or the failure instead of one, and remarks for the user."""
 
     manifest: Manifest | None
     failure: DeployError | None

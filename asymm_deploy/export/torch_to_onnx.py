@@ -1,4 +1,4 @@
-"""A PyTorch module -> an ONNX file, as torch's exporter writes it."""
+"""A PyTorch module -> an ONNX file, by torch's exporter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 OPSET = 17
-"""HardSwish needs 14; 17 is the newest that the exporter before dynamo and MNN 3.6 both know."""
+"""HardSwish needs 14. 17 is the newest that both MNN 3.6 and the exporter without dynamo know."""
 
 
 def to_onnx(
@@ -27,9 +27,10 @@ def to_onnx(
 ) -> list[str]:
     """Write ``module`` as ONNX to ``into``; return the exporter's warnings, one line each.
 
-    The module is traced in eval mode on ``arrays``. Of torch's two exporters this is the one before
-    dynamo: ten times faster, and it keeps global pooling and hard-swish as single operators (see
-    docs/adr/0002-exporter.md). Raises ConversionError if the exporter can't express the module.
+    The module is traced on ``arrays``, one for each of its inputs. Of torch's two exporters this is
+    the older one, without dynamo. It is ten times faster, and keeps global pooling and hard-swish
+    as single operators (docs/adr/0002-exporter.md). Raises ConversionError if it can't express the
+    module.
     """
     import torch
 

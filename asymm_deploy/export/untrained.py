@@ -1,9 +1,9 @@
-"""Weights for a network that has none yet, such that a comparison of its outputs can fail.
+"""Weights for an untrained network that make a comparison of its outputs meaningful.
 
-The outputs of a network fresh from torch's initialisation hardly depend on its input (by about a
+With torch's own initialisation, a network's outputs hardly depend on its input (by about a
 millionth of their size): a converter could drop half of the layers, and the difference would pass
 for rounding. With BatchNorm's statistics taken from data, as in a trained network, the signal
-reaches the end.
+reaches the output.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
     import torch
 
 _ROUNDS = 2
-"""Sets of probes that the statistics are taken from."""
+"""How many sets of probes the statistics are taken from."""
 
 _PREDICTIONS = 0.375
-"""Of the variance-preserving scale, for a detector's predictions: sizes are exponentials of them,
-and boxes a thousand times as large as the image would leave nothing of the others' deviation.
+"""Share of the variance-preserving scale that a detector's predictions get. Sizes of boxes are
+exponentials of them: boxes a thousand times the image's size would drown all other outputs.
 """
 
 _MOST_GAIN = 1.0
-"""Largest factor on a squeeze-and-excite's weights: more would amplify rounding as well."""
+"""Largest factor on the weights of squeeze-and-excite: more would also amplify rounding."""
 
 
 def initialise(module: torch.nn.Module, seed: int) -> None:
-    """Give ``module``'s layers random weights from ``seed``, whatever they had before.
+    """Replace the weights of ``module``'s layers by random ones that depend on ``seed`` alone.
 
     Convolutions and linear layers: normal, with He et al.'s variance (ICCV 2015, Eq. 10).
-    BatchNorm: scales in [0.5, 1.5] and shifts of deviation 0.2, so that no channel is as good as
-    another and a mix-up shows; PReLU's slopes in [0.1, 0.5] likewise. What a block adds to its
-    input has half of that scale, or rounding would grow from block to block until it is as large as
-    the tolerance.
+    BatchNorm: scales in [0.5, 1.5] and shifts of deviation 0.2, so that no two channels are alike
+    and a mix-up shows; PReLU's slopes in [0.1, 0.5] likewise. What a block adds to its input has
+    half that scale, or rounding would grow from block to block up to the tolerance.
     """
     import torch
     from torch import nn
@@ -68,7 +67,7 @@ def initialise(module: torch.nn.Module, seed: int) -> None:
 
 
 def lacks_statistics(module: torch.nn.Module) -> bool:
-    """Tell whether ``module`` has BatchNorm layers, none of which has ever seen a batch."""
+    """Return whether ``module`` has BatchNorm layers, none of which has ever seen a batch."""
     layers = _norms(module)
     return bool(layers) and all(
         layer.running_mean is not None
@@ -82,9 +81,9 @@ def lacks_statistics(module: torch.nn.Module) -> bool:
 def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: int) -> None:
     """Set BatchNorm's running statistics from a batch of random inputs.
 
-    The batch mixes inputs of different statistics, so that what differs between them survives
-    pooling. Squeeze-and-excite has no BatchNorm: its two convolutions are rescaled instead, so that
-    its units are alive and its gates differ from input to input. The module is left in eval mode.
+    The batch mixes inputs of different statistics, so that their differences survive pooling.
+    Squeeze-and-excite has no BatchNorm: its two convolutions are rescaled instead, so that its
+    units are alive and its gates differ from input to input. The module is left in eval mode.
     """
     import torch
 
@@ -116,19 +115,19 @@ def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: i
 
 
 def _alive(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each unit before the ReLU mean 0.5, and deviation 1 at most, over the batch."""
+    """Give each unit before the ReLU a mean of 0.5 and a deviation of at most 1 over the batch."""
     return _standardise(layer, output, mean=0.5, deviation=1.0)
 
 
 def _varied(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-    """Give each gate deviation 0.5 at most, before the hard-sigmoid (linear from -3 to 3)."""
+    """Give each gate a deviation of at most 0.5 before the hard-sigmoid (linear from -3 to 3)."""
     return _standardise(layer, output, mean=0.0, deviation=0.5)
 
 
 def _standardise(
     layer: torch.nn.Module, output: torch.Tensor, *, mean: float, deviation: float
 ) -> torch.Tensor:
-    """Rescale a convolution's weights, channel by channel, and return what it now gives."""
+    """Rescale a convolution's weights, channel by channel, and return its new output."""
     weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
     across = (0, 2, 3)
     scale = (deviation / output.std(dim=across)).clamp_max(_MOST_GAIN)

@@ -1,4 +1,4 @@
-"""A file of weights -> a module that has them, or an error that says which keys don't fit."""
+"""Load a file of weights into a module, or say which keys don't fit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
 _NESTED = ("state_dict", "model_state_dict", "model")  # where training scripts put it
+_MOST_NESTED = 5  # a pickle may contain itself
+_PREFIX = "module."  # DataParallel writes it
 _SHOWN_KEYS = 5
 
 
 def load_into(module: torch.nn.Module, path: Path) -> None:
     """Load the state_dict in ``path`` into ``module``, every key of it and no other.
 
-    Raises UsageError for a file that can't be read, one that carries code, and keys or shapes that
+    Raises UsageError for a file that can't be read or carries code, and for keys or shapes that
     don't fit; the module is then unchanged.
     """
-    given = read(path)
+    given = read_state_dict(path)
     wanted = module.state_dict()
     missing = [key for key in wanted if key not in given and not _is_counter(key)]
     left_over = [key for key in given if key not in wanted]
@@ -50,7 +52,7 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict({**wanted, **given})
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Return the state_dict in a .safetensors, .pt or .pth file; never runs code from it."""
     if path.suffix not in SUFFIXES:
         raise UsageError(
@@ -70,7 +72,20 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             f"{path} holds no state_dict",
             "save one with torch.save(module.state_dict(), path)",
         )
-    return {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    odd = [key for key, tensor in tensors.items() if not _is_plain(tensor)]
+    if odd:
+        raise UsageError(
+            f"{path}: {_listed(odd)} can't be loaded: quantized, sparse, complex or without data",
+            "save the weights as ordinary dense tensors of real numbers",
+        )
+    named = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+    if len(named) != len(tensors):
+        twice = [key for key in tensors if f"{_PREFIX}{key}" in tensors]
+        raise UsageError(
+            f"{path} has keys both with and without {_PREFIX!r}: {_listed(twice)}",
+            "keep the one set of weights that is meant, and save it again",
+        )
+    return named
 
 
 def _read_safetensors(path: Path) -> object:
@@ -90,14 +105,16 @@ def _read_torch(path: Path) -> object:
 
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about formats; what can't be read is told below
+            warnings.simplefilter(
+                "ignore"
+            )  # about formats; a file that can't be read is an error below
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # The same exception for both: only its text tells a refused global from a broken file.
+        # One exception for both: only its text tells a refused global from a broken file.
         if "Unsupported" not in str(error) and "GLOBAL" not in str(error):
             raise _damaged(path, error) from error
         raise UsageError(
-            f"{path} carries code: it is a pickle of whole objects, which loading would run",
+            f"{path} carries code: it is a pickle of whole objects, and loading it would run code",
             "save only the weights: torch.save(module.state_dict(), path), or as .safetensors",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
@@ -106,24 +123,33 @@ def _read_torch(path: Path) -> object:
 
 def _damaged(path: Path, error: Exception) -> UsageError:
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-    return UsageError(f"{path} is not a file of weights, or cut short: {reason}", "save it again")
+    return UsageError(
+        f"{path} is not a file of weights, or it is cut short: {reason}", "save it again"
+    )
 
 
 def _state_dict_in(loaded: object) -> dict[str, torch.Tensor] | None:
     import torch
 
-    if not isinstance(loaded, Mapping) or not loaded:
-        return None
-    if all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        return {str(key): value for key, value in loaded.items()}
-    for key in _NESTED:
-        if key in loaded:
-            return _state_dict_in(loaded[key])
+    for _ in range(_MOST_NESTED):
+        if not isinstance(loaded, Mapping) or not loaded:
+            return None
+        if all(isinstance(value, torch.Tensor) for value in loaded.values()):
+            return {str(key): value for key, value in loaded.items()}
+        loaded = next((loaded[key] for key in _NESTED if key in loaded), None)
     return None
 
 
+def _is_plain(tensor: torch.Tensor) -> bool:
+    import torch
+
+    return tensor.layout == torch.strided and not (
+        tensor.is_nested or tensor.is_quantized or tensor.is_complex() or tensor.is_meta
+    )
+
+
 def _is_counter(key: str) -> bool:
-    """BatchNorm's count of batches: older files lack it, and nothing here depends on it."""
+    """Return whether it is BatchNorm's count of batches: older files lack it, nothing uses it."""
     return key.endswith("num_batches_tracked")
 
 

@@ -6,9 +6,8 @@ modules that we have never seen like everything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from math import prod
 from typing import Any
 
 import torch
@@ -22,10 +21,9 @@ from torch.utils._pytree import tree_leaves
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import build_meta
-from asymm_deploy.models.cost import Complexity, LayerCost, LayerKind, convolution_kind
+from asymm_deploy.models.cost import Complexity, LayerCost
+from asymm_deploy.models.operator_costs import OPERATOR_COSTS, is_free, shape_only
 from asymm_deploy.models.spec import NetSpec
-
-_aten = torch.ops.aten
 
 
 def count(module: nn.Module, *inputs: Tensor) -> Complexity:
@@ -98,130 +96,6 @@ def _as_found(module: nn.Module) -> Iterator[None]:
                         buffer.copy_(before)
 
 
-# What one operator costs: kind, MAdds and a convolution's geometry.
-_Cost = tuple[str, LayerKind, int, dict[str, Any]]
-
-
-def _convolution(args: Sequence[Any], out: Tensor) -> _Cost:
-    """aten.convolution(input, weight, bias, stride, padding, dilation, transposed, _, groups)."""
-    source, weight, _, stride, _, dilation, transposed, _, groups = args[:9]
-    kernel = tuple(weight.shape[2:])
-    in_channels = source.shape[1]
-    # The weight is (out, in / groups, ...), or (in, out / groups, ...) if transposed; either way
-    # each position of one side meets shape[1] x kernel numbers.
-    positions = source if transposed else out
-    operator = f"conv{'_transpose' if transposed else ''}{len(kernel)}d"
-    geometry = {
-        "kernel": kernel,
-        "stride": _by_axis(stride, kernel),
-        "dilation": _by_axis(dilation, kernel),
-        "groups": groups,
-    }
-    madds = positions.numel() * prod(weight.shape[1:])
-    return operator, convolution_kind(kernel, groups, in_channels), madds, geometry
-
-
-def _by_axis(sizes: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sizes) * len(kernel) if len(sizes) == 1 else tuple(sizes)
-
-
-def _product(left: int) -> Callable[[Sequence[Any], Tensor], _Cost]:
-    """Return a function for the cost of a product that sums the last axis of argument ``left``."""
-
-    def cost(args: Sequence[Any], out: Tensor) -> _Cost:
-        return "matmul", "classifier", out.numel() * args[left].shape[-1], {}
-
-    return cost
-
-
-def _addbmm(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Return the cost of out[i, j] += left[b, i, k] right[b, k, j], summed over the batch too."""
-    return "matmul", "classifier", args[1].numel() * args[2].shape[-1], {}
-
-
-def _attention(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Return the cost of Q K^T and of its product with V; each is (..., length, width)."""
-    query, key, value = args[:3]
-    rows = prod(query.shape[:-1])
-    madds = rows * key.shape[-2] * (query.shape[-1] + value.shape[-1])
-    return "attention", "classifier", madds, {}
-
-
-def _mkldnn_rnn_layer(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Return the cost of one direction of an LSTM layer: both weights at each (time, batch)."""
-    source, by_input, by_state = args[:3]
-    steps = source.shape[0] * source.shape[1]
-    return "lstm", "classifier", steps * (by_input.numel() + by_state.numel()), {}
-
-
-_COSTS: dict[Any, Callable[[Sequence[Any], Tensor], _Cost]] = {
-    _aten.convolution: _convolution,
-    _aten._convolution: _convolution,  # what traced modules call
-    _aten.mm: _product(0),
-    _aten.bmm: _product(0),
-    _aten.mv: _product(0),
-    _aten.dot: _product(0),
-    _aten.addmm: _product(1),
-    _aten.baddbmm: _product(1),
-    _aten.addmv: _product(1),
-    _aten.addbmm: _addbmm,
-    _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    _aten._scaled_dot_product_flash_attention: _attention,
-    _aten._scaled_dot_product_efficient_attention: _attention,
-    _aten._scaled_dot_product_cudnn_attention: _attention,
-    _aten._scaled_dot_product_fused_attention_overrideable: _attention,
-    _aten.mkldnn_rnn_layer: _mkldnn_rnn_layer,
-}
-
-# Operators that may take a weight and multiply nothing that we count, besides views and what torch
-# itself tags as element-wise or as a reduction. A test tries each.
-_FREE = {
-    _aten._log_softmax,
-    _aten._prelu_kernel,
-    _aten._softmax,
-    _aten._to_copy,
-    _aten._unsafe_view,
-    _aten._weight_norm_interface,
-    _aten._unsafe_index,
-    _aten.cat,
-    _aten.constant_pad_nd,
-    _aten.embedding,
-    _aten._embedding_bag,
-    _aten._embedding_bag_forward_only,
-    _aten.empty_like,
-    _aten.flip,
-    _aten.full_like,
-    _aten.gather,
-    _aten.index,
-    _aten.index_select,
-    _aten.lift_fresh_copy,
-    _aten.native_batch_norm,
-    _aten.native_group_norm,
-    _aten.native_layer_norm,
-    _aten.ones_like,
-    _aten.repeat,
-    _aten.roll,
-    _aten.split_with_sizes_copy,
-    _aten.stack,
-    _aten.tril,
-    _aten.triu,
-    _aten.unsafe_split,
-    _aten.upsample_bicubic2d,
-    _aten.upsample_bilinear2d,
-    _aten.zeros_like,
-}
-_FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}
-
-# On the meta device only shapes matter. Torch finds those of the operators below by running Python
-# decompositions, which would take two thirds of the time to count one of our networks.
-_KEEPS_SHAPE = {
-    _aten.hardsigmoid.default,
-    _aten.hardswish.default,
-    _aten.hardtanh.default,
-    _aten.relu.default,
-}
-
-
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Sees every operator that runs, below autograd, and records those that cost something."""
 
@@ -261,12 +135,12 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     ) -> Any:
         """Run the operator and record its cost."""
         kwargs = kwargs or {}
-        if func.overloadpacket not in _COSTS and not _is_free(func):
+        if func.overloadpacket not in OPERATOR_COSTS and not is_free(func):
             with self:  # in inference mode torch passes composite operators: decompose them
                 parts_result = func.decompose(*args, **kwargs)
             if parts_result is not NotImplemented:
                 return parts_result
-        result = _shape_only(func, args)
+        result = shape_only(func, args)
         if result is None:
             result = func(*args, **kwargs)
         self._note(func, args, kwargs, result)
@@ -281,9 +155,9 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         )
         has_matrix = any(weight.dim() >= 2 for weight in weights)
         packed = any(isinstance(leaf, torch.ScriptObject) for leaf in leaves)  # quantised weights
-        if func.overloadpacket in _COSTS:
+        if func.overloadpacket in OPERATOR_COSTS:
             self._add_layer(func, args, result, parameters, by_weight=has_matrix)
-        elif not _is_free(func):
+        elif not is_free(func):
             if has_matrix or packed:
                 self.uncounted[f"{func.overloadpacket.__name__} in {self._place()}"] = None
         elif weights and len(weights) == len(tensors):
@@ -301,7 +175,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         by_weight: bool,
     ) -> None:
         out = result[0] if isinstance(result, (tuple, list)) else result
-        operator, kind, madds, geometry = _COSTS[func.overloadpacket](args, out)
+        operator, kind, madds, geometry = OPERATOR_COSTS[func.overloadpacket](args, out)
         if operator == "matmul" and by_weight:
             operator = "linear"
         fresh = [
@@ -342,18 +216,3 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
                 own = "" if name == "weight" else name.removesuffix(".weight")
                 return ".".join(filter(None, (path, own))) or operator
         return ".".join(filter(None, (path, operator)))
-
-
-def _is_free(func: Any) -> bool:
-    return func.is_view or func.overloadpacket in _FREE or not _FREE_TAGS.isdisjoint(func.tags)
-
-
-def _shape_only(func: Any, args: tuple[Any, ...]) -> Any:
-    """Return the result on the meta device of an operator that keeps its input's shape, or None."""
-    if not (args and isinstance(args[0], Tensor) and args[0].is_meta):
-        return None
-    if func in _KEEPS_SHAPE:
-        return torch.empty_like(args[0])
-    if func is _aten.native_batch_norm.default:
-        return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
-    return None

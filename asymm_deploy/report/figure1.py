@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.models import names
 from asymm_deploy.models.spec import Family
 from asymm_deploy.report.caption import caption
@@ -37,7 +38,6 @@ _BLOCKS: dict[Family, tuple[str, str]] = {
 }
 _INVERTED: Family = "mbv3"
 _THOUSAND = 1e3
-_NS_PER_MS = 1e6
 
 _NOTES = (
     "MobileNetV3's skeleton at width 1.0, 224x224: output channels, strides, activations and "
@@ -67,7 +67,7 @@ def figure1(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
         model=models,
     )
     frame = with_base(frame, frame["block"] == _BLOCKS[_INVERTED][0], on=["scale"])
-    frame["ns_per_kmadd"] = frame["latency_ms"] * _NS_PER_MS * _THOUSAND / frame["madds"]
+    frame["ns_per_kmadd"] = frame["latency_ms"] * NS_PER_MS * _THOUSAND / frame["madds"]
     measured = in_order(rows, models)
     return ReportTable.of(
         "Figure 1",

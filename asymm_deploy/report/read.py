@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,19 +25,12 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
             raise UsageError(f"there are no results in {results}", _TO_TRY)
         if path.name != store.NAME:
             raise UsageError(f"{path} is not a {store.NAME}", _TO_TRY)
-        rows = stats.latest_rows(store.load(path.parent))
-        if _is_torn(path):
+        found = store.read_runs(path)
+        rows = stats.latest_rows(found.records)
+        if found.torn:
             on_torn(f"{path} ends in the middle of a line; that launch is left out")
     except OSError as error:
         raise UsageError(f"can't read {results}: {error.strerror or error}", _TO_TRY) from error
     if not rows:
         raise UsageError(f"{path} has no complete launch", _TO_TRY)
     return rows
-
-
-def _is_torn(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"

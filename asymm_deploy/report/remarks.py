@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asymm_deploy.bench.flags import FLAGS, ordered
+from asymm_deploy.bench.flags import FLAGS, gravest_first
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.report.report_table import Column
 
@@ -32,5 +32,5 @@ def in_order(rows: Sequence[RowSummary], models: Sequence[str]) -> list[RowSumma
 def footnotes(rows: Sequence[RowSummary]) -> list[str]:
     """Return why rows failed, then the meaning of each flag in ``rows``, the gravest first."""
     reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]
-    found = ordered(name for row in rows for name in row.flags)
+    found = gravest_first(name for row in rows for name in row.flags)
     return [*reasons, *(f"{name}: {FLAGS[name].meaning}." for name in found)]

@@ -90,10 +90,10 @@ def report_text(
     return render(table_of(which, rows, wanted), output_format)
 
 
-def write_latency(results: Path) -> Path:
-    """Write ``latency.csv`` into a results folder from all of its results; return the path."""
+def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:
+    """Write ``latency.csv`` into a results folder, whose ``rows`` are all that it holds."""
     target = results / LATENCY_CSV
-    write(target, to_csv(latency_table.full(rows_in(results))))
+    write(target, to_csv(latency_table.full(rows)))
     return target
 
 

@@ -175,7 +175,7 @@ def harness() -> Harness:
         device = HostDevice(Path(runner) if runner else None)
         try:
             with store.opened(Path(results), print) as records:
-                measure.run(device, [Artifact("net", Path(model), sha256)], plan, records,
+                measure.time_models(device, [Artifact("net", Path(model), sha256)], plan, records,
                             lambda event: print(event, flush=True))
         except DeployError as error:
             print(error.what)

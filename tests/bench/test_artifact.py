@@ -18,14 +18,14 @@ from asymm_deploy.files import sha256_of
 
 
 def test_a_folder_without_an_export_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no whole export") as caught:
+    with pytest.raises(UsageError, match="holds an incomplete export") as caught:
         artifacts.exported(tmp_path, "mnn")
     assert "--force" in caught.value.hint
 
 
 def test_a_damaged_manifest_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_bytes(b'{"schema_version": 1}')
-    with pytest.raises(UsageError, match="holds no whole export"):
+    with pytest.raises(UsageError, match="holds an incomplete export"):
         artifacts.exported(tmp_path, "mnn")
 
 
@@ -34,7 +34,7 @@ def test_a_reference_damaged_anywhere_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[..., None]
 ) -> None:
     known = SimpleNamespace(outputs=[TensorSpec("output", (1, 3))])
-    monkeypatch.setattr("asymm_deploy.bench.artifact.manifests.load", lambda folder: known)
+    monkeypatch.setattr("asymm_deploy.bench.artifact.manifests.load_manifest", lambda folder: known)
     path = tmp_path / "reference.npz"
     save(path, output_0=np.zeros((1, 3), np.float32))
     whole = path.read_bytes()
@@ -56,7 +56,7 @@ def test_a_reference_damaged_anywhere_is_an_error(
         except AttributeError:
             pass  # a flipped bit of no account: it was read, and more of the manifest is wanted
     assert len(said) > len(damaged) / 2
-    assert all("holds no whole export: " in what for what in said)
+    assert all("holds an incomplete export: " in what for what in said)
 
 
 def test_a_bare_file_has_no_reference(artifact: Artifact) -> None:
@@ -75,8 +75,8 @@ def test_a_file_that_was_changed_says_so(artifact: Artifact, tmp_path: Path) -> 
     path = tmp_path / "model.mnn"
     path.write_bytes(artifact.path.read_bytes())
     copy = artifacts.bare(path)
-    assert artifacts.changed(copy) is None
+    assert artifacts.artifact_changed(copy) is None
     path.write_bytes(path.read_bytes()[:-1])
-    assert "SHA-256 differs" in (artifacts.changed(copy) or "")
+    assert "SHA-256 differs" in (artifacts.artifact_changed(copy) or "")
     path.unlink()
-    assert "can't read" in (artifacts.changed(copy) or "")
+    assert "can't read" in (artifacts.artifact_changed(copy) or "")

@@ -16,7 +16,7 @@ from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.host import host_device
 from asymm_deploy.bench.host.host_device import HostDevice
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import UsageError
@@ -42,7 +42,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     request.getfixturevalue("adb_environment")
     attached: Phone = request.getfixturevalue("phone")
     runner: Path = request.getfixturevalue("phone_runner")
-    conduct = Conduct(patience_s=20, cool_down_s=0)
+    conduct = PhoneOptions(patience_s=20, cool_down_s=0)
     device = AdbDevice(
         Server(address(os.environ)), attached.serial, runner, conduct, lambda _: None
     )
@@ -136,7 +136,7 @@ def test_its_runner_says_hello(device: Device) -> None:
     )
     ended = device.run([*runner.command, *request], timeout_s=60)
     with pytest.raises(wire.RunnerError, match="can't read the model: No such file"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def _alive(pid: int) -> bool:
@@ -237,7 +237,7 @@ def test_without_affinity_no_core_is_chosen_and_none_can_be_asked_for(
 def test_a_runner_that_can_not_be_started_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runner").write_text("#!/bin/sh\n")
     for path in (tmp_path / "runner", tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match="no program that can be started"):
+        with pytest.raises(UsageError, match="not an executable program"):
             HostDevice(path)
 
 

@@ -80,7 +80,7 @@ def test_ctrl_c_keeps_finished_launches_and_ends_the_runner(
     with harness.start(*arguments) as again:
         said, _complaint = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0
-    assert "Resumed(kept=2)" in said
+    assert "BenchResumed(kept=2)" in said
     assert store.load(out)[:2] == kept
     assert [record.launch for record in store.load(out)] == [0, 1, 2, 3, 4]
 
@@ -114,7 +114,7 @@ def test_kill_9_keeps_finished_launches_and_ends_the_real_runner(
         said, complaint = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0, complaint
     assert "ended within a line; those 500 bytes are now in runs.jsonl.torn" in said
-    assert f"Resumed(kept={len(kept)})" in said
+    assert f"BenchResumed(kept={len(kept)})" in said
     records = store.load(tmp_path)
     assert records[: len(kept)] == kept
     assert [record.launch for record in records] == list(range(40))

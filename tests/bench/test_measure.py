@@ -14,7 +14,7 @@ import pytest
 from asymm_deploy.bench import measure, store
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.host.host_device import HostDevice
-from asymm_deploy.bench.measure import Event, Finished, Resumed, Started
+from asymm_deploy.bench.measure import BenchEvent, BenchResumed, LaunchFinished, LaunchStarted
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.errors import ExitCode, UsageError
@@ -35,11 +35,11 @@ def bench(
     subjects: list[Artifact | Missing],
     plan: Plan,
     runner: Path | None = None,
-    events: list[Event] | None = None,
+    events: list[BenchEvent] | None = None,
 ) -> list[RowSummary]:
     with store.opened(folder, pytest.fail) as runs:
-        heard: list[Event] = [] if events is None else events
-        return measure.run(HostDevice(runner), subjects, plan, runs, heard.append)
+        heard: list[BenchEvent] = [] if events is None else events
+        return measure.time_models(HostDevice(runner), subjects, plan, runs, heard.append)
 
 
 def launches(folder: Path) -> list[tuple[str, int]]:
@@ -124,10 +124,10 @@ def test_models_take_turns(
 def test_what_happens_is_told(
     unverified: Artifact, plan: Plan, tmp_path: Path, fake_runner: FakeRunner
 ) -> None:
-    events: list[Event] = []
+    events: list[BenchEvent] = []
     bench(tmp_path / "out", [unverified], plan, fake_runner(""), events)
-    assert [type(event) for event in events] == [Started, Finished] * 3
-    assert isinstance(events[-1], Finished)
+    assert [type(event) for event in events] == [LaunchStarted, LaunchFinished] * 3
+    assert isinstance(events[-1], LaunchFinished)
     assert (events[-1].done, events[-1].total) == (3, 3)
 
 
@@ -149,7 +149,7 @@ MISBEHAVING = {
     "it prints garbage": ("say(b'Segmentation\\x00\\x07\\n')", "no valid 'hello'"),
     "it prints nothing": ("messages.clear()", "stopped before 'hello'"),
     "it stops early": ("messages.pop()", "stopped before 'done'"),
-    "it stops within a line": ("messages[:] = [b'{\"type\":']", "stopped within a line"),
+    "it stops within a line": ("messages[:] = [b'{\"type\":']", "stopped in the middle of a line"),
     "it is too new": ("hello['protocol'] = 2", "speaks protocol 2, this program speaks 1"),
     "it reports and then crashes": (
         "say(*messages); os.close(1); os.abort()",
@@ -299,9 +299,9 @@ def test_the_same_command_again_times_nothing(
     runner = fake_runner("")
     first = bench(tmp_path / "out", [unverified], plan, runner)
     before = (tmp_path / "out" / store.NAME).read_bytes()
-    events: list[Event] = []
+    events: list[BenchEvent] = []
     assert bench(tmp_path / "out", [unverified], plan, runner, events) == first
-    assert events == [Resumed(kept=3)]
+    assert events == [BenchResumed(kept=3)]
     assert (tmp_path / "out" / store.NAME).read_bytes() == before
 
 

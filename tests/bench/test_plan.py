@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
+from asymm_deploy.bench import wire
 from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
@@ -20,9 +22,9 @@ from asymm_deploy.errors import UsageError
         ({"warmup": -1}, "--warmup -1"),
         ({"threads": 0}, "--threads 0"),
         ({"cpu": -1}, "--cpu -1"),
-        ({"launch_timeout_s": 0.0}, "within 0 s"),
-        ({"launch_timeout_s": float("nan")}, "within nan s"),
-        ({"runs": 9}, "10 launches can't share 9 runs"),
+        ({"launch_timeout_s": 0.0}, "no launch can finish within 0 s"),
+        ({"launch_timeout_s": float("nan")}, "no launch can finish within nan s"),
+        ({"runs": 9}, "9 runs are too few for 10 launches"),
         ({"runs": 10**9}, "too many"),
         ({"allow": ("nonsense",)}, "nonsense"),
     ],
@@ -30,6 +32,32 @@ from asymm_deploy.errors import UsageError
 def test_senseless_numbers_are_refused(changes: dict[str, object], what: str) -> None:
     with pytest.raises(UsageError, match=what):
         replace(Plan(), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"runs": 1, "launches": 1},
+        {"runs": 10, "launches": 10},
+        {"runs": 2 * wire.MAX_RUNS, "launches": 2},
+        {"warmup": 0},
+        {"threads": 1},
+        {"cpu": 0},
+        {"launch_timeout_s": 0.001},
+    ],
+)
+def test_the_smallest_and_largest_numbers_are_taken(changes: dict[str, object]) -> None:
+    plan = replace(Plan(), **changes)  # type: ignore[arg-type]
+    assert {name: getattr(plan, name) for name in changes} == changes
+
+
+def test_a_run_more_than_a_stream_may_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="too many for 2 launches"):
+        Plan(runs=2 * wire.MAX_RUNS + 1, launches=2)
+
+
+def test_what_is_allowed_is_kept_once_and_gravest_first() -> None:
+    assert Plan(allow=("hot", "wrong-core", "hot")).allow == ("wrong-core", "hot")
 
 
 def test_runs_are_shared_and_the_first_launches_take_the_rest() -> None:
@@ -47,6 +75,53 @@ def test_another_number_is_another_plan(good: LaunchRecord, change: str) -> None
     plan = Plan(runs=100)
     other = replace(plan, **{change: 50})  # type: ignore[arg-type]
     assert plan_id(plan, facts, "r") != plan_id(other, facts, "r")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"engine": "onnxruntime"}, {"precision": "fp16"}, {"cpu": 1}, {"cpu": 0}]
+)
+def test_another_engine_precision_or_core_is_another_plan(
+    good: LaunchRecord, changes: dict[str, object]
+) -> None:
+    other = replace(Plan(), **changes)  # type: ignore[arg-type]
+    assert plan_id(Plan(), good.device_facts, "r") != plan_id(other, good.device_facts, "r")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"device": "there"},
+        {"soc": "other"},
+        {"cores": 3},
+        {"abi": "arm64-v8a"},
+        {"fingerprint": "maker/phone:14"},
+    ],
+)
+def test_another_device_is_another_plan(good: LaunchRecord, changes: dict[str, object]) -> None:
+    other = msgspec.structs.replace(good.device_facts, **changes)
+    assert plan_id(Plan(), good.device_facts, "r") != plan_id(Plan(), other, "r")
+
+
+def test_a_phone_that_was_updated_is_another_device(good: LaunchRecord) -> None:
+    phone = msgspec.structs.replace(good.device_facts, product="Phone", fingerprint="phone:14")
+    ids = {
+        plan_id(Plan(), facts, "r")
+        for facts in (
+            phone,
+            msgspec.structs.replace(phone, fingerprint="phone:15"),
+            msgspec.structs.replace(phone, product="Phone Pro"),
+        )
+    }
+    assert len(ids) == 3
+
+
+def test_a_host_under_another_system_and_the_time_out_leave_the_plan_as_it_is(
+    good: LaunchRecord,
+) -> None:
+    plan, facts = Plan(), good.device_facts
+    updated = msgspec.structs.replace(facts, os="Linux 7", cpu_max_khz=None)
+    assert plan_id(plan, facts, "r") == plan_id(plan, updated, "r")
+    assert plan_id(plan, facts, "r") == plan_id(replace(plan, launch_timeout_s=1.0), facts, "r")
 
 
 def test_another_runner_is_another_plan_but_what_is_allowed_is_not(good: LaunchRecord) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymm_deploy.bench import store
@@ -44,6 +44,7 @@ def test_a_line_is_on_disk_as_soon_as_it_is_appended(good: LaunchRecord, tmp_pat
         assert store.load(tmp_path) == [good]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_write_cut_anywhere_loses_only_that_line(
     good: LaunchRecord, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -151,6 +152,33 @@ def test_a_second_bench_is_refused_and_told_who_holds_the_folder(tmp_path: Path)
         assert f"HarnessError: process {os.getpid()}, since 20" in tried.stderr
     with store.opened(tmp_path, pytest.fail):
         pass
+
+
+def test_a_bench_that_is_over_leaves_no_name(tmp_path: Path) -> None:
+    with store.opened(tmp_path, pytest.fail):
+        assert str(os.getpid()) in (tmp_path / ".bench.holder").read_text(encoding="utf-8")
+    assert not (tmp_path / ".bench.holder").exists()
+    with pytest.raises(ZeroDivisionError), store.opened(tmp_path, pytest.fail):
+        raise ZeroDivisionError
+    assert not (tmp_path / ".bench.holder").exists()
+
+
+def test_who_is_refused_is_never_told_of_an_earlier_bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.opened(tmp_path, pytest.fail):
+        pass
+
+    def fail(*_arguments: object, **_named: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)  # the second one can't leave its name
+    with (
+        store.opened(tmp_path, pytest.fail),
+        pytest.raises(HarnessError, match=r"^another bench is writing to "),
+        store.opened(tmp_path, pytest.fail),
+    ):
+        pytest.fail("it was opened twice")
 
 
 def test_a_full_disk_is_an_error_that_leaves_whole_lines(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymm_deploy.bench import wire
@@ -59,7 +59,7 @@ def changed(position: int, **fields: object) -> bytes:
 
 
 def test_a_whole_stream_is_a_report() -> None:
-    report = wire.parse(stream(*MESSAGES))
+    report = wire.parse_stream(stream(*MESSAGES))
     assert report.hello.runner == "native"
     assert report.model.input_shape == (1, 3, 224, 224)
     assert report.cpu == wire.Cpu(asked=(7,), before=7, after=7)
@@ -70,11 +70,11 @@ def test_a_whole_stream_is_a_report() -> None:
 
 def test_lines_may_end_as_adb_ends_them() -> None:
     crlf = stream(*MESSAGES).replace(b"\n", b"\r\n")
-    assert wire.parse(crlf) == wire.parse(stream(*MESSAGES))
+    assert wire.parse_stream(crlf) == wire.parse_stream(stream(*MESSAGES))
 
 
 def test_a_newer_runner_may_say_more() -> None:
-    assert wire.parse(changed(2, temperature=41.5)) == wire.parse(stream(*MESSAGES))
+    assert wire.parse_stream(changed(2, temperature=41.5)) == wire.parse_stream(stream(*MESSAGES))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_a_newer_runner_may_say_more() -> None:
         (b"", "stopped before 'hello'"),
         (stream(*MESSAGES[:-1]), "stopped before 'done'"),
         (stream(*MESSAGES[:3]), "stopped before 'calibration'"),
-        (stream(*MESSAGES)[:-10], "stopped within a line"),
-        (stream(*MESSAGES)[:-1], "stopped within a line"),
-        (stream(*MESSAGES) + b"x\n", "went on behind 'done': x"),
-        (stream(*MESSAGES, MESSAGES[-1]), "went on behind 'done'"),
-        (stream(MESSAGES[1], *MESSAGES), "printed 'model' where 'hello' was due"),
-        (stream(MESSAGES[0], MESSAGES[0]), "printed 'hello' where 'model' was due"),
-        (stream(*MESSAGES[:4], *MESSAGES[5:]), "printed 'output' where 'samples' was due"),
+        (stream(*MESSAGES)[:-10], "stopped in the middle of a line"),
+        (stream(*MESSAGES)[:-1], "stopped in the middle of a line"),
+        (stream(*MESSAGES) + b"x\n", "went on after 'done': x"),
+        (stream(*MESSAGES, MESSAGES[-1]), "went on after 'done'"),
+        (stream(MESSAGES[1], *MESSAGES), "printed 'model' where 'hello' was expected"),
+        (stream(MESSAGES[0], MESSAGES[0]), "printed 'hello' where 'model' was expected"),
+        (stream(*MESSAGES[:4], *MESSAGES[5:]), "printed 'output' where 'samples' was expected"),
         (b"The device supports: fp16:0\n" + stream(*MESSAGES), "no valid 'hello'"),
         (b"\n" + stream(*MESSAGES), "no valid 'hello'"),
         (b"\xff\xfe\n", "no valid 'hello'"),
@@ -119,7 +119,7 @@ def test_a_newer_runner_may_say_more() -> None:
 )
 def test_anything_else_says_why_in_a_line(sent: bytes, why: str) -> None:
     with pytest.raises(wire.WireError, match=re.escape(why)) as caught:
-        wire.parse(sent)
+        wire.parse_stream(sent)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 700
 
@@ -127,33 +127,87 @@ def test_anything_else_says_why_in_a_line(sent: bytes, why: str) -> None:
 def test_an_endless_stream_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MAX_STREAM_BYTES", 100)
     with pytest.raises(wire.WireError, match="more than 100 bytes"):
-        wire.parse(stream(*MESSAGES))
+        wire.parse_stream(stream(*MESSAGES))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_is_never_a_report(noise: bytes) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(noise)
+        wire.parse_stream(noise)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(stream(*MESSAGES)) - 1))
 def test_no_part_of_a_stream_is_a_report(length: int) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(stream(*MESSAGES)[:length])
+        wire.parse_stream(stream(*MESSAGES)[:length])
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(stream(*MESSAGES)) - 1), st.binary(min_size=1, max_size=3))
 def test_noise_within_a_stream_never_ends_in_another_exception(at: int, noise: bytes) -> None:
     whole = stream(*MESSAGES)
     with suppress(wire.WireError):
-        wire.parse(whole[:at] + noise + whole[at:])
+        wire.parse_stream(whole[:at] + noise + whole[at:])
 
 
+@settings(deadline=None)
 @given(st.permutations(MESSAGES).filter(lambda order: order != MESSAGES))
 def test_no_other_order_is_a_report(order: list[dict[str, Any]]) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse(stream(*order))
+        wire.parse_stream(stream(*order))
 
 
 def test_an_input_is_named_last_since_a_name_may_hold_anything() -> None:
     assert wire.input_argument("a:b,c", (1, 3), "float32") == "float32:1,3:a:b,c"
+
+
+def test_a_runner_is_asked_with_these_arguments() -> None:
+    asked = wire.request(
+        model="m.mnn",
+        engine="mnn",
+        runs=100,
+        warmup=20,
+        threads=2,
+        precision="fp16",
+        cpus=(4, 5),
+        inputs=("float32:1,3:a", "int64:1:b"),
+        output_values=True,
+    )
+    assert " ".join(asked) == (
+        "--model m.mnn --engine mnn --runs 100 --warmup 20 --threads 2 --precision fp16 "
+        "--cpu 4,5 --input-seed 0 --input float32:1,3:a --input int64:1:b --output-values"
+    )
+
+
+def test_a_runner_that_is_not_to_pin_itself_is_told_so() -> None:
+    asked = wire.request(
+        model="m.mnn",
+        engine="mnn",
+        runs=1,
+        warmup=0,
+        threads=1,
+        precision="fp32",
+        cpus=(),
+        inputs=(),
+        output_values=False,
+    )
+    assert " ".join(asked) == (
+        "--model m.mnn --engine mnn --runs 1 --warmup 0 --threads 1 --precision fp32 "
+        "--cpu none --input-seed 0"
+    )
+
+
+def test_samples_may_fill_the_whole_loop() -> None:
+    whole = changed(4, wall_ns=9_550_000 + 9_560_000)
+    assert wire.parse_stream(whole).samples.wall_ns == 19_110_000
+
+
+def test_a_stream_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = stream(*MESSAGES)
+    monkeypatch.setattr(wire, "MAX_STREAM_BYTES", len(sent))
+    assert wire.parse_stream(sent).hello.pid == 4321
+    monkeypatch.setattr(wire, "MAX_STREAM_BYTES", len(sent) - 1)
+    with pytest.raises(wire.WireError, match="more than"):
+        wire.parse_stream(sent)

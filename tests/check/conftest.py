@@ -54,6 +54,7 @@ class FakeDevice:
 
     script: Callable[[Launch], Told]
     launched: list[Launch] = field(default_factory=list)
+    placed: list[Path] = field(default_factory=list)
     cooled: int = 0
     is_held: bool = False
 
@@ -71,6 +72,7 @@ class FakeDevice:
         return Runner(("fake",), "fake 1")
 
     def put(self, source: Path) -> str:
+        self.placed.append(source)
         return str(source)
 
     @contextmanager

@@ -309,8 +309,8 @@ def test_a_folder_with_nothing_to_compare_exits_2(
     ("text", "said"),
     [
         ('{"schema_version": 99}', "schema_version 99"),
-        ('{"schema_version": 1}', "holds no whole export"),
-        ("?", "holds no whole export"),
+        ('{"schema_version": 1}', "holds an incomplete export"),
+        ("?", "holds an incomplete export"),
     ],
 )
 def test_a_newer_or_damaged_export_exits_2(
@@ -322,7 +322,7 @@ def test_a_newer_or_damaged_export_exits_2(
 ) -> None:
     folder = tmp_path / "b" / "tiny"
     folder.mkdir(parents=True)
-    (folder / manifest.NAME).write_text(text)
+    (folder / manifest.MANIFEST_NAME).write_text(text)
     assert check(b=tmp_path / "b") == 2
     assert said in capsys.readouterr().err
 

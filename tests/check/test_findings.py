@@ -89,6 +89,10 @@ def test_what_was_accepted_counts_as_passed() -> None:
     assert report(accepted, change("unstable")).verdict == "unstable"
 
 
+def test_a_report_says_its_version() -> None:
+    assert report().schema_version == 1
+
+
 def test_nothing_compared_is_a_pass() -> None:
     assert (report().verdict, report().exit_code) == ("pass", 0)
 

@@ -75,5 +75,5 @@ def test_the_gap_that_counts_is_the_larger_one() -> None:
 
 
 def test_the_gap_is_that_of_medians() -> None:
-    uneven = [0.99, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.22]
+    uneven = [0.99, *[1.0] * 6, 1.01, 1.19, *[1.2] * 5, 1.21, 1.22]
     assert shift_by_modes([1.0] * 16, uneven) == pytest.approx(0.5 * math.log(1.2))

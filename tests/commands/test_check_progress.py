@@ -16,9 +16,8 @@ from asymm_deploy.check.live.procedure import (
     SeriesSettled,
 )
 from asymm_deploy.check.live.time_pairs import CheckResumed, LiveEvent
-from asymm_deploy.commands import benching, check_progress, console
+from asymm_deploy.commands import check_progress, console
 from asymm_deploy.commands.check_progress import CheckProgress
-from asymm_deploy.errors import UsageError
 
 LOST = DiscardedBlock(model="net", block=3, reason="baseline: hot")
 
@@ -58,23 +57,23 @@ def test_the_bar_counts_blocks_and_those_that_are_left(monkeypatch: pytest.Monke
     assert moved == [("net, block 0", 8), ("net, confirming block 4, +5.1 %", 5)]
 
 
-def test_several_devices_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    makers = {"A": None, "B": None}
-    monkeypatch.setattr(benching, "devices", lambda names, runner, conduct: makers)
-    with pytest.raises(UsageError, match="several are meant: A, B") as refused:
-        check_progress.single_device("all", None, ())
-    assert "--device A" in refused.value.hint
-
-
-def test_the_one_device_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_one_device_is_this_machine_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[Any] = []
 
-    def devices(names: Any, runner: Any, conduct: Any) -> Any:
-        asked.append((names, runner, conduct.allow))
-        return {"A": lambda tell: "a device"}
+    def makers(names: Any, runner: Any, options: Any, tell: Any) -> Any:
+        asked.append((names, runner, options.allow))
+        return {"A": FakeDevice}
 
-    monkeypatch.setattr(benching, "devices", devices)
+    monkeypatch.setattr(check_progress, "device_makers", makers)
     found: object = check_progress.single_device("A", Path("runner"), ["hot"])
-    assert found == "a device"
+    assert isinstance(found, FakeDevice)
     check_progress.single_device(None, None, ())
     assert asked == [(["A"], Path("runner"), ("hot",)), ([], None, ())]
+
+
+class FakeDevice:
+    def __init__(self, tell: object) -> None: ...
+
+    def facts(self, cpus: object) -> None: ...

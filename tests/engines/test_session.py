@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ DEEP = "g (float[1,8,8,8] x) => (float[1,8,8,8] y) "
 DEEP += "{ a = Relu(x) b = Sigmoid(a) c = Add(b, a) d = Tanh(c) y = Mul(d, c) }"
 
 
-def run(session: Session, arrays: Arrays) -> Arrays:
+def run(session: Session, arrays: Mapping[str, Array]) -> Arrays:
     session.feed(arrays)
     session.run()
     return session.outputs()
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_model_is_refused(
     ],
 )
 def test_what_does_not_fit_an_input_is_refused(
-    open_graph: Open, arrays: Arrays, message: str
+    open_graph: Open, arrays: dict[str, Array], message: str
 ) -> None:
     session = open_graph(DOUBLED.format(kind="int32"))
 

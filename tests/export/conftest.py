@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -15,8 +16,11 @@ from asymm_deploy import build
 from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.export import onnx_graph, untrained
 from asymm_deploy.export.inputs import Probe, parity_probes
+from asymm_deploy.export.manifest import EXPORT_FILES, Manifest, Stages, save_manifest
+from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.export.simplify import simplify
 from asymm_deploy.export.torch_to_onnx import to_onnx
+from asymm_deploy.files import sha256_of
 
 INPUTS = (TensorSpec("input", (1, 3, 96, 96)),)
 OUTPUTS = (TensorSpec("output", (1, 1000)),)
@@ -69,6 +73,50 @@ def state_dict_file(tmp_path: Path) -> Path:
     path = tmp_path / "weights.pt"
     torch.save(module.state_dict(), path)
     return path
+
+
+@pytest.fixture
+def save_export(tmp_path: Path) -> Callable[..., Manifest]:
+    """Write the files and the manifest of an export that never took place."""
+
+    def save(folder: Path | None = None, **fields: object) -> Manifest:
+        folder = folder or tmp_path / "net"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in EXPORT_FILES:
+            (folder / name).write_text(f"content of {name}")
+        report = ParityReport(0.0, 0.0, 1.0, 1.0, 10)
+        made = Manifest(
+            schema_version=1,
+            model=folder.name,
+            source=folder.name,
+            input_shape=(1, 3, 8, 8),
+            inputs=(TensorSpec("input", (1, 3, 8, 8)),),
+            outputs=(TensorSpec("output", (1, 10)),),
+            opset=17,
+            madds=100,
+            madds_m=0.0001,
+            floor_madds=50,
+            params=10,
+            params_m=0.00001,
+            uncounted=(),
+            weights="seed",
+            seed=0,
+            weights_path=None,
+            weights_sha256=None,
+            statistics_set=True,
+            reference="module",
+            spread=1.0,
+            stages=Stages(report, report, report),
+            files={name: sha256_of(folder / name) for name in EXPORT_FILES},
+            tools={},
+            fingerprint="0" * 64,
+            sources={},
+        )
+        made = msgspec.structs.replace(made, **fields)
+        save_manifest(made, folder)
+        return made
+
+    return save
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The native runner without MNN, built once a preset for all tests and workers."""
+"""The native runner without MNN, built once for each preset, for all tests and workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPILERS = {
     "host-asan": "c++",
     "linux-arm64": "aarch64-linux-gnu-g++",
 }
-# A unity build compiles each standard header once. The host's optimised build is `native.build`'s.
+# A unity build compiles each standard header once. `native_build.build` makes the optimised build.
 UNITY = "-DCMAKE_UNITY_BUILD=ON"
 QUICKLY = {
     "host": (UNITY, "-DCMAKE_CXX_FLAGS_RELEASE=-O0"),
@@ -40,7 +40,7 @@ def step(command: Sequence[str], folder: Path) -> str:
 
 
 def need(*tools: str) -> None:
-    """Skip the test, with the reason, where a tool is not installed."""
+    """Skip the test where a tool is not installed, and say which."""
     for tool in tools:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
@@ -55,7 +55,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Tree:
-    """What a preset was built in."""
+    """The folder that a preset was built in."""
 
     folder: Path
     emulator: tuple[str, ...]

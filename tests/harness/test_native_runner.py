@@ -34,11 +34,11 @@ def started(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
 
 
 def refusal(command: Sequence[str]) -> str:
-    """What a runner that gave up said; it must have ended with its code for that."""
+    """Return the reason that a runner gave up for; it must have ended with the code for that."""
     ended = started(command)
     assert ended.returncode == 3, ended.stderr
     with pytest.raises(wire.RunnerError) as caught:
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     return str(caught.value)
 
 
@@ -118,7 +118,7 @@ def test_a_name_that_is_no_text_is_still_told_as_one(tree: Callable[[str], Any])
     assert ended.stdout.isascii()
     assert ended.stdout.count(b"\n") == 1
     with pytest.raises(wire.RunnerError, match="unrecognized arguments: --"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_where_nobody_reads_it_ends(tree: Callable[[str], Any]) -> None:

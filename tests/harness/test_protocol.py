@@ -31,7 +31,7 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.Cpu,
     wire.Calibrated,
     wire.Samples,
-    wire.Output,
+    wire.RunnerOutput,
     wire.Done,
     wire.Failure,
 )
@@ -43,11 +43,11 @@ def fields_of(message: type[msgspec.Struct]) -> list[str]:
 
 def test_the_examples_but_the_error_are_a_whole_stream() -> None:
     *stream, error = EXAMPLES
-    report = wire.parse("".join(f"{line}\n" for line in stream).encode())
+    report = wire.parse_stream("".join(f"{line}\n" for line in stream).encode())
     assert report.hello.runner == "native"
     assert report.samples.ns == (9_550_000, 9_560_000)
     with pytest.raises(wire.RunnerError, match="can't pin to core 7"):
-        wire.parse(f"{stream[0]}\n{error}\n".encode())
+        wire.parse_stream(f"{stream[0]}\n{error}\n".encode())
 
 
 @pytest.mark.parametrize(("line", "message"), list(zip(EXAMPLES, MESSAGES, strict=True)))

@@ -21,7 +21,7 @@ from asymm_deploy.export.inputs import bench_inputs
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
 INPUTS = (TensorSpec("y", (2,), "int32"), TensorSpec("x", (1, 4)))
-"""Not in the engine's order, which is that of the names: seeds count in this one."""
+"""Not in the order of their names, which is the engine's: seeds count in this one."""
 
 
 def library(path: Path, *flags: str) -> Path:
@@ -87,7 +87,7 @@ def test_a_launch_is_whole_and_true_to_its_input(like_a_wheel: Path, model: Path
     for seed in (0, 7):
         ended = run(like_a_wheel / native_build.PROGRAM, model, "--input-seed", str(seed))
         assert ended.returncode == 0, ended.stderr
-        report = wire.parse(ended.stdout)
+        report = wire.parse_stream(ended.stdout)
         values = expected(seed)
         assert report.output.values == values
         assert report.output.sha256 == hashlib.sha256(b"".join(values.values())).hexdigest()
@@ -112,7 +112,7 @@ def test_an_input_may_come_from_a_file_and_outputs_go_to_one(
     given, taken = tmp_path / "input", tmp_path / "output"
     given.write_bytes(np.array([3, -4], "<f4").tobytes())  # y, the first input, is int32
     files = ("--input-file", str(given), "--output-file", str(taken))
-    report = wire.parse(run(like_a_wheel / native_build.PROGRAM, model, *files).stdout)
+    report = wire.parse_stream(run(like_a_wheel / native_build.PROGRAM, model, *files).stdout)
     assert report.output.values is not None
     assert np.frombuffer(report.output.values["sum"], "<f4") == -1
     assert taken.read_bytes() == b"".join(report.output.values.values())
@@ -123,13 +123,13 @@ def test_a_model_that_the_engine_refuses_is_refused(like_a_wheel: Path, tmp_path
     ended = run(like_a_wheel / native_build.PROGRAM, tmp_path / "model.mnn")
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError, match="MNN can't load the model"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_inputs_that_the_model_does_not_have_are_refused(like_a_wheel: Path, model: Path) -> None:
     ended = run(like_a_wheel / native_build.PROGRAM, model, "--input", "float32:3:z")
     with pytest.raises(wire.RunnerError, match="the model's inputs are"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_the_record_beside_it_says_what_it_is(like_a_wheel: Path) -> None:
@@ -149,13 +149,13 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
     flags = ("-D_GLIBCXX_USE_CXX11_ABI=0", '-DFAKE_VERSION="3.7.0"')
     library(other / "_mnncengine.so", *flags)
     with pytest.raises(wire.RunnerError, match=r"headers of MNN 3\.6\.1, .* is MNN 3\.7\.0"):
-        wire.parse(run(program, model).stdout)
+        wire.parse_stream(run(program, model).stdout)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
     tmp_path: Path, model: Path
 ) -> None:
-    """As an unpacked release: include/ and lib/, today's C++ ABI, and a library of its own."""
+    """Lay it out as a release: include/ and lib/, today's C++ ABI, a library beside it."""
     root = tmp_path / "root"
     (root / "include").parent.mkdir()
     (root / "include").symlink_to(FAKE / "include")
@@ -178,6 +178,6 @@ def test_a_root_is_enough_and_what_the_library_needs_comes_along(
     made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
     assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libcore.so"}
     (root / "lib" / "libMNN.so").unlink()  # what counts is beside the program
-    assert wire.parse(run(tmp_path / "out" / native_build.PROGRAM, model).stdout).output.values == (
-        expected(0)
-    )
+    assert wire.parse_stream(
+        run(tmp_path / "out" / native_build.PROGRAM, model).stdout
+    ).output.values == (expected(0))

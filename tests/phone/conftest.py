@@ -23,7 +23,7 @@ from tests.phone.server import AdbServer
 
 
 def eventually(true: Callable[[], bool]) -> bool:
-    """Whether it is so by the time that even a busy machine needs."""
+    """Return whether something becomes true within the time that even a busy machine needs."""
     deadline = time.monotonic() + 20
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -46,7 +46,7 @@ class Attached:
         return self.adb("shell", command)
 
     def text(self, command: str) -> str:
-        """What a command that works prints."""
+        """Return what a command prints; it must succeed."""
         done = self.shell(command)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout.decode()
@@ -76,11 +76,11 @@ def pixel(server: AdbServer) -> Iterator[Attached]:
 
 @pytest.fixture(scope="module")
 def old(server: AdbServer) -> Iterator[Attached]:
-    """A phone from before shell_v2, likewise."""
+    """A phone from before shell_v2, for all tests of a module as well."""
     yield from _attached(server, OLD_PHONE)
 
 
 @pytest.fixture
 def attached(server: AdbServer) -> Iterator[Attached]:
-    """A Pixel 4 of this test's own, to do harm to."""
+    """A Pixel 4 for this test alone, which may do harm to it."""
     yield from _attached(server, PIXEL_4)

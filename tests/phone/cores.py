@@ -1,4 +1,4 @@
-"""This machine's cores, as they stand for a phone's."""
+"""Which of this machine's cores stand for a phone's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def leave_prime(cores: list[int]) -> None:
 
 @contextmanager
 def off_prime() -> Iterator[None]:
-    """Do so within a block."""
+    """Keep off it within a block."""
     before = real_cores()
     leave_prime(before)
     try:

@@ -1,4 +1,4 @@
-"""An adb server that only tells, for states that come from a cable and from no phone.
+"""An adb server that only lists, for states that come from the cable and not from a phone.
 
 ``with FakeServer(NO_PERMISSIONS) as server`` answers ``adb devices -l`` with that line, and refuses
 everything else as adb's own server would.

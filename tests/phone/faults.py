@@ -1,7 +1,7 @@
 """What can go wrong with a phone, on demand: ``phone.faults.add(Killed(launch=1))``.
 
-A fault is taken off again after it has happened ``times`` times; one that is a state, as a slow
-link is, stays until it is removed.
+A fault is removed once it has happened ``times`` times; one that is a state, such as a slow link,
+stays until it is removed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tests.phone import tools
 from tests.phone.world import TMP
 
 if TYPE_CHECKING:
-    from tests.phone.phone import Launch, Phone
+    from tests.phone.launches import Launch
+    from tests.phone.phone import Phone
 
 GARBAGE = b"\x00\xff\x1b[31m{\x1b]0;owned\x07=HYPERLINK(\x80\n\n\x9b2J"
 """No UTF-8, no JSON, and sequences that would reach a terminal."""
@@ -27,7 +28,7 @@ class Fault:
     """Something that goes wrong."""
 
     times: int | None = None
-    """How often it happens; None: as long as it is there."""
+    """How often it happens; None: until it is removed."""
     happened: int = 0
 
     def begin(self, phone: Phone) -> None:
@@ -42,12 +43,12 @@ class Unauthorized(Fault):
 
 
 class Offline(Fault):
-    """The phone takes connections and says nothing."""
+    """The phone accepts connections and says nothing."""
 
 
 @dataclass(eq=False, kw_only=True)
 class SlowLink(Fault):
-    """Every packet takes this long, both ways."""
+    """Every packet takes this long, in both directions."""
 
     bytes_per_s: float | None = None
     latency_s: float = 0.0
@@ -61,7 +62,7 @@ class SlowLink(Fault):
 
 @dataclass(eq=False, kw_only=True)
 class CutPush(Fault):
-    """The transport is cut once so many bytes of a file have come."""
+    """The transport is cut once this many bytes of a file have arrived."""
 
     times: int | None = 1
     after_bytes: int = 0
@@ -82,7 +83,7 @@ class CutShell(Fault):
 
 @dataclass(eq=False, kw_only=True)
 class DiskFull(Fault):
-    """Pushes fail behind so many bytes, and the shell writes nothing. ``df`` shows the world's."""
+    """Pushes fail after this many bytes, and the shell writes nothing. ``df`` is not affected."""
 
     after_bytes: int = 0
 
@@ -102,7 +103,7 @@ class ReadOnlyFolder(Fault):
 
 
 class ExecDenied(Fault):
-    """Nothing in /data/local/tmp can be executed, whatever chmod is told."""
+    """Nothing in /data/local/tmp can be executed, whatever chmod is told to do."""
 
     def begin(self, phone: Phone) -> None:
         tools.deny_execution(phone.world.bin)
@@ -137,10 +138,10 @@ class LaunchFault(Fault):
     """Which one on this phone, counted from 0; None: the next."""
     at: str = "model"
     """When: ``start`` (nothing loaded), ``model`` (before the timed loop), ``looped`` or
-    ``samples`` (behind it)."""
+    ``samples`` (after it)."""
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
-        """Do what is to be done here; return what the runner is ordered to do."""
+        """Do the phone's part; return what the runner is ordered to do."""
         return {}
 
 
@@ -156,7 +157,7 @@ class Killed(LaunchFault):
 
 @dataclass(eq=False, kw_only=True)
 class Hangs(LaunchFault):
-    """The runner does nothing any more."""
+    """The runner stops doing anything."""
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
         return {"hang": True}
@@ -185,7 +186,7 @@ class Garbage(LaunchFault):
 
 @dataclass(eq=False, kw_only=True)
 class WrongPrecision(LaunchFault):
-    """The engine computes in another precision than it was asked to."""
+    """The engine computes in another precision than asked."""
 
     precision: str = "fp16"
 
@@ -205,7 +206,7 @@ class Migrated(LaunchFault):
 
 @dataclass(eq=False, kw_only=True)
 class SwappedModel(LaunchFault):
-    """The file at the model's path is another one by now."""
+    """The file at the model's path has been replaced by another."""
 
     at: str = "start"
     content: bytes = b""
@@ -226,7 +227,7 @@ class Throttles(LaunchFault):
     khz: int = 1_401_600  # Pixel 4 at a skin of 47 degC
     status: int = 2
     cools_after_s: float | None = None
-    """Seconds from the launch's end; None: not by itself, see ``World.cool``."""
+    """Seconds after the launch's end; None: only by ``World.cool``."""
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
         phone.world.cap(self.policy, self.khz)
@@ -237,7 +238,7 @@ class Throttles(LaunchFault):
 
 @dataclass(eq=False, kw_only=True)
 class CutLaunch(LaunchFault):
-    """The transport is cut while the runner runs, which goes on."""
+    """The transport is cut while the runner runs; the runner goes on."""
 
     away_s: float = 0.2
 
@@ -269,13 +270,13 @@ class Faults:
     _present: list[Fault] = field(default_factory=list)
 
     def add(self, fault: AnyFault) -> AnyFault:
-        """Let it happen from now on; return it, for ``remove``."""
+        """Have a fault happen from now on; return it, for ``remove``."""
         fault.begin(self.phone)
         self._present.append(fault)
         return fault
 
     def remove(self, fault: Fault) -> None:
-        """Take it off; nothing if it is gone already."""
+        """Remove a fault; does nothing if it is gone already."""
         if fault in self._present:
             self._present.remove(fault)
             fault.end(self.phone)
@@ -285,14 +286,14 @@ class Faults:
             self.remove(fault)
 
     def of(self, kind: type[AnyFault]) -> Iterator[AnyFault]:
-        """Those of a kind, oldest first."""
+        """Yield the faults of one kind, oldest first."""
         return (fault for fault in list(self._present) if isinstance(fault, kind))
 
     def has(self, kind: type[Fault]) -> bool:
         return any(self.of(kind))
 
     def happened(self, fault: Fault) -> None:
-        """Count it, and take it off after the last time."""
+        """Count that a fault happened, and remove it after the last time."""
         fault.happened += 1
         if fault.times is not None and fault.happened >= fault.times:
             self.remove(fault)

@@ -1,4 +1,4 @@
-"""Fixtures for whoever tests against a phone: import them by name into a ``conftest.py``."""
+"""Fixtures for tests against a phone: import them by name into a ``conftest.py``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def missing() -> str | None:
 
 @pytest.fixture
 def adb_server() -> Iterator[AdbServer]:
-    """A real adb server of this test's own, with no phone connected."""
+    """A real adb server for this test alone, with no phone connected."""
     if reason := missing():
         pytest.skip(reason)
     with AdbServer() as server:
@@ -39,14 +39,14 @@ def adb_server() -> Iterator[AdbServer]:
 
 @pytest.fixture
 def new_phone(adb_server: AdbServer) -> Iterator[Callable[[Profile], Phone]]:
-    """Start a phone of a profile; it isn't connected."""
+    """Start a phone of a profile, not yet connected."""
     with ExitStack() as stack:
         yield lambda profile: stack.enter_context(Phone(profile))
 
 
 @pytest.fixture
 def phone(adb_server: AdbServer, new_phone: Callable[[Profile], Phone]) -> Phone:
-    """A Pixel 4 that is connected, and the only device."""
+    """A Pixel 4 that is connected and the only device."""
     phone = new_phone(PIXEL_4)
     adb_server.connect(phone)
     return phone
@@ -54,7 +54,7 @@ def phone(adb_server: AdbServer, new_phone: Callable[[Profile], Phone]) -> Phone
 
 @pytest.fixture
 def adb_environment(adb_server: AdbServer, monkeypatch: pytest.MonkeyPatch) -> AdbServer:
-    """Let adb and adbutils in this process, and in what it starts, find the test's server."""
+    """Have adb and adbutils find the test's server, in this process and in those it starts."""
     for name, value in adb_server.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ANDROID_SERIAL", raising=False)
@@ -64,5 +64,5 @@ def adb_environment(adb_server: AdbServer, monkeypatch: pytest.MonkeyPatch) -> A
 
 @pytest.fixture(scope="session")
 def phone_runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program to push: it speaks the protocol on MNN's wheel."""
+    """The program to push: it speaks the protocol, on MNN's wheel."""
     return make_runner(tmp_path_factory.mktemp("runner") / "runner")

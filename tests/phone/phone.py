@@ -1,87 +1,49 @@
-"""A phone on a TCP port of this machine: adbd's part, played to the real adb.
+"""A phone on a TCP port of this machine: plays adbd to the real adb.
 
 ``with Phone(PIXEL_4) as phone`` starts it in a thread of its own; ``phone.serial`` is what
-``adb connect`` takes. Commands run for real on this machine, their paths turned to a folder.
+``adb connect`` takes. Commands really run on this machine, with their paths turned into a folder.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import json
-import os
-import random
-import shutil
 import socket
-import stat
 import tempfile
 import threading
 import uuid
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self
 
 from tests.phone import cores, processes, services, sync, tools, transport
+from tests.phone.disk import PhoneDisk
 from tests.phone.faults import (
     CarriageReturns,
-    CutPush,
     CutShell,
     DiskFull,
-    ExecDenied,
     Faults,
-    LaunchFault,
     Noise,
     Offline,
     ReadOnlyFolder,
     Unauthorized,
 )
+from tests.phone.launches import Launch, LaunchFollower
+from tests.phone.machine import bound_socket, remove_tree, respect_file_modes
 from tests.phone.profiles import PIXEL_4, Profile
 from tests.phone.runner import CONTROL
 from tests.phone.world import TMP, World
 
 MARK = "ASYMM_PHONE"
 """The environment variable by which a phone knows its processes."""
-# Below the ports that Linux hands out by itself, so that a phone can go away and come back on its
-# own; away from 5555-5585, where adb looks for emulators.
-_PORTS = range(20_000, 32_000)
-_PR_CAPBSET_DROP = 24
-_CAPABILITIES = (1, 2, 24)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE
 _MAX_LINE = 2**20
 _OLD_MAX_PAYLOAD = 4096
 
 
 @dataclass
-class Launch:
-    """A start of the runner."""
-
-    number: int
-    pid: int
-    argv: tuple[str, ...]
-    running: bool = True
-    cools_after_s: float | None = None
-    clock_share: float = 1.0
-    """The pinned core's clock before the timed loop, of what its hardware can do."""
-
-    @property
-    def model(self) -> Path:
-        """Where the model lies on this machine."""
-        return Path(self._argument("--model"))
-
-    @property
-    def cores(self) -> tuple[int, ...]:
-        """The phone's cores that it asked for."""
-        text = self._argument("--cpu")
-        return () if text == "none" else tuple(map(int, text.split(",")))
-
-    def _argument(self, name: str) -> str:
-        return self.argv[self.argv.index(name) + 1]
-
-
-@dataclass
 class _State:
-    """What only the phone's own thread touches."""
+    """What only the phone's own thread may touch."""
 
     connections: set[transport.Connection] = field(default_factory=set)
     programs: set[services.Program] = field(default_factory=set)
@@ -91,22 +53,22 @@ class _State:
 
 
 class Phone:
-    """A simulated phone; everything of it is gone after ``stop``."""
+    """A simulated phone; ``stop`` leaves nothing of it behind."""
 
     def __init__(self, profile: Profile = PIXEL_4) -> None:
         self.profile = profile
         self.errors: list[BaseException] = []
         """What went wrong in the phone's own code; raised by ``stop``."""
-        # Short, as a socket's path must be, and without links, as it is looked for in outputs.
+        # Short, as the path of a socket must be; without links, since outputs are searched for it.
         self._folder = Path(tempfile.mkdtemp(prefix="phone-")).resolve()
         self._mark = uuid.uuid4().hex
         self.world = World(profile, self._folder)
         self.traffic = transport.Traffic()
         self.faults = Faults(self)
         self.services: list[str] = []
-        """Every service that was asked for, in order."""
+        """Every service that was requested, in order."""
         self.launches: list[Launch] = []
-        self._socket, self.port = _bound()
+        self._socket, self.port = bound_socket()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, name=f"phone {self.port}")
         self._cores = cores.real_cores()
@@ -143,7 +105,7 @@ class Phone:
             self._loop.call_soon_threadsafe(self._own.over.set)
             self._thread.join()
         self._socket.close()
-        _remove(self._folder)
+        remove_tree(self._folder)
         if self.errors:
             raise self.errors[0]
 
@@ -167,7 +129,7 @@ class Phone:
         self._ask(authorize())
 
     def processes(self) -> list[int]:
-        """Return the processes on the phone."""
+        """Return the numbers of the phone's processes."""
         return processes.marked(MARK, self._mark)
 
     def cut_soon(self, away_s: float) -> None:
@@ -181,15 +143,16 @@ class Phone:
     # The thread.
 
     def _live(self) -> None:
-        _respect_file_modes()
+        respect_file_modes()
         cores.leave_prime(self._cores)
         asyncio.run(self._main())
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._own = own = _State()
+        follower = LaunchFollower(self, self._cores, self._spawn)
         control = await asyncio.start_unix_server(
-            self._follow_launch, self._folder / "control", limit=_MAX_LINE
+            follower.follow, self._folder / "control", limit=_MAX_LINE
         )
         own.present.set()
         self._socket.listen()
@@ -228,7 +191,7 @@ class Phone:
             except OSError:  # it has just been cut
                 await asyncio.sleep(0.001)
                 continue
-            # Else each exchange takes 40 ms; asyncio doesn't see that this is TCP.
+            # Otherwise each exchange takes 40 ms; asyncio doesn't recognise this as TCP.
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._spawn(self._connect(peer))
 
@@ -298,7 +261,7 @@ class Phone:
         self.services.append(name)
         try:
             if name == "sync:":
-                await sync.serve(stream, self._disk(), self.profile.features)
+                await sync.serve(stream, PhoneDisk(self).for_push(), self.profile.features)
             elif shell := services.shell_of(name, self.profile.features):
                 await self._run(shell, stream)
         except transport.ClosedError:
@@ -357,129 +320,3 @@ class Phone:
             MARK: self._mark,
             CONTROL: str(self._folder / "control"),
         }
-
-    def _disk(self) -> sync.Disk:
-        taken = 0
-
-        def before_create(path: str) -> None:
-            if self.faults.has(ReadOnlyFolder):
-                raise sync.RefusedError("couldn't create file: Read-only file system")
-            parent = self._locate(str(PurePosixPath(path).parent), follow=True)
-            while not parent.exists():
-                parent = parent.parent
-            if not parent.stat().st_mode & stat.S_IWUSR:
-                raise sync.RefusedError("couldn't create file: Permission denied")
-
-        def before_write(length: int) -> None:
-            nonlocal taken
-            taken += length
-            for full in self.faults.of(DiskFull):
-                if taken > full.after_bytes:
-                    raise sync.RefusedError("write failed: No space left on device")
-            for cut in self.faults.of(CutPush):
-                if taken > cut.after_bytes:
-                    self.faults.happened(cut)
-                    self.cut_soon(cut.away_s)
-                    raise transport.ClosedError
-
-        return sync.Disk(
-            locate=self._locate,
-            before_create=before_create,
-            before_write=before_write,
-            mode=lambda mode: mode & 0o666 if self.faults.has(ExecDenied) else mode,
-        )
-
-    def _locate(self, path: str, *, follow: bool) -> Path:
-        """Return where a path leads; PermissionError where it leads out of the phone."""
-        place = self.world.root / os.path.normpath(f"/{path}").lstrip("/")
-        real = place.resolve() if follow else place.parent.resolve() / place.name
-        if not real.is_relative_to(self.world.root):
-            raise PermissionError(13, "Permission denied", path)
-        return real
-
-    # Launches.
-
-    async def _follow_launch(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Talk to one runner until it ends."""
-        launch: Launch | None = None
-        claim: frozenset[int] = frozenset()
-        try:
-            while line := await reader.readline():
-                said = json.loads(line)
-                if launch is None:
-                    launch = Launch(len(self.launches), said["pid"], tuple(said["argv"]))
-                    self.launches.append(launch)
-                    claim = self.world.busy(launch.cores)
-                orders = self._orders(launch, said["event"])
-                if said["event"] == "done":
-                    self._end(launch, claim)
-                self.world.show()  # a command that is running may read it before the next does
-                writer.write(json.dumps(orders).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            if launch is not None:
-                self._end(launch, claim)
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
-    def _end(self, launch: Launch, claim: frozenset[int]) -> None:
-        """A launch is over: it has said so, or has gone without a word."""
-        if launch.running:
-            launch.running = False
-            self.world.idle(claim)
-            if launch.cools_after_s is not None:
-                self._spawn(self._cool(launch.cools_after_s))
-
-    def _orders(self, launch: Launch, event: str) -> dict[str, Any]:
-        core = next(iter(launch.cores), None)
-        orders: dict[str, Any] = {"cores": self._cores} if event == "start" else {}
-        if event == "model" and core is not None:
-            launch.clock_share = self.world.clock_share(core)
-        for fault in self.faults.of(LaunchFault):
-            if fault.at == event and fault.launch in {None, launch.number}:
-                self.faults.happened(fault)
-                orders |= fault.happen(self, launch)
-        if event == "looped" and core is not None:
-            orders["shares"] = (launch.clock_share, self.world.clock_share(core))
-        return orders
-
-    async def _cool(self, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        self.world.cool()
-
-
-def _bound() -> tuple[socket.socket, int]:
-    """Return a socket on a free port, which refuses connections until it listens."""
-    while True:
-        port = random.choice(_PORTS)
-        found = socket.socket()
-        found.setblocking(False)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind(("127.0.0.1", port))
-        except OSError:
-            found.close()
-        else:
-            return found, port
-
-
-def _respect_file_modes() -> None:
-    """Have modes and limits hold for what this thread starts, also where the tests run as root."""
-    if os.geteuid() == 0:
-        for capability in _CAPABILITIES:
-            ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, and let nothing in it stand against that."""
-    for here, folders, _files in os.walk(folder):
-        for name in folders:
-            place = Path(here, name)
-            if not place.is_symlink():
-                place.chmod(0o700)  # before os.walk goes in
-    shutil.rmtree(folder)

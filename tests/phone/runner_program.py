@@ -25,14 +25,14 @@ class _Phone:
             self._socket.connect(path)
 
     def tell(self, event: str, **fields: object) -> dict[str, Any]:
-        """Say where the launch is; return what the phone wants of it."""
+        """Report how far the launch is; return what the phone orders it to do."""
         if self._socket is None:
             return {}
         self._socket.sendall(json.dumps({"event": event, **fields}).encode() + b"\n")
         line = b""
         while not line.endswith(b"\n"):
             part = self._socket.recv(2**16)
-            if not part:  # the phone is gone, and a launch needs none
+            if not part:  # the phone is gone, and a launch can do without it
                 return {}
             line += part
         answer: dict[str, Any] = json.loads(line)
@@ -40,7 +40,7 @@ class _Phone:
 
 
 class _Launch:
-    """One launch on the phone: what is changed on its way out."""
+    """One launch on the phone: changes what it prints on its way out."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._phone = _Phone()
@@ -139,7 +139,7 @@ class _Launch:
 
 
 def _slow_down(samples: dict[str, Any], shares: tuple[float, float]) -> None:
-    """Make the first half as slow as the clock was before the loop, the second as it is behind."""
+    """Slow the first half by the clock from before the loop, the second by the one after it."""
     before = sum(samples["ns"])
     half = len(samples["ns"]) // 2
     samples["ns"] = [round(ns / shares[index >= half]) for index, ns in enumerate(samples["ns"])]

@@ -1,4 +1,4 @@
-"""A real adb server of one's own: another port, other keys, gone at the end."""
+"""A real adb server for tests alone: its own port, its own keys, gone at the end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AdbServer:
             "ADB_LOCAL_TRANSPORT_MAX_PORT": "0",  # look for no emulators
             _MARK: self._mark,
         }
-        """For the environment of whatever is to talk to this server."""
+        """Environment variables for whatever should talk to this server."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -63,7 +63,7 @@ class AdbServer:
             self.adb("start-server", timeout_s=_START_S)
 
     def stop(self) -> None:
-        """Kill it, and any that a client has started in its place."""
+        """Kill the server, and any that a client has started in its place."""
         self.kill()
         shutil.rmtree(self._folder)
 
@@ -86,7 +86,7 @@ class AdbServer:
         )
 
     def environment(self) -> dict[str, str]:
-        """Return this process' environment, with what makes adb find this server."""
+        """Return this process's environment, with the variables that make adb find this server."""
         return os.environ | self.env
 
     def connect(self, phone: Phone) -> str:
@@ -97,7 +97,7 @@ class AdbServer:
         return phone.serial
 
     def _pids(self) -> list[int]:
-        """Of what carries the mark, the servers: a test's own processes may carry it as well."""
+        """Return the servers that carry the mark; a test's other processes may carry it, too."""
         return [pid for pid in processes.marked(_MARK, self._mark) if _is_server(pid)]
 
 

@@ -48,14 +48,14 @@ def shell_of(service: str, features: frozenset[str]) -> Shell | None:
 
 
 class Outward:
-    """Takes the root's path out of a stream that comes in pieces."""
+    """Removes the path of the phone's folder from a stream that comes in pieces."""
 
     def __init__(self, root: bytes) -> None:
         self._root = root
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what is certain by now: the root may begin at the end of ``data``."""
+        """Return what is certain so far: the folder's path may begin at the end of ``data``."""
         whole = self._replace(self._held + data)
         longest = min(len(whole), len(self._root))
         keep = next(
@@ -77,7 +77,7 @@ class Outward:
         out = bytearray(head)
         for index, part in enumerate(parts):
             if not part and index == len(parts) - 1:
-                out += self._root  # what comes next decides
+                out += self._root  # the next piece decides
             elif not part.startswith(b"/"):
                 out += b"/" + part  # the root itself
             else:
@@ -87,7 +87,7 @@ class Outward:
 
 @dataclass(eq=False)
 class Program:
-    """A command that runs, and how its streams are reached."""
+    """A running command and its streams."""
 
     process: subprocess.Popen[bytes]
     out: asyncio.StreamReader
@@ -97,23 +97,23 @@ class Program:
     transports: list[asyncio.BaseTransport] = field(default_factory=list)
 
     def hang_up(self) -> None:
-        """What adbd does to a command whose transport is gone.
+        """Do what adbd does to a command whose transport is gone.
 
-        To the shell alone, and in version 2 alone: closing a terminal hangs up by itself, and
-        without packets a command has the stream for its own, and notices as it next prints.
+        Only the shell is hung up, and only in version 2: closing a terminal hangs up by itself, and
+        without packets the stream is the command's own, which it notices when it prints next.
         """
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGHUP)
 
     def release(self) -> None:
-        """Close our ends of its streams."""
+        """Close our ends of the streams."""
         for transport in self.transports:
             if not transport.is_closing():
                 transport.close()
 
 
 class _Ending(asyncio.StreamReaderProtocol):
-    """A terminal ends with EIO, which would have the reader forget what it holds."""
+    """Ends well: a terminal ends with EIO, and the reader would then drop what it holds."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -198,7 +198,7 @@ def _watch(process: subprocess.Popen[bytes], exited: asyncio.Event) -> None:
 async def converse(
     program: Program, stream: Stream, shell: Shell, root: Path, edit: Callable[[bytes], bytes]
 ) -> None:
-    """Carry a command's streams until it has ended, or the transport has."""
+    """Carry a command's streams until the command or the transport ends."""
 
     def framed(kind: int) -> Send:
         async def send(data: bytes) -> None:
@@ -220,7 +220,7 @@ async def converse(
         pumps = [pump(program.out, framed(STDOUT))]
         if program.err is not None:
             pumps.append(pump(program.err, framed(STDERR)))
-        # Like adbd, wait for both ends: a child in the background keeps the command open.
+        # Like adbd, wait until both streams end: a child in the background keeps the command open.
         await asyncio.gather(*pumps)
         await program.exited.wait()
 
@@ -250,7 +250,7 @@ async def say(stream: Stream, shell: Shell, text: bytes) -> None:
 
 
 async def _feed(program: Program, stream: Stream, shell: Shell) -> None:
-    """Hand on what the other side types."""
+    """Pass on what the other side types."""
     assert program.stdin is not None
     with suppress(ClosedError):
         if not shell.protocol:
@@ -269,5 +269,5 @@ async def _feed(program: Program, stream: Stream, shell: Shell) -> None:
 
 
 def _code(returncode: int) -> int:
-    """As a shell says it: a signal is 128 and its number."""
+    """Return the code as a shell does: 128 plus the number of a signal."""
     return returncode if returncode >= 0 else 128 - returncode

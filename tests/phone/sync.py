@@ -30,18 +30,18 @@ _FEATURE_OF = {
 
 
 class Locate(Protocol):
-    """A phone's path -> where it is here; OSError where it leads out of the phone."""
+    """Takes a phone's path, returns where it lies here; OSError if it leads out of the phone."""
 
     def __call__(self, path: str, *, follow: bool) -> Path: ...
 
 
 class RefusedError(Exception):
-    """The transfer fails, for this reason in adbd's words."""
+    """The transfer fails; the message is adbd's own."""
 
 
 @dataclass
 class Disk:
-    """What the file service asks of the phone."""
+    """What the file service needs from the phone."""
 
     locate: Locate
     before_create: Callable[[str], None]
@@ -49,7 +49,7 @@ class Disk:
     before_write: Callable[[int], None]
     """Called with the length of each piece; raises RefusedError where it doesn't fit."""
     mode: Callable[[int], int]
-    """The mode that a file asked for gets."""
+    """Takes the mode that a file should get, returns the one it does get."""
 
 
 async def serve(stream: Stream, disk: Disk, features: frozenset[str]) -> None:
@@ -87,7 +87,7 @@ class _Session:
 
     async def stat_v1(self, path: str) -> None:
         _code, found = self._stat(path, follow=False)
-        fields = (0, 0, 0)  # there is nothing, or nothing to be seen
+        fields = (0, 0, 0)  # nothing there, or not to be seen
         if found:
             fields = (found.st_mode, found.st_size & 0xFFFFFFFF, int(found.st_mtime))
         await self.stream.write(_STAT_V1.pack(b"STAT", *fields))
@@ -144,7 +144,7 @@ class _Session:
         await self.stream.write(_REQUEST.pack(b"DONE", 0))
 
     async def _take(self, path: str, mode: int) -> None:
-        """Take a file; after a refusal, its pieces all the same, as adbd does."""
+        """Receive a file; after a refusal go on receiving its pieces, as adbd does."""
         refused: str | None = None
         file = None
         try:

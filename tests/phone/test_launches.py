@@ -87,11 +87,11 @@ def test_a_launch_is_what_the_hosts_runner_reports_but_for_core_and_abi(
          *request(str(model), min(os.sched_getaffinity(0)))],
         capture_output=True, check=True,
     )  # fmt: skip
-    expected = wire.parse(here.stdout)
+    expected = wire.parse_stream(here.stdout)
     for cpu in (7, 4, 0):
         done = launch(ready, cpu)
         assert done.returncode == 0, done
-        report = wire.parse(done.stdout)
+        report = wire.parse_stream(done.stdout)
         assert report.output == expected.output
         assert report.model.sha256 == expected.model.sha256
         assert report.hello.abi == "arm64-v8a"
@@ -104,7 +104,7 @@ def test_a_core_that_the_phone_has_not_is_refused(ready: Attached) -> None:
     done = launch(ready, 8)
     assert done.returncode == 3
     with pytest.raises(wire.RunnerError, match="can't pin to core 8: Invalid argument"):
-        wire.parse(done.stdout)
+        wire.parse_stream(done.stdout)
 
 
 def test_the_prime_core_is_at_its_top_just_while_a_launch_runs(ready: Attached) -> None:
@@ -124,7 +124,7 @@ def test_the_prime_core_is_at_its_top_just_while_a_launch_runs(ready: Attached) 
     [
         (Killed(), 137, "stopped before 'cpu'"),
         (Killed(at="start"), 137, "stopped before 'hello'"),
-        (Truncated(), 0, "stopped within a line"),
+        (Truncated(), 0, "stopped in the middle of a line"),
         (Garbage(), 0, "no valid 'model'"),
         (SwappedModel(content=b"no model"), 3, "can't load the model"),
     ],
@@ -137,20 +137,20 @@ def test_a_launch_that_ends_badly_is_no_result_and_the_next_is(
     done = launch(ready)
     assert done.returncode == code
     with pytest.raises(wire.WireError, match=reason):
-        wire.parse(done.stdout)
+        wire.parse_stream(done.stdout)
     ready.adb("push", str(model), f"{BASE}/model")
-    wire.parse(launch(ready).stdout)
+    wire.parse_stream(launch(ready).stdout)
 
 
 def test_a_fault_waits_for_its_launch(ready: Attached) -> None:
     ready.phone.faults.add(WrongPrecision(launch=1))
-    precisions = [wire.parse(launch(ready).stdout).model.precision for _ in range(3)]
+    precisions = [wire.parse_stream(launch(ready).stdout).model.precision for _ in range(3)]
     assert precisions == ["fp32", "fp16", "fp32"]
 
 
 def test_a_launch_may_end_on_another_core(ready: Attached) -> None:
     ready.phone.faults.add(Migrated(core=4))
-    cpu = wire.parse(launch(ready).stdout).cpu
+    cpu = wire.parse_stream(launch(ready).stdout).cpu
     assert (cpu.before, cpu.after) == (7, 4)
 
 
@@ -160,7 +160,7 @@ def test_throttling_slows_the_second_half_and_shows_until_it_has_cooled(ready: A
         "dumpsys thermalservice | grep Status:"
     )
     ready.phone.faults.add(Throttles(khz=1_401_600, cools_after_s=0.3))
-    report = wire.parse(launch(ready).stdout)
+    report = wire.parse_stream(launch(ready).stdout)
     assert ready.text(show) == "1401600\nThermal Status: 2\n"
     calibration = report.calibration
     assert calibration.after_mac_per_s < 0.75 * calibration.before_mac_per_s
@@ -169,9 +169,9 @@ def test_throttling_slows_the_second_half_and_shows_until_it_has_cooled(ready: A
 
 
 def test_a_cap_from_the_start_slows_all_of_a_launch(ready: Attached) -> None:
-    free = wire.parse(launch(ready).stdout).calibration
+    free = wire.parse_stream(launch(ready).stdout).calibration
     ready.phone.world.cap(7, 825_600)
-    capped = wire.parse(launch(ready).stdout).calibration
+    capped = wire.parse_stream(launch(ready).stdout).calibration
     assert capped.before_mac_per_s < 0.7 * free.before_mac_per_s
     assert capped.after_mac_per_s < 0.7 * free.after_mac_per_s
 
@@ -192,7 +192,7 @@ def test_a_launch_goes_on_while_the_phone_is_away(ready: Attached) -> None:
     started(ready)
     code = ready.phone.path(f"{BASE}/code")
     assert eventually(lambda: code.exists() and code.read_text() == "0\n")
-    wire.parse(ready.phone.path(f"{BASE}/out").read_bytes())
+    wire.parse_stream(ready.phone.path(f"{BASE}/out").read_bytes())
     assert ready.phone.launches[0].running is False
 
 

@@ -1,6 +1,6 @@
 """The programs of a phone's shell: small scripts for Android's own, the host's for toybox's.
 
-They hold no state. What they print lies in files that the world renders, see ``world``.
+They hold no state. What they print is in files that the ``world`` writes.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-# What toybox of Android 13 has, as far as a harness may want it. Nothing else is on the PATH, so a
-# command that works here doesn't rest on a tool of the host's.
+# What toybox of Android 13 has, as far as a harness may need it. Nothing else is on the PATH, so a
+# command that works here does not depend on a tool of the host.
 _TOYBOX = """
     basename cat chmod cksum cmp comm cp cut date dd diff dirname du echo env expr false file
     find flock getconf grep groups gzip gunzip head hostname kill ln ls md5sum mkdir mkfifo
@@ -35,7 +35,7 @@ esac
 printf '%s\\n' "${{value:-$2}}"
 """
 
-# An unknown service is told on stderr, and the exit code is 0 all the same.
+# An unknown service is reported on stderr, and yet the exit code is 0.
 _DUMPSYS = """\
 case $1 in
 power) exec cat '{state}/dumpsys/power' ;;
@@ -160,7 +160,7 @@ SCRIPTS = {
     "whoami": _WHOAMI,
 }
 
-# chmod where nothing may be executed: the bits are taken off again at once.
+# chmod where nothing may be executed: it removes the bits again at once.
 CHMOD_WITHOUT_EXEC = """\
 #!/bin/sh
 '{chmod}' "$@" || exit
@@ -192,7 +192,7 @@ def install(folder: Path, state: Path) -> None:
 
 
 def deny_execution(folder: Path) -> None:
-    """Let chmod take back every x that it gives."""
+    """Have chmod take back every x that it gives."""
     path = folder / "chmod"
     text = CHMOD_WITHOUT_EXEC.format(chmod=path.resolve())
     path.unlink()

@@ -92,14 +92,14 @@ class Stream:
             raise ClosedError
 
     async def read(self) -> bytes:
-        """Return what came next; empty at the end."""
+        """Return the next piece; empty at the end."""
         if self._at == len(self._buffer):
             await self._fill()
         data, self._at = self._buffer[self._at :], len(self._buffer)
         return data
 
     async def read_exactly(self, length: int) -> bytes:
-        """Return the next ``length`` bytes; raise ClosedError where the stream ends before."""
+        """Return the next ``length`` bytes; raise ClosedError if the stream ends first."""
         data = bytearray()
         while len(data) < length:
             if self._at == len(self._buffer) and not await self._fill():
@@ -122,7 +122,7 @@ class Stream:
         return bool(data)
 
     async def close(self) -> None:
-        """Say that there is no more from this side."""
+        """Tell the other side that nothing more comes from here."""
         if not self.closed.is_set():
             self.end()
             with suppress(ClosedError):
@@ -135,14 +135,14 @@ class Stream:
         self._acknowledged.set()
 
     def end(self) -> None:
-        """Let whoever waits for the other side go on without it."""
+        """Wake whatever waits for the other side."""
         self.closed.set()
         self._acknowledged.set()
         self._incoming.put_nowait(None)
 
 
 Serve = Callable[[str, Stream], Awaitable[None]]
-"""Runs a service, given its name, on a stream that is accepted already."""
+"""Runs a service, given its name, on a stream that has been accepted."""
 
 
 @dataclass
@@ -194,7 +194,7 @@ class Connection:
                 await self.writer.wait_closed()
 
     def cut(self) -> None:
-        """End the transport at once, as a pulled cable does."""
+        """End the transport at once, as pulling the cable does."""
         transport = self.writer.transport
         if not transport.is_closing():
             transport.abort()

@@ -1,4 +1,4 @@
-"""The phone's state, and the files and texts that show it."""
+"""The phone's state, and the files that show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.phone import tools
+from tests.phone import printed, tools
 from tests.phone.profiles import Policy, Profile
 
 TMP = "/data/local/tmp"
@@ -25,11 +25,10 @@ _PATH = re.compile(
     r"/(?=(?:data|sdcard|sys|system|vendor|storage|"
     r"proc/(?:sys|self/status|cpuinfo|stat|uptime|version|meminfo))(?:[^\w.\-]|$))"
 )
-_TICK_S = 0.01
 
 
 class World:
-    """What a phone is like at the moment; set its attributes, and the next command sees them."""
+    """A phone's present state; set its attributes, and the next command sees them."""
 
     def __init__(self, profile: Profile, folder: Path) -> None:
         self.profile = profile
@@ -111,12 +110,12 @@ class World:
         return next(policy for policy in self.profile.policies if core in policy.cores)
 
     def clock_share(self, core: int) -> float:
-        """How fast a core may be, of what its hardware could be."""
+        """Return how fast a core may be, as a share of what its hardware can do."""
         policy = self.policy_of(core)
         return self.cap_khz(policy) / policy.khz[-1]
 
     def boot(self) -> None:
-        """Start anew: another boot_id, uptime and clocks from 0."""
+        """Restart: another boot_id, with uptime and clocks from 0."""
         self.boot_id = str(uuid.uuid4())
         self.booted_at = time.monotonic()
         self._counted_at = self.booted_at
@@ -124,7 +123,7 @@ class World:
             self._spent_s[policy.first] = dict.fromkeys(policy.khz, 0.0)
 
     def busy(self, cores: Iterable[int]) -> frozenset[int]:
-        """Say that something runs on ``cores``, until ``idle``: their clocks go up."""
+        """Note that something runs on ``cores`` until ``idle``: their clocks go up."""
         self.count()
         claim = frozenset(cores)
         self._busy.append(claim)
@@ -144,7 +143,7 @@ class World:
     # Showing.
 
     def count(self) -> None:
-        """Book the time since the last call to the clocks that were in force."""
+        """Add the time since the last call to the clocks that the cores ran at."""
         now = time.monotonic()
         for policy in self.profile.policies:
             self._spent_s[policy.first][self._clock_khz(policy)] += now - self._counted_at
@@ -165,7 +164,7 @@ class World:
             self._write(f"{zone}/temp", f"{round(1000 * temperature_c)}\n", zone_mode)
         up_s = max(0.0, time.monotonic() - self.booted_at)
         self._write("proc/uptime", f"{up_s:.2f} {up_s * self.profile.cores:.2f}\n")
-        self._write("proc/stat", self._proc_stat(up_s))
+        self._write("proc/stat", printed.proc_stat(self, up_s))
         self._write("proc/sys/kernel/random/boot_id", f"{self.boot_id}\n")
         self._show_state()
 
@@ -175,7 +174,7 @@ class World:
         self._write(f"{place}/scaling_max_freq", f"{self.cap_khz(policy)}\n", mode)
         self._write(f"{place}/scaling_cur_freq", f"{self._clock_khz(policy)}\n", mode)
         lines = (
-            f"{khz} {int(spent_s / _TICK_S)}\n"
+            f"{khz} {int(spent_s / printed.TICK_S)}\n"
             for khz, spent_s in self._spent_s[policy.first].items()
         )
         self._write(f"{place}/stats/time_in_state", "".join(lines), mode)
@@ -186,9 +185,9 @@ class World:
         self._write_state("props/ro.product.cpu.abi", f"{self.abilist.split(',')[0]}\n")
         self._write_state("props/sys.boot_completed", "1\n" if self.boot_completed else "\n")
         for service, text in (
-            ("battery", self._battery()),
-            ("thermalservice", self._thermalservice()),
-            ("power", self._power()),
+            ("battery", printed.battery(self)),
+            ("thermalservice", printed.thermalservice(self)),
+            ("power", printed.power(self)),
         ):
             refusal = (
                 f"Permission Denial: can't dump {service} from pid=4711, uid=2000 "
@@ -197,79 +196,13 @@ class World:
             self._write_state(f"dumpsys/{service}", refusal if service in self.denied else text)
 
     def _clock_khz(self, policy: Policy) -> int:
-        """The cap where something runs, else the lowest."""
+        """Return the cap if something runs there, else the lowest clock."""
         busy = any(claim & set(policy.cores) for claim in self._busy)
         return self.cap_khz(policy) if busy else policy.khz[0]
 
-    def _battery(self) -> str:
-        return (
-            "Current Battery Service state:\n"
-            "  AC powered: false\n"
-            f"  USB powered: {'true' if self.usb_powered else 'false'}\n"
-            "  Wireless powered: false\n"
-            "  Max charging current: 500000\n"
-            "  Max charging voltage: 5000000\n"
-            "  Charge counter: 2816840\n"
-            f"  status: {2 if self.usb_powered else 3}\n"
-            "  health: 2\n"
-            "  present: true\n"
-            f"  level: {self.battery_percent}\n"
-            "  scale: 100\n"
-            "  voltage: 4120\n"
-            f"  temperature: {self.battery_tenths_c}\n"
-            "  technology: Li-ion\n"
-        )
-
-    def _thermalservice(self) -> str:
-        hal = "".join(
-            f"\tTemperature{{mValue={temperature_c:.6f}, mType={kind}, mName={name}, mStatus=0}}\n"
-            for name, temperature_c in self.zones_c.items()
-            for kind in (2 if name == "battery" else 0,)
-        )
-        ready = self.thermal_hal_ready
-        return (
-            "IsStatusOverride: false\n"
-            f"Thermal Status: {self.thermal_status}\n"
-            "Cached temperatures:\n"
-            f"HAL Ready: {'true' if ready else 'false'}\n"
-            + (f"Current temperatures from HAL:\n{hal}" if ready else "")
-            + "Current cooling devices from HAL:\n"
-            + "\tCoolingDevice{mValue=0, mType=2, mName=thermal-cpufreq-7}\n" * ready
-        )
-
-    def _power(self) -> str:
-        awake = self.screen_on
-        stay_on = self.setting("stay_on_while_plugged_in") or "0"
-        saver = "true" if self.low_power else "false"
-        return (
-            "POWER MANAGER (dumpsys power)\n\n"
-            "Power Manager State:\n"
-            "  mDirty=0x0\n"
-            f"  mWakefulness={'Awake' if awake else 'Asleep'}\n"
-            "  mWakefulnessChanging=false\n"
-            f"  mIsPowered={'true' if self.usb_powered else 'false'}\n"
-            f"  mPlugType={2 if self.usb_powered else 0}\n"
-            f"  mBatteryLevel={self.battery_percent}\n"
-            f"  mStayOn={'true' if stay_on != '0' and self.usb_powered else 'false'}\n"
-            f"  mDeviceIdleMode=false\n"
-            f"Settings and Configuration:\n"
-            f"  mStayOnWhilePluggedInSetting={stay_on}\n"
-            f"  mScreenOffTimeoutSetting=30000\n\n"
-            f"Display Power: state={'ON' if awake else 'OFF'}\n\n"
-            "Battery saver state machine:\n"
-            f"  Enabled={saver}\n"
-            f"    full={saver}\n"
-        )
-
-    def _proc_stat(self, up_s: float) -> str:
-        ticks = int(up_s / _TICK_S)
-        lines = [f"cpu  {self.profile.cores} 0 0 {ticks * self.profile.cores} 0 0 0 0 0 0"]
-        lines += [f"cpu{core} 1 0 0 {ticks} 0 0 0 0 0 0" for core in range(self.profile.cores)]
-        return "\n".join(lines) + "\n"
-
     def say_properties(self, profile: Profile) -> None:
         """Have getprop speak for ``profile``, as where another phone takes this one's address."""
-        for name, value in _props(profile).items():
+        for name, value in printed.props(profile).items():
             self._write_state(f"props/{name}", f"{value}\n")
 
     # Files that never change.
@@ -285,7 +218,7 @@ class World:
             self._write(f"{_CPU}/{name}", cores)
         for policy in profile.policies:
             self._make_policy(policy)
-        self._write("proc/cpuinfo", _cpuinfo(profile))
+        self._write("proc/cpuinfo", printed.cpuinfo(profile))
         self._write("proc/version", "Linux version 4.14.276 (android-build@host) #1 SMP PREEMPT\n")
         self._write("proc/meminfo", "MemTotal:        5730548 kB\nMemFree:          812644 kB\n")
         mask = (1 << profile.cores) - 1
@@ -332,9 +265,9 @@ class World:
         self._put(f"{self.state}/{path}", text, 0o644)
 
     def _put(self, path: str, text: str, mode: int) -> None:
-        """Replace a file at once, so that a command that is running reads the old or the new.
+        """Replace a file at once, so that a running command reads either the old or the new one.
 
-        In plain strings and descriptors: this is done before every command.
+        With plain strings and descriptors, since this is done before every command.
         """
         if self._shown.get(path) == (text, mode):
             return
@@ -346,37 +279,3 @@ class World:
         os.fchmod(file, mode)
         os.close(file)
         os.rename(self._aside, path)  # noqa: PTH104 - as above
-
-
-def _props(profile: Profile) -> dict[str, str]:
-    props = {
-        "ro.product.model": profile.model,
-        "ro.product.name": profile.product,
-        "ro.product.device": profile.device,
-        "ro.build.fingerprint": profile.fingerprint,
-        "ro.build.version.release": profile.android,
-        "ro.build.version.sdk": str(profile.sdk),
-        "ro.board.platform": profile.platform,
-        "ro.hardware": profile.hardware,
-        "ro.serialno": "9A191FFBA000AB",
-    }
-    if profile.soc_model is not None:
-        props |= {"ro.soc.model": profile.soc_model, "ro.soc.manufacturer": "QTI"}
-    return props
-
-
-def _cpuinfo(profile: Profile) -> str:
-    features = (
-        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc "
-        "dcpop asimddp"
-    )
-    blocks = "".join(
-        f"processor\t: {core}\nBogoMIPS\t: 38.40\nFeatures\t: {features}\n"
-        "CPU implementer\t: 0x51\nCPU architecture: 8\nCPU variant\t: 0xd\n"
-        f"CPU part\t: {'0x805' if core < 4 else '0x804'}\nCPU revision\t: 14\n\n"
-        for core in range(profile.cores)
-    )
-    return (
-        f"Processor\t: AArch64 Processor rev 14 (aarch64)\n{blocks}"
-        "Hardware\t: Qualcomm Technologies, Inc SM8150\n"
-    )

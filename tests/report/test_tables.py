@@ -125,7 +125,7 @@ def test_latency_csv_appears_in_the_results_folder_and_says_what_report_says(
     launch: Launch, results: Results
 ) -> None:
     folder = results([launch("a"), launch("b", engine="onnxruntime")])
-    target = tables.write_latency(folder)
+    target = tables.write_latency(folder, tables.rows_in(folder))
 
     assert target == folder / "latency.csv"
     assert target.read_text() == tables.report_text(None, tables.rows_in(folder), ANY, "csv")

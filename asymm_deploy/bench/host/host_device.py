@@ -68,7 +68,7 @@ class HostDevice:
             )
         if threads > len(self._allowed):
             raise UsageError(
-                f"{threads} threads need as many cores, and only {len(self._allowed)} may be used",
+                f"{threads} threads need as many cores, but only {len(self._allowed)} may be used",
                 f"give --threads {len(self._allowed)} or fewer; cores that may be used: {listed}",
             )
         kept = len(earlier) == threads and set(earlier) <= self._allowed
@@ -84,7 +84,7 @@ class HostDevice:
         return (*first, *quietest)[:threads]
 
     def runner(self, engine: Engine) -> Runner:
-        """Return our Python runner, or the program that was given in its place."""
+        """Return our Python runner, or the program given with ``--runner``."""
         # The runner must not outlive a harness that was killed: it would disturb the next one.
         tie = ("--die-with", str(os.getpid()))
         if self._runner is not None:
@@ -101,7 +101,7 @@ class HostDevice:
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
-        """Move this process off ``cpus`` meanwhile, unless there is no other core."""
+        """Keep this process off ``cpus``, unless there is no other core."""
         del files  # they are here already
         rest = (self._allowed or frozenset()) - set(cpus)
         if not rest:
@@ -115,10 +115,10 @@ class HostDevice:
             os.sched_setaffinity(0, before)
 
     def cool_down(self, *, is_hot: bool) -> None:
-        """Do nothing: a host says nothing of its temperature, so it never asks for this."""
+        """Do nothing: a host reports no temperature, so this is never asked for."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run it in a session of its own, so that Ctrl-C reaches it only through us."""
+        """Run the program in its own session, so that Ctrl-C reaches it only through us."""
         deadline = time.monotonic() + timeout_s
         process: subprocess.Popen[bytes] | None = None
         try:
@@ -139,7 +139,7 @@ class HostDevice:
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
-    """Read both streams until they end, the program is gone, or it is too late or too much."""
+    """Read both streams until they end, the program is gone, time is up, or it printed too much."""
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = bytearray(), bytearray()
@@ -169,7 +169,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program and all that it started; take its exit code."""
+    """Kill the program and everything it started; collect its exit code."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -181,7 +181,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _program(path: Path) -> Path:
     if not (path.is_file() and os.access(path, os.X_OK)):
         raise UsageError(
-            f"{path} is no program that can be started",
+            f"{path} is not an executable program",
             "give --runner an executable file that speaks the runner's protocol",
         )
     return path.resolve()

@@ -1,1 +1,1 @@
-"""From readings and samples to flags and rows; pure."""
+"""Judge readings and samples: flags for launches, and rows; pure."""

@@ -1,4 +1,4 @@
-"""Readings of a phone around a launch, judged: flags of a launch, and problems to solve first."""
+"""Judge a phone's readings: flags for a launch, and problems to solve before one."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from asymm_deploy.bench.records import Conditions, Reading
 LEAST_BATTERY_PERCENT = 25
 MOST_BATTERY_C = 35.0
 LEAST_TOP_SHARE = 0.1
-"""Share of the runner's life at the top clock; below it, some governor keeps the core from going
-there. It is this low because starting and loading, which run slowly and are not timed, can be most
-of a short launch."""
+"""Share of the runner's life that its core must spend at the top clock.
+
+With less, something keeps the core from going there. The limit is this low because a short launch
+can be mostly starting and loading, which run slowly and are not timed.
+"""
 
 
-def flags_of(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
+def condition_flags(conditions: Conditions, top_khz: int | None) -> tuple[str, ...]:
     """Return the flags of a launch under these conditions; ``top_khz`` is the hardware's top clock.
 
-    A reading that is None raises at most ``unwatched``: what can't be read is never judged.
+    A reading of None raises ``unwatched`` at most: what can't be read is not judged.
     """
     before, after = conditions.before, conditions.after
     found = set(_of_reading(before, top_khz)) | set(_of_reading(after, top_khz))
-    # A limit that came during the launch is the phone cooling itself; one that was there is not.
+    # A limit that appeared during the launch is throttling; one from before is something else.
     if "capped-clock" in found and "capped-clock" not in _of_reading(before, top_khz):
         found = found - {"capped-clock"} | {"throttled"}
     share = conditions.share_at_top_clock
     if share is not None and share < LEAST_TOP_SHARE and "throttled" not in found:
         found.add("capped-clock")
-    return flags.ordered(found)
+    return flags.gravest_first(found)
 
 
 def usual_clock_khz(around: Conditions) -> int | None:
-    """Return the clock at which the pinned core spent most of the runner's life, if it is known."""
+    """Return the clock that the pinned core had for most of the runner's life; None if unknown."""
     before, after = around.time_in_state_before, around.time_in_state_after
     if not before or not after or before.keys() != after.keys():
         return None
@@ -60,26 +62,29 @@ def _of_reading(now: Reading, top_khz: int | None) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PhoneProblem:
     """A reason not to time anything on a phone in its present state."""
 
     name: str
-    """The name by which ``--allow`` accepts it."""
+    """The name to give to ``--allow``."""
     what: str
     to_do: str
 
 
-def problems_of(now: Reading, top_khz: int | None) -> list[Problem]:
-    """Return what should be put right before anything is timed."""
-    told = {
-        "throttled": ("it is slowing itself down to cool", "let it cool, out of its case"),
+def reading_problems(now: Reading, top_khz: int | None) -> list[PhoneProblem]:
+    """Return what should be fixed before anything is timed."""
+    texts = {
+        "throttled": (
+            "it is throttling to cool down",
+            "take it out of its case and let it cool down",
+        ),
         "capped-clock": (
             f"its clock is limited to {now.scaling_max_khz} of {top_khz} kHz",
-            "let it cool, turn off game and battery-saver modes, or restart it",
+            "let it cool down, turn off game and battery-saver modes, or restart it",
         ),
         "hot": (
             f"its battery is at {now.battery_c} degC, above {MOST_BATTERY_C:g}",
-            "let it cool, out of its case",
+            "take it out of its case and let it cool down",
         ),
         "battery-low": (
             f"its battery is at {now.battery_percent} %, below {LEAST_BATTERY_PERCENT}",
@@ -88,4 +93,4 @@ def problems_of(now: Reading, top_khz: int | None) -> list[Problem]:
         "power-save": ("power-save mode is on", "turn it off in the phone's settings"),
         "screen-off": ("its screen is off", "wake it with its power button"),
     }
-    return [Problem(name, *told[name]) for name in _of_reading(now, top_khz) if name in told]
+    return [PhoneProblem(name, *texts[name]) for name in _of_reading(now, top_khz) if name in texts]

@@ -1,4 +1,4 @@
-"""What the model computed on the device, against the artifact's reference."""
+"""Compare what the model computed on the device with the artifact's reference."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from asymm_deploy.bench.records import Precision
 from asymm_deploy.export.manifest import OutputLimit
 from asymm_deploy.export.proof.parity import deviation_or_size, errors
 
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
-"""Largest error that passes, unless the export found that it takes more.
+OUTPUT_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
+"""Largest error that passes, unless the export granted the output more.
 
-Sums in another order differ by about 4e-6 in fp32. In fp16, 1 to 4 % are usual; the networks of
+In fp32, sums in a different order differ by about 4e-6. In fp16, 1 to 4 % is usual; the networks of
 Table 5 reach 6.1 % on an emulated Cortex-A76 (docs/numbers.md).
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """How far the outputs are from the reference's."""
+class OutputComparison:
+    """How far the outputs are from the reference."""
 
     error: float | None
-    """Of the output nearest to its tolerance or furthest above it.
+    """The error of the output that is nearest to its tolerance, or furthest above it.
 
-    It is the largest or the root mean square, see ``parity``, whichever is nearer.
-    None where an output is missing, of another size, or not finite.
+    Its largest error or its root mean square (see ``parity``), whichever is nearer. None where an
+    output is missing, has the wrong size, or is not finite.
     """
     tolerance: float | None
-    """What that output's error may be."""
+    """The largest error that this output may have."""
 
 
-def compared(
+def compare_with_reference(
     reference: Mapping[str, npt.NDArray[np.generic]],
     values: Mapping[str, bytes],
     limits: Mapping[str, OutputLimit],
     precision: Precision,
-) -> Compared:
+) -> OutputComparison:
     """Compare the outputs ``values``, little-endian float32 by name, with the reference.
 
-    ``limits`` are by name, in fp32. An output without one is measured by its own deviation, or by
-    its size where it is the same number everywhere.
+    ``limits`` are for fp32, by output name. The error of an output without one is relative to the
+    output's own deviation, or to its size where it is the same number everywhere.
     """
-    least = TOLERANCE[precision]
-    worst = Compared(0.0, least)
+    least = OUTPUT_TOLERANCE[precision]
+    worst = OutputComparison(0.0, least)
     strain = -1.0
     for name, expected in reference.items():
         raw = values.get(name)
         if raw is None or len(raw) != 4 * expected.size:
-            return Compared(None, None)
+            return OutputComparison(None, None)
         found = np.frombuffer(raw, "<f4").reshape(expected.shape)
         if not (np.isfinite(found).all() and np.isfinite(expected).all()):
-            return Compared(None, None)
+            return OutputComparison(None, None)
         if expected.size == 0:
             continue
         limit = limits.get(name) or OutputLimit(deviation_or_size([expected]), least, least)
@@ -63,5 +63,5 @@ def compared(
             errors(expected, found, limit.deviation), allowances, strict=True
         ):
             if error / allowed > strain:
-                worst, strain = Compared(error, allowed), error / allowed
+                worst, strain = OutputComparison(error, allowed), error / allowed
     return worst

@@ -1,4 +1,4 @@
-"""Launches of one row -> its line in latency.csv; pure."""
+"""Summarise the launches of a row as its line in latency.csv; pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.errors import ExitCode
 
 _RESAMPLES = 10_000
-_NS_PER_MS = 1e6
 
 
 def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
-    """Return the row that the launches of one model, plan and attempt make; at least one."""
+    """Return the row for the launches, one or more, of one model, plan and attempt."""
     finished = [record for record in records if record.error is None]
     failed = [record for record in records if record.error is not None]
     last = records[-1]
     shown = finished[-1] if finished else last
     samples = np.array([ns for record in finished for ns in record.samples_ns], dtype=np.float64)
-    samples /= _NS_PER_MS
-    low, high = interval_ms(verdicts.launch_medians_ns(finished) / _NS_PER_MS)
+    samples /= NS_PER_MS
+    low, high = interval_ms(verdicts.launch_medians_ns(finished) / NS_PER_MS)
     found = verdicts.row_flags(records)
     return RowSummary(
         model=shown.model,
@@ -51,12 +51,12 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         ci_low_ms=low,
         ci_high_ms=high,
         init_ms=_percentile(
-            np.array([r.init_ns / _NS_PER_MS for r in finished if r.init_ns is not None]), 50
+            np.array([r.init_ns / NS_PER_MS for r in finished if r.init_ns is not None]), 50
         ),
         peak_memory_mb=max(
             (r.peak_memory_mb for r in finished if r.peak_memory_mb is not None), default=None
         ),
-        valid=flags.valid(found, last.allowed),
+        valid=flags.leave_valid(found, last.allowed),
         flags=found,
         allowed=last.allowed,
         reason=failed[-1].error if failed else None,
@@ -75,19 +75,19 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
 def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
     """Return a row for each model, input shape, device, engine, precision and number of threads.
 
-    ``records`` are in the order of runs.jsonl, the rows in the order in which they first appear.
+    ``records`` are in the order of runs.jsonl; the rows are in the order of their first records.
     """
     return [summarise(launches) for launches in latest_launches(records)]
 
 
 def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
-    """Return for each row those launches that were measured last under the same circumstances."""
+    """Return, for each row, the launches last measured under the same circumstances."""
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
-        row = rows.setdefault(row_of(record), {})
-        launches = row.pop(circumstances(record), {})
+        row = rows.setdefault(row_key(record), {})
+        launches = row.pop(circumstances_key(record), {})
         launches[record.launch] = record
-        row[circumstances(record)] = launches  # now the last one
+        row[circumstances_key(record)] = launches  # now the last one
     return [
         [launches[number] for number in sorted(launches)]
         for row in rows.values()
@@ -95,22 +95,22 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
     ]
 
 
-def row_of(record: LaunchRecord) -> tuple[object, ...]:
-    """Return what the launches of a row have in common, whenever they were measured."""
+def row_key(record: LaunchRecord) -> tuple[object, ...]:
+    """Return what all launches of a row share, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
     return (record.model, record.input_shape, *setting)
 
 
-def circumstances(record: LaunchRecord) -> tuple[object, ...]:
-    """Return what launches must have in common to be one row, beyond the model's name."""
+def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
+    """Return what launches of a row must share to be summarised together."""
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
 
 
 def interval_ms(medians: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
     """Return the 95 % interval of the mean of launch medians: percentiles over resampled launches.
 
-    (None, None) for fewer than two launches, which tell nothing of the spread between them. The
-    resampling is seeded, so that the same samples give the same interval.
+    (None, None) for fewer than two launches, which say nothing about the spread between launches.
+    The resampling is seeded, so the same medians give the same interval.
     """
     if len(medians) < 2:
         return None, None

@@ -1,4 +1,4 @@
-"""What is wrong with a launch, and with a row of launches: pure, from what was measured."""
+"""Judge a launch, and a row of launches, by what was measured; pure."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ import numpy.typing as npt
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import conditions
 from asymm_deploy.bench.judge.bimodal import is_bimodal
-from asymm_deploy.bench.judge.output_error import TOLERANCE
+from asymm_deploy.bench.judge.output_error import OUTPUT_TOLERANCE
 from asymm_deploy.bench.records import LaunchRecord
 
 STOLEN_SHARE = 0.02
-"""Of the timed loop: more than this lost to others moves a mean as much as a model can."""
+"""Share of the timed loop that others may take; more shifts a mean as a changed model would."""
 SPREAD_PERCENT = 10.0
-"""Between the fastest and the slowest launch's median, relative to their median."""
+"""Largest gap between the fastest and the slowest launch median, relative to their median."""
 BLAS_SHARE = 0.75
-"""What our calibration reaches of a core's true peak, at the least."""
+"""Share of a core's true peak that the calibration reaches at least."""
 _FP16_GAIN = 2
-"""A vector register holds twice as many of them, so the peak is twice that in fp32."""
+"""The peak over that in fp32: a vector register holds twice as many numbers."""
 _TICK_NS = 10**7
-"""The hypervisor's share is counted in ticks; a single one may be mere rounding."""
+"""Time taken by the hypervisor is counted in ticks; a single one may be rounding."""
 
 SLOWER_AFTER = 1.03
-"""A phone whose calibration takes this much longer after the timed loop has been limited."""
+"""A phone whose calibration takes this many times as long after the timed loop was throttled."""
 SLOWER_THAN_BEST = 1.10
-"""Than the best of the row's launches: AndroidX Microbenchmark's bound for a fixed workload."""
+"""How many times as long as the row's best calibration another one may take.
+
+AndroidX Microbenchmark has the same limit for a fixed workload.
+"""
 _MADE_BY_HEAT = {"throttled", "hot", "capped-clock"}
 
-OVER_THE_ROW = ("below-floor", "bimodal", "stolen-time")
-"""Judged over all samples of a row: one disturbed launch in ten need not spoil its numbers."""
+JUDGED_OVER_ROW = ("below-floor", "bimodal", "stolen-time")
+"""Flags judged over all samples of a row: one disturbed launch in ten need not spoil it."""
 
 
 def launch_flags(
     record: LaunchRecord, *, verified_by: LaunchRecord | None, verifiable: bool
 ) -> list[str]:
-    """Return what is wrong with one launch by itself.
+    """Return what is wrong with one launch on its own.
 
     ``verified_by`` is the row's launch whose output was compared by value; None if it is this one.
     ``verifiable`` says whether there is a reference to compare with at all.
@@ -63,7 +66,7 @@ def launch_flags(
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
-    """Whether a pause may give a launch that counts: a phone's heat passes, and nothing else."""
+    """Whether the launch may count if it is repeated after a pause: a hot phone cools down."""
     return (
         record.error is None
         and record.conditions is not None
@@ -72,27 +75,27 @@ def worth_repeating(record: LaunchRecord) -> bool:
 
 
 def heat_was_seen(record: LaunchRecord) -> bool:
-    """Whether a phone's own readings show why its launch was slow."""
+    """Whether the phone's own readings explain a slow launch."""
     if record.conditions is None:
         return False
-    seen = conditions.flags_of(record.conditions, record.device_facts.cpu_max_khz)
+    seen = conditions.condition_flags(record.conditions, record.device_facts.cpu_max_khz)
     return not _MADE_BY_HEAT.isdisjoint(seen)
 
 
 def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
     """Return what is wrong with a row, given its launches with their own flags."""
-    found = {name for record in records for name in record.flags} - set(OVER_THE_ROW)
+    found = {name for record in records for name in record.flags} - set(JUDGED_OVER_ROW)
     finished = [record for record in records if record.error is None]
     spread = launch_spread_percent(finished)
     if spread is not None and spread > SPREAD_PERCENT:
         found.add("launch-spread")
     if _some_slower(finished):
         found.add("throttled")
-    return flags.ordered([*found, *pooled_flags(finished)])
+    return flags.gravest_first([*found, *pooled_flags(finished)])
 
 
 def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
-    """Return those flags that are judged over all samples of the given launches of one row."""
+    """Return the flags that are judged over all samples of these launches of one row."""
     samples = [ns for record in finished for ns in record.samples_ns]
     if not samples:
         return []
@@ -110,8 +113,8 @@ def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
 def floor_ns(finished: Sequence[LaunchRecord]) -> float | None:
     """Return the least time that a run can take on these cores; None where that is unknown.
 
-    The multiplications that no algorithm avoids, over the best rate that any launch's calibration
-    reached, that rate raised to what a perfect program might reach.
+    That is the number of multiplications that no algorithm avoids, over the core's peak rate. The
+    peak is estimated from the best calibration of any launch.
     """
     rates = [
         rate
@@ -142,7 +145,7 @@ def launch_medians_ns(finished: Sequence[LaunchRecord]) -> npt.NDArray[np.float6
 
 
 def _slowed_down(record: LaunchRecord) -> bool:
-    """Whether a phone's core lost speed over the launch; a host has no heat to lose it to."""
+    """Whether a phone's core slowed down during the launch; hosts are not judged by this."""
     rates = record.calibration
     if record.conditions is None or rates is None:
         return False
@@ -150,7 +153,7 @@ def _slowed_down(record: LaunchRecord) -> bool:
 
 
 def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
-    """Whether a phone's core was slower in some launches of a row, as a hidden limit shows."""
+    """Whether a phone's core was slower in some launches of a row: the sign of a hidden limit."""
     rates = [
         max(record.calibration.before_mac_per_s, record.calibration.after_mac_per_s)
         for record in finished
@@ -162,15 +165,15 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
 def _close(record: LaunchRecord) -> bool:
     allowed = record.output_tolerance
     if allowed is None:
-        allowed = TOLERANCE[record.precision]
+        allowed = OUTPUT_TOLERANCE[record.precision]
     return record.output_error is not None and record.output_error <= allowed
 
 
 def _stolen_share(finished: Sequence[LaunchRecord]) -> float:
-    """Return the share of the timed loops that the thread could not use; unknown parts count 0."""
+    """Return the share of the timed loops that was lost to others; unknown parts count as 0."""
     wall = sum(record.wall_ns or 0 for record in finished)
     steal = sum(record.steal_ns or 0 for record in finished)
     waited = sum(record.waited_ns or 0 for record in finished)
-    # With several threads the main one also leaves the core to wait for the others.
+    # With several threads, the main one also leaves its core to wait for the others.
     off_core = sum(record.off_core_ns or 0 for record in finished if record.threads == 1)
     return max(off_core, waited + max(0, steal - _TICK_NS)) / max(1, wall)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.link import DEVICE
-from asymm_deploy.bench.phone.server import LostError, Server, Tell
+from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.bench.phone.states import explained, not_ready
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymm_deploy.bench.judge.conditions import Problem, problems_of
+from asymm_deploy.bench.judge.conditions import PhoneProblem, reading_problems
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse import toybox
 from asymm_deploy.bench.phone.phone_facts import Phone
@@ -12,7 +12,9 @@ from asymm_deploy.bench.phone.readings import parse_reading, reading_commands
 _ABI = "arm64-v8a"
 
 
-def phone_problems(link: Link, phone: Phone, core: int | None, needed_bytes: int) -> list[Problem]:
+def phone_problems(
+    link: Link, phone: Phone, core: int | None, needed_bytes: int
+) -> list[PhoneProblem]:
     """Return what stands against timing ``core`` of a phone. Changes nothing on it.
 
     ``needed_bytes`` must be free on it.
@@ -25,14 +27,16 @@ def phone_problems(link: Link, phone: Phone, core: int | None, needed_bytes: int
         }
     )
     policy = phone.policy_of(core)
-    found = problems_of(parse_reading(said), policy.max_khz if policy else None)
+    found = reading_problems(parse_reading(said), policy.max_khz if policy else None)
     if _ABI not in phone.abis:
         runs = f"only {', '.join(phone.abis)}" if phone.abis else "it doesn't say what it runs"
-        found.append(Problem("no-arm64", f"it can't run {_ABI} ({runs})", "use a 64-bit phone"))
+        found.append(
+            PhoneProblem("no-arm64", f"it can't run {_ABI} ({runs})", "use a 64-bit phone")
+        )
     free_kb = toybox.free_kb(said["space"].text)
     if free_kb is not None and free_kb * 1024 < needed_bytes:
         found.append(
-            Problem(
+            PhoneProblem(
                 "no-space",
                 f"it has {free_kb // 1024} MiB left and {needed_bytes // 2**20 + 1} MiB are needed",
                 "make room on its /data",

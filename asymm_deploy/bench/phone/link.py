@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
-from asymm_deploy.bench.phone.server import LostError, Server, Tell
+from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt
 
@@ -227,7 +228,7 @@ def _marked(connection: AdbConnection, mark: bytes, most_bytes: int) -> ShellOut
     """
     out = bytearray()
     start = time.monotonic()
-    while chunk := connection.read(2**16):
+    while chunk := connection.recv(2**16):  # ``read`` would wait for all of these bytes
         out += chunk
         if len(out) > most_bytes:
             raise _too_much(most_bytes)

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse.sections import Section
 from asymm_deploy.bench.phone.parse.text_lines import number
-from asymm_deploy.bench.phone.server import LostError, Tell
+from asymm_deploy.bench.phone.server import LostError
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt
 

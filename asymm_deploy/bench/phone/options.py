@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class PhoneOptions:
     """Patience, pauses, and what to leave."""
 
     patience_s: float = 600.0

@@ -8,22 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from asymm_deploy.bench.device import Completed, Runner
-from asymm_deploy.bench.judge.conditions import Problem, flags_of
+from asymm_deploy.bench.device import Completed, Runner, Tell
+from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.lock import Lock
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
 from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
 from asymm_deploy.bench.phone.readings import WITHIN_10_S, parse_reading, reading_commands
-from asymm_deploy.bench.phone.server import LostError, Server, Tell
+from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.bench.phone.states import not_ready
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.signals import undisturbed
+from asymm_deploy.signals import ignoring_signals
 
 _RETRIES = 2
 """Of a launch that was lost with the phone, or killed by somebody else."""
@@ -41,15 +41,15 @@ class AdbDevice:
     """A phone. Nothing is sent to it until something is asked of it."""
 
     def __init__(
-        self, server: Server, serial: str, runner: Path, conduct: Conduct, tell: Tell
+        self, server: Server, serial: str, runner: Path, options: PhoneOptions, tell: Tell
     ) -> None:
         """Take a phone's serial number, and the runner to push to it."""
-        self._link = Link(server, serial, patience_s=conduct.patience_s, tell=tell)
+        self._link = Link(server, serial, patience_s=options.patience_s, tell=tell)
         self._program = _program(runner)
-        self._conduct = conduct
+        self._options = options
         self._tell = tell
         self._token = secrets.token_hex(4)
-        shared = "busy" in conduct.allow
+        shared = "busy" in options.allow
         base = BASE.with_name(f"{BASE.name}-{self._token}") if shared else BASE
         self._files = PushedFiles(self._link, base)
         self._lock = Lock(self._link, tell)
@@ -129,7 +129,7 @@ class AdbDevice:
             self._files.remove_stale(self._program)
             yield
         finally:
-            with undisturbed():
+            with ignoring_signals():
                 self._put_back(is_changed=is_changed)
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
@@ -150,7 +150,7 @@ class AdbDevice:
 
     def cool_down(self, *, is_hot: bool) -> None:
         """Wait as long as a phone that has slowed itself down needs."""
-        pause_s = self._conduct.cool_down_s
+        pause_s = self._options.cool_down_s
         end = time.monotonic() + (pause_s if is_hot else min(pause_s, _SHORT_PAUSE_S))
         while (left_s := end - time.monotonic()) > 0:
             time.sleep(min(left_s, _LOOK_S))
@@ -158,7 +158,7 @@ class AdbDevice:
 
     def _reclaim_if_lost(self) -> None:
         """Take the phone over again if it was away since we last used it."""
-        shared = "busy" in self._conduct.allow
+        shared = "busy" in self._options.allow
         if self._link.losses != self._losses_seen or not (shared or self._lock.is_touched()):
             self._reclaim()
 
@@ -183,7 +183,7 @@ class AdbDevice:
             ended.returncode,
             timed_out=ended.timed_out,
             flooded=ended.flooded,
-            flags=flags_of(around, top),
+            flags=condition_flags(around, top),
             conditions=around,
         )
 
@@ -195,7 +195,7 @@ class AdbDevice:
         return Launcher(
             self._link,
             self._files.base,
-            "true" if "busy" in self._conduct.allow else self._lock.check_command,
+            "true" if "busy" in self._options.allow else self._lock.check_command,
             reading_commands(folder),
             folder,
             self._off_core_prefix(cpus),
@@ -215,7 +215,7 @@ class AdbDevice:
                 f"{self._link.serial} can't be reached: {lost}",
                 "plug it in again, or turn USB debugging off and on",
             ) from lost
-        if state != DEVICE and "not-ready" not in self._conduct.allow:
+        if state != DEVICE and "not-ready" not in self._options.allow:
             raise not_ready(self._link.serial, state)
 
     def _take_lock(self) -> None:
@@ -223,10 +223,10 @@ class AdbDevice:
         other = self._lock.acquire()
         if other is None:
             return
-        problem = Problem(
+        problem = PhoneProblem(
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
-        if "busy" not in self._conduct.allow:
+        if "busy" not in self._options.allow:
             raise _unfit(self._link.serial, [problem])
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
@@ -234,7 +234,7 @@ class AdbDevice:
         needed = self._files.missing_bytes([*files, *self._program.files])
         core = next(iter(cpus), None)
         found = phone_problems(self._link, self.phone, core, needed)
-        found = [problem for problem in found if problem.name not in self._conduct.allow]
+        found = [problem for problem in found if problem.name not in self._options.allow]
         if found:
             raise _unfit(self._link.serial, found)
 
@@ -251,7 +251,7 @@ class AdbDevice:
         """Undo all that we did to the phone. Without a connection the next bench will do so."""
         base = self._files.base
         name, saved = "stay_on_while_plugged_in", f"{base}/stayon"
-        keep = self._conduct.keep and base == BASE
+        keep = self._options.keep and base == BASE
         restore = (
             f"{kill_all(base)}; if [ -e {saved} ]; then was=$(cat {saved}); case $was in "
             f"[0-9]|[0-9][0-9]) {WITHIN_10_S} settings put global {name} $was;; "
@@ -300,7 +300,7 @@ class AdbDevice:
     def _wait_for_boot(self) -> None:
         """Wait until Android is up: until then its services don't answer and every core is busy."""
         self._tell(f"{self._link.serial} has restarted; waiting until it is up")
-        deadline = time.monotonic() + self._conduct.patience_s
+        deadline = time.monotonic() + self._options.patience_s
         while True:
             said = self._link.run_with_retries("getprop sys.boot_completed")
             if said.last_word == "1" or said.code == _NOT_FOUND:
@@ -310,10 +310,10 @@ class AdbDevice:
                     f"{self._link.serial} has restarted and does not come up",
                     "look at its screen, then run the same command again",
                 )
-            time.sleep(min(1.0, self._conduct.patience_s / 10))
+            time.sleep(min(1.0, self._options.patience_s / 10))
 
 
-def _unfit(serial: str, found: Sequence[Problem]) -> HarnessError:
+def _unfit(serial: str, found: Sequence[PhoneProblem]) -> HarnessError:
     what = "; ".join(problem.what for problem in found)
     names = " ".join(f"--allow {problem.name}" for problem in found)
     to_do = "; ".join(problem.to_do for problem in found)

@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,6 @@ from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from adbutils import AdbConnection
-
-Tell = Callable[[str], None]
-"""Shows one line to the user."""
 
 _PORT = 5037
 _LOCAL = ("localhost", "127.0.0.1", "::1")

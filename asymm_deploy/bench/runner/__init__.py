@@ -1,1 +1,1 @@
-"""The runner for hosts: a program that times one model in one process and speaks the protocol."""
+"""The runner for hosts: a program that times one model and reports in the runner's protocol."""

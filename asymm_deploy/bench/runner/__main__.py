@@ -1,7 +1,8 @@
 """``python -I -m asymm_deploy.bench.runner``: pin, load, warm up, time, report.
 
-The arguments and the lines are the protocol's, see ``asymm_deploy.bench.wire``. Started a thousand
-times in a sweep, so it imports little, and pins itself before it imports the most of that.
+Its arguments and the lines it prints are the protocol's (``asymm_deploy.bench.wire``). A bench
+starts it a thousand times, so it imports little. It pins itself before it imports numpy and the
+engine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _GAVE_UP = 3
 def main(argv: Sequence[str]) -> int:
     """Do one launch; return the exit code."""
     stream = _take_stdout()
-    gc.disable()  # nothing here is collected that a launch would miss, and imports are faster
+    gc.disable()  # a launch is too short to need it, and imports are faster without
     import json
 
     from asymm_deploy.bench.runner.cores import RefusedError
@@ -54,7 +55,7 @@ def _launch(options: Namespace, send: Send) -> None:
         cores.die_with(options.die_with)
     if options.cpu:
         cores.pin(options.cpu)
-    # BLAS reads these as numpy is imported: the calibration measures one core.
+    # BLAS reads these when numpy is imported. The calibration measures one core.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
@@ -65,7 +66,7 @@ def _launch(options: Namespace, send: Send) -> None:
 
 
 def _take_stdout() -> int:
-    """Keep stdout for the protocol alone: whatever else prints there goes to stderr from now on."""
+    """Keep stdout for the protocol: from now on, everything else that prints goes to stderr."""
     stream = os.dup(1)
     os.dup2(2, 1)
     return stream
@@ -107,7 +108,7 @@ def _input(text: str) -> TensorSpec:
 
 
 def _leave(code: int) -> NoReturn:
-    """End without tearing down numpy and the engine, which takes a tenth of a short launch."""
+    """Exit without tearing down numpy and the engine: that takes a tenth of a short launch."""
     import ctypes
 
     sys.stderr.flush()

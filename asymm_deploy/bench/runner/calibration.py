@@ -1,4 +1,4 @@
-"""How fast this core multiplies and adds: the arithmetic floor of a latency rests on it."""
+"""How fast this core multiplies and adds. The lowest believable latency is derived from it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LEAST = 3
 class Multiplier:
     """Multiplies two fixed square matrices in fp32 by numpy's BLAS, which must be single-threaded.
 
-    BLAS reaches about nine tenths of what the core could do, so this is a measured peak, not the
-    theoretical one; whoever compares with it leaves a margin.
+    BLAS reaches about nine tenths of the core's theoretical peak, so comparisons with this need a
+    margin.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Multiplier:
         self._multiply()  # the first one also starts BLAS
 
     def mac_per_s(self) -> float:
-        """Return the best rate over a burst of about 6 ms, in multiply-accumulates a second."""
+        """Return the best rate in a burst of about 6 ms, in multiply-accumulates per second."""
         best = deadline = None
         count = 0
         while best is None or deadline is None or count < _LEAST or time.monotonic_ns() < deadline:

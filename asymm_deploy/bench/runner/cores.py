@@ -1,4 +1,4 @@
-"""What the process asks of the kernel, and what the kernel says of it; Linux, in part macOS."""
+"""What the runner asks of the kernel: pinning, time lost, memory. Linux, and in part macOS."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _STEAL_FIELD = 8  # proc(5): cpuN user nice system idle iowait irq softirq steal
 
 
 class RefusedError(Exception):
-    """Something that the run can't do without was refused; the message is the reason."""
+    """The launch can't go on; the message is the reason."""
 
 
 def pin(cpus: Sequence[int]) -> None:
-    """Let this process run on ``cpus`` only; raise RefusedError if that can't be."""
+    """Pin this process to ``cpus``; raise RefusedError where that is impossible."""
     listed = ", ".join(map(str, cpus))
     if sys.platform != "linux":
         raise RefusedError(f"can't pin to core {listed}: this system has no core affinity")
@@ -33,7 +33,7 @@ def pin(cpus: Sequence[int]) -> None:
 
 
 def core_now() -> int | None:
-    """Return the core that runs this very call; None where the system doesn't tell."""
+    """Return the core that this call runs on; None where the system doesn't tell."""
     with suppress(AttributeError):
         core: int = ctypes.CDLL(None).sched_getcpu()
         return core if core >= 0 else None
@@ -41,7 +41,10 @@ def core_now() -> int | None:
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when ``parent`` dies, so that it never disturbs a later run."""
+    """Have this process killed when ``parent`` dies, so that it never disturbs a later launch.
+
+    Raises RefusedError if ``parent`` is already gone.
+    """
     with suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -49,9 +52,9 @@ def die_with(parent: int) -> None:
 
 
 def waited_ns() -> int | None:
-    """Return how long this process' threads were ready but not running, summed; None if unknown.
+    """Return how long this process's threads were ready but not running, summed over the threads.
 
-    That is the second field of schedstat.
+    None if unknown. It is the second field of schedstat.
     """
     try:
         tasks = list(Path("/proc/self/task").iterdir())
@@ -61,7 +64,7 @@ def waited_ns() -> int | None:
 
 
 def steal_ns(cpus: Sequence[int]) -> int | None:
-    """Return the time that the hypervisor has taken from ``cpus`` since boot; None if unknown."""
+    """Return the time that the hypervisor took from ``cpus`` since boot; None if unknown."""
     try:
         rows = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
         fields = {row[0]: row for row in rows if row}
@@ -72,10 +75,10 @@ def steal_ns(cpus: Sequence[int]) -> int | None:
 
 
 def peak_memory_mb() -> float | None:
-    """Return the most memory this program has had resident, in 2**20 bytes.
+    """Return the peak resident memory of this program, in 2**20 bytes; None if unknown.
 
-    Not from getrusage on Linux: there the maximum of the process before exec counts too, which is
-    the program that started the runner.
+    On Linux getrusage is no use: its maximum includes the process before exec, which is the
+    program that started the runner.
     """
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -1,4 +1,4 @@
-"""One launch, from loading the model to the last message."""
+"""One launch: load the model, warm up, time the runs, send the messages."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from asymm_deploy.export.inputs import bench_inputs
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
 
-# NTP slews CLOCK_MONOTONIC, by up to 0.05 %; the raw clock it leaves alone.
+# NTP slews CLOCK_MONOTONIC by up to 0.05 %, but not the raw clock.
 _CLOCK = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
 
 
 Send: TypeAlias = Callable[[str, Mapping[str, object]], None]
-"""Writes a message: its type, and its other fields."""
+"""Writes a message, given its type and its other fields."""
 
 
 def time_model(options: Namespace, send: Send) -> None:
-    """Load, warm up, time and send each message as soon as that can't disturb anything.
+    """Load, warm up and time the model; send each message when it can't disturb the timing.
 
-    The messages are those of ``asymm_deploy.bench.wire``, field by field; importing their
-    definitions would take longer than a run of a small model.
+    The messages have the fields of ``asymm_deploy.bench.wire``. Its definitions aren't imported:
+    that would take longer than a run of a small model.
     """
     version, load = _engine(options)
     send(
@@ -90,7 +90,7 @@ class _Loaded(NamedTuple):
 
 
 def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
-    """Import the engine; return its version and how it loads a model."""
+    """Import the engine; return its version, and a function that loads a model."""
     precision: str = options.precision
     threads: int = options.threads
     if options.engine == "mnn":
@@ -103,7 +103,7 @@ def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
 
 
 def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
-    """Load the model and hash it; raise RefusedError if it changed between the two."""
+    """Hash the model and load it; raise RefusedError if the file changed in between."""
     file = Path(path)
     try:
         before = file.stat()
@@ -125,7 +125,7 @@ def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
 
 
 def _check_inputs(asked: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> None:
-    """Raise RefusedError unless the model takes what it is to be given."""
+    """Raise RefusedError unless the model has the inputs asked for, all with fixed shapes."""
     for spec in found:
         if min(spec.shape, default=1) < 1:
             raise RefusedError(f"the model's input {spec.name!r} has no fixed shape")
@@ -136,7 +136,7 @@ def _check_inputs(asked: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> N
 
 
 def _timed(session: Session, runs: int, cpus: Sequence[int]) -> dict[str, object]:
-    """Time ``runs`` runs, one by one, with nothing else in the loop."""
+    """Time ``runs`` runs one by one, with nothing else in the loop."""
     samples = [0] * runs
     run, clock = session.run, time.clock_gettime_ns
     assert not gc.isenabled()  # a collection in the loop would be timed with it

@@ -89,7 +89,7 @@ def accept_candidate(
     if model not in baseline.models and (folder / model).exists():
         raise UsageError(f"{folder / model} is in the way, and not ours", "move it out")
     former = baseline.files.get(f"{model}/{manifests.MNN}")
-    new = manifests.load(exports[model]).files[manifests.MNN]
+    new = manifests.load_manifest(exports[model]).files[manifests.MNN]
     if new == former:
         raise UsageError(
             f"{model} in {candidate} is the file that the baseline already has",

@@ -18,7 +18,7 @@ from asymm_deploy.versioned import DamagedError, decode_json
 
 BASELINE_SCHEMA_VERSION = 1
 BASELINE_FILE = "baseline.json"
-BASELINE_MODEL_FILES = (manifests.NAME, manifests.MNN, manifests.REFERENCE)
+BASELINE_MODEL_FILES = (manifests.MANIFEST_NAME, manifests.MNN, manifests.REFERENCE)
 """What a baseline keeps of each model."""
 _SAVE_ANEW = (
     "move it away and save it anew with `asymm-deploy baseline save ARTIFACTS --into FOLDER`"
@@ -136,7 +136,7 @@ def read_baseline_file(folder: Path) -> Baseline:
 def refuse_strays(folder: Path, baseline: Baseline) -> None:
     """Raise UsageError if a model or launches were put into ``folder`` by hand."""
     for path in sorted(folder.iterdir()):
-        if path.name not in baseline.models and (path / manifests.NAME).is_file():
+        if path.name not in baseline.models and (path / manifests.MANIFEST_NAME).is_file():
             raise UsageError(
                 f"{path} was not saved with the baseline: nobody knows whether it is complete",
                 f"move it out; `asymm-deploy baseline accept {folder} --model {path.name} "

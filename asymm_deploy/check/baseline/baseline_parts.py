@@ -34,7 +34,7 @@ def complete_exports(artifacts: Path) -> dict[str, Path]:
         )
     for folder in folders:
         try:
-            manifest = manifests.load(folder)
+            manifest = manifests.load_manifest(folder)
         except (OSError, manifests.DamagedManifestError) as error:
             raise _incomplete(folder, str(error)) from error
         damaged = set(manifests.damaged_files(manifest, folder)) & set(BASELINE_MODEL_FILES)

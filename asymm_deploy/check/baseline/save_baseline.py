@@ -87,7 +87,8 @@ def _launches_of(models: dict[str, Path], results: Path) -> tuple[list[LaunchRec
     """Return the finished launches of the models' files, and remarks on what is left out."""
     records = store.load(results)
     wanted = {
-        (name, manifests.load(folder).files[manifests.MNN]) for name, folder in models.items()
+        (name, manifests.load_manifest(folder).files[manifests.MNN])
+        for name, folder in models.items()
     }
     kept = [
         record

@@ -18,13 +18,13 @@ import numpy as np
 from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows, verdicts
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check import launched, plausibility
 from asymm_deploy.check.launched import LaunchIdentity
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import one_line
 
 _MOST_NAMED = 5
-_NS_PER_MS = 1e6
 _COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})$")
 
 
@@ -48,7 +48,7 @@ class CommitPoint:
     @property
     def latency_ms(self) -> float:
         """The median of the launches' medians."""
-        return float(np.median(verdicts.launch_medians_ns(self.launches))) / _NS_PER_MS
+        return float(np.median(verdicts.launch_medians_ns(self.launches))) / NS_PER_MS
 
     @property
     def started_at(self) -> str:
@@ -124,7 +124,7 @@ def _points_of(
 
     of_rows: dict[tuple[object, ...], list[LaunchRecord]] = {}
     for record in records:
-        of_rows.setdefault(rows.row_of(record), []).append(record)
+        of_rows.setdefault(rows.row_key(record), []).append(record)
     for of_row in of_rows.values():
         (launches,) = rows.latest_launches(of_row)
         again = launched.retried(launches, of_row, allow)

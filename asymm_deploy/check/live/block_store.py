@@ -46,7 +46,7 @@ class BlockStore:
         Raises UsageError if the file is damaged or of a newer version.
         """
         self._path = folder / BLOCKS_FILE
-        found = jsonl.read(self._path, BlockLine, BLOCKS_SCHEMA_VERSION)
+        found = jsonl.read_lines(self._path, BlockLine, BLOCKS_SCHEMA_VERSION)
         self._lines = found.records
         self.mended = jsonl.put_aside(self._path, found.torn) if found.torn else None
         """A remark for people if something was put aside: its block is measured again."""

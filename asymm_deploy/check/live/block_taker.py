@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import launch, store
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench
@@ -201,9 +200,7 @@ class BlockTaker:
     def _launch(self, arm: ContestArm, number: int, model: str) -> LaunchRecord:
         blank = launch.blank(self._bench, arm.artifact, 0, number)
         blank = msgspec.structs.replace(blank, model=model)
-        if arm.path is None:
-            reason = artifacts.changed(arm.artifact)
-            if reason is not None:
-                return launch.failed(blank, reason)
-            arm.path = self._bench.device.put(arm.artifact.path)
-        return launch.launch(self._bench, blank, arm.artifact, arm.path, arm.first)
+        record, arm.path = launch.put_and_launch(
+            self._bench, blank, arm.artifact, arm.path, arm.first
+        )
+        return record

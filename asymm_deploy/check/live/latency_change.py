@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import Change, Verdict
 from asymm_deploy.check.live.decision import Judgement
 from asymm_deploy.check.live.procedure import GateOutcome
 from asymm_deploy.check.policy import FLOOR_MS
 from asymm_deploy.errors import ExitCode
-
-_NS_PER_MS = 1e6
 
 
 def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
@@ -39,7 +38,7 @@ def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
 
 def _mean_ms(arms: list[tuple[float, ...]]) -> float | None:
     medians = [median for arm in arms for median in arm]
-    return math.exp(float(np.mean(np.log(medians)))) / _NS_PER_MS if medians else None
+    return math.exp(float(np.mean(np.log(medians)))) / NS_PER_MS if medians else None
 
 
 def _why(outcome: GateOutcome, baseline_ms: float | None) -> str:

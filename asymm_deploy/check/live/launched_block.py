@@ -50,7 +50,7 @@ def arm_failure(launches: BlockLaunches) -> ModelStopped | None:
 def spoiler_of(launches: BlockLaunches, allow: Sequence[str]) -> Spoiler | None:
     """Return the first launch that doesn't count, and why; slowness alone is never a reason."""
     for arm, record in launches:
-        if not flags.valid(record.flags, allow):
+        if not flags.leave_valid(record.flags, allow):
             return Spoiler(arm, record, _meaning(record, allow))
     return None
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
 from asymm_deploy.check.live import decision
 from asymm_deploy.check.live.decision import Interval
@@ -30,7 +31,6 @@ LOAD_RISK = 0.005
 of 1000 simulated comparisons of a model with itself up to 35 regress by Student's interval alone
 at 0.02, and up to 6 do by both tests (tests/check/live/test_load_changes.py).
 """
-_NS_PER_MS = 1e6
 
 
 def load_changes(
@@ -137,4 +137,4 @@ def _change(
 def _value(metric: LoadMetric, record: LaunchRecord) -> float | None:
     if metric == "peak_memory":
         return record.peak_memory_mb
-    return None if record.init_ns is None else record.init_ns / _NS_PER_MS
+    return None if record.init_ns is None else record.init_ns / NS_PER_MS

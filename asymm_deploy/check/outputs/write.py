@@ -111,7 +111,7 @@ def _prove_file(path: Path) -> None:
     if target.suffix == ".jsonl":
         raise UsageError(f"{path}: .jsonl is for launches and their blocks", "give another name")
     for folder in target.parents:
-        if (folder / manifest.NAME).exists() and (folder / manifest.MNN).exists():
+        if (folder / manifest.MANIFEST_NAME).exists() and (folder / manifest.MNN).exists():
             raise UsageError(f"{path} is in a model's own folder", "give a file elsewhere")
     if target.name == BASELINE_FILE:
         raise UsageError(f"{path}: that name is reserved for baselines", "give another name")

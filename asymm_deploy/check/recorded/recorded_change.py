@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.exact_changes import exact_change
 from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
 from asymm_deploy.check.policy import ALPHA_ONCE, GatePolicy
@@ -27,7 +28,6 @@ from asymm_deploy.errors import ExitCode
 
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
-_NS_PER_MS = 1e6
 
 
 def recorded_changes(
@@ -40,7 +40,7 @@ def recorded_changes(
     """Return the model's changes: all metrics, or a single one that says why there are none."""
     for arm in (before, after):
         failed = next((r for r in arm.launches if r.error is not None), None)
-        code = flags.exit_code(
+        code = flags.exit_code_for(
             {name for record in arm.launches for name in record.flags},
             arm.allow,
             ExitCode.HARNESS if failed is None else ExitCode(failed.exit_code),
@@ -60,8 +60,8 @@ def recorded_changes(
         why = "Its launches fall into two groups, 5 % apart or more."
         return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
     old, new = (_logs(arm, sentinel) for arm in (before, after))
-    allowed = policy.latency_threshold(math.exp(float(np.median(old))) / _NS_PER_MS)
-    latency = change_by_ranks(model, "latency", old, new, allowed, _NS_PER_MS)
+    allowed = policy.latency_threshold(math.exp(float(np.median(old))) / NS_PER_MS)
+    latency = change_by_ranks(model, "latency", old, new, allowed, NS_PER_MS)
     return [latency, *_other_metrics(model, before, after, policy)]
 
 
@@ -113,7 +113,7 @@ def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64
 
 
 def _gravest(arm: RecordedArm) -> str:
-    names = flags.ordered(name for record in arm.launches for name in record.flags)
+    names = flags.gravest_first(name for record in arm.launches for name in record.flags)
     return next(flags.FLAGS[name].meaning for name in names if name not in arm.allow)
 
 
@@ -148,7 +148,7 @@ def _other_metrics(
         if a is not None and b is not None
     ]
     varying: tuple[tuple[Metric, Callable[[LaunchRecord], float | None], float], ...] = (
-        ("init", lambda r: r.init_ns, _NS_PER_MS),
+        ("init", lambda r: r.init_ns, NS_PER_MS),
         ("peak_memory", lambda r: r.peak_memory_mb, 1.0),
     )
     for metric, of, unit in varying:

@@ -1,4 +1,4 @@
-"""Two artifacts' outputs on the same inputs -> how equal they are, and whether that is enough."""
+"""Two sides' outputs for the same inputs -> how far apart they are, and whether that passes."""
 
 from __future__ import annotations
 
@@ -16,63 +16,71 @@ FP32_TOLERANCE = 1e-4
 """Largest difference allowed in fp32, as a share of the reference outputs' standard deviation."""
 
 MAP_TOLERANCE = 1e-2
-"""The same for maps: heat maps, boxes, scores; there a value's distance from the mean counts, too.
+"""The same for maps (heat maps, boxes, scores), where a value's distance from the mean counts too.
 
-A classifier's pooling averages the rounding of a whole map; here each of thousands of values shows
-its own, and the worst counts. On the paper's networks ONNX Runtime differs from PyTorch by up to
-2e-4 (pose) and 3e-3 (detection: its sums over maps of 208x208, in squeeze-and-excite, lose that
-much where an image is even, and 75 layers follow).
+A classifier's pooling averages the rounding of a whole map. Here each of thousands of values shows
+its own rounding, and the worst counts. On the paper's networks ONNX Runtime differs from PyTorch by
+up to 2e-4 (pose) and 3e-3 (detection: squeeze-and-excite sums over maps of 208x208, which loses
+that much where an image is even, and 75 layers follow).
 """
 
 MAP_RMS_TOLERANCE = 5e-4
-"""Largest root mean square of a map's differences over its deviation.
+"""Largest root mean square of a map's differences, as a share of its deviation.
 
-Rounding strikes single values. What is wrong everywhere by a little (boxes by half a pixel: 4e-3)
-hides among them, and not here. On the paper's networks it is 2e-4 at the most.
+Rounding strikes single values. An output that is slightly wrong everywhere (boxes off by half a
+pixel: 4e-3) passes the tolerance above, but not this one. On the paper's networks it is at most
+2e-4.
 """
 
 MIN_SPREAD = 0.05
 """Below this the outputs hardly depend on the input, and their agreement proves nothing.
 
-Our networks fresh from torch's initialisation have about 1e-6. At 0.05 the tolerance still is
-0.2 % of what an input can change (of maps 1 %, in the mean of squares).
+Our networks have about 1e-6 as torch initialises them. At 0.05 the tolerance is still 0.2 % of
+what an input can change (for maps 1 %, in the root mean square).
 """
 
 _TIE = 1e-6
-"""Two largest values closer than this share of the deviation are one: float32 can't order them."""
+"""Two largest values closer than this share of the deviation tie: float32 can't order them."""
 
 _TIE_IN_MAPS = MAP_TOLERANCE
-"""The same in maps, where equal places of an image give values that are equal but for rounding."""
+"""The same for maps: equal places of an image give values that differ by rounding alone."""
 
 
 class ParityReport(msgspec.Struct, frozen=True):
-    """How far one stage's outputs are from the reference's, the worst over inputs and outputs.
+    """How far one side's outputs are from the reference's, over all inputs and outputs.
 
-    ``max_abs_error`` is in the output's own unit. ``relative_error`` is what ``relative_error``
-    returns and ``rms_error`` the root mean square of the differences over the standard deviation of
-    the reference's output (over all inputs and elements), with what they may be: all four of the
-    output nearest to its tolerance or furthest above it. ``cosine`` is between whole outputs;
-    ``argmax_agreement`` is a share, 1.0 when every argmax agrees; ``samples`` counts the inputs.
-    NaN or infinity on either side makes the errors infinite.
+    The two errors and their tolerances are those of one output: the one nearest to its tolerance,
+    or furthest above it. NaN or infinity on either side makes the errors infinite.
     """
 
     max_abs_error: float
+    """Largest difference in any output, in that output's own unit."""
     relative_error: float
+    """Largest difference over the standard deviation of the reference's output.
+
+    The deviation is over all inputs and elements. For maps see the function ``relative_error``.
+    """
     cosine: float
+    """Least cosine between the two sides of any output for any input."""
     argmax_agreement: float
+    """Share of outputs and inputs whose argmax agrees; 1.0 where all do."""
     samples: int
+    """Number of inputs."""
     tolerance: float = FP32_TOLERANCE
+    """Largest ``relative_error`` that passes."""
     rms_error: float = 0.0
+    """Root mean square of the differences, over the same deviation."""
     rms_tolerance: float = FP32_TOLERANCE
+    """Largest ``rms_error`` that passes."""
 
     @property
     def passed(self) -> bool:
-        """Whether the stage is equal to the reference for fp32."""
+        """Whether the side counts as equal to the reference in fp32."""
         return self.strain <= 1.0 and self.argmax_agreement == 1.0
 
     @property
     def strain(self) -> float:
-        """The larger error, as a share of what it may be."""
+        """The larger of both errors, each as a share of its tolerance."""
         return max(self.relative_error / self.tolerance, self.rms_error / self.rms_tolerance)
 
 
@@ -81,11 +89,11 @@ def compare_outputs(
     candidate: Sequence[Sequence[Array]],
     allowances: Sequence[float] | None = None,
 ) -> ParityReport:
-    """Compare outputs ``[input][output]`` of two sides; both have the same inputs in order.
+    """Compare the outputs ``[input][output]`` of two sides for the same inputs, in one order.
 
-    ``allowances`` are tolerances by output, where they are larger than the usual ones. Shapes must
-    be equal but for axes of length one. Raises ValueError where the number of outputs or a shape
-    differs, since such sides can't be the same function.
+    ``allowances`` has a tolerance for each output, which counts where it is larger than the usual
+    one. Shapes must be equal but for axes of length one. Raises ValueError where the number of
+    outputs or a shape differs: such sides can't be the same function.
     """
     found = compare_each(reference, candidate, allowances)
     absolute = max((report.max_abs_error for report in found), default=0.0)
@@ -105,7 +113,7 @@ def compare_each(
     candidate: Sequence[Sequence[Array]],
     allowances: Sequence[float] | None = None,
 ) -> list[ParityReport]:
-    """Return a report of each output, as ``compare_outputs`` does of all."""
+    """Return a report for each output alone; see ``compare_outputs``."""
     count = _count_outputs(reference, candidate)
     granted = [0.0] * count if allowances is None else allowances
     return [
@@ -153,10 +161,11 @@ def _compared(
 
 
 def relative_error(expected: Numbers, found: Numbers, deviation: float, *, dense: bool) -> float:
-    """Return the largest difference over the ``deviation`` of what is expected.
+    """Return the largest difference as a share of the ``deviation`` of ``expected``.
 
-    In a map (``dense``) over that and the value's own distance from the mean together: a box is the
-    exponential of a prediction, and the largest one of thousands is a hundred deviations away.
+    In a map (``dense``) each difference is a share of the deviation plus the value's own distance
+    from the mean: a box is the exponential of a prediction, and the largest of thousands is a
+    hundred deviations away.
     """
     difference = np.abs(expected - found)
     if not dense or deviation == 0.0:
@@ -165,12 +174,12 @@ def relative_error(expected: Numbers, found: Numbers, deviation: float, *, dense
 
 
 def rms_error(expected: Numbers, found: Numbers, deviation: float) -> float:
-    """Return the root mean square of the differences over the ``deviation`` of what is expected."""
+    """Return the root mean square of the differences as a share of the ``deviation``."""
     return _ratio(float(np.sqrt(np.mean((expected - found) ** 2))), deviation)
 
 
 def errors(expected: Array, found: Array, deviation: float) -> tuple[float, float]:
-    """Return the relative error and the root mean square of one output for one input."""
+    """Return the relative and the root-mean-square error of one output for one input."""
     ours, theirs = (np.asarray(side, dtype=np.float64).ravel() for side in (expected, found))
     if ours.size == 0:
         return 0.0, 0.0
@@ -179,7 +188,10 @@ def errors(expected: Array, found: Array, deviation: float) -> tuple[float, floa
 
 
 def deviation_or_size(outputs: Sequence[Array]) -> float:
-    """Return the deviation of an output over inputs; its size where it is one number everywhere."""
+    """Return the standard deviation of an output over inputs and elements.
+
+    Where it is one number everywhere, return the size of that number, or 1.0 if it is zero.
+    """
     values = np.stack([np.asarray(output, dtype=np.float64) for output in outputs])
     if values.size == 0:
         return 1.0
@@ -192,22 +204,21 @@ def tolerance(output: Array) -> float:
 
 
 def rms_tolerance(output: Array) -> float:
-    """Return the largest error that ``output`` may have in the root mean square."""
+    """Return the largest root-mean-square error that ``output`` may have."""
     return MAP_RMS_TOLERANCE if is_map(output) else FP32_TOLERANCE
 
 
 def is_map(output: Array) -> bool:
-    """Whether each value of ``output`` stands for a place: three axes or more, but for 1x1 maps."""
+    """Tell whether each value stands for a place: three axes or more, except 1x1 maps."""
     return output.ndim == 3 or (output.ndim > 3 and any(side > 1 for side in output.shape[2:]))
 
 
 def spread(outputs: Sequence[Sequence[Array]]) -> float:
-    """Return how much the outputs vary over the inputs, relative to all that they vary.
+    """Return how much the outputs vary with the input, as a share of how much they vary at all.
 
-    Per output: the root mean square, over elements, of the standard deviation over inputs, divided
-    by the deviation over both, which tolerances are shares of. The smallest of them counts, except
-    that an output which is the same number by number for every input (anchors, say) is left out.
-    0 where nothing varies or where a value is not finite.
+    For one output: the root mean square, over elements, of the standard deviation over inputs,
+    divided by the deviation over both. The least of all outputs counts. An output that is the same
+    for every input (anchors, say) is left out. 0 where nothing varies or a value is not finite.
     """
     spreads = []
     for index in range(len(outputs[0])):

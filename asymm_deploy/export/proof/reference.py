@@ -17,7 +17,7 @@ from asymm_deploy.export.inputs import Probe, parity_probes
 from asymm_deploy.export.onnx_graph import first_line, graph_inputs, graph_outputs, run_onnx
 from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.parity import MIN_SPREAD
-from asymm_deploy.export.request import Request
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.source import NamedNetwork, OnnxFile
 
@@ -62,7 +62,7 @@ class Reference:
         ]
 
 
-def reference_of_module(request: Request, module: torch.nn.Module) -> Reference:
+def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Reference:
     """Return what ``module`` computes in PyTorch; set its BatchNorm statistics if it lacks them.
 
     Raises UsageError where it can't run, NumericsError where its outputs prove nothing.
@@ -178,7 +178,7 @@ def rounding_of(
         return []
 
 
-def _origin_of_weights(request: Request) -> Literal["seed", "file", "source"]:
+def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "source"]:
     if request.weights is not None:
         return "file"
     return "seed" if isinstance(request.source, NamedNetwork) else "source"

@@ -37,7 +37,7 @@ def but(**changes: object) -> Reading:
 
 
 def test_a_cool_phone_at_its_top_clock_has_no_flag() -> None:
-    assert conditions.flags_of(around(GOOD, GOOD), TOP_KHZ) == ()
+    assert conditions.condition_flags(around(GOOD, GOOD), TOP_KHZ) == ()
 
 
 @pytest.mark.parametrize(
@@ -56,29 +56,73 @@ def test_a_cool_phone_at_its_top_clock_has_no_flag() -> None:
 )
 def test_each_condition_has_its_flag(changes: dict[str, object], flag: str) -> None:
     spoilt = but(**changes)
-    assert conditions.flags_of(around(spoilt, spoilt), TOP_KHZ) == (flag,)
+    assert conditions.condition_flags(around(spoilt, spoilt), TOP_KHZ) == (flag,)
 
 
 @pytest.mark.parametrize("changes", [{"battery_c": 35.0}, {"battery_percent": 25}])
 def test_the_bounds_themselves_are_good(changes: dict[str, object]) -> None:
-    assert conditions.flags_of(around(but(**changes), GOOD), TOP_KHZ) == ()
+    assert conditions.condition_flags(around(but(**changes), GOOD), TOP_KHZ) == ()
 
 
 def test_a_limit_that_comes_during_the_launch_is_throttling() -> None:
     limited = but(scaling_max_khz=1_401_600)
-    assert conditions.flags_of(around(GOOD, limited), TOP_KHZ) == ("throttled",)
-    assert conditions.flags_of(around(limited, GOOD), TOP_KHZ) == ("capped-clock",)
+    assert conditions.condition_flags(around(GOOD, limited), TOP_KHZ) == ("throttled",)
+    assert conditions.condition_flags(around(limited, GOOD), TOP_KHZ) == ("capped-clock",)
 
 
 def test_a_core_that_seldom_reached_its_top_clock_was_limited_by_something_unseen() -> None:
-    assert conditions.flags_of(around(GOOD, GOOD, share=0.09), TOP_KHZ) == ("capped-clock",)
-    assert conditions.flags_of(around(GOOD, GOOD, share=0.1), TOP_KHZ) == ()
-    assert conditions.flags_of(around(GOOD, GOOD, share=None), TOP_KHZ) == ()
+    assert conditions.condition_flags(around(GOOD, GOOD, share=0.09), TOP_KHZ) == ("capped-clock",)
+    assert conditions.condition_flags(around(GOOD, GOOD, share=0.1), TOP_KHZ) == ()
+    assert conditions.condition_flags(around(GOOD, GOOD, share=None), TOP_KHZ) == ()
+
+
+def test_what_is_known_to_be_throttled_is_not_capped_as_well() -> None:
+    limited = but(scaling_max_khz=1_401_600)
+    assert conditions.condition_flags(around(GOOD, limited, share=0.05), TOP_KHZ) == ("throttled",)
+
+
+def test_a_limit_above_the_top_clock_limits_nothing() -> None:
+    boosted = but(scaling_max_khz=TOP_KHZ + 100_000)
+    assert conditions.condition_flags(around(boosted, boosted), TOP_KHZ) == ()
+
+
+def test_a_limit_says_nothing_where_the_top_clock_is_unknown() -> None:
+    assert conditions.condition_flags(around(GOOD, GOOD), None) == ("unwatched",)
+
+
+BEFORE = {825_600: 9000, 1_401_600: 100, TOP_KHZ: 500}
+"""Ticks at each clock since the phone was started, which are no measure of this launch."""
+
+
+def clocks(before: dict[int, int] | None, after: dict[int, int] | None) -> Conditions:
+    read = around(GOOD, GOOD)
+    return msgspec.structs.replace(read, time_in_state_before=before, time_in_state_after=after)
+
+
+def test_the_usual_clock_is_that_of_most_ticks_during_the_launch() -> None:
+    after = {825_600: 9003, 1_401_600: 150, TOP_KHZ: 520}
+    assert conditions.usual_clock_khz(clocks(BEFORE, after)) == 1_401_600
+    after = {825_600: 9003, 1_401_600: 104, TOP_KHZ: 520}
+    assert conditions.usual_clock_khz(clocks(BEFORE, after)) == TOP_KHZ
+
+
+FEWER = {825_600: 9000, TOP_KHZ: 520}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, BEFORE), (BEFORE, None), (None, None), ({}, {}), (BEFORE, FEWER), (FEWER, BEFORE)],
+    ids=["no first", "no second", "neither", "empty", "a clock went", "a clock came"],
+)
+def test_without_ticks_at_the_same_clocks_there_is_no_usual_one(
+    before: dict[int, int] | None, after: dict[int, int] | None
+) -> None:
+    assert conditions.usual_clock_khz(clocks(before, after)) is None
 
 
 def test_a_phone_of_which_nothing_can_be_read_is_unwatched_and_no_problem() -> None:
-    assert conditions.flags_of(around(NOTHING, NOTHING, None), None) == ("unwatched",)
-    assert conditions.problems_of(NOTHING, None) == []
+    assert conditions.condition_flags(around(NOTHING, NOTHING, None), None) == ("unwatched",)
+    assert conditions.reading_problems(NOTHING, None) == []
 
 
 def test_every_problem_says_what_to_do_and_has_a_name_to_allow() -> None:
@@ -91,7 +135,7 @@ def test_every_problem_says_what_to_do_and_has_a_name_to_allow() -> None:
         scaling_max_khz=825_600,
         clock_khz=825_600,
     )
-    found = conditions.problems_of(worst, TOP_KHZ)
+    found = conditions.reading_problems(worst, TOP_KHZ)
     assert {problem.name for problem in found} == {
         *("throttled", "capped-clock", "hot", "battery-low", "power-save", "screen-off")
     }

@@ -17,7 +17,7 @@ def raw(*numbers: float) -> bytes:
 
 
 def error(values: dict[str, bytes]) -> float | None:
-    return output_error.compared(REFERENCE, values, {}, "fp32").error
+    return output_error.compare_with_reference(REFERENCE, values, {}, "fp32").error
 
 
 def test_equal_outputs_have_no_error() -> None:
@@ -41,21 +41,44 @@ def limits(**tolerances: float) -> dict[str, OutputLimit]:
 
 def test_each_output_is_held_to_its_own_tolerance() -> None:
     values = {"a": raw(1, 2, 3.01, 4), "b": raw(7.001)}
-    found = output_error.compared(REFERENCE, values, limits(a=0.1), "fp32")
+    found = output_error.compare_with_reference(REFERENCE, values, limits(a=0.1), "fp32")
     assert found.error == pytest.approx(1e-3 / 7, rel=1e-3)
     assert found.tolerance == 1e-4
-    found = output_error.compared(REFERENCE, values, limits(a=1e-3, b=1e-2), "fp32")
+    found = output_error.compare_with_reference(REFERENCE, values, limits(a=1e-3, b=1e-2), "fp32")
     assert found.error == pytest.approx(0.01 / np.std([1, 2, 3, 4]), rel=1e-3)
     assert found.tolerance == 1e-3
-    half = output_error.compared(REFERENCE, values, limits(a=1e-3, b=1e-2), "fp16")
+    half = output_error.compare_with_reference(REFERENCE, values, limits(a=1e-3, b=1e-2), "fp16")
     assert half.tolerance == 0.1
+
+
+def test_equal_outputs_are_held_to_their_own_tolerance() -> None:
+    values = {"a": raw(1, 2, 3, 4), "b": raw(7)}
+    found = output_error.compare_with_reference(REFERENCE, values, limits(a=1e-2, b=1e-3), "fp32")
+    assert (found.error, found.tolerance) == (0.0, 1e-2)
+
+
+def test_an_output_without_numbers_is_equal_and_hides_no_other() -> None:
+    empty = {"none": np.empty((0, 4), np.float32)}
+    found = output_error.compare_with_reference(empty, {"none": b""}, {}, "fp32")
+    assert (found.error, found.tolerance) == (0.0, 1e-4)
+    values = {"none": b"", "a": raw(1, 2, 3, 5), "b": raw(7)}
+    found = output_error.compare_with_reference(empty | REFERENCE, values, {}, "fp32")
+    assert found.error == pytest.approx(1 / np.std([1, 2, 3, 4]))
+
+
+def test_a_reference_that_is_not_finite_compares_with_nothing() -> None:
+    spoilt = {"a": np.array([1, 2, np.nan], np.float32)}
+    found = output_error.compare_with_reference(spoilt, {"a": raw(1, 2, 3)}, {}, "fp32")
+    assert (found.error, found.tolerance) == (None, None)
 
 
 def test_numbers_that_are_close_together_are_measured_by_what_inputs_change() -> None:
     pair = {"pair": np.array([[5.0, 5.0001]], np.float32)}
     off = {"pair": raw(5.00005, 5.0001)}
     limit = {"pair": OutputLimit(deviation=1.0, tolerance=1e-4, rms_tolerance=1e-4)}
-    assert output_error.compared(pair, off, limit, "fp32").error == pytest.approx(5e-5, rel=0.01)
+    assert output_error.compare_with_reference(pair, off, limit, "fp32").error == pytest.approx(
+        5e-5, rel=0.01
+    )
 
 
 BOXES = np.exp(np.random.default_rng(0).normal(5, 1, (1, 1000, 4))).astype(np.float32)
@@ -67,14 +90,16 @@ def test_in_a_map_a_values_distance_from_the_mean_counts_beside_the_deviation() 
     largest = float(BOXES.max())
     off.flat[BOXES.argmax()] += 1
     limit = {"boxes": OutputLimit(float(BOXES.std()), 1e-2, 1.0)}
-    found = output_error.compared({"boxes": BOXES}, {"boxes": off.tobytes()}, limit, "fp32")
+    found = output_error.compare_with_reference(
+        {"boxes": BOXES}, {"boxes": off.tobytes()}, limit, "fp32"
+    )
     measure = largest - BOXES.mean(dtype=np.float64) + BOXES.std(dtype=np.float64)
     assert found.error == pytest.approx(1 / measure, rel=1e-3)
 
 
 def test_a_map_that_is_off_everywhere_by_a_little_is_wrong() -> None:
     off = (BOXES + 0.5).tobytes()
-    found = output_error.compared({"boxes": BOXES}, {"boxes": off}, OF_BOXES, "fp32")
+    found = output_error.compare_with_reference({"boxes": BOXES}, {"boxes": off}, OF_BOXES, "fp32")
     assert found.tolerance == 5e-4
     assert found.error is not None
     assert found.error > found.tolerance
@@ -86,7 +111,7 @@ def test_a_map_far_from_zero_may_not_be_another_one(precision: Precision) -> Non
     limit = {"depth": OutputLimit(0.1, 1e-2, 5e-4)}
     for other in (depth + np.float32(0.3), np.full_like(depth, 100)):
         values = {"depth": other.tobytes()}
-        found = output_error.compared({"depth": depth}, values, limit, precision)
+        found = output_error.compare_with_reference({"depth": depth}, values, limit, precision)
         assert found.error is not None
         assert found.tolerance is not None
         assert found.error > found.tolerance
@@ -108,4 +133,4 @@ def test_what_can_not_be_compared_has_no_error(values: dict[str, bytes]) -> None
 
 
 def test_fp16_has_its_own_tolerance() -> None:
-    assert output_error.TOLERANCE == {"fp32": 1e-4, "fp16": 1e-1}
+    assert output_error.OUTPUT_TOLERANCE == {"fp32": 1e-4, "fp16": 1e-1}

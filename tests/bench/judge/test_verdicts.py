@@ -73,9 +73,11 @@ def test_without_a_reference_a_launch_is_unverified(good: LaunchRecord) -> None:
 
 def test_later_launches_must_compute_the_same_bits(good: LaunchRecord) -> None:
     later = change(good, launch=1, output_error=None)
-    other = change(later, output_sha256="d" * 64)
     assert verdicts.launch_flags(later, verified_by=good, verifiable=True) == []
-    assert verdicts.launch_flags(other, verified_by=good, verifiable=True) == ["output-mismatch"]
+    for sha256 in ("a" * 64, "d" * 64):
+        other = change(later, output_sha256=sha256)
+        found = verdicts.launch_flags(other, verified_by=good, verifiable=True)
+        assert found == ["output-mismatch"]
 
 
 def test_the_same_wrong_bits_are_still_wrong(good: LaunchRecord) -> None:
@@ -86,8 +88,34 @@ def test_the_same_wrong_bits_are_still_wrong(good: LaunchRecord) -> None:
 
 def test_the_floor_is_the_multiplications_over_the_best_calibration(good: LaunchRecord) -> None:
     slow = change(good, calibration=Calibration(1e10, 1e10))
+    uneven = [
+        change(good, calibration=Calibration(*rates)) for rates in ((4e10, 1e10), (1e10, 4e10))
+    ]
     # 100 M multiplications at 40 G/s take 2.5 ms; BLAS may have missed a quarter of the peak.
-    assert verdicts.floor_ns([slow, good]) == pytest.approx(2.5e6 * verdicts.BLAS_SHARE)
+    for launches in ([slow, good], [good, slow], *([one] for one in uneven)):
+        assert verdicts.floor_ns(launches) == pytest.approx(2.5e6 * 0.75)
+
+
+def test_a_median_below_the_floor_is_flagged_and_one_above_is_not(good: LaunchRecord) -> None:
+    assert found(change(good, samples_ns=(1_874_000,) * 100)) == ["below-floor"]
+    assert found(change(good, samples_ns=(1_876_000,) * 100)) == []
+
+
+def test_the_floor_itself_can_be_reached(good: LaunchRecord) -> None:
+    assert verdicts.floor_ns([good]) == 1_875_000
+    assert found(change(good, samples_ns=(1_875_000,) * 100)) == []
+
+
+def test_in_fp16_the_floor_is_half_where_any_launch_had_it(good: LaunchRecord) -> None:
+    half = change(good, precision="fp16", precision_in_force="fp16", output_error=0.05)
+    assert found(change(half, samples_ns=(937_000,) * 100)) == ["below-floor"]
+    assert found(change(half, samples_ns=(938_000,) * 100)) == []
+    assert verdicts.floor_ns([good, half]) == pytest.approx(2.5e6 * 0.75 / 2)
+
+
+def test_a_launch_without_a_calibration_is_judged_by_the_others(good: LaunchRecord) -> None:
+    blind = change(good, calibration=None)
+    assert verdicts.floor_ns([blind, good]) == verdicts.floor_ns([good])
 
 
 def test_the_floor_of_two_threads_is_half(good: LaunchRecord) -> None:
@@ -108,9 +136,71 @@ def test_a_single_tick_of_the_hypervisor_may_be_rounding(good: LaunchRecord) -> 
     assert found(change(short, steal_ns=20_000_000)) == ["stolen-time"]
 
 
+@pytest.mark.parametrize(
+    ("lost", "flagged"),
+    [
+        ({"off_core_ns": 19_900_000}, False),
+        ({"off_core_ns": 20_100_000}, True),
+        ({"waited_ns": 19_900_000}, False),
+        ({"waited_ns": 20_100_000}, True),
+        # A tick of the hypervisor's is not counted.
+        ({"steal_ns": 29_900_000}, False),
+        ({"steal_ns": 30_100_000}, True),
+        # What the thread waited for and what the hypervisor took are different losses ...
+        ({"waited_ns": 15_000_000, "steal_ns": 14_900_000}, False),
+        ({"waited_ns": 15_000_000, "steal_ns": 15_100_000}, True),
+        # ... and both are among the time off the core, as far as that is known.
+        ({"off_core_ns": 19_900_000, "waited_ns": 19_900_000}, False),
+        ({"off_core_ns": 19_900_000, "steal_ns": 29_900_000}, False),
+        ({"off_core_ns": 19_900_000, "waited_ns": 20_100_000}, True),
+        ({"off_core_ns": 20_100_000, "waited_ns": 19_900_000}, True),
+        ({"off_core_ns": None, "waited_ns": None, "steal_ns": None}, False),
+        ({"off_core_ns": None, "waited_ns": 20_100_000, "steal_ns": None}, True),
+    ],
+)
+def test_a_fiftieth_of_the_timed_loop_may_be_lost(
+    good: LaunchRecord, lost: dict[str, object], flagged: bool
+) -> None:
+    second = change(good, wall_ns=1_000_000_000)
+    assert found(change(second, **lost)) == ["stolen-time"] * flagged
+
+
+def test_a_loop_of_unknown_length_has_lost_nothing_that_is_known(good: LaunchRecord) -> None:
+    unknown = dict.fromkeys(("wall_ns", "off_core_ns", "waited_ns", "steal_ns"))
+    assert found(change(good, **unknown)) == []
+    whole = change(good, wall_ns=1_000_000_000, off_core_ns=20_000_000)
+    assert verdicts.pooled_flags([whole, change(good, **unknown)]) == []  # exactly a fiftieth
+
+
+def test_what_was_lost_is_a_share_of_all_timed_loops(good: LaunchRecord) -> None:
+    quiet = change(good, wall_ns=1_000_000_000)
+    lost = change(quiet, off_core_ns=60_100_000, waited_ns=60_100_000)
+    assert verdicts.pooled_flags([quiet, quiet, quiet]) == []
+    assert verdicts.pooled_flags([lost, quiet, quiet]) == ["stolen-time"]
+    assert verdicts.pooled_flags([lost, quiet, quiet, quiet]) == []
+    ticks = [change(quiet, steal_ns=steal) for steal in (10_000_000, 60_000_000, 0)]
+    assert verdicts.pooled_flags(ticks) == []  # one tick's rounding is forgiven to the row
+    assert verdicts.pooled_flags([*ticks[:2], change(quiet, steal_ns=100_000)]) == ["stolen-time"]
+
+
 def test_a_main_thread_that_waits_for_others_lost_no_time(good: LaunchRecord) -> None:
     waiting = change(good, threads=2, cpus=(0, 1), off_core_ns=500_000_000)
     assert found(waiting) == []
+
+
+def test_the_spread_is_that_of_two_launches_or_more(good: LaunchRecord) -> None:
+    launches = [change(good, samples_ns=(ns, ns, 3 * ns)) for ns in (11_000_000, 10_000_000)]
+    assert verdicts.launch_spread_percent([]) is None
+    assert verdicts.launch_spread_percent(launches[:1]) is None
+    assert verdicts.launch_spread_percent(launches) == pytest.approx(100 / 10.5)
+    slow = change(good, samples_ns=(14_000_000,))
+    assert verdicts.launch_spread_percent([*launches, slow]) == pytest.approx(400 / 11)
+
+
+def test_medians_exactly_a_tenth_apart_are_no_launch_spread(good: LaunchRecord) -> None:
+    launches = [change(good, samples_ns=(ns,) * 100) for ns in (10_000_000,) * 5 + (11_000_000,)]
+    assert verdicts.launch_spread_percent(launches) == 10.0
+    assert verdicts.row_flags(launches) == ()
 
 
 def test_medians_too_far_apart_are_a_launch_spread(good: LaunchRecord) -> None:
@@ -120,6 +210,29 @@ def test_medians_too_far_apart_are_a_launch_spread(good: LaunchRecord) -> None:
     assert verdicts.row_flags([good] * 4 + [near]) == ("bimodal",)
     assert verdicts.row_flags([good] * 5 + [near]) == ()
     assert verdicts.row_flags([good] * 5 + [far]) == ("launch-spread",)
+
+
+@pytest.mark.parametrize(("extra", "flags"), [(990_000, ()), (1_010_000, ("launch-spread",))])
+def test_medians_may_be_a_tenth_of_their_median_apart(
+    good: LaunchRecord, extra: int, flags: tuple[str, ...]
+) -> None:
+    plain = change(good, samples_ns=(10_000_000,) * 100)
+    for at, apart in ((0, extra), (3, extra), (0, -extra), (3, -extra)):
+        launches = [plain] * 6
+        launches[at] = change(plain, samples_ns=(10_000_000 + apart,) * 100)
+        assert verdicts.row_flags(launches) == flags
+
+
+def test_a_row_of_failures_is_failed_and_nothing_else(good: LaunchRecord) -> None:
+    failed = change(good, error="it died", samples_ns=(), flags=("failed",))
+    assert verdicts.row_flags([failed, change(failed, launch=1)]) == ("failed",)
+
+
+def test_an_output_may_be_off_by_its_tolerance(good: LaunchRecord) -> None:
+    for tolerance in (None, 1e-4):
+        assert found(change(good, output_error=1e-4, output_tolerance=tolerance)) == []
+        off = change(good, output_error=1.001e-4, output_tolerance=tolerance)
+        assert found(off) == ["output-mismatch"]
 
 
 def test_noise_is_judged_over_the_row_and_everything_else_launch_by_launch(

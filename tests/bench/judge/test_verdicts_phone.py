@@ -42,6 +42,12 @@ def test_a_calibration_that_is_slower_behind_the_loop_shows_throttling(good: Lau
     assert found(msgspec.structs.replace(good, calibration=slower)) == []
 
 
+def test_a_phone_that_was_not_calibrated_is_not_called_slow(good: LaunchRecord) -> None:
+    blind = on_a_phone(good, calibration=None)
+    assert found(blind) == []
+    assert verdicts.row_flags([blind, on_a_phone(good, launch=1)]) == ()
+
+
 def test_a_row_with_one_slow_core_was_limited_by_something_unseen(good: LaunchRecord) -> None:
     fast = on_a_phone(good, calibration=Calibration(4.0e10, 4.0e10))
     slow = on_a_phone(good, calibration=Calibration(3.5e10, 3.5e10), launch=1)
@@ -49,6 +55,20 @@ def test_a_row_with_one_slow_core_was_limited_by_something_unseen(good: LaunchRe
     assert verdicts.row_flags([fast, fast]) == ()
     hosts = [msgspec.structs.replace(record, conditions=None) for record in (fast, slow)]
     assert verdicts.row_flags(hosts) == ()
+
+
+@pytest.mark.parametrize(("times", "flags"), [(1.099, ()), (1.101, ("throttled",))])
+def test_cores_of_a_row_may_differ_by_a_tenth(
+    good: LaunchRecord, times: float, flags: tuple[str, ...]
+) -> None:
+    fast = on_a_phone(good, calibration=Calibration(4.0e10, 4.0e10))
+    slow = on_a_phone(good, calibration=Calibration(4.0e10 / times, 4.0e10 / times), launch=1)
+    assert verdicts.row_flags([fast, slow]) == flags
+    assert verdicts.row_flags([slow, fast]) == flags
+    # The better calibration of each launch counts: the core could go that fast.
+    for rates in ((4.0e10 / times, 3.0e10), (3.0e10, 4.0e10 / times)):
+        uneven = on_a_phone(good, calibration=Calibration(*rates), launch=1)
+        assert verdicts.row_flags([fast, uneven]) == flags
 
 
 @pytest.mark.parametrize("flag", ["throttled", "hot", "capped-clock"])

@@ -14,6 +14,8 @@ import pytest
 
 from asymm_deploy import cli
 from asymm_deploy.bench import store
+from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.bench.records import LaunchRecord
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
@@ -46,6 +48,29 @@ class Ended:
 
 
 Bench = Callable[..., Ended]
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """What the user was told, line by line."""
+    return []
+
+
+@pytest.fixture
+def new_link(adb_environment: object, told: list[str]) -> Callable[..., Link]:  # noqa: F811
+    """Make links to phones that are attached."""
+
+    def make(phone: Phone, *, patience_s: float = 20) -> Link:  # noqa: F811
+        server = Server(address(os.environ))
+        return Link(server, phone.serial, patience_s=patience_s, tell=told.append)
+
+    return make
+
+
+@pytest.fixture
+def link(phone: Phone, new_link: Callable[..., Link]) -> Link:  # noqa: F811
+    """A link to the phone."""
+    return new_link(phone)
 
 
 @pytest.fixture(scope="session")

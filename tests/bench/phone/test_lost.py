@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench.phone.options import Conduct
+from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import HarnessError
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
+from tests.phone.conftest import eventually
 from tests.phone.faults import (
     CarriageReturns,
     CutLaunch,
@@ -196,11 +197,12 @@ def test_another_phone_at_the_same_address_is_not_taken_for_the_one_of_before(
 def test_another_phone_that_answers_between_launches_ends_the_bench(
     phone: Phone, phone_runner: Path
 ) -> None:
-    conduct = Conduct(patience_s=20, cool_down_s=0)
+    conduct = PhoneOptions(patience_s=20, cool_down_s=0)
     device = AdbDevice(Server(address(os.environ)), phone.serial, phone_runner, conduct, print)
     with device.held((7,), []):
         assert device.run(["/bin/true"], timeout_s=10).returncode == 0
         phone.world.say_properties(replace(phone.profile, fingerprint="another/build"))
         phone.cut(away_s=0.1)
+        assert eventually(lambda: not device._lock.is_touched())  # adb has noticed
         with pytest.raises(HarnessError, match=f"another phone now answers as {phone.serial}"):
             device.run(["/bin/true"], timeout_s=10)

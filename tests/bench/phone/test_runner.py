@@ -48,7 +48,7 @@ def test_a_runner_that_hangs_is_killed_in_time(
     phone.faults.add(Hangs(launch=1))
     ended = bench("--launch-timeout", "4")
     assert ended.code == 3
-    assert "the runner was not done within 4 s" in ended.err
+    assert "the runner was not finished within 4 s" in ended.err
     assert [record.launch for record in ended.finished] == [0]
     assert is_clean(phone)
 

@@ -37,6 +37,7 @@ def test_a_step_is_found_at_its_commit_and_by_its_size(
     assert report.verdict == "regressed"
     assert report.exit_code == 1
     assert f"from commit {commit(18)} on" in change.why
+    assert "against the lowest before" not in change.why  # there is but one
     assert change.change_percent == pytest.approx(5.0, abs=1.0)
     assert change.low_percent is not None
     assert change.high_percent is not None
@@ -86,7 +87,9 @@ def test_a_step_within_the_threshold_passes_and_is_told(
 def test_a_gain_is_an_improvement(judged: Judged, write: Write) -> None:
     latencies = 10 * noise(40, 6)
     latencies[20:] *= 0.9
-    assert judged(write(latencies)).verdict == "improved"
+    report = judged(write(latencies))
+    assert report.verdict == "improved"
+    assert "if that is intended" not in report.changes[0].why
 
 
 def test_a_regression_that_was_mended_is_no_alarm(only: Only, judged: Judged, write: Write) -> None:
@@ -185,6 +188,13 @@ def test_a_new_model_is_undecided_says_since_when_it_is_there_and_hides_no_regre
     assert report.exit_code == 1
     assert judged(files, models=("new",)).exit_code == 4
     assert judged(files, models=("new",), inconclusive_fails=False).exit_code == 0
+
+
+def test_a_model_of_which_nothing_counts_is_undecided(write: Write, judged: Judged) -> None:
+    write([10.0] * 12, model="good")
+    report = judged(write([10.0] * 12, model="bad", flags=("throttled",)))
+    bad = next(change for change in report.changes if change.model == "bad")
+    assert (bad.verdict, bad.why) == ("inconclusive", "None of its launches counts.")
 
 
 def test_20_us_are_allowed_over_many_commits_too(judged: Judged, write: Write) -> None:

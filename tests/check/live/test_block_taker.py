@@ -41,6 +41,20 @@ def test_arms_take_turns_in_both_orders_and_a_seed_repeats_them(
     assert [line.order for line in lines(tmp_path)[len(first) :]] != first
 
 
+def test_each_launch_is_the_only_one_of_its_plan_and_numbered_by_its_line(
+    slower: Slower, check: Any, told: Any, tmp_path: Path
+) -> None:
+    check(slower(0.0, told))
+    records = store.load(tmp_path / "out")
+    assert [record.launch for record in records] == list(range(32))
+    assert {(record.attempt, record.launches_planned) for record in records} == {(0, 1)}
+
+
+def test_each_file_is_put_on_the_device_once(check: Any, told: Any) -> None:
+    check(lambda launch: told(), "one", "two")
+    assert len(check.device.placed) == len(set(check.device.placed)) == 4
+
+
 def test_a_drift_of_10_percent_falls_on_both_arms_alike(check: Any, told: Any) -> None:
     def drifting(launch: Any) -> Any:
         return told(ns=NS * (1 + 0.1 * len(check.device.launched) / 32))

@@ -103,3 +103,9 @@ def test_the_20_us_are_named_where_they_are_what_is_allowed(share: float, said: 
     outcome = GateOutcome("inconclusive", BLOCKS, Judgement("inconclusive", PERCENT, share))
     why = change_of_outcome("net", outcome).why
     assert why.endswith(f"{100 * share:.3g} %{said} is allowed.")
+
+
+def test_what_was_not_confirmed_is_the_first_series_estimate() -> None:
+    first = GateOutcome("regressed", BLOCKS * 4, Judgement("regressed", PERCENT, 0.03))
+    why = change_of_outcome("net", settled("pass", first=first)).why
+    assert why.startswith("First +5.0 % in 8 blocks, not confirmed by fresh ones. At most 6.0 %")

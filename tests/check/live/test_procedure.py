@@ -17,6 +17,7 @@ from asymm_deploy.check.live.procedure import (
     GateOutcome,
     ModelStopped,
     SeriesProgress,
+    SeriesSettled,
     decide_by_blocks,
 )
 from asymm_deploy.check.modes import has_two_modes
@@ -274,3 +275,49 @@ def test_progress_counts_down_to_the_next_look() -> None:
     )
     assert [event.left for event in heard] == [7, 6, 5, 4, 3, 2, 1, 0]
     assert heard[0].estimate == pytest.approx(math.log(1.01))
+
+
+def test_progress_counts_down_to_each_look_and_to_the_end() -> None:
+    heard: list[SeriesProgress | SeriesSettled] = []
+
+    def take(place: BlockPlace) -> BlockMedians:
+        off = 1 + 0.1 * (place.block % 4 - 1.5)
+        return BlockMedians((1e7,), (1e7 * off,))
+
+    decide_by_blocks(["net"], GatePolicy(max_blocks=13), take, heard.append)
+    steps = [event for event in heard if isinstance(event, SeriesProgress)]
+    assert [step.left for step in steps] == [7, 6, 5, 4, 3, 2, 1, 0, 1, 0, 1, 0, 0]
+    assert [step.place.block for step in steps] == list(range(13))
+
+
+def test_blocks_that_are_left_are_those_of_all_models_that_are_open() -> None:
+    heard: list[int] = []
+
+    def take(place: BlockPlace) -> BlockMedians | ModelStopped:
+        if place.model == "broken" and place.block == 1:
+            return ModelStopped("failed", "it broke", ExitCode.HARNESS)
+        return BlockMedians((1e7,), (1e7,))
+
+    def hear(event: SeriesProgress | SeriesSettled) -> None:
+        if isinstance(event, SeriesProgress):
+            heard.append(event.left)
+
+    decide_by_blocks(["net", "broken"], GatePolicy(), take, hear)
+    assert heard[:4] == [7 + 8, 7 + 7, 6 + 7, 6]
+
+
+def test_the_end_of_each_series_is_told_with_its_outcome() -> None:
+    settled: list[SeriesSettled] = []
+
+    def take(place: BlockPlace) -> BlockMedians:
+        return BlockMedians((1e7,), (1.1e7 if place.model == "slow" else 1e7,))
+
+    def hear(event: SeriesProgress | SeriesSettled) -> None:
+        if isinstance(event, SeriesSettled):
+            settled.append(event)
+
+    outcomes = decide_by_blocks(["slow", "net"], GatePolicy(), take, hear)
+    told = [(event.model, event.series, event.outcome.verdict) for event in settled]
+    assert told == [("slow", 0, "regressed"), ("net", 0, "pass"), ("slow", 1, "regressed")]
+    assert outcomes["slow"].first == settled[0].outcome
+    assert outcomes["net"] == settled[1].outcome

@@ -52,6 +52,7 @@ def test_noise_is_inconclusive_and_no_pass(
 
     change = latency(compared(folder("old", edit=noisy), folder("new", edit=noisy)))
     assert change.verdict == "inconclusive"
+    assert change.why.endswith("launches differ too much to tell it from the 3 % allowed.")
 
     def slower(record: LaunchRecord) -> LaunchRecord:
         samples = tuple(int(1.06 * ns) for ns in noisy(record).samples_ns)

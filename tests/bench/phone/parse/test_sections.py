@@ -63,9 +63,9 @@ def test_a_shell_marks_what_each_command_prints(tmp_path: Path) -> None:
         "two": "echo a; echo b",
     }
     printed = subprocess.run(
-        ["sh", "-c", compound_command("M4 RK", commands)], stdout=subprocess.PIPE, check=True
+        ["sh", "-c", compound_command("M4  R'K", commands)], stdout=subprocess.PIPE, check=True
     ).stdout
-    found = named_sections(printed, "M4 RK", commands)
+    found = named_sections(printed, "M4  R'K", commands)
     assert found["one"] == Section("no newline", 0)
     assert found["two"] == Section("a\nb\n", 0)
     assert found["missing"].code == 1

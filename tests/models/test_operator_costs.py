@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  its usual name
 
-from asymm_deploy.models import complexity
+from asymm_deploy.models import operator_costs
 from asymm_deploy.models.complexity import count
 
 aten = torch.ops.aten
@@ -31,7 +31,7 @@ class Calls(nn.Module):
 @pytest.mark.parametrize(
     ("function", "inputs", "weights", "madds"),
     [
-        # (..., rows, summed) by (..., summed, columns); 120 is 4 x 2 x 5 x 3
+        # (..., rows, summed) by (..., summed, columns): rows x columns x summed = 4 x 2 x 5 x 3
         (torch.mm, [(2, 3)], [(3, 5)], 2 * 5 * 3),
         (torch.bmm, [(4, 2, 3)], [(4, 3, 5)], 120),
         (lambda x, w: torch.mv(w, x), [(3,)], [(5, 3)], 5 * 3),
@@ -94,7 +94,7 @@ def test_attention_to_values_of_another_width_costs_each_product_by_its_own() ->
 
     assert cost.madds == 2 * 3 * 5 * 7 * (8 + 6)
     # The formula of the kernels that do it in one.
-    assert complexity._attention((query, key, value), query)[2] == cost.madds
+    assert operator_costs._attention((query, key, value), query)[2] == cost.madds
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_an_operator_without_products_is_free_and_known(name: str) -> None:
 def test_every_operator_that_is_called_free_is_tried_above_and_needs_to_be_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listed = {operator.__name__: operator for operator in complexity._FREE}
+    listed = {operator.__name__: operator for operator in operator_costs._FREE}
 
     assert listed.keys() <= FREE.keys()
     for name, operator in listed.items():
-        monkeypatch.setattr(complexity, "_FREE", complexity._FREE - {operator})
+        monkeypatch.setattr(operator_costs, "_FREE", operator_costs._FREE - {operator})
         assert count(Calls(FREE[name], (4, 4))).uncounted != (), name
         monkeypatch.undo()
 

@@ -24,7 +24,7 @@ from asymm_deploy.export.proof.stage import MOST_ROUNDING, prove_stage
 from asymm_deploy.models.complexity import count
 
 X = TensorSpec("input", (1, 4))
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 
 class Cancelling(nn.Module):

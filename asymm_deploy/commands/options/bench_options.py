@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
-from asymm_deploy.commands.arguments import MODEL_HELP, EngineName, PrecisionName, complete_model
+from asymm_deploy.commands.options.shared_options import (
+    MODEL_HELP,
+    EngineName,
+    PrecisionName,
+    complete_model,
+)
 
-Models = Annotated[
+BenchModelsOption = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="MODEL...",
@@ -16,7 +21,7 @@ Models = Annotated[
         autocompletion=complete_model,
     ),
 ]
-Devices = Annotated[
+BenchDevicesOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="host|auto|all|SERIAL|HOST:PORT",
@@ -24,48 +29,50 @@ Devices = Annotated[
         "attached; all is every phone. Repeat the option to time on several side by side.",
     ),
 ]
-Engine = Annotated[EngineName, typer.Option(help="Engine to time.")]
-Runs = Annotated[
+BenchEngineOption = Annotated[EngineName, typer.Option(help="Engine to time.")]
+BenchRunsOption = Annotated[
     int, typer.Option(metavar="N", help="Timed runs of each model, over all launches.")
 ]
-Launches = Annotated[
+BenchLaunchesOption = Annotated[
     int,
     typer.Option(
         metavar="N", help="Launches of each model, each a new process; they share the runs."
     ),
 ]
-Threads = Annotated[
+BenchThreadsOption = Annotated[
     int, typer.Option(metavar="N", help="Threads of the engine, each on a core of its own.")
 ]
-Precision = Annotated[
+BenchPrecisionOption = Annotated[
     PrecisionName,
     typer.Option(
         help="Precision of the arithmetic. The runner reads back what the engine really used; "
         "a difference is flagged."
     ),
 ]
-LaunchTimeout = Annotated[
+BenchLaunchTimeoutOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Time again what OUT already has timings of.")]
-Allow = Annotated[
+BenchFreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Time again what OUT already has timings of.")
+]
+BenchAllowOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FLAG",
         help="A flag that shall leave a row valid, as in --allow launch-spread. Repeatable.",
     ),
 ]
-Keep = Annotated[
+BenchKeepOption = Annotated[
     bool, typer.Option("--keep", help="Leave the pushed files on the phone for the next bench.")
 ]
-Patience = Annotated[
+BenchPatienceOption = Annotated[
     float,
     typer.Option(
         metavar="SECONDS", help="How long to wait for a phone whose connection is lost.", min=1
     ),
 ]
-CoolDown = Annotated[
+BenchCoolDownOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Pause before a throttled launch is repeated.", min=0),
 ]

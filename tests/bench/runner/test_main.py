@@ -16,6 +16,9 @@ import pytest
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge import output_error
+from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.export.mnn import to_mnn
 
 LINUX = platform.system() == "Linux"
 COMMAND = [sys.executable, "-I", "-m", "asymm_deploy.bench.runner"]
@@ -51,7 +54,7 @@ def refusal(command: list[str]) -> str:
     ended = started(command)
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError) as caught:
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     return str(caught.value)
 
 
@@ -59,7 +62,7 @@ def refusal(command: list[str]) -> str:
 def test_it_reports_a_whole_launch(artifact: Artifact, engine: str) -> None:
     ended = started(request(artifact, engine=engine))
     assert ended.returncode == 0, ended.stderr
-    report = wire.parse(ended.stdout)
+    report = wire.parse_stream(ended.stdout)
     assert (report.hello.runner, report.hello.engine) == ("python", engine)
     assert report.model.input_shape == (1, 3, 16, 16)
     assert (report.model.precision, report.model.threads) == ("fp32", 1)
@@ -77,18 +80,20 @@ def test_it_reports_a_whole_launch(artifact: Artifact, engine: str) -> None:
 def test_it_computes_the_reference_from_inputs_in_the_order_given(
     artifact: Artifact, engine: str
 ) -> None:
-    report = wire.parse(started(request(artifact, engine=engine)).stdout)
+    report = wire.parse_stream(started(request(artifact, engine=engine)).stdout)
     assert artifact.reference is not None
     assert report.output.values is not None
     assert set(report.output.values) == {"total", "mean"}
-    error = output_error.compared(artifact.reference, report.output.values, {}, "fp32").error
+    error = output_error.compare_with_reference(
+        artifact.reference, report.output.values, {}, "fp32"
+    ).error
     assert error is not None
     assert error <= 1e-5
 
 
 def test_another_seed_is_another_output_and_the_same_seed_the_same(artifact: Artifact) -> None:
     hashes = [
-        wire.parse(started(request(artifact, "--input-seed", seed)).stdout).output.sha256
+        wire.parse_stream(started(request(artifact, "--input-seed", seed)).stdout).output.sha256
         for seed in ("0", "0", "1")
     ]
     assert hashes[0] == hashes[1] != hashes[2]
@@ -105,14 +110,14 @@ def test_what_mnn_prints_on_stdout_never_reaches_the_wire(artifact: Artifact) ->
 
 def test_without_specs_it_takes_the_models_own_inputs(artifact: Artifact) -> None:
     bare = Artifact("bare", artifact.path, artifact.sha256)
-    report = wire.parse(started(request(bare)).stdout)
+    report = wire.parse_stream(started(request(bare)).stdout)
     # MNN's order is that of the names.
     assert report.model.input_shape == (1, 8, 16, 16)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM has fp16 arithmetic")
 def test_fp16_is_not_in_force_where_mnn_has_none(artifact: Artifact) -> None:
-    report = wire.parse(started(request(artifact, precision="fp16")).stdout)
+    report = wire.parse_stream(started(request(artifact, precision="fp16")).stdout)
     assert report.model.precision == "fp32"
 
 
@@ -122,7 +127,7 @@ def test_a_refused_pin_ends_the_run(artifact: Artifact) -> None:
 
 
 def test_told_not_to_pin_it_does_not(artifact: Artifact) -> None:
-    report = wire.parse(started(request(artifact, "--cpu", "none")).stdout)
+    report = wire.parse_stream(started(request(artifact, "--cpu", "none")).stdout)
     assert report.cpu.asked == ()
 
 
@@ -142,7 +147,7 @@ def test_a_damaged_model_is_refused(
     # MNN may crash on some; that is no report either.
     assert ended.returncode != 0
     with pytest.raises(wire.WireError):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
 
 
 def test_inputs_that_the_model_does_not_have_are_refused(artifact: Artifact) -> None:
@@ -180,8 +185,44 @@ def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
     ended = started([sys.executable, "-c", broken])
     assert ended.returncode == 1
     with pytest.raises(wire.RunnerError, match="ZeroDivisionError: division by zero"):
-        wire.parse(ended.stdout)
+        wire.parse_stream(ended.stdout)
     assert b"Traceback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "unused"),
+    [
+        ("mnn", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "onnxruntime", "pebble", "rich"}),
+        ("onnxruntime", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "MNN", "pebble", "rich"}),
+    ],
+)
+def test_a_launch_imports_its_engine_and_no_other_heavy_package(
+    artifact: Artifact, engine: str, unused: set[str]
+) -> None:
+    arguments = request(artifact, engine=engine)[len(COMMAND) :]
+    program = (
+        "import sys\n"
+        "from asymm_deploy.bench.runner import __main__ as program\n"
+        f"assert program.main({arguments!r}) == 0\n"
+        f"print('found:', sorted({unused!r} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    ended = started([sys.executable, "-c", program])
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.splitlines()[-1] == b"found: []"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_mnn_is_timed_on_small_integers(tmp_path: Path, kind: str) -> None:
+    text = f"g ({kind}[1,64] x) => (float[1,64] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    report = wire.parse_stream(started(request(Artifact("g", tmp_path / "model.mnn", ""))).stdout)
+
+    (given,) = bench_inputs([TensorSpec("x", (1, 64), kind)]).values()
+    assert report.output.values is not None
+    found = np.frombuffer(report.output.values["y"], "<f4")
+    np.testing.assert_array_equal(found, 2.0 * given[0].astype(np.float64))
 
 
 def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
@@ -190,7 +231,7 @@ def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
         "g (int64[4] x) => (int64[4] y) <int64[1] two = {2}> { y = Mul(x, two) }"
     )
     onnx.save(model, tmp_path / "model.onnx")
-    report = wire.parse(
+    report = wire.parse_stream(
         started(request(Artifact("g", tmp_path / "model.mnn", ""), engine="onnxruntime")).stdout
     )
     assert report.output.values is not None

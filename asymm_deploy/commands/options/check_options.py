@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asymm_deploy.commands.arguments import PrecisionName
+from asymm_deploy.commands.options.shared_options import PrecisionName
 
 CHECK_HELP = """Compare two versions of models: has one become slower or larger, and how sure is it?
 
@@ -46,13 +46,13 @@ class PassOrFail(StrEnum):
     FAIL = "fail"
 
 
-HistoryFiles = Annotated[
+CheckHistoryFilesOption = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="FILE...", help="With --history: a runs.jsonl of each commit, the oldest first."
     ),
 ]
-Baseline = Annotated[
+CheckBaselineOption = Annotated[
     Path | None,
     typer.Option(
         metavar="A",
@@ -60,14 +60,14 @@ Baseline = Annotated[
         "wrote.",
     ),
 ]
-Candidate = Annotated[
+CheckCandidateOption = Annotated[
     Path | None,
     typer.Option(metavar="B", help="Folder of the new version: what `export` or `bench` wrote."),
 ]
-History = Annotated[
+CheckHistoryOption = Annotated[
     bool, typer.Option("--history", help="Look for slow creep over the FILEs of many commits.")
 ]
-ModelPatterns = Annotated[
+CheckModelPatternsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--models",
@@ -75,7 +75,7 @@ ModelPatterns = Annotated[
         help="Compare only these models: a part of the name, or a glob. Repeatable. Default: all.",
     ),
 ]
-Threshold = Annotated[
+CheckThresholdOption = Annotated[
     str,
     typer.Option(
         metavar="PERCENT",
@@ -83,22 +83,22 @@ Threshold = Annotated[
         "always pass.",
     ),
 ]
-SizeThreshold = Annotated[
+CheckSizeThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much larger the .mnn file may become.")
 ]
-MAddsThreshold = Annotated[
+CheckMAddsThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much the multiply-adds may grow.")
 ]
-ParamsThreshold = Annotated[
+CheckParamsThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much the number of parameters may grow.")
 ]
-InitThreshold = Annotated[
+CheckInitThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much longer a model may take to load.")
 ]
-MemoryThreshold = Annotated[
+CheckMemoryThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much the peak memory may grow.")
 ]
-Device = Annotated[
+CheckDeviceOption = Annotated[
     str | None,
     typer.Option(
         metavar="host|auto|SERIAL|HOST:PORT",
@@ -106,32 +106,34 @@ Device = Annotated[
         "that phone. For results folders: compare only the launches of this device.",
     ),
 ]
-Runs = Annotated[int, typer.Option(metavar="N", help="Timed runs of each launch.")]
-MaxBlocks = Annotated[
+CheckRunsOption = Annotated[int, typer.Option(metavar="N", help="Timed runs of each launch.")]
+CheckMaxBlocksOption = Annotated[
     int,
     typer.Option(
         metavar="N", help="Blocks of four launches, at most, until a model is left undecided."
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random order of launches.")]
-Threads = Annotated[
+CheckSeedOption = Annotated[
+    int, typer.Option(metavar="N", help="Seed of the random order of launches.")
+]
+CheckThreadsOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Threads of the engine, each on a core of its own. Default: 1."),
 ]
-Precision = Annotated[
+CheckPrecisionOption = Annotated[
     PrecisionName | None, typer.Option(help="Precision of the arithmetic. Default: fp32.")
 ]
-Allow = Annotated[
+CheckAllowOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FLAG",
         help="A flag of `bench` that shall not spoil a launch, as in --allow hot. Repeatable.",
     ),
 ]
-IgnoreMissing = Annotated[
+CheckIgnoreMissingOption = Annotated[
     bool, typer.Option("--ignore-missing", help="Skip models that only one of the folders has.")
 ]
-Sentinel = Annotated[
+CheckSentinelOption = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
@@ -139,33 +141,33 @@ Sentinel = Annotated[
         "is taken off the others.",
     ),
 ]
-Inconclusive = Annotated[
+CheckInconclusiveOption = Annotated[
     PassOrFail,
     typer.Option(help="Whether a model that stays undecided exits with 4 (fail) or 0 (pass)."),
 ]
-Out = Annotated[
+CheckOutOption = Annotated[
     Path,
     typer.Option(
         metavar="FOLDER", help="Folder for the launches; the same command continues from there."
     ),
 ]
-Fresh = Annotated[
+CheckFreshOption = Annotated[
     bool, typer.Option("--fresh", help="Time again what OUT already has launches of.")
 ]
-JUnit = Annotated[
+CheckJUnitOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Also write the report as JUnit XML.")
 ]
-Markdown = Annotated[
+CheckMarkdownOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also write the report as Markdown, for a pull request."),
 ]
-Json = Annotated[
+CheckJsonOption = Annotated[
     Path | None,
     typer.Option(
         "--json", metavar="FILE", help="Also write the report as JSON (docs/check-schema.json)."
     ),
 ]
-BenchmarkJson = Annotated[
+CheckBenchmarkJsonOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", help="Also write the latencies as JSON for github-action-benchmark."

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.phone.pushed_files import BASE, Program
+from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
+from asymm_deploy.errors import HarnessError
+from asymm_deploy.files import sha256_of
 from tests.bench.phone.conftest import Bench, lines_in
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4, Profile
@@ -135,3 +138,102 @@ def test_what_a_phone_says_of_itself_starts_no_formula_and_controls_no_terminal(
         (row,) = csv.DictReader(file)
     assert row["soc"].startswith("'=HYPERLINK(1)")
     assert len(row["soc"]) <= 201
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "net" / "model.mnn"
+    path.parent.mkdir()
+    path.write_bytes(b"a model")
+    return path
+
+
+def test_a_file_is_put_under_its_hash_and_only_once(link: Link, phone: Phone, model: Path) -> None:
+    pushed = PushedFiles(link)
+    pushed.find_existing()
+    place = pushed.put(model)
+    assert place == f"{BASE}/files/net.model.mnn-{sha256_of(model)}"
+    assert phone.path(place).read_bytes() == b"a model"
+    assert pushed.put(model) == place
+    later = PushedFiles(link)
+    later.find_existing()
+    assert later.put(model) == place
+    assert pushes(phone) == 1
+
+
+def test_what_was_cut_short_in_a_push_is_removed_and_never_taken_for_the_file(
+    link: Link, phone: Phone, model: Path
+) -> None:
+    place = phone.path(f"{BASE}/files/net.model.mnn-{sha256_of(model)}.part")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"a mo")
+    pushed = PushedFiles(link)
+    pushed.find_existing()
+    assert not place.exists()
+    pushed.put(model)
+    assert files(phone) == {f"net.model.mnn-{sha256_of(model)}"}
+
+
+def test_only_what_is_not_there_needs_room(link: Link, model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mnn"
+    other.write_bytes(b"x" * 1000)
+    pushed = PushedFiles(link)
+    pushed.find_existing()
+    margin = pushed.missing_bytes([])
+    assert margin >= 2**20
+    assert pushed.missing_bytes([model, other]) == margin + len(b"a model") + 1000
+    pushed.put(model)
+    assert pushed.missing_bytes([model, other]) == margin + 1000
+
+
+def test_a_former_version_is_removed_unless_this_bench_wants_it(
+    link: Link, phone: Phone, model: Path
+) -> None:
+    PushedFiles(link).put(model)
+    model.write_bytes(b"version 2")
+    pushed = PushedFiles(link)
+    pushed.find_existing()
+    pushed.put(model)
+    second = files(phone)
+    assert second == {f"net.model.mnn-{sha256_of(model)}"}
+    model.write_bytes(b"version 3")
+    pushed.put(model)  # beside the second, which may yet be asked for
+    assert len(files(phone)) == 2
+    assert second < files(phone)
+
+
+def test_a_runner_is_executable_and_earlier_ones_go(
+    link: Link, phone: Phone, tmp_path: Path
+) -> None:
+    runner = tmp_path / "runner"
+    runner.write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "libMNN.so").write_bytes(b"a library")
+    pushed = PushedFiles(link)
+    first = Program.at(runner)
+    pushed.put_program(first)
+    (path,) = pushed.command_of(first)
+    assert phone.path(path).stat().st_mode & 0o111
+    assert link.run_once(path).code == 0
+    runner.write_bytes(b"#!/bin/sh\nexit 7\n")
+    second = Program.at(runner)
+    pushed.put_program(second)
+    pushed.remove_stale(second)
+    assert {path.rpartition("/")[0] for path in files(phone)} == {f"runner-{second.sha256[:16]}"}
+
+
+def test_a_file_that_arrives_damaged_is_pushed_again_and_then_given_up(
+    link: Link, phone: Phone, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets: list[str] = []
+
+    def push(source: Path, target: str) -> None:
+        targets.append(target)
+        phone.path(target).write_bytes(b"damaged")
+
+    monkeypatch.setattr(link, "push", push)
+    pushed = PushedFiles(link)
+    pushed.find_existing()
+    with pytest.raises(HarnessError, match=r"model\.mnn did not arrive intact on "):
+        pushed.put(model)
+    assert len(targets) == 3
+    assert not [name for name in files(phone) if not name.endswith(".part")]

@@ -7,34 +7,34 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.commands import arguments
+from asymm_deploy.commands.options import shared_options
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import Figure
 
 
 def test_a_core_is_a_number_or_auto() -> None:
-    assert arguments.core("auto") is None
-    assert arguments.core("0") == 0
-    assert arguments.core("17") == 17
+    assert shared_options.core("auto") is None
+    assert shared_options.core("0") == 0
+    assert shared_options.core("17") == 17
 
 
 @pytest.mark.parametrize("text", ["", "first", "-1", "1.0", "\N{SUPERSCRIPT TWO}", "0x1", " 1"])
 def test_anything_else_is_no_core(text: str) -> None:
     with pytest.raises(UsageError, match="no core"):
-        arguments.core(text)
+        shared_options.core(text)
 
 
 def test_a_table_or_a_figure_and_not_both() -> None:
-    assert arguments.table_or_figure(None, None) is None
-    assert arguments.table_or_figure(5, None) == 5
-    assert arguments.table_or_figure(None, 1) == Figure(1)
+    assert shared_options.table_or_figure(None, None) is None
+    assert shared_options.table_or_figure(5, None) == 5
+    assert shared_options.table_or_figure(None, 1) == Figure(1)
     with pytest.raises(UsageError, match="both given"):
-        arguments.table_or_figure(5, 1)
+        shared_options.table_or_figure(5, 1)
 
 
 def test_each_model_is_taken_once_in_the_order_given() -> None:
     named = ["mbv3_small_035", "asymmnet_small_035", "mbv3_small_035"]
-    sources = arguments.model_sources(named, None, None)
+    sources = shared_options.model_sources(named, None, None)
     assert [source.model for source in sources] == ["mbv3_small_035", "asymmnet_small_035"]
 
 
@@ -45,7 +45,7 @@ def test_models_or_a_table_have_to_be_named(
     models: tuple[str, ...], which: int | None, said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        arguments.model_sources(models, which, None)
+        shared_options.model_sources(models, which, None)
 
 
 def test_two_models_of_one_folder_are_refused(tmp_path: Path) -> None:
@@ -53,22 +53,22 @@ def test_two_models_of_one_folder_are_refused(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "net.onnx").write_bytes(b"any bytes")
     with pytest.raises(UsageError, match="same folder, net"):
-        arguments.model_sources(
+        shared_options.model_sources(
             [str(tmp_path / "a" / "net.onnx"), str(tmp_path / "b" / "net.onnx")], None, None
         )
 
 
 @pytest.mark.parametrize("start", ["asymmnet_small_0", "mbv3_large_1", "zzz"])
 def test_networks_are_completed_by_how_they_begin(start: str) -> None:
-    found = arguments.complete_model(start)
+    found = shared_options.complete_model(start)
     assert found == sorted(set(found))
     assert all(name.startswith(start) for name in found)
     assert bool(found) == (start != "zzz")
 
 
 def test_data_ends_with_one_line_end(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments.print_data("a")
-    arguments.print_data("b\n")
+    shared_options.print_data("a")
+    shared_options.print_data("b\n")
     assert capsys.readouterr().out == "a\nb\n"
 
 

@@ -1,0 +1,137 @@
+"""The steps of a bench, in order: devices, export, launches, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asymm_deploy.bench import store
+from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.find_devices import ReadyDevices, device_makers, ready_devices
+from asymm_deploy.bench.fleet import DeviceOutcome
+from asymm_deploy.bench.judge.rows import latest_rows
+from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.store import Runs
+from asymm_deploy.bench.subjects import bare_files, exported_subject
+from asymm_deploy.commands import console
+from asymm_deploy.commands.bench_progress import BenchProgress
+from asymm_deploy.commands.export import export_with_progress
+from asymm_deploy.commands.options.shared_options import print_data
+from asymm_deploy.errors import ExitCode, UsageError, worst
+from asymm_deploy.export.request import as_recorded
+from asymm_deploy.models.source import Source
+from asymm_deploy.signals import ending_like_ctrl_c
+
+if TYPE_CHECKING:
+    from asymm_deploy.report.report_table import TableFormat
+    from asymm_deploy.report.tables import Which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRequest:
+    """What to time, where and how, and what to write of it."""
+
+    sources: Sequence[Source]
+    bare_files: Sequence[Path]
+    """.mnn files, timed as they are."""
+    devices: Sequence[str]
+    runner: Path | None
+    phone_options: PhoneOptions
+    artifacts: Path
+    out: Path
+    plan: Plan
+    which: Which
+    """The table or figure of the paper to write; None for the latencies alone."""
+    output_format: TableFormat
+
+
+def run_bench(asked: BenchRequest) -> ExitCode:
+    """Time what was asked for, write and print the tables; return the worst row's exit code."""
+    makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
+    with ready_devices(makers, console.say) as devices:  # before an export takes minutes
+        subjects = [*bare_files(asked.bare_files, asked.plan), *_exported(asked)]
+        with store.opened(asked.out, console.say) as runs:
+            try:
+                outcomes = _timed(devices, len(makers), subjects, asked.plan, runs)
+            except BaseException:  # Ctrl-C too: latency.csv tells of every launch on disk
+                with suppress(UsageError):
+                    _write_latencies(asked.out, runs)
+                raise
+            everything = _write_latencies(asked.out, runs)
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    print_data(_write_tables(asked, rows, everything))
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    for failure in failures:
+        console.complain(failure)
+    codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]
+    return worst(codes)
+
+
+def _exported(asked: BenchRequest) -> list[Artifact | Missing]:
+    """Export what is missing or stale, and return what there is to time of each source."""
+    if not asked.sources:
+        return []
+    outcomes = export_with_progress([as_recorded(each, asked.artifacts) for each in asked.sources])
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            console.complain(outcome.failure.about(outcome.request.text))
+    return [exported_subject(outcome, asked.plan) for outcome in outcomes]
+
+
+def _timed(
+    devices: ReadyDevices,
+    device_count: int,
+    subjects: Sequence[Artifact | Missing],
+    plan: Plan,
+    runs: Runs,
+) -> list[DeviceOutcome]:
+    total = device_count * len(subjects) * plan.launches
+    with console.progress("timing", total) as advance, ending_like_ctrl_c():
+        progress = BenchProgress(advance, several_devices=device_count > 1)
+        return devices.time(subjects, plan, runs, progress.show)
+
+
+def _write_latencies(out: Path, runs: Runs) -> list[RowSummary]:
+    """Write latency.csv, if there is anything to tell; return a row for each model and setting."""
+    from asymm_deploy.report import tables
+
+    everything = latest_rows(runs.records)
+    if everything:
+        tables.write_latency(out, everything)
+    return everything
+
+
+def _write_tables(
+    asked: BenchRequest, rows: Sequence[RowSummary], everything: Sequence[RowSummary]
+) -> str:
+    """Return the table of what was timed; a table of the paper also goes to OUT/tableN.csv.
+
+    With several devices that is a file for each, OUT/tableN.DEVICE.csv: no column mixes them. A
+    figure goes to OUT/figureN.csv likewise.
+    """
+    from asymm_deploy.report import tables
+    from asymm_deploy.report.comparable import RowFilter
+
+    console.say(f"wrote {asked.out / store.NAME} and {asked.out / tables.LATENCY_CSV}")
+    devices = list(dict.fromkeys(row.device for row in rows))
+    for row in rows:
+        if row.flags:
+            on = f" on {row.device}" if len(devices) > 1 else ""
+            console.say(f"{row.model}{on}: {row.flags_text}")
+    if asked.which is None:
+        return tables.report_text(None, rows, RowFilter(), asked.output_format)
+    texts = []
+    for device in devices:
+        choice = RowFilter(device, asked.plan.engine, asked.plan.precision, asked.plan.threads)
+        suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(device))}" if devices[1:] else ""
+        target = asked.out / tables.file_name(asked.which, suffix)
+        tables.write(target, tables.report_text(asked.which, everything, choice, "csv"))
+        console.say(f"wrote {target}")
+        texts.append(tables.report_text(asked.which, everything, choice, asked.output_format))
+    return "\n".join(texts)

@@ -1,0 +1,176 @@
+"""One bench a phone: a lock belongs to a process that lives, and a dead one's is free."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from asymm_deploy.bench.phone import lock as lock_module
+from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.lock import FOLDER, LEASE_S, Lock
+from asymm_deploy.errors import HarnessError
+from tests.phone.conftest import eventually
+from tests.phone.faults import ReadOnlyFolder
+from tests.phone.phone import Phone
+
+ELSEWHERE = '{"token":"0123456789abcdef","host":"elsewhere","pid":4711,"started":"1"}'
+
+
+@pytest.fixture
+def lock(link: Link, told: list[str]) -> Iterator[Lock]:
+    lock = Lock(link, told.append)
+    yield lock
+    lock.stop_touching()
+
+
+def leave_lock(phone: Phone, owner: str, age_s: float) -> None:
+    """Leave a lock on the phone that was last touched so long ago."""
+    folder = phone.path(FOLDER)
+    folder.mkdir()
+    (folder / "owner").write_text(owner)
+    then = time.time() - age_s
+    os.utime(folder / "owner", (then, then))
+
+
+def owner_of(phone: Phone) -> dict[str, object]:
+    text = (phone.path(FOLDER) / "owner").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, object])
+
+
+def test_a_free_lock_is_taken_kept_and_given_back(lock: Lock, link: Link, phone: Phone) -> None:
+    assert lock.acquire() is None
+    assert owner_of(phone)["pid"] == os.getpid()
+    assert lock.is_ours()
+    assert lock.is_touched()
+    assert link.run_once(lock.check_command).code == 0
+    lock.release()
+    lock.stop_touching()
+    assert not phone.path(FOLDER).exists()
+    assert not lock.is_ours()
+    assert link.run_once(lock.check_command).code != 0
+
+
+def test_the_lock_is_touched_as_long_as_its_owner_wants(lock: Lock, phone: Phone) -> None:
+    assert not lock.is_touched()
+    lock.acquire()
+    owner = phone.path(FOLDER) / "owner"
+    os.utime(owner, (1, 1))
+    assert eventually(lambda: owner.stat().st_mtime > 1)
+    lock.stop_touching()
+    assert not lock.is_touched()
+    assert eventually(lambda: not phone.processes())
+
+
+def test_a_lock_whose_connection_breaks_is_touched_no_more(lock: Lock, phone: Phone) -> None:
+    lock.acquire()
+    assert lock.is_touched()
+    phone.cut(away_s=0.1)
+    assert eventually(lambda: not lock.is_touched())
+
+
+def test_what_touches_it_keeps_off_the_timed_core(lock: Lock, phone: Phone) -> None:
+    lock.off_core_prefix = "taskset -p 7f $$ >/dev/null 2>&1; "
+    lock.acquire()
+    start = "taskset -p 7f $$ >/dev/null 2>&1; while touch"
+    assert eventually(lambda: any(command.startswith(start) for command in phone.commands))
+
+
+def test_a_living_owner_is_named_and_left_alone(
+    lock: Lock, phone: Phone, new_link: Callable[..., Link], told: list[str]
+) -> None:
+    lock.acquire()
+    before = owner_of(phone)
+    other = Lock(new_link(phone), told.append)
+    assert str(other.acquire()).startswith(f"process {os.getpid()} on ")
+    assert owner_of(phone) == before
+    (line,) = told
+    assert line.startswith(f"{phone.serial} is locked by process {os.getpid()} on ")
+    assert line.endswith("; checking whether it is still running")
+    assert not other.is_touched()
+    other.release()  # not its own
+    assert owner_of(phone) == before
+    lock.release()
+
+
+def test_the_lock_of_an_ended_process_of_this_machine_is_free_at_once(
+    lock: Lock, phone: Phone, told: list[str]
+) -> None:
+    lock.acquire()
+    owner = owner_of(phone)
+    lock.stop_touching()
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    text = msgspec.json.encode({**owner, "token": "ab" * 8, "pid": ended.pid})
+    (phone.path(FOLDER) / "owner").write_bytes(text)
+    assert lock.acquire() is None
+    assert lock.is_ours()
+    assert told == []
+
+
+def test_a_process_of_the_same_number_is_not_the_one_that_took_the_lock(
+    lock: Lock, phone: Phone
+) -> None:
+    lock.acquire()
+    owner = owner_of(phone)
+    lock.stop_touching()
+    text = msgspec.json.encode({**owner, "token": "ab" * 8, "started": "1"})
+    (phone.path(FOLDER) / "owner").write_bytes(text)
+    assert lock.acquire() is None
+
+
+@pytest.mark.parametrize("owner", [ELSEWHERE, "", "{not json}"])
+def test_a_lock_that_nobody_has_touched_for_long_is_free_at_once(
+    lock: Lock, phone: Phone, told: list[str], owner: str
+) -> None:
+    leave_lock(phone, owner, LEASE_S + 5)
+    assert lock.acquire() is None
+    assert lock.is_ours()
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(ELSEWHERE, "process 4711 on elsewhere"), ("", "process 0 on an unknown machine")],
+)
+def test_a_lock_that_was_touched_just_now_is_watched_before_it_is_taken(
+    lock: Lock,
+    phone: Phone,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: str,
+    name: str,
+) -> None:
+    monkeypatch.setattr(lock_module, "LEASE_S", 2.0)
+    leave_lock(phone, owner, 0)
+    started = time.monotonic()
+    assert lock.acquire() is None
+    assert time.monotonic() - started >= 2
+    assert told == [f"{phone.serial} is locked by {name}; checking whether it is still running"]
+
+
+def test_an_owner_puts_nothing_into_commands(lock: Lock, phone: Phone) -> None:
+    leave_lock(phone, ELSEWHERE.replace("0123456789abcdef", "$(touch /sdcard/pwned)"), 1000)
+    assert lock.acquire() is None
+    assert not phone.path("/sdcard/pwned").exists()
+
+
+def test_a_phone_that_takes_no_lock_says_why(lock: Lock, phone: Phone) -> None:
+    phone.faults.add(ReadOnlyFolder())
+    with pytest.raises(HarnessError, match=r"can't be written to: .*Read-only file system"):
+        lock.acquire()
+
+
+def test_a_lock_that_was_taken_over_is_neither_ours_nor_given_back(
+    lock: Lock, link: Link, phone: Phone
+) -> None:
+    lock.acquire()
+    (phone.path(FOLDER) / "owner").write_text(ELSEWHERE)
+    assert not lock.is_ours()
+    assert link.run_once(lock.check_command).code != 0
+    lock.release()
+    assert (phone.path(FOLDER) / "owner").read_text() == ELSEWHERE

@@ -1,0 +1,155 @@
+"""What makes an export stale: facts, tools, our code, and files that a callable reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import asymm_deploy
+from asymm_deploy.export import freshness
+from asymm_deploy.export.freshness import fingerprint, recorded_files, unchanged
+from asymm_deploy.files import sha256_of
+
+FACTS: dict[str, object] = {"source": "net", "seed": 0, "weights": None}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package in the place of ours, with a file in each room."""
+    for name in (
+        "models/build.py",
+        "engines/mnn.py",
+        "export/mnn.py",
+        "export/passes/pool.py",
+        "bench/measure.py",
+    ):
+        path = tmp_path / "package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one = 1")
+    monkeypatch.setattr(asymm_deploy, "__file__", str(tmp_path / "package" / "__init__.py"))
+    freshness._code_sha256.cache_clear()
+    yield tmp_path / "package"
+    freshness._code_sha256.cache_clear()
+
+
+def anew() -> str:
+    """The fingerprint that another process would find."""
+    freshness._code_sha256.cache_clear()
+    return fingerprint(FACTS)
+
+
+def test_the_same_facts_in_any_order_have_one_fingerprint() -> None:
+    assert fingerprint(FACTS) == fingerprint(dict(reversed(FACTS.items())))
+    assert len(fingerprint(FACTS)) == 64
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"weights": "a" * 64}, {"more": None}])
+def test_any_other_fact_makes_it_stale(change: dict[str, object]) -> None:
+    assert fingerprint(FACTS | change) != fingerprint(FACTS)
+
+
+@pytest.mark.parametrize(
+    "tool", ["torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime", "MNN", "numpy"]
+)
+def test_another_version_of_any_tool_makes_it_stale(
+    tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = fingerprint(FACTS), metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0.0" if name == tool else real(name))
+    assert fingerprint(FACTS) != before
+
+
+def test_another_version_of_ours_makes_it_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(FACTS)
+    monkeypatch.setattr(asymm_deploy, "__version__", "99")
+    assert fingerprint(FACTS) != before
+    assert freshness.tool_versions()["asymm-deploy"] == "99"
+
+
+@pytest.mark.parametrize(
+    "edited", ["models/build.py", "engines/mnn.py", "export/mnn.py", "export/passes/pool.py"]
+)
+def test_an_edit_of_the_code_that_exports_makes_it_stale(package: Path, edited: str) -> None:
+    before = anew()
+    (package / edited).write_text("one = 2")
+    assert anew() != before
+    (package / edited).write_text("one = 1")
+    assert anew() == before
+
+
+def test_code_that_moves_or_appears_makes_it_stale(package: Path) -> None:
+    before = anew()
+    (package / "export/passes/pool.py").rename(package / "export/pool.py")
+    moved = anew()
+    (package / "models/more.py").write_text("")
+    assert len({before, moved, anew()}) == 3
+
+
+def test_code_that_does_not_export_leaves_it_fresh(package: Path) -> None:
+    before = anew()
+    (package / "bench/measure.py").write_text("one = 2")
+    (package / "export/notes.txt").write_text("two")
+    assert anew() == before
+
+
+def test_files_are_unchanged_until_one_is_edited_or_gone(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("1")
+    two.write_text("2")
+    recorded = {str(path): sha256_of(path) for path in (one, two)}
+    assert unchanged({})
+    assert unchanged(recorded)
+    two.write_text("3")
+    assert not unchanged(recorded)
+    two.unlink()
+    assert not unchanged(recorded)
+    two.mkdir()
+    assert not unchanged(recorded)
+
+
+def test_files_that_are_read_are_recorded_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("before", "read", "relative", "gone", "after"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "before").read_text()
+    with recorded_files() as files:
+        (tmp_path / "read").read_text()
+        with open("relative", "rb"):  # noqa: PTH123  as users' code does
+            pass
+        (tmp_path / "gone").read_text()
+        (tmp_path / "gone").unlink()
+        (tmp_path / "written").write_text("x")
+        with (tmp_path / "appended").open("a"):
+            pass
+        Path(metadata.__file__).read_bytes()
+        assert files == {}  # it is filled at the end
+    (tmp_path / "after").read_text()
+    assert files == {str(tmp_path / n): sha256_of(tmp_path / n) for n in ("read", "relative")}
+
+
+def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    module = tmp_path / "a_module_of_a_user.py"
+    module.write_text("value = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        with recorded_files() as files:
+            __import__(module.stem)
+        assert set(files) == {str(module)}
+        del sys.modules[module.stem]
+
+
+def test_an_error_within_is_passed_on_and_ends_the_recording(tmp_path: Path) -> None:
+    (tmp_path / "later").write_text("x")
+    with pytest.raises(ValueError, match="mine"), recorded_files() as files:
+        raise ValueError("mine")
+    (tmp_path / "later").read_text()
+    assert files == {}
