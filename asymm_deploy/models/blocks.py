@@ -14,10 +14,10 @@ from asymm_deploy.models.families.asymmnet import expands
 from asymm_deploy.models.spec import Act, Row
 
 LEAKY_SLOPE = 0.1
-"""Darknet's, which YOLOv3 comes from."""
+"""Of LeakyReLU in Darknet, the framework of YOLOv3."""
 
-# By the number of channels. These are torch's own modules, because the ONNX exporter writes each of
-# them as a single operator.
+# Each takes the number of channels. They are torch's own modules because the ONNX exporter writes
+# each of those as a single operator.
 _ACTIVATIONS: dict[Act, Callable[[int], nn.Module]] = {
     "RE": lambda _: nn.ReLU(),
     "HS": lambda _: nn.Hardswish(),
@@ -28,15 +28,15 @@ _ACTIVATIONS: dict[Act, Callable[[int], nn.Module]] = {
 
 
 def activation(act: Act, channels: int) -> nn.Module:
-    """Return the module of an activation; (N, channels, H, W) keeps its shape."""
+    """Return the module of an activation: (N, channels, H, W) -> the same shape."""
     return _ACTIVATIONS[act](channels)
 
 
 class ConvBNAct(nn.Sequential):
     """Convolution, BatchNorm and, unless ``act`` is None, an activation.
 
-    (N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), for odd ``kernel``; unless
-    ``padded``, H and W are ``kernel`` - 1 less than that at the start.
+    (N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), for odd ``kernel``.
+    Without padding, H and W first shrink by ``kernel`` - 1.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ConvAct(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate in [0, 1] made from all channels' means; keeps the shape."""
+    """Scale each channel by a gate in [0, 1] computed from all channels' means; keeps the shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -91,22 +91,22 @@ class SqueezeExcite(nn.Module):
 
 
 class Block(nn.Module, ABC):
-    """A block of a network, which may add something to its input."""
+    """A block of a network, which may have a residual connection."""
 
     @abstractmethod
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return those whose outputs are added to the input; they scale what is added."""
+        """Return the BatchNorms whose output is added to the input; they scale what is added."""
 
 
 class Bottleneck(Block):
-    """What the three bottlenecks of Figure 2 share: Y = X + PW(DW(widened X)).
+    """What the three bottlenecks of Figure 2 have in common: Y = X + PW(DW(widened X)).
 
-    (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)). X is added only where
-    the shapes agree. A subclass says how X is widened.
+    (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)). X is added where
+    the shapes agree. A subclass defines how X is widened.
     """
 
     def __init__(self, channels: int, row: Row, *, made: int, widened: int) -> None:
-        """Make ``made`` channels by a pointwise convolution, if any, and ``widened`` in all."""
+        """Make ``made`` channels with a pointwise convolution (none if 0), ``widened`` in total."""
         super().__init__()
         self.expand = ConvBNAct(channels, made, act=row.act) if made else None
         self.depthwise = ConvBNAct(
@@ -117,12 +117,12 @@ class Bottleneck(Block):
         self.residual = row.stride == 1 and channels == row.out
 
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return the projection's."""
+        """Return the BatchNorm of the projection."""
         return (self.project.bn,)
 
     @abstractmethod
     def widen(self, x: Tensor, made: Tensor) -> Tensor:
-        """Join the input and what the first pointwise convolution made of it."""
+        """Join the input and the first pointwise convolution's output."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride))."""
@@ -141,13 +141,13 @@ class InvertedResidual(Bottleneck):
         widened = row.expanded if expand else channels
         super().__init__(channels, row, made=row.expanded if expand else 0, widened=widened)
 
-    def widen(self, x: Tensor, made: Tensor) -> Tensor:  # noqa: ARG002  its own kind of widening
+    def widen(self, x: Tensor, made: Tensor) -> Tensor:  # noqa: ARG002  the input is dropped
         """Drop the input."""
         return made
 
 
 class PrunedBottleneck(Bottleneck):
-    """Figure 2(b), Eq. 1 and 2: the input itself stands for ``channels`` of the expanded ones."""
+    """Figure 2(b), Eq. 1 and 2: the input itself is ``channels`` of the expanded channels."""
 
     def __init__(self, channels: int, row: Row) -> None:
         expand = expands(row.expanded, channels, rate=1)
@@ -160,11 +160,11 @@ class PrunedBottleneck(Bottleneck):
 
 
 class AsymmetricalBottleneck(Bottleneck):
-    """Figure 2(c), Eq. 3: the input is seen ``2 * rate`` times, half before and half after Y.
+    """Figure 2(c), Eq. 3: ``2 * rate`` copies of the input, half before and half after Y.
 
-    The first pointwise convolution makes ``rate * channels`` fewer channels than in the inverted
-    residual, the depthwise and the second pointwise see as many more. Without room for that, the
-    two work on the input alone.
+    The first pointwise convolution makes ``rate * channels`` channels fewer than in the inverted
+    residual; the depthwise and the second pointwise see that many more. Where no channels would be
+    left to make, there is no first convolution and the other two work on the input alone.
     """
 
     def __init__(self, channels: int, row: Row, rate: int) -> None:

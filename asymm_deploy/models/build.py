@@ -27,7 +27,7 @@ from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import IMAGE_CHANNELS, Family, NetSpec, Row
 from asymm_deploy.models.tasks import DetectionHead, EmbeddingHead, Head, KeypointHead
 
-# MobileNetV3's; it has no effect on a network that is exported or timed.
+# MobileNetV3's; dropout has no effect in a network that is exported or timed.
 _DROPOUT = 0.2
 
 # Protocol Buffers hold at most 2 GiB, so an ONNX file with more fp32 weights can't be written.
@@ -35,12 +35,12 @@ _MOST_PARAMS = 2**29
 
 
 def build(network: str | NetSpec) -> nn.Module:
-    """Return the network of that name or spec, with torch's default initialisation.
+    """Return the network with that name or spec, with torch's default initialisation.
 
-    A classifier maps (N, 3, H, W) to (N, classes) logits, and H and W are free; what a task's head
-    gives, and of which sizes, is in ``heads.py`` and ``tasks.py``. The only randomness is torch's
-    global generator. Raises UsageError for a name that ``names.parse`` refuses, and for a width
-    whose weights no ONNX file could hold.
+    A classifier maps (N, 3, H, W) to (N, classes) logits for any H and W. ``heads.py`` says what a
+    task's head returns, ``tasks.py`` which sizes it takes. The only randomness is torch's global
+    generator. Raises UsageError for a name that ``names.parse`` refuses, for a size that the head
+    can't take, and for a width whose weights no ONNX file could hold.
     """
     spec = parse(network) if isinstance(network, str) else network
     if spec.task is not None:
@@ -55,7 +55,7 @@ def build(network: str | NetSpec) -> nn.Module:
 
 
 def build_meta(spec: NetSpec) -> nn.Module:
-    """Return the network without memory for its weights: enough to count it, quickly."""
+    """Return the network on the meta device, without memory for its weights: enough to count it."""
     with torch.device("meta"):
         return _network(spec)
 
@@ -65,10 +65,10 @@ def _network(spec: NetSpec) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """Stem, blocks and [last]: what comes before a head.
+    """Stem, blocks and, in some networks, a last convolution: what comes before a head.
 
-    A classifier and the task networks made from it name these alike, so that weights of one fit the
-    other.
+    A classifier and the task networks made from it use the same names, so that weights of one fit
+    the other.
     """
 
     def __init__(self, spec: NetSpec) -> None:
@@ -95,10 +95,10 @@ class Backbone(nn.Module):
             *(spec.rows[tap - 1].out for tap in spec.taps),
             spec.last or spec.rows[-1].out,
         )
-        """Of each map of ``features``."""
+        """Channels of each map of ``features``."""
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) -> the maps after each tap, and the last: (N, channels, h, w) each."""
+        """(N, 3, H, W) -> the map after each tap and the last map, each (N, channels, h, w)."""
         x = self.stem(x)
         if self.after_stem is not None:
             x = self.after_stem(x)
@@ -135,13 +135,13 @@ class Classifier(Backbone):
 
 
 class TaskNetwork(Backbone):
-    """Backbone and a task's head: (N, 3, H, W) of the spec's size -> what the head gives."""
+    """Backbone and a task's head: (N, 3, H, W) of the spec's size -> the head's outputs."""
 
     def __init__(self, spec: NetSpec, head: Head) -> None:
         super().__init__(spec)
         self.task = _head(spec, head, self.channels)
         self.output_names = ("boxes", "scores") if isinstance(head, DetectionHead) else ("output",)
-        """What the exported graph calls them."""
+        """Their names in the exported graph."""
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(N, 3, H, W) -> the head's outputs."""
@@ -180,4 +180,4 @@ _BLOCKS: dict[Family, Callable[[int, Row], nn.Module]] = {
     "shuffle": ShuffleUnit,
     "ghost": GhostBottleneck,
 }
-"""By family, what stands on (channels, row); asymmnet's block has a rate besides."""
+"""By family, what makes a block of (channels, row). AsymmNet's block also takes a rate."""

@@ -1,4 +1,4 @@
-"""What ``asymm-deploy models`` lists and ``describe`` counts."""
+"""The networks that ``asymm-deploy models`` lists, and the counts that ``describe`` shows."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CatalogEntry:
 
 
 def matching(pattern: str | None = None) -> tuple[str, ...]:
-    """Return the names of the paper's networks that ``pattern`` fits: a glob, or a part of a name.
+    """Return the paper's networks whose names match ``pattern``: a glob, or a part of a name.
 
-    The name of any other network that builds fits itself. Raises UsageError if none does.
+    Any other network that can be built matches its own name. Raises UsageError if nothing matches.
     """
     if pattern is None:
         return known()
@@ -39,11 +39,11 @@ def matching(pattern: str | None = None) -> tuple[str, ...]:
     try:
         return (parse(pattern).name,)
     except UsageError as error:
-        raise UsageError(f"no model fits: {error.what}", error.hint) from error
+        raise UsageError(f"no model matches: {error.what}", error.hint) from error
 
 
 def catalog(pattern: str | None = None) -> tuple[CatalogEntry, ...]:
-    """Return the networks that ``matching(pattern)`` names, with their counts."""
+    """Return the networks of ``matching(pattern)`` with their counts."""
     from asymm_deploy.models.complexity import count_spec
 
     entries = []
@@ -54,10 +54,10 @@ def catalog(pattern: str | None = None) -> tuple[CatalogEntry, ...]:
 
 
 def count_source(source: NamedNetwork | CallableModule) -> Complexity:
-    """Return the layers of a network or of what a callable makes, for its input shapes.
+    """Return the layers of a network, or of the module that a callable returns.
 
-    Inputs of a callable's module are zeros of float32. Raises UsageError if it can't be made or
-    run. An .onnx file is counted by ``onnx_cost.count_graph``.
+    A callable's module runs on float32 zeros of its input shapes. Raises UsageError if it can't be
+    made or run. ``onnx_cost.count_graph`` counts .onnx files.
     """
     import torch
 

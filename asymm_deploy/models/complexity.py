@@ -1,7 +1,7 @@
 """Count a module's multiply-adds and parameters by running it once and watching its operators.
 
-What is watched are torch's own operators rather than the types of the modules, so that functional
-calls, attention and modules we have never seen are counted like everything else.
+Watching torch's operators rather than the types of modules counts functional calls, attention and
+modules that we have never seen like everything else.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from asymm_deploy.models.spec import NetSpec
 
 
 def count(module: nn.Module, *inputs: Tensor) -> Complexity:
-    """Return what ``module(*inputs)`` costs in evaluation mode.
+    """Return the multiply-adds and parameters of ``module(*inputs)`` in evaluation mode.
 
     The module is left as it was: training flags, buffers, gradients, hooks and the state of the
     random generators. Modules and inputs on the meta device are counted without computing
-    anything. A transposed convolution counts the multiply-adds of the outputs it crops away, too.
+    anything. The count of a transposed convolution includes the outputs that it crops away.
     Raises UsageError if the module can't be run on these inputs.
     """
     for name, parameter in module.named_parameters():
@@ -60,14 +60,14 @@ def count(module: nn.Module, *inputs: Tensor) -> Complexity:
 
 
 def count_spec(spec: NetSpec) -> Complexity:
-    """Return what the network ``spec`` costs on its own input shape; allocates no weights."""
+    """Return the cost of the network ``spec`` at its input shape, without allocating weights."""
     return count(build_meta(spec), torch.empty(spec.input_shape, device="meta"))
 
 
 @contextmanager
 def _as_found(module: nn.Module) -> Iterator[None]:
-    """Put the module into evaluation mode, and everything back to how it was afterwards."""
-    # Not by train() and eval(): modules override them, with effects that train() may not undo.
+    """Put the module into evaluation mode, and restore everything afterwards."""
+    # Without train() and eval(): modules override them, with effects that train() may not undo.
     training = [(child, child.training) for child in module.modules()]
     buffers = [
         (child, name, buffer, None if buffer is None else buffer.clone())
@@ -97,24 +97,24 @@ def _as_found(module: nn.Module) -> Iterator[None]:
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
-    """Sees every operator that runs, below autograd, and keeps the ones that cost."""
+    """Sees every operator that runs, below autograd, and records those that cost something."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.layers: list[LayerCost] = []
-        self.uncounted: dict[str, None] = {}  # a set in order
+        self.uncounted: dict[str, None] = {}  # an ordered set
         self._paths = {id(child): path for path, child in module.named_modules()}
         self._running: list[nn.Module] = []
         self._parameters_seen: set[int] = set()
-        # By id: a tensor made of parameters alone, and those. The tensor is kept here so that its
-        # id stays its own.
+        # By id: a tensor computed from parameters alone, and those parameters. Keeping the tensor
+        # here keeps its id from being reused.
         self._made_of: dict[int, tuple[Tensor, frozenset[nn.Parameter]]] = {
             id(parameter): (parameter, frozenset((parameter,))) for parameter in module.parameters()
         }
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
-        """Know which module is running, by hooks that are set on none of them."""
+        """Track which module is running, with global hooks instead of hooks on the modules."""
         entered = register_module_forward_pre_hook(lambda m, _: self._running.append(m))
         left = register_module_forward_hook(self._left, always_call=True)
         try:
@@ -133,10 +133,10 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run the operator and note what it cost."""
+        """Run the operator and record its cost."""
         kwargs = kwargs or {}
         if func.overloadpacket not in OPERATOR_COSTS and not is_free(func):
-            with self:  # in inference mode torch hands over whole operators: take those apart
+            with self:  # in inference mode torch passes composite operators: decompose them
                 parts_result = func.decompose(*args, **kwargs)
             if parts_result is not NotImplemented:
                 return parts_result
@@ -195,7 +195,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         )
 
     def _place(self) -> str:
-        """Return the path of the innermost running module that has one."""
+        """Return the path of the innermost running module that belongs to the network."""
         for module in reversed(self._running):
             path = self._paths.get(id(module))
             if path is not None:
@@ -203,9 +203,9 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return "the forward"
 
     def _layer_name(self, operator: str, parameters: frozenset[nn.Parameter]) -> str:
-        """Return the path of what does the work: a module where its ``weight`` does, or a weight.
+        """Return the path of the module whose ``weight`` was used, or of another ``..._weight``.
 
-        Without a weight of the running module or below, it is the module's path and the operator.
+        If no such parameter was used, return the running module's path and the operator.
         """
         if not self._running:
             return operator

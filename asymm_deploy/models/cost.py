@@ -1,8 +1,8 @@
-"""What a network costs, layer by layer: records shared by every way of counting, without torch.
+"""What a network costs, layer by layer: records that every way of counting shares. No torch.
 
 One multiply-add (MAdd) is one multiply-accumulate. Convolutions and matrix products are counted;
 normalisation, activations, pooling, element-wise arithmetic, concatenation and biases are not.
-With that rule the paper's Table 5 comes out at its printed precision.
+By that rule the paper's Table 5 comes out at its printed precision.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import prod
 from typing import Literal, get_args
 
 LayerKind = Literal["depthwise", "pointwise", "vanilla", "classifier"]
-"""Table 1's operators, and matrix products (the paper counts those as pointwise)."""
+"""Table 1's kinds of convolution, and matrix products, which the paper counts as pointwise."""
 
 KINDS: tuple[LayerKind, ...] = get_args(LayerKind)
 
@@ -23,16 +23,16 @@ class LayerCost:
     """One execution of one convolution or matrix product."""
 
     name: str
-    """Its place: the module's path in a network, the node's name in a graph."""
+    """The module's path in a network, or the node's name in a graph."""
     operator: str
     """``conv2d``, ``conv_transpose1d``, ``linear`` (by a weight), ``matmul``, ``lstm``, ..."""
     kind: LayerKind
     output_shape: tuple[int, ...]
     madds: int
     params: int
-    """Weights and biases that no earlier layer has used."""
+    """Weights and biases that no earlier layer has used, so that shared ones count once."""
     kernel: tuple[int, ...] = ()
-    """Kernel size by spatial axis; like stride and dilation empty where it means nothing."""
+    """Kernel size by spatial axis; like stride and dilation, empty for matrix products."""
     stride: tuple[int, ...] = ()
     dilation: tuple[int, ...] = ()
     groups: int = 1
@@ -40,16 +40,16 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """A network's cost for one input of a given shape."""
+    """A network's cost for inputs of given shapes."""
 
     layers: tuple[LayerCost, ...]
     """In order of execution."""
     params: int
-    """Each parameter once, running statistics excluded; more than the layers' sum if the network
-    has parameters elsewhere, such as BatchNorm's scale and shift.
+    """Each parameter once, without running statistics. More than the layers' sum if the network has
+    parameters elsewhere, such as BatchNorm's scale and shift.
     """
     uncounted: tuple[str, ...] = ()
-    """Operators with weights whose MAdds we don't know how to count; ``madds`` is then too low."""
+    """Operators with weights whose MAdds we can't count; with any of them ``madds`` is too low."""
 
     @property
     def madds(self) -> int:
@@ -57,7 +57,7 @@ class Complexity:
         return sum(layer.madds for layer in self.layers)
 
     def madds_by_kind(self) -> dict[LayerKind, int]:
-        """Return the multiply-adds of each kind, zero included, in the order of ``KINDS``."""
+        """Return the multiply-adds of each kind, zeros included, in the order of ``KINDS``."""
         return {
             kind: sum(layer.madds for layer in self.layers if layer.kind == kind) for kind in KINDS
         }
@@ -65,8 +65,8 @@ class Complexity:
     def table1_percent(self) -> tuple[float, float, float]:
         """Return the shares of depthwise, pointwise and vanilla MAdds in percent, as in Table 1.
 
-        The table has no column for the classifier: it counts as the pointwise convolution that it
-        is. All three are 0 for a network without MAdds.
+        The table has no column for the classifier, which counts as a pointwise convolution. All
+        three are 0 for a network without MAdds.
         """
         split = self.madds_by_kind()
         whole = max(1, self.madds)
@@ -78,32 +78,32 @@ class Complexity:
 
 
 def convolution_kind(kernel: Sequence[int], groups: int, in_channels: int) -> LayerKind:
-    """Tell the kinds of convolution apart; a depthwise one sees a single channel a filter."""
+    """Return the kind of a convolution. In a depthwise one each filter sees a single channel."""
     if groups == in_channels > 1:
         return "depthwise"
     return "pointwise" if all(size == 1 for size in kernel) else "vanilla"
 
 
 # Winograd's F(m, k) makes m outputs of a k-tap filter with m + k - 1 multiplications. Mobile
-# engines (MNN among them) go up to tiles of 8 a side: beyond that fp32 loses too many digits.
+# engines (MNN among them) go up to tiles of 8 a side: with larger ones fp32 loses too many digits.
 WINOGRAD_TILE = 8
-# Strassen's product of matrices split in halves has 7 multiplications for 8. MNN nests it for
-# pointwise convolutions, at most 5 deep, and never below vector registers of 4 numbers.
+# Strassen's algorithm multiplies matrices split in halves with 7 multiplications instead of 8. MNN
+# nests it for pointwise convolutions, at most 5 deep, and never below vectors of 4 numbers.
 STRASSEN_DEPTH = 5
 STRASSEN_SMALLEST = 4
 
 
 def least_multiplications(complexity: Complexity) -> int:
-    """Return the multiplications that remain when every layer uses its fastest known algorithm.
+    """Return the multiplications that remain if every layer uses its fastest known algorithm.
 
-    A lower bound for the arithmetic floor of a latency, generous on purpose: 3x3 convolutions
-    count 5.06 times less (F(6, 3): 8 x 8 for 6 x 6 x 9), matrix products up to 1.95 times.
+    The arithmetic floor of a latency follows from it, so it is low on purpose: 3x3 convolutions
+    count 5.06 times less (F(6, 3): 8 x 8 for 6 x 6 x 9), matrix products up to 1.95 times less.
     """
     return sum(_least(layer) for layer in complexity.layers)
 
 
 def may_use_winograd(layer: LayerCost) -> bool:
-    """Whether engines compute the layer in tiles, with fewer multiplications and fewer digits."""
+    """Whether engines may compute the layer with Winograd's tiles, which cost some precision."""
     return (
         layer.operator == "conv2d"
         and layer.kind == "vanilla"

@@ -1,10 +1,10 @@
-"""The blocks of the paper's Figure 1 that it refers to, to stand where its own stand.
+"""The blocks of other papers in Figure 1, as drop-in replacements for the paper's own.
 
-Each follows the paper that it comes from, with the kernel, channels, stride and activation of the
-row: (N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)), for odd kernels. A row
-may ask for squeeze-and-excite where that paper has none; it then follows the block's spatial
-convolution, as in MobileNetV3, unless the block's own docstring says another place. So with the
-row's kernel, which a Ghost module takes only where it strides or projects.
+Each follows its own paper, with the kernel, channels, stride and activation of the row:
+(N, channels, H, W) -> (N, row.out, ceil(H / stride), ceil(W / stride)), for odd kernels. Where
+a row asks for squeeze-and-excite and the block's paper has none, it follows the spatial
+convolution, as in MobileNetV3, unless the block's docstring says otherwise. A Ghost module uses the
+row's kernel only where it strides or projects.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from asymm_deploy.models.blocks import Block, ConvBNAct, SqueezeExcite, activati
 from asymm_deploy.models.spec import Act, Row
 
 _BOTTLENECK_RATIO = 4  # Table 1 of arXiv:1512.03385: 256 to 64, and so on
-_SANDGLASS_RATIO = 6  # t of every row of arXiv:2007.02269's MobileNeXt but the first
-_GHOST_KERNEL = 3  # d of arXiv:1911.11907; its s is 2, a cheap channel for each primary one
+_SANDGLASS_RATIO = 6  # t in every row of MobileNeXt (arXiv:2007.02269) except the first
+_GHOST_KERNEL = 3  # d of arXiv:1911.11907; its s is 2, one cheap channel for each primary one
 
 
 class ResidualBottleneck(Block):
     """Figure 1(a): He et al., arXiv:1512.03385, Figure 5 (right): PW to ``mid``, vanilla, PW.
 
-    The input, or where shapes differ its projection (option B), is added before the last
-    activation. The stride is the spatial convolution's, as in v1b and torchvision, and not the
-    first pointwise one's. ``mid`` is a quarter of ``row.out`` unless given, rounded up to a
-    multiple of 8; ``row.expanded`` has no meaning here.
+    The input, or its projection where shapes differ (option B), is added before the last
+    activation. The spatial convolution has the stride, as in v1b and torchvision, not the first
+    pointwise one. ``mid`` defaults to a quarter of ``row.out``, rounded up to a multiple of 8;
+    ``row.expanded`` is not used.
     """
 
     def __init__(self, channels: int, row: Row, *, mid: int | None = None) -> None:
@@ -41,7 +41,7 @@ class ResidualBottleneck(Block):
         self.act = activation(row.act, row.out)
 
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return the one after the second pointwise convolution."""
+        """Return the BatchNorm after the second pointwise convolution."""
         return (self.restore.bn,)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,11 +58,10 @@ class ResidualBottleneck(Block):
 class Sandglass(Block):
     """Figure 1(c): Zhou et al., arXiv:2007.02269, Eq. 2 to 4: X + DW(PW(PW(DW(X)))).
 
-    Of the four, the first depthwise and the second pointwise convolution are activated, and the
-    last has the stride. All of the input is added (their identity tensor multiplier of 1), where
-    shapes agree; squeeze-and-excite is before that, as in the authors' code. ``reduced`` is a sixth
-    of ``channels`` unless given, rounded up to a multiple of 8; ``row.expanded`` has no meaning
-    here.
+    The first depthwise and the second pointwise convolution have activations; the last depthwise
+    has the stride. Where shapes agree all of the input is added (an identity tensor multiplier of
+    1), after squeeze-and-excite, as in the authors' code. ``reduced`` defaults to a sixth of
+    ``channels``, rounded up to a multiple of 8; ``row.expanded`` is not used.
     """
 
     def __init__(self, channels: int, row: Row, *, reduced: int | None = None) -> None:
@@ -76,7 +75,7 @@ class Sandglass(Block):
         self.residual = row.stride == 1 and channels == row.out
 
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return the one after the second depthwise convolution, if the input is added."""
+        """Return the BatchNorm after the second depthwise convolution, if the input is added."""
         return (self.last.bn,) if self.residual else ()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,11 +89,11 @@ class Sandglass(Block):
 class ShuffleUnit(Block):
     """Figure 1(d): Ma et al., arXiv:1807.11164, Figure 3(c) and, where shapes differ, 3(d).
 
-    3(c) leaves one half of the channels alone and sends the other through PW, DW, PW; 3(d) sends
-    all of them there, and through DW, PW besides. Depthwise convolutions have no activation. Each
-    branch makes half of ``row.out``, and the shuffle deals the channels out alternately. Squeeze-
-    and-excite ends the longer branch, as in the authors' ShuffleNetV2+. ``row.expanded`` has no
-    meaning here.
+    3(c) leaves half of the channels as they are and sends the other half through PW, DW, PW; 3(d)
+    sends all of them through that and, in a second branch, through DW, PW. Depthwise convolutions
+    have no activation. Each branch makes half of ``row.out``, and the shuffle alternates their
+    channels. Squeeze-and-excite ends the longer branch, as in the authors' ShuffleNetV2+.
+    ``row.expanded`` is not used.
     """
 
     def __init__(self, channels: int, row: Row) -> None:
@@ -112,7 +111,7 @@ class ShuffleUnit(Block):
         self.branch = half
 
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return nothing: the halves are not added."""
+        """Return none: the halves are concatenated, not added."""
         return ()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,8 +126,8 @@ class ShuffleUnit(Block):
 def shuffled(left: Tensor, right: Tensor) -> Tensor:
     """Return Concat(left, right) with the channels shuffled: left's and right's alternate.
 
-    2 x (N, C, H, W) -> (N, 2 C, H, W). Below one another, the two maps of a channel are two
-    channels' memory already: a concat and a reshape, without the transposition of five axes.
+    2 x (N, C, H, W) -> (N, 2 C, H, W). Concatenated along H, the two maps of a channel already lie
+    in memory like two channels, so a reshape is enough and no transposition is needed.
     """
     batch, channels, height, width = left.shape
     return cat((left, right), 2).reshape(batch, 2 * channels, height, width)
@@ -138,8 +137,8 @@ class GhostModule(nn.Module):
     """Figure 1(e): Han et al., arXiv:1911.11907, Eq. 2 and 3, with s = 2 and d = 3.
 
     (N, channels, H, W) -> (N, out, H, W). A pointwise convolution makes the first half of the
-    channels, and a depthwise one makes the other half of these. Where ``out`` is odd one channel
-    too many is made, and the last is cut off, as in the authors' code.
+    channels, and a depthwise one makes the second half from the first. If ``out`` is odd, one
+    channel too many is made and the last is cut off, as in the authors' code.
     """
 
     def __init__(self, channels: int, out: int, *, act: Act | None) -> None:
@@ -159,9 +158,9 @@ class GhostModule(nn.Module):
 class GhostBottleneck(Block):
     """Figure 3 of arXiv:1911.11907: a ghost module expands, another one projects.
 
-    Between them are a depthwise convolution, only for a stride, and squeeze-and-excite; neither the
-    depthwise nor the projection is activated. The input is added as it is or, where shapes differ,
-    through a depthwise and a pointwise convolution.
+    Between them are a depthwise convolution, if there is a stride, and squeeze-and-excite. Neither
+    the depthwise convolution nor the projection has an activation. The input is added as it is or,
+    where shapes differ, after a depthwise and a pointwise convolution.
     """
 
     def __init__(self, channels: int, row: Row) -> None:
@@ -177,7 +176,7 @@ class GhostBottleneck(Block):
             self.shortcut = _Separable(channels, row.out, row, act=None)
 
     def last_norms(self) -> tuple[nn.BatchNorm2d, ...]:
-        """Return those of the second ghost module, both: either makes half of the channels."""
+        """Return both BatchNorms of the second ghost module: each makes half of the channels."""
         return (self.project.primary.bn, self.project.cheap.bn)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -193,7 +192,7 @@ class GhostBottleneck(Block):
 
 
 class _Separable(nn.Sequential):
-    """The row's depthwise and a pointwise convolution, of which only the latter is activated.
+    """The row's depthwise convolution and a pointwise one; only the latter has an activation.
 
     (N, channels, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
     """
@@ -205,7 +204,7 @@ class _Separable(nn.Sequential):
 
 
 def _depthwise(channels: int, row: Row) -> ConvBNAct:
-    """Return the row's depthwise convolution, not activated."""
+    """Return the row's depthwise convolution, without an activation."""
     return ConvBNAct(
         channels, channels, kernel=row.kernel, stride=row.stride, groups=channels, act=None
     )

@@ -1,4 +1,4 @@
-"""What stands on a backbone in the place of a classifier: the heads of Tables 7, 9 and 10."""
+"""The heads that replace the classifier on a backbone, for Tables 7, 9 and 10."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from asymm_deploy.models.blocks import ConvBNAct
 from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 
 Features = Sequence[Tensor]
-"""Maps of a backbone, from the largest to the smallest; (N, channels, H, W) each."""
+"""A backbone's maps from the largest to the smallest, each (N, channels, H, W)."""
 
 
 class Embedding(nn.Module):
-    """MobileFaceNet's end: global depthwise convolution and embedding, both linear."""
+    """MobileFaceNet's last layers: global depthwise convolution and embedding, both linear."""
 
     def __init__(self, channels: Sequence[int], head: tasks.EmbeddingHead) -> None:
         super().__init__()
@@ -28,13 +28,13 @@ class Embedding(nn.Module):
         self.embed = ConvBNAct(wide, head.size, act=None)
 
     def forward(self, features: Features) -> Tensor:
-        """[(N, channels, 7, 7)] -> (N, 128), of any length."""
+        """[(N, channels, 7, 7)] -> (N, 128), not normalised."""
         embedding: Tensor = self.embed(self.pool(self.widen(features[-1])))
         return embedding.flatten(1)
 
 
 class Enlarge(nn.Sequential):
-    """3x3 convolution, BatchNorm, ReLU, and pixel shuffling.
+    """3x3 convolution, BatchNorm, ReLU and pixel shuffling.
 
     (N, channels, H, W) -> (N, out / 4, 2 H, 2 W).
     """
@@ -46,7 +46,7 @@ class Enlarge(nn.Sequential):
 
 
 class HeatMaps(nn.Module):
-    """SimplePose's heat maps: the last map enlarged step by step, one map a keypoint."""
+    """SimplePose's heat maps: the last map enlarged step by step into one map per keypoint."""
 
     def __init__(self, channels: Sequence[int], head: tasks.KeypointHead) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class HeatMaps(nn.Module):
 
 
 class Predictions(nn.Module):
-    """One scale of YOLOv3: five convolutions that the next scale shares, and two that predict."""
+    """One scale of YOLOv3: five convolutions that the next scale reuses, and two that predict."""
 
     def __init__(self, channels: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -79,23 +79,23 @@ class Predictions(nn.Module):
         self.predict = nn.Conv2d(2 * width, outputs, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, channels, H, W) -> (N, width, H, W) for the next scale, (N, outputs, H, W)."""
+        """(N, channels, H, W) -> (N, width, H, W) for the next scale, and (N, outputs, H, W)."""
         shared = self.body(x)
         return shared, self.predict(self.tip(shared))
 
 
 class Boxes(nn.Module):
-    """Maps of predictions -> boxes and scores, for images of one size: section 2.1 of YOLOv3.
+    """Maps of predictions -> boxes and scores, for one image size (YOLOv3, section 2.1).
 
-    The constants have a row a box, so that a phone needs no arithmetic with anchors.
+    The constants have one row per box, so that no arithmetic with anchors is left at run time.
     """
 
     corners: Tensor
-    """(boxes, 2): x and y of each box's cell, in pixels."""
+    """(boxes, 2): x and y of each box's cell in pixels."""
     cells: Tensor
-    """(boxes, 1): side of the cell, in pixels."""
+    """(boxes, 1): side of the cell in pixels."""
     halves: Tensor
-    """(boxes, 2): half of the anchor's width and height, in pixels."""
+    """(boxes, 2): half of the anchor's width and height in pixels."""
 
     def __init__(self, height: int, width: int, classes: int) -> None:
         super().__init__()
@@ -117,9 +117,10 @@ class Boxes(nn.Module):
     def forward(self, maps: Features) -> tuple[Tensor, Tensor]:
         """[(N, 3 (5 + classes), H / stride, W / stride)] -> (N, boxes, 4), (N, boxes, classes).
 
-        A box is x1, y1, x2, y2 in pixels of the image; they go scale by scale from stride 8 to 32,
-        row by row, anchor by anchor. A score is P(anything) P(class | anything). No box is larger
-        than ``LARGEST_GROWTH`` times its anchor: then no number overflows, in fp16 either.
+        A box is x1, y1, x2, y2 in pixels of the image. Boxes come scale by scale from stride 8 to
+        32, within a scale row by row and anchor by anchor. A score is P(object) P(class | object).
+        No box is larger than ``LARGEST_GROWTH`` times its anchor, so that nothing overflows, not
+        even in fp16.
         """
         rows = cat(
             [m.flatten(2).transpose(1, 2).reshape(m.shape[0], -1, self.numbers) for m in maps], 1
@@ -131,7 +132,7 @@ class Boxes(nn.Module):
 
 
 class Detection(nn.Module):
-    """YOLOv3: predictions at three scales, each enlarged onto the next finer one."""
+    """YOLOv3: predictions at three scales, each enlarged and joined to the next finer one."""
 
     def __init__(
         self, channels: Sequence[int], head: tasks.DetectionHead, height: int, width: int

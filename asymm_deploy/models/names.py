@@ -1,4 +1,4 @@
-"""Names of networks: ``asymmnet_large_100_pose`` and its like, from text to NetSpec; no torch."""
+"""Names of networks such as ``asymmnet_large_100_pose``, parsed into NetSpecs. No torch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ is 0.44 like ``mbv3_small_100``, ``shufflenet`` 0.52 like ``shuffle_large_100``.
 FAMILIES: tuple[OnSkeleton, ...] = get_args(OnSkeleton)
 _FIXED = {"mobilefacenet": mobilefacenet_spec, "resnet50_v1b": resnet50_v1b_spec}
 
-# Loose in the numbers, so that a wrong one gets an answer of its own.
+# Accepts any text for the numbers, so that a wrong number gets an error message of its own.
 _NAME = re.compile(
     rf"(?:(?:(?P<family>{'|'.join(FAMILIES)})_(?P<scale>large|small)|(?P<plain>mobilenetv[12]))"
     rf"_(?P<width>[^_]*)(?:_r(?P<rate>[^_]*))?|(?P<fixed>{'|'.join(_FIXED)}))"
@@ -66,9 +66,9 @@ BLOCKS: tuple[OnSkeleton, ...] = (
     "bottleneck", "mbv3", "sandglass", "shuffle", "ghost", "asymmnet", "pruned",
 )
 # fmt: on
-"""Of Figure 1, (a) to (f), and of Figure 2(b)."""
+"""The blocks of Figure 1, (a) to (f), and of Figure 2(b)."""
 
-# Names in the order of the paper's figures: the same skeleton with each block.
+# Names in the order of the paper's figures: one skeleton with each block.
 FIGURES: dict[int, tuple[str, ...]] = {
     1: tuple(f"{block}_{scale}_100" for scale in ("large", "small") for block in BLOCKS)
 }
@@ -82,9 +82,9 @@ class Figure:
 
 
 def listed_models(which: int | Figure) -> tuple[str, ...]:
-    """Return the networks of a table of the paper, by number, or of a figure, in its order.
+    """Return the networks of a table (by number) or figure of the paper, in its order.
 
-    Raises UsageError for one whose networks we don't have.
+    Raises UsageError if it lists none of our networks.
     """
     if isinstance(which, Figure):
         return figure_models(which.number)
@@ -92,7 +92,7 @@ def listed_models(which: int | Figure) -> tuple[str, ...]:
 
 
 def table_models(number: int) -> tuple[str, ...]:
-    """Return the networks of the paper's table ``number``; UsageError if we have none of it."""
+    """Return the networks of the paper's table ``number``; raise UsageError if we have none."""
     if number not in TABLES:
         raise UsageError(
             f"no networks for Table {number}", f"tables: {', '.join(map(str, TABLES))}"
@@ -101,7 +101,7 @@ def table_models(number: int) -> tuple[str, ...]:
 
 
 def figure_models(number: int) -> tuple[str, ...]:
-    """Return the networks of the paper's figure ``number``; UsageError if we have none of it."""
+    """Return the networks of the paper's figure ``number``; raise UsageError if we have none."""
     if number not in FIGURES:
         raise UsageError(
             f"no networks for Figure {number}", f"figures: {', '.join(map(str, FIGURES))}"
@@ -110,7 +110,7 @@ def figure_models(number: int) -> tuple[str, ...]:
 
 
 def known() -> tuple[str, ...]:
-    """Return every network of the paper once; other widths, rates and tasks build as well."""
+    """Return the name of every network of the paper; other widths, rates and tasks build too."""
     tables = (name for number in (5, 6, 1, 7, 8, 9, 10) for name in TABLES[number])
     return tuple(dict.fromkeys((*tables, *FIGURES[1])))
 
@@ -163,20 +163,20 @@ def _rate(name: str, text: str | None) -> int:
         return DEFAULT_RATE
     if not _is_number(text):
         raise UsageError(
-            f"asymmetry rate {text!r} in {name!r} is not a whole number of 0 or more",
-            "give _r0, _r2, ...; without it the rate is 1",
+            f"asymmetry rate {text!r} in {name!r} is not a whole number, 0 or more",
+            "give _r0, _r2, ...; the default rate is 1",
         )
     return int(text)
 
 
 def _is_number(text: str) -> bool:
-    """Accept ASCII digits only: int() would take a sign, blanks, underscores and other scripts."""
+    """Accept ASCII digits only: int() would take signs, blanks, underscores and other scripts."""
     return text.isascii() and text.isdigit()
 
 
 def _unknown(name: str) -> UsageError:
     shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
-    # A long tail would make any name unlike all others, and upper case is no difference.
+    # Cut to length because a long tail makes a name unlike all others; case doesn't matter.
     compared = name.lower()[: max(map(len, known()))]
     nearest = get_close_matches(compared, known(), n=3, cutoff=_LEAST_SIMILARITY)
     hint = (

@@ -18,13 +18,13 @@ _Shape = tuple[int, ...]
 def count_graph(
     model: onnx.ModelProto, input_shapes: Mapping[str, _Shape] | None = None
 ) -> Complexity:
-    """Return what one run of ``model`` costs; the model itself is left as it is.
+    """Return the cost of one run of ``model``, which is left unchanged.
 
-    ``input_shapes`` fixes the shapes of inputs by name. Weights are the graph's own constants:
-    where BatchNorm is folded into a convolution, its scale and shift have become one bias, and
-    exporters keep one copy of equal tensors. Operators in branches and loops, and those we don't
-    know or whose shapes can't be inferred, are listed as uncounted. Raises UsageError if an input
-    has no fixed shape.
+    ``input_shapes`` fixes the shapes of inputs by name. Params are the graph's own constants: where
+    BatchNorm is folded into a convolution its scale and shift have become one bias, and exporters
+    keep a single copy of equal tensors. Branches, loops, unknown operators and those whose shapes
+    can't be inferred are listed as uncounted. Raises UsageError if an input has no fixed shape, or
+    if the graph's shapes contradict one another.
     """
     if model.functions:
         model = inliner.inline_local_functions(model)
@@ -33,7 +33,7 @@ def count_graph(
     _require_fixed_inputs(model.graph)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception as error:  # what it raises depends on what it stumbles over
+    except Exception as error:  # the type depends on what is wrong
         reason = str(error).partition("\n")[0]
         raise UsageError(
             f"the shapes in the ONNX graph contradict one another: {reason}",
@@ -56,7 +56,7 @@ def _with_input_shapes(
             del shape.dim[:]
             for size in input_shapes[entry.name]:
                 shape.dim.add().dim_value = size
-    # What was inferred for other shapes would be believed, and only inferred where it is missing.
+    # Shapes that the file gives are not inferred anew, and these belong to other inputs.
     del fixed.graph.value_info[:]
     for entry in fixed.graph.output:
         entry.type.tensor_type.ClearField("shape")
@@ -85,26 +85,26 @@ _QUANTISED = {TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto
 
 
 def _is_weight(tensor: TensorProto) -> bool:
-    """Tell weights from the scalars, shapes and indices that graphs are full of, too."""
+    """Tell weights from the scalars, shapes and indices that are constants of a graph too."""
     rank = len(tensor.dims)
     return (tensor.data_type in _FLOATS and rank >= 1) or (
         tensor.data_type in _QUANTISED and rank >= 2
     )
 
 
-class _Unknown(Exception):  # noqa: N818  never seen outside: it says that a cost can't be told
-    """The cost of a node can't be told."""
+class _Unknown(Exception):  # noqa: N818  never leaves this module
+    """The cost of a node can't be determined."""
 
 
 class _Counter:
-    """Walks over the nodes in order, keeping layers, weights used and what it can't count."""
+    """Walks over the nodes in order and collects layers, weights in use and what it can't count."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.layers: list[LayerCost] = []
         self.uncounted: list[str] = []
-        self._sizes: dict[str, int] = {}  # of the weights, by the name they started with
+        self._sizes: dict[str, int] = {}  # elements of each weight, by the name of its constant
         self._used: set[str] = set()
-        self._made_of: dict[str, frozenset[str]] = {}  # a value that is made of weights alone
+        self._made_of: dict[str, frozenset[str]] = {}  # values computed from weights alone
         self._shapes: dict[str, _Shape] = {}
         for entry in (*graph.input, *graph.output, *graph.value_info):
             shape = _fixed_shape(entry)
@@ -115,11 +115,11 @@ class _Counter:
 
     @property
     def params(self) -> int:
-        """The elements of all weights that a node uses, each once."""
+        """Elements of all weights in use, each weight once."""
         return sum(self._sizes[name] for name in self._used)
 
     def see(self, node: NodeProto) -> None:
-        """Add what the node costs and uses."""
+        """Add the node's cost and the weights that it uses."""
         operator = node.op_type if _is_standard(node) else f"{node.domain}.{node.op_type}"
         if operator == "Constant":
             for attribute in node.attribute:
@@ -194,7 +194,7 @@ def _is_standard(node: NodeProto) -> bool:
 
 
 def _name(node: NodeProto) -> str:
-    """Return the node's name, or what it makes: names are optional in ONNX."""
+    """Return the node's name or, since names are optional in ONNX, its first output's."""
     return node.name or next(iter(node.output), "?")
 
 
@@ -215,7 +215,7 @@ def _matmul(shapes: Sequence[_Shape], out: _Shape, _: Mapping[str, Any]) -> int:
 
 
 def _einsum(shapes: Sequence[_Shape], _out: _Shape, attributes: Mapping[str, Any]) -> int:
-    """Count a contraction of two operands; one without a sum is element-wise and free."""
+    """Return the cost of a contraction of two operands; without a sum it is element-wise, free."""
     inputs, arrow, output = attributes["equation"].decode().replace(" ", "").partition("->")
     operands = inputs.split(",")
     if "." in inputs or not arrow or len(operands) > 2:
@@ -230,7 +230,7 @@ def _einsum(shapes: Sequence[_Shape], _out: _Shape, attributes: Mapping[str, Any
 
 
 def _recurrent(shapes: Sequence[_Shape], _out: _Shape, _: Mapping[str, Any]) -> int:
-    """Count X (time, batch, inputs) by W and R (directions, gates x hidden, inputs or hidden)."""
+    """Return the cost of X (time, batch, inputs) by W and R (directions, gates x hidden, ...)."""
     return shapes[0][0] * shapes[0][1] * (prod(shapes[1]) + prod(shapes[2]))
 
 
@@ -245,13 +245,13 @@ _COSTS: dict[str, Callable[[Sequence[_Shape], _Shape, Mapping[str, Any]], int]] 
     **dict.fromkeys(_RECURRENT, _recurrent),
 }
 
-# What these make of a weight is that weight still, whatever their other inputs are.
+# The output of these is still the same weight, whatever their other inputs are.
 _PASS_ON = {
     *("Cast", "DequantizeLinear", "Expand", "Flatten", "Identity", "QuantizeLinear", "Reshape"),
     *("Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
 }
 
-# Inputs that are running statistics, scales, bounds or states, by position.
+# Positions of inputs that are no weights: running statistics, scales, bounds or states.
 _NOT_WEIGHTS: dict[str, tuple[int, ...]] = {
     "BatchNormalization": (3, 4),
     "Clip": (1, 2),
@@ -263,7 +263,7 @@ _NOT_WEIGHTS: dict[str, tuple[int, ...]] = {
     "Upsample": (1,),
 }
 
-# Operators that may touch a weight and multiply nothing that we count.
+# Operators that may take a weight and multiply nothing that we count.
 _FREE = {
     *("Abs", "Add", "And", "BatchNormalization", "Clip", "Concat", "Div", "Equal", "Erf", "Exp"),
     *("Gather", "GatherElements", "GatherND", "Greater", "GroupNormalization"),

@@ -41,7 +41,7 @@ def _by_axis(sizes: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
 
 
 def _product(left: int) -> Callable[[Sequence[Any], Tensor], _Cost]:
-    """Count a matrix product whose left factor is argument ``left``; its last axis is summed."""
+    """Return a function for the cost of a product that sums the last axis of argument ``left``."""
 
     def cost(args: Sequence[Any], out: Tensor) -> _Cost:
         return "matmul", "classifier", out.numel() * args[left].shape[-1], {}
@@ -50,12 +50,12 @@ def _product(left: int) -> Callable[[Sequence[Any], Tensor], _Cost]:
 
 
 def _addbmm(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Count a product summed over the batch: out[i, j] += left[b, i, k] right[b, k, j]."""
+    """Return the cost of out[i, j] += left[b, i, k] right[b, k, j], summed over the batch too."""
     return "matmul", "classifier", args[1].numel() * args[2].shape[-1], {}
 
 
 def _attention(args: Sequence[Any], _: Tensor) -> _Cost:
-    """Q K^T, then by V; (..., length, width) each."""
+    """Return the cost of Q K^T and of its product with V; each is (..., length, width)."""
     query, key, value = args[:3]
     rows = prod(query.shape[:-1])
     madds = rows * key.shape[-2] * (query.shape[-1] + value.shape[-1])
@@ -63,7 +63,7 @@ def _attention(args: Sequence[Any], _: Tensor) -> _Cost:
 
 
 def _mkldnn_rnn_layer(args: Sequence[Any], _: Tensor) -> _Cost:
-    """One direction of one LSTM layer: both weights at each of (time, batch)."""
+    """Return the cost of one direction of an LSTM layer: both weights at each (time, batch)."""
     source, by_input, by_state = args[:3]
     steps = source.shape[0] * source.shape[1]
     return "lstm", "classifier", steps * (by_input.numel() + by_state.numel()), {}
@@ -88,8 +88,8 @@ OPERATOR_COSTS: dict[Any, Callable[[Sequence[Any], Tensor], _Cost]] = {
     _aten.mkldnn_rnn_layer: _mkldnn_rnn_layer,
 }
 
-# Operators that may touch a weight and multiply nothing that we count; besides these, whatever
-# torch itself tags as element-wise or as a reduction, and views.
+# Operators that may take a weight and multiply nothing that we count, besides views and what torch
+# itself tags as element-wise or as a reduction. A test tries each.
 _FREE = {
     _aten._log_softmax,
     _aten._prelu_kernel,
@@ -127,8 +127,8 @@ _FREE = {
 }
 _FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}
 
-# On the meta device only shapes are wanted, and torch finds those of the operators below by
-# spelling them out in Python: two thirds of the time to count one of our networks.
+# On the meta device only shapes matter. Torch finds those of the operators below by running Python
+# decompositions, which would take two thirds of the time to count one of our networks.
 _KEEPS_SHAPE = {
     _aten.hardsigmoid.default,
     _aten.hardswish.default,
@@ -143,7 +143,7 @@ def is_free(func: Any) -> bool:
 
 
 def shape_only(func: Any, args: tuple[Any, ...]) -> Any:
-    """Return an operator's result on the meta device where it only takes the input's shape."""
+    """Return the result on the meta device of an operator that keeps its input's shape, or None."""
     if not (args and isinstance(args[0], Tensor) and args[0].is_meta):
         return None
     if func in _KEEPS_SHAPE:

@@ -1,4 +1,4 @@
-"""What a command's MODEL argument means: a network's name, an .onnx file, or module:callable."""
+"""What a MODEL argument names: a network, an .onnx file, or package.module:callable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asymm_deploy.models.spec import NetSpec, at_resolution
 if TYPE_CHECKING:
     from torch import nn
 
-# 8 GiB of fp32: more is a slip of the finger, and would end in the machine's memory killer.
+# 8 GiB of fp32. More is surely a typing error, and would exhaust the machine's memory.
 _MOST_ELEMENTS = 2**31
 
 # File systems allow 255 bytes, of which temporary files beside the artifacts need some.
@@ -31,7 +31,7 @@ class InputShape:
     """The shape of one input, in elements by axis."""
 
     name: str | None
-    """The input that it is for; None if it goes by position."""
+    """The input's name; None if it goes by position."""
     shape: tuple[int, ...]
 
 
@@ -43,13 +43,13 @@ class NamedNetwork:
 
     @property
     def model(self) -> str:
-        """The name of the folder of its artifacts."""
+        """Its name, which is also that of its artifacts folder."""
         return self.spec.name
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """A non-empty file that calls itself ONNX; nobody has looked inside yet."""
+    """A non-empty file whose name ends in .onnx; its content has not been read yet."""
 
     path: Path
     input_shapes: tuple[InputShape, ...]
@@ -57,7 +57,7 @@ class OnnxFile:
 
     @property
     def model(self) -> str:
-        """The name of the folder of its artifacts: the file's stem."""
+        """Its name, which is also that of its artifacts folder: the file's stem."""
         return self.path.stem
 
 
@@ -74,7 +74,7 @@ class CallableModule:
 
     @property
     def model(self) -> str:
-        """The name of the folder of its artifacts."""
+        """Its name, which is also that of its artifacts folder."""
         return f"{self.module}.{self.attribute}"
 
 
@@ -84,9 +84,9 @@ Source = NamedNetwork | OnnxFile | CallableModule
 def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
     """Return what ``text`` names, without importing or reading it.
 
-    A text ending in ``.onnx`` is a file, one with a colon is ``package.module:callable``, anything
-    else is a network's name. Raises UsageError if there is no such file or network, if its name
-    can't be a folder's name, or if ``input_shapes`` don't fit.
+    Text that ends in ``.onnx`` is a file, text with a colon is ``package.module:callable``, and all
+    else is a network's name. Raises UsageError if there is no such file or network, if it can't be
+    the name of a folder, or if ``input_shapes`` don't fit.
     """
     shapes = tuple(input_shapes)
     if text.lower().endswith(".onnx"):
@@ -103,7 +103,7 @@ def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
 
 
 def parse_input_shapes(texts: Sequence[str]) -> tuple[InputShape, ...]:
-    """Return the shapes that the ``--input-shape`` options give, in their order.
+    """Return the shapes that ``--input-shape`` options give, in their order.
 
     Each is ``1,3,224,224`` or ``name=1,3,224,224``. Raises UsageError for sizes that are not
     positive integers, shapes of more than 2**31 elements, and a name given twice.
@@ -123,13 +123,13 @@ def load_callable(source: CallableModule) -> nn.Module:
     """Import and call what ``source`` names; the current folder is importable from then on.
 
     What the code prints goes to stderr. Raises UsageError, with the cause in one line, if it
-    can't be imported, is missing, is not callable, raises, exits or returns no nn.Module.
+    can't be imported, doesn't exist, isn't callable, raises, exits, or returns something else.
     """
     from torch import nn
 
     where = f"{source.module}:{source.attribute}"
     folder = str(Path.cwd())
-    if folder not in sys.path:  # and it stays: code imports more as it runs
+    if folder not in sys.path:  # for good: the code may import more as it runs
         sys.path.insert(0, folder)
         importlib.invalidate_caches()
     with contextlib.redirect_stdout(sys.stderr):
@@ -200,7 +200,7 @@ def _callable_module(text: str, shapes: tuple[InputShape, ...]) -> CallableModul
 
 
 def _require_folder_name(name: str) -> None:
-    """Refuse names that leave the folder of the artifacts, hide in it, or read as an option."""
+    """Refuse names that leave the artifacts folder, hide in it, or look like an option."""
     if (
         not name.strip()
         or name[0] in ".-"
@@ -210,7 +210,7 @@ def _require_folder_name(name: str) -> None:
         or len(name.encode("utf-8", "replace")) > _LONGEST_FOLDER_NAME
     ):
         raise UsageError(
-            f"{_shown(name)} can't be the name of a folder of artifacts",
+            f"{_shown(name)} can't be the name of an artifacts folder",
             "rename the file: no leading dot or dash, no control characters, at most "
             f"{_LONGEST_FOLDER_NAME} bytes",
         )
@@ -244,7 +244,7 @@ def _fail_import(module: str, error: BaseException) -> NoReturn:
     if missing and (module == missing or module.startswith(f"{missing}.")):
         raise UsageError(
             f"no Python module named {missing}",
-            "run this in the folder that holds it, or install the package",
+            "run this in the folder that contains it, or install the package",
         ) from error
     raise UsageError(
         f"importing {module} raised {_in_one_line(error)}",
@@ -258,5 +258,5 @@ def _in_one_line(error: BaseException) -> str:
 
 
 def _shown(text: str) -> str:
-    """Quote what the user typed, in a length and an alphabet that a terminal can take."""
+    """Quote what the user typed, cut and escaped so that a terminal can show it."""
     return repr(text) if len(text) <= 100 else f"{text[:100]!r}..."

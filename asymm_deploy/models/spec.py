@@ -1,4 +1,4 @@
-"""A network as a table of rows and what it ends in: what is to be built, without torch."""
+"""A network as data: a table of rows, a stem and a head. No torch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.models.tasks import Head, require_classes
 
 OnSkeleton = Literal["asymmnet", "pruned", "mbv3", "bottleneck", "sandglass", "shuffle", "ghost"]
-"""Blocks that stand on MobileNetV3's skeleton: the paper's own three, and the rest of Figure 1."""
+"""Families on MobileNetV3's skeleton: the paper's own three, and the other blocks of Figure 1."""
 Family = OnSkeleton | Literal["mobilenetv1", "mobilenetv2", "mobilefacenet", "resnet50_v1b"]
 Scale = Literal["large", "small"]
 Act = Literal["RE", "HS", "R6", "PR", "LR"]
-"""ReLU, hard-swish and ReLU6, as the MobileNetV3 paper abbreviates the first two; PReLU with a
-slope a channel, and LeakyReLU with slope 0.1.
+"""ReLU, hard-swish (both abbreviated as in the MobileNetV3 paper), ReLU6, PReLU with one slope per
+channel, and LeakyReLU with slope 0.1.
 """
 
 IMAGE_CHANNELS = 3
@@ -36,10 +36,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class NetSpec:
-    """A network, whole. Channel counts are final: the width multiplier is already in them."""
+    """A whole network. Channel counts are final: the width multiplier is already applied."""
 
     name: str
-    """The canonical name; also the name of the folder of its artifacts."""
+    """The canonical name; also that of its artifacts folder."""
     family: Family
     scale: Scale | None
     width: float
@@ -47,7 +47,7 @@ class NetSpec:
     rate: int | None
     """Asymmetry rate r of Eq. 3; None for every family but asymmnet."""
     stem: int
-    """Channels of the 3x3 stride-2 convolution in front."""
+    """Channels of the stem, a stride-2 convolution of side ``stem_kernel``."""
     rows: tuple[Row, ...]
     last: int | None
     """Channels of the 1x1 convolution before pooling, if there is one."""
@@ -62,22 +62,22 @@ class NetSpec:
     after_stem: Literal["depthwise", "maxpool"] | None = None
     """A 3x3 depthwise convolution (MobileFaceNet), or 3x3 stride-2 max pooling (ResNet)."""
     task: Head | None = None
-    """What stands in the place of pooling, head and classifier, if anything."""
+    """The head that replaces pooling, head and classifier, if any."""
     taps: tuple[int, ...] = ()
-    """After how many blocks the task's head takes a map; it takes the last one besides."""
+    """Numbers of blocks after which the task's head takes a map, besides the last map."""
 
     def __post_init__(self) -> None:
-        """Refuse a classifier of nothing."""
+        """Raise UsageError for a classifier without classes."""
         require_classes(self.classes)
 
     @property
     def stem_stride(self) -> int:
-        """By how much the maps that the first block sees are smaller than the image."""
+        """How many times smaller than the image the first block's input is, per side."""
         return 4 if self.after_stem == "maxpool" else 2
 
 
 def at_resolution(spec: NetSpec, shape: tuple[int, ...]) -> NetSpec:
-    """Return ``spec`` for an input of ``shape``: (batch, 3, height, width), each at least 1.
+    """Return ``spec`` with the input shape (batch, 3, height, width), each at least 1.
 
     Raises UsageError for any other shape, and for a size that the task's head can't take.
     """

@@ -1,4 +1,4 @@
-"""A classifier's spec -> the same backbone, cut or tapped, with a task's head; without torch."""
+"""From a classifier's spec to the same backbone, cut or tapped, with a task's head. No torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from asymm_deploy.models.yolo_anchors import STRIDES
 def for_task(spec: NetSpec, task: Task) -> NetSpec:
     """Return the network of ``task`` on the backbone of the classifier ``spec``.
 
-    Its layers keep their names, so that a classifier's weights fit them. Raises UsageError if
-    ``spec`` ends in something else than a classifier.
+    Layers keep their names, so that a classifier's weights fit. Raises UsageError if ``spec``
+    doesn't end in a classifier.
     """
     if spec.task is not None:
         raise UsageError(
-            f"{spec.name} is no classifier that a {task} head could replace the end of",
+            f"{spec.name} is no classifier, so it can't take a {task} head",
             f"use {spec.name} as it is, or asymmnet_small_100_{task} for example",
         )
     side = SIDES[task]
@@ -47,9 +47,9 @@ def for_task(spec: NetSpec, task: Task) -> NetSpec:
 
 
 def deepest(spec: NetSpec, stride: int) -> int:
-    """Return how many blocks there are up to the last one whose map has that stride.
+    """Return the number, from 1, of the last block whose map has that stride.
 
-    ``stride`` counts pixels of the image. Every backbone of ours has one at 8, 16 and 32.
+    ``stride`` is in pixels of the image. Each of our backbones has maps of stride 8, 16 and 32.
     """
     reached, found = spec.stem_stride, 0
     for number, row in enumerate(spec.rows, start=1):

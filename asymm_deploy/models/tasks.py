@@ -1,7 +1,6 @@
-"""What a network ends in instead of a classifier, and how it is made from one; without torch.
+"""The heads of Tables 7, 9 and 10 as numbers, and the image sizes that they take. No torch.
 
-The backbones are the classifiers' own, cut or tapped; the heads are those of Tables 7, 9 and 10.
-What the text leaves open was settled by the counts that the paper publishes.
+What the paper's text leaves open was settled by the counts that it publishes.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, STRIDES
 Task = Literal["face", "action", "pose", "yolo3"]
 
 FACE_STRIDE = 16
-"""112 pixels become a map of 7x7, MobileFaceNet's."""
+"""112 pixels become a map of 7x7, as in MobileFaceNet."""
 LAST_STRIDE = 32
-"""Of the whole backbone."""
+"""Stride of a whole backbone's last map."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingHead:
-    """Table 7: a face's embedding, by MobileFaceNet's global depthwise convolution.
+    """Table 7: a face's embedding, from MobileFaceNet's global depthwise convolution.
 
     Table 1 of arXiv:1804.07573, its last three lines.
     """
@@ -31,10 +30,10 @@ class EmbeddingHead:
     map_size: int = 7
     """Side of the last map, which the global depthwise convolution covers."""
     size: int = 128
-    """Of the embedding."""
+    """Length of the embedding."""
 
     def require_size(self, name: str, height: int, width: int) -> None:
-        """Raise UsageError for an image whose last map has another size."""
+        """Raise UsageError for an image whose last map is not ``map_size`` a side."""
         most = self.map_size * FACE_STRIDE
         least = most - FACE_STRIDE + 1
         if not (least <= height <= most and least <= width <= most):
@@ -49,31 +48,31 @@ class EmbeddingHead:
 class KeypointHead:
     """Table 9: heat maps of a person's keypoints, at a quarter of the image's size.
 
-    SimplePose (arXiv:1804.06208) with pixel shuffling in the place of transposed convolutions.
+    SimplePose (arXiv:1804.06208) with pixel shuffling instead of transposed convolutions.
     """
 
     channels: int = 256
     steps: tuple[int, ...] = (512, 256, 128)
-    """Channels of each 3x3 convolution, of which pixel shuffling makes a quarter."""
+    """Channels of each 3x3 convolution; pixel shuffling makes a quarter of them."""
     keypoints: int = 17
     """COCO's."""
 
     def require_size(self, name: str, height: int, width: int) -> None:
-        """Raise UsageError for an image of which the heat maps would not be a quarter."""
+        """Raise UsageError for an image whose sides are no multiples of 32."""
         _require_multiple(name, height, width, "its heat maps are a quarter of the image", 256, 256)
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionHead:
-    """Table 10: YOLOv3's boxes (arXiv:1804.02767) with half of its channels."""
+    """Table 10: YOLOv3's boxes (arXiv:1804.02767), with half of YOLOv3's channels."""
 
     classes: int = 20
     """Pascal VOC's."""
     channels: tuple[int, ...] = (128, 256, 512)
-    """By stride: 8, 16 and 32."""
+    """For strides 8, 16 and 32."""
 
     def __post_init__(self) -> None:
-        """Refuse a detector of nothing."""
+        """Raise UsageError for a detector without classes."""
         require_classes(self.classes)
 
     @property
@@ -82,22 +81,24 @@ class DetectionHead:
         return len(ANCHORS[0]) * (BOX_NUMBERS + self.classes)
 
     def require_size(self, name: str, height: int, width: int) -> None:
-        """Raise UsageError for an image whose maps don't fit on each other when enlarged."""
+        """Raise UsageError for an image whose sides are no multiples of 32: maps must fit."""
         _require_multiple(name, height, width, f"its maps have strides {STRIDES}", 416, 416)
 
 
 def require_classes(classes: int) -> None:
-    """Raise UsageError for a network that could tell nothing apart."""
+    """Raise UsageError for fewer than one class."""
     if classes < 1:
-        raise UsageError(f"a network of {classes} classes tells nothing", "give 1 class or more")
+        raise UsageError(
+            f"a network of {classes} classes can tell nothing apart", "give 1 class or more"
+        )
 
 
 Head: TypeAlias = EmbeddingHead | KeypointHead | DetectionHead
 
 SIDES: dict[Task, int] = {"face": 112, "action": 224, "pose": 256, "yolo3": 416}
-"""Of the image, in pixels; Table 9's counts are at 256x256, though its text says 256x192."""
+"""Sides of the image in pixels. Table 9's counts are at 256x256, though the text says 256x192."""
 ACTIONS = 51
-"""Classes of HMDB51, Table 8."""
+"""Classes of HMDB51, for Table 8."""
 
 
 def _require_multiple(

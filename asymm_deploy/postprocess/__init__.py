@@ -1,1 +1,1 @@
-"""What comes after the network: its outputs into faces compared, actions, keypoints and boxes."""
+"""From a network's outputs to similar faces, actions, keypoints and boxes. Needs numpy alone."""

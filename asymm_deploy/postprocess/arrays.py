@@ -1,4 +1,4 @@
-"""What every file of this room asks of the numbers it is given."""
+"""The check that every function of this room makes on the numbers that it gets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 def finite(values: npt.ArrayLike, what: str, axes: tuple[str, ...] = ()) -> Floats:
-    """Return ``values`` as float64 with as many axes as are named (any number if none is).
+    """Return ``values`` as float64 with the axes that are named, or any number if none is.
 
-    Raises ValueError where the number of axes is another, and where values are NaN or infinite.
+    Raises ValueError if the number of axes differs, or if a value is NaN or infinite.
     """
     array = np.asarray(values, dtype=np.float64)
     if axes and array.ndim != len(axes):

@@ -1,4 +1,4 @@
-"""YOLOv3's maps into boxes, and boxes into detections (arXiv:1804.02767)."""
+"""From YOLOv3's maps to boxes, and from boxes to detections (arXiv:1804.02767)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWT
 from asymm_deploy.postprocess.arrays import Floats, Indices, finite
 
 LARGEST_COORDINATE = 1e150
-"""The sum of two areas of such boxes is still a number."""
+"""The sum of two such boxes' areas is still finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What was found in one image, best first."""
+    """The objects found in one image, best first."""
 
     boxes: Floats
-    """(D, 4): x1, y1, x2, y2 in pixels of the network's input; may reach beyond the image."""
+    """(D, 4): x1, y1, x2, y2 in pixels of the network's input; may extend beyond the image."""
     scores: Floats
-    """(D,): how sure it is that there is such an object, from 0 to 1."""
+    """(D,): confidence that there is such an object, from 0 to 1."""
     classes: Indices
-    """(D,): positions among the network's classes."""
+    """(D,): indices of the network's classes."""
 
 
 def decoded(
@@ -140,13 +140,13 @@ def _sigmoid(x: Floats) -> Floats:
 def _found(
     corners: Floats, scores: Floats, score_threshold: float, iou_threshold: float, most: int
 ) -> Indices:
-    """Return which boxes are found as one class, best first."""
+    """Return the indices of the boxes found as one class, best first."""
     candidates = np.flatnonzero(scores > score_threshold)
     return candidates[_kept(corners[candidates], scores[candidates], iou_threshold, most)]
 
 
 def _kept(corners: Floats, scores: Floats, iou_threshold: float, most: int) -> Indices:
-    """Return which boxes survive non-maximum suppression, the best ``most`` of them."""
+    """Return the indices of the best ``most`` boxes that survive non-maximum suppression."""
     order = np.argsort(-scores, kind="stable")
     ranked = np.ascontiguousarray(corners[order].T)
     stays = np.ones(len(order), dtype=np.bool_)
@@ -163,7 +163,7 @@ def _kept(corners: Floats, scores: Floats, iou_threshold: float, most: int) -> I
 
 
 def _meets(box: Floats, others: Floats) -> npt.NDArray[np.bool_]:
-    """Tell which of the boxes (4, B) reach into ``box`` (4,): a quick look that leaves few."""
+    """Return which of the boxes (4, B) intersect ``box`` (4,): a cheap test that leaves few."""
     x1, y1, x2, y2 = box
     meets: npt.NDArray[np.bool_] = (
         (others[0] < x2) & (others[2] > x1) & (others[1] < y2) & (others[3] > y1)
@@ -172,7 +172,7 @@ def _meets(box: Floats, others: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _overlap(box: Floats, others: Floats) -> Floats:
-    """Return the intersection over union of ``box`` (4,) with boxes (4, B) that reach into it."""
+    """Return the intersection over union of ``box`` (4,) with boxes (4, B) that intersect it."""
     width = np.minimum(others[2], box[2]) - np.maximum(others[0], box[0])
     height = np.minimum(others[3], box[3]) - np.maximum(others[1], box[1])
     shared = width * height
@@ -198,7 +198,7 @@ def _sides(anchors: Sequence[tuple[float, float]]) -> Floats:
 
 
 def _by_anchor(values: npt.ArrayLike, anchors: int) -> Floats:
-    """Return a map (N, A * (5 + C), H, W) with anchors on an axis of their own."""
+    """Return a map (N, A * (5 + C), H, W) as (N, A, 5 + C, H, W)."""
     numbers = finite(values, "maps", ("N", "channels", "height", "width"))
     images, channels, height, width = numbers.shape
     per_anchor, rest = divmod(channels, anchors)
@@ -216,7 +216,7 @@ def _by_anchor(values: npt.ArrayLike, anchors: int) -> Floats:
 
 
 def _require_agreement(scales: Sequence[Floats], strides: Sequence[float]) -> None:
-    """Raise ValueError unless the scales are those of the same images, in the strides' order."""
+    """Raise ValueError unless the scales are of the same images and in the order of the strides."""
     images = [len(scale) for scale in scales]
     classes = [scale.shape[2] - BOX_NUMBERS for scale in scales]
     if len({*images}) > 1 or len({*classes}) > 1:
@@ -237,7 +237,7 @@ def _require_agreement(scales: Sequence[Floats], strides: Sequence[float]) -> No
 
 
 def _corners(boxes: npt.ArrayLike) -> Floats:
-    """Return boxes (B, 4) of which every one ends where it begins or later."""
+    """Return boxes (B, 4); raise ValueError unless each has x1 <= x2 and y1 <= y2."""
     corners = finite(boxes, "boxes", ("B", "4"))
     if corners.shape[1] != 4:
         raise ValueError(f"boxes of {corners.shape[1]} numbers; a box is x1, y1, x2, y2")

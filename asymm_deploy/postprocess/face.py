@@ -1,4 +1,4 @@
-"""Embeddings of faces into how alike the faces are."""
+"""From embeddings of faces to how similar the faces are."""
 
 from __future__ import annotations
 

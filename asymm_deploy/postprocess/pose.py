@@ -1,4 +1,4 @@
-"""Heat maps into keypoints, as SimplePose does (Xiao et al., ECCV 2018, arXiv:1804.06208)."""
+"""From heat maps to keypoints, as in SimplePose (Xiao et al., ECCV 2018, arXiv:1804.06208)."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ import numpy.typing as npt
 from asymm_deploy.postprocess.arrays import Floats, Indices, finite
 
 SHIFT = 0.25
-"""Of a heat map's pixel, towards the higher neighbour: the true maximum lies on that side.
+"""Share of a heat map's pixel to go towards the higher neighbour, where the true maximum lies.
 
-In the authors' code, and in HRNet's (``get_final_preds``).
+As in the authors' code and in HRNet's (``get_final_preds``).
 """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
-    """Where N people's K keypoints are."""
+    """The K keypoints of N people."""
 
     xy: Floats
     """(N, K, 2): x to the right and y down, in pixels of the network's input; NaN if not found."""
     scores: Floats
-    """(N, K): the heat map's maximum. What is 0 or less was not found."""
+    """(N, K): the heat map's maximum. A keypoint with 0 or less was not found."""
 
 
 def keypoints(heat_maps: npt.ArrayLike, image_size: tuple[int, int]) -> Keypoints:
-    """Return the place of each heat map's maximum in an image of ``image_size`` (height, width).
+    """Return where each heat map has its maximum, in an image of ``image_size`` (height, width).
 
-    Heat maps are (N, K, h, w); N or K may be 0. Of equal maxima the first row's first counts. From
-    there it is a quarter of a pixel to the higher neighbour, along x and along y, wherever there
-    are two neighbours.
+    Heat maps are (N, K, h, w); N or K may be 0. Of equal maxima the first in the first row counts.
+    From there the keypoint is shifted by a quarter of a pixel towards the higher neighbour, along x
+    and along y, wherever there are two neighbours.
 
     Pixel m of a heat map is at m * image size / heat map size, without the half pixel that goes
     with areas, because that is what networks learn: SimplePose's targets have their maximum at
     floor(joint / stride + 1/2), so m stands for joints around m * stride. The authors' code,
     HRNet's and GluonCV's map back in the same way.
 
-    In three things those differ: the first two shift only where x and y both have two neighbours
+    Those differ in three ways: the first two shift only where x and y both have two neighbours
     and neither is 1, GluonCV's ``heatmap_to_coord`` doesn't shift, and all put a keypoint whose
     maximum is 0 or less at pixel (0, 0). Here it is NaN, since (0, 0) looks like a place.
 
-    Raises ValueError where the heat maps have no pixels or hold NaN or infinity, and where the
-    image has none.
+    Raises ValueError if the heat maps have no pixels or hold NaN or infinity, or if the image has
+    no pixels.
     """
     maps = finite(heat_maps, "heat maps", ("N", "K", "height", "width"))
     height, width = maps.shape[2:]

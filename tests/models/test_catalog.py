@@ -34,7 +34,7 @@ def test_a_network_of_no_table_matches_by_its_name() -> None:
 
 @pytest.mark.parametrize("pattern", ["vgg", "x*", "[", "asymmnet_small_000"])
 def test_a_pattern_that_fits_nothing_is_an_error(pattern: str) -> None:
-    with pytest.raises(UsageError, match="no model fits"):
+    with pytest.raises(UsageError, match="no model matches"):
         matching(pattern)
 
 

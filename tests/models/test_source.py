@@ -99,7 +99,7 @@ BAD_SHAPES = [
 def test_a_file_whose_stem_is_no_safe_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"anything")
 
-    with pytest.raises(UsageError, match="can't be the name of a folder") as caught:
+    with pytest.raises(UsageError, match="can't be the name of an artifacts folder") as caught:
         resolve(f"{tmp_path}/{name}")
 
     assert "\n" not in caught.value.what

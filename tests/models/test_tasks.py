@@ -170,7 +170,7 @@ def test_a_size_that_a_head_can_take_is_built(name: str, size: tuple[int, int]) 
 
 @pytest.mark.parametrize("classes", [0, -3])
 def test_a_network_of_no_classes_is_refused(classes: int) -> None:
-    with pytest.raises(UsageError, match="tells nothing"):
+    with pytest.raises(UsageError, match="classes can tell nothing apart"):
         dataclasses.replace(parse("asymmnet_small_100_action"), classes=classes)
-    with pytest.raises(UsageError, match="tells nothing"):
+    with pytest.raises(UsageError, match="classes can tell nothing apart"):
         DetectionHead(classes=classes)

@@ -13,7 +13,7 @@ from asymm_deploy.models.spec import NetSpec, OnSkeleton, Row, Scale
 
 # The paper's columns are k, p, c and s. It omits squeeze-and-excitation and the activation and
 # says that they are MobileNetV3's (arXiv:1905.02244, Tables 1 and 2); they are filled in here.
-# At the right, the side of the block's input.
+# The comment at the right is the side of the block's input in pixels.
 # fmt: off
 ASYMMNET_LARGE = (  # Table 3, rows 2-16
     #   k  exp  out  se     act   s
@@ -52,7 +52,7 @@ ASYMMNET_SMALL = (  # Table 4, rows 2-12
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """Everything of a scale that the width multiplier applies to, at width 1.0."""
+    """What the width multiplier applies to, at width 1.0."""
 
     stem: int
     rows: tuple[Row, ...]
@@ -74,16 +74,18 @@ DEFAULT_RATE = 1  # "we set r to 1 in all experiments", section 3.3
 def scaled(channels: int, percent: int) -> int:
     """Return ``channels`` x ``percent`` / 100, rounded up to a multiple of 8.
 
-    Up, and not to the nearest with MobileNetV3's 90 % rule: only so do the paper's MAdds come
-    out. In integers, because 200 x 0.28 is 56.00000000000001 in floats and would become 64.
+    The paper's MAdds only come out when rounding up, not with MobileNetV3's rule (to the nearest
+    multiple, but never down by more than 10 %). In integers, because 200 x 0.28 is
+    56.00000000000001 in floats and would become 64.
     """
     return -(-channels * percent // 800) * 8
 
 
 def expands(expanded: int, channels: int, rate: int) -> bool:
-    """Say whether a first pointwise convolution has anything to make.
+    """Whether a block has a first pointwise convolution.
 
-    ``rate`` x ``channels`` of the ``expanded`` channels are the input itself.
+    ``rate`` x ``channels`` of the ``expanded`` channels are copies of the input, so there must be
+    more than that for the convolution to make any.
     """
     return expanded > max(channels, rate * channels)
 
@@ -91,7 +93,7 @@ def expands(expanded: int, channels: int, rate: int) -> bool:
 def asymmnet_spec(scale: Scale, percent: int, rate: int = DEFAULT_RATE) -> NetSpec:
     """Return AsymmNet at a width of ``percent`` / 100 and asymmetry rate ``rate`` (Eq. 3).
 
-    Raises UsageError if no block expands at that rate but would at a smaller one.
+    Raises UsageError if no block expands at that rate, although some do at a smaller one.
     """
     suffix = "" if rate == DEFAULT_RATE else f"_r{rate}"
     spec = skeleton_spec("asymmnet", scale, percent, rate, suffix)
@@ -107,10 +109,10 @@ def asymmnet_spec(scale: Scale, percent: int, rate: int = DEFAULT_RATE) -> NetSp
 def skeleton_spec(
     family: OnSkeleton, scale: Scale, percent: int, rate: int | None = None, suffix: str = ""
 ) -> NetSpec:
-    """Return the network of that family's blocks at a width of ``percent`` / 100.
+    """Return the skeleton with that family's blocks, at a width of ``percent`` / 100.
 
-    ``mbv3`` is the paper's baseline, AsymmNet's skeleton and rounding with the inverted residual,
-    not MobileNetV3 as published. AsymmNet itself has a rate besides: ``asymmnet_spec``.
+    ``mbv3`` is the paper's baseline: AsymmNet's skeleton and rounding with the inverted residual,
+    not MobileNetV3 as published. AsymmNet itself also has a rate, see ``asymmnet_spec``.
     """
     skeleton = SKELETONS[scale]
     return NetSpec(
@@ -140,8 +142,8 @@ def skeleton_spec(
 def _largest_rate(spec: NetSpec) -> int:
     """Return the largest rate at which a block expands.
 
-    It is at least 1: rates 0 and 1 expand the same blocks, and where that is none (Small below
-    width 0.014, all of 8 channels) it is the width's doing and the network still builds.
+    At least 1: rates 0 and 1 expand the same blocks. Where that is none (Small below width 0.014,
+    where every layer has 8 channels) the width is the cause, and the network still builds.
     """
     inputs = (spec.stem, *(row.out for row in spec.rows))
     return max(

@@ -33,7 +33,7 @@ MOBILENETV1 = (
 )
 # fmt: on
 _STEM_CHANNELS = 32
-_MIN_CHANNELS = 8  # as in the authors' code; it only matters below width 0.25
+_MIN_CHANNELS = 8  # as in the authors' code; only matters below width 0.25
 
 
 def mobilenetv1_spec(percent: int) -> NetSpec:

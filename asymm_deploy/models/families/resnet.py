@@ -1,4 +1,4 @@
-"""ResNet-50 as Gluon-CV's resnet50_v1b, which Table 8 of the AsymmNet paper compares with.
+"""ResNet-50 as GluonCV's resnet50_v1b, for Table 8 of the AsymmNet paper.
 
 Table 1 of arXiv:1512.03385, column "50-layer"; v1b has the stride in the 3x3 convolution.
 """
