@@ -344,7 +344,7 @@ def test_a_threshold_that_is_none_exits_2(
         (("--allow", "slow"), "no flag"),
         (("--models", "huge"), "--models huge matches no model"),
         (("--sentinel", "tiny"), "recorded results"),
-        (("--runner", "/nowhere"), "no program"),
+        (("--runner", "/nowhere"), "not an executable program"),
         (("--cpu", "first"), "no core"),
     ],
 )
