@@ -20,7 +20,7 @@ from asymm_deploy.models import catalog
         (["models", "--format", "xml"], "xml"),
         (["describe"], "missing argument"),
         (["describe", "asymmnet_large_1OO"], "three or more digits"),
-        (["bench", "asymmnet_small_035", "--cpu", "first"], "no core"),
+        (["bench", "asymmnet_small_035", "--cpu", "first"], "not the number of a core"),
         (["report", "nowhere"], "nowhere"),
         (["report", "nowhere", "--table", "11"], "there is no table 11"),
         (["report", "nowhere", "--figure", "2"], "no networks for Figure 2"),

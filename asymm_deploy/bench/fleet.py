@@ -86,6 +86,8 @@ class Fleet:
                     self._tell(what)
                 elif kind == "ready":
                     del waiting[pipe]
+                elif kind == "interrupted":
+                    raise KeyboardInterrupt
                 else:
                     assert isinstance(what, DeployError)
                     raise what

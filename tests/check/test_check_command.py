@@ -345,7 +345,7 @@ def test_a_threshold_that_is_none_exits_2(
         (("--models", "huge"), "--models huge matches no model"),
         (("--sentinel", "tiny"), "recorded results"),
         (("--runner", "/nowhere"), "not an executable program"),
-        (("--cpu", "first"), "no core"),
+        (("--cpu", "first"), "not the number of a core"),
     ],
 )
 def test_an_option_that_makes_no_sense_exits_2(
