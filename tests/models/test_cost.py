@@ -75,6 +75,16 @@ def test_strassen_saves_an_eighth_for_each_halving() -> None:
     )
 
 
+def test_strassen_is_nested_five_deep_at_most_and_never_below_vectors_of_4() -> None:
+    def saved(side: int) -> float:
+        cost = layer("pointwise", (1, side, side, 1), side**3, size=1)
+        return least_multiplications(cost) / side**3
+
+    assert [round(saved(side) ** -1 / (8 / 7), 3) for side in (7, 8)] == [0.875, 1.0]
+    assert saved(128) == pytest.approx((7 / 8) ** 5, rel=1e-5)
+    assert saved(512) == pytest.approx((7 / 8) ** 5, rel=1e-5)
+
+
 def test_a_product_with_one_vector_cannot_be_halved() -> None:
     assert least_multiplications(layer("classifier", (1, 1000), 1_280_000)) == 1_280_000
 
