@@ -74,7 +74,7 @@ def read_lines(path: Path, kind: type[Record], known_version: int) -> Lines[Reco
         for number, line in enumerate(lines, start=1)
     ]
     if torn.strip(b"\0") and torn[: len(_START)] != _START[: len(torn)]:
-        raise _damaged(path, len(lines) + 1, "it is no line of ours")
+        raise _damaged(path, len(lines) + 1, "asymm-deploy did not write this line")
     return Lines(records, torn)
 
 
@@ -97,7 +97,7 @@ def put_aside(path: Path, torn: bytes) -> str:
         raise UsageError(
             f"can't mend {path}: {error.strerror}", "make it writable, with space left"
         ) from error
-    return f"{path} ended within a line; those {len(torn)} bytes are now in {target.name}"
+    return f"{path} ended in the middle of a line; those {len(torn)} bytes are now in {target.name}"
 
 
 def _decoded(

@@ -65,7 +65,7 @@ def markdown(text: str) -> str:
     Entities stand for themselves and never for structure (CommonMark 6.2); an empty comment keeps
     ``@name`` and ``#1`` from becoming a mention and a reference.
     """
-    whole = html.escape(one_line(text), quote=True)
+    whole = html.escape(one_line(text), quote=False)  # quotes mean nothing in Markdown's text
     safe = _MARKDOWN_STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", whole)
     return re.sub(r"@|^#|(?<!&)#(?=\d)", r"\g<0><!-- -->", safe)
 

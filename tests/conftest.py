@@ -15,10 +15,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A script's ``make test &``: processes started here would ignore Ctrl-C too, and some tests
-    # send it to them. A handler that does nothing is not inherited, and leaves pytest itself deaf.
-    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # A script's ``make test &`` or ``nohup make test``: processes started here would ignore the
+        # signal too, and some tests send it to them. A handler that does nothing is not inherited,
+        # and leaves pytest itself deaf.
+        signal.signal(number, lambda _number, _frame: None)
 
 
 @pytest.fixture(scope="session")

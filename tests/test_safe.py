@@ -113,6 +113,7 @@ def test_nothing_is_marked_up(text: str) -> None:
         ("a # b", "a # b"),
         ("launch #3", "launch #<!-- -->3"),
         ("3 : 4", "3 : 4"),
+        ('the paper\'s "own"', 'the paper\'s "own"'),
         ("127.0.0.1:5555, 09:30:00", "127.0.0.1:5555, 09:30:00"),
         ("https://a.de", "https&#58;//a.de"),
         ("MAILTO:a", "MAILTO&#58;a"),

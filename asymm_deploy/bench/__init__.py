@@ -1,1 +1,1 @@
-"""A device, a runner on it, launches of it saved one by one, and what they amount to."""
+"""Time models on devices: launches of a runner, recorded one by one, and judged."""

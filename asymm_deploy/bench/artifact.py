@@ -1,4 +1,4 @@
-"""What is timed: a model file, what it should compute, and how much work that is."""
+"""What is timed: a model file, the output it should compute, and how much work that is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILES: dict[Engine, str] = {"mnn": manifests.MNN, "onnxruntime": manifests.ONNX
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A model file and what is known of it; None is unknown."""
+    """A model file and what is known about it; None is unknown."""
 
     model: str
     path: Path
@@ -47,7 +47,7 @@ class Artifact:
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:
-        """Of the first input, where the inputs are known."""
+        """Shape of the first input, if the inputs are known."""
         return self.inputs[0].shape if self.inputs else None
 
 
@@ -98,7 +98,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
 def _outputs(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
     """Return the arrays of an .npz by the outputs' names; raise ValueError if it is damaged."""
     try:
-        # Opened here, since numpy leaves a file open that it can't read.
+        # Opened here, because numpy leaves a file open if it can't read it.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
     except _DAMAGED as error:
@@ -116,7 +116,7 @@ def bare(path: Path) -> Artifact:
 
 
 def artifact_changed(artifact: Artifact) -> str | None:
-    """Return why the file is not the one that the artifact describes; None if it is."""
+    """Return why the file is not the one that the artifact describes, or None if it is."""
     try:
         found = sha256_of(artifact.path)
     except OSError as error:

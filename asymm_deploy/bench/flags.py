@@ -33,7 +33,7 @@ _UNSTABLE, _NUMERICS = ExitCode.UNSTABLE, ExitCode.NUMERICS
 FLAGS = {
     flag.name: flag
     for flag in (
-        Flag("failed", _HARNESS, "there is no result; the reason is given with it"),
+        Flag("failed", _HARNESS, "there is no result; the error message says why"),
         Flag(
             "output-mismatch", _NUMERICS, "the output differs from the artifact's reference output"
         ),

@@ -1,7 +1,8 @@
-"""Several devices side by side: a process each, and one results folder, which only we write to.
+"""Several devices at the same time, each made and timed by its own process.
 
-A device's process sends each record here and goes on when it is on disk, so what is finished is
-kept whatever happens to the process.
+Only the parent writes to the results folder. A device's process sends it each record and waits
+until that is on disk, so a finished launch is kept whatever happens to the process. A device is
+made where it is timed: a phone's connections and lock can't be handed to another process.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _Kind = Literal["ready", "record", "event", "say", "rows", "failed", "interrupte
 
 @dataclass(frozen=True, slots=True)
 class DeviceOutcome:
-    """What became of one device."""
+    """What came of one device."""
 
     name: str
     rows: tuple[RowSummary, ...]
     failure: DeployError | None = None
-    """Why it could not be timed to the end; its finished launches are in the results."""
+    """Why its timing ended early; its finished launches are in the results."""
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def started_fleet(makers: dict[str, DeviceMaker], tell: Callable[[str], None]) -
         for name, make in makers.items():
             ours, theirs = context.Pipe()
             process = context.Process(target=_child, args=(theirs, make), name=name)
-            # Until it has a group of its own, a terminal's Ctrl-C must not reach it.
+            # A terminal's Ctrl-C must not reach it until it has a process group of its own.
             with _blocked():
                 process.start()
             theirs.close()
@@ -70,12 +71,12 @@ class Fleet:
     """Devices that are ready, each in a process of its own."""
 
     def __init__(self, children: dict[Connection, _Child], tell: Callable[[str], None]) -> None:
-        """Take the processes by the pipe to each."""
+        """Take the processes, each by the pipe to it."""
         self._children = children
         self._tell = tell
 
     def wait_until_ready(self) -> None:
-        """Return when every device has said what it is; raise the failure of one that can't."""
+        """Wait until every device has said what it is; raise the failure of one that can't."""
         waiting = dict(self._children)
         while waiting:
             for pipe in wait(list(waiting)):
@@ -85,6 +86,8 @@ class Fleet:
                     self._tell(what)
                 elif kind == "ready":
                     del waiting[pipe]
+                elif kind == "interrupted":
+                    raise KeyboardInterrupt
                 else:
                     assert isinstance(what, DeployError)
                     raise what
@@ -98,7 +101,7 @@ class Fleet:
     ) -> list[DeviceOutcome]:
         """Time every subject on every device at the same time; one that fails stops no other.
 
-        On Ctrl-C each device is put back as it was before KeyboardInterrupt is passed on.
+        On Ctrl-C every device is restored before KeyboardInterrupt is raised here.
         """
         try:
             for pipe in self._children:
@@ -115,7 +118,7 @@ class Fleet:
     def _serve(
         self, runs: Runs, on_event: Callable[[str, measure.BenchEvent], None]
     ) -> list[DeviceOutcome]:
-        """Do what the processes ask until each has said how it ended."""
+        """Do what the processes ask for, until each has said how it ended."""
         open_ = {pipe: child for pipe, child in self._children.items() if child.outcome is None}
         while open_:
             for pipe in wait(list(open_)):
@@ -138,7 +141,7 @@ class Fleet:
 
 @contextmanager
 def _blocked() -> Iterator[None]:
-    """Hold back Ctrl-C for a moment; a process that is started meanwhile begins with it blocked."""
+    """Block Ctrl-C; a process that is started meanwhile begins with it blocked."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
     try:
         yield
@@ -157,7 +160,7 @@ class _Child:
             os.kill(self.process.pid, signal.SIGINT)
 
     def end(self) -> None:
-        """Wait for it; one that doesn't end by itself is ended."""
+        """Wait for the process, and terminate it if it doesn't end by itself."""
         self.process.join(5)
         if self.process.is_alive():
             self.process.terminate()
@@ -165,7 +168,7 @@ class _Child:
 
 
 def _received(pipe: Connection, child: _Child) -> tuple[_Kind, Any]:
-    """Return what a process sent; of one that died, the failure that this is."""
+    """Return what a process sent; if it died, that is the failure."""
     try:
         kind, what = pipe.recv()
     except (EOFError, OSError):
@@ -184,7 +187,7 @@ def _kept(runs: Runs, record: LaunchRecord) -> DeployError | None:
 
 
 class _Elsewhere:
-    """The records, for a process that is not the one to write them."""
+    """The records, in a device's process: the parent writes them."""
 
     def __init__(self, pipe: Connection, records: tuple[LaunchRecord, ...]) -> None:
         self._pipe = pipe
@@ -195,7 +198,7 @@ class _Elsewhere:
         return tuple(self._records)
 
     def append(self, record: LaunchRecord) -> None:
-        """Return when the record is on disk."""
+        """Return when the parent has the record on disk."""
         self._pipe.send(("record", record))
         failure = self._pipe.recv()
         if failure is not None:
@@ -204,10 +207,10 @@ class _Elsewhere:
 
 
 def _child(pipe: Connection, make: DeviceMaker) -> None:
-    """Make one device, then time what is asked for; the last thing sent says how it ended."""
-    # A terminal's Ctrl-C reaches the whole group; here it must come once, from who waits for us.
+    """Make one device, then time what is asked for; the last message says how it ended."""
+    # A terminal's Ctrl-C reaches a whole group; here it must come once, from the parent.
     os.setpgid(0, 0)
-    # Ours may be ignored (a script's ``bench &``) and still be cancelled by SIGTERM.
+    # The parent may ignore Ctrl-C (a script's ``bench &``), and passes SIGTERM on as Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def send(kind: _Kind, what: object) -> None:
@@ -229,4 +232,4 @@ def _child(pipe: Connection, make: DeviceMaker) -> None:
         with suppress(OSError):
             send("interrupted", None)
     except (OSError, EOFError):
-        return  # nobody waits for it any more; what was changed on the device is put back
+        return  # the parent is gone; the device was restored

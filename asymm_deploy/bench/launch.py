@@ -1,4 +1,4 @@
-"""One launch of one artifact -> its record, whatever became of it."""
+"""One launch of one artifact -> its record, whatever comes of it."""
 
 from __future__ import annotations
 
@@ -156,19 +156,19 @@ def blank(
 def failed(
     blank: LaunchRecord, reason: str, exit_code: ExitCode = ExitCode.HARNESS
 ) -> LaunchRecord:
-    """Return the record of a launch that gave no result; ``reason`` becomes one short line."""
+    """Return the record of a launch without a result; ``reason`` becomes one short line."""
     return msgspec.structs.replace(
         blank, flags=(flags.FAILED,), error=excerpt(reason), exit_code=exit_code
     )
 
 
 def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
-    """Return the record of a finished launch judged anew, with these flags allowed."""
+    """Return the record of a finished launch, judged again with these flags allowed."""
     return _judged(msgspec.structs.replace(record, allowed=allowed), record.flags)
 
 
 def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
-    """Return what the runner reported; raise WireError, with the reason in one line."""
+    """Return what the runner reported; raise WireError with the reason if that is no result."""
     if completed.timed_out:
         raise wire.WireError(f"the runner was not finished within {timeout_s:g} s and was killed")
     if completed.flooded:
@@ -181,7 +181,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     try:
         report = wire.parse_stream(completed.stdout)
     except wire.RunnerError:
-        raise  # it says itself why it ended
+        raise  # the runner itself said why
     except wire.WireError:
         if code == 0:
             raise
@@ -192,7 +192,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
 
 
 def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
-    """Raise WireError where the runner did something else than it was asked to."""
+    """Raise WireError if the runner did something other than it was asked to."""
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
         ("model file (SHA-256)", report.model.sha256, blank.artifact_sha256),
@@ -207,7 +207,7 @@ def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
 
 
 def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord:
-    """Return the record of a launch with what the runner said, not judged yet."""
+    """Return the record with what the runner reported, not judged yet."""
     samples = report.samples
     return msgspec.structs.replace(
         blank,

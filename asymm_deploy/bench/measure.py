@@ -1,4 +1,4 @@
-"""(device, artifacts, plan) -> launches, each on disk as it ends, and the rows that they make."""
+"""Time models on one device: each launch is on disk as soon as it ends; launches make rows."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class _Row:
     attempt: int
     records: dict[int, LaunchRecord] = field(default_factory=dict)
     path: str | None = None
-    """On the device, once it was put there."""
+    """Where the file is on the device, once it was put there."""
     broken: bool = False
     """A launch failed in this bench."""
 
@@ -137,7 +137,7 @@ class _Row:
         self.broken = self.broken or record.error is not None
 
     def verified_by(self) -> LaunchRecord | None:
-        """Return the finished launch whose output was compared with the reference, or the first."""
+        """Return the finished launch whose output was compared, or else the first finished one."""
         finished = [self.records[number] for number in sorted(self.finished)]
         compared = [record for record in finished if record.output_error is not None]
         return next(iter(compared or finished), None)
@@ -174,7 +174,7 @@ def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
 
 
 def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
-    """Return the subject's row with what may be kept of its latest attempt."""
+    """Return the subject's row with those launches of its latest attempt that can be kept."""
     sha256 = subject.sha256 if isinstance(subject, Artifact) else ""
     of_plan = [
         record

@@ -1,8 +1,8 @@
 """The native runner: build it with CMake, and find the one that was built.
 
-A runner is a folder: the program, every library that it needs beside it, and ``runner.json``, which
-says what they are. Whoever brings a runner to a device takes ``asymm-runner`` and each ``*.so*``
-beside it, and has the loader look there.
+A runner is a folder with the program, every library that it needs, and ``runner.json``, which says
+what they are. To bring a runner to a device, copy ``asymm-runner`` and each ``*.so*`` beside it,
+and have the loader look in that folder.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import sha256_of, write_whole
 
 Preset = Literal["android-arm64", "linux-arm64", "host"]
-"""Those of CMakePresets.json that make a runner to use."""
+"""The presets of CMakePresets.json that build a runner to use."""
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 PROGRAM = "asymm-runner"
 RECORD = "runner.json"
 VARIABLE = "ASYMM_DEPLOY_RUNNER"
-"""Names a runner to use in place of the one that was built."""
+"""Names a runner to use instead of the one that was built."""
 
 _CMAKE_LEAST = (3, 22)  # CMakePresets.json says so too
 _SHOWN_LINES = 15
-_IS_ERROR = re.compile(r"\b[Ee]rror\b")  # of CMake, of a compiler, of a linker
+_IS_ERROR = re.compile(r"\b[Ee]rror\b")  # from CMake, a compiler or a linker
 _SAID_BY_US = re.compile(r"asymm-runner: (.*) \(hint: (.*)\)$")  # runner_gives_up in CMakeLists.txt
 
 Say = Callable[[str], None]
-"""Takes a line for the user to read."""
+"""Shows one line to the user."""
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``runner.json`` holds: which program lies beside it."""
+    """The content of ``runner.json``: what the program beside it is."""
 
     protocol: int
     version: str
-    """Of asymm_deploy, whose sources it was built from."""
+    """Version of asymm_deploy from whose sources it was built."""
     preset: str
     mnn_version: str | None
-    """Of the headers; the program refuses a library of another. None: built without MNN."""
+    """Version of MNN's headers; the program refuses another library. None: built without MNN."""
     files: dict[str, str]
-    """SHA-256 by name of each file in the folder."""
+    """SHA-256 of each file in the folder, by name."""
 
 
 def sources() -> Path:
-    """Return the folder with the runner's CMakeLists.txt, in a checkout or an installed package."""
+    """Return the folder of the runner's CMakeLists.txt, in a checkout or an installed package."""
     package = Path(asymm_deploy.__file__).parent
     for folder in (package.parent / "android_harness", package / "android_harness"):
         if (folder / "CMakeLists.txt").is_file():
@@ -74,7 +74,7 @@ def folder_of(preset: Preset) -> Path:
 
 
 def where(preset: Preset = "android-arm64") -> Path:
-    """Return the program that would be used; raise HarnessError, saying how to build it, if none.
+    """Return the program that would be used; HarnessError says how to build it if there is none.
 
     That is ``$ASYMM_DEPLOY_RUNNER`` as it is, or else what was built for ``preset``, if it is
     whole, of our version, and has MNN.
@@ -84,8 +84,8 @@ def where(preset: Preset = "android-arm64") -> Path:
         program = Path(named)
         if not program.is_file():
             raise UsageError(
-                f"${VARIABLE} names {named}, which is no file",
-                "give it the path of a runner, or unset it to use the one that was built",
+                f"${VARIABLE} names {named}, which is not a file",
+                "set it to the path of a runner, or unset it to use the one that was built",
             )
         return program.resolve()
     program = folder_of(preset) / PROGRAM
@@ -98,7 +98,7 @@ def where(preset: Preset = "android-arm64") -> Path:
 
 
 def read(folder: Path) -> Built:
-    """Return what ``runner.json`` in ``folder`` says; raise HarnessError if it says nothing."""
+    """Return the content of ``runner.json`` in ``folder``; raise HarnessError if it has none."""
     try:
         return msgspec.json.decode((folder / RECORD).read_bytes(), type=Built)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -117,11 +117,11 @@ def build_native_runner(
     mnn_library: Path | None = None,
     say: Say = lambda _line: None,
 ) -> Built:
-    """Build the runner, and put it whole ``into`` a folder, or leave that as it was.
+    """Build the runner and put it ``into`` a folder, complete or not at all.
 
-    Without any of the MNN paths the runner can only calibrate. CMake's own words go to a log beside
-    ``into``. Raises UsageError where a path or an environment variable is wrong, HarnessError where
-    a tool is missing or fails.
+    Without any of the MNN paths the runner can only calibrate. CMake's output goes to a log beside
+    ``into``. Raises UsageError if a path or an environment variable is wrong, HarnessError if a
+    tool is missing or fails.
     """
     source = source or sources()
     into = (into or folder_of(preset)).absolute()
@@ -161,7 +161,7 @@ def _rebuild(preset: Preset) -> str:
 
 
 def _fault(folder: Path) -> str | None:
-    """Return what is wrong with a runner that was built; None if nothing is."""
+    """Return what is wrong with a runner that was built, or None if nothing is."""
     made = read(folder)
     if made.protocol != PROTOCOL:
         return f"speaks protocol {made.protocol}, this program speaks {PROTOCOL}"
@@ -170,29 +170,29 @@ def _fault(folder: Path) -> str | None:
     for name, sha256 in made.files.items():
         path = folder / name
         if not path.is_file() or sha256_of(path) != sha256:
-            return f"is not as it was built: {name} is missing or another one"
+            return f"is not as it was built: {name} is missing or was changed"
     if made.mnn_version is None:
         return "was built without MNN: it can only calibrate"
     return None
 
 
 def _check_target(into: Path) -> None:
-    """Raise UsageError where the folder holds something else than a runner: it is replaced."""
+    """Raise UsageError if the folder, which will be replaced, holds anything but a runner."""
     if into.exists() and not (into / RECORD).is_file():
         if into.is_dir() and not any(into.iterdir()):
             return
         raise UsageError(
-            f"{into} holds something else than a runner, and would be replaced",
+            f"{into} holds something other than a runner, and would be replaced",
             "give a folder that doesn't exist yet",
         )
 
 
 def _check_tools(preset: Preset) -> str:
-    """Return the name of a generator of CMake's; raise where something is missing to build."""
+    """Return the name of a CMake generator; raise if something needed to build is missing."""
     found = _cmake_version()
     if found < _CMAKE_LEAST:
         raise HarnessError(
-            f"cmake is too old: {_dotted(found)}, and {_dotted(_CMAKE_LEAST)} is needed",
+            f"cmake is too old: {_dotted(found)}; {_dotted(_CMAKE_LEAST)} is needed",
             "install a newer one, for instance with `pip install cmake`",
         )
     if preset == "android-arm64":
@@ -238,7 +238,9 @@ def _check_ndk() -> None:
         raise UsageError("ANDROID_NDK_HOME is not set, so there is no NDK to build with", hint)
     toolchain = Path(named) / "build" / "cmake" / "android.toolchain.cmake"
     if not toolchain.is_file():
-        raise UsageError(f"ANDROID_NDK_HOME names {named}, which is no NDK: no {toolchain}", hint)
+        raise UsageError(
+            f"ANDROID_NDK_HOME names {named}, which is not an NDK: it has no {toolchain}", hint
+        )
 
 
 def _check_compiler(name: str, install: str) -> None:
@@ -278,7 +280,7 @@ def _run_cmake(
 
 
 def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> None:
-    """Run one command, its words into the log; raise with the first error where it fails."""
+    """Run one command, with its output in the log; if it fails, raise with the first error."""
     start = talk.tell()
     code = subprocess.run(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, check=False
@@ -294,11 +296,11 @@ def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> N
             raise UsageError(ours[1], ours[2])
     first = next((at for at, line in enumerate(lines) if _IS_ERROR.search(line)), -_SHOWN_LINES)
     told = "\n".join(line for line in lines[first:][:_SHOWN_LINES] if line.strip())
-    raise HarnessError(f"{what} the runner failed:\n{told}", f"all that was said is in {log}")
+    raise HarnessError(f"{what} the runner failed:\n{told}", f"the whole output is in {log}")
 
 
 def _mnn_version(tree: Path) -> str | None:
-    """Return the version in the headers that CMake found; None where it was given none."""
+    """Return the version in the headers that CMake found, or None if it was given none."""
     told = tree / "mnn_version.txt"
     return told.read_text(encoding="utf-8").strip() if told.exists() else None
 
@@ -316,7 +318,7 @@ def _record(preset: Preset, folder: Path, mnn_version: str | None) -> Built:
 
 
 def _swap(aside: Path, into: Path) -> None:
-    """Put ``aside``/out in the place of ``into``; the old one goes with ``aside``."""
+    """Put ``aside``/out in the place of ``into``; the old folder is removed with ``aside``."""
     old = aside / "old"
     if into.exists():
         into.rename(old)

@@ -50,7 +50,7 @@ class Plan:
             )
         if self.launches > self.runs:
             raise UsageError(
-                f"{self.runs} runs are too few for {self.launches} launches",
+                f"--runs {self.runs} is too few for {self.launches} launches",
                 f"give --launches {self.runs} or fewer, or --runs {self.launches} or more",
             )
         if self.runs > self.launches * wire.MAX_RUNS:

@@ -1,4 +1,4 @@
-"""What bench leaves behind: a record for each launch, a summary for each row of latency.csv."""
+"""What a bench records: every launch, and the row of latency.csv that launches make."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class CorePolicy(msgspec.Struct, frozen=True):
 
     cores: tuple[int, ...]
     max_khz: int | None
-    """The hardware's."""
+    """The hardware's limit."""
 
 
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a launch ran, as far as the system tells; None if unknown."""
+    """Where a launch ran, as far as the system tells us; None if unknown."""
 
     device: str
     """Its id: the host's name, or the phone's serial number."""
@@ -34,7 +34,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_max_khz: int | None
     """Highest clock of the pinned core."""
     cores: int
-    """How many the device has."""
+    """Number of cores that the device has."""
     abi: str
     os: str
     product: str | None = None
@@ -42,7 +42,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     """Names the build of the phone's system."""
     policies: tuple[CorePolicy, ...] = ()
-    """Its cores by cpufreq policy; none on hosts."""
+    """A phone's cores by cpufreq policy; empty on hosts."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """A phone around one launch."""
+    """The state of a phone around one launch."""
 
     before: Reading
     after: Reading
@@ -82,7 +82,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of runs.jsonl: one process that was started, whatever became of it.
+    """One line of runs.jsonl: one process that was started, whatever came of it.
 
     A later line for the same launch (same row, plan, attempt and number) replaces an earlier one.
     What could not be measured is None. If the launch failed, ``samples_ns`` is empty and ``error``
@@ -98,7 +98,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     madds: int | None
     params: int | None
     input_shape: tuple[int, ...] | None = None
-    """Of the first input; None for a bare model file."""
+    """Shape of the first input; None for a bare model file."""
     floor_madds: int | None
     """Multiplications that even the fastest known algorithms can't avoid."""
     artifact_file: str
@@ -193,9 +193,9 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     engine_version: str | None
     launches: int
-    """Finished ones."""
+    """Number of finished launches."""
     runs: int
-    """Timed runs in all of them."""
+    """Number of timed runs in all of them."""
     latency_mean_ms: float | None
     latency_median_ms: float | None
     latency_p90_ms: float | None

@@ -1,4 +1,4 @@
-"""results/runs.jsonl: one line a launch, on disk as soon as it ends, whatever happens then.
+"""results/runs.jsonl: one line per launch, on disk as soon as the launch ends.
 
 A write that was cut short leaves a line without its end; the next bench puts it aside and goes on.
 Anything else that is not ours stops it, with nothing changed.
@@ -31,11 +31,11 @@ class Journal(Protocol):
 
     @property
     def records(self) -> tuple[LaunchRecord, ...]:
-        """All of them, in the order in which they were added."""
+        """All records, in the order in which they were added."""
         ...
 
     def append(self, record: LaunchRecord) -> None:
-        """Add a record; return when it is on disk, raise HarnessError if that can't be."""
+        """Add a record; return when it is on disk, raise HarnessError if that fails."""
         ...
 
 
@@ -48,7 +48,7 @@ class Runs:
 
     @property
     def records(self) -> tuple[LaunchRecord, ...]:
-        """All of them, in the order of the file."""
+        """All records, in the order of the file."""
         return tuple(self._records)
 
     def append(self, record: LaunchRecord) -> None:
@@ -108,11 +108,12 @@ def _held(folder: Path) -> Iterator[None]:
         with suppress(OSError, UnicodeDecodeError):
             who = holder.read_text(encoding="utf-8").strip() or who
         raise HarnessError(
-            f"{who} is writing to {folder}", "wait for it, or give another folder with --out"
+            f"{who} is writing to {folder}",
+            "wait until it is done, or give another folder with --out",
         ) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with suppress(OSError):  # a courtesy to the next one; a full disk will be noticed later
+        with suppress(OSError):  # a courtesy to the next bench; a full disk is noticed later
             holder.unlink(missing_ok=True)  # of a bench that was killed
             holder.write_text(f"process {os.getpid()}, since {now},\n", encoding="utf-8")
         yield

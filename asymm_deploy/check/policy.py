@@ -61,12 +61,12 @@ class GatePolicy:
             _refuse(metric, percent)
         if not LEAST_BLOCKS <= self.max_blocks <= MOST_BLOCKS:
             raise UsageError(
-                f"--max-blocks {self.max_blocks} makes no sense",
+                f"--max-blocks {self.max_blocks} is out of range",
                 f"give {LEAST_BLOCKS} to {MOST_BLOCKS}: fewer than {LEAST_BLOCKS} can't tell "
                 "a change from chance",
             )
         if self.seed < 0:
-            raise UsageError(f"--seed {self.seed} makes no sense", "give 0 or more")
+            raise UsageError(f"--seed {self.seed} is negative", "give 0 or more")
 
     def latency_threshold(self, baseline_ms: float) -> float:
         """Return the share by which a latency of ``baseline_ms`` may grow: at least 20 us of it."""
@@ -95,15 +95,15 @@ def _refuse(metric: Metric, value: float) -> None:
     usual = f"{option} {DEFAULT_PERCENT[metric]:g}%"
     if value > _MOST_PERCENT:
         raise UsageError(
-            f"{option} {value:g}% makes no sense: nothing would alarm",
+            f"{option} {value:g}% is too much: nothing would alarm",
             f"give {_MOST_PERCENT}% at most; {usual} is the default",
         )
     if metric in _TIMED and value <= 0:
         raise UsageError(
-            f"{option} {value:g}% makes no sense: even a model compared with itself differs a bit",
+            f"{option} {value:g}% is too little: even a model compared with itself differs a bit",
             f"give more than 0%; {usual} is the default",
         )
     if value < 0:
         raise UsageError(
-            f"{option} {value:g}% makes no sense", f"give 0% or more; {usual} is the default"
+            f"{option} {value:g}% is negative", f"give 0% or more; {usual} is the default"
         )

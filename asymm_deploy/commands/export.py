@@ -106,8 +106,9 @@ def export_with_progress(
 ) -> list[ExportOutcome]:
     """Export what is missing or stale, with a progress bar; failures are in the outcomes."""
     from asymm_deploy.export.jobs import cores, export_all
+    from asymm_deploy.signals import ending_like_ctrl_c
 
-    with console.progress("exporting", len(requests)) as advance:
+    with console.progress("exporting", len(requests)) as advance, ending_like_ctrl_c():
 
         def tell(outcome: ExportOutcome) -> None:
             for note in outcome.notes:

@@ -145,7 +145,7 @@ MISBEHAVING = {
         "messages[2:] = [dict(type='error', reason='no such engine')]",
         "the runner: no such engine",
     ),
-    "it hangs": ("say(hello); time.sleep(60)", "not done within 1 s and was killed"),
+    "it hangs": ("say(hello); time.sleep(60)", "not finished within 1 s and was killed"),
     "it prints garbage": ("say(b'Segmentation\\x00\\x07\\n')", "no valid 'hello'"),
     "it prints nothing": ("messages.clear()", "stopped before 'hello'"),
     "it stops early": ("messages.pop()", "stopped before 'done'"),

@@ -112,7 +112,7 @@ def test_what_was_built_is_found(home: Path) -> None:
         ({"files": {"libMNN.so": "0" * 64}}, "libMNN.so is missing"),
         (
             {"files": {native_build.PROGRAM: "0" * 64}},
-            f"{native_build.PROGRAM} is missing or another one",
+            f"{native_build.PROGRAM} is missing or was changed",
         ),
     ],
 )
@@ -137,7 +137,7 @@ def test_the_environment_may_name_another(
     put(RECORD)
     other = tmp_path / "other"
     monkeypatch.setenv(native_build.VARIABLE, str(other))
-    with pytest.raises(UsageError, match="which is no file"):
+    with pytest.raises(UsageError, match="which is not a file"):
         native_build.where()
     other.touch()
     assert native_build.where() == other
@@ -174,7 +174,7 @@ def test_a_build_replaces_the_former_and_says_what_it_does(home: Path, tmp_path:
 
 def test_a_folder_with_something_else_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="something else than a runner"):
+    with pytest.raises(UsageError, match="something other than a runner"):
         native_build.build_native_runner("host", into=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
@@ -207,7 +207,7 @@ def test_without_cmake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("says", "why"),
     [
-        ("echo cmake version 3.18.4", "cmake is too old: 3.18, and 3.22 is needed"),
+        ("echo cmake version 3.18.4", "cmake is too old: 3.18; 3.22 is needed"),
         ("echo hello", "cmake does not tell its version"),
         ("exit 1", "cmake can't be started"),
     ],
@@ -239,7 +239,7 @@ def test_without_an_ndk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "ANDROID_NDK_HOME is not set" in error.what
     assert "docs/android.md" in error.hint
     monkeypatch.setenv("ANDROID_NDK_HOME", str(tmp_path))
-    assert "which is no NDK" in refused(tmp_path / "out", "android-arm64").what
+    assert "which is not an NDK" in refused(tmp_path / "out", "android-arm64").what
 
 
 @builds

@@ -24,7 +24,7 @@ from asymm_deploy.errors import UsageError
         ({"cpu": -1}, "--cpu -1"),
         ({"launch_timeout_s": 0.0}, "no launch can finish within 0 s"),
         ({"launch_timeout_s": float("nan")}, "no launch can finish within nan s"),
-        ({"runs": 9}, "9 runs are too few for 10 launches"),
+        ({"runs": 9}, "--runs 9 is too few for 10 launches"),
         ({"runs": 10**9}, "too many"),
         ({"allow": ("nonsense",)}, "nonsense"),
     ],

@@ -344,8 +344,8 @@ def test_a_threshold_that_is_none_exits_2(
         (("--allow", "slow"), "no flag"),
         (("--models", "huge"), "--models huge matches no model"),
         (("--sentinel", "tiny"), "recorded results"),
-        (("--runner", "/nowhere"), "no program"),
-        (("--cpu", "first"), "no core"),
+        (("--runner", "/nowhere"), "not an executable program"),
+        (("--cpu", "first"), "not the number of a core"),
     ],
 )
 def test_an_option_that_makes_no_sense_exits_2(

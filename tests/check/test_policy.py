@@ -36,7 +36,7 @@ def test_what_is_no_percentage_is_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize("metric", ["latency", "init", "peak_memory"])
 @pytest.mark.parametrize("value", [0.0, -3.0, 1001.0])
 def test_what_varies_needs_a_threshold_above_0(metric: Metric, value: float) -> None:
-    with pytest.raises(UsageError, match="makes no sense"):
+    with pytest.raises(UsageError, match=r"is too (much|little)"):
         GatePolicy(thresholds={metric: value})
 
 
@@ -75,7 +75,7 @@ def test_the_seed_is_0_or_more() -> None:
 @pytest.mark.parametrize("metric", ["mnn_size", "madds", "params"])
 def test_what_is_counted_takes_0_and_nothing_less(metric: Metric) -> None:
     assert GatePolicy(thresholds={metric: 0.0}).thresholds[metric] == 0
-    with pytest.raises(UsageError, match="makes no sense"):
+    with pytest.raises(UsageError, match="is negative"):
         GatePolicy(thresholds={metric: -0.01})
 
 

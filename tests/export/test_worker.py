@@ -33,7 +33,7 @@ def export_that_raises(error: Exception, tmp_path: Path, monkeypatch: pytest.Mon
         notes.append("a remark")
         raise error from _ForeignError()
 
-    monkeypatch.setattr(pipeline, "export", fail)
+    monkeypatch.setattr(pipeline, "export_model", fail)
     result = export_in_worker(ExportRequest(NET, tmp_path), tmp_path)
     sent: Result = pickle.loads(pickle.dumps(result))
     assert sent.manifest is None

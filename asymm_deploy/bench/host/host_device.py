@@ -1,4 +1,4 @@
-"""The machine that we run on as a device: Linux, and elsewhere all but pinning."""
+"""The machine that we run on as a ``Device``: Linux, and other systems without pinning."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from asymm_deploy.files import sha256_of
 
 _PACKAGES = {"mnn": "MNN", "onnxruntime": "onnxruntime"}
 _WATCH_S = 0.2
-"""How long cores are watched for the least busy one: 20 of the kernel's ticks."""
+"""How long the cores are watched to find the least busy one: 20 kernel ticks."""
 _POLL_S = 0.25
 _STDERR_TAIL_BYTES = 64 * 2**10
-_NOT_STARTED = 127  # as a shell says it
+_NOT_STARTED = 127  # a shell's code if there is no such program
 
 
 class HostDevice:
     """The machine that we run on; see ``Device`` for what the methods promise."""
 
     def __init__(self, runner: Path | None = None) -> None:
-        """Take ``runner`` for a program to start in place of our own; UsageError if it is none."""
+        """Take a program to start instead of our own runner; UsageError if it can't be started."""
         self._runner = None if runner is None else _program(runner)
-        # Asked once: while a core is kept free of this process, its own affinity is smaller.
+        # Asked once: while this process stays off a core, its own affinity is smaller.
         self._allowed = _affinity()
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
-        """Return what Linux's /proc and /sys or macOS' sysctl say."""
+        """Return what Linux's /proc and /sys or macOS's sysctl say."""
         return DeviceFacts(
             device=platform.node() or "host",
             soc=_processor(),
@@ -52,7 +52,7 @@ class HostDevice:
     def choose_cpus(
         self, wanted: int | None, threads: int, earlier: tuple[int, ...]
     ) -> tuple[int, ...]:
-        """Choose the least busy of the allowed cores, the faster and then the higher of equals."""
+        """Choose the least busy cores; of equally busy ones the faster, then the higher number."""
         if self._allowed is None:
             if wanted is not None:
                 raise UsageError(
@@ -75,7 +75,7 @@ class HostDevice:
         if kept and wanted in (None, *earlier[:1]):
             return earlier
         busy = _busy_shares(_WATCH_S) if threads < len(self._allowed) else {}
-        # In steps of a tenth: a tick or two of a 20-tick watch say nothing.
+        # In steps of a tenth: one or two ticks out of 20 mean nothing.
         quietest = sorted(
             self._allowed - {wanted},
             key=lambda cpu: (round(10 * busy.get(cpu, 0.0)), -(_max_khz(cpu) or 0), -cpu),
@@ -85,7 +85,7 @@ class HostDevice:
 
     def runner(self, engine: Engine) -> Runner:
         """Return our Python runner, or the program given with ``--runner``."""
-        # The runner must not outlive a harness that was killed: it would disturb the next one.
+        # The runner must not outlive a bench that was killed: it would disturb the next one.
         tie = ("--die-with", str(os.getpid()))
         if self._runner is not None:
             return Runner((str(self._runner), *tie), f"{engine} by {sha256_of(self._runner)}")
@@ -96,13 +96,13 @@ class HostDevice:
         )
 
     def put(self, source: Path) -> str:
-        """Return the file's full path: it is here already."""
+        """Return the file's absolute path: it is on this machine already."""
         return str(source.resolve())
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
         """Keep this process off ``cpus``, unless there is no other core."""
-        del files  # they are here already
+        del files  # they are on this machine already
         rest = (self._allowed or frozenset()) - set(cpus)
         if not rest:
             yield
@@ -157,7 +157,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
             del err[:-_STDERR_TAIL_BYTES]
             flooded = len(out) > wire.MAX_STREAM_BYTES
             timed_out = time.monotonic() >= deadline
-            # Something that it started may keep the streams open after it has ended.
+            # A process that it started may keep the streams open after it has ended.
             gone = not ready and process.poll() is not None
     if not (timed_out or flooded):
         try:
@@ -211,7 +211,7 @@ def _processor() -> str | None:
 
 
 def _max_khz(cpu: int) -> int | None:
-    """Return the core's highest clock; None in most virtual machines, which hide it."""
+    """Return the core's highest clock; most virtual machines hide it, which gives None."""
     path = Path(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq")
     try:
         return int(path.read_text())
@@ -220,7 +220,7 @@ def _max_khz(cpu: int) -> int | None:
 
 
 def _busy_shares(seconds: float) -> dict[int, float]:
-    """Return the share of the next ``seconds`` that each core was not idle; empty if unknown."""
+    """Watch the cores for ``seconds``; return the share that each was busy, nothing if unknown."""
     before = _ticks()
     time.sleep(seconds)
     shares = {}
@@ -231,13 +231,13 @@ def _busy_shares(seconds: float) -> dict[int, float]:
 
 
 def _ticks() -> dict[int, tuple[int, int]]:
-    """Return (busy, total) ticks since boot by core, from /proc/stat."""
+    """Return each core's (busy, total) ticks since boot, from /proc/stat."""
     ticks = {}
     with suppress(OSError):
         for line in Path("/proc/stat").read_text().splitlines():
             name, *values = line.split()
             if name.startswith("cpu") and name != "cpu":
-                # user nice system idle iowait irq softirq steal; guest time is in user already
+                # user nice system idle iowait irq softirq steal; user includes guest time
                 counts = [int(value) for value in values[:8]]
                 ticks[int(name[3:])] = (sum(counts) - counts[3] - counts[4], sum(counts))
     return ticks

@@ -60,7 +60,7 @@ BenchAllowOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FLAG",
-        help="A flag that shall leave a row valid, as in --allow launch-spread. Repeatable.",
+        help="A flag that does not make a row invalid, as in --allow launch-spread. Repeatable.",
     ),
 ]
 BenchKeepOption = Annotated[

@@ -110,7 +110,9 @@ CheckRunsOption = Annotated[int, typer.Option(metavar="N", help="Timed runs of e
 CheckMaxBlocksOption = Annotated[
     int,
     typer.Option(
-        metavar="N", help="Blocks of four launches, at most, until a model is left undecided."
+        metavar="N",
+        help="Blocks of four launches per model, 8 to 1000; a model that is not decided by then "
+        "is inconclusive.",
     ),
 ]
 CheckSeedOption = Annotated[
@@ -127,7 +129,7 @@ CheckAllowOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FLAG",
-        help="A flag of `bench` that shall not spoil a launch, as in --allow hot. Repeatable.",
+        help="A flag of `bench` that does not spoil a launch, as in --allow hot. Repeatable.",
     ),
 ]
 CheckIgnoreMissingOption = Annotated[

@@ -143,7 +143,9 @@ def core(text: str) -> int | None:
     if text == "auto":
         return None
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"--cpu {text} is no core", "give a core's number, or auto")
+        raise UsageError(
+            f"--cpu {text} is not the number of a core", "give a core's number, or auto"
+        )
     return int(text)
 
 

@@ -20,7 +20,7 @@ def test_a_core_is_a_number_or_auto() -> None:
 
 @pytest.mark.parametrize("text", ["", "first", "-1", "1.0", "\N{SUPERSCRIPT TWO}", "0x1", " 1"])
 def test_anything_else_is_no_core(text: str) -> None:
-    with pytest.raises(UsageError, match="no core"):
+    with pytest.raises(UsageError, match="not the number of a core"):
         shared_options.core(text)
 
 

@@ -1,0 +1,103 @@
+"""What would end the program is held off while something is put back, or ends it as Ctrl-C does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from asymm_deploy.signals import ENDING, ending_like_ctrl_c, ignoring_signals
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[dict[int, Any]]:
+    """Every signal at its default, as in a program of its own; put back after the test."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield now()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def now() -> dict[int, Any]:
+    return {number: signal.getsignal(number) for number in ENDING}
+
+
+def test_it_is_ctrl_c_a_cancel_and_a_terminal_that_was_closed() -> None:
+    assert set(ENDING) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_meanwhile_no_signal_ends_us(number: int, handlers: dict[int, Any]) -> None:
+    with ignoring_signals():
+        os.kill(os.getpid(), number)
+    assert now() == handlers
+
+
+def test_after_a_failure_signals_end_us_again(handlers: dict[int, Any]) -> None:
+    with pytest.raises(ZeroDivisionError), ignoring_signals():
+        raise ZeroDivisionError
+    assert now() == handlers
+
+
+def test_in_another_thread_nothing_changes(handlers: dict[int, Any]) -> None:
+    seen: list[dict[int, Any]] = []
+
+    def put_back() -> None:
+        with ignoring_signals():
+            seen.append(now())
+
+    thread = threading.Thread(target=put_back)
+    thread.start()
+    thread.join()
+    assert seen == [handlers]
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_each_of_them_is_a_keyboard_interrupt(number: int, handlers: dict[int, Any]) -> None:
+    def wait() -> None:
+        with ending_like_ctrl_c():
+            os.kill(os.getpid(), number)
+            signal.pause()
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert now() == handlers
+
+
+def test_what_somebody_has_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    with ending_like_ctrl_c():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_cancelled_program_puts_back_what_it_changed() -> None:
+    script = (
+        "import signal\n"
+        "from asymm_deploy.signals import ending_like_ctrl_c\n"
+        "try:\n"
+        "    with ending_like_ctrl_c():\n"
+        "        print('begun', flush=True)\n"
+        "        signal.pause()\n"
+        "finally:\n"
+        "    print('put back', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "begun\n"
+        program.terminate()
+        said, complaint = program.communicate(timeout=60)
+    assert said == "put back\n"
+    assert "KeyboardInterrupt" in complaint
