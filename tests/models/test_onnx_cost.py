@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models import onnx_cost
 from asymm_deploy.models.build import build
 from asymm_deploy.models.complexity import count
 from asymm_deploy.models.onnx_cost import count_graph
@@ -256,3 +257,93 @@ def test_functions_inside_the_file_are_looked_into() -> None:
     cost = count_graph(model)
 
     assert (cost.madds, cost.uncounted) == (70, ())
+
+
+PASS_ON = [
+    *("Cast", "DequantizeLinear", "Expand", "Flatten", "Identity", "QuantizeLinear"),
+    *("Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+]
+# Without those for which a matrix as the second input makes no valid graph.
+FREE = [
+    *("Abs", "Add", "And", "BatchNormalization", "Concat", "Div", "Equal", "Erf", "Exp"),
+    *("Gather", "GatherElements", "GatherND", "Greater", "GroupNormalization"),
+    *("InstanceNormalization", "LayerNormalization", "Less", "Log", "Max", "Mean", "Min"),
+    *("Mod", "Mul", "Neg", "PRelu", "Pad", "Pow", "Reciprocal", "ReduceL2", "ReduceMax"),
+    *("ReduceMean", "ReduceMin", "ReduceSum", "Relu", "ScatterElements", "ScatterND", "Shape"),
+    *("Sigmoid", "Size", "Softmax", "Softplus", "Split", "Sqrt", "Sub", "Sum", "Tanh", "Where"),
+]
+
+
+@pytest.mark.parametrize("operator", [*FREE, *PASS_ON])
+def test_an_operator_is_free_because_it_is_listed(
+    operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = graph([helper.make_node(operator, ["x", "w"], ["y"])], (4, 4), {"w": (4, 4)})
+
+    cost = count_graph(model)
+    assert (cost.layers, cost.uncounted, cost.params) == ((), (), 16)
+
+    monkeypatch.setattr(onnx_cost, "_FREE", onnx_cost._FREE - {operator})
+    assert count_graph(model).uncounted == (f"{operator} y",)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "params"),
+    [
+        ("BatchNormalization", ["x", "a", "b", "c", "d"], 8),  # scale and shift
+        ("Clip", ["x", "a", "b"], 0),
+        ("Pad", ["x", "a", "b"], 4),
+        ("Resize", ["x", "a", "b"], 0),
+        ("Upsample", ["x", "a"], 0),
+        # x, w, r, b, then lengths, states and peepholes
+        ("GRU", ["x", "w", "r", "p", "", "a"], 3 * (4 * 4 + 4 * 4) + 24),
+        ("RNN", ["x", "w1", "r1", "p1", "", "a"], 4 * 4 + 4 * 4 + 8),
+        ("LSTM", ["x", "w4", "r4", "p4", "", "a", "b"], 4 * (4 * 4 + 4 * 4) + 32),
+    ],
+)
+def test_bounds_scales_and_states_are_no_parameters(
+    operator: str, inputs: list[str], params: int
+) -> None:
+    weights: dict[str, tuple[int, ...]] = {name: (4,) for name in "abcd" if name in inputs}
+    for gates, suffix in ((3, ""), (1, "1"), (4, "4")):
+        shapes = {"w": (1, 4 * gates, 4), "r": (1, 4 * gates, 4), "p": (1, 8 * gates)}
+        weights |= {
+            name + suffix: shape for name, shape in shapes.items() if name + suffix in inputs
+        }
+    recurrent = operator in ("GRU", "LSTM", "RNN")
+    node = helper.make_node(operator, inputs, ["y"], hidden_size=4 if recurrent else None)
+
+    assert count_graph(graph([node], (5, 2, 4) if recurrent else (4, 4), weights)).params == params
+
+
+@pytest.mark.parametrize("operator", PASS_ON)
+def test_what_these_make_of_a_weight_is_still_that_weight(operator: str) -> None:
+    second = {
+        **dict.fromkeys(("Reshape", "Expand"), np.array([4, 4])),
+        **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), np.array(1, np.float32)),
+        "Unsqueeze": np.array([0]),
+        "Tile": np.array([1, 1]),
+    }
+    to = TensorProto.FLOAT if operator == "Cast" else None
+    constants = [second[operator]] if operator in second else []
+    if operator == "Slice":
+        constants = [np.array([0, 0]), np.array([4, 4])]
+    names = [f"constant{index}" for index in range(len(constants))]
+    model = graph(
+        [
+            helper.make_node(operator, ["w", *names], ["made"], to=to),
+            helper.make_node("MatMul", ["x", "made"], ["y"]),
+        ],
+        (4, 4),
+        {"w": (4, 4)},
+    )
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for value, name in zip(constants, names, strict=True)
+    )
+
+    cost = count_graph(model)
+
+    assert [(layer.operator, layer.madds, layer.params) for layer in cost.layers] == [
+        ("linear", 64, 16)
+    ]
+    assert cost.uncounted == ()
