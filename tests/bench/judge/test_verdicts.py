@@ -101,6 +101,14 @@ def test_a_median_below_the_floor_is_flagged_and_one_above_is_not(good: LaunchRe
     assert found(change(good, samples_ns=(1_876_000,) * 100)) == []
 
 
+def test_one_slow_sample_hides_no_impossible_median(good: LaunchRecord) -> None:
+    assert "below-floor" in found(change(good, samples_ns=(*(1_000_000,) * 99, 10_000_000)))
+
+
+def test_one_fast_sample_makes_no_median_impossible(good: LaunchRecord) -> None:
+    assert "below-floor" not in found(change(good, samples_ns=(1_000_000, *(10_000_000,) * 99)))
+
+
 def test_the_floor_itself_can_be_reached(good: LaunchRecord) -> None:
     assert verdicts.floor_ns([good]) == 1_875_000
     assert found(change(good, samples_ns=(1_875_000,) * 100)) == []
