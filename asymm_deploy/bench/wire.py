@@ -13,17 +13,17 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.safe import excerpt
 
 MAX_RUNS = 1_000_000
 MAX_STREAM_BYTES = 256 * 2**20
 """Longest stream that is read: several times what the values of a large output need."""
 
-_HOUR_NS = 3600 * 10**9
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_Duration = Annotated[int, msgspec.Meta(ge=0, le=24 * _HOUR_NS)]
-_Sample = Annotated[int, msgspec.Meta(ge=1, le=_HOUR_NS)]
+_Duration = Annotated[int, msgspec.Meta(ge=0, le=24 * HOUR_NS)]
+_Sample = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
 _Core = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Axis = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 _Rate = Annotated[float, msgspec.Meta(gt=0, le=1e15)]

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.errors import ExitCode, UsageError
 
-_HOUR_NS = 3600 * 10**9
 _MOST = {
-    "init_ns": 24 * _HOUR_NS,
+    "init_ns": 24 * HOUR_NS,
     "peak_memory_mb": 1e7,
     "madds": 2**63,
     "params": 2**63,
@@ -36,7 +36,7 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
             raise _edited(path, number, f"{record.model} has an exit_code of {record.exit_code}")
         if record.error is not None:
             continue
-        wrong = next((ns for ns in record.samples_ns if not 0 < ns <= _HOUR_NS), None)
+        wrong = next((ns for ns in record.samples_ns if not 0 < ns <= HOUR_NS), None)
         if wrong is not None:
             raise _edited(path, number, f"{record.model} has a run of {_short(wrong)} ns")
         if len(record.samples_ns) != record.runs:

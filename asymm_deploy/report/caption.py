@@ -9,6 +9,7 @@ import msgspec
 import pandas as pd
 
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.units import KHZ_PER_GHZ
 from asymm_deploy.report.comparable import TimingSetting
 
 _Key = tuple[str, str, str, int]
@@ -30,7 +31,7 @@ def caption(rows: Sequence[RowSummary]) -> tuple[str, ...]:
 def _lines(setting: TimingSetting, own: pd.DataFrame) -> tuple[str, str]:
     timed = own[own["launches"] > 0]
     chip = _listed(own["soc"])
-    clock = _listed(f"{khz / 1e6:.2f} GHz" for khz in own["cpu_max_khz"] if khz)
+    clock = _listed(f"{khz / KHZ_PER_GHZ:.2f} GHz" for khz in own["cpu_max_khz"] if khz)
     cores = _listed(f"core {cpu}" if cpu else "not pinned" for cpu in own["cpu"])
     versions = _listed(own["engine_version"])
     runs = _listed(

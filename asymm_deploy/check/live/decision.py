@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import Verdict
 from asymm_deploy.check.live import alpha_spending
 from asymm_deploy.check.policy import ALPHA, GatePolicy
@@ -64,7 +65,7 @@ class Judgement:
 def threshold(blocks: Sequence[BlockMedians], policy: GatePolicy) -> float:
     """Return the share by which the model may be slower, given how long the baseline takes."""
     logs = np.log([median for block in blocks for median in block.baseline])
-    return policy.latency_threshold(math.exp(float(np.mean(logs))) / 1e6)
+    return policy.latency_threshold(math.exp(float(np.mean(logs))) / NS_PER_MS)
 
 
 def interval(differences: Sequence[float], risk: float) -> Interval:
