@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -66,6 +66,12 @@ def parity_probes(specs: Sequence[TensorSpec], seed: int = 0) -> tuple[Probe, ..
             arrays[spec.name] = np.asarray(make(spec.shape, rng)).astype(spec.dtype)
         probes.append(Probe(name, arrays))
     return tuple(probes)
+
+
+def recorded_bytes(arrays: Sequence[Array]) -> bytes:
+    """Return what ``inputs.bin`` holds: values row by row, little-endian, one after the other."""
+    plain = [np.asarray(array, array.dtype.newbyteorder("<"), order="C") for array in arrays]
+    return b"".join(array.tobytes() for array in plain)
 
 
 def _is_floating(spec: TensorSpec) -> bool:

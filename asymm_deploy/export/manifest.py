@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,10 +12,18 @@ from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
-MANIFEST_SCHEMA_VERSION = 1
+MANIFEST_SCHEMA_VERSION = 2
+"""Version 1 had no inputs.bin, and said nothing of what the inputs were."""
 MANIFEST_NAME = "manifest.json"
 ONNX, MNN, REFERENCE = "model.onnx", "model.mnn", "reference.npz"
-EXPORT_FILES = (ONNX, MNN, REFERENCE)
+INPUTS = "inputs.bin"
+"""The input that ``reference.npz`` has the outputs of, and that is timed.
+
+The values of each input in the manifest's order, of the type that it says, row by row, little
+endian, with nothing between them.
+"""
+EXPORT_FILES = (ONNX, MNN, REFERENCE, INPUTS)
+_FILES_OF_VERSION_1 = (ONNX, MNN, REFERENCE)
 EXPORTED = "exported.onnx"
 """The graph before simplification; kept on request, and nothing depends on it."""
 
@@ -38,6 +46,18 @@ class OutputLimit(msgspec.Struct, frozen=True):
     """Of the reference over the inputs of common scale: what the errors are shares of."""
     tolerance: float
     rms_tolerance: float
+
+
+class ProvenInput(msgspec.Struct, frozen=True):
+    """The values of one input that the files were proven over."""
+
+    name: str
+    dtype: str
+    low: float | None
+    """The least value that was tried; None if the input has no elements."""
+    high: float | None
+    origin: Literal["samples", "range", "type", "tried"]
+    """``--inputs``; the range in ``--input-shape``; the type; what the reference accepts."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +98,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     output_limits: tuple[OutputLimit, ...] = ()
     """How far from the reference each output may be when timed; empty means the usual limits."""
     stages: Stages
+    proven_inputs: tuple[ProvenInput, ...] = ()
+    """What each input's values were when the stages were compared, in the order of ``inputs``."""
+    given_shapes: tuple[str, ...] = ()
+    """The ``--input-shape`` options, as they were given."""
+    samples_path: str | None = None
+    """The ``--inputs`` file."""
+    samples_sha256: Sha256 | None = None
+    given_tolerance: float | None = None
+    """The ``--tolerance`` option: a limit that is not ours."""
+    unused_inputs: tuple[str, ...] = ()
+    """Inputs of the definition that no output depends on; the files don't have them."""
+    api: Literal["session", "module"] = "session"
+    """Which of MNN's interfaces runs model.mnn: its Session can't run loops and branches."""
     files: dict[str, Sha256]
     tools: dict[str, str]
     """Versions of every package that shapes the files."""
@@ -108,8 +141,9 @@ def load_manifest(folder: Path) -> Manifest:
         )
     except DamagedError as error:
         raise DamagedManifestError(str(error)) from error
-    if set(manifest.files) != set(EXPORT_FILES):
-        raise DamagedManifestError(f"it lists {sorted(manifest.files)}, not {sorted(EXPORT_FILES)}")
+    files = _FILES_OF_VERSION_1 if manifest.schema_version == 1 else EXPORT_FILES
+    if set(manifest.files) != set(files):
+        raise DamagedManifestError(f"it lists {sorted(manifest.files)}, not {sorted(files)}")
     if manifest.model != folder.resolve().name:
         raise DamagedManifestError(f"it describes {manifest.model!r}, not {folder.name}")
     return manifest

@@ -13,6 +13,7 @@ import numpy as np
 
 from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export import freshness, manifest, untrained, weights
+from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
 from asymm_deploy.export.mnn import run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import external_files, load_onnx, run_onnx
@@ -83,6 +84,9 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
 
     outputs: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(reference.results[0])}
     np.savez(scratch / manifest.REFERENCE, allow_pickle=False, **outputs)
+    (scratch / manifest.INPUTS).write_bytes(
+        recorded_bytes([reference.samples[0][spec.name] for spec in reference.inputs])
+    )
     uncounted = reference.complexity.uncounted
     if uncounted:
         notes.append("multiply-adds are not counted for: " + ", ".join(uncounted))

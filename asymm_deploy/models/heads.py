@@ -11,7 +11,7 @@ from torch import Tensor, cat, nn
 
 from asymm_deploy.models import tasks
 from asymm_deploy.models.blocks import ConvBNAct
-from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 
 Features = Sequence[Tensor]
 """A backbone's maps from the largest to the smallest, each (N, channels, H, W)."""

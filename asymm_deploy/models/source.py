@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
 
 if TYPE_CHECKING:
     from torch import nn
 
-# 8 GiB of fp32. More is surely a typing error, and would exhaust the machine's memory.
-_MOST_ELEMENTS = 2**31
-
 # File systems allow 255 bytes, of which temporary files beside the artifacts need some.
 _LONGEST_FOLDER_NAME = 200
-
-
-@dataclass(frozen=True, slots=True)
-class InputShape:
-    """The shape of one input, in elements by axis."""
-
-    name: str | None
-    """The input's name; None if it goes by position."""
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +87,6 @@ def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
             "give --input-shape once, 1,3,224,224 for example",
         )
     return NamedNetwork(at_resolution(spec, shapes[0].shape) if shapes else spec)
-
-
-def parse_input_shapes(texts: Sequence[str]) -> tuple[InputShape, ...]:
-    """Return the shapes that ``--input-shape`` options give, in their order.
-
-    Each is ``1,3,224,224`` or ``name=1,3,224,224``. Raises UsageError for sizes that are not
-    positive integers, shapes of more than 2**31 elements, and a name given twice.
-    """
-    shapes = tuple(_input_shape(text) for text in texts)
-    names = [shape.name for shape in shapes if shape.name is not None]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(
-                f"the shape of input {name!r} is given {names.count(name)} times",
-                "give --input-shape once for each input",
-            )
-    return shapes
 
 
 def load_callable(source: CallableModule) -> nn.Module:
@@ -214,29 +184,6 @@ def _require_folder_name(name: str) -> None:
             "rename the file: no leading dot or dash, no control characters, at most "
             f"{_LONGEST_FOLDER_NAME} bytes",
         )
-
-
-def _input_shape(text: str) -> InputShape:
-    name, equals, sizes = text.rpartition("=")
-    if equals and (not name or not name.isprintable()):
-        raise UsageError(
-            f"{_shown(text)} has no input name before the '='",
-            "give --input-shape name=1,3,224,224, or the numbers alone",
-        )
-    numbers = [size.strip() for size in sizes.split(",")]
-    # ASCII digits, and few: int() would take signs and other scripts, and long texts take long.
-    if not all(re.fullmatch(r"0*[1-9][0-9]{0,18}", number) for number in numbers):
-        raise UsageError(
-            f"{_shown(text)} is not a shape of positive integers",
-            "give sizes with commas between them: --input-shape 1,3,224,224",
-        )
-    shape = tuple(map(int, numbers))
-    if prod(shape) > _MOST_ELEMENTS:
-        raise UsageError(
-            f"an input of shape {_shown(text)} has more than 2**31 elements",
-            "give a smaller --input-shape",
-        )
-    return InputShape(name or None, shape)
 
 
 def _fail_import(module: str, error: BaseException) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models.families.yolo_anchors import STRIDES
 from asymm_deploy.models.spec import IMAGE_CHANNELS, NetSpec
 from asymm_deploy.models.tasks import (
     ACTIONS,
@@ -15,7 +16,6 @@ from asymm_deploy.models.tasks import (
     KeypointHead,
     Task,
 )
-from asymm_deploy.models.yolo_anchors import STRIDES
 
 
 def for_task(spec: NetSpec, task: Task) -> NetSpec:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, STRIDES
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, BOX_NUMBERS, STRIDES
 
 Task = Literal["face", "action", "pose", "yolo3"]
 

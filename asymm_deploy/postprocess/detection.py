@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.models.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, BOX_NUMBERS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.arrays import Floats, Indices, finite
 
 LARGEST_COORDINATE = 1e150

@@ -86,7 +86,7 @@ def save_export(tmp_path: Path) -> Callable[..., Manifest]:
             (folder / name).write_text(f"content of {name}")
         report = ParityReport(0.0, 0.0, 1.0, 1.0, 10)
         made = Manifest(
-            schema_version=1,
+            schema_version=2,
             model=folder.name,
             source=folder.name,
             input_shape=(1, 3, 8, 8),

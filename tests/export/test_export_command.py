@@ -79,6 +79,7 @@ def test_the_files_and_the_manifest_are_what_the_documentation_says(exported: Pa
         "model.onnx",
         "model.mnn",
         "reference.npz",
+        "inputs.bin",
         "manifest.json",
     }
     told = manifest(folder)
@@ -97,6 +98,7 @@ def test_the_files_and_the_manifest_are_what_the_documentation_says(exported: Pa
         assert stage["argmax_agreement"] == 1.0
     with np.load(folder / "reference.npz", allow_pickle=False) as arrays:
         assert arrays["output_0"].shape == (1, 1000)
+    assert (folder / "inputs.bin").stat().st_size == 4 * 3 * 64 * 64
     assert not list((exported / "artifacts").glob(".work*"))
 
 
@@ -109,7 +111,7 @@ def test_nothing_is_done_again_until_something_changes(work: Path) -> None:
     assert manifest(folder)["seed"] == 1
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.mnn", "reference.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.mnn", "reference.npz", "inputs.bin"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "flipped"])
 def test_a_damaged_file_is_made_again(work: Path, name: str, damage: str) -> None:
     path = work / "artifacts" / "asymmnet_small_035" / name

@@ -19,8 +19,9 @@ from asymm_deploy.export.jobs import ExportOutcome, export_all
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
+from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.names import parse
-from asymm_deploy.models.source import CallableModule, InputShape, NamedNetwork, Source
+from asymm_deploy.models.source import CallableModule, NamedNetwork, Source
 from asymm_deploy.models.spec import at_resolution
 
 SaveExport = Callable[..., Manifest]

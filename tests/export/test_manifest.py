@@ -41,7 +41,7 @@ def test_what_was_saved_is_loaded(save_export: SaveExport, tmp_path: Path) -> No
 
 def test_it_is_json_that_people_can_read(folder: Path) -> None:
     text = (folder / "manifest.json").read_text()
-    assert text.startswith('{\n  "schema_version": 1,\n  "model": "net",')
+    assert text.startswith('{\n  "schema_version": 2,\n  "model": "net",')
     assert text.endswith("}\n")
 
 
@@ -91,12 +91,13 @@ def test_a_field_of_another_kind_is_damage(folder: Path, fields: dict[str, objec
     "names",
     [
         ("model.onnx", "model.mnn"),
-        ("model.onnx", "model.mnn", "reference.npz", "more"),
-        ("model.onnx", "../model.mnn", "reference.npz"),
-        ("model.onnx", "/etc/passwd", "reference.npz"),
+        ("model.onnx", "model.mnn", "reference.npz"),
+        ("model.onnx", "model.mnn", "reference.npz", "inputs.bin", "more"),
+        ("model.onnx", "../model.mnn", "reference.npz", "inputs.bin"),
+        ("model.onnx", "/etc/passwd", "reference.npz", "inputs.bin"),
     ],
 )
-def test_it_lists_the_three_files_and_nothing_outside(folder: Path, names: tuple[str, ...]) -> None:
+def test_it_lists_the_four_files_and_nothing_outside(folder: Path, names: tuple[str, ...]) -> None:
     edit(folder, files=dict.fromkeys(names, "0" * 64))
     with pytest.raises(DamagedManifestError, match="it lists"):
         load_manifest(folder)
@@ -121,9 +122,9 @@ def test_a_folder_is_known_by_its_real_name(
 def test_a_newer_programs_manifest_is_not_damage_however_it_looks(
     folder: Path, fields: dict[str, Any]
 ) -> None:
-    (folder / "manifest.json").write_text(json.dumps({"schema_version": 2} | fields))
+    (folder / "manifest.json").write_text(json.dumps({"schema_version": 3} | fields))
     with pytest.raises(
-        UsageError, match=r"manifest\.json has schema_version 2.* knows 1"
+        UsageError, match=r"manifest\.json has schema_version 3.* knows 2"
     ) as caught:
         load_manifest(folder)
     assert "move the folder away" in caught.value.hint
@@ -162,3 +163,9 @@ def test_the_one_of_before_stays_where_writing_fails(
     with pytest.raises(OSError, match="No space"):
         save_manifest(load_manifest(folder), folder)
     assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_manifest_of_version_1_had_no_recorded_input(folder: Path) -> None:
+    names = ("model.onnx", "model.mnn", "reference.npz")
+    edit(folder, schema_version=1, files=dict.fromkeys(names, "0" * 64))
+    assert load_manifest(folder).api == "session"

@@ -13,8 +13,9 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export.manifest import EXPORT_FILES, EXPORTED, Manifest
 from asymm_deploy.export.request import ExportRequest, as_recorded
 from asymm_deploy.files import sha256_of
+from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.names import parse
-from asymm_deploy.models.source import CallableModule, InputShape, NamedNetwork, OnnxFile
+from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile
 from asymm_deploy.models.spec import at_resolution
 
 SaveExport = Callable[..., Manifest]

@@ -9,8 +9,9 @@ import pytest
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.catalog import CatalogEntry, catalog, count_source, matching
+from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.names import known
-from asymm_deploy.models.source import CallableModule, InputShape, resolve
+from asymm_deploy.models.source import CallableModule, resolve
 
 
 def test_without_a_pattern_every_known_network_matches() -> None:

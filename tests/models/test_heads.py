@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from asymm_deploy.models.blocks import LEAKY_SLOPE
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.models.heads import Boxes, Detection, Embedding, Enlarge, HeatMaps
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.tasks import DetectionHead
-from asymm_deploy.models.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.detection import decoded
 
 

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models.input_shape import InputShape, parse_input_shapes
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.source import (
     CallableModule,
-    InputShape,
     NamedNetwork,
     OnnxFile,
     load_callable,
-    parse_input_shapes,
     resolve,
 )
 

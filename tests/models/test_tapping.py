@@ -7,9 +7,9 @@ import torch
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.build import TaskNetwork, build_meta
+from asymm_deploy.models.families.yolo_anchors import STRIDES
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.tapping import deepest, for_task
-from asymm_deploy.models.yolo_anchors import STRIDES
 
 
 @pytest.mark.parametrize("task", ["face", "action", "pose", "yolo3"])

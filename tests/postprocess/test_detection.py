@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asymm_deploy.models.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, LARGEST_GROWTH, STRIDES
 from asymm_deploy.postprocess.arrays import Floats
 from asymm_deploy.postprocess.detection import (
     Detections,

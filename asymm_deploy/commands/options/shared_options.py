@@ -169,7 +169,8 @@ def model_sources(
     would share a folder.
     """
     from asymm_deploy.models import names
-    from asymm_deploy.models.source import parse_input_shapes, resolve
+    from asymm_deploy.models.input_shape import parse_input_shapes
+    from asymm_deploy.models.source import resolve
 
     if bool(models) == (which is not None):
         raise UsageError(

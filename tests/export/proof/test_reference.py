@@ -15,7 +15,8 @@ from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import NumericsError, UsageError
 from asymm_deploy.export.proof import parity, reference
 from asymm_deploy.export.request import ExportRequest
-from asymm_deploy.models.source import CallableModule, InputShape
+from asymm_deploy.models.input_shape import InputShape
+from asymm_deploy.models.source import CallableModule
 
 INPUTS = (InputShape(None, (1, 4)),)
 REQUEST = ExportRequest(CallableModule("nets", "net", INPUTS), Path())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymm_deploy.models.yolo_anchors import ANCHORS, STRIDES
+from asymm_deploy.models.families.yolo_anchors import ANCHORS, STRIDES
 
 
 def test_the_anchors_are_those_of_yolov3() -> None:
