@@ -6,15 +6,24 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import DeployError, NumericsError, UsageError
 from asymm_deploy.export import untrained
-from asymm_deploy.export.inputs import Probe, parity_probes
-from asymm_deploy.export.onnx_graph import first_line, graph_inputs, graph_outputs, run_onnx
+from asymm_deploy.export.inputs import Probe
+from asymm_deploy.export.manifest import ProvenInput
+from asymm_deploy.export.onnx_graph import (
+    cannot_run,
+    first_line,
+    graph_inputs,
+    graph_outputs,
+)
+from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.parity import MIN_SPREAD
 from asymm_deploy.export.request import ExportRequest
@@ -44,6 +53,10 @@ class Reference:
     """Where the weights come from; see ``manifest.Manifest.weights``."""
     statistics_set: bool = False
     """Whether BatchNorm's statistics were set from random batches."""
+    proven: tuple[ProvenInput, ...] = ()
+    """The values of each input, over all probes."""
+    notes: tuple[str, ...] = ()
+    """Probes that were left out, and why."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
     """By output, how far the results are from double precision, as a share of their deviation."""
 
@@ -72,15 +85,24 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
     from asymm_deploy.models.complexity import count
 
     inputs = request.module_inputs()
-    probes = parity_probes(inputs, PROBE_SEED)
     statistics_set = request.weights is None and untrained.lacks_statistics(module)
     if statistics_set:
         untrained.set_statistics(module, inputs, request.seed)
     flat = _FlatOutputs(module)
+
+    def run(arrays: Arrays) -> list[Array]:
+        try:
+            with torch.no_grad():
+                return flat.arrays(arrays, inputs)
+        except DeployError:
+            raise
+        except Exception as error:
+            raise RejectedError(first_line(error)) from error
+
     try:
+        chosen = choose_probes(inputs, run, seed=PROBE_SEED)
         with torch.no_grad():
-            results = [flat.arrays(probe.arrays, inputs) for probe in probes]
-            complexity = count(module, *_tensors(probes[0].arrays, inputs))
+            complexity = count(module, *_tensors(chosen.probes[0].arrays, inputs))
     except DeployError:
         raise
     except Exception as error:
@@ -89,6 +111,7 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
             f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}",
             "give the shapes that it takes with --input-shape, one for each argument in order",
         ) from error
+    probes, results = chosen.probes, chosen.results
     names = output_names(module, inputs, len(results[0]))
     reference = Reference(
         inputs,
@@ -102,6 +125,8 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         name=f"PyTorch {torch.__version__}",
         weights=_origin_of_weights(request),
         statistics_set=statistics_set,
+        proven=chosen.proven,
+        notes=chosen.notes,
         rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
     )
     _require_spread(reference)
@@ -117,19 +142,45 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     from asymm_deploy.models.onnx_cost import count_graph
 
     inputs = graph_inputs(model, source)
-    probes = parity_probes(inputs, PROBE_SEED)
-    results = run_onnx(source.path, [probe.arrays for probe in probes], optimised=False)
+    chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+    results = chosen.results
     reference = Reference(
         inputs,
         graph_outputs(model, results[0]),
-        probes,
+        chosen.probes,
         results,
         count_graph(model, {spec.name: spec.shape for spec in inputs}),
         name="ONNX Runtime on the file as given, its graph optimisations off",
         weights="source",
+        proven=chosen.proven,
+        notes=chosen.notes,
     )
     _require_spread(reference)
     return reference
+
+
+def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
+    """Return what runs an .onnx file as it is; raise ConversionError where it can't be loaded.
+
+    What it returns raises RejectedError where the graph refuses the values of a sample.
+    """
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    try:
+        session = OrtSession(str(path), optimised=False)
+    except EngineError as error:
+        raise cannot_run(error) from error
+
+    def run(sample: Arrays) -> list[Array]:
+        try:
+            session.feed(sample)
+            session.run()
+            outputs = session.outputs()
+        except EngineError as error:
+            raise RejectedError(first_line(error.reason)) from error
+        return [outputs[name] for name in session.output_names]
+
+    return run
 
 
 def output_names(
@@ -185,12 +236,6 @@ def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "sourc
 
 
 def _require_spread(reference: Reference) -> None:
-    for probe, outputs in zip(reference.probes, reference.results, strict=True):
-        if not all(np.isfinite(array).all() for array in outputs if array.dtype.kind == "f"):
-            raise NumericsError(
-                f"{reference.name} gives NaN or infinity for the {probe.name} input",
-                "check the weights: nothing can be compared with such outputs",
-            )
     value = parity.spread(reference.common_results)
     if value < MIN_SPREAD:
         raise NumericsError(
