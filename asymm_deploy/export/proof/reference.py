@@ -24,7 +24,8 @@ from asymm_deploy.export.onnx_graph import (
     graph_outputs,
 )
 from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
-from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof import exact, parity
+from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.parity import MIN_SPREAD
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
@@ -57,6 +58,8 @@ class Reference:
     """The values of each input, over all probes."""
     notes: tuple[str, ...] = ()
     """Probes that were left out, and why."""
+    half: bool = False
+    """Whether the definition computes in float16."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
     """By output, how far the results are from double precision, as a share of their deviation."""
 
@@ -113,7 +116,7 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         ) from error
     probes, results = chosen.probes, chosen.results
     names = output_names(module, inputs, len(results[0]))
-    reference = Reference(
+    return Reference(
         inputs,
         tuple(
             TensorSpec(name, tuple(array.shape), str(array.dtype))
@@ -127,10 +130,9 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         statistics_set=statistics_set,
         proven=chosen.proven,
         notes=chosen.notes,
+        half=any(array.dtype == np.float16 for array in results[0]),
         rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
     )
-    _require_spread(reference)
-    return reference
 
 
 def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
@@ -142,21 +144,26 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     from asymm_deploy.models.onnx_cost import count_graph
 
     inputs = graph_inputs(model, source)
-    chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+    try:
+        chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+    except RejectedError as error:
+        raise cannot_run(EngineError(str(error))) from error
+    complexity = count_graph(model, {spec.name: spec.shape for spec in inputs})
     results = chosen.results
-    reference = Reference(
+    samples = [probe.arrays for probe in chosen.probes]
+    return Reference(
         inputs,
         graph_outputs(model, results[0]),
         chosen.probes,
         results,
-        count_graph(model, {spec.name: spec.shape for spec in inputs}),
+        complexity,
         name="ONNX Runtime on the file as given, its graph optimisations off",
         weights="source",
         proven=chosen.proven,
         notes=chosen.notes,
+        half=exact.half_precision(model),
+        rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
     )
-    _require_spread(reference)
-    return reference
 
 
 def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
@@ -235,14 +242,32 @@ def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "sourc
     return "seed" if isinstance(request.source, NamedNetwork) else "source"
 
 
-def _require_spread(reference: Reference) -> None:
+def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
+    """Raise NumericsError unless the outputs depend on the input; return remarks for the user.
+
+    Constants (anchors, say) may be outputs, and integers or booleans may be the same for all
+    probes. ``graph`` is what the definition became.
+    """
     value = parity.spread(reference.common_results)
-    if value < MIN_SPREAD:
-        raise NumericsError(
-            f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
-            f"less than {MIN_SPREAD} proves nothing about a conversion",
-            "give trained weights with --weights, or a definition whose layers have them",
-        )
+    if value >= MIN_SPREAD:
+        return []
+    same = [
+        spec
+        for index, spec in enumerate(reference.outputs)
+        if parity.is_same_for_all(reference.results, index)
+    ]
+    depending = outputs_of_inputs(graph)
+    if len(same) == len(reference.outputs) and not any(
+        spec.name in depending and np.dtype(spec.dtype).kind == "f" for spec in same
+    ):
+        names = ", ".join(spec.name for spec in same)
+        return [f"{names}: the same for all inputs that were tried, which proves little"]
+    raise NumericsError(
+        f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
+        f"less than {MIN_SPREAD} proves nothing about a conversion",
+        "give trained weights with --weights, or a definition whose layers have them; or samples "
+        "of your own with --inputs FILE.npz",
+    )
 
 
 class _FlatOutputs:
