@@ -24,6 +24,7 @@ from asymm_deploy.export.proof.reference import (
     reference_of_graph,
     reference_of_module,
 )
+from asymm_deploy.export.proof.samples import shaped_by_samples
 from asymm_deploy.export.proof.stage import prove_stage
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import simplify
@@ -65,7 +66,7 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
 def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
     if isinstance(request.source, OnnxFile):
-        start = _start_from_file(request.source)
+        start = _start_from_file(request.source, request.samples_file())
     else:
         start = _start_from_module(request, scratch)
     reference = start.reference
@@ -111,8 +112,9 @@ class _Start:
     notes: list[str] = field(default_factory=list)
 
 
-def _start_from_file(source: OnnxFile) -> _Start:
+def _start_from_file(source: OnnxFile, samples: Path | None) -> _Start:
     model = load_onnx(source.path)
+    source = shaped_by_samples(model, source, samples)
     sources = external_files(source.path)
     return _Start(source.path, model, reference_of_graph(source, model), sources)
 
@@ -190,6 +192,13 @@ def _manifest(
         spread=parity.spread(reference.common_results),
         output_limits=limits,
         stages=stages,
+        given_shapes=tuple(shape.text for shape in request.given_shapes),
+        samples_path=str(request.samples) if request.samples else None,
+        samples_sha256=request.hash_of_samples(),
+        given_tolerance=request.tolerance,
+        given_opset=request.opset,
+        weights_key=request.weights_key,
+        strip_prefix=request.strip_prefix,
         files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),
