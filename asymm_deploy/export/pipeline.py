@@ -27,6 +27,7 @@ from asymm_deploy.export.proof.reference import (
     require_spread,
 )
 from asymm_deploy.export.proof.refusal import Suspects
+from asymm_deploy.export.proof.samples import shaped_by_samples
 from asymm_deploy.export.proof.stage import StageProof, prove_stage
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
@@ -68,7 +69,7 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
 def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
     if isinstance(request.source, OnnxFile):
-        start = _start_from_file(request.source)
+        start = _start_from_file(request.source, request.samples_file())
     else:
         start = _start_from_module(request, scratch)
     reference = start.reference
@@ -204,10 +205,11 @@ class _Start:
     """What the file was exported from; None where it was given."""
 
 
-def _start_from_file(source: OnnxFile) -> _Start:
+def _start_from_file(request: ExportRequest, source: OnnxFile) -> _Start:
     model = load_onnx(source.path)
+    source = shaped_by_samples(model, source, request.samples_file())
     sources = external_files(source.path)
-    return _Start(source.path, model, reference_of_graph(source, model), sources)
+    return _Start(source.path, model, reference_of_graph(request, source, model), sources)
 
 
 def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
@@ -293,8 +295,14 @@ def _manifest(
             onnx=onnx_stage.report, simplified=made.simplified.report, mnn=made.mnn.report
         ),
         proven_inputs=reference.proven,
-        given_tolerance=request.tolerance,
         api=made.api,
+        given_shapes=tuple(shape.text for shape in request.given_shapes),
+        samples_path=str(request.samples) if request.samples else None,
+        samples_sha256=request.hash_of_samples(),
+        given_tolerance=request.tolerance,
+        given_opset=request.opset,
+        weights_key=request.weights_key,
+        strip_prefix=request.strip_prefix,
         files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),

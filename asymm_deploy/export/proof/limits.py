@@ -28,8 +28,9 @@ def output_limits(
     """Return a limit for each output: a few times what MNN's outputs are off here.
 
     ``proven`` is how far MNN's outputs are off without Winograd's larger tiles. Where the network
-    may use Winograd's convolutions, ``run_as_timed`` is called for MNN's outputs for the first probe
-    with them, and their error counts too. Raises NumericsError where it is larger than MOST_WINOGRAD_ERROR.
+    may use Winograd's convolutions, ``run_as_timed`` is called for MNN's outputs for the first
+    probe with them, and their error counts too. Raises NumericsError where it is larger than
+    MOST_WINOGRAD_ERROR.
     """
     relative = [report.relative_error for report in proven.each]
     rms = [report.rms_error for report in proven.each]

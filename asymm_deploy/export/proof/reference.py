@@ -27,6 +27,7 @@ from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import exact, parity
 from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.samples import load_samples
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.source import NamedNetwork, OnnxFile
@@ -103,7 +104,13 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
             raise RejectedError(first_line(error)) from error
 
     try:
-        chosen = choose_probes(inputs, run, seed=PROBE_SEED)
+        chosen = choose_probes(
+            inputs,
+            run,
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
         with torch.no_grad():
             complexity = count(module, *_tensors(chosen.probes[0].arrays, inputs))
     except DeployError:
@@ -135,7 +142,9 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
     )
 
 
-def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
+def reference_of_graph(
+    request: ExportRequest, source: OnnxFile, model: onnx.ModelProto
+) -> Reference:
     """Return what ONNX Runtime computes from ``source``, which ``model`` was read from.
 
     Raises UsageError for input shapes that the graph doesn't take, ConversionError where it can't
@@ -145,7 +154,13 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
 
     inputs = graph_inputs(model, source)
     try:
-        chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+        chosen = choose_probes(
+            inputs,
+            graph_runner(source.path),
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
     except RejectedError as error:
         raise cannot_run(EngineError(str(error))) from error
     complexity = count_graph(model, {spec.name: spec.shape for spec in inputs})
@@ -164,6 +179,12 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
         half=exact.half_precision(model),
         rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
     )
+
+
+def samples_of(request: ExportRequest, inputs: Sequence[TensorSpec]) -> list[Arrays]:
+    """Return the user's samples; none where no file was given."""
+    path = request.samples_file()
+    return [] if path is None else load_samples(path, inputs)
 
 
 def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
