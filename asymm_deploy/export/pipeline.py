@@ -147,7 +147,8 @@ def _build(request: ExportRequest) -> torch.nn.Module:
                 f"export it again: asymm-deploy export {request.text} --weights FILE",
             )
         weights.load_into(module, request.weights)
-    return module.eval()
+    module.eval()  # a module's own eval may return nothing
+    return module
 
 
 def _first_as_timed(mnn_file: Path, reference: Reference, scratch: Path) -> list[Any]:

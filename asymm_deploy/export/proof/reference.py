@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
-from asymm_deploy.errors import DeployError, NumericsError, UsageError
+from asymm_deploy.errors import DeployError, NumericsError
 from asymm_deploy.export import untrained
 from asymm_deploy.export.inputs import Probe, parity_probes
-from asymm_deploy.export.onnx_graph import first_line, graph_inputs, graph_outputs, run_onnx
+from asymm_deploy.export.onnx_graph import graph_inputs, graph_outputs, run_onnx
 from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof.module_outputs import as_arrays, output_names
 from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.source import NamedNetwork, OnnxFile
@@ -69,27 +71,23 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
     """
     import torch
 
-    from asymm_deploy.models.complexity import count
-
-    inputs = request.module_inputs()
+    inputs = typed_inputs(request, module)
+    user = UserModule(module, [spec.name for spec in inputs])
     probes = parity_probes(inputs, PROBE_SEED)
-    statistics_set = request.weights is None and untrained.lacks_statistics(module)
-    if statistics_set:
-        untrained.set_statistics(module, inputs, request.seed)
-    flat = _FlatOutputs(module)
+    statistics_set = (
+        request.weights is None
+        and untrained.lacks_statistics(module)
+        and untrained.set_statistics(module, inputs, request.seed)
+    )
     try:
-        with torch.no_grad():
-            results = [flat.arrays(probe.arrays, inputs) for probe in probes]
-            complexity = count(module, *_tensors(probes[0].arrays, inputs))
+        returned = user.outputs(probes[0].arrays)
+        names = output_names(module, inputs, returned)
+        results = [as_arrays(returned), *(user.arrays(probe.arrays) for probe in probes[1:])]
     except DeployError:
         raise
     except Exception as error:
-        shapes = "; ".join(",".join(map(str, spec.shape)) for spec in inputs)
-        raise UsageError(
-            f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}",
-            "give the shapes that it takes with --input-shape, one for each argument in order",
-        ) from error
-    names = output_names(module, inputs, len(results[0]))
+        raise failed_run(request, module, inputs, error) from error
+    complexity = user.complexity(probes[0].arrays)
     reference = Reference(
         inputs,
         tuple(
@@ -132,24 +130,6 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     return reference
 
 
-def output_names(
-    module: torch.nn.Module, inputs: Sequence[TensorSpec], count: int
-) -> Sequence[str]:
-    """Return what the module calls its outputs if those can be names, else numbered names.
-
-    Any module may have an attribute ``output_names`` that means something else.
-    """
-    named = getattr(module, "output_names", None)
-    if (
-        isinstance(named, list | tuple)
-        and len(named) == count == len(set(named))
-        and all(isinstance(name, str) and name for name in named)
-        and not {spec.name for spec in inputs} & set(named)
-    ):
-        return named
-    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
-
-
 def rounding_of(
     module: torch.nn.Module,
     inputs: Sequence[TensorSpec],
@@ -160,9 +140,7 @@ def rounding_of(
 
     The list is empty where the module can't compute in double precision.
     """
-    import torch
-
-    exact = _FlatOutputs(copy.deepcopy(module).double())
+    exact = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
     doubled = [
         {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -171,8 +149,7 @@ def rounding_of(
         for probe in probes
     ]
     try:
-        with torch.no_grad():
-            expected = [exact.arrays(arrays, inputs) for arrays in doubled]
+        expected = [exact.arrays(arrays) for arrays in doubled]
         return [report.relative_error for report in parity.compare_each(expected, results)]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
         return []
@@ -198,26 +175,3 @@ def _require_spread(reference: Reference) -> None:
             f"less than {MIN_SPREAD} proves nothing about a conversion",
             "give trained weights with --weights, or a definition whose layers have them",
         )
-
-
-class _FlatOutputs:
-    """A module whose outputs are a flat list of arrays, however it nests its tensors."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = module
-
-    def arrays(self, arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[Array]:
-        import torch
-        from torch.utils import _pytree
-
-        leaves = _pytree.tree_leaves(self._module(*_tensors(arrays, inputs)))
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        if not tensors:
-            raise UsageError("the module returns no tensor", "return tensors, nested as you like")
-        return [tensor.numpy(force=True) for tensor in tensors]
-
-
-def _tensors(arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[torch.Tensor]:
-    import torch
-
-    return [torch.from_numpy(arrays[spec.name]) for spec in inputs]
