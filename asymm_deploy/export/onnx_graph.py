@@ -100,11 +100,16 @@ def run_onnx(
             outputs = session.outputs()
             results.append([outputs[name] for name in session.output_names])
     except EngineError as error:
-        raise ConversionError(
-            f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
-            "check that the file's operators are standard ones and that its input shape is right",
-        ) from error
+        raise cannot_run(error) from error
     return results
+
+
+def cannot_run(error: EngineError) -> ConversionError:
+    """Return the failure of a graph that ONNX Runtime refuses."""
+    return ConversionError(
+        f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+        "check that the file's operators are standard ones and that its input shape is right",
+    )
 
 
 def first_line(error: object) -> str:

@@ -12,7 +12,12 @@ import onnx
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export.onnx_graph import first_line
-from asymm_deploy.export.proof.module_outputs import Output, laid_flat, left_out, tensors_among
+from asymm_deploy.export.proof.module_outputs import (
+    Output,
+    laid_flat,
+    tensors_among,
+    what_is_no_tensor,
+)
 from asymm_deploy.export.proof.user_module import UserModule, prepared_for_user_code
 
 if TYPE_CHECKING:
@@ -66,7 +71,7 @@ def to_onnx(
                 "torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
             ) from error
     _name_outputs(into, names)
-    others = left_out(seen)
+    others = what_is_no_tensor(seen)
     told = [first_line(w.message) for w in caught if w.category.__name__ == "TracerWarning"]
     return [f"{others}: left out", *told] if others else told
 

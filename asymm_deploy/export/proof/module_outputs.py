@@ -55,7 +55,7 @@ def tensors_among(outputs: Sequence[Output]) -> list[Output]:
 
     found = [output for output in outputs if isinstance(output.value, torch.Tensor)]
     if not found:
-        told = left_out(outputs) or "its output is empty"
+        told = what_is_no_tensor(outputs) or "its output is empty"
         raise UsageError(
             f"the module returns no tensor: {told}",
             "return tensors, in tuples, lists, dictionaries or dataclasses, nested as you like",
@@ -71,7 +71,7 @@ def as_arrays(outputs: Sequence[Output]) -> list[Array]:
     return [_as_array(output) for output in tensors_among(outputs)]
 
 
-def left_out(outputs: Sequence[Output]) -> str:
+def what_is_no_tensor(outputs: Sequence[Output]) -> str:
     """Say which of ``outputs`` are no tensors; empty if all are."""
     import torch
 

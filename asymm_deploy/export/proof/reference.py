@@ -6,17 +6,26 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import DeployError, NumericsError
 from asymm_deploy.export import untrained
-from asymm_deploy.export.inputs import Probe, parity_probes
-from asymm_deploy.export.onnx_graph import graph_inputs, graph_outputs, run_onnx
+from asymm_deploy.export.inputs import Probe
+from asymm_deploy.export.manifest import ProvenInput
+from asymm_deploy.export.onnx_graph import (
+    cannot_run,
+    first_line,
+    graph_inputs,
+    graph_outputs,
+)
+from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import parity
-from asymm_deploy.export.proof.module_outputs import as_arrays, output_names
+from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
 from asymm_deploy.export.proof.parity import MIN_SPREAD
 from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
@@ -46,6 +55,10 @@ class Reference:
     """Where the weights come from; see ``manifest.Manifest.weights``."""
     statistics_set: bool = False
     """Whether BatchNorm's statistics were set from random batches."""
+    proven: tuple[ProvenInput, ...] = ()
+    """The values of each input, over all probes."""
+    notes: tuple[str, ...] = ()
+    """Probes that were left out, and why."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
     """By output, how far the results are from double precision, as a share of their deviation."""
 
@@ -73,21 +86,29 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
 
     inputs = typed_inputs(request, module)
     user = UserModule(module, [spec.name for spec in inputs])
-    probes = parity_probes(inputs, PROBE_SEED)
     statistics_set = (
         request.weights is None
         and untrained.lacks_statistics(module)
         and untrained.set_statistics(module, inputs, request.seed)
     )
+    returned: list[Output] = []
+
+    def run(arrays: Arrays) -> list[Array]:
+        try:
+            returned[:] = user.outputs(arrays)
+            return as_arrays(returned)
+        except DeployError:
+            raise
+        except Exception as error:
+            raise RejectedError(first_line(error)) from error
+
     try:
-        returned = user.outputs(probes[0].arrays)
-        names = output_names(module, inputs, returned)
-        results = [as_arrays(returned), *(user.arrays(probe.arrays) for probe in probes[1:])]
-    except DeployError:
-        raise
-    except Exception as error:
+        chosen = choose_probes(inputs, run, seed=PROBE_SEED)
+    except RejectedError as error:
         raise failed_run(request, module, inputs, error) from error
+    probes, results = chosen.probes, chosen.results
     complexity = user.complexity(probes[0].arrays)
+    names = output_names(module, inputs, returned)
     reference = Reference(
         inputs,
         tuple(
@@ -100,6 +121,8 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         name=f"PyTorch {torch.__version__}",
         weights=_origin_of_weights(request),
         statistics_set=statistics_set,
+        proven=chosen.proven,
+        notes=chosen.notes,
         rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
     )
     _require_spread(reference)
@@ -115,19 +138,45 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     from asymm_deploy.models.onnx_cost import count_graph
 
     inputs = graph_inputs(model, source)
-    probes = parity_probes(inputs, PROBE_SEED)
-    results = run_onnx(source.path, [probe.arrays for probe in probes], optimised=False)
+    chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+    results = chosen.results
     reference = Reference(
         inputs,
         graph_outputs(model, results[0]),
-        probes,
+        chosen.probes,
         results,
         count_graph(model, {spec.name: spec.shape for spec in inputs}),
         name="ONNX Runtime on the file as given, its graph optimisations off",
         weights="source",
+        proven=chosen.proven,
+        notes=chosen.notes,
     )
     _require_spread(reference)
     return reference
+
+
+def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
+    """Return what runs an .onnx file as it is; raise ConversionError where it can't be loaded.
+
+    What it returns raises RejectedError where the graph refuses the values of a sample.
+    """
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    try:
+        session = OrtSession(str(path), optimised=False)
+    except EngineError as error:
+        raise cannot_run(error) from error
+
+    def run(sample: Arrays) -> list[Array]:
+        try:
+            session.feed(sample)
+            session.run()
+            outputs = session.outputs()
+        except EngineError as error:
+            raise RejectedError(first_line(error.reason)) from error
+        return [outputs[name] for name in session.output_names]
+
+    return run
 
 
 def rounding_of(
@@ -162,12 +211,6 @@ def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "sourc
 
 
 def _require_spread(reference: Reference) -> None:
-    for probe, outputs in zip(reference.probes, reference.results, strict=True):
-        if not all(np.isfinite(array).all() for array in outputs if array.dtype.kind == "f"):
-            raise NumericsError(
-                f"{reference.name} gives NaN or infinity for the {probe.name} input",
-                "check the weights: nothing can be compared with such outputs",
-            )
     value = parity.spread(reference.common_results)
     if value < MIN_SPREAD:
         raise NumericsError(

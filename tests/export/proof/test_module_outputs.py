@@ -17,8 +17,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export.proof.module_outputs import (
     as_arrays,
     laid_flat,
-    left_out,
     output_names,
+    what_is_no_tensor,
 )
 
 A, B = torch.ones(2), torch.zeros(3)
@@ -103,7 +103,7 @@ def test_what_can_not_be_names_of_outputs_is_none(names: object, used: list[str]
     ],
 )  # fmt: skip
 def test_what_is_no_tensor_is_told(returned: object, told: str) -> None:
-    assert left_out(laid_flat(returned)) == told
+    assert what_is_no_tensor(laid_flat(returned)) == told
 
 
 @pytest.mark.parametrize(
