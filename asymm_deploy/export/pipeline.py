@@ -19,6 +19,7 @@ from asymm_deploy.export.mnn import Api, run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import external_files, load_onnx, run_onnx
 from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof.inside_module import culprit_in_module
 from asymm_deploy.export.proof.limits import output_limits
 from asymm_deploy.export.proof.reference import (
     Reference,
@@ -29,6 +30,7 @@ from asymm_deploy.export.proof.reference import (
 from asymm_deploy.export.proof.refusal import Suspects
 from asymm_deploy.export.proof.samples import shaped_by_samples
 from asymm_deploy.export.proof.stage import StageProof, prove_stage
+from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
 from asymm_deploy.export.torch_to_onnx import to_onnx
@@ -69,7 +71,7 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
 def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
     if isinstance(request.source, OnnxFile):
-        start = _start_from_file(request.source, request.samples_file())
+        start = _start_from_file(request, request.source)
     else:
         start = _start_from_module(request, scratch)
     reference = start.reference
@@ -182,12 +184,17 @@ def _proven(
 
 
 def _suspects(start: _Start, simplified: onnx.ModelProto | None, scratch: Path) -> Suspects:
+    module = start.module
+    if module is None:
+        return Suspects(start.reference, start.model, simplified, scratch)
     return Suspects(
         start.reference,
         start.model,
         simplified,
-        from_module=start.module is not None,
-        scratch=scratch,
+        scratch,
+        from_module=True,
+        is_random=lambda sample: two_runs_differ(module, sample),
+        inside_module=lambda sample: culprit_in_module(module, start.model, sample),
     )
 
 
@@ -242,7 +249,8 @@ def _build(request: ExportRequest) -> torch.nn.Module:
                 f"export it again: asymm-deploy export {request.text} --weights FILE",
             )
         weights.load_into(module, request.weights)
-    return module.eval()
+    module.eval()  # a module's own eval may return nothing
+    return module
 
 
 def _first_as_timed(made: _Converted, reference: Reference, scratch: Path) -> list[Any]:

@@ -93,9 +93,15 @@ def proven_in_words(proven: Sequence[ProvenInput]) -> str:
     return "proven over " + "; ".join(
         f"{given.name} {given.dtype}"
         + ("" if given.low is None else f" {given.low:.4g} to {given.high:.4g}")
-        + f" ({_ORIGINS[given.origin]})"
+        + f" ({_origin_in_words(given)})"
         for given in proven
     )
+
+
+def _origin_in_words(given: ProvenInput) -> str:
+    if given.origin == "type" and np.dtype(given.dtype).kind == "f":
+        return "made up"  # a few of the values that the type can hold
+    return _ORIGINS[given.origin]
 
 
 def _given(

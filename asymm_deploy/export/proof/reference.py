@@ -13,7 +13,7 @@ import numpy as np
 
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
-from asymm_deploy.errors import DeployError, NumericsError, UsageError
+from asymm_deploy.errors import DeployError, NumericsError
 from asymm_deploy.export import untrained
 from asymm_deploy.export.inputs import Probe
 from asymm_deploy.export.manifest import ProvenInput
@@ -26,8 +26,10 @@ from asymm_deploy.export.onnx_graph import (
 from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import exact, parity
 from asymm_deploy.export.proof.graph_values import outputs_of_inputs
+from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
 from asymm_deploy.export.proof.parity import MIN_SPREAD
 from asymm_deploy.export.proof.samples import load_samples
+from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.source import NamedNetwork, OnnxFile
@@ -86,18 +88,19 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
     """
     import torch
 
-    from asymm_deploy.models.complexity import count
-
-    inputs = request.module_inputs()
-    statistics_set = request.weights is None and untrained.lacks_statistics(module)
-    if statistics_set:
-        untrained.set_statistics(module, inputs, request.seed)
-    flat = _FlatOutputs(module)
+    inputs = typed_inputs(request, module)
+    user = UserModule(module, [spec.name for spec in inputs])
+    statistics_set = (
+        request.weights is None
+        and untrained.lacks_statistics(module)
+        and untrained.set_statistics(module, inputs, request.seed)
+    )
+    returned: list[Output] = []
 
     def run(arrays: Arrays) -> list[Array]:
         try:
-            with torch.no_grad():
-                return flat.arrays(arrays, inputs)
+            returned[:] = user.outputs(arrays)
+            return as_arrays(returned)
         except DeployError:
             raise
         except Exception as error:
@@ -111,18 +114,11 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
             samples=samples_of(request, inputs),
             seed=PROBE_SEED,
         )
-        with torch.no_grad():
-            complexity = count(module, *_tensors(chosen.probes[0].arrays, inputs))
-    except DeployError:
-        raise
-    except Exception as error:
-        shapes = "; ".join(",".join(map(str, spec.shape)) for spec in inputs)
-        raise UsageError(
-            f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}",
-            "give the shapes that it takes with --input-shape, one for each argument in order",
-        ) from error
+    except RejectedError as error:
+        raise failed_run(request, module, inputs, error) from error
     probes, results = chosen.probes, chosen.results
-    names = output_names(module, inputs, len(results[0]))
+    complexity = user.complexity(probes[0].arrays)
+    names = output_names(module, inputs, returned)
     return Reference(
         inputs,
         tuple(
@@ -211,24 +207,6 @@ def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
     return run
 
 
-def output_names(
-    module: torch.nn.Module, inputs: Sequence[TensorSpec], count: int
-) -> Sequence[str]:
-    """Return what the module calls its outputs if those can be names, else numbered names.
-
-    Any module may have an attribute ``output_names`` that means something else.
-    """
-    named = getattr(module, "output_names", None)
-    if (
-        isinstance(named, list | tuple)
-        and len(named) == count == len(set(named))
-        and all(isinstance(name, str) and name for name in named)
-        and not {spec.name for spec in inputs} & set(named)
-    ):
-        return named
-    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
-
-
 def rounding_of(
     module: torch.nn.Module,
     inputs: Sequence[TensorSpec],
@@ -239,9 +217,7 @@ def rounding_of(
 
     The list is empty where the module can't compute in double precision.
     """
-    import torch
-
-    exact = _FlatOutputs(copy.deepcopy(module).double())
+    exact = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
     doubled = [
         {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -250,8 +226,7 @@ def rounding_of(
         for probe in probes
     ]
     try:
-        with torch.no_grad():
-            expected = [exact.arrays(arrays, inputs) for arrays in doubled]
+        expected = [exact.arrays(arrays) for arrays in doubled]
         return [report.relative_error for report in parity.compare_each(expected, results)]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
         return []
@@ -289,26 +264,3 @@ def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
         "give trained weights with --weights, or a definition whose layers have them; or samples "
         "of your own with --inputs FILE.npz",
     )
-
-
-class _FlatOutputs:
-    """A module whose outputs are a flat list of arrays, however it nests its tensors."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = module
-
-    def arrays(self, arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[Array]:
-        import torch
-        from torch.utils import _pytree
-
-        leaves = _pytree.tree_leaves(self._module(*_tensors(arrays, inputs)))
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        if not tensors:
-            raise UsageError("the module returns no tensor", "return tensors, nested as you like")
-        return [tensor.numpy(force=True) for tensor in tensors]
-
-
-def _tensors(arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[torch.Tensor]:
-    import torch
-
-    return [torch.from_numpy(arrays[spec.name]) for spec in inputs]

@@ -35,8 +35,8 @@ class Suspects:
     """The graph before it was simplified."""
     simplified: onnx.ModelProto | None
     """What MNN's file was made from; None as long as there is none."""
-    from_module: bool
     scratch: Path
+    from_module: bool = False
     is_random: Callable[[Arrays], bool] = lambda _sample: False
     """Whether two runs of the definition differ on one input."""
     inside_module: Callable[[Arrays], Culprit | None] = lambda _sample: None

@@ -97,7 +97,7 @@ def prove_stage(
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
         raise NumericsError(
             f"the {name} stage differs from {reference.name}: {_measure(report)}; "
-            f"{_told(reference, where)}{clause and '; '}{clause}",
+            f"{_told(reference, where)}{_more(found.unmatched)}{_more(clause)}",
             hint,
         )
     return StageProof(report, tuple(each), tuple(dict.fromkeys(found.remarks)))
@@ -120,6 +120,8 @@ class _Stage:
         self._graph = graph
         self._limit = limit
         self.remarks: list[str] = []
+        self.unmatched = ""
+        """Which rows have no partner, if they were looked for in vain."""
 
     def compared(self) -> list[ParityReport]:
         """Return a report for each output; raise ValueError where their shapes differ."""
@@ -136,11 +138,11 @@ class _Stage:
         name = self._reference.outputs[index].name
         try:
             report = compare_output(f"output {name}", expected, found)
-        except ValueError:
+        except ValueError:  # another number of rows, which the rounding of numbers may decide
             matched = self._matched(name, expected, found)
             if matched is None:
                 raise
-            report, found = matched
+            return matched
         if self._limit is not None:
             return msgspec.structs.replace(
                 report, tolerance=self._limit, rms_tolerance=self._limit, argmax_agreement=1.0
@@ -167,8 +169,8 @@ class _Stage:
             report = self._approximated(index, expected, found, allowance) or report
         if not report.passed:
             matched = self._matched(name, expected, found)
-            if matched is not None and matched[0].passed:
-                return matched[0]
+            if matched is not None and matched.passed:
+                return matched
         return report
 
     def _rounding(self, index: int) -> float:
@@ -210,11 +212,9 @@ class _Stage:
                 self._tell_share(name, report, "; all of them pick or compare equal numbers")
                 return excused
         matched = self._matched(name, expected, found)
-        return matched[0] if matched is not None and matched[0].passed else report
+        return matched if matched is not None and matched.passed else report
 
-    def _matched(
-        self, name: str, expected: list[Array], found: list[Array]
-    ) -> tuple[ParityReport, list[Array]] | None:
+    def _matched(self, name: str, expected: list[Array], found: list[Array]) -> ParityReport | None:
         """Return the report of an output whose rows an operator chooses, paired row by row."""
         chooser = chooses_rows(self._graph) if self._graph is not None else None
         if chooser is None:
@@ -226,16 +226,14 @@ class _Stage:
         rows, lost = sum(m.rows for m in matched), sum(m.unmatched for m in matched)
         report = compare_output(name, expected, [m.found for m in matched])
         if lost > parity.MOST_DIFFERING * rows:
-            self.remarks.append(f"{lost} of {rows} rows of {name} have no equal on the other side")
-            wrong = lost / rows
-            report = msgspec.structs.replace(
-                report, relative_error=wrong, tolerance=parity.MOST_DIFFERING
+            self.unmatched = f"{lost} of {rows} rows of {name} have no equal on the other side"
+            return msgspec.structs.replace(
+                report, relative_error=lost / rows, tolerance=parity.MOST_DIFFERING
             )
-        else:
-            self.remarks.append(
-                f"{name}: rows that {chooser} chooses come in another order; they were matched"
-            )
-        return report, [m.found for m in matched]
+        self.remarks.append(
+            f"{name}: rows that {chooser} chooses come in another order; they were matched"
+        )
+        return report
 
     def _tell_share(self, name: str, report: ParityReport, why: str) -> None:
         """Say of an integer or boolean output how many elements differ, if any do."""
@@ -250,6 +248,10 @@ class _Stage:
         )
         differing = round(report.relative_error * elements)
         self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
+
+
+def _more(clause: str) -> str:
+    return clause and f"; {clause}"
 
 
 def _measure(report: ParityReport) -> str:
