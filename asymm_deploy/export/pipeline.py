@@ -72,7 +72,9 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     notes += start.notes
     onnx_stage = prove_stage("onnx", reference, run_onnx(start.file, reference.samples))
 
-    simplified, simplified_file = simplify(start.model, reference.inputs), scratch / manifest.ONNX
+    result = simplify(start.model, reference.inputs)
+    notes += result.notes
+    simplified, simplified_file = result.model, scratch / manifest.ONNX
     simplified_file.write_bytes(simplified.SerializeToString())
     simplified_results = run_onnx(simplified_file, reference.samples)
     simplified_stage = prove_stage("simplified", reference, simplified_results)

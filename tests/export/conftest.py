@@ -57,7 +57,7 @@ def make_exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], E
             probes = parity_probes(INPUTS)
             raw = tmp_path_factory.mktemp("onnx") / "raw.onnx"
             to_onnx(module, INPUTS, OUTPUTS, probes[0].arrays, raw)
-            graph = simplify(onnx_graph.load_onnx(raw), INPUTS)
+            graph = simplify(onnx_graph.load_onnx(raw), INPUTS).model
             made[name] = Exported(module, probes, outputs_of(module, probes), graph)
         return made[name]
 
