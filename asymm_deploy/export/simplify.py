@@ -39,11 +39,6 @@ class Simplified:
     """What failed on the way, and what was left out."""
 
 
-def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> Simplified:
-    """Return the first of ``simplifications``: the one that runs fastest."""
-    return next(simplifications(model, inputs))
-
-
 def simplifications(
     model: onnx.ModelProto, inputs: Sequence[TensorSpec], *, trusted: bool = False
 ) -> Iterator[Simplified]:

@@ -26,6 +26,14 @@ _POSITIVE = Domain(1e-3, 1.0, "tried")
 """Where a logarithm, a root or a division is finite."""
 
 
+_ORIGINS = {
+    "samples": "your samples",
+    "range": "the range given",
+    "type": "its type",
+    "tried": "found by trying",
+}
+
+
 class RejectedError(Exception):
     """The definition refuses a sample; the text is its reason."""
 
@@ -78,6 +86,22 @@ def choose_probes(
             f"as in --input-shape {_example(specs)}",
         )
     return chosen
+
+
+def proven_in_words(proven: Sequence[ProvenInput]) -> str:
+    """Return one line that says what values the files were proven over."""
+    return "proven over " + "; ".join(
+        f"{given.name} {given.dtype}"
+        + ("" if given.low is None else f" {given.low:.4g} to {given.high:.4g}")
+        + f" ({_origin_in_words(given)})"
+        for given in proven
+    )
+
+
+def _origin_in_words(given: ProvenInput) -> str:
+    if given.origin == "type" and np.dtype(given.dtype).kind == "f":
+        return "made up"  # a few of the values that the type can hold
+    return _ORIGINS[given.origin]
 
 
 def _given(

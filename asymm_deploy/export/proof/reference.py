@@ -24,9 +24,11 @@ from asymm_deploy.export.onnx_graph import (
     graph_outputs,
 )
 from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
-from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof import exact, parity
+from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
 from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.samples import load_samples
 from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
@@ -59,6 +61,8 @@ class Reference:
     """The values of each input, over all probes."""
     notes: tuple[str, ...] = ()
     """Probes that were left out, and why."""
+    half: bool = False
+    """Whether the definition computes in float16."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
     """By output, how far the results are from double precision, as a share of their deviation."""
 
@@ -103,13 +107,19 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
             raise RejectedError(first_line(error)) from error
 
     try:
-        chosen = choose_probes(inputs, run, seed=PROBE_SEED)
+        chosen = choose_probes(
+            inputs,
+            run,
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
     except RejectedError as error:
         raise failed_run(request, module, inputs, error) from error
     probes, results = chosen.probes, chosen.results
     complexity = user.complexity(probes[0].arrays)
     names = output_names(module, inputs, returned)
-    reference = Reference(
+    return Reference(
         inputs,
         tuple(
             TensorSpec(name, tuple(array.shape), str(array.dtype))
@@ -123,13 +133,14 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         statistics_set=statistics_set,
         proven=chosen.proven,
         notes=chosen.notes,
+        half=any(array.dtype == np.float16 for array in results[0]),
         rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
     )
-    _require_spread(reference)
-    return reference
 
 
-def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
+def reference_of_graph(
+    request: ExportRequest, source: OnnxFile, model: onnx.ModelProto
+) -> Reference:
     """Return what ONNX Runtime computes from ``source``, which ``model`` was read from.
 
     Raises UsageError for input shapes that the graph doesn't take, ConversionError where it can't
@@ -138,21 +149,38 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     from asymm_deploy.models.onnx_cost import count_graph
 
     inputs = graph_inputs(model, source)
-    chosen = choose_probes(inputs, graph_runner(source.path), seed=PROBE_SEED)
+    try:
+        chosen = choose_probes(
+            inputs,
+            graph_runner(source.path),
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
+    except RejectedError as error:
+        raise cannot_run(EngineError(str(error))) from error
+    complexity = count_graph(model, {spec.name: spec.shape for spec in inputs})
     results = chosen.results
-    reference = Reference(
+    samples = [probe.arrays for probe in chosen.probes]
+    return Reference(
         inputs,
         graph_outputs(model, results[0]),
         chosen.probes,
         results,
-        count_graph(model, {spec.name: spec.shape for spec in inputs}),
+        complexity,
         name="ONNX Runtime on the file as given, its graph optimisations off",
         weights="source",
         proven=chosen.proven,
         notes=chosen.notes,
+        half=exact.half_precision(model),
+        rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
     )
-    _require_spread(reference)
-    return reference
+
+
+def samples_of(request: ExportRequest, inputs: Sequence[TensorSpec]) -> list[Arrays]:
+    """Return the user's samples; none where no file was given."""
+    path = request.samples_file()
+    return [] if path is None else load_samples(path, inputs)
 
 
 def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
@@ -210,11 +238,29 @@ def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "sourc
     return "seed" if isinstance(request.source, NamedNetwork) else "source"
 
 
-def _require_spread(reference: Reference) -> None:
+def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
+    """Raise NumericsError unless the outputs depend on the input; return remarks for the user.
+
+    Constants (anchors, say) may be outputs, and integers or booleans may be the same for all
+    probes. ``graph`` is what the definition became.
+    """
     value = parity.spread(reference.common_results)
-    if value < MIN_SPREAD:
-        raise NumericsError(
-            f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
-            f"less than {MIN_SPREAD} proves nothing about a conversion",
-            "give trained weights with --weights, or a definition whose layers have them",
-        )
+    if value >= MIN_SPREAD:
+        return []
+    same = [
+        spec
+        for index, spec in enumerate(reference.outputs)
+        if parity.is_same_for_all(reference.results, index)
+    ]
+    depending = outputs_of_inputs(graph)
+    if len(same) == len(reference.outputs) and not any(
+        spec.name in depending and np.dtype(spec.dtype).kind == "f" for spec in same
+    ):
+        names = ", ".join(spec.name for spec in same)
+        return [f"{names}: the same for all inputs that were tried, which proves little"]
+    raise NumericsError(
+        f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
+        f"less than {MIN_SPREAD} proves nothing about a conversion",
+        "give trained weights with --weights, or a definition whose layers have them; or samples "
+        "of your own with --inputs FILE.npz",
+    )
