@@ -119,7 +119,8 @@ def _converted(request: ExportRequest, start: _Start, scratch: Path) -> _Convert
 
     Raises the failure of the first one where none is.
     """
-    graphs = simplifications(start.model, start.reference.inputs)
+    trusted = isinstance(request.source, NamedNetwork)
+    graphs = simplifications(start.model, start.reference.inputs, trusted=trusted)
     failure: ConversionError | NumericsError | None = None
     first: Simplified | None = None
     for simplified in graphs:
