@@ -20,7 +20,6 @@ from asymm_deploy.export.mnn import Api, run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import external_files, load_onnx, run_onnx
 from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof import parity
-from asymm_deploy.export.proof.inside_module import culprit_in_module
 from asymm_deploy.export.proof.limits import output_limits
 from asymm_deploy.export.proof.reference import (
     Reference,
@@ -28,7 +27,8 @@ from asymm_deploy.export.proof.reference import (
     reference_of_module,
     require_spread,
 )
-from asymm_deploy.export.proof.refusal import Suspects
+from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
+from asymm_deploy.export.proof.refusal.suspects import Suspects
 from asymm_deploy.export.proof.samples import shaped_by_samples
 from asymm_deploy.export.proof.stage import StageProof, prove_stage
 from asymm_deploy.export.proof.user_module import two_runs_differ
