@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import onnx
 import onnx.parser
 import pytest
 
-from asymm_deploy.engines.tensors import Arrays
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.export.onnx_graph import first_line, graph_inputs, run_onnx
+from asymm_deploy.export.onnx_graph import first_line, graph_inputs, load_onnx, run_onnx
 from asymm_deploy.models.input_shape import parse_input_shapes
 from asymm_deploy.models.source import OnnxFile
 
@@ -129,3 +130,107 @@ def test_an_open_axis_that_nothing_fixes_is_told_with_both_ways_to_fix_it() -> N
 )
 def test_a_message_is_one_line_that_says_something(error: object, line: str) -> None:
     assert first_line(error) == line
+
+
+def saved(text: str, tmp_path: Path, header: str = HEADER) -> Path:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(onnx.parser.parse_model(header + text).SerializeToString())
+    return path
+
+
+def changed(path: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
+    model = onnx.load(str(path))
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+PRODUCT = "g (float[1,2] x) => (float[1,2] y) { y = Mul(x, x) }"
+
+
+def clear_shape(model: onnx.ModelProto) -> None:
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+
+
+def clear_type(model: onnx.ModelProto) -> None:
+    model.graph.output[0].ClearField("type")
+
+
+def minus_one(model: onnx.ModelProto) -> None:
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = -1
+
+
+def wrong_order(model: onnx.ModelProto) -> None:
+    model.graph.node.insert(0, onnx.helper.make_node("Neg", ["y"], ["z"]))
+    model.graph.output[0].name = "z"
+
+
+@pytest.mark.parametrize("change", [clear_shape, clear_type, minus_one, wrong_order])
+def test_what_the_checker_refuses_and_onnx_runtime_runs_is_valid(
+    change: Callable[[onnx.ModelProto], object], tmp_path: Path
+) -> None:
+    path = changed(saved(PRODUCT, tmp_path), change)
+    model = load_onnx(path)
+
+    assert len(model.graph.output) == 1
+    assert run_onnx(path, [{"x": np.full((1, 2), 3, np.float32)}])[0][0].shape == (1, 2)
+
+
+@pytest.mark.parametrize("content", [b"no graph at all", b"\x08\x08\x12", b"PK\x03\x04"])
+def test_what_neither_takes_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(UsageError, match=r"net\.onnx is not a valid ONNX file: .+"):
+        load_onnx(tmp_path / "net.onnx")
+
+
+def test_a_graph_that_onnx_runtime_refuses_too_has_its_reason(tmp_path: Path) -> None:
+    path = saved("g (float[1,2] x) => (float[1,2] y) { y = NoSuch(x) }", tmp_path)
+    with pytest.raises(UsageError, match=r"not a valid ONNX file: .*NoSuch"):
+        load_onnx(path)
+
+
+LABELS = '<string[2] names = {"a", "b"}>'
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (f"g (int64[1] i) => (string[1] label) {LABELS} {{ label = Gather(names, i) }}",
+         "output label is text, and text inputs and outputs can't be compared",
+         "the number that it stands for"),
+        ("g (string[1] word, float[1] x) => (float[1] y) { y = Neg(x) }",
+         "input word is text", "turn text into numbers"),
+        ("g (float[1] x) => (seq(float[1]) all) { all = SequenceConstruct(x) }",
+         "output all is a sequence, and only tensors", "'zipmap': False"),
+        ("g (seq(float[1]) all) => (float[1] y) <int64 i = {0}> { y = SequenceAt(all, i) }",
+         "input all is a sequence", "inputs are tensors"),
+        ("g (bfloat16[1] x) => (float[1] y) { y = Cast<to = 1>(x) }",
+         "input x is bfloat16, which MNN doesn't have", "a Cast in the graph"),
+    ],
+)  # fmt: skip
+def test_what_is_no_tensor_of_numbers_is_named(
+    text: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_onnx(saved(text, tmp_path))
+    assert hint in caught.value.hint
+
+
+def test_a_text_output_without_a_declared_type_is_named_as_well(tmp_path: Path) -> None:
+    text = f"g (int64[1] i) => (string[1] label) {LABELS} {{ label = Gather(names, i) }}"
+    path = changed(saved(text, tmp_path), clear_type)
+    with pytest.raises(UsageError, match="output label is text"):
+        load_onnx(path)
+
+
+def test_texts_inside_a_graph_are_its_own_affair(tmp_path: Path) -> None:
+    text = f"g (float[2] x) => (bool[2] y) {LABELS} {{ y = Equal(names, names) }}"
+    path = saved(text, tmp_path, '<ir_version: 8, opset_import: ["" : 19]> ')
+    assert load_onnx(path).graph.output[0].name == "y"
+
+
+@pytest.mark.parametrize(("ir", "opset"), [(3, 7), (4, 9), (7, 12), (10, 21)])
+def test_old_and_new_files_are_read(ir: int, opset: int, tmp_path: Path) -> None:
+    path = saved(PRODUCT, tmp_path, f'<ir_version: {ir}, opset_import: ["" : {opset}]> ')
+    model = load_onnx(path)
+    assert graph_inputs(model, OnnxFile(path, ())) == (TensorSpec("x", (1, 2)),)
