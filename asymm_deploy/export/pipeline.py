@@ -33,7 +33,7 @@ from asymm_deploy.export.proof.stage import StageProof, prove_stage
 from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
-from asymm_deploy.export.torch_to_onnx import to_onnx
+from asymm_deploy.export.torch_to_onnx import OPSET, to_onnx
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.models.cost import least_multiplications
 from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, load_callable
@@ -226,7 +226,8 @@ def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
     reference = reference_of_module(request, module)
     file = scratch / manifest.EXPORTED
     example = reference.probes[0].arrays
-    notes = to_onnx(module, reference.inputs, reference.outputs, example, file)
+    opset = request.opset or OPSET
+    notes = to_onnx(module, reference.inputs, reference.outputs, example, file, opset)
     return _Start(file, load_onnx(file), reference, sources, notes, module)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +25,8 @@ from asymm_deploy.export.passes.whole_graph import (
     with_recurrent_outputs,
     without_inputs,
 )
+
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())  # what it skips is no news
 
 
 @dataclass(frozen=True)
