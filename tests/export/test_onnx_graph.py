@@ -13,6 +13,7 @@ import pytest
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.export.onnx_graph import first_line, graph_inputs, load_onnx, run_onnx
+from asymm_deploy.models.input_shape import parse_input_shapes
 from asymm_deploy.models.source import OnnxFile
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]> '
@@ -62,6 +63,53 @@ def test_what_can_not_run_is_told_in_the_engines_words() -> None:
         run_onnx(model, [{"x": np.ones((1, 2), np.float32)}])
     assert caught.value.what.startswith("ONNX Runtime can't run the graph: [ONNXRuntimeError]")
     assert "NoSuchOperator" in caught.value.what
+
+
+def inputs_of(inputs: str, *shapes: str) -> list[tuple[str, tuple[int, ...], str]]:
+    """Return the inputs of a graph as they are fixed by ``--input-shape``."""
+    text = f"g ({inputs}) => (float y) {{ y = Neg(x) }}"
+    source = OnnxFile(Path("net.onnx"), parse_input_shapes(shapes))
+    specs = graph_inputs(onnx.parser.parse_model(HEADER + text), source)
+    return [(spec.name, spec.shape, spec.dtype) for spec in specs]
+
+
+def test_inputs_are_those_of_the_graph_with_open_axes_as_they_are_given() -> None:
+    assert inputs_of("float x, int64[1,L] ids, uint8[2] z", "ids=1,7:int64:0..5") == [
+        ("x", (), "float32"),
+        ("ids", (1, 7), "int64"),
+        ("z", (2,), "uint8"),
+    ]
+    assert inputs_of("float x", ":float32") == [("x", (), "float32")]
+    assert inputs_of("float16[N] x", "3:float16:0..1") == [("x", (3,), "float16")]
+    assert inputs_of("bool[2] x", "x=2:bool") == [("x", (2,), "bool")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape", "what"),
+    [
+        ("int64[1,L] x", "x=1,7:int32", "input x has type int64 in the graph, not int32"),
+        ("float[2] x", "2:float64", "input x has type float32 in the graph, not float64"),
+        ("uint8[2] x", "x=2:int8", "input x has type uint8 in the graph, not int8"),
+        ("float[2] x", ":float32", r"input x has shape 2, not \(\) \(a scalar\)"),
+        ("float x", "x=1", r"input x has shape \(\) \(a scalar\), not 1"),
+        ("float[2,N] x", "x=3,4", r"input x has shape 2,\?, not 3,4"),
+        ("float[N] x", "y=3", "net.onnx has no input y"),
+        ("float[N] x, float[M] z", "3", r"has 2 inputs \(x, z\)"),
+    ],
+)
+def test_what_contradicts_the_graph_is_told_with_both_sides_and_how_to_name_the_model(
+    inputs: str, shape: str, what: str
+) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        inputs_of(inputs, shape)
+    assert "--input-shape net.onnx:x=1,3,224,224" in caught.value.hint
+
+
+def test_an_open_axis_that_nothing_fixes_is_told_with_both_ways_to_fix_it() -> None:
+    with pytest.raises(UsageError, match=r"input x has a dynamic shape \(2,\?\)") as caught:
+        inputs_of("float[2,N] x")
+    assert "--input-shape x=" in caught.value.hint
+    assert "--inputs FILE.npz" in caught.value.hint
 
 
 @pytest.mark.parametrize(
