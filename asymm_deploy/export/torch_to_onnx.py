@@ -27,7 +27,7 @@ _HELD = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "
 """Where torch keeps what a module is made of."""
 
 OPSET = 17
-"""The default. HardSwish needs 14 and LayerNormalization 17; nothing that MNN runs faster is newer."""
+"""The default. HardSwish needs 14, LayerNormalization 17; MNN runs nothing faster that is newer."""
 
 LEAST_OPSET, MOST_OPSET = 9, 20
 """What torch's exporter without dynamo has operators of; MNN 3.6 converts and runs all of them."""

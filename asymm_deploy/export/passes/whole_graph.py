@@ -123,26 +123,27 @@ def _is_sorted(graph: onnx.GraphProto, outer: set[str]) -> bool:
 
 
 def _is_described(output: onnx.ValueInfoProto) -> bool:
+    """Tell whether the shape is known; -1 is none, and a symbol may have become a number."""
     tensor = output.type.tensor_type
-    return (
-        output.type.HasField("tensor_type")
-        and tensor.HasField("shape")
-        and all(dim.dim_value >= 0 for dim in tensor.shape.dim)
+    return tensor.HasField("shape") and all(
+        dim.HasField("dim_value") and dim.dim_value >= 0 for dim in tensor.shape.dim
     )
 
 
 def _with_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Infer the shapes of outputs anew; leave them as they are where that fails."""
-    for output in model.graph.output:
+    """Infer the shapes of outputs that have none; leave them as they are where that fails."""
+    cleared = onnx.ModelProto()
+    cleared.CopyFrom(model)
+    for output in cleared.graph.output:
         if not _is_described(output):
             output.type.tensor_type.ClearField("shape")
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(cleared, data_prop=True)
     except Exception:  # the type depends on what is wrong
         return model
-    for output, found in zip(model.graph.output, inferred.graph.output, strict=True):
-        output.CopyFrom(found)
-    return model
+    del cleared.graph.output[:]
+    cleared.graph.output.extend(inferred.graph.output)
+    return cleared
 
 
 def _keep_inputs(graph: onnx.GraphProto, names: set[str]) -> None:
