@@ -180,9 +180,13 @@ def run_onnx(
 
 def cannot_run(error: EngineError) -> ConversionError:
     """Return the failure of a graph that ONNX Runtime refuses."""
+    lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
         f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
-        "check that the file's operators are standard ones and that its input shape is right",
+        "it lacks that operator for the type in use: where that is double precision, give the "
+        "graph in single precision (return module.float() from a callable)"
+        if lacks_type
+        else "check that the file's operators are standard ones and that its input shape is right",
     )
 
 
