@@ -118,16 +118,17 @@ def _start_from_file(source: OnnxFile) -> _Start:
 
 
 def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
+    notes: list[str] = []
     with freshness.recorded_files() as sources:
-        module = _build(request)
+        module = _build(request, notes)
     reference = reference_of_module(request, module)
     file = scratch / manifest.EXPORTED
     example = reference.probes[0].arrays
-    notes = to_onnx(module, reference.inputs, reference.outputs, example, file)
+    notes += to_onnx(module, reference.inputs, reference.outputs, example, file)
     return _Start(file, load_onnx(file), reference, sources, notes)
 
 
-def _build(request: ExportRequest) -> torch.nn.Module:
+def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
     import torch
 
     from asymm_deploy.models.build import build
@@ -146,7 +147,7 @@ def _build(request: ExportRequest) -> torch.nn.Module:
                 f"{request.weights} is not the file that {request.text} was exported from",
                 f"export it again: asymm-deploy export {request.text} --weights FILE",
             )
-        weights.load_into(module, request.weights)
+        notes += weights.load_into(module, request.weights)
     return module.eval()
 
 
