@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
+
+Api: TypeAlias = Literal["session", "module"]
 
 MNN_TIMEOUT_S = 600
 """A conversion takes about 0.1 s. One that takes ten minutes hangs."""
@@ -42,6 +44,8 @@ def run_mnn(
     outputs: Sequence[TensorSpec],
     scratch: Path,
     *,
+    inputs: Sequence[TensorSpec],
+    api: Api = "session",
     as_timed: bool = False,
 ) -> list[list[Array]]:
     """Run ``model`` in fp32 on one thread; return outputs ``[sample][output]``.
@@ -51,6 +55,7 @@ def run_mnn(
     ConversionError if MNN can't load or run the file.
     """
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
+    asked = [*(f"--input={s.dtype}:{','.join(map(str, s.shape))}:{s.name}" for s in inputs)]
     arrays: dict[str, Any] = {
         f"{number}/{name}": array
         for number, sample in enumerate(samples)
@@ -59,7 +64,8 @@ def run_mnn(
     np.savez(sent, allow_pickle=False, **arrays)
     received.unlink(missing_ok=True)
     names = [spec.name for spec in outputs]
-    completed = _start("time" if as_timed else "run", str(model), str(sent), str(received), *names)
+    doing = "time" if as_timed else "run"
+    completed = _start(doing, api, str(model), str(sent), str(received), *asked, *names)
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",
