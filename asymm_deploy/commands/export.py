@@ -42,8 +42,8 @@ Weights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Trained weights for a single model: a state_dict as .pt, .pth or .safetensors. "
-        "Default: random weights.",
+        help="Trained weights for a single model: a checkpoint of PyTorch, .safetensors, or "
+        "MXNet's .params. Default: random weights.",
     ),
 ]
 WeightsKey = Annotated[
