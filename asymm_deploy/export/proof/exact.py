@@ -17,9 +17,11 @@ _MOST_MADDS = 300e6
 
 
 def half_precision(model: onnx.ModelProto) -> bool:
-    """Whether the graph has constants or inputs in float16."""
-    return any(t.data_type == TensorProto.FLOAT16 for t in model.graph.initializer) or any(
-        entry.type.tensor_type.elem_type == TensorProto.FLOAT16 for entry in model.graph.input
+    """Whether the graph takes or gives float16, or has constants in it."""
+    half = TensorProto.FLOAT16
+    return any(t.data_type == half for t in model.graph.initializer) or any(
+        entry.type.tensor_type.elem_type == half
+        for entry in (*model.graph.input, *model.graph.output)
     )
 
 
@@ -82,6 +84,11 @@ def _widen_graph(graph: onnx.GraphProto, to: int) -> None:
 
 
 def _widen_node(node: onnx.NodeProto, to: int) -> None:
+    for attribute in [a for a in node.attribute if a.name in ("value_float", "value_floats")]:
+        value = attribute.f if attribute.name == "value_float" else list(attribute.floats)
+        array = np.array(value, onnx.helper.tensor_dtype_to_np_dtype(to))
+        node.attribute.remove(attribute)
+        node.attribute.append(onnx.helper.make_attribute("value", numpy_helper.from_array(array)))
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
             _widen_tensor(attribute.t, to)
