@@ -7,12 +7,16 @@ from pathlib import Path
 import typer
 
 from asymm_deploy.commands.options import bench_options as option
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    InputsOption,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
     CpuOption,
     EngineName,
     FigureOption,
-    InputShapeOption,
     PrecisionName,
     ReportFormat,
     ReportFormatOption,
@@ -21,9 +25,9 @@ from asymm_deploy.commands.options.shared_options import (
     TableOption,
     WarmupOption,
     core,
-    model_sources,
     table_or_figure,
 )
+from asymm_deploy.errors import UsageError
 
 
 def bench_command(
@@ -48,6 +52,7 @@ def bench_command(
     patience: option.BenchPatienceOption = 600.0,
     cool_down: option.BenchCoolDownOption = 90.0,
     input_shape: InputShapeOption = None,
+    inputs: InputsOption = None,
     output_format: ReportFormatOption = ReportFormat.MARKDOWN,
 ) -> None:
     """Time models, pinned to one core; each launch is a new process, and models take turns.
@@ -81,9 +86,15 @@ def bench_command(
     bare = [Path(name) for name in names if name.endswith(".mnn")]
     named = [name for name in names if not name.endswith(".mnn")]
     only_bare = bool(bare) and not named and which is None
-    sources = [] if only_bare else model_sources(named, which, input_shape)
+    if only_bare and (input_shape or inputs):
+        raise UsageError(
+            f"{bare[0]} is timed as it is: no --input-shape or --inputs changes that",
+            "leave them out, or name the .onnx file or the callable that it was made from",
+        )
+    exported = [] if only_bare else named_models(named, which, input_shape, inputs)
     request = BenchRequest(
-        sources=sources,
+        sources=[each.source for each in exported],
+        samples={each.source.model: each.samples for each in exported if each.samples is not None},
         bare_files=bare,
         devices=device or (),
         runner=runner,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ class BenchRequest:
     """What to time, where and how, and what to write of it."""
 
     sources: Sequence[Source]
+    samples: Mapping[str, Path] = field(default_factory=dict)
+    """Files of samples that the command gives, by the sources' folders."""
     bare_files: Sequence[Path]
     """.mnn files, timed as they are."""
     devices: Sequence[str]
@@ -77,7 +79,10 @@ def _exported(asked: BenchRequest) -> list[Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source."""
     if not asked.sources:
         return []
-    outcomes = export_with_progress([as_recorded(each, asked.artifacts) for each in asked.sources])
+    requests = [
+        as_recorded(each, asked.artifacts, asked.samples.get(each.model)) for each in asked.sources
+    ]
+    outcomes = export_with_progress(requests)
     for outcome in outcomes:
         if outcome.failure is not None:
             console.complain(outcome.failure.about(outcome.request.text))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    InputsOption,
+    NamedModel,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
-    InputShapeOption,
     ModelArgument,
     TextFormat,
     TextFormatOption,
-    model_sources,
     print_data,
 )
 
 if TYPE_CHECKING:
     from asymm_deploy.models.cost import Complexity
-    from asymm_deploy.models.source import Source
     from asymm_deploy.text import ListRow
 
 
 def describe_command(
     model: ModelArgument,
     input_shape: InputShapeOption = None,
+    inputs: InputsOption = None,
     output_format: TextFormatOption = TextFormat.TABLE,
 ) -> None:
     """Show a model's multiply-adds and parameters layer by layer.
@@ -33,9 +38,9 @@ def describe_command(
     """
     from asymm_deploy.text import formatted
 
-    source = model_sources([model], None, input_shape)[0]
+    named = named_models([model], None, input_shape, inputs)[0]
     with console.waiting("counting multiply-adds"):
-        complexity = _complexity(source)
+        complexity = _complexity(named)
     rows: list[ListRow] = [
         {
             "layer": layer.name,
@@ -56,22 +61,29 @@ def describe_command(
         console.say(f"the sum is too low, since these operators are not counted: {names}")
 
 
-def _complexity(source: Source) -> Complexity:
+def _complexity(named: NamedModel) -> Complexity:
     """Return the layers of a network, of what a callable makes, or of an .onnx file's graph.
 
-    Raises UsageError if it can't be made, read or run with the input shapes given.
+    Raises UsageError if it can't be made, read or run with the inputs given.
     """
-    from asymm_deploy.models.source import OnnxFile
+    from asymm_deploy.export.proof.samples import completed_by_samples, shaped_by_samples
+    from asymm_deploy.export.request import require_shapes
+    from asymm_deploy.models.source import CallableModule, OnnxFile
 
+    source, samples = named.source, named.samples
+    require_shapes(source, samples)
     if not isinstance(source, OnnxFile):
         from asymm_deploy.models.catalog import count_source
 
+        if isinstance(source, CallableModule) and samples is not None:
+            shapes = completed_by_samples(source.input_shapes, samples)
+            source = replace(source, input_shapes=shapes)
         return count_source(source)
     from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
     from asymm_deploy.models.onnx_cost import count_graph
 
     model = load_onnx(source.path)
-    inputs = graph_inputs(model, source)
+    inputs = graph_inputs(model, shaped_by_samples(model, source, samples))
     return count_graph(model, {spec.name: spec.shape for spec in inputs})
 
 

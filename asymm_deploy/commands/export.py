@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    InputsOption,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     FigureOption,
-    InputShapeOption,
     ModelsArgument,
     TableOption,
-    model_sources,
     print_data,
     table_or_figure,
 )
@@ -43,6 +46,22 @@ Weights = Annotated[
         "Default: random weights.",
     ),
 ]
+WeightsKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="Which entry of the --weights file to take, where it holds several sets of weights, "
+        "as in --weights-key ema. Default: the one that fits; the export says which it took.",
+    ),
+]
+StripPrefix = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What to cut off where the names in the --weights file begin with it, as in "
+        "--strip-prefix backbone. (with the dot). Usual prefixes are found by themselves.",
+    ),
+]
 WeightsSeed = Annotated[
     int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
 ]
@@ -60,6 +79,24 @@ KeepExported = Annotated[
         help="Also keep exported.onnx, the graph as it was before it was simplified.",
     ),
 ]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Accept outputs that differ from the reference by up to X of its standard deviation, "
+        "as in --tolerance 1e-3. It is recorded, and benches flag it. Default: a limit for each "
+        "output, from its own rounding.",
+    ),
+]
+Opset = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="ONNX opset of the exported graph, for an operator that needs a newer one. "
+        "Default: 17.",
+        min=1,
+    ),
+]
 
 
 def export_command(
@@ -68,11 +105,16 @@ def export_command(
     figure: FigureOption = None,
     out: ExportedFolder = Path("artifacts"),
     weights: Weights = None,
+    weights_key: WeightsKey = None,
+    strip_prefix: StripPrefix = None,
     seed: WeightsSeed = 0,
     jobs: Jobs = None,
     force: Force = False,
     keep_exported: KeepExported = False,
     input_shape: InputShapeOption = None,
+    inputs: InputsOption = None,
+    tolerance: Tolerance = None,
+    opset: Opset = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
 
@@ -82,16 +124,31 @@ def export_command(
     \b
       asymm-deploy export asymmnet_small_035
       asymm-deploy export my_package.nets:make_net --input-shape 1,3,224,224
+      asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.export.request import ExportRequest
+    from asymm_deploy.export.request import ExportRequest, require_shapes
 
-    sources = model_sources(models, table_or_figure(table, figure), input_shape)
-    if weights is not None and len(sources) != 1:
+    named = named_models(models, table_or_figure(table, figure), input_shape, inputs)
+    if weights is not None and len(named) != 1:
         raise UsageError(
-            f"--weights is for one model, and {len(sources)} are named", "export them one by one"
+            f"--weights is for one model, and {len(named)} are named", "export them one by one"
         )
+    for each in named:
+        require_shapes(each.source, each.samples)
     requests = [
-        ExportRequest(source, out, weights, seed, keep_exported=keep_exported) for source in sources
+        ExportRequest(
+            each.source,
+            out,
+            weights,
+            seed,
+            keep_exported=keep_exported,
+            samples=each.samples,
+            tolerance=tolerance,
+            opset=opset,
+            weights_key=weights_key,
+            strip_prefix=strip_prefix,
+        )
+        for each in named
     ]
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:

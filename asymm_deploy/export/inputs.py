@@ -6,18 +6,24 @@ generators, OOPSLA 2014), so that a runner in any language makes the same bits f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.export.probing.domain import Domain, floats, integers
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 LARGE_SCALE = 3.0
 SMALL_SCALE = 0.25
+BEYOND_INT32 = "beyond 32 bits"
+"""The probe of integers that MNN, which keeps all of them in 32 bits, can't hold."""
+
+_Maker: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], npt.NDArray[np.float64]]
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -37,14 +43,17 @@ def bench_inputs(specs: Sequence[TensorSpec], seed: int = 0) -> Arrays:
     return {spec.name: _uniform(spec, seed, index) for index, spec in enumerate(specs)}
 
 
-def parity_probes(specs: Sequence[TensorSpec], seed: int = 0) -> tuple[Probe, ...]:
+def parity_probes(
+    specs: Sequence[TensorSpec], seed: int = 0, domains: Mapping[str, Domain] | None = None
+) -> tuple[Probe, ...]:
     """Return the inputs that each stage is compared on; the first is the bench's own input.
 
     Each kind shows defects that another hides: positive and signed values, constants, smooth and
-    abrupt changes in space, mostly zeros, and scales a factor of 12 apart. Inputs that are not
-    floating-point are 0 and 1 in every probe.
+    abrupt changes in space, mostly zeros, and scales a factor of 12 apart. Inputs whose ``domains``
+    are known, by name, stay within them; integers and booleans without one are 0 and 1.
     """
-    kinds = (
+    known = domains or {}
+    kinds: list[tuple[str, _Maker]] = [
         ("normal", _normal),
         ("positive", lambda shape, rng: rng.random(shape)),
         ("constant", lambda shape, _rng: np.full(shape, 0.75)),
@@ -54,24 +63,51 @@ def parity_probes(specs: Sequence[TensorSpec], seed: int = 0) -> tuple[Probe, ..
         ("sparse", lambda shape, rng: 4.0 * _normal(shape, rng) * (rng.random(shape) < 0.02)),
         ("large", lambda shape, rng: LARGE_SCALE * _smooth(shape, rng)),
         ("small", lambda shape, rng: SMALL_SCALE * _smooth(shape, rng)),
-    )
-    probes = [Probe("uniform", bench_inputs(specs, seed))]
+    ]
+    if any(_is_integer(spec) and _beyond_int32(known.get(spec.name)) for spec in specs):
+        kinds.append((BEYOND_INT32, _normal))
+    first = bench_inputs(specs, seed)
+    probes = [Probe("uniform", {s.name: _first(s, known, first[s.name], seed) for s in specs})]
     for number, (name, make) in enumerate(kinds, start=1):
         arrays: Arrays = {}
         for index, spec in enumerate(specs):
-            if not _is_floating(spec):
-                arrays[spec.name] = _uniform(spec, seed + number, index)
-                continue
+            domain = known.get(spec.name)
             rng = np.random.default_rng([seed & _MASK, number, index])
-            arrays[spec.name] = np.asarray(make(spec.shape, rng)).astype(spec.dtype)
+            if _is_floating(spec):
+                plain = np.asarray(make(spec.shape, rng))
+                made = plain if domain is None else floats(name, spec, domain, plain)
+                arrays[spec.name] = np.asarray(made).astype(spec.dtype)
+            elif domain is None:
+                arrays[spec.name] = _uniform(spec, seed + number, index)
+            else:
+                arrays[spec.name] = integers(name, spec, domain, rng)
         probes.append(Probe(name, arrays))
     return tuple(probes)
+
+
+def _first(spec: TensorSpec, known: Mapping[str, Domain], plain: Array, seed: int) -> Array:
+    """Return the values of the probe that is timed as well."""
+    domain = known.get(spec.name)
+    if domain is None:
+        return plain
+    if _is_floating(spec):
+        return floats("uniform", spec, domain, plain)
+    rng = np.random.default_rng([seed & _MASK, 0, *spec.name.encode()])
+    return integers("uniform", spec, domain, rng)
 
 
 def recorded_bytes(arrays: Sequence[Array]) -> bytes:
     """Return what ``inputs.bin`` holds: values row by row, little-endian, one after the other."""
     plain = [np.asarray(array, array.dtype.newbyteorder("<"), order="C") for array in arrays]
     return b"".join(array.tobytes() for array in plain)
+
+
+def _beyond_int32(domain: Domain | None) -> bool:
+    return domain is not None and domain.beyond_int32
+
+
+def _is_integer(spec: TensorSpec) -> bool:
+    return np.dtype(spec.dtype).kind in "iu"
 
 
 def _is_floating(spec: TensorSpec) -> bool:

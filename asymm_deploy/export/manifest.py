@@ -101,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     proven_inputs: tuple[ProvenInput, ...] = ()
     """What each input's values were when the stages were compared, in the order of ``inputs``."""
     given_shapes: tuple[str, ...] = ()
-    """The ``--input-shape`` options, as they were given."""
+    """The ``--input-shape`` options for this model, without its name before them."""
     samples_path: str | None = None
     """The ``--inputs`` file."""
     samples_sha256: Sha256 | None = None
@@ -111,6 +111,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of the definition that no output depends on; the files don't have them."""
     api: Literal["session", "module"] = "session"
     """Which of MNN's interfaces runs model.mnn: its Session can't run loops and branches."""
+    given_opset: int | None = None
+    """The ``--opset`` option; ``opset`` is what the file has."""
+    weights_key: str | None = None
+    """The ``--weights-key`` option: which of several sets of weights in the file was taken."""
+    strip_prefix: str | None = None
+    """The ``--strip-prefix`` option: what the names of the weights in the file begin with."""
     files: dict[str, Sha256]
     tools: dict[str, str]
     """Versions of every package that shapes the files."""

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
+
+Api: TypeAlias = Literal["session", "module"]
 
 MNN_TIMEOUT_S = 600
 """A conversion takes about 0.1 s. One that takes ten minutes hangs."""
@@ -42,6 +44,8 @@ def run_mnn(
     outputs: Sequence[TensorSpec],
     scratch: Path,
     *,
+    inputs: Sequence[TensorSpec],
+    api: Api = "session",
     as_timed: bool = False,
 ) -> list[list[Array]]:
     """Run ``model`` in fp32 on one thread; return outputs ``[sample][output]``.
@@ -50,6 +54,8 @@ def run_mnn(
     speed, are used only with ``as_timed``. The arrays travel through files in ``scratch``. Raises
     ConversionError if MNN can't load or run the file.
     """
+    if api == "module":
+        raise ConversionError("MNN's Module API is not known here yet", f"{inputs}")
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
     arrays: dict[str, Any] = {
         f"{number}/{name}": array

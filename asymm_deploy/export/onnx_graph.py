@@ -12,6 +12,7 @@ from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.files import sha256_of
+from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.source import OnnxFile
 
 
@@ -52,23 +53,26 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
     """Return the graph's inputs with fixed shapes; ``source`` gives those of dynamic inputs.
 
     A shape without a name belongs to the only input. Raises UsageError for a dynamic input without
-    a shape, for a shape that contradicts the graph, and for a name that the graph doesn't have.
+    a shape, for a shape or type that contradicts the graph, and for a name that the graph doesn't
+    have.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     entries = [entry for entry in model.graph.input if entry.name not in constants]
     names = [entry.name for entry in entries]
-    given = {shape.name: shape.shape for shape in source.input_shapes}
+    given = {shape.name: shape for shape in source.input_shapes}
     unknown = sorted(name for name in given if name and name not in names)
     if unknown:
         raise UsageError(
-            f"{source.path} has no input {unknown[0]}", f"its inputs are: {', '.join(names)}"
+            f"{source.path} has no input {unknown[0]}",
+            f"its inputs are: {', '.join(names) or 'none'}; {_of_one_model(source.path, names)}",
         )
     unnamed = given.get(None)
     if unnamed is not None and (len(entries) != 1 or len(source.input_shapes) != 1):
         raise UsageError(
             f"{source.path} has {len(entries)} inputs ({', '.join(names)}), and a shape without "
             "a name is for the only one",
-            f"name each one: --input-shape {(names or ['NAME'])[0]}=1,3,224,224",
+            f"name each one: --input-shape {(names or ['NAME'])[0]}=1,3,224,224; "
+            f"{_of_one_model(source.path, names)}",
         )
     return tuple(_fixed(entry, source.path, given.get(entry.name, unnamed)) for entry in entries)
 
@@ -100,11 +104,16 @@ def run_onnx(
             outputs = session.outputs()
             results.append([outputs[name] for name in session.output_names])
     except EngineError as error:
-        raise ConversionError(
-            f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
-            "check that the file's operators are standard ones and that its input shape is right",
-        ) from error
+        raise cannot_run(error) from error
     return results
+
+
+def cannot_run(error: EngineError) -> ConversionError:
+    """Return the failure of a graph that ONNX Runtime refuses."""
+    return ConversionError(
+        f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+        "check that the file's operators are standard ones and that its input shape is right",
+    )
 
 
 def first_line(error: object) -> str:
@@ -113,7 +122,7 @@ def first_line(error: object) -> str:
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
-def _fixed(entry: onnx.ValueInfoProto, path: Path, given: tuple[int, ...] | None) -> TensorSpec:
+def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> TensorSpec:
     tensor = entry.type.tensor_type
     if not entry.type.HasField("tensor_type"):
         raise UsageError(f"{path}: input {entry.name} is not a tensor", "give tensors as inputs")
@@ -124,18 +133,33 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: tuple[int, ...] | None
         if not ranked or any(dim <= 0 for dim in dims):
             raise UsageError(
                 f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
-                f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers)",
+                f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers), or give "
+                "samples with --inputs FILE.npz",
             )
         return TensorSpec(entry.name, tuple(dims), dtype)
     if ranked and (
-        len(dims) != len(given)
-        or any(have > 0 and have != want for have, want in zip(dims, given, strict=True))
+        len(dims) != len(given.shape)
+        or any(have > 0 and have != want for have, want in zip(dims, given.shape, strict=True))
     ):
         raise UsageError(
-            f"{path}: input {entry.name} has shape {_shown(dims)}, not {_shown(given)}",
-            "give a shape that the graph allows, or leave out --input-shape",
+            f"{path}: input {entry.name} has shape {_shown(dims) or '() (a scalar)'}, "
+            f"not {_shown(given.shape) or '() (a scalar)'}",
+            "give a shape that the graph allows, or leave it out; "
+            f"{_of_one_model(path, [entry.name])}",
         )
-    return TensorSpec(entry.name, given, dtype)
+    if given.dtype not in (None, dtype):
+        raise UsageError(
+            f"{path}: input {entry.name} has type {dtype} in the graph, not {given.dtype}",
+            f"leave out the type, or give {dtype}; {_of_one_model(path, [entry.name])}",
+        )
+    return TensorSpec(entry.name, given.shape, dtype)
+
+
+def _of_one_model(path: Path, names: Sequence[str]) -> str:
+    return (
+        "where several models are named, a shape is for the one that stands before it: "
+        f"--input-shape {path}:{(*names, 'NAME')[0]}=1,3,224,224"
+    )
 
 
 def _shown(dims: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,24 @@ from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export import freshness, manifest, untrained, weights
 from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
-from asymm_deploy.export.mnn import run_mnn, to_mnn
+from asymm_deploy.export.mnn import Api, run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import external_files, load_onnx, run_onnx
+from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof import parity
+from asymm_deploy.export.proof.inside_module import culprit_in_module
 from asymm_deploy.export.proof.limits import output_limits
 from asymm_deploy.export.proof.reference import (
     Reference,
     reference_of_graph,
     reference_of_module,
+    require_spread,
 )
-from asymm_deploy.export.proof.stage import prove_stage
+from asymm_deploy.export.proof.refusal import Suspects
+from asymm_deploy.export.proof.samples import shaped_by_samples
+from asymm_deploy.export.proof.stage import StageProof, prove_stage
+from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
-from asymm_deploy.export.simplify import simplify
+from asymm_deploy.export.simplify import Simplified, simplifications
 from asymm_deploy.export.torch_to_onnx import to_onnx
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.models.cost import least_multiplications
@@ -65,22 +71,22 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
 def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
     if isinstance(request.source, OnnxFile):
-        start = _start_from_file(request.source)
+        start = _start_from_file(request, request.source)
     else:
         start = _start_from_module(request, scratch)
     reference = start.reference
-    notes += start.notes
-    onnx_stage = prove_stage("onnx", reference, run_onnx(start.file, reference.samples))
-
-    simplified, simplified_file = simplify(start.model, reference.inputs), scratch / manifest.ONNX
-    simplified_file.write_bytes(simplified.SerializeToString())
-    simplified_results = run_onnx(simplified_file, reference.samples)
-    simplified_stage = prove_stage("simplified", reference, simplified_results)
-
-    mnn_file = scratch / manifest.MNN
-    to_mnn(simplified_file, mnn_file)
-    mnn_results = run_mnn(mnn_file, reference.samples, reference.outputs, scratch)
-    mnn_stage = prove_stage("mnn", reference, mnn_results)
+    notes += [*start.notes, *reference.notes, *require_spread(reference, start.model)]
+    onnx_results = run_onnx(start.file, reference.samples)
+    onnx_stage = prove_stage(
+        "onnx",
+        reference,
+        onnx_results,
+        graph=start.model,
+        limit=request.tolerance,
+        explain=_suspects(start, None, scratch).explain,
+    )
+    made = _converted(request, start, scratch)
+    notes += [*made.notes, *onnx_stage.remarks, *made.simplified.remarks, *made.mnn.remarks]
 
     outputs: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(reference.results[0])}
     np.savez(scratch / manifest.REFERENCE, allow_pickle=False, **outputs)
@@ -90,13 +96,106 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     uncounted = reference.complexity.uncounted
     if uncounted:
         notes.append("multiply-adds are not counted for: " + ", ".join(uncounted))
-    limits = output_limits(
-        reference, mnn_results, lambda: _first_as_timed(mnn_file, reference, scratch)
+    notes.append(proven_in_words(reference.proven))
+    limits = output_limits(reference, made.mnn, lambda: _first_as_timed(made, reference, scratch))
+    told = _manifest(request, start, made, onnx_stage, limits, scratch)
+    _publish(told, scratch, request.folder, keep_exported=request.keep_exported)
+    return told
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """The files of the last two steps, proven."""
+
+    graph: onnx.ModelProto
+    simplified: StageProof
+    mnn: StageProof
+    api: Api
+    notes: tuple[str, ...]
+
+
+def _converted(request: ExportRequest, start: _Start, scratch: Path) -> _Converted:
+    """Return what comes of the most simplified graph that converts and is proven.
+
+    Raises the failure of the first one where none is.
+    """
+    graphs = simplifications(start.model, start.reference.inputs)
+    failure: ConversionError | NumericsError | None = None
+    first: Simplified | None = None
+    for simplified in graphs:
+        first = first or simplified
+        try:
+            made = _proven(request, start, simplified, scratch, told=False)
+        except (ConversionError, NumericsError) as error:
+            failure = failure or error
+            continue
+        if failure is None:
+            return made
+        note = f"the simplified graph failed ({failure.what}), so a plainer one was taken"
+        return replace(made, notes=(*made.notes, note))
+    assert first is not None
+    return _proven(request, start, first, scratch, told=True)  # fails again, and says why
+
+
+def _proven(
+    request: ExportRequest, start: _Start, simplified: Simplified, scratch: Path, *, told: bool
+) -> _Converted:
+    """Write, convert and prove one graph; ``told`` looks for the operator where that fails."""
+    reference, graph = start.reference, simplified.model
+    explain = _suspects(start, graph, scratch).explain if told else None
+    file, mnn_file = scratch / manifest.ONNX, scratch / manifest.MNN
+    mnn_file.unlink(missing_ok=True)
+    file.write_bytes(graph.SerializeToString())
+    proof = prove_stage(
+        "simplified",
+        reference,
+        run_onnx(file, reference.samples),
+        graph=start.model,
+        limit=request.tolerance,
+        explain=explain,
     )
-    stages = manifest.Stages(onnx=onnx_stage, simplified=simplified_stage, mnn=mnn_stage)
-    made = _manifest(request, start, _opset(simplified), limits, stages, scratch)
-    _publish(made, scratch, request.folder, keep_exported=request.keep_exported)
-    return made
+    to_mnn(file, mnn_file)
+    failure: ConversionError | NumericsError | None = None
+    apis: tuple[Api, ...] = ("session", "module")
+    for api in apis:
+        try:
+            results = run_mnn(
+                mnn_file,
+                reference.samples,
+                reference.outputs,
+                scratch,
+                inputs=reference.inputs,
+                api=api,
+            )
+            mnn = prove_stage(
+                "mnn",
+                reference,
+                results,
+                graph=start.model,
+                limit=request.tolerance,
+                explain=explain if api == "module" else None,
+            )
+        except (ConversionError, NumericsError) as error:
+            failure = error if failure is None or isinstance(error, NumericsError) else failure
+            continue
+        return _Converted(graph, proof, mnn, api, simplified.notes)
+    assert failure is not None
+    raise failure
+
+
+def _suspects(start: _Start, simplified: onnx.ModelProto | None, scratch: Path) -> Suspects:
+    module = start.module
+    if module is None:
+        return Suspects(start.reference, start.model, simplified, scratch)
+    return Suspects(
+        start.reference,
+        start.model,
+        simplified,
+        scratch,
+        from_module=True,
+        is_random=lambda sample: two_runs_differ(module, sample),
+        inside_module=lambda sample: culprit_in_module(module, start.model, sample),
+    )
 
 
 @dataclass(frozen=True)
@@ -109,12 +208,15 @@ class _Start:
     sources: dict[str, str]
     """Path and SHA-256 of what the definition was made from, beyond what the request names."""
     notes: list[str] = field(default_factory=list)
+    module: torch.nn.Module | None = None
+    """What the file was exported from; None where it was given."""
 
 
-def _start_from_file(source: OnnxFile) -> _Start:
+def _start_from_file(request: ExportRequest, source: OnnxFile) -> _Start:
     model = load_onnx(source.path)
+    source = shaped_by_samples(model, source, request.samples_file())
     sources = external_files(source.path)
-    return _Start(source.path, model, reference_of_graph(source, model), sources)
+    return _Start(source.path, model, reference_of_graph(request, source, model), sources)
 
 
 def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
@@ -124,7 +226,7 @@ def _start_from_module(request: ExportRequest, scratch: Path) -> _Start:
     file = scratch / manifest.EXPORTED
     example = reference.probes[0].arrays
     notes = to_onnx(module, reference.inputs, reference.outputs, example, file)
-    return _Start(file, load_onnx(file), reference, sources, notes)
+    return _Start(file, load_onnx(file), reference, sources, notes, module)
 
 
 def _build(request: ExportRequest) -> torch.nn.Module:
@@ -147,22 +249,30 @@ def _build(request: ExportRequest) -> torch.nn.Module:
                 f"export it again: asymm-deploy export {request.text} --weights FILE",
             )
         weights.load_into(module, request.weights)
-    return module.eval()
+    module.eval()  # a module's own eval may return nothing
+    return module
 
 
-def _first_as_timed(mnn_file: Path, reference: Reference, scratch: Path) -> list[Any]:
+def _first_as_timed(made: _Converted, reference: Reference, scratch: Path) -> list[Any]:
     """Return MNN's outputs for the first probe, with the settings of a timed run."""
-    first = reference.samples[:1]
-    (timed,) = run_mnn(mnn_file, first, reference.outputs, scratch, as_timed=True)
+    (timed,) = run_mnn(
+        scratch / manifest.MNN,
+        reference.samples[:1],
+        reference.outputs,
+        scratch,
+        inputs=reference.inputs,
+        api=made.api,
+        as_timed=True,
+    )
     return timed
 
 
 def _manifest(
     request: ExportRequest,
     start: _Start,
-    opset: int,
+    made: _Converted,
+    onnx_stage: StageProof,
     limits: tuple[OutputLimit, ...],
-    stages: manifest.Stages,
     scratch: Path,
 ) -> Manifest:
     """Return the manifest of the files in ``scratch``."""
@@ -174,7 +284,7 @@ def _manifest(
         input_shape=reference.inputs[0].shape if reference.inputs else (),
         inputs=reference.inputs,
         outputs=reference.outputs,
-        opset=opset,
+        opset=_opset(made.graph),
         madds=complexity.madds,
         madds_m=round(complexity.madds / 1e6, 3),
         floor_madds=least_multiplications(complexity),
@@ -189,7 +299,18 @@ def _manifest(
         reference=reference.name,
         spread=parity.spread(reference.common_results),
         output_limits=limits,
-        stages=stages,
+        stages=manifest.Stages(
+            onnx=onnx_stage.report, simplified=made.simplified.report, mnn=made.mnn.report
+        ),
+        proven_inputs=reference.proven,
+        api=made.api,
+        given_shapes=tuple(shape.text for shape in request.given_shapes),
+        samples_path=str(request.samples) if request.samples else None,
+        samples_sha256=request.hash_of_samples(),
+        given_tolerance=request.tolerance,
+        given_opset=request.opset,
+        weights_key=request.weights_key,
+        strip_prefix=request.strip_prefix,
         files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),

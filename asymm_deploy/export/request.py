@@ -1,16 +1,28 @@
-"""A request to export one model: its source, its weights and where it goes."""
+"""A request to export one model: its source, weights and inputs, and where it goes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
+from asymm_deploy.export.proof.samples import completed_by_samples
 from asymm_deploy.files import sha256_of
-from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, Source
+from asymm_deploy.models.input_shape import InputShape, argument_names, parse_input_shapes
+from asymm_deploy.models.source import (
+    NETWORK_INPUT,
+    CallableModule,
+    NamedNetwork,
+    OnnxFile,
+    Source,
+    shape_unknown,
+    with_input_shapes,
+)
 
 
 @dataclass(frozen=True)
@@ -26,13 +38,49 @@ class ExportRequest:
     """What the weights must hash to; None accepts the file as it is."""
     keep_exported: bool = False
     """Also keep the graph as torch exported it, before simplification."""
+    samples: Path | None = None
+    """The user's own inputs, a file of arrays; see ``proof.samples``."""
+    samples_sha256: str | None = None
+    """What the samples must hash to; None accepts the file as it is."""
+    tolerance: float | None = None
+    """A limit of the user's for every output, as a share of its deviation; None: ours."""
+    opset: int | None = None
+    """Of the exported graph; None: the usual one."""
+    weights_key: str | None = None
+    """Which entry of the weights' file to take, where it has several."""
+    strip_prefix: str | None = None
+    """What to cut from the beginning of the weights' names."""
 
     def __post_init__(self) -> None:
-        """Refuse weights for an .onnx file, which has its own."""
-        if self.weights is not None and isinstance(self.source, OnnxFile):
+        """Refuse what the source has already, and options that mean nothing without another."""
+        if isinstance(self.source, OnnxFile):
+            self._refuse_what_a_graph_has(self.source.path)
+        for option, given in (
+            ("--weights-key", self.weights_key),
+            ("--strip-prefix", self.strip_prefix),
+        ):
+            if given is not None and self.weights is None:
+                raise UsageError(
+                    f"{option} is about a file of weights, and none is given",
+                    f"give the file as well, with --weights FILE, or leave out {option}",
+                )
+        if self.tolerance is not None and not 0 < self.tolerance < inf:
             raise UsageError(
-                f"{self.source.path} has its weights in it, and --weights gives others",
+                f"--tolerance {self.tolerance} is not a positive number",
+                "give the largest difference to accept, as a share of the output's standard "
+                "deviation: --tolerance 1e-3",
+            )
+
+    def _refuse_what_a_graph_has(self, path: Path) -> None:
+        if self.weights is not None:
+            raise UsageError(
+                f"{path} has its weights in it, and --weights gives others",
                 "leave out --weights, or name the network or callable that they are for",
+            )
+        if self.opset is not None:
+            raise UsageError(
+                f"{path} has its opset in it, and --opset {self.opset} asks for another",
+                "leave out --opset, or export the .onnx file anew with that opset and name that",
             )
 
     @property
@@ -54,17 +102,67 @@ class ExportRequest:
         """Whether random weights or statistics may come from the seed."""
         return self.weights is None and not isinstance(self.source, OnnxFile)
 
-    def module_inputs(self) -> tuple[TensorSpec, ...]:
-        """Return the name and shape of each argument of the module's forward, in order."""
+    @property
+    def given_shapes(self) -> tuple[InputShape, ...]:
+        """What ``--input-shape`` says of the inputs, in its order."""
         if isinstance(self.source, NamedNetwork):
-            return (TensorSpec("input", self.source.spec.input_shape),)
+            return () if self.source.given is None else (self.source.given,)
+        return self.source.input_shapes
+
+    def module_inputs(self) -> tuple[TensorSpec, ...]:
+        """Return name, shape and type of each argument of the module's forward, in order.
+
+        What wasn't given is as in the samples, if there are any; else the type is float32. Raises
+        UsageError where neither the user nor the samples tell the shapes, or if the samples can't
+        be read.
+        """
+        if isinstance(self.source, NamedNetwork):
+            return (TensorSpec(NETWORK_INPUT, self.source.spec.input_shape),)
         assert isinstance(self.source, CallableModule)
         shapes = self.source.input_shapes
-        only = len(shapes) == 1
+        samples = self.samples_file()
+        if samples is not None:
+            shapes = completed_by_samples(shapes, samples)
+        if not shapes:
+            raise shape_unknown(self.source)
         return tuple(
-            TensorSpec(given.name or ("input" if only else f"input_{index}"), given.shape)
-            for index, given in enumerate(shapes)
+            TensorSpec(name, given.shape, given.dtype or "float32")
+            for name, given in zip(argument_names(shapes), shapes, strict=True)
         )
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Return the least and the largest value by input, for those that the user told it of.
+
+        An .onnx file's shape without a name, which is that of its only input, is under ``""``.
+        """
+        shapes = self.given_shapes
+        if isinstance(self.source, OnnxFile):
+            names = [shape.name or "" for shape in shapes]
+        elif isinstance(self.source, NamedNetwork):
+            names = [NETWORK_INPUT] * len(shapes)
+        else:
+            names = argument_names(shapes)
+        return {
+            name: given.values
+            for name, given in zip(names, shapes, strict=True)
+            if given.values is not None
+        }
+
+    def samples_file(self) -> Path | None:
+        """Return where the user's samples are, or None if there are none.
+
+        Raises UsageError if they can't be read, or aren't those that were recorded.
+        """
+        if self.samples is not None and self.samples_sha256 not in (None, self.hash_of_samples()):
+            raise UsageError(
+                f"{self.samples} is not the file that {self.text} was exported with",
+                f"export it again: asymm-deploy export {self.text} --inputs FILE",
+            )
+        return self.samples
+
+    def hash_of_samples(self) -> str | None:
+        """Return the current SHA-256 of the user's samples, or None if there are none."""
+        return None if self.samples is None else _sha256(self.samples)
 
     def hash_of_weights(self) -> str | None:
         """Return the current SHA-256 of the weights' file, or None if there is none."""
@@ -73,17 +171,23 @@ class ExportRequest:
     def fingerprint(self) -> str:
         """Return one hash of everything that the exported files depend on and that is known now.
 
-        Raises UsageError if the weights or the .onnx file can't be read.
+        Raises UsageError if the weights, the samples or the .onnx file can't be read.
         """
         facts: dict[str, object] = {
             "source": self.text if not isinstance(self.source, OnnxFile) else None,
             "seed": self.seed if self.uses_seed else None,
             "weights": self.weights_sha256 or self.hash_of_weights(),
+            "weights_key": self.weights_key,
+            "strip_prefix": self.strip_prefix,
+            "samples": self.samples_sha256 or self.hash_of_samples(),
+            "tolerance": self.tolerance,
+            "opset": self.opset,
         }
         if isinstance(self.source, NamedNetwork):
             facts["input_shape"] = self.source.spec.input_shape
+            facts["ranges"] = self.ranges()
         else:
-            facts["input_shapes"] = [[s.name, s.shape] for s in self.source.input_shapes]
+            facts["input_shapes"] = [shape.text for shape in self.source.input_shapes]
         if isinstance(self.source, OnnxFile):
             facts["onnx"] = _sha256(self.source.path)
         return freshness.fingerprint(facts)
@@ -111,29 +215,87 @@ class ExportRequest:
         return None if manifest.damaged_files(found, self.folder) else found
 
 
-def as_recorded(source: Source, out: Path) -> ExportRequest:
+def as_recorded(source: Source, out: Path, samples: Path | None = None) -> ExportRequest:
     """Return the request that made the export in ``out``, or the default one if there is none.
 
-    With it, ``bench`` times the weights that somebody exported, and exports them again if a tool
-    has changed since. Raises UsageError if the manifest can't be read: nobody knows then which
-    weights were used.
+    With it, ``bench`` times what somebody exported, from those weights and on those inputs, and
+    exports it again if a tool has changed since. Shapes and samples that are given here count
+    before recorded ones. Raises UsageError if the manifest can't be read, since nobody knows then
+    which weights were used, and where nothing tells the shapes of a callable's inputs.
     """
-    request = ExportRequest(source, out)
+    request = ExportRequest(source, out, samples=samples)
     try:
         found = manifest.load_manifest(request.folder)
+        request = _restored(request, found)
     except FileNotFoundError:
-        return request
+        pass
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
             f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
             f"export the model again, with its --weights if it has any: asymm-deploy export "
             f"{request.text} --out {out} --force",
         ) from error
-    return replace(
+    require_shapes(request.source, request.samples)
+    return request
+
+
+def require_shapes(source: Source, samples: Path | None) -> None:
+    """Raise UsageError where neither the user nor samples tell what a callable's inputs are."""
+    if isinstance(source, CallableModule) and not source.input_shapes and samples is None:
+        raise shape_unknown(source)
+
+
+def _restored(request: ExportRequest, found: Manifest) -> ExportRequest:
+    """Return ``request`` with all that it leaves open as it was for the export ``found``."""
+    request = replace(
         request,
         weights=None if found.weights_path is None else Path(found.weights_path),
         weights_sha256=found.weights_sha256,
         seed=found.seed or 0,
+        weights_key=found.weights_key,
+        strip_prefix=found.strip_prefix,
+    )
+    if not _is_source_of(found, request):  # another file of that name
+        return request
+    request = replace(request, tolerance=found.given_tolerance, opset=found.given_opset)
+    try:
+        shapes = parse_input_shapes(found.given_shapes)
+    except UsageError as error:
+        raise DamagedManifestError(error.what) from error
+    given = request.given_shapes
+    if not given and shapes and _keeps_resolution(request.source, shapes):
+        request = replace(request, source=with_input_shapes(request.source, shapes))
+    if request.samples is None and found.samples_path is not None and _fit(request, found):
+        request = replace(
+            request, samples=Path(found.samples_path), samples_sha256=found.samples_sha256
+        )
+    return request
+
+
+def _is_source_of(found: Manifest, request: ExportRequest) -> bool:
+    if isinstance(request.source, OnnxFile):
+        return Path(found.source).absolute() == request.source.path.absolute()
+    return found.source == request.text
+
+
+def _keeps_resolution(source: Source, shapes: Sequence[InputShape]) -> bool:
+    """Whether ``shapes`` are of the source as it is named: a network has a resolution of its own.
+
+    ``bench --table 5`` times the paper's, whatever was exported before.
+    """
+    return not isinstance(source, NamedNetwork) or shapes[0].shape == source.spec.input_shape
+
+
+def _fit(request: ExportRequest, found: Manifest) -> bool:
+    """Whether the recorded samples are of the shapes that ``request`` asks for."""
+    if isinstance(request.source, NamedNetwork):
+        return request.source.spec.input_shape == found.input_shape
+    recorded = {spec.name: spec.shape for spec in found.inputs}
+    return all(
+        shape.shape == recorded.get(shape.name, shape.shape)
+        if shape.name is not None
+        else shape.shape in recorded.values()
+        for shape in request.given_shapes
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import onnx
 from onnx_ir import from_proto, to_proto
@@ -42,6 +43,19 @@ def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.Model
             f"the simplified graph is not valid: {first_line(error)}",
             "this is likely a bug in asymm-deploy; please report it with the .onnx file",
         ) from error
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A simplified graph, and what could not be done to it."""
+
+    model: onnx.ModelProto
+    notes: tuple[str, ...] = ()
+
+
+def simplifications(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> Iterator[Simplified]:
+    """Yield graphs that compute the same, the most simplified first."""
+    yield Simplified(simplify(model, inputs))
 
 
 def _fuse_and_clean(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -7,12 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import onnx
+
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export.onnx_graph import first_line
+from asymm_deploy.export.proof.module_outputs import (
+    Output,
+    laid_flat,
+    tensors_among,
+    what_is_no_tensor,
+)
+from asymm_deploy.export.proof.user_module import UserModule, prepared_for_user_code
 
 if TYPE_CHECKING:
     import torch
+
+_HELD = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training")
+"""Where torch keeps what a module is made of."""
 
 OPSET = 17
 """HardSwish needs 14. 17 is the newest that both MNN 3.6 and the exporter without dynamo know."""
@@ -24,28 +36,33 @@ def to_onnx(
     outputs: Sequence[TensorSpec],
     arrays: Arrays,
     into: Path,
+    opset: int = OPSET,
 ) -> list[str]:
-    """Write ``module`` as ONNX to ``into``; return the exporter's warnings, one line each.
+    """Write ``module`` as ONNX to ``into``; return remarks for the user, one line each.
 
-    The module is traced on ``arrays``, one for each of its inputs. Of torch's two exporters this is
-    the older one, without dynamo. It is ten times faster, and keeps global pooling and hard-swish
-    as single operators (docs/adr/0002-exporter.md). Raises ConversionError if it can't express the
+    The module is traced on ``arrays``, one for each of its inputs. Its outputs are the tensors
+    among what it returns, under the names of ``outputs``. Of torch's two exporters this is the
+    older one, without dynamo. It is ten times faster, and keeps global pooling and hard-swish as
+    single operators (docs/adr/0002-exporter.md). Raises ConversionError if it can't express the
     module.
     """
     import torch
 
-    example = tuple(torch.from_numpy(arrays[spec.name]) for spec in inputs)
-    with warnings.catch_warnings(record=True) as caught, torch.no_grad():
+    user = UserModule(module, [spec.name for spec in inputs])
+    names = [spec.name for spec in outputs]
+    seen: list[Output] = []
+    flat = _flat_module(user, seen)
+    with warnings.catch_warnings(record=True) as caught, torch.no_grad(), prepared_for_user_code():
         warnings.simplefilter("always")
         try:
             torch.onnx.export(
-                module,
-                example,
+                flat,
+                tuple(user.tensors(arrays)),
                 str(into),
                 dynamo=False,
-                opset_version=OPSET,
+                opset_version=opset,
                 input_names=[spec.name for spec in inputs],
-                output_names=[spec.name for spec in outputs],
+                output_names=names,
             )
         except Exception as error:
             raise ConversionError(
@@ -53,4 +70,44 @@ def to_onnx(
                 "write the operator it names in simpler ones, or export the module yourself with "
                 "torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
             ) from error
-    return [first_line(w.message) for w in caught if w.category.__name__ == "TracerWarning"]
+    _name_outputs(into, names)
+    others = what_is_no_tensor(seen)
+    told = [first_line(w.message) for w in caught if w.category.__name__ == "TracerWarning"]
+    return [f"{others}: left out", *told] if others else told
+
+
+def _flat_module(user: UserModule, seen: list[Output]) -> torch.nn.Module:
+    """Return a module with the same weights under the same names, whose outputs are flat tensors.
+
+    It takes its inputs in their order, and notes all that a run returns in ``seen``. A scripted
+    module stays as it is: it is exported from its code, not traced.
+    """
+    import torch
+
+    if isinstance(user.module, torch.jit.ScriptModule):
+        return user.module
+
+    class Flat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            # The children are the module's own, so that nodes and weights keep their names.
+            self.__dict__ |= {key: vars(user.module)[key] for key in _HELD}
+
+        def forward(self, *tensors: torch.Tensor) -> tuple[object, ...]:
+            seen[:] = laid_flat(user.call(tensors))
+            return tuple(output.value for output in tensors_among(seen))
+
+    return Flat()
+
+
+def _name_outputs(file: Path, names: Sequence[str]) -> None:
+    """Give outputs their names: where one is a constant, the exporter leaves its number."""
+    model = onnx.load(str(file))
+    renamed = [
+        (o, name) for o, name in zip(model.graph.output, names, strict=True) if o.name != name
+    ]
+    for output, name in renamed:
+        model.graph.node.append(onnx.helper.make_node("Identity", [output.name], [name]))
+        output.name = name
+    if renamed:
+        onnx.save(model, str(file))

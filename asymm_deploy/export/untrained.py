@@ -8,13 +8,15 @@ reaches the output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.export.inputs import parity_probes
+from asymm_deploy.export.proof.user_module import UserModule
 
 if TYPE_CHECKING:
     import torch
@@ -68,35 +70,63 @@ def initialise(module: torch.nn.Module, seed: int) -> None:
 
 def lacks_statistics(module: torch.nn.Module) -> bool:
     """Return whether ``module`` has BatchNorm layers, none of which has ever seen a batch."""
+    from torch.nn.parameter import is_lazy
+
     layers = _norms(module)
     return bool(layers) and all(
         layer.running_mean is not None
         and layer.running_var is not None
+        and not is_lazy(layer.running_mean)
         and not layer.running_mean.any()
         and bool((layer.running_var == 1).all())
         for layer in layers
     )
 
 
-def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: int) -> None:
-    """Set BatchNorm's running statistics from a batch of random inputs.
+def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: int) -> bool:
+    """Set BatchNorm's running statistics from random inputs; return whether that was possible.
 
     The batch mixes inputs of different statistics, so that their differences survive pooling.
     Squeeze-and-excite has no BatchNorm: its two convolutions are rescaled instead, so that its
-    units are alive and its gates differ from input to input. The module is left in eval mode.
+    units are alive and its gates differ from input to input. A module that takes no such batch gets
+    the inputs one by one, in the shape that was asked for. One that fails on those too, or that
+    comes to NaN, is left as it was. The module is left in eval mode.
     """
+    norms = _norms(module)
+    module.eval()
+    user = UserModule(module, [spec.name for spec in specs])
+    samples = _samples(specs, seed)
+    as_found = _copies([*module.parameters(), *module.buffers()])
+    with _learning(module, norms, rescale=True), contextlib.suppress(Exception):
+        user.call(_stacked(specs, samples))
+        if _all_finite(norms):
+            return True
+    _put_back(as_found)
+    with _learning(module, norms, rescale=False):
+        learned = [_learns_from(sample, user, norms) for sample in samples]
+    if any(learned):
+        return True
+    _put_back(as_found)
+    return False
+
+
+@contextlib.contextmanager
+def _learning(
+    module: torch.nn.Module,
+    norms: Sequence[torch.nn.modules.batchnorm._BatchNorm],
+    *,
+    rescale: bool,
+) -> Iterator[None]:
+    """Let ``norms`` take fresh statistics from what runs; ``rescale`` the gates on the way."""
     import torch
 
     from asymm_deploy.models.blocks import SqueezeExcite
 
-    batch = _batch(specs, seed)
-    norms = _norms(module)
-    module.eval()
     momenta = [layer.momentum for layer in norms]
     hooks = [
         layer.register_forward_hook(hook)
         for gate in module.modules()
-        if isinstance(gate, SqueezeExcite)
+        if rescale and isinstance(gate, SqueezeExcite)
         for layer, hook in ((gate.reduce, _alive), (gate.expand, _varied))
     ]
     for layer in norms:
@@ -105,7 +135,7 @@ def set_statistics(module: torch.nn.Module, specs: Sequence[TensorSpec], seed: i
         layer.train()
     try:
         with torch.no_grad():
-            module(*batch)
+            yield
     finally:
         for hook in hooks:
             hook.remove()
@@ -143,15 +173,50 @@ def _norms(module: torch.nn.Module) -> list[torch.nn.modules.batchnorm._BatchNor
     return [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
 
 
-def _batch(specs: Sequence[TensorSpec], seed: int) -> list[torch.Tensor]:
-    """Stack the probes of other seeds along the batch axis."""
+def _learns_from(
+    sample: Arrays, user: UserModule, norms: Sequence[torch.nn.modules.batchnorm._BatchNorm]
+) -> bool:
+    """Run one sample; take back what ``norms`` learned where it fails or gives NaN."""
+    before = _copies([value for layer in norms for value in layer.buffers()])
+    with contextlib.suppress(Exception):
+        user.call(user.tensors(sample))
+        if _all_finite(norms):
+            return True
+    _put_back(before)
+    return False
+
+
+def _all_finite(norms: Sequence[torch.nn.modules.batchnorm._BatchNorm]) -> bool:
+    return all(bool(value.isfinite().all()) for layer in norms for value in layer.buffers())
+
+
+def _copies(tensors: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    from torch.nn.parameter import is_lazy
+
+    return [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
+
+
+def _put_back(copies: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     import torch
 
-    samples: list[Arrays] = [
+    with torch.no_grad():
+        for tensor, before in copies:
+            tensor.copy_(before)
+
+
+def _samples(specs: Sequence[TensorSpec], seed: int) -> list[Arrays]:
+    """Return the probes of other seeds."""
+    return [
         probe.arrays
         for number in range(1, _ROUNDS + 1)
         for probe in parity_probes(specs, seed + number)
     ]
+
+
+def _stacked(specs: Sequence[TensorSpec], samples: Sequence[Arrays]) -> list[torch.Tensor]:
+    """Return one batch: the samples along the batch axis."""
+    import torch
+
     batches = [
         torch.from_numpy(np.concatenate([sample[spec.name] for sample in samples]))
         for spec in specs

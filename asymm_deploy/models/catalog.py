@@ -56,9 +56,11 @@ def catalog(pattern: str | None = None) -> tuple[CatalogEntry, ...]:
 def count_source(source: NamedNetwork | CallableModule) -> Complexity:
     """Return the layers of a network, or of the module that a callable returns.
 
-    A callable's module runs on float32 zeros of its input shapes. Raises UsageError if it can't be
-    made or run. ``onnx_cost.count_graph`` counts .onnx files.
+    A callable's module runs on zeros of its inputs' shapes and types, or on the end of their range
+    that is nearest. Raises UsageError if it can't be made or run. ``onnx_cost.count_graph`` counts
+    .onnx files.
     """
+    import numpy as np
     import torch
 
     from asymm_deploy.models.complexity import count, count_spec
@@ -66,4 +68,9 @@ def count_source(source: NamedNetwork | CallableModule) -> Complexity:
 
     if isinstance(source, NamedNetwork):
         return count_spec(source.spec)
-    return count(load_callable(source), *(torch.zeros(s.shape) for s in source.input_shapes))
+    arrays = []
+    for given in source.input_shapes:
+        low, high = given.values or (0, 0)
+        value = min(max(low, 0), high)
+        arrays.append(np.full(given.shape, value, given.dtype or "float32"))
+    return count(load_callable(source), *map(torch.from_numpy, arrays))

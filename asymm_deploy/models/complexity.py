@@ -26,12 +26,13 @@ from asymm_deploy.models.operator_costs import OPERATOR_COSTS, is_free, shape_on
 from asymm_deploy.models.spec import NetSpec
 
 
-def count(module: nn.Module, *inputs: Tensor) -> Complexity:
-    """Return the multiply-adds and parameters of ``module(*inputs)`` in evaluation mode.
+def count(module: nn.Module, *inputs: Tensor, **keywords: Tensor) -> Complexity:
+    """Return the multiply-adds and parameters of ``module(*inputs, **keywords)``.
 
-    The module is left as it was: training flags, buffers, gradients, hooks and the state of the
-    random generators. Modules and inputs on the meta device are counted without computing
-    anything. The count of a transposed convolution includes the outputs that it crops away.
+    The module runs in evaluation mode and is left as it was: training flags, buffers, gradients,
+    hooks and the state of the random generators. Modules and inputs on the meta device are counted
+    without computing anything. The count of a transposed convolution includes the outputs that it
+    crops away.
     Raises UsageError if the module can't be run on these inputs.
     """
     for name, parameter in module.named_parameters():
@@ -44,9 +45,13 @@ def count(module: nn.Module, *inputs: Tensor) -> Complexity:
     operators = _Operators(module)
     with _as_found(module), operators.following_modules(), torch.no_grad(), operators:
         try:
-            module(*(tensor.detach().clone() for tensor in inputs))
+            module(
+                *(tensor.detach().clone() for tensor in inputs),
+                **{name: tensor.detach().clone() for name, tensor in keywords.items()},
+            )
         except Exception as error:
-            shapes = "; ".join(",".join(map(str, tensor.shape)) for tensor in inputs)
+            tensors = (*inputs, *keywords.values())
+            shapes = "; ".join(",".join(map(str, tensor.shape)) for tensor in tensors)
             raise UsageError(
                 f"{type(module).__name__} fails on inputs of shape {shapes}: "
                 f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",

@@ -6,17 +6,20 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.input_shape import InputShape
+from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
 
 if TYPE_CHECKING:
     from torch import nn
+
+NETWORK_INPUT = "input"
+"""What the one input of our own networks is called."""
 
 # File systems allow 255 bytes, of which temporary files beside the artifacts need some.
 _LONGEST_FOLDER_NAME = 200
@@ -27,6 +30,8 @@ class NamedNetwork:
     """One of our own networks, at the resolution asked for."""
 
     spec: NetSpec
+    given: InputShape | None = None
+    """What ``--input-shape`` says of its one input, for the range; ``spec`` has the shape."""
 
     @property
     def model(self) -> str:
@@ -57,7 +62,7 @@ class CallableModule:
     attribute: str
     """Dotted name of the callable in it."""
     input_shapes: tuple[InputShape, ...]
-    """The shapes of forward's arguments, at least one."""
+    """Of forward's arguments; empty where the user's samples or an earlier export tell them."""
 
     @property
     def model(self) -> str:
@@ -80,13 +85,23 @@ def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
         return _onnx_file(text, shapes)
     if ":" in text:
         return _callable_module(text, shapes)
-    spec = parse(text)
-    if len(shapes) > 1:
-        raise UsageError(
-            f"{spec.name} has one input, but {len(shapes)} shapes are given",
-            "give --input-shape once, 1,3,224,224 for example",
-        )
-    return NamedNetwork(at_resolution(spec, shapes[0].shape) if shapes else spec)
+    return _network(parse(text), shapes)
+
+
+def with_input_shapes(source: Source, shapes: Sequence[InputShape]) -> Source:
+    """Return ``source`` with other input shapes; raise UsageError if they don't fit a network."""
+    if isinstance(source, NamedNetwork):
+        return _network(source.spec, tuple(shapes))
+    return replace(source, input_shapes=tuple(shapes))
+
+
+def shape_unknown(source: CallableModule) -> UsageError:
+    """Return the error for a callable whose inputs nothing tells."""
+    return UsageError(
+        f"the input shape of {f'{source.module}:{source.attribute}'!r} is unknown",
+        "give it with --input-shape 1,3,224,224 or ids=1,128:int64, once for each argument of "
+        "forward, or give samples of its inputs with --inputs FILE.npz",
+    )
 
 
 def load_callable(source: CallableModule) -> nn.Module:
@@ -135,19 +150,50 @@ def load_callable(source: CallableModule) -> nn.Module:
     return module
 
 
+def _network(spec: NetSpec, shapes: tuple[InputShape, ...]) -> NamedNetwork:
+    if not shapes:
+        return NamedNetwork(spec)
+    given = shapes[0]
+    if len(shapes) > 1:
+        raise UsageError(
+            f"{spec.name} has one input, but {len(shapes)} shapes are given",
+            f"give --input-shape once, 1,3,224,224 for example; {_of_one_model(spec)}",
+        )
+    if given.name not in (None, NETWORK_INPUT):
+        raise UsageError(
+            f"{spec.name} has no input {shown(given.name)}: its only one is {NETWORK_INPUT}",
+            f"leave out the name; {_of_one_model(spec)}",
+        )
+    if given.dtype not in (None, "float32"):
+        raise UsageError(
+            f"{spec.name} takes float32, not {given.dtype}: its first layer is a convolution "
+            "of float32 values",
+            f"give --input-shape {shape_text(given.shape)}:float32, with a range if you like, or "
+            f"leave out the type; {_of_one_model(spec)}",
+        )
+    return NamedNetwork(at_resolution(spec, given.shape), given)
+
+
+def _of_one_model(spec: NetSpec) -> str:
+    return (
+        "where several models are named, a shape is for the one that stands before it: "
+        f"--input-shape {spec.name}:{shape_text(spec.input_shape)}"
+    )
+
+
 def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     path = Path(text)
     try:
         if path.is_dir():
-            raise UsageError(f"{_shown(text)} is a folder", "give the .onnx file in it")
+            raise UsageError(f"{shown(text)} is a folder", "give the .onnx file in it")
         size = path.stat().st_size
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UsageError(
-            f"can't read {_shown(text)}: {reason}", "check the path of the .onnx file"
+            f"can't read {shown(text)}: {reason}", "check the path of the .onnx file"
         ) from error
     if size == 0:
-        raise UsageError(f"{_shown(text)} is empty", "export it again")
+        raise UsageError(f"{shown(text)} is empty", "export it again")
     _require_folder_name(path.stem)
     return OnnxFile(path, shapes)
 
@@ -156,16 +202,11 @@ def _callable_module(text: str, shapes: tuple[InputShape, ...]) -> CallableModul
     module, _, attribute = text.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
         raise UsageError(
-            f"{_shown(text)} is not of the form package.module:callable",
+            f"{shown(text)} is not of the form package.module:callable",
             "name a Python module and a callable in it: my_models:make_net",
         )
     source = CallableModule(module, attribute, shapes)
     _require_folder_name(source.model)
-    if not shapes:
-        raise UsageError(
-            f"the input shape of {_shown(text)} is unknown",
-            "give it with --input-shape 1,3,224,224, once for each argument of forward",
-        )
     return source
 
 
@@ -180,7 +221,7 @@ def _require_folder_name(name: str) -> None:
         or len(name.encode("utf-8", "replace")) > _LONGEST_FOLDER_NAME
     ):
         raise UsageError(
-            f"{_shown(name)} can't be the name of an artifacts folder",
+            f"{shown(name)} can't be the name of an artifacts folder",
             "rename the file: no leading dot or dash, no control characters, at most "
             f"{_LONGEST_FOLDER_NAME} bytes",
         )
@@ -202,8 +243,3 @@ def _fail_import(module: str, error: BaseException) -> NoReturn:
 def _in_one_line(error: BaseException) -> str:
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {line[:300]}" if line else type(error).__name__
-
-
-def _shown(text: str) -> str:
-    """Quote what the user typed, cut and escaped so that a terminal can show it."""
-    return repr(text) if len(text) <= 100 else f"{text[:100]!r}..."

@@ -29,7 +29,7 @@ def converted(graph: str, folder: Path) -> Path:
 def test_small_integers_are_run_for_each_sample(kind: str, dtype: str, tmp_path: Path) -> None:
     graph = f"g ({kind}[1,4] x) => (float[1,4] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
     samples = [{"x": np.array([[0, 1, int(i > 9), 1]]).astype(kind)} for i in range(12)]
-    found = run_mnn(converted(graph, tmp_path), samples, OUTPUTS, tmp_path)
+    found = run_mnn(converted(graph, tmp_path), samples, OUTPUTS, tmp_path, inputs=())
 
     assert [[int(value) for value in row[0][0]] for row in found] == [
         [0, 2, 2 * (i > 9), 2] for i in range(12)
@@ -40,7 +40,7 @@ def test_outputs_come_in_the_order_asked_for(tmp_path: Path) -> None:
     graph = "g (float[1,4] x) => (float[1,4] b, float[1,4] a) { b = Neg(x) a = Add(x, x) }"
     x = np.ones((1, 4), np.float32)
     outputs = [TensorSpec("b", (1, 4)), TensorSpec("a", (1, 4))]
-    ((b, a),) = run_mnn(converted(graph, tmp_path), [{"x": x}], outputs, tmp_path)
+    ((b, a),) = run_mnn(converted(graph, tmp_path), [{"x": x}], outputs, tmp_path, inputs=())
 
     np.testing.assert_array_equal(b, -x)
     np.testing.assert_array_equal(a, 2 * x)
@@ -60,7 +60,7 @@ def test_what_failed_is_told(
     if contents is not None:
         file.write_bytes(contents)
     with pytest.raises(ConversionError) as caught:
-        run_mnn(file, [{"x": np.ones((1, 4), np.float32)}], outputs, tmp_path)
+        run_mnn(file, [{"x": np.ones((1, 4), np.float32)}], outputs, tmp_path, inputs=())
 
     assert caught.value.what.startswith("MNN can't run the converted file: ")
     assert caught.value.what.endswith(message)  # behind what MNN itself printed

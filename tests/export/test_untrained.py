@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from asymm_deploy import build
 from asymm_deploy.engines.tensors import TensorSpec
@@ -143,12 +145,80 @@ def test_units_and_gates_of_squeeze_and_excite_are_alive_and_vary() -> None:
 def test_the_module_is_left_in_eval_mode_without_hooks_and_with_its_momentum(fails: bool) -> None:
     module = network()
     momenta = [m.momentum for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    if fails:
-        with pytest.raises(RuntimeError):
-            set_statistics(module, [TensorSpec("input", (1, 4, 64, 64))], 0)
-    else:
-        set_statistics(module, SPECS, 0)
+    specs = [TensorSpec("input", (1, 4, 64, 64))] if fails else SPECS
+    assert set_statistics(module, specs, 0) is not fails
     layers = list(module.modules())
     assert not any(layer.training for layer in layers)
     assert not any(layer._forward_hooks for layer in layers)
     assert [m.momentum for m in layers if isinstance(m, nn.BatchNorm2d)] == momenta
+
+
+def test_a_module_that_fails_keeps_its_weights_and_fresh_statistics() -> None:
+    module = network()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    set_statistics(module, [TensorSpec("input", (1, 4, 64, 64))], 0)
+
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert lacks_statistics(module)
+
+
+class Normed(nn.Module):
+    """BatchNorm on the first input; what the function makes of it and the others."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.function = function
+        self.batches: list[int] = []
+
+    def forward(self, x: Tensor, *others: Tensor) -> Any:
+        self.batches.append(len(x))
+        return self.function(self.norm(x), *others)
+
+
+def only_batch_1(y: Tensor) -> Tensor:
+    if len(y) != 1:
+        raise ValueError("batch 1, please")
+    return y
+
+
+IMAGE = TensorSpec("x", (1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("function", "others"),
+    [
+        (only_batch_1, []),
+        (lambda y: only_batch_1(y).reshape(1, -1), []),
+        (lambda y, t: y * t, [TensorSpec("t", ())]),
+        (lambda y, i: torch.ones(5)[i] * only_batch_1(y).sum(), [TensorSpec("i", (4,), "int64")]),
+        (lambda y, m: torch.where(m, y.sum(), 0), [TensorSpec("m", (2, 2), "bool")]),
+    ],
+)
+def test_what_takes_no_larger_batch_learns_sample_by_sample(
+    function: Any, others: list[TensorSpec]
+) -> None:
+    module = Normed(function)
+
+    assert set_statistics(module, [IMAGE, *others], 0)
+    assert not lacks_statistics(module)
+    assert all(bool(value.isfinite().all()) for value in module.buffers())
+
+
+def test_samples_that_a_module_can_not_take_are_left_out_of_its_statistics() -> None:
+    learned = Normed(lambda y: y)
+    learned.register_forward_pre_hook(lambda _m, given: (given[0].log(),))  # NaN below zero
+
+    assert set_statistics(learned, [IMAGE], 0)
+    assert learned.norm.num_batches_tracked is not None
+    assert 0 < int(learned.norm.num_batches_tracked) < 20
+    assert all(bool(value.isfinite().all()) for value in learned.buffers())
+
+
+def test_statistics_that_no_sample_can_give_stay_as_they_are() -> None:
+    module = nn.Sequential(nn.BatchNorm1d(4))  # in training, it wants more than one value a channel
+    never = nn.Sequential(*module, nn.Linear(5, 2))
+
+    assert not set_statistics(never, [TensorSpec("x", (1, 4))], 0)
+    assert lacks_statistics(never)

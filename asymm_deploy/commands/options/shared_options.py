@@ -7,7 +7,6 @@ example where the form is not plain.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +17,6 @@ from asymm_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from asymm_deploy.models.names import Figure
-    from asymm_deploy.models.source import Source
     from asymm_deploy.text import Format
 
 MODEL_HELP = (
@@ -94,16 +92,6 @@ FigureOption = Annotated[
         "--figure 1, seven blocks, each in the same skeleton.",
     ),
 ]
-InputShapeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input-shape",
-        metavar="[NAME=]N,C,H,W",
-        help="Shape of an input, as in 1,3,224,224 or image=1,3,224,224; repeat the option for "
-        "several inputs. Needed for a callable and for an .onnx file with open dimensions; for a "
-        "network of the paper it sets the resolution.",
-    ),
-]
 TextFormatOption = Annotated[TextFormat, typer.Option("--format", help="Format of the list.")]
 ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="Format of the table.")]
 ArtifactsOption = Annotated[
@@ -158,36 +146,6 @@ def table_or_figure(table: int | None, figure: int | None) -> int | Figure | Non
     if table is not None:
         raise UsageError("--table and --figure were both given", "give one of them")
     return Figure(figure)
-
-
-def model_sources(
-    models: Sequence[str] | None, which: int | Figure | None, input_shapes: Sequence[str] | None
-) -> list[Source]:
-    """Return what the MODELs or the table name, once each.
-
-    Raises UsageError if nothing or both were given, if a MODEL isn't there, or if two of them
-    would share a folder.
-    """
-    from asymm_deploy.models import names
-    from asymm_deploy.models.input_shape import parse_input_shapes
-    from asymm_deploy.models.source import resolve
-
-    if bool(models) == (which is not None):
-        raise UsageError(
-            "no model is named" if which is None else "both models and a table or figure are named",
-            "name models, or give --table 5; `asymm-deploy models` lists them",
-        )
-    shapes = parse_input_shapes(input_shapes or ())
-    wanted = names.listed_models(which) if which is not None else tuple(dict.fromkeys(models or ()))
-    sources = [resolve(text, shapes) for text in wanted]
-    folders = [source.model for source in sources]
-    for folder in folders:
-        if folders.count(folder) > 1:
-            raise UsageError(
-                f"two of the models would be exported to the same folder, {folder}",
-                "export them one at a time, to different --out folders",
-            )
-    return sources
 
 
 def given_options(ctx: typer.Context, *names: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.manifest import OutputLimit
 from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.reference import Reference
+from asymm_deploy.export.proof.stage import StageProof
 from asymm_deploy.models.cost import may_use_winograd
 
 MOST_WINOGRAD_ERROR = 2.5e-2
@@ -21,21 +22,21 @@ MNN_MARGIN = 4.0
 
 def output_limits(
     reference: Reference,
-    proven: Sequence[Sequence[Array]],
+    proven: StageProof,
     run_as_timed: Callable[[], Sequence[Array]],
 ) -> tuple[OutputLimit, ...]:
     """Return a limit for each output: a few times what MNN's outputs are off here.
 
-    ``proven`` are MNN's outputs, ``[probe][output]``. Where the network may use Winograd's
-    convolutions, ``run_as_timed`` is called for MNN's outputs for the first probe with them, and
-    their error counts too. Raises NumericsError where it is larger than MOST_WINOGRAD_ERROR.
+    ``proven`` is how far MNN's outputs are off without Winograd's larger tiles. Where the network
+    may use Winograd's convolutions, ``run_as_timed`` is called for MNN's outputs for the first
+    probe with them, and their error counts too. Raises NumericsError where it is larger than
+    MOST_WINOGRAD_ERROR.
     """
-    reports = parity.compare_each(reference.results, proven)
-    relative = [report.relative_error for report in reports]
-    rms = [report.rms_error for report in reports]
+    relative = [report.relative_error for report in proven.each]
+    rms = [report.rms_error for report in proven.each]
     common = reference.common_results
     deviations = [
-        parity.deviation_or_size([outputs[i] for outputs in common]) for i in range(len(reports))
+        parity.deviation_or_size([outputs[i] for outputs in common]) for i in range(len(relative))
     ]
     if any(map(may_use_winograd, reference.complexity.layers)):
         timed = run_as_timed()

@@ -39,6 +39,13 @@ Our networks have about 1e-6 as torch initialises them. At 0.05 the tolerance is
 what an input can change (for maps 1 %, in the root mean square).
 """
 
+MOST_DIFFERING = 1e-3
+"""Largest share of an integer or boolean output's elements that may differ.
+
+They follow from comparing numbers, and rounding decides between equal ones: in an argmax map of
+224x224 pixels two or three may flip.
+"""
+
 _TIE = 1e-6
 """Two largest values closer than this share of the deviation tie: float32 can't order them."""
 
@@ -50,7 +57,9 @@ class ParityReport(msgspec.Struct, frozen=True):
     """How far one side's outputs are from the reference's, over all inputs and outputs.
 
     The two errors and their tolerances are those of one output: the one nearest to its tolerance,
-    or furthest above it. NaN or infinity on either side makes the errors infinite.
+    or furthest above it. NaN or infinity on either side makes the errors infinite. Of an integer or
+    boolean output, the relative error is the share of elements that differ, and there is no root
+    mean square.
     """
 
     max_abs_error: float
@@ -92,17 +101,21 @@ def compare_outputs(
     """Compare the outputs ``[input][output]`` of two sides for the same inputs, in one order.
 
     ``allowances`` has a tolerance for each output, which counts where it is larger than the usual
-    one. Shapes must be equal but for axes of length one. Raises ValueError where the number of
-    outputs or a shape differs: such sides can't be the same function.
+    one. Shapes must be equal but for axes of length one; they may differ from input to input.
+    Raises ValueError where the number of outputs or a shape differs: such sides can't be the same
+    function.
     """
-    found = compare_each(reference, candidate, allowances)
-    absolute = max((report.max_abs_error for report in found), default=0.0)
+    return worst_of(compare_each(reference, candidate, allowances), len(reference))
+
+
+def worst_of(found: Sequence[ParityReport], samples: int) -> ParityReport:
+    """Return one report for several outputs: the worst of them, with what holds for all."""
     worst = max(found, key=lambda report: report.strain, default=None)
     if worst is None:
-        return ParityReport(0.0, 0.0, 1.0, 1.0, len(reference))
+        return ParityReport(0.0, 0.0, 1.0, 1.0, samples)
     return msgspec.structs.replace(
         worst,
-        max_abs_error=absolute,
+        max_abs_error=max(report.max_abs_error for report in found),
         cosine=min(report.cosine for report in found),
         argmax_agreement=float(np.mean([report.argmax_agreement for report in found])),
     )
@@ -117,8 +130,8 @@ def compare_each(
     count = _count_outputs(reference, candidate)
     granted = [0.0] * count if allowances is None else allowances
     return [
-        _compared(
-            index,
+        compare_output(
+            f"output {index}",
             [sample[index] for sample in reference],
             [sample[index] for sample in candidate],
             granted[index],
@@ -127,37 +140,73 @@ def compare_each(
     ]
 
 
-def _compared(
-    index: int, reference: Sequence[Array], candidate: Sequence[Array], allowance: float
+def compare_output(
+    name: str, reference: Sequence[Array], candidate: Sequence[Array], allowance: float = 0.0
 ) -> ParityReport:
-    expected = np.stack([np.asarray(output, dtype=np.float64) for output in reference])
-    found = np.stack([np.asarray(output, dtype=np.float64) for output in candidate])
-    if np.squeeze(expected).shape != np.squeeze(found).shape:
-        raise ValueError(
-            f"output {index} has shape {found.shape[1:]}, the reference {expected.shape[1:]}"
-        )
-    dense = is_map(reference[0])
+    """Return how far one output is from the reference; see ``compare_outputs``."""
+    for expected, found in zip(reference, candidate, strict=True):
+        if np.squeeze(expected).shape != np.squeeze(found).shape:
+            raise ValueError(f"{name} has shape {found.shape}, the reference {expected.shape}")
+    if is_counted(reference[0]):
+        return _counted(reference, candidate, allowance)
     limits = {
         "tolerance": max(tolerance(reference[0]), allowance),
         "rms_tolerance": max(rms_tolerance(reference[0]), allowance),
     }
-    expected, found = expected.reshape(len(expected), -1), found.reshape(len(found), -1)
-    if expected.shape[1] == 0:
-        return ParityReport(0.0, 0.0, 1.0, 1.0, len(expected), **limits)
-    if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+    pairs = [_finite(*pair) for pair in zip(reference, candidate, strict=True)]
+    samples = len(pairs)
+    if any(pair is None for pair in pairs):
         wrong = float("inf")
-        return ParityReport(wrong, wrong, 0.0, 0.0, len(expected), rms_error=wrong, **limits)
-    deviation = float(expected.std())
-    tie = (_TIE_IN_MAPS if dense else _TIE) * deviation
+        return ParityReport(wrong, wrong, 0.0, 0.0, samples, rms_error=wrong, **limits)
+    filled = [pair for pair in pairs if pair is not None and pair[0].size]
+    if not filled:
+        return ParityReport(0.0, 0.0, 1.0, 1.0, samples, **limits)
+    dense = is_map(reference[0])
+    every_expected = np.concatenate([ours for ours, _theirs in filled])
+    every_found = np.concatenate([theirs for _ours, theirs in filled])
+    deviation = float(every_expected.std())
+    granted = allowance if allowance > tolerance(reference[0]) else 0.0
+    tie = max(_TIE_IN_MAPS if dense else _TIE, granted) * deviation
+    agreeing = sum(_argmaxes_agree(*pair, tie) for pair in filled)
     return ParityReport(
-        max_abs_error=float(np.abs(expected - found).max()),
-        relative_error=relative_error(expected, found, deviation, dense=dense),
-        cosine=_least_cosine(expected, found),
-        argmax_agreement=_agreeing_argmaxes(expected, found, tie) / len(expected),
-        samples=len(expected),
-        rms_error=rms_error(expected, found, deviation),
+        max_abs_error=float(np.abs(every_expected - every_found).max()),
+        relative_error=relative_error(every_expected, every_found, deviation, dense=dense),
+        cosine=min(_cosine(*pair) for pair in filled),
+        argmax_agreement=agreeing / len(filled),
+        samples=samples,
+        rms_error=rms_error(every_expected, every_found, deviation),
         **limits,
     )
+
+
+def is_counted(output: Array) -> bool:
+    """Tell whether the output's elements are counted, not measured: integers and booleans."""
+    return output.dtype.kind in "iub"
+
+
+def _counted(
+    reference: Sequence[Array], candidate: Sequence[Array], allowance: float
+) -> ParityReport:
+    differing, elements, largest = 0, 0, 0.0
+    for expected, found in zip(reference, candidate, strict=True):
+        apart = np.abs(_numbers(expected) - _numbers(found))
+        differing += int(np.count_nonzero(apart))
+        elements += apart.size
+        largest = max(largest, float(apart.max(initial=0.0)))
+    share = differing / elements if elements else 0.0
+    return ParityReport(
+        largest, share, 1.0, 1.0, len(reference), tolerance=max(MOST_DIFFERING, allowance)
+    )
+
+
+def _numbers(output: Array) -> Numbers:
+    return np.asarray(output, dtype=np.float64).ravel()
+
+
+def _finite(expected: Array, found: Array) -> tuple[Numbers, Numbers] | None:
+    """Return both sides' values, or None where one of them is not finite."""
+    ours, theirs = _numbers(expected), _numbers(found)
+    return (ours, theirs) if np.isfinite(ours).all() and np.isfinite(theirs).all() else None
 
 
 def relative_error(expected: Numbers, found: Numbers, deviation: float, *, dense: bool) -> float:
@@ -180,11 +229,14 @@ def rms_error(expected: Numbers, found: Numbers, deviation: float) -> float:
 
 def errors(expected: Array, found: Array, deviation: float) -> tuple[float, float]:
     """Return the relative and the root-mean-square error of one output for one input."""
-    ours, theirs = (np.asarray(side, dtype=np.float64).ravel() for side in (expected, found))
-    if ours.size == 0:
+    if is_counted(expected):
+        return compare_output("output", [expected], [found]).relative_error, 0.0
+    pair = _finite(expected, found)
+    if pair is None:
+        return float("inf"), float("inf")
+    if pair[0].size == 0:
         return 0.0, 0.0
-    relative = relative_error(ours, theirs, deviation, dense=is_map(expected))
-    return relative, rms_error(ours, theirs, deviation)
+    return relative_error(*pair, deviation, dense=is_map(expected)), rms_error(*pair, deviation)
 
 
 def deviation_or_size(outputs: Sequence[Array]) -> float:
@@ -192,7 +244,7 @@ def deviation_or_size(outputs: Sequence[Array]) -> float:
 
     Where it is one number everywhere, return the size of that number, or 1.0 if it is zero.
     """
-    values = np.stack([np.asarray(output, dtype=np.float64) for output in outputs])
+    values = np.concatenate([_numbers(output) for output in outputs])
     if values.size == 0:
         return 1.0
     return float(values.std()) or float(np.abs(values).max()) or 1.0
@@ -218,17 +270,34 @@ def spread(outputs: Sequence[Sequence[Array]]) -> float:
 
     For one output: the root mean square, over elements, of the standard deviation over inputs,
     divided by the deviation over both. The least of all outputs counts. An output that is the same
-    for every input (anchors, say) is left out. 0 where nothing varies or a value is not finite.
+    for every input (anchors, say) is left out, and one whose shape depends on the input varies
+    fully. 0 where nothing varies or a value is not finite.
     """
     spreads = []
     for index in range(len(outputs[0])):
-        values = np.stack([np.asarray(sample[index], dtype=np.float64) for sample in outputs])
-        if values.size == 0 or (values == values[0]).all():
+        if is_same_for_all(outputs, index):
             continue
+        if len({sample[index].shape for sample in outputs}) > 1:
+            spreads.append(1.0)
+            continue
+        values = np.stack([np.asarray(sample[index], dtype=np.float64) for sample in outputs])
         if not np.isfinite(values).all():
             return 0.0
         spreads.append(float(np.sqrt(np.mean(values.var(axis=0)))) / float(values.std()))
     return min(spreads, default=0.0)
+
+
+def is_same_for_all(outputs: Sequence[Sequence[Array]], index: int) -> bool:
+    """Tell whether an output is exactly the same for every input, or has no elements."""
+    first = outputs[0][index]
+    return all(np.array_equal(sample[index], first) for sample in outputs)
+
+
+def require_same_outputs(
+    reference: Sequence[Sequence[Array]], candidate: Sequence[Sequence[Array]]
+) -> None:
+    """Raise ValueError unless both sides have results for as many inputs, of as many outputs."""
+    _count_outputs(reference, candidate)
 
 
 def _count_outputs(
@@ -248,16 +317,12 @@ def _ratio(difference: float, deviation: float) -> float:
     return difference / deviation if deviation > 0.0 else float("inf")
 
 
-def _least_cosine(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> float:
-    norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-    both_zero = (np.abs(ours).max(axis=1) == 0) & (np.abs(theirs).max(axis=1) == 0)
-    products = np.einsum("ij,ij->i", ours, theirs)
-    cosines = np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
-    return float(min(1.0, np.where(both_zero, 1.0, cosines).min()))
+def _cosine(ours: Numbers, theirs: Numbers) -> float:
+    norms = float(np.linalg.norm(ours)) * float(np.linalg.norm(theirs))
+    if not (ours.any() or theirs.any()):
+        return 1.0
+    return min(1.0, float(ours @ theirs) / norms) if norms > 0 else 0.0
 
 
-def _agreeing_argmaxes(
-    ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], tie: float
-) -> int:
-    picked = np.take_along_axis(ours, theirs.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return int(np.count_nonzero(picked >= ours.max(axis=1) - tie))
+def _argmaxes_agree(ours: Numbers, theirs: Numbers, tie: float) -> bool:
+    return bool(ours[theirs.argmax()] >= ours.max() - tie)

@@ -6,17 +6,30 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
-from asymm_deploy.errors import DeployError, NumericsError, UsageError
+from asymm_deploy.errors import DeployError, NumericsError
 from asymm_deploy.export import untrained
-from asymm_deploy.export.inputs import Probe, parity_probes
-from asymm_deploy.export.onnx_graph import first_line, graph_inputs, graph_outputs, run_onnx
-from asymm_deploy.export.proof import parity
+from asymm_deploy.export.inputs import Probe
+from asymm_deploy.export.manifest import ProvenInput
+from asymm_deploy.export.onnx_graph import (
+    cannot_run,
+    first_line,
+    graph_inputs,
+    graph_outputs,
+)
+from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
+from asymm_deploy.export.proof import exact, parity
+from asymm_deploy.export.proof.graph_values import outputs_of_inputs
+from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
 from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.samples import load_samples
+from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.source import NamedNetwork, OnnxFile
@@ -44,6 +57,12 @@ class Reference:
     """Where the weights come from; see ``manifest.Manifest.weights``."""
     statistics_set: bool = False
     """Whether BatchNorm's statistics were set from random batches."""
+    proven: tuple[ProvenInput, ...] = ()
+    """The values of each input, over all probes."""
+    notes: tuple[str, ...] = ()
+    """Probes that were left out, and why."""
+    half: bool = False
+    """Whether the definition computes in float16."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
     """By output, how far the results are from double precision, as a share of their deviation."""
 
@@ -69,28 +88,38 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
     """
     import torch
 
-    from asymm_deploy.models.complexity import count
+    inputs = typed_inputs(request, module)
+    user = UserModule(module, [spec.name for spec in inputs])
+    statistics_set = (
+        request.weights is None
+        and untrained.lacks_statistics(module)
+        and untrained.set_statistics(module, inputs, request.seed)
+    )
+    returned: list[Output] = []
 
-    inputs = request.module_inputs()
-    probes = parity_probes(inputs, PROBE_SEED)
-    statistics_set = request.weights is None and untrained.lacks_statistics(module)
-    if statistics_set:
-        untrained.set_statistics(module, inputs, request.seed)
-    flat = _FlatOutputs(module)
+    def run(arrays: Arrays) -> list[Array]:
+        try:
+            returned[:] = user.outputs(arrays)
+            return as_arrays(returned)
+        except DeployError:
+            raise
+        except Exception as error:
+            raise RejectedError(first_line(error)) from error
+
     try:
-        with torch.no_grad():
-            results = [flat.arrays(probe.arrays, inputs) for probe in probes]
-            complexity = count(module, *_tensors(probes[0].arrays, inputs))
-    except DeployError:
-        raise
-    except Exception as error:
-        shapes = "; ".join(",".join(map(str, spec.shape)) for spec in inputs)
-        raise UsageError(
-            f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}",
-            "give the shapes that it takes with --input-shape, one for each argument in order",
-        ) from error
-    names = output_names(module, inputs, len(results[0]))
-    reference = Reference(
+        chosen = choose_probes(
+            inputs,
+            run,
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
+    except RejectedError as error:
+        raise failed_run(request, module, inputs, error) from error
+    probes, results = chosen.probes, chosen.results
+    complexity = user.complexity(probes[0].arrays)
+    names = output_names(module, inputs, returned)
+    return Reference(
         inputs,
         tuple(
             TensorSpec(name, tuple(array.shape), str(array.dtype))
@@ -102,13 +131,16 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         name=f"PyTorch {torch.__version__}",
         weights=_origin_of_weights(request),
         statistics_set=statistics_set,
+        proven=chosen.proven,
+        notes=chosen.notes,
+        half=any(array.dtype == np.float16 for array in results[0]),
         rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
     )
-    _require_spread(reference)
-    return reference
 
 
-def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
+def reference_of_graph(
+    request: ExportRequest, source: OnnxFile, model: onnx.ModelProto
+) -> Reference:
     """Return what ONNX Runtime computes from ``source``, which ``model`` was read from.
 
     Raises UsageError for input shapes that the graph doesn't take, ConversionError where it can't
@@ -117,37 +149,62 @@ def reference_of_graph(source: OnnxFile, model: onnx.ModelProto) -> Reference:
     from asymm_deploy.models.onnx_cost import count_graph
 
     inputs = graph_inputs(model, source)
-    probes = parity_probes(inputs, PROBE_SEED)
-    results = run_onnx(source.path, [probe.arrays for probe in probes], optimised=False)
-    reference = Reference(
+    try:
+        chosen = choose_probes(
+            inputs,
+            graph_runner(source.path),
+            ranges=request.ranges(),
+            samples=samples_of(request, inputs),
+            seed=PROBE_SEED,
+        )
+    except RejectedError as error:
+        raise cannot_run(EngineError(str(error))) from error
+    complexity = count_graph(model, {spec.name: spec.shape for spec in inputs})
+    results = chosen.results
+    samples = [probe.arrays for probe in chosen.probes]
+    return Reference(
         inputs,
         graph_outputs(model, results[0]),
-        probes,
+        chosen.probes,
         results,
-        count_graph(model, {spec.name: spec.shape for spec in inputs}),
+        complexity,
         name="ONNX Runtime on the file as given, its graph optimisations off",
         weights="source",
+        proven=chosen.proven,
+        notes=chosen.notes,
+        half=exact.half_precision(model),
+        rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
     )
-    _require_spread(reference)
-    return reference
 
 
-def output_names(
-    module: torch.nn.Module, inputs: Sequence[TensorSpec], count: int
-) -> Sequence[str]:
-    """Return what the module calls its outputs if those can be names, else numbered names.
+def samples_of(request: ExportRequest, inputs: Sequence[TensorSpec]) -> list[Arrays]:
+    """Return the user's samples; none where no file was given."""
+    path = request.samples_file()
+    return [] if path is None else load_samples(path, inputs)
 
-    Any module may have an attribute ``output_names`` that means something else.
+
+def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
+    """Return what runs an .onnx file as it is; raise ConversionError where it can't be loaded.
+
+    What it returns raises RejectedError where the graph refuses the values of a sample.
     """
-    named = getattr(module, "output_names", None)
-    if (
-        isinstance(named, list | tuple)
-        and len(named) == count == len(set(named))
-        and all(isinstance(name, str) and name for name in named)
-        and not {spec.name for spec in inputs} & set(named)
-    ):
-        return named
-    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    try:
+        session = OrtSession(str(path), optimised=False)
+    except EngineError as error:
+        raise cannot_run(error) from error
+
+    def run(sample: Arrays) -> list[Array]:
+        try:
+            session.feed(sample)
+            session.run()
+            outputs = session.outputs()
+        except EngineError as error:
+            raise RejectedError(first_line(error.reason)) from error
+        return [outputs[name] for name in session.output_names]
+
+    return run
 
 
 def rounding_of(
@@ -160,9 +217,7 @@ def rounding_of(
 
     The list is empty where the module can't compute in double precision.
     """
-    import torch
-
-    exact = _FlatOutputs(copy.deepcopy(module).double())
+    exact = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
     doubled = [
         {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -171,8 +226,7 @@ def rounding_of(
         for probe in probes
     ]
     try:
-        with torch.no_grad():
-            expected = [exact.arrays(arrays, inputs) for arrays in doubled]
+        expected = [exact.arrays(arrays) for arrays in doubled]
         return [report.relative_error for report in parity.compare_each(expected, results)]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
         return []
@@ -184,40 +238,29 @@ def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "sourc
     return "seed" if isinstance(request.source, NamedNetwork) else "source"
 
 
-def _require_spread(reference: Reference) -> None:
-    for probe, outputs in zip(reference.probes, reference.results, strict=True):
-        if not all(np.isfinite(array).all() for array in outputs if array.dtype.kind == "f"):
-            raise NumericsError(
-                f"{reference.name} gives NaN or infinity for the {probe.name} input",
-                "check the weights: nothing can be compared with such outputs",
-            )
+def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
+    """Raise NumericsError unless the outputs depend on the input; return remarks for the user.
+
+    Constants (anchors, say) may be outputs, and integers or booleans may be the same for all
+    probes. ``graph`` is what the definition became.
+    """
     value = parity.spread(reference.common_results)
-    if value < MIN_SPREAD:
-        raise NumericsError(
-            f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
-            f"less than {MIN_SPREAD} proves nothing about a conversion",
-            "give trained weights with --weights, or a definition whose layers have them",
-        )
-
-
-class _FlatOutputs:
-    """A module whose outputs are a flat list of arrays, however it nests its tensors."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = module
-
-    def arrays(self, arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[Array]:
-        import torch
-        from torch.utils import _pytree
-
-        leaves = _pytree.tree_leaves(self._module(*_tensors(arrays, inputs)))
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        if not tensors:
-            raise UsageError("the module returns no tensor", "return tensors, nested as you like")
-        return [tensor.numpy(force=True) for tensor in tensors]
-
-
-def _tensors(arrays: Arrays, inputs: Sequence[TensorSpec]) -> list[torch.Tensor]:
-    import torch
-
-    return [torch.from_numpy(arrays[spec.name]) for spec in inputs]
+    if value >= MIN_SPREAD:
+        return []
+    same = [
+        spec
+        for index, spec in enumerate(reference.outputs)
+        if parity.is_same_for_all(reference.results, index)
+    ]
+    depending = outputs_of_inputs(graph)
+    if len(same) == len(reference.outputs) and not any(
+        spec.name in depending and np.dtype(spec.dtype).kind == "f" for spec in same
+    ):
+        names = ", ".join(spec.name for spec in same)
+        return [f"{names}: the same for all inputs that were tried, which proves little"]
+    raise NumericsError(
+        f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
+        f"less than {MIN_SPREAD} proves nothing about a conversion",
+        "give trained weights with --weights, or a definition whose layers have them; or samples "
+        "of your own with --inputs FILE.npz",
+    )

@@ -32,32 +32,6 @@ def test_a_table_or_a_figure_and_not_both() -> None:
         shared_options.table_or_figure(5, 1)
 
 
-def test_each_model_is_taken_once_in_the_order_given() -> None:
-    named = ["mbv3_small_035", "asymmnet_small_035", "mbv3_small_035"]
-    sources = shared_options.model_sources(named, None, None)
-    assert [source.model for source in sources] == ["mbv3_small_035", "asymmnet_small_035"]
-
-
-@pytest.mark.parametrize(
-    ("models", "which", "said"), [((), None, "no model"), (("mbv3_small_035",), 5, "both models")]
-)
-def test_models_or_a_table_have_to_be_named(
-    models: tuple[str, ...], which: int | None, said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        shared_options.model_sources(models, which, None)
-
-
-def test_two_models_of_one_folder_are_refused(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "net.onnx").write_bytes(b"any bytes")
-    with pytest.raises(UsageError, match="same folder, net"):
-        shared_options.model_sources(
-            [str(tmp_path / "a" / "net.onnx"), str(tmp_path / "b" / "net.onnx")], None, None
-        )
-
-
 @pytest.mark.parametrize("start", ["asymmnet_small_0", "mbv3_large_1", "zzz"])
 def test_networks_are_completed_by_how_they_begin(start: str) -> None:
     found = shared_options.complete_model(start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import NumericsError, UsageError
 from asymm_deploy.export.proof import parity, reference
 from asymm_deploy.export.request import ExportRequest
@@ -38,7 +36,7 @@ def test_nested_outputs_are_laid_flat_in_order() -> None:
     made = reference.reference_of_module(REQUEST, module)
 
     assert [spec.shape for spec in made.outputs] == [(1, 4), (1, 4), (1, 2)]
-    assert [spec.name for spec in made.outputs] == ["output_0", "output_1", "output_2"]
+    assert [spec.name for spec in made.outputs] == ["a", "b_0", "b_1_0"]
     x = made.samples[0]["input"].astype(np.float32)
     np.testing.assert_array_equal(made.results[0][0], 2 * x)
     np.testing.assert_array_equal(made.results[0][2], x[:, :2])
@@ -87,25 +85,3 @@ def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
     made = reference.reference_of_module(REQUEST, Made(lambda x: x @ weight))
 
     assert list(made.rounding()) == []
-
-
-@pytest.mark.parametrize(
-    ("names", "used"),
-    [
-        (None, ["output_0", "output_1"]),
-        (7, ["output_0", "output_1"]),
-        (len, ["output_0", "output_1"]),
-        ("ab", ["output_0", "output_1"]),
-        ([1, 2], ["output_0", "output_1"]),
-        (("", "b"), ["output_0", "output_1"]),
-        (("a", "a"), ["output_0", "output_1"]),
-        (("a",), ["output_0", "output_1"]),
-        (("image", "b"), ["output_0", "output_1"]),
-        (("a", "b"), ["a", "b"]),
-        (["a", "b"], ["a", "b"]),
-    ],
-)
-def test_what_can_not_be_names_of_outputs_is_none(names: object, used: list[str]) -> None:
-    module: Any = SimpleNamespace(output_names=names)
-    inputs = [TensorSpec("image", (1, 3, 8, 8))]
-    assert list(reference.output_names(module, inputs, 2)) == used

@@ -1,0 +1,149 @@
+"""Integer and boolean outputs that follow from comparing numbers: which differences are ties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from asymm_deploy.engines.tensors import Array, Arrays
+from asymm_deploy.export.proof.graph_values import graph_values, producers
+
+_HANDED_ON = frozenset({"Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Not"})
+"""Operators whose elements are their input's, in the same order."""
+_ROUNDING = frozenset({"Cast", "Floor", "Ceil", "Round"})
+_COMPARING = frozenset({"Greater", "Less", "GreaterOrEqual", "LessOrEqual"})
+_PICKING = frozenset({"ArgMax", "ArgMin", "TopK"})
+_CLOSE = 1e-3
+"""Two numbers closer than this share of their tensor's deviation are taken for equal."""
+
+Ties = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The operator that turned numbers into an output's integers or booleans."""
+
+    node: onnx.NodeProto
+    operands: tuple[str, ...]
+    """The tensors whose numbers decided."""
+
+
+def decision_behind(model: onnx.ModelProto, output: str) -> Decision | None:
+    """Return what decided the elements of ``output``, or None if that is not plain to see."""
+    makers = producers(model.graph)
+    name = output
+    while name in makers:
+        node, index = makers[name]
+        kind = node.op_type
+        if kind in _PICKING and not (kind == "TopK" and index == 0):
+            return Decision(node, (node.input[0],))
+        if kind in _COMPARING:
+            return Decision(node, tuple(node.input[:2]))
+        if kind in _HANDED_ON or (kind == "Cast" and _decides(node.input[0], makers)):
+            name = node.input[0]
+        elif kind in _ROUNDING:
+            return Decision(node, (node.input[0],))
+        else:
+            return None
+    return None
+
+
+def ties(
+    model: onnx.ModelProto,
+    output: str,
+    samples: Sequence[Arrays],
+    expected: Sequence[Array],
+    found: Sequence[Array],
+) -> list[Ties] | None:
+    """Return, by sample, which elements of ``output`` rounding alone may decide either way.
+
+    An index counts as one where the value that it picks equals, but for rounding, the one that the
+    reference picks. None where the decision is not known.
+    """
+    decision = decision_behind(model, output)
+    if decision is None:
+        return None
+    values = graph_values(model, samples, decision.operands)
+    if values is None:
+        return None
+    close = _CLOSE * max(
+        float(np.concatenate([np.ravel(v[name]).astype(np.float64) for v in values]).std())
+        for name in decision.operands
+    )
+    judge = _judge_of(decision.node)
+    result = []
+    for arrays, ours, theirs in zip(values, expected, found, strict=True):
+        operands = [np.asarray(arrays[name], np.float64) for name in decision.operands]
+        try:
+            result.append(judge(operands, ours, theirs, close).reshape(ours.shape))
+        except (ValueError, IndexError):  # other shapes in between, or an index that picks nothing
+            return None
+    return result
+
+
+_Judge = Callable[[list[npt.NDArray[np.float64]], Array, Array, float], Ties]
+
+
+def _judge_of(node: onnx.NodeProto) -> _Judge:
+    kind = node.op_type
+    if kind in _PICKING:
+        axis = _attribute(node, "axis", -1 if kind == "TopK" else 0)
+        return lambda operands, ours, theirs, close: _same_pick(
+            operands[0], ours, theirs, axis, close
+        )
+    if kind in _COMPARING:
+        return lambda operands, _ours, _theirs, close: np.abs(operands[0] - operands[1]) <= close
+    middle = 0.5 if kind == "Round" else 0.0
+    return lambda operands, ours, theirs, close: _at_a_step(
+        operands[0], ours, theirs, middle, close
+    )
+
+
+def _same_pick(
+    data: npt.NDArray[np.float64], ours: Array, theirs: Array, axis: int, close: float
+) -> Ties:
+    along = data.shape[axis]
+    moved = np.moveaxis(data, axis, -1)
+    count = ours.size // max(1, moved[..., 0].size)
+    if count > 1 or (ours.ndim == data.ndim and ours.shape[axis] == count):
+        shape = [*data.shape]
+        shape[axis] = count
+        indices = [np.moveaxis(side.reshape(shape), axis, -1) for side in (ours, theirs)]
+    else:
+        indices = [side.reshape(*moved.shape[:-1], count) for side in (ours, theirs)]
+    wanted, given = (index.astype(np.int64) for index in indices)
+    inside = (given >= 0) & (given < along)
+    picked = np.take_along_axis(moved, np.where(inside, given, 0), axis=-1)
+    same = inside & (np.abs(picked - np.take_along_axis(moved, wanted, axis=-1)) <= close)
+    return np.moveaxis(same, -1, axis)
+
+
+def _at_a_step(
+    numbers: npt.NDArray[np.float64], ours: Array, theirs: Array, middle: float, close: float
+) -> Ties:
+    steps = numbers.reshape(ours.shape) - middle
+    near = np.abs(steps - np.round(steps)) <= close
+    apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    return np.asarray(near & (apart <= 1.0))
+
+
+def _decides(name: str, makers: dict[str, tuple[onnx.NodeProto, int]]) -> bool:
+    """Whether ``name`` is already made of integers or booleans: a Cast of it hands it on."""
+    while name in makers:
+        node, index = makers[name]
+        if node.op_type in _COMPARING or (
+            node.op_type in _PICKING and not (node.op_type == "TopK" and index == 0)
+        ):
+            return True
+        if node.op_type not in _HANDED_ON and node.op_type != "Cast":
+            return False
+        name = node.input[0]
+    return False
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == name), default)
