@@ -131,13 +131,23 @@ def _from_torch(name: str, drawn: list[list[Any]], file: Path) -> list[list[Any]
 
     from benchmarks.zoo_nets import modules
 
-    module = getattr(modules, name)()
+    class Flat(torch.nn.Module):
+        """The net, whose outputs are tensors alone: the exporter takes little else."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = getattr(modules, name)()
+
+        def forward(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
+            leaves = pytree.tree_leaves(self.module(*inputs))
+            return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+    module = Flat().eval()
     torch.backends.mha.set_fastpath_enabled(False)
     found = []
     with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
         for sample in drawn:
-            leaves = pytree.tree_leaves(module(*map(torch.from_numpy, sample)))
-            found.append([leaf.numpy() for leaf in leaves if isinstance(leaf, torch.Tensor)])
+            found.append([leaf.numpy() for leaf in module(*map(torch.from_numpy, sample))])
         torch.onnx.export(
             module,
             tuple(map(torch.from_numpy, drawn[0])),

@@ -141,7 +141,7 @@ PLAIN = (
         "multihead_attention_masked",
         lambda: Calls(_masked_attention, a=nn.MultiheadAttention(32, 4, batch_first=True)),
         "1,10,32",
-        "1,10:bool:1..1",
+        "1,10:bool",
     ),
     _of("gpt_block", GptBlock, "1,24:int64:0..299"),
     _of(
