@@ -73,6 +73,11 @@ class OrtSession:
         return tuple(self._names)
 
     @property
+    def output_types(self) -> dict[str, str]:
+        """What the outputs are, in ONNX Runtime's words: ``tensor(float)``, ``seq(map(...))``."""
+        return {output.name: output.type for output in self._session.get_outputs()}
+
+    @property
     def precision(self) -> str:
         """What the graph takes and gives."""
         ends = [*self._session.get_inputs(), *self._session.get_outputs()]

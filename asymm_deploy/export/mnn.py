@@ -54,9 +54,8 @@ def run_mnn(
     speed, are used only with ``as_timed``. The arrays travel through files in ``scratch``. Raises
     ConversionError if MNN can't load or run the file.
     """
-    if api == "module":
-        raise ConversionError("MNN's Module API is not known here yet", f"{inputs}")
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
+    asked = [*(f"--input={s.dtype}:{','.join(map(str, s.shape))}:{s.name}" for s in inputs)]
     arrays: dict[str, Any] = {
         f"{number}/{name}": array
         for number, sample in enumerate(samples)
@@ -65,7 +64,8 @@ def run_mnn(
     np.savez(sent, allow_pickle=False, **arrays)
     received.unlink(missing_ok=True)
     names = [spec.name for spec in outputs]
-    completed = _start("time" if as_timed else "run", str(model), str(sent), str(received), *names)
+    doing = "time" if as_timed else "run"
+    completed = _start(doing, api, str(model), str(sent), str(received), *asked, *names)
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",

@@ -15,24 +15,94 @@ from asymm_deploy.files import sha256_of
 from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.source import OnnxFile
 
+_NO_NUMBERS_OF_MNN = ("bfloat16", "complex", "float8", "float4", "int4", "uint4", "int2", "uint2")
+
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read an .onnx file and its external data; raise UsageError if it is not valid."""
+    """Read an .onnx file and its external data.
+
+    A file that onnx.checker refuses, but ONNX Runtime runs, is valid. Raises UsageError if it can't
+    be read or both refuse it, and for an input or output that is no tensor of numbers.
+    """
     try:
         model = onnx.load(str(path))
-        onnx.checker.check_model(model)
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
         ) from error
     except Exception as error:
-        raise UsageError(
-            f"{path} is not a valid ONNX file: {first_line(error)}",
-            "it may be cut short or of another format; check that onnx.checker accepts it",
-        ) from error
+        raise _not_valid(path, error) from error
+    types = _types_if_valid(path, model)
     if not model.graph.output:
         raise UsageError(f"{path} has no outputs", "give a graph with at least one output")
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for what, entries in (("input", model.graph.input), ("output", model.graph.output)):
+        for entry in entries:
+            if what == "output" or entry.name not in constants:
+                _require_numbers(
+                    path, f"{what} {entry.name}", types.get(entry.name) or _type(entry)
+                )
     return model
+
+
+def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
+    """Return what is known of outputs beyond the file; raise UsageError if nothing takes it."""
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    try:
+        onnx.checker.check_model(model)
+    except Exception:  # the type depends on what is wrong
+        try:
+            session = OrtSession(str(path), optimised=False)
+        except EngineError as error:
+            raise _not_valid(path, error.reason) from error
+        return session.output_types
+    return {}
+
+
+def _not_valid(path: Path, reason: object) -> UsageError:
+    return UsageError(
+        f"{path} is not a valid ONNX file: {first_line(reason)}",
+        "it may be cut short or of another format; check that ONNX Runtime loads it",
+    )
+
+
+def _type(entry: onnx.ValueInfoProto) -> str:
+    """Return the type of an input or output as ONNX Runtime writes it, or an empty string."""
+    kind = entry.type.WhichOneof("value")
+    if kind == "tensor_type":
+        name = onnx.TensorProto.DataType.Name(entry.type.tensor_type.elem_type).lower()
+        return "" if name == "undefined" else f"tensor({name})"
+    return {"sequence_type": "seq", "map_type": "map", "optional_type": "optional"}.get(
+        kind or "tensor_type", "" if kind is None else kind.removesuffix("_type")
+    )
+
+
+def _require_numbers(path: Path, what: str, kind: str) -> None:
+    """Refuse what no probe can be made for, or no error computed of."""
+    outer, _, inner = kind.rstrip(")").partition("(")
+    side = what.partition(" ")[0]
+    if outer not in ("", "tensor"):
+        word = {"seq": "a sequence", "optional": "optional", "map": "a map"}.get(outer, "sparse")
+        instead = f"give a graph whose {side}s are tensors"
+        if side == "output":
+            instead = (
+                "remove it from the graph's outputs; scikit-learn's models are converted without it"
+                " by options={'zipmap': False}"
+            )
+        raise UsageError(f"{path}: {what} is {word}, and only tensors can be compared", instead)
+    if inner == "string":
+        raise UsageError(
+            f"{path}: {what} is text, and text inputs and outputs can't be compared",
+            "turn text into numbers before the graph, and give it those"
+            if side == "input"
+            else "remove it from the graph's outputs; the number that it stands for can stay",
+        )
+    if inner.startswith(_NO_NUMBERS_OF_MNN):
+        raise UsageError(
+            f"{path}: {what} is {inner}, which MNN doesn't have",
+            f"let the {side} be float or int32, with a Cast in the graph",
+        )
 
 
 def external_files(path: Path) -> dict[str, str]:

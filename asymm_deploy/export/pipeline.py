@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export import freshness, manifest, untrained, weights
 from asymm_deploy.export.inputs import recorded_bytes
@@ -91,12 +92,12 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     outputs: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(reference.results[0])}
     np.savez(scratch / manifest.REFERENCE, allow_pickle=False, **outputs)
     (scratch / manifest.INPUTS).write_bytes(
-        recorded_bytes([reference.samples[0][spec.name] for spec in reference.inputs])
+        recorded_bytes([reference.samples[0][spec.name] for spec in made.inputs])
     )
     uncounted = reference.complexity.uncounted
     if uncounted:
         notes.append("multiply-adds are not counted for: " + ", ".join(uncounted))
-    notes.append(proven_in_words(reference.proven))
+    notes.append(proven_in_words([p for p in reference.proven if p.name not in made.unused]))
     limits = output_limits(reference, made.mnn, lambda: _first_as_timed(made, reference, scratch))
     told = _manifest(request, start, made, onnx_stage, limits, scratch)
     _publish(told, scratch, request.folder, keep_exported=request.keep_exported)
@@ -111,6 +112,10 @@ class _Converted:
     simplified: StageProof
     mnn: StageProof
     api: Api
+    inputs: tuple[TensorSpec, ...]
+    """Those of the definition that the files have."""
+    unused: tuple[str, ...]
+    """The others, which nothing depends on."""
     notes: tuple[str, ...]
 
 
@@ -119,7 +124,8 @@ def _converted(request: ExportRequest, start: _Start, scratch: Path) -> _Convert
 
     Raises the failure of the first one where none is.
     """
-    graphs = simplifications(start.model, start.reference.inputs)
+    trusted = isinstance(request.source, NamedNetwork)
+    graphs = simplifications(start.model, start.reference.inputs, trusted=trusted)
     failure: ConversionError | NumericsError | None = None
     first: Simplified | None = None
     for simplified in graphs:
@@ -131,7 +137,8 @@ def _converted(request: ExportRequest, start: _Start, scratch: Path) -> _Convert
             continue
         if failure is None:
             return made
-        note = f"the simplified graph failed ({failure.what}), so a plainer one was taken"
+        note = f"a graph that went through {simplified.how} was taken, since the one before failed"
+        note += f": {failure.what}"
         return replace(made, notes=(*made.notes, note))
     assert first is not None
     return _proven(request, start, first, scratch, told=True)  # fails again, and says why
@@ -155,6 +162,7 @@ def _proven(
         explain=explain,
     )
     to_mnn(file, mnn_file)
+    inputs = tuple(s for s in reference.inputs if s.name not in simplified.unused_inputs)
     failure: ConversionError | NumericsError | None = None
     apis: tuple[Api, ...] = ("session", "module")
     for api in apis:
@@ -164,7 +172,7 @@ def _proven(
                 reference.samples,
                 reference.outputs,
                 scratch,
-                inputs=reference.inputs,
+                inputs=inputs,
                 api=api,
             )
             mnn = prove_stage(
@@ -178,7 +186,8 @@ def _proven(
         except (ConversionError, NumericsError) as error:
             failure = error if failure is None or isinstance(error, NumericsError) else failure
             continue
-        return _Converted(graph, proof, mnn, api, simplified.notes)
+        unused = simplified.unused_inputs
+        return _Converted(graph, proof, mnn, api, inputs, unused, simplified.notes)
     assert failure is not None
     raise failure
 
@@ -260,7 +269,7 @@ def _first_as_timed(made: _Converted, reference: Reference, scratch: Path) -> li
         reference.samples[:1],
         reference.outputs,
         scratch,
-        inputs=reference.inputs,
+        inputs=made.inputs,
         api=made.api,
         as_timed=True,
     )
@@ -281,8 +290,8 @@ def _manifest(
         schema_version=manifest.MANIFEST_SCHEMA_VERSION,
         model=request.source.model,
         source=request.text,
-        input_shape=reference.inputs[0].shape if reference.inputs else (),
-        inputs=reference.inputs,
+        input_shape=made.inputs[0].shape if made.inputs else (),
+        inputs=made.inputs,
         outputs=reference.outputs,
         opset=_opset(made.graph),
         madds=complexity.madds,
@@ -302,7 +311,8 @@ def _manifest(
         stages=manifest.Stages(
             onnx=onnx_stage.report, simplified=made.simplified.report, mnn=made.mnn.report
         ),
-        proven_inputs=reference.proven,
+        proven_inputs=tuple(p for p in reference.proven if p.name not in made.unused),
+        unused_inputs=made.unused,
         api=made.api,
         given_shapes=tuple(shape.text for shape in request.given_shapes),
         samples_path=str(request.samples) if request.samples else None,

@@ -2,60 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import onnx
 from onnx_ir import from_proto, to_proto
 from onnx_ir import passes as onnx_ir_passes
 from onnx_ir.passes import common
 
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.passes import fuse
 from asymm_deploy.export.passes.identities import RemoveIdentities
-
-
-def simplify(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
-    """Return ``model`` with shapes fixed, constants folded and the fast operators in place.
-
-    onnxsim folds constants and BatchNorm; ``passes`` then write global pooling, hard-sigmoid,
-    hard-swish and the classifier the way MNN runs them fastest; at last, dead and duplicate nodes
-    and constants go. ``model`` is not changed. Raises ConversionError.
-    """
-    import onnxsim
-
-    shapes = {spec.name: list(spec.shape) for spec in inputs}
-    try:
-        simplified, _ = onnxsim.simplify(model, overwrite_input_shapes=shapes)
-    except Exception as error:
-        raise ConversionError(
-            f"onnxsim can't simplify the graph: {first_line(error)}",
-            "check the .onnx file with onnx.checker, and that its operators are standard ones",
-        ) from error
-    try:
-        fused = _fuse_and_clean(simplified)
-        onnx.checker.check_model(fused)
-        return onnx.shape_inference.infer_shapes(fused, strict_mode=True, data_prop=True)
-    except Exception as error:
-        raise ConversionError(
-            f"the simplified graph is not valid: {first_line(error)}",
-            "this is likely a bug in asymm-deploy; please report it with the .onnx file",
-        ) from error
+from asymm_deploy.export.passes.onnxsim_apart import run_onnxsim, run_onnxsim_apart
+from asymm_deploy.export.passes.whole_graph import (
+    prepared,
+    unused_inputs,
+    with_recurrent_outputs,
+    without_inputs,
+)
 
 
 @dataclass(frozen=True)
 class Simplified:
-    """A simplified graph, and what could not be done to it."""
+    """A graph that computes what the given one does."""
 
     model: onnx.ModelProto
-    notes: tuple[str, ...] = ()
+    how: str
+    """What simplified it, for messages."""
+    unused_inputs: tuple[str, ...]
+    """Inputs of the model that this graph doesn't have, since nothing depends on them."""
+    notes: tuple[str, ...]
+    """What failed on the way, and what was left out."""
 
 
-def simplifications(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> Iterator[Simplified]:
-    """Yield graphs that compute the same, the most simplified first."""
-    yield Simplified(simplify(model, inputs))
+def simplifications(
+    model: onnx.ModelProto, inputs: Sequence[TensorSpec], *, trusted: bool = False
+) -> Iterator[Simplified]:
+    """Give graphs that compute the same as ``model``, the most simplified one first.
+
+    onnxsim folds constants and BatchNorm; ``passes`` then write global pooling, hard-sigmoid,
+    hard-swish and the classifier the way MNN runs them fastest; at last, dead and duplicate nodes
+    and constants go. After that come the graph without onnxsim, and the one as it was given, with
+    its shapes fixed: take the next where a converter fails on one. What fails here is skipped, and
+    said in the notes of the next. Graphs that are the same come once. ``model`` is not changed.
+    onnxsim runs in a process of its own unless the model is ``trusted`` not to crash it. Raises
+    ConversionError if not even the graph as given is valid.
+    """
+    plain = prepared(model, inputs)
+    names = {entry.name for entry in plain.graph.input}
+    shapes = {spec.name: spec.shape for spec in inputs if spec.name in names}
+    onnxsim = run_onnxsim if trusted else run_onnxsim_apart
+    ways: tuple[tuple[str, str, Callable[[], onnx.ModelProto]], ...] = (
+        ("onnxsim", "onnxsim and our own passes", lambda: onnxsim(plain, shapes)),
+        ("our own passes", "our own passes alone", lambda: _with_shapes(plain)),
+        ("nothing", "no simplification", lambda: plain),
+    )
+    failed, seen = [], set()
+    for first, how, start in ways:
+        step = first
+        try:
+            graph = start()
+            if first != "nothing":
+                step = "our own passes"
+                graph = _fuse_and_clean(graph)
+            graph, unused = _finished(graph, inputs)
+        except Exception as error:
+            failed.append(f"{step} failed ({first_line(error)})")
+            last = error
+            continue
+        content = sha256(graph.SerializeToString(deterministic=True)).digest()
+        if content not in seen:
+            seen.add(content)
+            yield Simplified(graph, how, unused, tuple(_notes(failed, how, unused)))
+    if not seen:
+        raise ConversionError(
+            f"the graph is not valid: {first_line(last)}",
+            "check the .onnx file with onnx.checker, and that its operators are standard ones",
+        ) from last
+
+
+def _notes(failed: Sequence[str], how: str, unused: Sequence[str]) -> Iterator[str]:
+    if failed:
+        yield f"{'; '.join(dict.fromkeys(failed))}: the graph went through {how}"
+    if unused:
+        inputs = "inputs" if len(unused) > 1 else "input"
+        yield f"nothing depends on the {inputs} {', '.join(unused)}: left out"
 
 
 def _fuse_and_clean(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -71,3 +106,37 @@ def _fuse_and_clean(model: onnx.ModelProto) -> onnx.ModelProto:
         common.RemoveUnusedNodesPass(),
     )(graph)
     return to_proto(graph)
+
+
+def _finished(
+    model: onnx.ModelProto, inputs: Sequence[TensorSpec]
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Return a valid graph with its shapes, and which of ``inputs`` it doesn't need."""
+    graph = with_recurrent_outputs(model)
+    graph = without_inputs(graph, unused_inputs(graph))
+    _require_valid(graph)
+    left = {entry.name for entry in graph.graph.input}
+    return _with_shapes(graph), tuple(s.name for s in inputs if s.name not in left)
+
+
+def _require_valid(model: onnx.ModelProto) -> None:
+    """Raise the checker's error if ONNX Runtime refuses the graph too."""
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    try:
+        onnx.checker.check_model(model)
+    except Exception as refused:
+        try:
+            OrtSession(model.SerializeToString(), optimised=False)
+        except EngineError:
+            raise refused from None
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``model`` with the shapes that can be inferred; as it is where inferring fails."""
+    for strict in (True, False):
+        try:
+            return onnx.shape_inference.infer_shapes(model, strict_mode=strict, data_prop=True)
+        except Exception:  # noqa: S112  the type depends on what is wrong
+            continue
+    return model

@@ -65,10 +65,9 @@ class InputShape:
         """What ``parse_input_shapes`` reads as this."""
         name = "" if self.name is None else f"{self.name}="
         dtype = "" if self.dtype is None else f":{self.dtype}"
-        given = self.values
-        return f"{name}{shape_text(self.shape)}{dtype}" + (
-            "" if given is None else f":{given[0]!r}..{given[1]!r}"
-        )
+        bounds = [repr(bound).removesuffix(".0") for bound in self.values or ()]
+        values = f":{'..'.join(bounds)}" if bounds else ""
+        return f"{name}{shape_text(self.shape)}{dtype}{values}"
 
     @property
     def values(self) -> tuple[float, float] | None:
@@ -171,7 +170,7 @@ def _dtype(text: str, dtype: str, name: str, sizes: str) -> str:
             f"give one of {listed}, or leave out the ':'",
         )
     # Without the library's name, as in torch.int64.
-    plain = dtype.lower().rpartition(".")[2].removesuffix("_t")
+    plain = dtype.lower().rpartition(".")[2]
     near = _OTHER_NAMES.get(plain) or next(iter(get_close_matches(plain, INPUT_TYPES, 1)), None)
     raise UsageError(
         f"an input can't have the type {shown(dtype)}",

@@ -18,7 +18,7 @@ from asymm_deploy.export import onnx_graph, untrained
 from asymm_deploy.export.inputs import Probe, parity_probes
 from asymm_deploy.export.manifest import EXPORT_FILES, Manifest, Stages, save_manifest
 from asymm_deploy.export.proof.parity import ParityReport
-from asymm_deploy.export.simplify import simplify
+from asymm_deploy.export.simplify import simplifications
 from asymm_deploy.export.torch_to_onnx import to_onnx
 from asymm_deploy.files import sha256_of
 
@@ -57,7 +57,7 @@ def make_exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], E
             probes = parity_probes(INPUTS)
             raw = tmp_path_factory.mktemp("onnx") / "raw.onnx"
             to_onnx(module, INPUTS, OUTPUTS, probes[0].arrays, raw)
-            graph = simplify(onnx_graph.load_onnx(raw), INPUTS)
+            graph = next(simplifications(onnx_graph.load_onnx(raw), INPUTS)).model
             made[name] = Exported(module, probes, outputs_of(module, probes), graph)
         return made[name]
 

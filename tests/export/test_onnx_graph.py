@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import onnx
 import onnx.parser
 import pytest
 
-from asymm_deploy.engines.tensors import Arrays
-from asymm_deploy.errors import ConversionError
-from asymm_deploy.export.onnx_graph import first_line, run_onnx
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.errors import ConversionError, UsageError
+from asymm_deploy.export.onnx_graph import first_line, graph_inputs, load_onnx, run_onnx
+from asymm_deploy.models.input_shape import parse_input_shapes
+from asymm_deploy.models.source import OnnxFile
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]> '
 
@@ -62,6 +65,53 @@ def test_what_can_not_run_is_told_in_the_engines_words() -> None:
     assert "NoSuchOperator" in caught.value.what
 
 
+def inputs_of(inputs: str, *shapes: str) -> list[tuple[str, tuple[int, ...], str]]:
+    """Return the inputs of a graph as they are fixed by ``--input-shape``."""
+    text = f"g ({inputs}) => (float y) {{ y = Neg(x) }}"
+    source = OnnxFile(Path("net.onnx"), parse_input_shapes(shapes))
+    specs = graph_inputs(onnx.parser.parse_model(HEADER + text), source)
+    return [(spec.name, spec.shape, spec.dtype) for spec in specs]
+
+
+def test_inputs_are_those_of_the_graph_with_open_axes_as_they_are_given() -> None:
+    assert inputs_of("float x, int64[1,L] ids, uint8[2] z", "ids=1,7:int64:0..5") == [
+        ("x", (), "float32"),
+        ("ids", (1, 7), "int64"),
+        ("z", (2,), "uint8"),
+    ]
+    assert inputs_of("float x", ":float32") == [("x", (), "float32")]
+    assert inputs_of("float16[N] x", "3:float16:0..1") == [("x", (3,), "float16")]
+    assert inputs_of("bool[2] x", "x=2:bool") == [("x", (2,), "bool")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape", "what"),
+    [
+        ("int64[1,L] x", "x=1,7:int32", "input x has type int64 in the graph, not int32"),
+        ("float[2] x", "2:float64", "input x has type float32 in the graph, not float64"),
+        ("uint8[2] x", "x=2:int8", "input x has type uint8 in the graph, not int8"),
+        ("float[2] x", ":float32", r"input x has shape 2, not \(\) \(a scalar\)"),
+        ("float x", "x=1", r"input x has shape \(\) \(a scalar\), not 1"),
+        ("float[2,N] x", "x=3,4", r"input x has shape 2,\?, not 3,4"),
+        ("float[N] x", "y=3", "net.onnx has no input y"),
+        ("float[N] x, float[M] z", "3", r"has 2 inputs \(x, z\)"),
+    ],
+)
+def test_what_contradicts_the_graph_is_told_with_both_sides_and_how_to_name_the_model(
+    inputs: str, shape: str, what: str
+) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        inputs_of(inputs, shape)
+    assert "--input-shape net.onnx:x=1,3,224,224" in caught.value.hint
+
+
+def test_an_open_axis_that_nothing_fixes_is_told_with_both_ways_to_fix_it() -> None:
+    with pytest.raises(UsageError, match=r"input x has a dynamic shape \(2,\?\)") as caught:
+        inputs_of("float[2,N] x")
+    assert "--input-shape x=" in caught.value.hint
+    assert "--inputs FILE.npz" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -72,3 +122,107 @@ def test_what_can_not_run_is_told_in_the_engines_words() -> None:
 )
 def test_a_message_is_one_line_that_says_something(error: object, line: str) -> None:
     assert first_line(error) == line
+
+
+def saved(text: str, tmp_path: Path, header: str = HEADER) -> Path:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(onnx.parser.parse_model(header + text).SerializeToString())
+    return path
+
+
+def changed(path: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
+    model = onnx.load(str(path))
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+PRODUCT = "g (float[1,2] x) => (float[1,2] y) { y = Mul(x, x) }"
+
+
+def clear_shape(model: onnx.ModelProto) -> None:
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+
+
+def clear_type(model: onnx.ModelProto) -> None:
+    model.graph.output[0].ClearField("type")
+
+
+def minus_one(model: onnx.ModelProto) -> None:
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = -1
+
+
+def wrong_order(model: onnx.ModelProto) -> None:
+    model.graph.node.insert(0, onnx.helper.make_node("Neg", ["y"], ["z"]))
+    model.graph.output[0].name = "z"
+
+
+@pytest.mark.parametrize("change", [clear_shape, clear_type, minus_one, wrong_order])
+def test_what_the_checker_refuses_and_onnx_runtime_runs_is_valid(
+    change: Callable[[onnx.ModelProto], object], tmp_path: Path
+) -> None:
+    path = changed(saved(PRODUCT, tmp_path), change)
+    model = load_onnx(path)
+
+    assert len(model.graph.output) == 1
+    assert run_onnx(path, [{"x": np.full((1, 2), 3, np.float32)}])[0][0].shape == (1, 2)
+
+
+@pytest.mark.parametrize("content", [b"no graph at all", b"\x08\x08\x12", b"PK\x03\x04"])
+def test_what_neither_takes_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(UsageError, match=r"net\.onnx is not a valid ONNX file: .+"):
+        load_onnx(tmp_path / "net.onnx")
+
+
+def test_a_graph_that_onnx_runtime_refuses_too_has_its_reason(tmp_path: Path) -> None:
+    path = saved("g (float[1,2] x) => (float[1,2] y) { y = NoSuch(x) }", tmp_path)
+    with pytest.raises(UsageError, match=r"not a valid ONNX file: .*NoSuch"):
+        load_onnx(path)
+
+
+LABELS = '<string[2] names = {"a", "b"}>'
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (f"g (int64[1] i) => (string[1] label) {LABELS} {{ label = Gather(names, i) }}",
+         "output label is text, and text inputs and outputs can't be compared",
+         "the number that it stands for"),
+        ("g (string[1] word, float[1] x) => (float[1] y) { y = Neg(x) }",
+         "input word is text", "turn text into numbers"),
+        ("g (float[1] x) => (seq(float[1]) all) { all = SequenceConstruct(x) }",
+         "output all is a sequence, and only tensors", "'zipmap': False"),
+        ("g (seq(float[1]) all) => (float[1] y) <int64 i = {0}> { y = SequenceAt(all, i) }",
+         "input all is a sequence", "inputs are tensors"),
+        ("g (bfloat16[1] x) => (float[1] y) { y = Cast<to = 1>(x) }",
+         "input x is bfloat16, which MNN doesn't have", "a Cast in the graph"),
+    ],
+)  # fmt: skip
+def test_what_is_no_tensor_of_numbers_is_named(
+    text: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_onnx(saved(text, tmp_path))
+    assert hint in caught.value.hint
+
+
+def test_a_text_output_without_a_declared_type_is_named_as_well(tmp_path: Path) -> None:
+    text = f"g (int64[1] i) => (string[1] label) {LABELS} {{ label = Gather(names, i) }}"
+    path = changed(saved(text, tmp_path), clear_type)
+    with pytest.raises(UsageError, match="output label is text"):
+        load_onnx(path)
+
+
+def test_texts_inside_a_graph_are_its_own_affair(tmp_path: Path) -> None:
+    text = f"g (float[2] x) => (bool[2] y) {LABELS} {{ y = Equal(names, names) }}"
+    path = saved(text, tmp_path, '<ir_version: 8, opset_import: ["" : 19]> ')
+    assert load_onnx(path).graph.output[0].name == "y"
+
+
+@pytest.mark.parametrize(("ir", "opset"), [(3, 7), (4, 9), (7, 12), (10, 21)])
+def test_old_and_new_files_are_read(ir: int, opset: int, tmp_path: Path) -> None:
+    path = saved(PRODUCT, tmp_path, f'<ir_version: {ir}, opset_import: ["" : {opset}]> ')
+    model = load_onnx(path)
+    assert graph_inputs(model, OnnxFile(path, ())) == (TensorSpec("x", (1, 2)),)

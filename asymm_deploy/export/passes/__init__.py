@@ -8,6 +8,8 @@ channel_slopes.py   PRelu's slopes (C, 1, 1) -> (1, C, 1, 1)
 classifier.py       Gemm after pooling, and what stands between two of them -> 1x1 Conv
 not_a_number.py     IsNaN(x) -> x != x
 identities.py       Identity -> nothing
+onnxsim_apart.py    onnxsim in a process of its own: constants and BatchNorm folded
+whole_graph.py      functions inlined, nodes in order, initializers and unused inputs no inputs
 graph_pass.py       what the passes have in common: requirements, the walk, the result
 node_builder.py     new nodes and initializers under names that are still free
 known_values.py     what is known of a value: its shape, its constant, the node that makes it

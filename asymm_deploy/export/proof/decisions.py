@@ -17,6 +17,7 @@ _HANDED_ON = frozenset({"Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"
 _ROUNDING = frozenset({"Cast", "Floor", "Ceil", "Round"})
 _COMPARING = frozenset({"Greater", "Less", "GreaterOrEqual", "LessOrEqual"})
 _PICKING = frozenset({"ArgMax", "ArgMin", "TopK"})
+_SUPPRESSING = "NonMaxSuppression"
 _CLOSE = 1e-3
 """Two numbers closer than this share of their tensor's deviation are taken for equal."""
 
@@ -41,7 +42,7 @@ def decision_behind(model: onnx.ModelProto, output: str) -> Decision | None:
         kind = node.op_type
         if kind in _PICKING and not (kind == "TopK" and index == 0):
             return Decision(node, (node.input[0],))
-        if kind in _COMPARING:
+        if kind in _COMPARING or kind == _SUPPRESSING:
             return Decision(node, tuple(node.input[:2]))
         if kind in _HANDED_ON or (kind == "Cast" and _decides(node.input[0], makers)):
             name = node.input[0]
@@ -65,7 +66,7 @@ def ties(
     reference picks. None where the decision is not known.
     """
     decision = decision_behind(model, output)
-    if decision is None:
+    if decision is None or decision.node.op_type == _SUPPRESSING:
         return None
     values = graph_values(model, samples, decision.operands)
     if values is None:
@@ -83,6 +84,45 @@ def ties(
         except (ValueError, IndexError):  # other shapes in between, or an index that picks nothing
             return None
     return result
+
+
+def picked_rows(
+    model: onnx.ModelProto,
+    output: str,
+    samples: Sequence[Arrays],
+    *sides: Sequence[Array],
+) -> list[list[Array]] | None:
+    """Return, for each of the ``sides``, the boxes and scores that its selected indices pick.
+
+    None where ``output`` is not what NonMaxSuppression selected. Of two boxes that are alike either
+    may be selected, so that the indices say less than what they pick.
+    """
+    decision = decision_behind(model, output)
+    if decision is None or decision.node.op_type != _SUPPRESSING:
+        return None
+    values = graph_values(model, samples, decision.operands)
+    if values is None:
+        return None
+    boxes, scores = decision.operands
+    try:
+        return [
+            [
+                _picked(arrays[boxes], arrays[scores], rows)
+                for arrays, rows in zip(values, side, strict=True)
+            ]
+            for side in sides
+        ]
+    except (ValueError, IndexError):  # other rows than NonMaxSuppression's, or indices out of range
+        return None
+
+
+def _picked(boxes: Array, scores: Array, rows: Array) -> Array:
+    batch, kind, box = (column.astype(np.int64) for column in rows.reshape(-1, 3).T)
+    if rows.size and min(batch.min(), kind.min(), box.min()) < 0:
+        raise IndexError("an index is negative")
+    score = np.asarray(scores, np.float64)[batch, kind, box]
+    corners = np.asarray(boxes, np.float64)[batch, box]
+    return np.column_stack([batch, kind, score, corners]).astype(np.float64)
 
 
 _Judge = Callable[[list[npt.NDArray[np.float64]], Array, Array, float], Ties]

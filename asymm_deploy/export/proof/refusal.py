@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.engines.tensors import Arrays
+from asymm_deploy.export.probing.domain import INT32_HIGH
 from asymm_deploy.export.proof.locate import Culprit, culprit_in_mnn, culprit_in_onnx, too_wide
 from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.stage import Difference
@@ -63,7 +64,7 @@ class Suspects:
             return FROZEN if self.from_module else _REPORT
         if where.stage == "simplified":
             return _REPORT
-        narrower = narrower_range(self.reference.inputs, sample)
+        narrower = narrower_range(self.reference, sample)
         if narrower:
             return (
                 f"MNN computes it otherwise for such values; if the model never gets them, say so: "
@@ -84,19 +85,20 @@ class Suspects:
 _REPORT = "this is likely a bug in a converter; please report it with the .onnx file"
 
 
-def narrower_range(inputs: Sequence[TensorSpec], sample: Arrays) -> str:
+def narrower_range(reference: Reference, sample: Arrays) -> str:
     """Return the option that leaves out integers that are negative or need more than 32 bits.
 
     Empty where the sample has none.
     """
-    wide = too_wide(inputs, sample)
+    wide = too_wide(reference.inputs, sample)
     options = []
-    for spec in inputs:
+    highest = {given.name: given.high for given in reference.proven}
+    for spec in reference.inputs:
         values = sample[spec.name]
         if values.dtype.kind != "i" or values.size == 0:
             continue
         if spec.name == wide or int(values.min()) < 0:
             shape = ",".join(map(str, spec.shape))
-            high = min(int(values.max()), 2**31 - 1)
+            high = min(int(highest.get(spec.name) or 1), INT32_HIGH)
             options.append(f"--input-shape {spec.name}={shape}:{spec.dtype}:0..{max(high, 1)}")
     return " ".join(options)

@@ -12,7 +12,7 @@ import numpy as np
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.proof import approximations, parity
-from asymm_deploy.export.proof.decisions import ties
+from asymm_deploy.export.proof.decisions import picked_rows, ties
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
 from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.rows import chooses_rows, match_rows
@@ -219,6 +219,9 @@ class _Stage:
         chooser = chooses_rows(self._graph) if self._graph is not None else None
         if chooser is None:
             return None
+        assert self._graph is not None
+        sides = picked_rows(self._graph, name, self._reference.samples, expected, found)
+        expected, found = sides or (expected, found)
         pairs = [match_rows(*pair) for pair in zip(expected, found, strict=True)]
         if any(pair is None for pair in pairs):
             return None

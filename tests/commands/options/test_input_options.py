@@ -88,7 +88,7 @@ def test_models_of_every_kind_have_shapes_of_their_own() -> None:
         "b.onnx:serving:0=1,3:uint8",
         f"{NET}:1,3,64,64:float32:0..1",
     ) == {
-        NET: ["1,3,64,64:float32:0.0..1.0"],
+        NET: ["1,3,64,64:float32:0..1"],
         "b": ["x=1,3,8,8", "serving:0=1,3:uint8"],
         "m.make": ["1,16"],
         "pkg.mod.Nets.two": ["ids=1,16:int64:0..9", "t=:float32"],
@@ -110,6 +110,13 @@ def test_the_models_of_a_table_can_stand_before_a_shape() -> None:
     assert isinstance(other, NamedNetwork)
     assert small.spec.input_shape == (1, 3, 64, 64)
     assert other.given is None
+
+
+def test_a_callable_whose_module_is_called_like_a_network_keeps_its_shapes() -> None:
+    assert given([NET, f"{NET}:make"], f"{NET}:make:1,4", f"{NET}:1,3,64,64") == {
+        NET: ["1,3,64,64"],
+        f"{NET}.make": ["1,4"],
+    }
 
 
 def test_names_of_inputs_may_hold_colons() -> None:
