@@ -27,7 +27,7 @@ from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import exact, parity
 from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
-from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.parity import LEAST_SPREAD, MIN_SPREAD
 from asymm_deploy.export.proof.samples import load_samples
 from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
@@ -70,6 +70,13 @@ class Reference:
     def samples(self) -> list[Arrays]:
         """The inputs alone."""
         return [probe.arrays for probe in self.probes]
+
+    def tightening(self, output: int) -> float:
+        """Return the factor on an output's tolerances: below 1.0 where it varies little."""
+        common = self.common_results
+        if parity.is_same_for_all(common, output):
+            return 1.0
+        return min(1.0, parity.spread_of(common, output) / MIN_SPREAD)
 
     @property
     def common_results(self) -> list[list[Array]]:
@@ -252,15 +259,26 @@ def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
         for index, spec in enumerate(reference.outputs)
         if parity.is_same_for_all(reference.results, index)
     ]
+    if value >= LEAST_SPREAD:
+        factor = MIN_SPREAD / value
+        return [
+            f"the outputs vary with the input by {value:.1e} of their size only: the limits are "
+            f"{factor:.3g} times tighter than usual"
+        ]
     depending = outputs_of_inputs(graph)
     if len(same) == len(reference.outputs) and not any(
         spec.name in depending and np.dtype(spec.dtype).kind == "f" for spec in same
     ):
         names = ", ".join(spec.name for spec in same)
         return [f"{names}: the same for all inputs that were tried, which proves little"]
-    raise NumericsError(
-        f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
-        f"less than {MIN_SPREAD} proves nothing about a conversion",
+    raise hardly_depends(value)
+
+
+def hardly_depends(spread: float) -> NumericsError:
+    """Return the failure of a definition whose outputs prove nothing."""
+    return NumericsError(
+        f"the outputs hardly depend on the input: they vary by {spread:.1e} of their size, and so "
+        "little proves nothing about a conversion",
         "give trained weights with --weights, or a definition whose layers have them; or samples "
         "of your own with --inputs FILE.npz",
     )
