@@ -1,4 +1,4 @@
-"""Operators of torch that its older exporter doesn't know, in those that ONNX has."""
+"""Operators of torch that its older exporter doesn't know, or writes so that nothing runs them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ _AXES_ARE_AN_INPUT = 18
 
 
 def add_missing_operators() -> None:
-    """Teach torch's older exporter ``nn.RMSNorm`` and ``nn.ChannelShuffle``.
+    """Teach torch's older exporter RMSNorm, ChannelShuffle, and convolutions padded by a word.
 
     ONNX has RMSNormalization since opset 23, which MNN doesn't take, and the shuffle in no version.
-    The registration is torch's own and lasts as long as the process; a second one changes nothing.
+    The convolution comes out as SAME_UPPER, which ONNX Runtime refuses beside dilations. The
+    registration is torch's own and lasts as long as the process; a second one changes nothing.
     """
     import torch
 
     exporter: Any = torch.onnx
-    for name, symbolic in (("rms_norm", _rms_norm), ("channel_shuffle", _channel_shuffle)):
+    for name, symbolic in (
+        ("rms_norm", _rms_norm),
+        ("channel_shuffle", _channel_shuffle),
+        ("_convolution_mode", _padded_by_word),
+    ):
         exporter.register_custom_op_symbolic(f"aten::{name}", symbolic, _FIRST_OPSET)
 
 
@@ -60,3 +65,28 @@ def _channel_shuffle(g: Any, x: Any, groups: Any) -> Any:
     split = g.op("Reshape", x, g.op("Constant", value_t=apart))
     mixed = g.op("Transpose", split, perm_i=order)
     return g.op("Reshape", mixed, g.op("Constant", value_t=torch.tensor(sizes)))
+
+
+def _padded_by_word(
+    g: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Any:
+    """Write a convolution whose padding is "same" or "valid" with its padding in numbers."""
+    from torch.onnx import symbolic_helper
+
+    helper: Any = symbolic_helper
+    kernel = helper._get_tensor_sizes(weight)[2:]
+    apart = helper._get_const(dilation, "is", "dilation")
+    added = [
+        step * (size - 1) if helper._get_const(padding, "s", "padding") == "same" else 0
+        for size, step in zip(kernel, apart, strict=True)
+    ]
+    before = [total // 2 for total in added]  # the odd one comes after, as torch has it
+    return g.op(
+        "Conv",
+        *(x, weight, *(() if helper._is_none(bias) else (bias,))),
+        kernel_shape_i=kernel,
+        strides_i=helper._get_const(stride, "is", "stride"),
+        pads_i=[*before, *(total - first for total, first in zip(added, before, strict=True))],
+        dilations_i=apart,
+        group_i=helper._get_const(groups, "i", "groups"),
+    )

@@ -60,3 +60,24 @@ def test_channel_shuffle_is_exported(groups: int, shape: tuple[int, ...], tmp_pa
     (found,), kinds = exported(shuffle, x, tmp_path)
     np.testing.assert_array_equal(found, shuffle(x).numpy())
     assert [kind for kind in kinds if kind != "Constant"] == ["Reshape", "Transpose", "Reshape"]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch's own
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv2d(3, 4, 3, padding="same", dilation=3), (1, 3, 9, 8)),
+        (nn.Conv2d(4, 4, (4, 3), padding="same", groups=2, bias=False), (1, 4, 9, 8)),
+        (nn.Conv2d(3, 4, 3, stride=2, padding="valid", dilation=2), (1, 3, 9, 8)),
+        (nn.Conv1d(3, 4, 4, padding="same", dilation=2), (1, 3, 20)),
+        (nn.Conv3d(1, 2, (1, 2, 3), padding="same", dilation=(1, 1, 2)), (1, 1, 4, 5, 6)),
+    ],
+    ids=["dilated", "even", "valid", "one axis", "three axes"],
+)
+def test_padding_in_words_is_exported_in_numbers(
+    module: nn.Module, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    x = torch.randn(shape)
+    (found,), kinds = exported(module.eval(), x, tmp_path)
+    np.testing.assert_allclose(found, module(x).detach().numpy(), atol=2e-6)
+    assert kinds == ["Conv"]
