@@ -19,6 +19,7 @@ from asymm_deploy.export.proof.module_outputs import (
     what_is_no_tensor,
 )
 from asymm_deploy.export.proof.user_module import UserModule, prepared_for_user_code
+from asymm_deploy.export.tracing.missing_operators import add_missing_operators
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +62,7 @@ def to_onnx(
     names = [spec.name for spec in outputs]
     seen: list[Output] = []
     flat = _flat_module(user, seen)
+    add_missing_operators()
     with warnings.catch_warnings(record=True) as caught, torch.no_grad(), prepared_for_user_code():
         warnings.simplefilter("always")
         try:
