@@ -71,7 +71,11 @@ def _span(kind: str, low: int, high: int, least: int) -> tuple[int, int]:
     few = (least, min(high, least + 1))
     beyond = few
     if domain_exceeds_int32(low, high):
-        beyond = (max(low, INT32_HIGH + 1), high) if high > INT32_HIGH else (low, INT32_LOW - 1)
+        beyond = (
+            (max(low, INT32_HIGH + 1), high)
+            if high > INT32_HIGH
+            else (low, min(high, INT32_LOW - 1))
+        )
     return {
         # What takes every integer is no index; most such inputs are masks and flags.
         "uniform": few if high >= INT32_HIGH else (least, high),
