@@ -18,7 +18,6 @@ from asymm_deploy.bench.records import Api, Calibration, DeviceFacts, LaunchReco
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.safe import excerpt
 
-
 _UNKNOWN_TO_IT = "unrecognized arguments"
 _BUILD_ANEW = "an older runner: `asymm-deploy runner build`; android_harness/PROTOCOL.md for others"
 

@@ -217,7 +217,5 @@ def _measure(row: _Row, number: int, bench: Bench) -> LaunchRecord:
     blank = launch.blank(bench, subject, row.attempt, number)
     if isinstance(subject, Missing):
         return launch.failed(blank, subject.reason, subject.exit_code)
-    record, row.placed = launch.put_and_launch(
-        bench, blank, subject, row.placed, row.verified_by()
-    )
+    record, row.placed = launch.put_and_launch(bench, blank, subject, row.placed, row.verified_by())
     return record
