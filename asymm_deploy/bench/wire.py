@@ -185,8 +185,8 @@ def request(
     """Return the arguments of a runner; ``inputs`` are as ``input_argument`` writes them.
 
     Without ``inputs`` the runner takes those of the model, in its engine's order. Their values are
-    those in ``inputs_file``, where there is one. ``module_outputs`` asks for MNN's Module API, which
-    has to be told their names.
+    those in ``inputs_file``, where there is one. ``module_outputs``, the names of the outputs, asks
+    for MNN's Module API.
     """
     arguments = ["--model", model, "--engine", engine, "--runs", str(runs)]
     arguments += ["--warmup", str(warmup), "--threads", str(threads), "--precision", precision]

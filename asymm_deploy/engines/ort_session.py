@@ -80,7 +80,7 @@ class OrtSession:
 
     @property
     def precision(self) -> str:
-        """What the graph takes and gives; on x86 fp32, where its kernels have no fp16 arithmetic."""
+        """What the graph takes and gives; on x86 always fp32, since no kernel computes in fp16."""
         ends = [*self._session.get_inputs(), *self._session.get_outputs()]
         half = any(end.type == "tensor(float16)" for end in ends)
         return "fp16" if half and platform.machine() in ("aarch64", "arm64") else "fp32"

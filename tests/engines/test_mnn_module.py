@@ -46,7 +46,8 @@ def test_a_loop_gives_what_onnx_runtime_gives(gru: Path) -> None:
         session.feed({"x": x})
         session.run()
 
-    np.testing.assert_allclose(found.outputs()["y"], exact.outputs()["y"], atol=1e-6)
+    apart = found.outputs()["y"].astype(float) - exact.outputs()["y"].astype(float)
+    assert np.abs(apart).max() < 1e-6
 
 
 @pytest.mark.parametrize(("more", "expected"), [(True, [0, 2, 4, 6]), (False, [0, 1, 4, 9])])
@@ -79,7 +80,10 @@ def test_an_output_that_was_handed_out_outlives_the_session(doubled: str) -> Non
 def test_an_end_that_the_file_does_not_have_is_refused(
     doubled: str, inputs: list[TensorSpec], outputs: list[str]
 ) -> None:
-    with pytest.raises(EngineError, match=r"^MNN('s module stopped| can't load the model)"):
+    def run() -> None:
         session = MnnModule(doubled, inputs, outputs)
         session.feed({spec.name: np.ones(spec.shape) for spec in inputs})
         session.run()
+
+    with pytest.raises(EngineError, match=r"^MNN('s module stopped| can't load the model)"):
+        run()
