@@ -14,18 +14,17 @@ from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
-from asymm_deploy.export.onnx_graph import run_onnx
 from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.limits import output_limits
 from asymm_deploy.export.proof.reference import require_spread
-from asymm_deploy.export.proof.stage import StageProof, prove_stage
+from asymm_deploy.export.proof.stage import StageProof
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.steps.conversion import (
     Converted,
     convert_graph,
     first_as_timed,
-    suspects_of,
+    prove_graph,
 )
 from asymm_deploy.export.steps.start import Start, start_from_file, start_from_module
 from asymm_deploy.files import sha256_of, write_whole
@@ -67,18 +66,11 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
         start = start_from_file(request, request.source)
     else:
         start = start_from_module(request, scratch, notes)
+    notes += [*start.notes, *require_spread(start.reference, start.model)]
+    start, onnx_stage = prove_graph(request, start, scratch)
+    start, made = convert_graph(request, start, scratch)
     reference = start.reference
-    notes += [*start.notes, *reference.notes, *require_spread(reference, start.model)]
-    onnx_results = run_onnx(start.file, reference.samples)
-    onnx_stage = prove_stage(
-        "onnx",
-        reference,
-        onnx_results,
-        graph=start.model,
-        limit=request.tolerance,
-        explain=suspects_of(start, None, scratch).explain,
-    )
-    made = convert_graph(request, start, scratch)
+    notes += reference.notes
     notes += [*made.notes, *onnx_stage.remarks, *made.simplified.remarks, *made.mnn.remarks]
 
     outputs: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(reference.results[0])}

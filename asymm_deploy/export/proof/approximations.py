@@ -56,11 +56,12 @@ def approximated(model: onnx.ModelProto) -> onnx.ModelProto | None:
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     nodes = list(changed.graph.node)
-    constants = {t.name: t for t in changed.graph.initializer if len(t.dims) <= 1}
-    for node in nodes:
-        value = next((a.t for a in node.attribute if a.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            constants[node.output[0]] = value
+    constants = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in changed.graph.initializer
+        if len(tensor.dims) <= 1
+    }
+    constants |= {n.output[0]: _constant(n) for n in nodes if n.op_type == "Constant"}
     made: list[NodeProto] = []
     replaced = 0
     dtype = np.float16 if half_precision(model) else np.float32
@@ -80,18 +81,28 @@ def approximated(model: onnx.ModelProto) -> onnx.ModelProto | None:
     return changed
 
 
-def _is_gate(name: str, nodes: Sequence[NodeProto], constants: dict[str, onnx.TensorProto]) -> bool:
+def _is_gate(name: str, nodes: Sequence[NodeProto], constants: dict[str, Array]) -> bool:
     """Whether ``name`` is used as erf in 1 + erf, as a GELU does."""
     users = [node for node in nodes if name in node.input]
     return bool(users) and all(
         user.op_type == "Add"
         and any(
-            other in constants and _is_number(numpy_helper.to_array(constants[other]), 1.0)
+            other in constants and _is_number(constants[other], 1.0)
             for other in user.input
             if other != name
         )
         for user in users
     )
+
+
+def _constant(node: NodeProto) -> Array:
+    """Return what a Constant holds; nothing where it holds no numbers."""
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return numpy_helper.to_array(attribute.t)
+        if attribute.name == "value_float":
+            return np.array(attribute.f, np.float32)
+    return np.empty(0, np.float32)
 
 
 def _is_number(array: Array, wanted: float) -> bool:

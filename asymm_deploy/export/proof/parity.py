@@ -262,6 +262,14 @@ def tolerance(output: Array) -> float:
     return MAP_TOLERANCE if is_map(output) else FP32_TOLERANCE
 
 
+def usual_tolerance(output: Array) -> float:
+    """Return the largest relative error that passes where nothing is granted, of any output.
+
+    Of an integer or boolean output, that is the share of elements that may differ.
+    """
+    return MOST_DIFFERING if is_counted(output) else tolerance(output)
+
+
 def rms_tolerance(output: Array) -> float:
     """Return the largest root-mean-square error that ``output`` may have."""
     return MAP_RMS_TOLERANCE if is_map(output) else FP32_TOLERANCE

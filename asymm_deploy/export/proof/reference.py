@@ -63,8 +63,10 @@ class Reference:
     """Probes that were left out, and why."""
     half: bool = False
     """Whether the definition computes in float16."""
+    exact: Callable[[], list[list[Array]] | None] = lambda: None
+    """The results in a wider type, or None where they can't be had."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
-    """By output, how far the results are from double precision, as a share of their deviation."""
+    """By output, how far the results are from those, as a share of their deviation."""
 
     @property
     def samples(self) -> list[Arrays]:
@@ -141,7 +143,8 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         proven=chosen.proven,
         notes=chosen.notes,
         half=any(array.dtype == np.float16 for array in results[0]),
-        rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
+        exact=(in_double := cache(lambda: doubled_results(module, inputs, probes))),
+        rounding=cache(lambda: distances(in_double(), results)),
     )
 
 
@@ -180,7 +183,8 @@ def reference_of_graph(
         proven=chosen.proven,
         notes=chosen.notes,
         half=exact.half_precision(model),
-        rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
+        exact=(wide := cache(lambda: exact.widened_results(model, samples, complexity.madds))),
+        rounding=cache(lambda: distances(wide(), results)),
     )
 
 
@@ -214,17 +218,22 @@ def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
     return run
 
 
-def rounding_of(
-    module: torch.nn.Module,
-    inputs: Sequence[TensorSpec],
-    probes: Sequence[Probe],
-    results: Sequence[Sequence[Array]],
+def distances(
+    exact: Sequence[Sequence[Array]] | None, results: Sequence[Sequence[Array]]
 ) -> list[float]:
-    """Return, by output, how far ``results`` are from those in double precision.
+    """Return, by output, how far ``results`` are from the ``exact`` ones; empty without those."""
+    if exact is None:
+        return []
+    try:
+        return [report.relative_error for report in parity.compare_each(exact, results)]
+    except ValueError:  # rows that the rounding itself chooses
+        return []
 
-    The list is empty where the module can't compute in double precision.
-    """
-    exact = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
+
+def doubled_results(
+    module: torch.nn.Module, inputs: Sequence[TensorSpec], probes: Sequence[Probe]
+) -> list[list[Array]] | None:
+    """Return what ``module`` gives in double precision, ``[probe][output]``; None if it can't."""
     doubled = [
         {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -233,10 +242,10 @@ def rounding_of(
         for probe in probes
     ]
     try:
-        expected = [exact.arrays(arrays) for arrays in doubled]
-        return [report.relative_error for report in parity.compare_each(expected, results)]
+        double = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
+        return [double.arrays(arrays) for arrays in doubled]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
-        return []
+        return None
 
 
 def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "source"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.errors import ConversionError, NumericsError
 from asymm_deploy.export import manifest
 from asymm_deploy.export.mnn import Api, run_mnn, to_mnn
@@ -14,7 +14,8 @@ from asymm_deploy.export.onnx_graph import run_onnx
 from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
 from asymm_deploy.export.proof.refusal.suspects import Suspects
-from asymm_deploy.export.proof.stage import StageProof, prove_stage
+from asymm_deploy.export.proof.stage import Explain, StageProof, prove_stage
+from asymm_deploy.export.proof.uncertain import without_uncertain_probes
 from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
@@ -40,11 +41,52 @@ class Converted:
     notes: tuple[str, ...]
 
 
-def convert_graph(request: ExportRequest, start: Start, scratch: Path) -> Converted:
+def prove_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[Start, StageProof]:
+    """Prove the graph before it is simplified; raise NumericsError where it differs.
+
+    Returns ``start`` without the probes that the reference is not sure of, if that takes leaving
+    some out.
+    """
+
+    def prove(start: Start, explain: Explain | None) -> StageProof:
+        results[:] = run_onnx(start.file, start.reference.samples)
+        return prove_stage(
+            "onnx",
+            start.reference,
+            results,
+            graph=start.model,
+            limit=request.tolerance,
+            explain=explain,
+        )
+
+    results: list[list[Array]] = []
+    try:
+        return start, prove(start, None)
+    except NumericsError:
+        sure = without_uncertain_probes(start.reference, results if start.module is None else None)
+    if sure is not None:
+        start = replace(start, reference=sure)
+    return start, prove(start, suspects_of(start, None, scratch).explain)
+
+
+def convert_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[Start, Converted]:
     """Return what comes of the most simplified graph that converts and is proven.
 
-    Raises the failure of the first one where none is.
+    Raises the failure of the first one where none is. ``start`` comes back as from ``prove_graph``.
     """
+    try:
+        return start, _converted(request, start, scratch, told=False)
+    except NumericsError:
+        sure = without_uncertain_probes(start.reference)
+    except ConversionError:
+        sure = None
+    if sure is not None:
+        start = replace(start, reference=sure)
+    return start, _converted(request, start, scratch, told=True)
+
+
+def _converted(request: ExportRequest, start: Start, scratch: Path, *, told: bool) -> Converted:
+    """Do the work of ``convert_graph`` with all probes; ``told`` says why where it fails."""
     trusted = isinstance(request.source, NamedNetwork)
     graphs = simplifications(start.model, start.reference.inputs, trusted=trusted)
     failure: ConversionError | NumericsError | None = None
@@ -62,7 +104,10 @@ def convert_graph(request: ExportRequest, start: Start, scratch: Path) -> Conver
         note += f": {failure.what}"
         return replace(made, notes=(*made.notes, note))
     assert first is not None
-    return _proven(request, start, first, scratch, told=True)  # fails again, and says why
+    assert failure is not None
+    if told:
+        return _proven(request, start, first, scratch, told=True)  # fails again, and says why
+    raise failure
 
 
 def _proven(
