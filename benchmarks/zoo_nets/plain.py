@@ -302,7 +302,7 @@ PLAIN = (
         "fixed_batch",
         lambda: Calls(
             lambda m, x: m["l"](m["c"](x).reshape(1, -1)),
-            c=nn.Conv2d(3, 2, 3, 2),
+            c=_sequence(nn.Conv2d(3, 2, 3, 2), nn.BatchNorm2d(2), nn.ReLU()),
             l=nn.Linear(450, 5),
         ),
     ),

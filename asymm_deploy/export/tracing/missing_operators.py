@@ -8,13 +8,18 @@ _FIRST_OPSET = 13
 _AXES_ARE_AN_INPUT = 18
 """The first opset in which ReduceMean takes its axes as an input."""
 
+_END = 2**63 - 1
+"""What Slice takes for the end of an axis."""
+
 
 def add_missing_operators() -> None:
-    """Teach torch's older exporter RMSNorm, ChannelShuffle, and convolutions padded by a word.
+    """Teach torch's older exporter RMSNorm, ChannelShuffle and diff, and what it writes wrongly.
 
-    ONNX has RMSNormalization since opset 23, which MNN doesn't take, and the shuffle in no version.
-    The convolution comes out as SAME_UPPER, which ONNX Runtime refuses beside dilations. The
-    registration is torch's own and lasts as long as the process; a second one changes nothing.
+    ONNX has RMSNormalization since opset 23, which MNN doesn't take, and the others in no version.
+    A convolution with ``padding="same"`` would be SAME_UPPER, which ONNX Runtime refuses beside
+    dilations; a cumulative sum of booleans, as transformers take it for every causal mask, one of
+    booleans. The registration is torch's own and lasts as long as the process; a second one changes
+    nothing.
     """
     import torch
 
@@ -22,6 +27,8 @@ def add_missing_operators() -> None:
     for name, symbolic in (
         ("rms_norm", _rms_norm),
         ("channel_shuffle", _channel_shuffle),
+        ("diff", _diff),
+        ("cumsum", _cumsum),
         ("_convolution_mode", _padded_by_word),
     ):
         exporter.register_custom_op_symbolic(f"aten::{name}", symbolic, _FIRST_OPSET)
@@ -65,6 +72,44 @@ def _channel_shuffle(g: Any, x: Any, groups: Any) -> Any:
     split = g.op("Reshape", x, g.op("Constant", value_t=apart))
     mixed = g.op("Transpose", split, perm_i=order)
     return g.op("Reshape", mixed, g.op("Constant", value_t=torch.tensor(sizes)))
+
+
+def _diff(g: Any, x: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
+    """Each value less the one before it along an axis, ``n`` times."""
+    import torch
+    from torch.onnx import symbolic_helper
+
+    helper: Any = symbolic_helper
+    if x.type().dtype() == torch.bool:
+        return helper._onnx_unsupported("diff of booleans", x)
+    axis = helper._get_const(dim, "i", "dim")
+    parts = [part for part in (prepend, x, append) if not helper._is_none(part)]
+    y = g.op("Concat", *parts, axis_i=axis) if len(parts) > 1 else x
+
+    def part_of(whole: Any, first: int, end: int) -> Any:
+        places = (g.op("Constant", value_t=torch.tensor([at])) for at in (first, end, axis))
+        return g.op("Slice", whole, *places)
+
+    for _ in range(helper._get_const(n, "i", "n")):
+        y = g.op("Sub", part_of(y, 1, _END), part_of(y, 0, -1))
+    return y
+
+
+def _cumsum(g: Any, x: Any, dim: Any, dtype: Any) -> Any:
+    """Write the sums up to each place of an axis, in int64 unless x is floating-point."""
+    import torch
+    from torch.onnx import symbolic_helper
+
+    exporter: Any = torch.onnx
+    helper: Any = symbolic_helper
+    kind = exporter.JitScalarType.from_value(x)
+    if not helper._is_none(dtype):
+        kind = exporter.JitScalarType(helper._get_const(dtype, "i", "dtype"))
+    elif not kind.dtype().is_floating_point:
+        kind = exporter.JitScalarType.INT64
+    values = g.op("Cast", x, to_i=kind.onnx_type())
+    axis = torch.tensor(helper._get_const(dim, "i", "dim"))
+    return g.op("CumSum", values, g.op("Constant", value_t=axis))
 
 
 def _padded_by_word(

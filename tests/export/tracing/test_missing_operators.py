@@ -62,6 +62,59 @@ def test_channel_shuffle_is_exported(groups: int, shape: tuple[int, ...], tmp_pa
     assert [kind for kind in kinds if kind != "Constant"] == ["Reshape", "Transpose", "Reshape"]
 
 
+class Diff(nn.Module):
+    """torch.diff, with something put before and after if ``padded``."""
+
+    def __init__(self, n: int, dim: int, *, padded: bool = False) -> None:
+        super().__init__()
+        self.n, self.dim, self.padded = n, dim, padded
+
+    def forward(self, x: Tensor) -> Tensor:
+        more = {"prepend": x[:, :1], "append": x[:, :2]} if self.padded else {}
+        return torch.diff(x, self.n, self.dim, **more)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [Diff(1, -1), Diff(2, 1), Diff(3, 0), Diff(0, 1), Diff(1, 1, padded=True)],
+    ids=["once", "twice", "beyond the end", "never", "padded"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_diff_is_exported(module: Diff, dtype: torch.dtype, tmp_path: Path) -> None:
+    x = torch.randint(-9, 9, (2, 6, 3)).to(dtype)
+    (found,), _ = exported(module, x, tmp_path)
+    np.testing.assert_array_equal(found, module(x).numpy())
+
+
+class CumSum(nn.Module):
+    """torch.cumsum of x, or of where it is positive."""
+
+    def __init__(self, *, of_booleans: bool = False, dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.of_booleans, self.dtype = of_booleans, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(x > 0 if self.of_booleans else x, -1, dtype=self.dtype)
+
+
+@pytest.mark.parametrize(
+    ("module", "dtype", "kind"),
+    [
+        (CumSum(), torch.float32, np.float32),
+        (CumSum(), torch.int32, np.int64),
+        (CumSum(of_booleans=True), torch.float32, np.int64),
+        (CumSum(of_booleans=True, dtype=torch.float32), torch.float32, np.float32),
+    ],
+)
+def test_cumulative_sums_have_torchs_type(
+    module: CumSum, dtype: torch.dtype, kind: type[np.generic], tmp_path: Path
+) -> None:
+    x = torch.randint(-9, 9, (2, 6)).to(dtype)
+    (found,), _ = exported(module, x, tmp_path)
+    assert found.dtype == kind
+    np.testing.assert_array_equal(found, module(x).numpy())
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch's own
 @pytest.mark.parametrize(
     ("module", "shape"),
