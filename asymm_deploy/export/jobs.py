@@ -123,7 +123,7 @@ def _export_stale(
     workers = min(jobs, len(stale))
     threads_each = max(1, cores() // workers)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["asymm_deploy.export.worker"])
+    context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
     pool = ProcessPool(
         max_workers=workers,
         max_tasks=1,  # a fresh process for each model

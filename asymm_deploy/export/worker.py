@@ -15,7 +15,6 @@ import onnx_ir  # noqa: F401  imported here so that it is loaded before the fork
 import onnxruntime  # noqa: F401
 import onnxsim  # noqa: F401
 import torch
-import torch._dynamo
 
 from asymm_deploy.errors import ConversionError, DeployError
 from asymm_deploy.export import pipeline

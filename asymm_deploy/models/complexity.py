@@ -105,6 +105,11 @@ def _as_found(module: nn.Module) -> Iterator[None]:
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Sees every operator that runs, below autograd, and records those that cost something."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep torch from importing torch.compile's machinery, a second, to not compile this."""
+        return False
+
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.layers: list[LayerCost] = []

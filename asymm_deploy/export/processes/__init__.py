@@ -1,0 +1,1 @@
+"""The processes that an export works in: the fork server, and forks for native code."""
