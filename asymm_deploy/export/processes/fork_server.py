@@ -14,6 +14,6 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
-from asymm_deploy.export import worker  # noqa: E402, F401
+from asymm_deploy.export import worker  # noqa: F401
 
 atexit.register(os._exit, 0)
