@@ -49,10 +49,11 @@ def simplifications(
     onnxsim folds constants and BatchNorm; ``passes`` then write global pooling, hard-sigmoid,
     hard-swish and the classifier the way MNN runs them fastest; at last, dead and duplicate nodes
     and constants go. After that come the graph without onnxsim, and the one as it was given, with
-    its shapes fixed: take the next where a converter fails on one. What fails here is skipped, and
-    said in the notes of the next. ``model`` is not changed. onnxsim runs in a process of its own
-    unless the model is ``trusted`` not to crash it. Raises ConversionError if not even the graph as
-    given is valid.
+    its shapes fixed and, where they were open, as they were: a branch for other shapes than these
+    may be no valid graph with them. Take the next where a converter fails on one. What fails here
+    is skipped, and said in the notes of the next. ``model`` is not changed. onnxsim runs in a
+    process of its own unless the model is ``trusted`` not to crash it. Raises ConversionError if
+    not even the graph as given is valid.
     """
     failed: list[str] = []
     try:
@@ -67,7 +68,10 @@ def simplifications(
         ("onnxsim", "onnxsim and our own passes", lambda: onnxsim(plain, shapes)),
         ("our own passes", "our own passes alone", lambda: _with_shapes(plain)),
         ("the graph", "no simplification", lambda: plain),
+        ("the graph", "no simplification, with its axes left open", lambda: model),
     )
+    if _is_fixed(model):
+        ways = ways[:-1]
     given = False
     for step, how, start in ways:
         at = step
@@ -87,6 +91,15 @@ def simplifications(
             f"no form of the graph is valid: {'; '.join(dict.fromkeys(failed))}",
             "check the .onnx file with onnx.checker, and that its operators are standard ones",
         )
+
+
+def _is_fixed(model: onnx.ModelProto) -> bool:
+    """Whether every input of the graph has a shape without open axes."""
+    return all(
+        entry.type.tensor_type.HasField("shape")
+        and all(axis.HasField("dim_value") for axis in entry.type.tensor_type.shape.dim)
+        for entry in model.graph.input
+    )
 
 
 def _notes(failed: Sequence[str], how: str, unused: Sequence[str]) -> Iterator[str]:

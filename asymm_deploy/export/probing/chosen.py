@@ -96,10 +96,18 @@ def proven_in_words(proven: Sequence[ProvenInput]) -> str:
     """Return one line that says what values the files were proven over."""
     return "proven over " + "; ".join(
         f"{given.name} {given.dtype}"
-        + ("" if given.low is None else f" {given.low:.4g} to {given.high:.4g}")
+        + (
+            ""
+            if given.low is None
+            else f" {_shown(given, given.low)} to {_shown(given, given.high)}"
+        )
         + f" ({_origin_in_words(given)})"
         for given in proven
     )
+
+
+def _shown(given: ProvenInput, value: float | None) -> str:
+    return f"{value:.4g}" if np.dtype(given.dtype).kind == "f" else f"{int(value or 0)}"
 
 
 def _origin_in_words(given: ProvenInput) -> str:
