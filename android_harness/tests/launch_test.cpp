@@ -16,6 +16,7 @@
 using runner::Arguments;
 using runner::Arrays;
 using runner::Engine;
+using runner::Outputs;
 using runner::TensorSpec;
 
 namespace {
@@ -28,7 +29,7 @@ class FakeSession : public runner::Session {
   std::vector<TensorSpec> inputs() const override { return inputs_; }
   std::string precision() const override { return "fp32"; }
   std::int64_t threads() const override { return 1; }
-  void feed(const Arrays& arrays) override { fed_ = arrays.at("x"); }
+  void feed(const Arrays& arrays) override { fed_ = runner::as_floats(arrays.at("x")); }
   void run() override {
     ++runs_;
     negative_.clear();
@@ -38,7 +39,7 @@ class FakeSession : public runner::Session {
       sum_ += value;
     }
   }
-  Arrays outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
+  Outputs outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
 
  private:
   int& runs_;
@@ -49,7 +50,7 @@ class FakeSession : public runner::Session {
 };
 
 Engine engine(int& runs, const std::vector<TensorSpec>& inputs = {{"x", {1, 4}, "float32"}}) {
-  return {"1.0", [&runs, inputs](const std::string&, const std::string&, std::int64_t) {
+  return {"1.0", [&runs, inputs](const Arguments&) {
             return std::make_unique<FakeSession>(runs, inputs);
           }};
 }
