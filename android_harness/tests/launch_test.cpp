@@ -157,6 +157,38 @@ TEST(launch, takes_an_input_file_only_of_the_right_size) {
            "can't read the input file " + folder.at("nothing"));
 }
 
+TEST(launch, runs_on_the_recorded_input_whatever_axes_of_length_one_it_has) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.inputs = {{"x", {4}, "uint8"}};
+  arguments.inputs_file = folder.at("input");
+  arguments.output_values = true;
+  arguments.api = "module";
+  std::ofstream(folder.at("input"), std::ios::binary) << std::string("\x01\x02\x03\xff");
+  int runs = 0;
+  const auto lines = sent(arguments, engine(runs));
+  CHECK(lines[1].find("\"input_shape\":[4]") != std::string::npos);
+  CHECK(lines[1].find("\"threads\":1,\"api\":\"module\"}") != std::string::npos);
+  CHECK(lines[5].find("\"Sum\":\"AICCQw==\"") != std::string::npos);  // 261
+}
+
+TEST(launch, takes_an_inputs_file_only_of_the_right_size) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.inputs_file = folder.at("input");
+  int runs = 0;
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "--inputs-file needs an --input for each input of the model");
+  arguments.inputs = {{"x", {1, 4}, "int64"}};
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "can't read the inputs file: No such file or directory");
+  for (const char* size : {"0", "31", "33"}) {
+    std::ofstream(folder.at("input"), std::ios::binary) << std::string(std::stoul(size), '\0');
+    CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+             std::string("the inputs file has ") + size + " bytes, not the 32 of the inputs");
+  }
+}
+
 TEST(launch, refuses_inputs_that_the_model_does_not_have) {
   const Folder folder;
   Arguments arguments = asked(folder);
