@@ -1,7 +1,8 @@
 """How long exporting takes, ours with every comparison and the obvious chain without any.
 
 Both sides start from nothing in fresh processes, one after the other on an idle machine, without a
-network. Exits 1 beyond a limit; the limits are for all 30 models of the paper's Table 5.
+network. Exits 1 beyond a limit; the limits are for all 30 models of the paper's Table 5 on two
+cores, and for the largest of them alone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.models import names
 
-_LONGEST_S = 60.0
-_LONGEST_UNCHANGED_S = 3.0
+_LONGEST_S = 45.0
+_LONGEST_ALONE_S = 6.0
+_LONGEST_UNCHANGED_S = 1.5
 _LEAST_RATIO = 2.0
+
+_ALONE = "asymmnet_large_100"
 
 _TIMEOUT_S = 3600.0
 _CHAIN = Path(__file__).resolve().parent / "obvious_chain.py"
@@ -42,6 +46,8 @@ class Times:
     """Wall seconds of each side."""
 
     ours_s: float
+    alone_s: float
+    """Of one model, which pays for all that several share."""
     unchanged_s: float
     default_chain_s: float
     older_chain_s: float
@@ -59,8 +65,12 @@ class Times:
     def beyond(self) -> list[str]:
         """Return a line for each limit that is not kept."""
         limits = (
-            (self.ours_s <= _LONGEST_S, f"from nothing: more than {_LONGEST_S:.0f} s"),
-            (self.unchanged_s <= _LONGEST_UNCHANGED_S, "unchanged: more than 3 s"),
+            (self.ours_s <= _LONGEST_S, f"from nothing: more than {_LONGEST_S} s"),
+            (self.alone_s <= _LONGEST_ALONE_S, f"one model: more than {_LONGEST_ALONE_S} s"),
+            (
+                self.unchanged_s <= _LONGEST_UNCHANGED_S,
+                f"unchanged: more than {_LONGEST_UNCHANGED_S} s",
+            ),
             (self.ratio >= _LEAST_RATIO, f"less than {_LEAST_RATIO:.0f} times as fast"),
         )
         return [text for kept, text in limits if not kept]
@@ -102,6 +112,7 @@ def _measure(models: Sequence[str] | None, folder: Path) -> Times:
         _chain(alone, exporter, wanted[:1], folder / f"warm-{exporter}")
     return Times(
         ours_s=_ours(alone, what, wanted, folder / "ours"),
+        alone_s=_ours(alone, (_ALONE,), (_ALONE,), folder / "alone"),
         unchanged_s=_ours(alone, what, wanted, folder / "ours", status="unchanged"),
         default_chain_s=_chain(alone, "default", wanted, folder / "default"),
         older_chain_s=_chain(alone, "older", wanted, folder / "older"),
@@ -172,7 +183,8 @@ def _table(times: Times, count: int) -> str:
     """Return the figures in the order of the limits."""
     rows = (
         ("asymm-deploy export, from nothing, compared", times.ours_s, f"limit {_LONGEST_S:.0f}"),
-        ("the same again, unchanged", times.unchanged_s, f"limit {_LONGEST_UNCHANGED_S:.0f}"),
+        ("the same again, unchanged", times.unchanged_s, f"limit {_LONGEST_UNCHANGED_S}"),
+        (f"{_ALONE} alone, from nothing", times.alone_s, f"limit {_LONGEST_ALONE_S:.0f}"),
         ("obvious chain, default exporter, not compared", times.default_chain_s, ""),
         ("obvious chain, older exporter, not compared", times.older_chain_s, ""),
     )

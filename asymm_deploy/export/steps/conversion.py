@@ -15,7 +15,7 @@ from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
 from asymm_deploy.export.proof.refusal.suspects import Suspects
 from asymm_deploy.export.proof.stage import Explain, StageProof, prove_stage
-from asymm_deploy.export.proof.uncertain import without_uncertain_probes
+from asymm_deploy.export.proof.uncertain import without_masked_probes, without_uncertain_probes
 from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
@@ -63,7 +63,10 @@ def prove_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[St
     try:
         return start, prove(start, None)
     except NumericsError:
-        sure = without_uncertain_probes(start.reference, results if start.module is None else None)
+        again = results if start.module is None else None
+        sure = without_masked_probes(start.reference, results) or without_uncertain_probes(
+            start.reference, again
+        )
     if sure is not None:
         start = replace(start, reference=sure)
     return start, prove(start, suspects_of(start, None, scratch).explain)
