@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
@@ -11,10 +11,11 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.records import Engine
+from asymm_deploy.bench.records import Api, Engine
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.export.proof import parity
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec
 
@@ -34,7 +35,16 @@ class Artifact:
     inputs: tuple[TensorSpec, ...] | None = None
     """None if unknown: then the model's own inputs, in the engine's order."""
     reference: dict[str, npt.NDArray[np.generic]] | None = None
-    """Outputs by name for ``bench_inputs(inputs, seed=0)``; without, the row is ``unverified``."""
+    """Outputs by name for the recorded input; without, the row is ``unverified``."""
+    inputs_file: Path | None = None
+    """The recorded input (see ``manifests.INPUTS``); None: ``bench_inputs(inputs, seed=0)``."""
+    inputs_sha256: str | None = None
+    """What that file's hash should be; checked as the model's is."""
+    api: Api = "session"
+    output_names: tuple[str, ...] = ()
+    """Those of the file; MNN's Module API has to be told."""
+    tolerance_raised: bool = False
+    """The export was allowed larger errors than ours: the row is ``tolerance-raised``."""
     output_limits: Mapping[str, manifests.OutputLimit] = field(default_factory=dict)
     """Limits by output; an output that is not listed has the usual limit."""
     madds: int | None = None
@@ -44,6 +54,11 @@ class Artifact:
     network: str | None = None
     scale: str | None = None
     multiplier: float | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a launch needs on the device."""
+        return (self.path,) if self.inputs_file is None else (self.path, self.inputs_file)
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:
@@ -75,12 +90,18 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
         names = [output.name for output in manifest.outputs]
         reference = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]
+        recorded = manifest.files.get(manifests.INPUTS)  # none before version 2
         return Artifact(
             model=manifest.model,
             path=folder / file,
             sha256=manifest.files[file],
             inputs=manifest.inputs,
             reference=reference,
+            inputs_file=folder / manifests.INPUTS if recorded else None,
+            inputs_sha256=recorded,
+            api=manifest.api if engine == "mnn" else "session",
+            output_names=tuple(names),
+            tolerance_raised=_is_above_ours(manifest.given_tolerance, reference.values()),
             output_limits=dict(zip(names, manifest.output_limits, strict=False)),
             madds=manifest.madds,
             floor_madds=manifest.floor_madds,
@@ -93,6 +114,11 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
         raise UsageError(
             f"{folder} holds an incomplete export: {error}", "export the model again, with --force"
         ) from error
+
+
+def _is_above_ours(given: float | None, outputs: Iterable[npt.NDArray[np.generic]]) -> bool:
+    """Tell whether the export's ``--tolerance`` allows an output more than we would."""
+    return given is not None and any(given > parity.usual_tolerance(output) for output in outputs)
 
 
 def _outputs(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
@@ -116,11 +142,17 @@ def bare(path: Path) -> Artifact:
 
 
 def artifact_changed(artifact: Artifact) -> str | None:
-    """Return why the file is not the one that the artifact describes, or None if it is."""
-    try:
-        found = sha256_of(artifact.path)
-    except OSError as error:
-        return f"can't read {artifact.path}: {error.strerror}"
-    if found != artifact.sha256:
-        return f"{artifact.path} is not the file that was exported: its SHA-256 differs"
+    """Return why a file is not the one that the artifact describes, or None if all are."""
+    for path, sha256 in (
+        (artifact.path, artifact.sha256),
+        (artifact.inputs_file, artifact.inputs_sha256),
+    ):
+        if path is None:
+            continue
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            return f"can't read {path}: {error.strerror}"
+        if found != sha256:
+            return f"{path} is not the file that was exported: its SHA-256 differs"
     return None

@@ -14,9 +14,21 @@ from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.bench.records import Api, Calibration, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.safe import excerpt
+
+_UNKNOWN_TO_IT = "unrecognized arguments"
+_BUILD_ANEW = "an older runner: `asymm-deploy runner build`; android_harness/PROTOCOL.md for others"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where an artifact's files are on the device."""
+
+    model: str
+    inputs: str | None
+    """The recorded input; None if the seed makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +46,20 @@ class Bench:
 
 
 def launch(
-    bench: Bench, blank: LaunchRecord, artifact: Artifact, path: str, first: LaunchRecord | None
+    bench: Bench,
+    blank: LaunchRecord,
+    artifact: Artifact,
+    placed: Placed,
+    first: LaunchRecord | None,
 ) -> LaunchRecord:
-    """Run ``artifact``, at ``path`` on the device, and return ``blank`` filled in and judged.
+    """Run ``artifact``, ``placed`` on the device, and return ``blank`` filled in and judged.
 
     ``first`` is the finished launch whose output was compared with the reference. If there is
     none, this launch's output is compared. Raises only what the device raises: HarnessError, or
     KeyboardInterrupt.
     """
     arguments = wire.request(
-        model=path,
+        model=placed.model,
         engine=blank.engine,
         runs=blank.runs,
         warmup=blank.warmup,
@@ -54,13 +70,15 @@ def launch(
             wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs or ()
         ),
         output_values=first is None and artifact.reference is not None,
+        inputs_file=placed.inputs,
+        module_outputs=artifact.output_names if artifact.api == "module" else None,
     )
     completed = bench.device.run(
         [*bench.command, *arguments], timeout_s=bench.plan.launch_timeout_s
     )
     try:
         report = _report(completed, bench.plan.launch_timeout_s)
-        _check(report, blank)
+        _check(report, blank, artifact.api)
     except wire.WireError as error:
         return failed(blank, str(error))
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
@@ -74,6 +92,8 @@ def launch(
     found = verdicts.launch_flags(
         record, verified_by=first, verifiable=artifact.reference is not None
     )
+    if artifact.tolerance_raised:
+        found.append("tolerance-raised")
     return _judged(record, [*found, *completed.flags])
 
 
@@ -81,20 +101,21 @@ def put_and_launch(
     bench: Bench,
     blank: LaunchRecord,
     artifact: Artifact,
-    path: str | None,
+    placed: Placed | None,
     first: LaunchRecord | None,
-) -> tuple[LaunchRecord, str | None]:
-    """Launch ``artifact``; return the record, and where the file is on the device.
+) -> tuple[LaunchRecord, Placed | None]:
+    """Launch ``artifact``; return the record, and where its files are on the device.
 
-    ``path`` is where an earlier launch put it. If it is None, the file is compared with its hash
-    and put there first; a file that has changed fails the launch.
+    ``placed`` is where an earlier launch put them. If it is None, the files are compared with their
+    hashes and put there first; a file that has changed fails the launch.
     """
-    if path is None:
+    if placed is None:
         reason = artifact_changed(artifact)
         if reason is not None:
             return failed(blank, reason), None
-        path = bench.device.put(artifact.path)
-    return launch(bench, blank, artifact, path, first), path
+        model, *inputs = map(bench.device.put, artifact.files)
+        placed = Placed(model, inputs[0] if inputs else None)
+    return launch(bench, blank, artifact, placed, first), placed
 
 
 def blank(
@@ -114,6 +135,7 @@ def blank(
         floor_madds=known.floor_madds if known else None,
         artifact_file=known.path.name if known else "",
         artifact_sha256=known.sha256 if known else "",
+        inputs_sha256=known.inputs_sha256 if known else None,
         device=bench.facts.device,
         device_facts=bench.facts,
         cpu=next(iter(bench.cpus), None),
@@ -180,7 +202,9 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
         raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
     try:
         report = wire.parse_stream(completed.stdout)
-    except wire.RunnerError:
+    except wire.RunnerError as error:
+        if _UNKNOWN_TO_IT in str(error):
+            raise wire.WireError(f"{error} ({_BUILD_ANEW})") from error
         raise  # the runner itself said why
     except wire.WireError:
         if code == 0:
@@ -191,7 +215,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     return report
 
 
-def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
+def _check(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -> None:
     """Raise WireError if the runner did something other than it was asked to."""
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
@@ -199,6 +223,7 @@ def _check(report: wire.RunnerReport, blank: LaunchRecord) -> None:
         ("number of threads", report.model.threads, blank.threads),
         ("number of runs", len(report.samples.ns), blank.runs),
         ("set of cores", report.cpu.asked, blank.cpus),
+        ("interface of the engine", report.model.api or "session", api),
     ):
         if found != asked:
             raise wire.WireError(
@@ -217,6 +242,7 @@ def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord
         runner=excerpt(report.hello.runner),
         runner_version=excerpt(report.hello.runner_version),
         precision_in_force=excerpt(report.model.precision),
+        api=report.model.api,
         samples_ns=samples.ns,
         init_ns=report.model.init_ns,
         peak_memory_mb=report.model.memory_mb,

@@ -12,7 +12,7 @@ from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.judge import verdicts
-from asymm_deploy.bench.launch import Bench
+from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Journal
@@ -83,9 +83,11 @@ def time_models(
     done = 0
     in_vain = False
     files = [
-        subject.path
+        path
         for subject in subjects
-        if isinstance(subject, Artifact) and subject.path.is_file()
+        if isinstance(subject, Artifact)
+        for path in subject.files
+        if path.is_file()
     ]
     with device.held(bench.cpus, files):
         for number in range(plan.launches):
@@ -117,8 +119,8 @@ class _Row:
     subject: Artifact | Missing
     attempt: int
     records: dict[int, LaunchRecord] = field(default_factory=dict)
-    path: str | None = None
-    """Where the file is on the device, once it was put there."""
+    placed: Placed | None = None
+    """Where its files are on the device, once they were put there."""
     broken: bool = False
     """A launch failed in this bench."""
 
@@ -175,7 +177,8 @@ def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
 
 def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     """Return the subject's row with those launches of its latest attempt that can be kept."""
-    sha256 = subject.sha256 if isinstance(subject, Artifact) else ""
+    known = subject if isinstance(subject, Artifact) else None
+    files = (known.sha256, known.inputs_sha256) if known else ("", None)
     of_plan = [
         record
         for record in runs.records
@@ -189,8 +192,10 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
         return _Row(subject, attempt + 1)
     for record in of_plan:
         if record.attempt == attempt:
-            # Measured with another file or on another core: not part of this row.
-            if (record.artifact_sha256, record.cpus) != (sha256, bench.cpus):
+            # Measured with another file or input, or on another core: not part of this row.
+            if (record.artifact_sha256, record.inputs_sha256) != files or (
+                record.cpus != bench.cpus
+            ):
                 return _Row(subject, attempt + 1)
             row.records[record.launch] = record
     tried = Counter(record.launch for record in of_plan if record.attempt == attempt)
@@ -212,5 +217,5 @@ def _measure(row: _Row, number: int, bench: Bench) -> LaunchRecord:
     blank = launch.blank(bench, subject, row.attempt, number)
     if isinstance(subject, Missing):
         return launch.failed(blank, subject.reason, subject.exit_code)
-    record, row.path = launch.put_and_launch(bench, blank, subject, row.path, row.verified_by())
+    record, row.placed = launch.put_and_launch(bench, blank, subject, row.placed, row.verified_by())
     return record

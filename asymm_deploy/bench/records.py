@@ -14,6 +14,8 @@ RUNS_SCHEMA_VERSION = 1
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
+Api = Literal["session", "module"]
+"""MNN's interfaces; its session can't run loops and branches. Other engines have one: session."""
 
 
 class CorePolicy(msgspec.Struct, frozen=True):
@@ -103,6 +105,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Multiplications that even the fastest known algorithms can't avoid."""
     artifact_file: str
     artifact_sha256: str
+    inputs_sha256: str | None = None
+    """Of the recorded input; None if the seed made it."""
     # where
     device: str
     device_facts: DeviceFacts
@@ -122,6 +126,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision
     """As asked for."""
     precision_in_force: str | None
+    api: Api | None = None
+    """Which of MNN's interfaces ran it, as the runner says; None from older runners."""
     threads: int
     plan_id: str
     attempt: int

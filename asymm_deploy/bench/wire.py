@@ -8,7 +8,7 @@ and writes the same lines.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Model(msgspec.Struct, frozen=True, tag_field="type", tag="model"):
     sha256: _Sha256
     """Of the model file that was read."""
     input_shape: Annotated[tuple[_Axis, ...], msgspec.Meta(max_length=16)]
-    """The first input's."""
+    """The first input's; empty if there is no input."""
     init_ns: _Duration
     """Time to load the file and create the session."""
     memory_mb: Annotated[float, msgspec.Meta(ge=0, le=1e7)] | None
@@ -58,6 +58,8 @@ class Model(msgspec.Struct, frozen=True, tag_field="type", tag="model"):
     """The one in use, according to the engine: fp32, fp16, or its own word for another."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     """The number in use, according to the engine."""
+    api: Literal["session", "module"] | None = None
+    """Which of MNN's interfaces ran it; None from runners that know of the session alone."""
 
 
 class Cpu(msgspec.Struct, frozen=True, tag_field="type", tag="cpu"):
@@ -177,16 +179,27 @@ def request(
     cpus: tuple[int, ...],
     inputs: tuple[str, ...],
     output_values: bool,
+    inputs_file: str | None = None,
+    module_outputs: tuple[str, ...] | None = None,
 ) -> list[str]:
     """Return the arguments of a runner; ``inputs`` are as ``input_argument`` writes them.
 
-    Without ``inputs`` the runner takes those of the model, in its engine's order.
+    Without ``inputs`` the runner takes those of the model, in its engine's order. Their values are
+    those in ``inputs_file``, where there is one. ``module_outputs``, the names of the outputs, asks
+    for MNN's Module API.
     """
     arguments = ["--model", model, "--engine", engine, "--runs", str(runs)]
     arguments += ["--warmup", str(warmup), "--threads", str(threads), "--precision", precision]
     arguments += ["--cpu", ",".join(map(str, cpus)) or "none", "--input-seed", "0"]
     for given in inputs:
         arguments += ["--input", given]
+    if inputs_file is not None:
+        arguments += ["--inputs-file", inputs_file]
+    if module_outputs is not None:
+        arguments += ["--api", "module"]
+        for name in module_outputs:
+            # A name that looks like an option would be taken for one.
+            arguments += [f"--output={name}"] if name.startswith("-") else ["--output", name]
     return [*arguments, "--output-values"] if output_values else arguments
 
 

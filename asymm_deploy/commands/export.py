@@ -92,9 +92,10 @@ Opset = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="ONNX opset of the exported graph, for an operator that needs a newer one. "
+        help="ONNX opset of the exported graph, from 9 to 20, for an operator that needs another. "
         "Default: 17.",
-        min=1,
+        min=9,  # below, the exporter doesn't fold constants, and ONNX Runtime lacks operators
+        max=20,  # the last one that the exporter was made for; MNN reads all of them
     ),
 ]
 

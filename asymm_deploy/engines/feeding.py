@@ -28,6 +28,11 @@ def fitted(arrays: Mapping[str, Array], spec: TensorSpec) -> Array:
     return array if 0 in spec.shape else array.reshape(spec.shape)
 
 
+def in_32_bits(array: Array) -> Array:
+    """Return integers of 64 bits, or of 32 without a sign, as a cast to MNN's int32 leaves them."""
+    return array.astype("int32") if array.dtype.name in ("int64", "uint64", "uint32") else array
+
+
 def _fits(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     if 0 in wanted:
         return len(given) == len(wanted) and all(

@@ -5,7 +5,11 @@ Importing it prints on stdout, from C++: a program whose stdout is data turns th
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import MNN.expr
@@ -14,17 +18,29 @@ import numpy as np
 
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.feeding import fitted
+from asymm_deploy.engines.mnn_session import MnnSession
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
-_HELD = {"float32": "float32", "uint8": "uint8", "int8": "int8"}
-_FLOATS = frozenset({"float16", "float64"})
+_MODES = {"fp32": MNN.expr.PrecisionMode.High, "fp16": MNN.expr.PrecisionMode.Low}
+_KINDS = {
+    "float32": MNN.expr.float,
+    "int32": MNN.expr.int,
+    "uint8": MNN.expr.uint8,
+    "int8": MNN.expr.int8,
+}
+"""The types that MNN keeps an input in."""
+
+# For int8, the wheel takes a pointer alone, in a capsule.
+_capsule_of = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p
+)(("PyCapsule_New", ctypes.pythonapi))
 
 
 class MnnModule:
     """A model in MNN's Module API on the CPU; a ``Session``.
 
-    ``inputs`` and ``outputs`` name what the file has; of the types, MNN keeps float32, int32, uint8
-    and int8.
+    ``inputs`` and ``outputs`` name what the file has: the API can't be asked for it. A wrong name
+    is an EngineError, here or in the first run.
     """
 
     def __init__(
@@ -36,23 +52,25 @@ class MnnModule:
         precision: str = "fp32",
         threads: int = 1,
     ) -> None:
-        kinds = MNN.expr.PrecisionMode
+        self._asked = (precision, threads)
+        self._specs = tuple(TensorSpec(s.name, s.shape, _kept(s.dtype)) for s in inputs)
+        self._names = tuple(outputs)
+        self._arrays: list[Array] = []
+        self._feeds: list[tuple[Any, list[int], Any]] = []
+        self._results: list[Array] = []
         try:
             self._module = MNN.nn.load_module_from_file(
                 model,
                 [spec.name for spec in inputs],
                 list(outputs),
-                precision_mode=kinds.Low if precision == "fp16" else kinds.High,
+                precision_mode=_MODES[precision],
                 thread_num=threads,
             )
         except Exception as error:  # MNN raises nothing more specific
-            raise EngineError("MNN can't load the model: it is damaged or no .mnn file") from error
-        self._specs = tuple(TensorSpec(s.name, s.shape, _held(s.dtype)) for s in inputs)
-        self._names = tuple(outputs)
-        self._precision = precision
-        self._threads = threads
-        self._arrays: list[tuple[Array, list[int], Any]] = []
-        self._found: list[Any] = []
+            raise EngineError(
+                "MNN can't load the model: it is damaged, no .mnn file, or has other inputs or "
+                "outputs"
+            ) from error
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -66,36 +84,49 @@ class MnnModule:
 
     @property
     def precision(self) -> str:
-        """The precision asked for."""
-        return self._precision
+        """What a session that is asked for the same uses: the wheel can't ask a module."""
+        return self._in_force[0]
 
     @property
     def threads(self) -> int:
-        """The threads asked for."""
-        return self._threads
+        """Number of threads that a session which is asked for the same starts."""
+        return self._in_force[1]
+
+    @cached_property
+    def _in_force(self) -> tuple[str, int]:
+        precision, threads = self._asked
+        with TemporaryDirectory() as folder:
+            smallest = str(Path(folder) / "sum.mnn")
+            one = MNN.expr.placeholder([1])
+            MNN.expr.save([one + one], smallest)
+            session = MnnSession(smallest, precision=precision, threads=threads)
+            return session.precision, session.threads
 
     def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
-        self._arrays = [
-            (fitted(arrays, spec), list(spec.shape), getattr(MNN.expr, _EXPR_TYPES[spec.dtype]))
-            for spec in self._specs
+        self._arrays = [fitted(arrays, spec) for spec in self._specs]
+        self._feeds = [
+            (_capsule_of(array.ctypes.data, None, None), list(array.shape), _KINDS[spec.dtype])
+            for spec, array in zip(self._specs, self._arrays, strict=True)
         ]
 
     def run(self) -> None:
         """Copy the input in, compute, copy the output out."""
         given = [
-            MNN.expr.const(array, shape, MNN.expr.NCHW, kind) for array, shape, kind in self._arrays
+            MNN.expr.const(pointer, shape, MNN.expr.NCHW, kind)
+            for pointer, shape, kind in self._feeds
         ]
         try:
-            self._found = [np.array(_plain(made).read()) for made in self._module.forward(given)]
-        except Exception as error:
+            # What read() returns lies in MNN's memory, and dies with the variable.
+            self._results = [np.array(_plain(made).read()) for made in self._module.forward(given)]
+        except Exception as error:  # MNN raises nothing more specific
             raise EngineError(f"MNN's module stopped: {error}") from error
+        if len(self._results) != len(self._names):
+            raise EngineError("MNN's module stopped: it gives no output")
 
     def outputs(self) -> Arrays:
         """Return what the last run computed, by name."""
-        if len(self._found) != len(self._names):
-            raise EngineError("MNN's module gives no output: it can't run an operator")
-        return dict(zip(self._names, self._found, strict=True))
+        return dict(zip(self._names, self._results, strict=True))
 
 
 def _plain(made: Any) -> Any:
@@ -105,11 +136,8 @@ def _plain(made: Any) -> Any:
     return made
 
 
-_EXPR_TYPES = {"float32": "float", "int32": "int", "uint8": "uint8", "int8": "int8"}
-
-
-def _held(dtype: str) -> str:
+def _kept(dtype: str) -> str:
     """Return the type that MNN keeps an input of type ``dtype`` in."""
-    if dtype in _FLOATS:
-        return "float32"
-    return _HELD.get(dtype, "int32")
+    if dtype in _KINDS:
+        return dtype
+    return "float32" if dtype.startswith("float") else "int32"

@@ -31,6 +31,7 @@ def _run(api: str, model: str, paths: list[str], names: list[str], *, as_timed: 
     import numpy as np  # here, since a conversion needs none of these
 
     from asymm_deploy.engines.engine_error import EngineError
+    from asymm_deploy.engines.feeding import in_32_bits
     from asymm_deploy.engines.mnn_module import MnnModule
     from asymm_deploy.engines.mnn_session import MnnSession
 
@@ -49,7 +50,7 @@ def _run(api: str, model: str, paths: list[str], names: list[str], *, as_timed: 
         if missing:
             raise SystemExit(f"MNN's file lacks the outputs {', '.join(sorted(missing))}")
         for number, sample in enumerate(_samples(inputs)):
-            session.feed({name: _in_32_bits(array) for name, array in sample.items()})
+            session.feed({name: in_32_bits(array) for name, array in sample.items()})
             session.run()
             found = session.outputs()
             results |= {f"{number}/{name}": found[name] for name in names}
@@ -63,11 +64,6 @@ def _spec(text: str) -> Any:
 
     dtype, shape, name = text.removeprefix("--input=").split(":", 2)
     return TensorSpec(name, tuple(map(int, shape.split(","))) if shape else (), dtype)
-
-
-def _in_32_bits(array: Any) -> Any:
-    """Return 64-bit integers as a cast to MNN's 32 bits leaves them."""
-    return array.astype("int32") if array.dtype.name in ("int64", "uint64", "uint32") else array
 
 
 def _samples(path: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.files import sha256_of
-from asymm_deploy.models.input_shape import InputShape
+from asymm_deploy.models.input_shape import InputShape, shape_text
 from asymm_deploy.models.source import OnnxFile
 
 _NO_NUMBERS_OF_MNN = ("bfloat16", "complex", "float8", "float4", "int4", "uint4", "int2", "uint2")
@@ -129,20 +129,20 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
     constants = {tensor.name for tensor in model.graph.initializer}
     entries = [entry for entry in model.graph.input if entry.name not in constants]
     names = [entry.name for entry in entries]
+    example = f"{(names or ['NAME'])[0]}=1,3,224,224"
     given = {shape.name: shape for shape in source.input_shapes}
     unknown = sorted(name for name in given if name and name not in names)
     if unknown:
         raise UsageError(
             f"{source.path} has no input {unknown[0]}",
-            f"its inputs are: {', '.join(names) or 'none'}; {_of_one_model(source.path, names)}",
+            f"its inputs are: {', '.join(names) or 'none'}; {_of_one_model(source.path, example)}",
         )
     unnamed = given.get(None)
     if unnamed is not None and (len(entries) != 1 or len(source.input_shapes) != 1):
         raise UsageError(
             f"{source.path} has {len(entries)} inputs ({', '.join(names)}), and a shape without "
             "a name is for the only one",
-            f"name each one: --input-shape {(names or ['NAME'])[0]}=1,3,224,224; "
-            f"{_of_one_model(source.path, names)}",
+            f"name each one: --input-shape {example}; {_of_one_model(source.path, example)}",
         )
     return tuple(_fixed(entry, source.path, given.get(entry.name, unnamed)) for entry in entries)
 
@@ -180,9 +180,13 @@ def run_onnx(
 
 def cannot_run(error: EngineError) -> ConversionError:
     """Return the failure of a graph that ONNX Runtime refuses."""
+    lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
         f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
-        "check that the file's operators are standard ones and that its input shape is right",
+        "it lacks that operator for the type in use: where that is double precision, give the "
+        "graph in single precision (return module.float() from a callable)"
+        if lacks_type
+        else "check that the file's operators are standard ones and that its input shape is right",
     )
 
 
@@ -199,6 +203,7 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
     ranked = tensor.HasField("shape")
+    own = f"{entry.name}={shape_text([max(dim, 1) for dim in dims])}:{dtype}"
     if given is None:
         if not ranked or any(dim <= 0 for dim in dims):
             raise UsageError(
@@ -214,21 +219,20 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
         raise UsageError(
             f"{path}: input {entry.name} has shape {_shown(dims) or '() (a scalar)'}, "
             f"not {_shown(given.shape) or '() (a scalar)'}",
-            "give a shape that the graph allows, or leave it out; "
-            f"{_of_one_model(path, [entry.name])}",
+            f"give a shape that the graph allows, or leave it out; {_of_one_model(path, own)}",
         )
     if given.dtype not in (None, dtype):
         raise UsageError(
             f"{path}: input {entry.name} has type {dtype} in the graph, not {given.dtype}",
-            f"leave out the type, or give {dtype}; {_of_one_model(path, [entry.name])}",
+            f"leave out the type, or give {dtype}; {_of_one_model(path, own)}",
         )
     return TensorSpec(entry.name, given.shape, dtype)
 
 
-def _of_one_model(path: Path, names: Sequence[str]) -> str:
+def _of_one_model(path: Path, example: str) -> str:
     return (
         "where several models are named, a shape is for the one that stands before it: "
-        f"--input-shape {path}:{(*names, 'NAME')[0]}=1,3,224,224"
+        f"--input-shape {path}:{example}"
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import onnx
 from onnx_ir import from_proto, to_proto
@@ -24,6 +24,8 @@ from asymm_deploy.export.passes.whole_graph import (
     with_recurrent_outputs,
     without_inputs,
 )
+
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())  # what it skips is no news
 
 
 @dataclass(frozen=True)
@@ -47,42 +49,57 @@ def simplifications(
     onnxsim folds constants and BatchNorm; ``passes`` then write global pooling, hard-sigmoid,
     hard-swish and the classifier the way MNN runs them fastest; at last, dead and duplicate nodes
     and constants go. After that come the graph without onnxsim, and the one as it was given, with
-    its shapes fixed: take the next where a converter fails on one. What fails here is skipped, and
-    said in the notes of the next. Graphs that are the same come once. ``model`` is not changed.
-    onnxsim runs in a process of its own unless the model is ``trusted`` not to crash it. Raises
-    ConversionError if not even the graph as given is valid.
+    its shapes fixed and, where they were open, as they were: a branch for other shapes than these
+    may be no valid graph with them. Take the next where a converter fails on one. What fails here
+    is skipped, and said in the notes of the next. ``model`` is not changed. onnxsim runs in a
+    process of its own unless the model is ``trusted`` not to crash it. Raises ConversionError if
+    not even the graph as given is valid.
     """
-    plain = prepared(model, inputs)
+    failed: list[str] = []
+    try:
+        plain = prepared(model, inputs)
+    except Exception as error:
+        plain = model
+        failed.append(f"inlining and sorting failed ({first_line(error)})")
     names = {entry.name for entry in plain.graph.input}
     shapes = {spec.name: spec.shape for spec in inputs if spec.name in names}
     onnxsim = run_onnxsim if trusted else run_onnxsim_apart
     ways: tuple[tuple[str, str, Callable[[], onnx.ModelProto]], ...] = (
         ("onnxsim", "onnxsim and our own passes", lambda: onnxsim(plain, shapes)),
         ("our own passes", "our own passes alone", lambda: _with_shapes(plain)),
-        ("nothing", "no simplification", lambda: plain),
+        ("the graph", "no simplification", lambda: plain),
+        ("the graph", "no simplification, with its axes left open", lambda: model),
     )
-    failed, seen = [], set()
-    for first, how, start in ways:
-        step = first
+    if _is_fixed(model):
+        ways = ways[:-1]
+    given = False
+    for step, how, start in ways:
+        at = step
         try:
             graph = start()
-            if first != "nothing":
-                step = "our own passes"
+            if step != "the graph":
+                at = "our own passes"
                 graph = _fuse_and_clean(graph)
             graph, unused = _finished(graph, inputs)
         except Exception as error:
-            failed.append(f"{step} failed ({first_line(error)})")
-            last = error
+            failed.append(f"{at} failed ({first_line(error)})")
             continue
-        content = sha256(graph.SerializeToString(deterministic=True)).digest()
-        if content not in seen:
-            seen.add(content)
-            yield Simplified(graph, how, unused, tuple(_notes(failed, how, unused)))
-    if not seen:
+        given = True
+        yield Simplified(graph, how, unused, tuple(_notes(failed, how, unused)))
+    if not given:
         raise ConversionError(
-            f"the graph is not valid: {first_line(last)}",
+            f"no form of the graph is valid: {'; '.join(dict.fromkeys(failed))}",
             "check the .onnx file with onnx.checker, and that its operators are standard ones",
-        ) from last
+        )
+
+
+def _is_fixed(model: onnx.ModelProto) -> bool:
+    """Whether every input of the graph has a shape without open axes."""
+    return all(
+        entry.type.tensor_type.HasField("shape")
+        and all(axis.HasField("dim_value") for axis in entry.type.tensor_type.shape.dim)
+        for entry in model.graph.input
+    )
 
 
 def _notes(failed: Sequence[str], how: str, unused: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
-from asymm_deploy.errors import ConversionError
+from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.proof.module_outputs import (
     Output,
@@ -19,6 +19,7 @@ from asymm_deploy.export.proof.module_outputs import (
     what_is_no_tensor,
 )
 from asymm_deploy.export.proof.user_module import UserModule, prepared_for_user_code
+from asymm_deploy.export.tracing.missing_operators import add_missing_operators
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,10 @@ _HELD = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "
 """Where torch keeps what a module is made of."""
 
 OPSET = 17
-"""HardSwish needs 14. 17 is the newest that both MNN 3.6 and the exporter without dynamo know."""
+"""The default. HardSwish needs 14, LayerNormalization 17; MNN runs nothing faster that is newer."""
+
+LEAST_OPSET, MOST_OPSET = 9, 20
+"""What torch's exporter without dynamo has operators of; MNN 3.6 converts and runs all of them."""
 
 
 def to_onnx(
@@ -43,15 +47,22 @@ def to_onnx(
     The module is traced on ``arrays``, one for each of its inputs. Its outputs are the tensors
     among what it returns, under the names of ``outputs``. Of torch's two exporters this is the
     older one, without dynamo. It is ten times faster, and keeps global pooling and hard-swish as
-    single operators (docs/adr/0002-exporter.md). Raises ConversionError if it can't express the
-    module.
+    single operators (docs/adr/0002-exporter.md). Raises UsageError for an opset that the exporter
+    doesn't know, ConversionError if it can't express the module.
     """
     import torch
+
+    if not LEAST_OPSET <= opset <= MOST_OPSET:
+        raise UsageError(
+            f"torch's exporter has operators of opsets {LEAST_OPSET} to {MOST_OPSET}, not {opset}",
+            f"give one of those with --opset, or leave it out: {OPSET} is the default",
+        )
 
     user = UserModule(module, [spec.name for spec in inputs])
     names = [spec.name for spec in outputs]
     seen: list[Output] = []
     flat = _flat_module(user, seen)
+    add_missing_operators()
     with warnings.catch_warnings(record=True) as caught, torch.no_grad(), prepared_for_user_code():
         warnings.simplefilter("always")
         try:
@@ -72,8 +83,22 @@ def to_onnx(
             ) from error
     _name_outputs(into, names)
     others = what_is_no_tensor(seen)
-    told = [first_line(w.message) for w in caught if w.category.__name__ == "TracerWarning"]
-    return [f"{others}: left out", *told] if others else told
+    return [*([f"{others}: left out"] if others else []), *_remarks(caught)]
+
+
+def _remarks(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """Return what tracing warned of in the user's code, each once; torch's own code is checked."""
+    import torch
+
+    own = Path(torch.__file__).parent
+    return list(
+        dict.fromkeys(
+            f"{Path(warning.filename).name}:{warning.lineno}: {first_line(warning.message)}"
+            for warning in caught
+            if warning.category.__name__ == "TracerWarning"
+            and own not in Path(warning.filename).parents
+        )
+    )
 
 
 def _flat_module(user: UserModule, seen: list[Output]) -> torch.nn.Module:

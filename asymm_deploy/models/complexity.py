@@ -55,7 +55,8 @@ def count(module: nn.Module, *inputs: Tensor, **keywords: Tensor) -> Complexity:
             raise UsageError(
                 f"{type(module).__name__} fails on inputs of shape {shapes}: "
                 f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
-                "give the shapes that its forward takes, each with --input-shape",
+                "give the shapes that its forward takes, each with --input-shape, and the types of "
+                "those that are not float32: ids=1,128:int64",
             ) from error
     return Complexity(
         layers=tuple(operators.layers),

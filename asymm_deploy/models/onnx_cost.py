@@ -23,8 +23,8 @@ def count_graph(
     ``input_shapes`` fixes the shapes of inputs by name. Params are the graph's own constants: where
     BatchNorm is folded into a convolution its scale and shift have become one bias, and exporters
     keep a single copy of equal tensors. Branches, loops, unknown operators and those whose shapes
-    can't be inferred are listed as uncounted. Raises UsageError if an input has no fixed shape, or
-    if the graph's shapes contradict one another.
+    can't be inferred, or are not what the operator takes, are listed as uncounted. Raises
+    UsageError if an input has no fixed shape.
     """
     if model.functions:
         model = inliner.inline_local_functions(model)
@@ -33,12 +33,8 @@ def count_graph(
     _require_fixed_inputs(model.graph)
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception as error:  # the type depends on what is wrong
-        reason = str(error).partition("\n")[0]
-        raise UsageError(
-            f"the shapes in the ONNX graph contradict one another: {reason}",
-            "check the file with onnx.checker.check_model(path, full_check=True)",
-        ) from error
+    except Exception:  # shapes that contradict one another: those that the file has must do
+        graph = model.graph
     counter = _Counter(graph)
     for node in graph.node:
         counter.see(node)
@@ -52,8 +48,9 @@ def _with_input_shapes(
     fixed.CopyFrom(model)
     for entry in fixed.graph.input:
         if entry.name in input_shapes:
+            entry.type.tensor_type.ClearField("shape")
             shape = entry.type.tensor_type.shape
-            del shape.dim[:]
+            shape.SetInParent()  # a scalar's has no dimension that would say that it is known
             for size in input_shapes[entry.name]:
                 shape.dim.add().dim_value = size
     # Shapes that the file gives are not inferred anew, and these belong to other inputs.
@@ -126,7 +123,7 @@ class _Counter:
                 if attribute.name == "value":
                     self._add_constant(node.output[0], attribute.t)
             return
-        if operator in _PASS_ON and node.input[0] in self._made_of:
+        if operator in _PASS_ON and node.input and node.input[0] in self._made_of:
             self._made_of[node.output[0]] = self._made_of[node.input[0]]
             return
         used = [
@@ -139,6 +136,8 @@ class _Counter:
                 self.layers.append(self._layer(operator, node, used))
             except _Unknown as reason:
                 self.uncounted.append(f"{operator} {_name(node)} ({reason})")
+            except (IndexError, KeyError, TypeError, ValueError):  # an operand of another rank
+                self.uncounted.append(f"{operator} {_name(node)} (its shapes are unexpected)")
         elif any(a.type in (a.GRAPH, a.GRAPHS) for a in node.attribute) or (
             operator not in _FREE and any(len(self._shapes.get(name, ())) >= 2 for name in used)
         ):

@@ -106,8 +106,7 @@ def _recorded(scenario: str, seconds: float, arms: dict[str, Artifact], bench: B
         launched: dict[str, list[LaunchRecord]] = {arm: [] for arm in ARMS}
         for arm in (*half, *reversed(half)):
             blank = launch.blank(bench, arms[arm], 0, 0)
-            path = bench.device.put(arms[arm].path)
-            record = launch.launch(bench, blank, arms[arm], path, first.get(arm))
+            record, _ = launch.put_and_launch(bench, blank, arms[arm], None, first.get(arm))
             if record.error is not None:
                 raise SystemExit(f"{arm}: {record.error}")
             first.setdefault(arm, record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,6 +60,14 @@ def test_a_reference_damaged_anywhere_is_an_error(
     assert all("holds an incomplete export: " in what for what in said)
 
 
+@pytest.mark.parametrize(("given", "raised"), [(None, False), (1e-5, False), (1e-2, True)])
+def test_a_tolerance_above_ours_is_known(given: float | None, raised: bool) -> None:
+    outputs = [np.zeros((1, 3), np.float32), np.zeros((1, 3, 8, 8), np.float32)]
+    assert artifacts._is_above_ours(given, outputs) is raised
+    assert artifacts._is_above_ours(5e-4, [np.zeros(3, np.int64)]) is False
+    assert artifacts._is_above_ours(2e-3, [np.zeros(3, np.int64)]) is True
+
+
 def test_a_bare_file_has_no_reference(artifact: Artifact) -> None:
     bare = artifacts.bare(artifact.path)
     assert (bare.model, bare.sha256) == ("model", sha256_of(artifact.path))
@@ -80,3 +89,15 @@ def test_a_file_that_was_changed_says_so(artifact: Artifact, tmp_path: Path) -> 
     assert "SHA-256 differs" in (artifacts.artifact_changed(copy) or "")
     path.unlink()
     assert "can't read" in (artifacts.artifact_changed(copy) or "")
+
+
+def test_a_recorded_input_that_was_changed_says_so(artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "inputs.bin"
+    path.write_bytes(b"values")
+    known = replace(artifact, inputs_file=path, inputs_sha256=sha256_of(path))
+    assert artifacts.artifact_changed(known) is None
+    assert known.files == (artifact.path, path)
+    path.write_bytes(b"other")
+    assert "inputs.bin is not the file" in (artifacts.artifact_changed(known) or "")
+    path.unlink()
+    assert "can't read" in (artifacts.artifact_changed(known) or "")

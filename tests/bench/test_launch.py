@@ -127,13 +127,93 @@ def test_a_file_is_checked_and_put_there_before_its_first_launch_alone(model: Ar
     device = FakeDevice()
     bench = bench_on(device)
     blank = launch.blank(bench, model, 0, 0)
-    _, path = launch.put_and_launch(bench, blank, model, None, None)
-    assert path == "/there/net.mnn"
+    _, placed = launch.put_and_launch(bench, blank, model, None, None)
+    assert placed == launch.Placed("/there/net.mnn", None)
     model.path.write_bytes(b"other weights")
-    record, again = launch.put_and_launch(bench, blank, model, path, None)
-    assert (record.error, again) == (None, path)
+    record, again = launch.put_and_launch(bench, blank, model, placed, None)
+    assert (record.error, again) == (None, placed)
     assert device.put_files == [model.path]
     assert len(device.asked) == 2
+
+
+def recorded(model: Artifact) -> Artifact:
+    """The model with a recorded input beside it."""
+    path = model.path.with_name("inputs.bin")
+    path.write_bytes(b"values")
+    return replace(
+        model, inputs_file=path, inputs_sha256=hashlib.sha256(b"values").hexdigest(), api="session"
+    )
+
+
+def test_the_recorded_input_goes_along_and_is_asked_for(model: Artifact) -> None:
+    device = FakeDevice()
+    record = launched(bench_on(device), recorded(model))
+    assert [path.name for path in device.put_files] == ["net.mnn", "inputs.bin"]
+    assert device.asked[0][-2:] == ["--inputs-file", "/there/inputs.bin"]
+    assert record.inputs_sha256 == hashlib.sha256(b"values").hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"others", None])
+def test_a_recorded_input_that_has_changed_is_not_launched(
+    model: Artifact, content: bytes | None
+) -> None:
+    device = FakeDevice()
+    known = recorded(model)
+    assert known.inputs_file is not None
+    known.inputs_file.unlink()
+    if content is not None:
+        known.inputs_file.write_bytes(content)
+    record = launched(bench_on(device), known)
+    assert record.error is not None
+    assert "inputs.bin" in record.error
+    assert (device.put_files, device.asked) == ([], [])
+
+
+def test_a_model_for_the_module_api_is_run_through_it(model: Artifact) -> None:
+    device = FakeDevice(model={"api": "module"})
+    known = replace(model, api="module", output_names=("y", "-z"))
+    record = launched(bench_on(device), known)
+    assert device.asked[0][-5:] == ["--api", "module", "--output", "y", "--output=-z"]
+    assert (record.error, record.api) == (None, "module")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "why"),
+    [
+        ("module", None, "another interface of the engine than asked: session, not module"),
+        ("session", "module", "another interface of the engine than asked: module, not session"),
+    ],
+)
+def test_a_runner_that_used_the_other_api_is_refused(
+    model: Artifact, asked: Any, said: str | None, why: str
+) -> None:
+    device = FakeDevice(model={"api": said})
+    record = launched(bench_on(device), replace(model, api=asked, output_names=("y",)))
+    assert record.error is not None
+    assert why in record.error
+
+
+def test_a_runner_that_does_not_know_an_argument_says_which_and_what_to_do(model: Artifact) -> None:
+    lines = [
+        {"type": "hello", "protocol": 1, "runner": "own", "runner_version": "1", "engine": "mnn"}
+        | {"engine_version": "3", "abi": "none", "pid": 7},
+        {"type": "error", "reason": "unrecognized arguments: --inputs-file /there/inputs.bin"},
+    ]
+    device = FakeDevice()
+    said = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    device.run = lambda argv, timeout_s: Completed(said, b"", 3)  # type: ignore[method-assign, misc]
+    record = launched(bench_on(device), recorded(model))
+    assert record.error is not None
+    assert "unrecognized arguments: --inputs-file" in record.error
+    assert "asymm-deploy runner build" in record.error
+
+
+def test_a_raised_tolerance_is_a_flag_that_leaves_the_row_valid(model: Artifact) -> None:
+    record = launched(bench_on(FakeDevice()), replace(model, tolerance_raised=True))
+    assert "tolerance-raised" in record.flags
+    assert launched(bench_on(FakeDevice()), model).flags == tuple(
+        flag for flag in record.flags if flag != "tolerance-raised"
+    )
 
 
 def test_a_file_that_has_changed_is_not_launched(model: Artifact) -> None:
@@ -141,10 +221,10 @@ def test_a_file_that_has_changed_is_not_launched(model: Artifact) -> None:
     bench = bench_on(device)
     model.path.write_bytes(b"other weights")
     blank = launch.blank(bench, model, 0, 0)
-    record, path = launch.put_and_launch(bench, blank, model, None, None)
+    record, placed = launch.put_and_launch(bench, blank, model, None, None)
     assert record.error is not None
     assert "SHA-256 differs" in record.error
-    assert (record.flags, record.exit_code, path) == (("failed",), ExitCode.HARNESS, None)
+    assert (record.flags, record.exit_code, placed) == (("failed",), ExitCode.HARNESS, None)
     assert device.put_files == []
     assert device.asked == []
 

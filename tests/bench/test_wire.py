@@ -102,6 +102,7 @@ def test_a_newer_runner_may_say_more() -> None:
         (changed(0, pid="4321"), "no valid 'hello'"),
         (changed(1, sha256="5" * 63), "no valid 'model'"),
         (changed(1, init_ns=-1), "no valid 'model'"),
+        (changed(1, api="other"), "no valid 'model'"),
         (changed(2, before=1.5), "no valid 'cpu'"),
         (changed(3, after_mac_per_s=0), "no valid 'calibration'"),
         (changed(4, ns=[]), "no valid 'samples'"),
@@ -197,6 +198,35 @@ def test_a_runner_that_is_not_to_pin_itself_is_told_so() -> None:
         "--model m.mnn --engine mnn --runs 1 --warmup 0 --threads 1 --precision fp32 "
         "--cpu none --input-seed 0"
     )
+
+
+def test_a_recorded_input_and_the_module_api_are_asked_for_by_name() -> None:
+    asked = wire.request(
+        model="m.mnn",
+        engine="mnn",
+        runs=1,
+        warmup=0,
+        threads=1,
+        precision="fp32",
+        cpus=(),
+        inputs=("float32::t",),
+        output_values=False,
+        inputs_file="in puts.bin",
+        module_outputs=("y:0", "-z"),
+    )
+    assert asked[14:] == [
+        *("--input-seed", "0", "--input", "float32::t", "--inputs-file", "in puts.bin"),
+        *("--api", "module", "--output", "y:0", "--output=-z"),
+    ]
+
+
+@pytest.mark.parametrize("api", ["session", "module"])
+def test_the_api_that_ran_is_read(api: str) -> None:
+    assert wire.parse_stream(changed(1, api=api)).model.api == api
+
+
+def test_a_runner_that_knows_one_api_says_nothing_of_it() -> None:
+    assert wire.parse_stream(stream(*MESSAGES)).model.api is None
 
 
 def test_samples_may_fill_the_whole_loop() -> None:

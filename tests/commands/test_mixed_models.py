@@ -223,7 +223,8 @@ def test_a_bare_mnn_file_takes_no_inputs(folder: Path) -> None:
         (["--tolerance", "nan"], "--tolerance nan is not a positive number"),
         (["--tolerance", "much"], "invalid value for '--tolerance'"),
         (["--opset", "17"], "graph.onnx has its opset in it"),
-        (["--opset", "0"], "invalid value for '--opset'"),
+        (["--opset", "8"], "invalid value for '--opset'"),
+        (["--opset", "21"], "invalid value for '--opset'"),
         (["--weights-key", "ema"], "--weights-key is about a file of weights"),
         (["--strip-prefix", "net."], "--strip-prefix is about a file of weights"),
         (["--inputs", "none.npz"], "can't read none.npz: No such file"),
@@ -238,3 +239,42 @@ def test_an_option_that_means_nothing_exits_2_with_a_hint(
     assert done.code == 2
     assert said in done.err
     assert "hint: " in done.err
+
+
+@pytest.mark.parametrize("opset", [9, 20])
+def test_the_graph_has_the_opset_that_was_asked_for(folder: Path, opset: int) -> None:
+    shape = ("--input-shape", "1,6")
+    done = run(folder, "export", "mixed_code:rows", *shape, "--opset", str(opset))
+    assert done.code == 0, done.err
+    told = manifest(folder, "mixed_code.rows")
+    assert (told["opset"], told["given_opset"]) == (opset, opset)
+    done = run(folder, "export", "mixed_code:rows", *shape)
+    assert done.code == 0, done.err
+    told = manifest(folder, "mixed_code.rows")
+    assert (told["opset"], told["given_opset"]) == (17, None)
+
+
+def test_samples_that_are_not_finite_are_an_error_that_names_them(folder: Path) -> None:
+    samples = np.ones((4, 2, 6), np.float32)
+    samples[3, 1, 5] = np.nan
+    np.save(folder / "s.npy", samples)
+    shape = ("--input-shape", "2,6")
+    done = run(folder, "export", "mixed_code:rows", *shape, "--inputs", "s.npy")
+    assert done.code == 2
+    assert "s.npy: input holds nan (in sample 3, at [3, 1, 5])" in done.err
+
+
+def test_bench_takes_the_samples_of_the_export_or_says_that_they_have_changed(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(folder / "s.npy", rng.random((4, 2, 6)))
+    done = run(folder, "export", "mixed_code:rows", "--input-shape", "2,6", "--inputs", "s.npy")
+    assert done.code == 0, done.err
+    told = manifest(folder, "mixed_code.rows")
+    assert told["samples_path"] == "s.npy"
+    assert told["proven_inputs"][0]["origin"] == "samples"
+    np.save(folder / "s.npy", rng.random((4, 2, 6)))
+    (folder / "artifacts" / "mixed_code.rows" / "model.mnn").write_bytes(b"damaged")
+    done = bench(folder, "mixed_code:rows")
+    assert done.code == 2
+    assert "s.npy is not the file that mixed_code:rows was exported with" in done.err
+    assert "--inputs FILE" in done.err

@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.engines.session import Session
-from asymm_deploy.engines.tensors import Array
+from asymm_deploy.engines.tensors import Array, TensorSpec
 
 Open = Callable[[str], Session]
 
@@ -24,6 +24,11 @@ _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
 
 
 def opened(engine: str, path: Path, threads: int = 1) -> Session:
+    if engine == "mnn module":
+        from asymm_deploy.engines.mnn_module import MnnModule
+
+        inputs, outputs = ends(path.with_suffix(".onnx"))
+        return MnnModule(str(path.with_suffix(".mnn")), inputs, outputs, threads=threads)
     if engine == "mnn":
         from asymm_deploy.engines.mnn_session import MnnSession
 
@@ -33,7 +38,24 @@ def opened(engine: str, path: Path, threads: int = 1) -> Session:
     return OrtSession(str(path.with_suffix(".onnx")), threads=threads)
 
 
-@pytest.fixture(params=["mnn", "onnxruntime"])
+def ends(path: Path) -> tuple[list[TensorSpec], list[str]]:
+    """Return the inputs of an .onnx file and the names of its outputs; made-up ones of no file."""
+    try:
+        graph = onnx.load(path).graph
+    except Exception:  # whatever onnx and protobuf raise: the session is to refuse its file
+        return [TensorSpec("x", (1,))], ["y"]
+    inputs = [
+        TensorSpec(
+            given.name,
+            tuple(axis.dim_value for axis in given.type.tensor_type.shape.dim),
+            onnx.helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type).name,
+        )
+        for given in graph.input
+    ]
+    return inputs, [output.name for output in graph.output]
+
+
+@pytest.fixture(params=["mnn", "mnn module", "onnxruntime"])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -102,7 +102,15 @@ def test_what_contradicts_the_graph_is_told_with_both_sides_and_how_to_name_the_
 ) -> None:
     with pytest.raises(UsageError, match=what) as caught:
         inputs_of(inputs, shape)
-    assert "--input-shape net.onnx:x=1,3,224,224" in caught.value.hint
+    assert "where several models are named" in caught.value.hint
+    assert "--input-shape net.onnx:x=" in caught.value.hint
+
+
+def test_the_example_of_a_shape_is_one_that_the_graph_takes() -> None:
+    with pytest.raises(UsageError) as caught:
+        inputs_of("int64[2,N] x", "x=2,3:float32")
+    assert caught.value.hint.endswith("--input-shape net.onnx:x=2,1:int64")
+    assert inputs_of("int64[2,N] x", "x=2,1:int64") == [("x", (2, 1), "int64")]
 
 
 def test_an_open_axis_that_nothing_fixes_is_told_with_both_ways_to_fix_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxsim
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -16,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
-from asymm_deploy.export import onnx_graph
+from asymm_deploy.errors import ConversionError
+from asymm_deploy.export import onnx_graph, simplify
 from asymm_deploy.export.inputs import parity_probes
 from asymm_deploy.export.proof.parity import compare_outputs
-from asymm_deploy.export.simplify import simplifications
+from asymm_deploy.export.simplify import Simplified, simplifications
 from asymm_deploy.export.torch_to_onnx import to_onnx
 
 X = TensorSpec("input", (1, 8, 7, 9))
@@ -270,3 +274,161 @@ def _model(
         constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+HEADER = '<ir_version: 8, opset_import: ["" : 17]> '
+SPELT_OUT = """g (float[1,4] x) => (float[1,4] y)
+    <float three = {3}, float zero = {0}, float six = {6}>
+    { a = Add(x, three) b = Clip(a, zero, six) y = Div(b, six) }"""
+
+
+def fails(*_: object, **__: object) -> Any:
+    raise RuntimeError("no such thing")
+
+
+def ways(text: str, *specs: TensorSpec) -> list[Simplified]:
+    return list(simplifications(onnx.parser.parse_model(HEADER + text), specs))
+
+
+FOUR = TensorSpec("x", (1, 4))
+
+
+def test_the_most_simplified_graph_comes_first_and_the_given_one_last() -> None:
+    found = ways(SPELT_OUT, FOUR)
+
+    assert [way.how for way in found] == [
+        "onnxsim and our own passes",
+        "our own passes alone",
+        "no simplification",
+    ]
+    assert [kinds(way.model) for way in found] == [
+        {"HardSigmoid": 1},
+        {"HardSigmoid": 1},
+        {"Add": 1, "Clip": 1, "Div": 1},
+    ]
+    assert {way.notes for way in found} == {()}
+
+
+def test_without_onnxsim_our_own_passes_do_what_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxsim, "simplify", fails)
+    first, _ = ways(SPELT_OUT, FOUR)
+
+    assert kinds(first.model) == {"HardSigmoid": 1}
+    assert first.notes == (
+        "onnxsim failed (no such thing): the graph went through our own passes alone",
+    )
+
+
+def test_without_our_passes_the_graph_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simplify, "fuse", fails)
+    (only,) = ways(SPELT_OUT, FOUR)
+
+    assert kinds(only.model) == {"Add": 1, "Clip": 1, "Div": 1}
+    assert only.notes == (
+        "our own passes failed (no such thing): the graph went through no simplification",
+    )
+
+
+def test_shapes_that_can_not_be_inferred_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", fails)
+    assert kinds(ways(SPELT_OUT, FOUR)[0].model) in ({"HardSigmoid": 1}, {"Add": 1, "Clip": 1})
+
+
+def test_a_graph_that_can_not_be_made_ready_goes_on_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(simplify, "prepared", fails)
+    first = ways(SPELT_OUT, FOUR)[0]
+    assert kinds(first.model) == {"HardSigmoid": 1}
+    assert first.notes[0].startswith("inlining and sorting failed (no such thing): the graph went")
+
+
+def test_a_graph_that_nothing_takes_is_refused() -> None:
+    with pytest.raises(ConversionError, match=r"no form of the graph is valid: .*NoSuch"):
+        ways("g (float[1,4] x) => (float[1,4] y) { y = NoSuch(x) }", FOUR)
+
+
+def test_the_given_model_is_not_changed() -> None:
+    model = onnx.parser.parse_model(HEADER + SPELT_OUT)
+    before = model.SerializeToString(deterministic=True)
+    list(simplifications(model, [FOUR]))
+    assert model.SerializeToString(deterministic=True) == before
+
+
+def test_inputs_that_nothing_depends_on_are_left_out_and_told() -> None:
+    text = "g (float[1,4] x, float[1,3] info) => (float[1,4] y) { y = Neg(x) }"
+    for way in ways(text, FOUR, TensorSpec("info", (1, 3))):
+        assert way.unused_inputs == ("info",)
+        assert [entry.name for entry in way.model.graph.input] == ["x"]
+        assert way.notes == ("nothing depends on the input info: left out",)
+
+
+def test_an_input_whose_shape_alone_was_used_is_left_out_once_that_is_folded() -> None:
+    text = """g (float[1,4] x, float[2,2] like) => (float[2,2] y)
+        { s = Shape(like) y = Reshape(x, s) }"""
+    first, *_, last = ways(text, FOUR, TensorSpec("like", (2, 2)))
+
+    assert (first.unused_inputs, last.unused_inputs) == (("like",), ())
+
+
+def test_an_input_that_torch_has_left_out_already_is_told_too() -> None:
+    text = "g (float[1,4] x) => (float[1,4] y) { y = Neg(x) }"
+    assert ways(text, FOUR, TensorSpec("info", (1, 3)))[0].unused_inputs == ("info",)
+
+
+def test_a_recurrent_layer_keeps_the_outputs_that_nothing_uses() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(8, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            states: Tensor = self.lstm(x)[1][0]
+            return states
+
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Last().eval(),
+            (torch.randn(5, 1, 8),),
+            file,  # type: ignore[arg-type]  # a file object will do, and is documented
+            dynamo=False,
+            opset_version=17,
+            input_names=["x"],
+        )
+    model = onnx.load_from_string(file.getvalue())
+    for way in simplifications(model, [TensorSpec("x", (5, 1, 8))]):
+        (lstm,) = [node for node in way.model.graph.node if node.op_type == "LSTM"]
+        assert len(lstm.output) == 3
+        assert all(lstm.output)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g (float[1,4] x) => (float[1,4] y, float[1,4] x) { y = Neg(x) }",
+        "g (float[1,4] x) => (float[1,4] y, float[1,4] z) { y = Neg(x) z = Identity(x) }",
+        "g (float[1,4] x) => (float[1,4] y, float[1,4] z) { y = Neg(x) z = Identity(y) }",
+        "g (float[1,4] x) => (float[1,4] y, float[1,4] y) { y = Neg(x) }",
+        "g (float[1,4] x) => (float[1,4] y, float[2] k) <float[2] k = {1, 2}> { y = Neg(x) }",
+        "g (float[1,4] x) => (float[1,4] y, float[2] z) <float[2] k = {1, 2}> "
+        "{ y = Neg(x) z = Identity(k) }",
+        "g (float[1,4] x) => (float[2] z) <float[2] k = {1, 2}> { z = Neg(k) }",
+        "g (float[1,4] x, float t) => (float[1,4] y, float z) { y = Mul(x, t) z = ReduceMax"
+        "<keepdims = 0>(x) }",
+    ],
+)
+def test_outputs_that_are_inputs_constants_or_one_another_stay_what_they_are(text: str) -> None:
+    model = onnx.parser.parse_model(HEADER + text)
+    specs = [FOUR, TensorSpec("t", ())][: len(model.graph.input)]
+    rng = np.random.default_rng(0)
+    sample: Arrays = {s.name: np.asarray(rng.random(s.shape), np.float32) for s in specs}
+    (expected,) = onnx_graph.run_onnx(model.SerializeToString(), [sample])
+
+    for way in simplifications(model, specs):
+        names = [output.name for output in way.model.graph.output]
+        assert names == [output.name for output in model.graph.output]
+        (results,) = onnx_graph.run_onnx(way.model.SerializeToString(), [sample])
+        for want, have in zip(expected, results, strict=True):
+            np.testing.assert_array_equal(have, want)

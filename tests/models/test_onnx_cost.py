@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -347,3 +348,45 @@ def test_what_these_make_of_a_weight_is_still_that_weight(operator: str) -> None
         ("linear", 64, 16)
     ]
     assert cost.uncounted == ()
+
+
+def test_a_scalar_input_has_a_shape() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[1,5] x, float t) => (float[1,7] y)
+        <float[5,7] w> { a = Mul(x, t) y = MatMul(a, w) }"""
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((5, 7), np.float32), "w"))
+    assert count_graph(model).madds == 35
+    model.graph.input[1].type.tensor_type.ClearField("shape")
+    assert count_graph(model, {"x": (1, 5), "t": ()}).madds == 35
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNN"])
+def test_a_recurrent_layer_whose_input_lacks_an_axis_is_listed(kind: str) -> None:
+    gates = {"GRU": 3, "LSTM": 4, "RNN": 1}[kind]
+    weights = {"w": (1, 6 * gates, 5), "r": (1, 6 * gates, 6)}
+    node = helper.make_node(kind, ["x", "w", "r"], ["y"], name="cell", hidden_size=6)
+    assert count_graph(graph([node], (4, 5), weights)).uncounted == (
+        f"{kind} cell (its shapes are unexpected)",
+    )
+
+
+def test_what_follows_from_shapes_that_contradict_one_another_is_listed() -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"], name="first"),
+        helper.make_node("MatMul", ["a", "w"], ["y"], name="second"),
+    ]
+    cost = count_graph(graph(nodes, (3, 5), {"w": (5, 7)}))
+    assert "MatMul second" in {name.partition(" (")[0] for name in cost.uncounted}
+
+
+def test_nodes_without_inputs_or_of_unknown_kinds_do_not_stop_the_count() -> None:
+    nodes = [
+        helper.make_node("Identity", [], ["nothing"]),
+        helper.make_node("Magic", ["x", "w"], ["m"], name="trick", domain="some.where"),
+        helper.make_node("Conv", ["x"], ["c"], name="half"),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    cost = count_graph(graph(nodes, (3, 5), {"w": (5, 7)}))
+    assert cost.madds >= 0
+    assert "some.where.Magic trick" in cost.uncounted

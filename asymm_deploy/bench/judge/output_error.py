@@ -10,7 +10,12 @@ import numpy.typing as npt
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.export.manifest import OutputLimit
-from asymm_deploy.export.proof.parity import deviation_or_size, errors
+from asymm_deploy.export.proof.parity import (
+    deviation_or_size,
+    errors,
+    is_counted,
+    usual_tolerance,
+)
 
 OUTPUT_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 """Largest error that passes, unless the export granted the output more.
@@ -58,10 +63,26 @@ def compare_with_reference(
         if expected.size == 0:
             continue
         limit = limits.get(name) or OutputLimit(deviation_or_size([expected]), least, least)
-        allowances = (max(least, limit.tolerance), max(least, limit.rms_tolerance))
+        usual = usual_tolerance(expected) if is_counted(expected) else 0.0
+        allowances = (
+            max(least, usual, limit.tolerance),
+            max(least, limit.rms_tolerance),
+        )
         for error, allowed in zip(
-            errors(expected, found, limit.deviation), allowances, strict=True
+            _errors(expected, found, limit.deviation), allowances, strict=True
         ):
             if error / allowed > strain:
                 worst, strain = OutputComparison(error, allowed), error / allowed
     return worst
+
+
+def _errors(
+    expected: npt.NDArray[np.generic], found: npt.NDArray[np.float32], deviation: float
+) -> tuple[float, float]:
+    """Return the relative and the root-mean-square error of one output.
+
+    Of integers and booleans: the share that differs, once they are float32 as those that were sent.
+    """
+    if is_counted(expected):
+        return float(np.mean(expected.astype(np.float32) != found)), 0.0
+    return errors(expected, found, deviation)

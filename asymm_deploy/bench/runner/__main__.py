@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from asymm_deploy.engines.tensors import TensorSpec
 
 _GAVE_UP = 3
+_TYPES = (
+    *("float16", "float32", "float64", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -91,9 +95,18 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--cpu", required=True, type=_cores)
     parser.add_argument("--input-seed", required=True, type=int)
     parser.add_argument("--input", action="append", default=[], type=_input)
+    parser.add_argument("--inputs-file")
+    parser.add_argument("--api", choices=("session", "module"), default="session")
+    parser.add_argument("--output", action="append", default=[])
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=int)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.api == "module":
+        if options.engine != "mnn":
+            parser.error("argument --api: only mnn has a module")
+        if not options.output:
+            parser.error("argument --api: a module needs an --output for each output of the model")
+    return options
 
 
 def _cores(text: str) -> tuple[int, ...]:
@@ -101,10 +114,20 @@ def _cores(text: str) -> tuple[int, ...]:
 
 
 def _input(text: str) -> TensorSpec:
+    import argparse
+
     from asymm_deploy.engines.tensors import TensorSpec
 
-    dtype, shape, name = text.split(":", 2)
-    return TensorSpec(name, tuple(map(int, shape.split(","))) if shape else (), dtype)
+    try:
+        dtype, shape, name = text.split(":", 2)
+        axes = tuple(map(int, shape.split(","))) if shape else ()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid input: {text!r}") from None
+    if dtype not in _TYPES:
+        raise argparse.ArgumentTypeError(f"unknown type: {dtype!r}")
+    if min(axes, default=0) < 0:
+        raise argparse.ArgumentTypeError(f"invalid input: {text!r}")
+    return TensorSpec(name, axes, dtype)
 
 
 def _leave(code: int) -> NoReturn:

@@ -19,6 +19,8 @@ from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.bench.runner import cores
 from asymm_deploy.bench.runner.calibration import Multiplier
 from asymm_deploy.bench.runner.cores import RefusedError
+from asymm_deploy.bench.runner.recorded import read_recorded
+from asymm_deploy.engines.feeding import in_32_bits
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
 
@@ -55,19 +57,20 @@ def time_model(options: Namespace, send: Send) -> None:
     model = _load(options.model, load)
     session = model.session
     specs = tuple(options.input) or session.inputs
-    _check_inputs(specs, session.inputs)
-    session.feed(bench_inputs(specs, options.input_seed))
+    _check_inputs(options.input, session.inputs)
+    session.feed(_inputs(options, specs))
     for _ in range(options.warmup):
         session.run()
     send(
         "model",
         {
             "sha256": model.sha256,
-            "input_shape": specs[0].shape,
+            "input_shape": specs[0].shape if specs else (),
             "init_ns": model.init_ns,
             "memory_mb": cores.peak_memory_mb(),
             "precision": session.precision,
             "threads": session.threads,
+            "api": options.api,
         },
     )
     multiplier = Multiplier()
@@ -93,6 +96,13 @@ def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
     """Import the engine; return its version, and a function that loads a model."""
     precision: str = options.precision
     threads: int = options.threads
+    if options.api == "module":
+        from asymm_deploy.engines.mnn_module import MnnModule
+        from asymm_deploy.engines.mnn_session import MNN_VERSION
+
+        return MNN_VERSION, lambda path: MnnModule(
+            path, options.input, options.output, precision=precision, threads=threads
+        )
     if options.engine == "mnn":
         from asymm_deploy.engines.mnn_session import MNN_VERSION, MnnSession
 
@@ -124,15 +134,33 @@ def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
     return _Loaded(session, sha256, init_ns)
 
 
+def _inputs(options: Namespace, specs: Sequence[TensorSpec]) -> Arrays:
+    """Return the values to run on; those of an export were proven in MNN's 32 bits."""
+    if options.inputs_file is None:
+        return bench_inputs(specs, options.input_seed)
+    recorded = read_recorded(options.inputs_file, options.input)
+    if options.engine != "mnn":
+        return recorded
+    return {name: in_32_bits(array) for name, array in recorded.items()}
+
+
 def _check_inputs(asked: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> None:
-    """Raise RefusedError unless the model has the inputs asked for, all with fixed shapes."""
-    for spec in found:
-        if min(spec.shape, default=1) < 1:
-            raise RefusedError(f"the model's input {spec.name!r} has no fixed shape")
+    """Raise RefusedError unless the model has the inputs asked for, if any, all of fixed shapes.
+
+    Engines may add and drop axes of length one.
+    """
     wanted = {spec.name: spec.shape for spec in asked}
     there = {spec.name: spec.shape for spec in found}
-    if wanted != there:
+    for name, shape in there.items():
+        # An axis of length 0 that was asked for is one.
+        if min(shape, default=1) < 1 and wanted.get(name) != shape:
+            raise RefusedError(f"the model's input {name!r} has no fixed shape")
+    if wanted and _without_ones(wanted) != _without_ones(there):
         raise RefusedError(f"the model's inputs are {there}, not {wanted}")
+
+
+def _without_ones(shapes: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    return {name: [size for size in shape if size != 1] for name, shape in shapes.items()}
 
 
 def _timed(session: Session, runs: int, cpus: Sequence[int]) -> dict[str, object]:

@@ -19,7 +19,7 @@ from asymm_deploy.versioned import DamagedError, decode_json
 BASELINE_SCHEMA_VERSION = 1
 BASELINE_FILE = "baseline.json"
 BASELINE_MODEL_FILES = (manifests.MANIFEST_NAME, manifests.MNN, manifests.REFERENCE)
-"""What a baseline keeps of each model."""
+"""What a baseline keeps of each model, besides the recorded input of those that have one."""
 _SAVE_ANEW = (
     "move it away and save it anew with `asymm-deploy baseline save ARTIFACTS --into FOLDER`"
 )
@@ -73,6 +73,12 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Every other file by its path in the folder."""
     accepted: tuple[Accepted, ...] = ()
     """In the order in which they were accepted; for a model and metric the last one counts."""
+
+
+def kept_files(folder: Path) -> tuple[str, ...]:
+    """Return what a baseline keeps of the exported model in ``folder``; raises as load_manifest."""
+    recorded = manifests.INPUTS in manifests.load_manifest(folder).files  # from version 2 on
+    return (*BASELINE_MODEL_FILES, manifests.INPUTS) if recorded else BASELINE_MODEL_FILES
 
 
 def is_baseline(folder: Path) -> bool:
@@ -156,7 +162,7 @@ def write_baseline(
     accepted: tuple[Accepted, ...],
 ) -> Baseline:
     """Write baseline.json for what is in ``folder``, and return it."""
-    names = [f"{model}/{name}" for model in models for name in BASELINE_MODEL_FILES]
+    names = [f"{model}/{name}" for model in models for name in kept_files(folder / model)]
     if launches:
         names.append(store.NAME)
     baseline = Baseline(

@@ -10,7 +10,7 @@ import msgspec
 
 from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check.baseline.baseline_file import BASELINE_MODEL_FILES
+from asymm_deploy.check.baseline.baseline_file import kept_files
 from asymm_deploy.check.folders import is_model
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
@@ -37,7 +37,7 @@ def complete_exports(artifacts: Path) -> dict[str, Path]:
             manifest = manifests.load_manifest(folder)
         except (OSError, manifests.DamagedManifestError) as error:
             raise _incomplete(folder, str(error)) from error
-        damaged = set(manifests.damaged_files(manifest, folder)) & set(BASELINE_MODEL_FILES)
+        damaged = set(manifests.damaged_files(manifest, folder)) & set(kept_files(folder))
         if damaged:
             raise _incomplete(folder, f"{', '.join(sorted(damaged))} missing or changed")
     return {folder.name: folder for folder in folders}
@@ -46,7 +46,7 @@ def complete_exports(artifacts: Path) -> dict[str, Path]:
 def copy_model(source: Path, target: Path) -> None:
     """Copy the files that a baseline keeps of a model to a new folder."""
     target.mkdir()
-    for name in BASELINE_MODEL_FILES:
+    for name in kept_files(source):
         shutil.copyfile(source / name, target / name)
 
 

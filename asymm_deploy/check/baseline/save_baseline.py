@@ -1,8 +1,9 @@
 """A baseline: the version to compare with, as a folder to commit or to cache.
 
 It is a folder of exported models and of results at once, so ``check`` takes it for either:
-MODEL/manifest.json, model.mnn and reference.npz; runs.jsonl; and baseline.json, which says what
-these are and which changes were accepted. model.onnx is not kept, since ``check`` times none.
+MODEL/manifest.json, model.mnn, reference.npz and inputs.bin; runs.jsonl; and baseline.json, which
+says what these are and which changes were accepted. model.onnx is not kept, since ``check`` times
+none.
 """
 
 from __future__ import annotations

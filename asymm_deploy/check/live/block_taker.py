@@ -200,7 +200,7 @@ class BlockTaker:
     def _launch(self, arm: ContestArm, number: int, model: str) -> LaunchRecord:
         blank = launch.blank(self._bench, arm.artifact, 0, number)
         blank = msgspec.structs.replace(blank, model=model)
-        record, arm.path = launch.put_and_launch(
-            self._bench, blank, arm.artifact, arm.path, arm.first
+        record, arm.placed = launch.put_and_launch(
+            self._bench, blank, arm.artifact, arm.placed, arm.first
         )
         return record

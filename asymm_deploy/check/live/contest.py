@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from asymm_deploy.bench.artifact import Artifact
-from asymm_deploy.bench.launch import Bench
+from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.block_store import BlockLine, BlockStore
@@ -28,8 +28,8 @@ class ContestArm:
     """One arm of one model."""
 
     artifact: Artifact
-    path: str | None = None
-    """On the device, once it was put there."""
+    placed: Placed | None = None
+    """Where its files are on the device, once they were put there."""
     first: LaunchRecord | None = None
     """The finished launch whose output was compared with the reference; until then, the latest."""
 
@@ -45,7 +45,7 @@ class Contest:
 
     arms: dict[Arm, ContestArm]
     comparison: str
-    """A hash of both model files and of all that their timings depend on."""
+    """A hash of both models' files and of all that their timings depend on."""
     attempt: int
     kept: dict[tuple[BlockPlace, int], BlockLaunches] = field(default_factory=dict)
     """What earlier checks measured, by place and by how often the block was spoilt before."""
@@ -59,8 +59,11 @@ def contest_of(
 ) -> Contest:
     """Return the contest of a pair, with the blocks in ``store`` that fit ``records``."""
     circumstances = [bench.plan_id, bench.cpus, seed]
-    files = [pair.model, pair.baseline.sha256, pair.candidate.sha256]
-    text = msgspec.json.encode([circumstances, files])
+    versions = (pair.baseline, pair.candidate)
+    files = [pair.model, *(version.sha256 for version in versions)]
+    inputs = [version.inputs_sha256 for version in versions]
+    recorded = [inputs] if any(inputs) else []  # none: as the hash was before inputs were recorded
+    text = msgspec.json.encode([circumstances, files, *recorded])
     comparison = hashlib.sha256(text).hexdigest()[:16]
     attempt = store.attempt(comparison)
     if attempt is None:

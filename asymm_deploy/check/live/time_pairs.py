@@ -68,7 +68,8 @@ def time_pairs(
     kept = taker.kept
     if kept:
         on_event(CheckResumed(kept))
-    files = list(dict.fromkeys(a.path for pair in pairs for a in (pair.baseline, pair.candidate)))
+    arms = [arm for pair in pairs for arm in (pair.baseline, pair.candidate)]
+    files = list(dict.fromkeys(path for arm in arms for path in arm.files))
     with device.held(bench.cpus, [path for path in files if path.is_file()]):
         models = [pair.model for pair in pairs]
         outcomes = decide_by_blocks(models, policy, taker.take, on_event)

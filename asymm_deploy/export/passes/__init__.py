@@ -1,4 +1,4 @@
-"""Rewrites of an ONNX graph into the operators that MNN runs fast; the function stays the same.
+"""Rewrites of an ONNX graph into operators that MNN has or runs fast; the function stays the same.
 
 ==================  ====================================================================
 global_pooling.py   a mean over the whole map -> GlobalAveragePool
@@ -6,6 +6,7 @@ hard_sigmoid.py     Clip(x + 3, 0, 6) / 6 -> HardSigmoid
 hard_swish.py       x * HardSigmoid(x), however it is spelt out -> HardSwish
 channel_slopes.py   PRelu's slopes (C, 1, 1) -> (1, C, 1, 1)
 classifier.py       Gemm after pooling, and what stands between two of them -> 1x1 Conv
+not_a_number.py     IsNaN(x) -> x != x
 identities.py       Identity -> nothing
 onnxsim_apart.py    onnxsim in a process of its own: constants and BatchNorm folded
 whole_graph.py      functions inlined, nodes in order, initializers and unused inputs no inputs
@@ -28,6 +29,7 @@ from asymm_deploy.export.passes.global_pooling import PoolGlobally
 from asymm_deploy.export.passes.graph_pass import GraphPass, GraphPassResult
 from asymm_deploy.export.passes.hard_sigmoid import FuseHardSigmoid
 from asymm_deploy.export.passes.hard_swish import FuseHardSwish
+from asymm_deploy.export.passes.not_a_number import CompareForNan
 
 FUSIONS: tuple[GraphPass, ...] = (
     PoolGlobally(),
@@ -35,6 +37,7 @@ FUSIONS: tuple[GraphPass, ...] = (
     FuseHardSwish(),  # finds the gates that the pass before it has made
     SlopesByChannel(),
     ClassifierInMaps(),
+    CompareForNan(),
 )
 
 

@@ -72,6 +72,9 @@ def _work_and_exit(
     write_end: int, model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]
 ) -> None:
     code = 1
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  what it prints is for its developers
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     try:
         answer = run_onnxsim(model, shapes).SerializeToString()
         code = 0

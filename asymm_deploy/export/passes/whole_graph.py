@@ -24,7 +24,7 @@ def prepared(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.Model
     """Return ``model`` as simplifiers and converters want it; ``model`` is not changed.
 
     Local functions are inlined, nodes stand behind those that feed them, initializers are no
-    inputs, and the inputs have the shapes of ``inputs``.
+    inputs, the inputs have the shapes of ``inputs``, and outputs the shapes that follow from them.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
@@ -39,7 +39,7 @@ def prepared(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.Model
         _keep_inputs(made.graph, {e.name for e in made.graph.input} - constants)
         made.ir_version = max(made.ir_version, _CONSTANTS_IR)
     _fix_shapes(made.graph, {spec.name: spec.shape for spec in inputs})
-    return made
+    return made if all(map(_is_described, made.graph.output)) else _with_output_shapes(made)
 
 
 def unused_inputs(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -120,6 +120,30 @@ def _is_sorted(graph: onnx.GraphProto, outer: set[str]) -> bool:
             return False
         known.update(node.output)
     return True
+
+
+def _is_described(output: onnx.ValueInfoProto) -> bool:
+    """Tell whether the shape is known; -1 is none, and a symbol may have become a number."""
+    tensor = output.type.tensor_type
+    return tensor.HasField("shape") and all(
+        dim.HasField("dim_value") and dim.dim_value >= 0 for dim in tensor.shape.dim
+    )
+
+
+def _with_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Infer the shapes of outputs that have none; leave them as they are where that fails."""
+    cleared = onnx.ModelProto()
+    cleared.CopyFrom(model)
+    for output in cleared.graph.output:
+        if not _is_described(output):
+            output.type.tensor_type.ClearField("shape")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(cleared, data_prop=True)
+    except Exception:  # the type depends on what is wrong
+        return model
+    del cleared.graph.output[:]
+    cleared.graph.output.extend(inferred.graph.output)
+    return cleared
 
 
 def _keep_inputs(graph: onnx.GraphProto, names: set[str]) -> None:

@@ -12,7 +12,7 @@ from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import NumericsError, UsageError
 from asymm_deploy.export.inputs import Probe, parity_probes
 from asymm_deploy.export.manifest import ProvenInput
-from asymm_deploy.export.probing.domain import Domain, domain_of_type
+from asymm_deploy.export.probing.domain import Domain, Origin, domain_of_type
 from asymm_deploy.export.probing.tried import tried_domain
 
 Run = Callable[[Arrays], list[Array]]
@@ -32,6 +32,10 @@ _ORIGINS = {
     "type": "its type",
     "tried": "found by trying",
 }
+
+
+USERS_PROBE = "sample"
+"""How the name of a probe begins that is a sample of the user."""
 
 
 class RejectedError(Exception):
@@ -92,10 +96,18 @@ def proven_in_words(proven: Sequence[ProvenInput]) -> str:
     """Return one line that says what values the files were proven over."""
     return "proven over " + "; ".join(
         f"{given.name} {given.dtype}"
-        + ("" if given.low is None else f" {given.low:.4g} to {given.high:.4g}")
+        + (
+            ""
+            if given.low is None
+            else f" {_shown(given, given.low)} to {_shown(given, given.high)}"
+        )
         + f" ({_origin_in_words(given)})"
         for given in proven
     )
+
+
+def _shown(given: ProvenInput, value: float | None) -> str:
+    return f"{value:.4g}" if np.dtype(given.dtype).kind == "f" else f"{int(value or 0)}"
 
 
 def _origin_in_words(given: ProvenInput) -> str:
@@ -190,7 +202,7 @@ def _kept(
     return _chosen(specs, kept, origins, notes)
 
 
-def _origin(spec: TensorSpec, domains: Mapping[str, Domain]) -> str:
+def _origin(spec: TensorSpec, domains: Mapping[str, Domain]) -> Origin:
     domain = domains.get(spec.name)
     return "type" if domain is None else domain.origin
 
@@ -198,7 +210,7 @@ def _origin(spec: TensorSpec, domains: Mapping[str, Domain]) -> str:
 def _of_the_user(specs: Sequence[TensorSpec], run: Run, samples: Sequence[Arrays]) -> ChosenProbes:
     kept = []
     for number, sample in enumerate(samples):
-        which = f"sample {number}" if len(samples) > 1 else "the sample"
+        which = f"{USERS_PROBE} {number}" if len(samples) > 1 else f"the {USERS_PROBE}"
         try:
             results = run(sample)
         except RejectedError as error:
@@ -226,7 +238,8 @@ def _of_the_user(specs: Sequence[TensorSpec], run: Run, samples: Sequence[Arrays
         else:
             kept.append((probe, results))
     notes = (f"made from your samples, but left out: {', '.join(dropped)}",) if dropped else ()
-    return _chosen(specs, kept, {spec.name: "samples" for spec in specs}, notes)
+    origins: dict[str, Origin] = {spec.name: "samples" for spec in specs}
+    return _chosen(specs, kept, origins, notes)
 
 
 def _derived(specs: Sequence[TensorSpec], samples: Sequence[Arrays]) -> list[Probe]:
@@ -265,23 +278,27 @@ def _flipped(array: Array) -> Array:
 def _chosen(
     specs: Sequence[TensorSpec],
     kept: Sequence[tuple[Probe, list[Array]]],
-    origins: Mapping[str, str],
+    origins: Mapping[str, Origin],
     notes: tuple[str, ...],
 ) -> ChosenProbes:
+    probes = tuple(probe for probe, _results in kept)
+    results = [results for _probe, results in kept]
+    return ChosenProbes(probes, results, proven_values(specs, probes, origins), notes)
+
+
+def proven_values(
+    specs: Sequence[TensorSpec], probes: Sequence[Probe], origins: Mapping[str, Origin]
+) -> tuple[ProvenInput, ...]:
+    """Return the least and the largest value of each input over the ``probes``."""
     proven = []
     for spec in specs:
-        values = [probe.arrays[spec.name] for probe, _results in kept]
+        values = [probe.arrays[spec.name] for probe in probes]
         filled = [array for array in values if array.size]
         low = min((array.min().item() for array in filled), default=None)
         high = max((array.max().item() for array in filled), default=None)
         low, high = (None if end is None else end + 0 for end in (low, high))
-        proven.append(ProvenInput(spec.name, spec.dtype, low, high, origins[spec.name]))  # type: ignore[arg-type]
-    return ChosenProbes(
-        tuple(probe for probe, _results in kept),
-        [results for _probe, results in kept],
-        tuple(proven),
-        notes,
-    )
+        proven.append(ProvenInput(spec.name, spec.dtype, low, high, origins[spec.name]))
+    return tuple(proven)
 
 
 def _not_finite(results: Sequence[Array]) -> str:

@@ -57,10 +57,10 @@ def integers(kind: str, spec: TensorSpec, domain: Domain, rng: np.random.Generat
         rising = np.arange(count, dtype=object).reshape(spec.shape)
         return np.asarray(least + rising % (high - least + 1)).astype(spec.dtype)
     if kind == "sparse":
-        values = np.where(rng.random(spec.shape) < 0.02, min(high, INT32_HIGH), least)
+        values = np.where(rng.random(spec.shape) < 0.02, _in_32_bits(low, high)[1], least)
         return np.asarray(values).astype(spec.dtype)
     if kind == "large":
-        return _at_the_ends(spec, max(low, INT32_LOW), min(high, INT32_HIGH), rng)
+        return _at_the_ends(spec, *_in_32_bits(low, high), rng)
     return _between(rng, *_span(kind, low, high, least), spec.shape).astype(spec.dtype)
 
 
@@ -71,7 +71,11 @@ def _span(kind: str, low: int, high: int, least: int) -> tuple[int, int]:
     few = (least, min(high, least + 1))
     beyond = few
     if domain_exceeds_int32(low, high):
-        beyond = (max(low, INT32_HIGH + 1), high) if high > INT32_HIGH else (low, INT32_LOW - 1)
+        beyond = (
+            (max(low, INT32_HIGH + 1), high)
+            if high > INT32_HIGH
+            else (low, min(high, INT32_LOW - 1))
+        )
     return {
         # What takes every integer is no index; most such inputs are masks and flags.
         "uniform": few if high >= INT32_HIGH else (least, high),
@@ -79,9 +83,16 @@ def _span(kind: str, low: int, high: int, least: int) -> tuple[int, int]:
         "positive": (least, max(small, least)),
         "constant": (small, small),
         "negative constant": (below_zero, below_zero),
-        "mosaic": (max(low, INT32_LOW), min(high, INT32_HIGH)),
+        "mosaic": _in_32_bits(low, high),
         "beyond 32 bits": beyond,
     }.get(kind, few)
+
+
+def _in_32_bits(low: int, high: int) -> tuple[int, int]:
+    """Return the part of the domain that 32 bits can hold, or all of it if they hold none."""
+    if low > INT32_HIGH or high < INT32_LOW:
+        return low, high
+    return max(low, INT32_LOW), min(high, INT32_HIGH)
 
 
 def domain_exceeds_int32(low: float, high: float) -> bool:

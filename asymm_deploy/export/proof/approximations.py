@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isclose, pi, sqrt
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from asymm_deploy.engines.tensors import Array, Arrays
+from asymm_deploy.export.proof.exact import half_precision
 from asymm_deploy.export.proof.graph_values import MODEL_BYTES_LIMIT, graph_values
 
 APPROXIMATED = (
@@ -54,19 +56,21 @@ def approximated(model: onnx.ModelProto) -> onnx.ModelProto | None:
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     nodes = list(changed.graph.node)
-    constants = {t.name: t for t in changed.graph.initializer if len(t.dims) <= 1}
-    for node in nodes:
-        value = next((a.t for a in node.attribute if a.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            constants[node.output[0]] = value
+    constants = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in changed.graph.initializer
+        if len(tensor.dims) <= 1
+    }
+    constants |= {n.output[0]: _constant(n) for n in nodes if n.op_type == "Constant"}
     made: list[NodeProto] = []
     replaced = 0
+    dtype = np.float16 if half_precision(model) else np.float32
     for number, node in enumerate(nodes):
         if node.op_type == "Erf" and _is_gate(node.output[0], nodes, constants):
-            made += _Spelt(f"gelu_{number}").erf_of(node.input[0], node.output[0])
+            made += _Spelt(f"gelu_{number}", dtype).erf_of(node.input[0], node.output[0])
             replaced += 1
         elif node.op_type == "Gelu" and node.domain in ("", "com.microsoft"):
-            made += _Spelt(f"gelu_{number}").gelu_of(node.input[0], node.output[0])
+            made += _Spelt(f"gelu_{number}", dtype).gelu_of(node.input[0], node.output[0])
             replaced += 1
         else:
             made.append(node)
@@ -77,18 +81,28 @@ def approximated(model: onnx.ModelProto) -> onnx.ModelProto | None:
     return changed
 
 
-def _is_gate(name: str, nodes: Sequence[NodeProto], constants: dict[str, onnx.TensorProto]) -> bool:
+def _is_gate(name: str, nodes: Sequence[NodeProto], constants: dict[str, Array]) -> bool:
     """Whether ``name`` is used as erf in 1 + erf, as a GELU does."""
     users = [node for node in nodes if name in node.input]
     return bool(users) and all(
         user.op_type == "Add"
         and any(
-            other in constants and _is_number(numpy_helper.to_array(constants[other]), 1.0)
+            other in constants and _is_number(constants[other], 1.0)
             for other in user.input
             if other != name
         )
         for user in users
     )
+
+
+def _constant(node: NodeProto) -> Array:
+    """Return what a Constant holds; nothing where it holds no numbers."""
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return numpy_helper.to_array(attribute.t)
+        if attribute.name == "value_float":
+            return np.array(attribute.f, np.float32)
+    return np.empty(0, np.float32)
 
 
 def _is_number(array: Array, wanted: float) -> bool:
@@ -98,52 +112,53 @@ def _is_number(array: Array, wanted: float) -> bool:
 class _Spelt:
     """Makes the nodes of one GELU; every name begins with ``prefix``."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, dtype: type[np.floating[Any]]) -> None:
         self._prefix = prefix
+        self._dtype = dtype
         self._nodes: list[NodeProto] = []
 
     def erf_of(self, scaled: str, into: str) -> list[NodeProto]:
         """Return nodes that put into ``into`` what stands for erf; ``scaled`` is x / sqrt(2)."""
-        x = self._node("Mul", scaled, self._number(sqrt(2.0), scaled))
+        x = self._node("Mul", scaled, self._number(sqrt(2.0)))
         self._tanh(x, into)
         return self._nodes
 
     def gelu_of(self, x: str, into: str) -> list[NodeProto]:
         """Return nodes that put the GELU of ``x`` into ``into``."""
         gate = self._tanh(x, None)
-        total = self._node("Add", gate, self._number(1.0, x))
-        half = self._node("Mul", x, self._number(0.5, x))
+        total = self._node("Add", gate, self._number(1.0))
+        half = self._node("Mul", x, self._number(0.5))
         self._nodes.append(helper.make_node("Mul", [half, total], [into]))
         return self._nodes
 
     def _tanh(self, x: str, into: str | None) -> str:
         cube = self._node("Mul", self._node("Mul", x, x), x)
-        inner = self._node("Add", x, self._node("Mul", cube, self._number(_CUBIC, x)))
-        scaled = self._node("Mul", inner, self._number(sqrt(2.0 / pi), x))
-        low, high = self._number(-_FURTHEST, x), self._number(_FURTHEST, x)
+        inner = self._node("Add", x, self._node("Mul", cube, self._number(_CUBIC)))
+        scaled = self._node("Mul", inner, self._number(sqrt(2.0 / pi)))
+        low, high = self._number(-_FURTHEST), self._number(_FURTHEST)
         t = self._node("Min", self._node("Max", scaled, low), high)
         square = self._node("Mul", t, t)
         above = self._node("Mul", t, self._polynomial(square, _ABOVE))
         quotient = self._node("Div", above, self._polynomial(square, _BELOW))
-        bounded = self._node("Max", quotient, self._number(-1.0, x))
-        one = self._number(1.0, x)
+        bounded = self._node("Max", quotient, self._number(-1.0))
+        one = self._number(1.0)
         last = into or f"{self._prefix}_{len(self._nodes)}"
         self._nodes.append(helper.make_node("Min", [bounded, one], [last]))
         return last
 
     def _polynomial(self, square: str, factors: Sequence[float]) -> str:
-        total = self._number(factors[-1], square)
+        total = self._number(factors[-1])
         for factor in reversed(factors[:-1]):
             product = self._node("Mul", total, square)
-            total = self._node("Add", product, self._number(factor, square))
+            total = self._node("Add", product, self._number(factor))
         return total
 
-    def _number(self, value: float, like: str) -> str:
-        """Return a scalar of the type of ``like``."""
-        plain = f"{self._prefix}_{len(self._nodes)}"
-        tensor = numpy_helper.from_array(np.array(value, np.float32))
-        self._nodes.append(helper.make_node("Constant", [], [plain], value=tensor))
-        return self._node("CastLike", plain, like)
+    def _number(self, value: float) -> str:
+        """Return a scalar of the graph's precision."""
+        name = f"{self._prefix}_{len(self._nodes)}"
+        tensor = numpy_helper.from_array(np.array(value, self._dtype))
+        self._nodes.append(helper.make_node("Constant", [], [name], value=tensor))
+        return name
 
     def _node(self, kind: str, *inputs: str) -> str:
         name = f"{self._prefix}_{len(self._nodes)}"

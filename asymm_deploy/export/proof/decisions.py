@@ -18,6 +18,8 @@ _ROUNDING = frozenset({"Cast", "Floor", "Ceil", "Round"})
 _COMPARING = frozenset({"Greater", "Less", "GreaterOrEqual", "LessOrEqual"})
 _PICKING = frozenset({"ArgMax", "ArgMin", "TopK"})
 _SUPPRESSING = "NonMaxSuppression"
+_MOST_AT_STEPS = 0.1
+"""Where more numbers than this share lie at a step, they are whole numbers, and no rounding."""
 _CLOSE = 1e-3
 """Two numbers closer than this share of their tensor's deviation are taken for equal."""
 
@@ -167,17 +169,19 @@ def _at_a_step(
 ) -> Ties:
     steps = numbers.reshape(ours.shape) - middle
     near = np.abs(steps - np.round(steps)) <= close
+    if near.mean() > _MOST_AT_STEPS:
+        return np.zeros(ours.shape, np.bool_)
     apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
     return np.asarray(near & (apart <= 1.0))
 
 
 def _decides(name: str, makers: dict[str, tuple[onnx.NodeProto, int]]) -> bool:
-    """Whether ``name`` is already made of integers or booleans: a Cast of it hands it on."""
+    """Whether ``name`` is already decided, so that a Cast of it only hands it on."""
     while name in makers:
         node, index = makers[name]
-        if node.op_type in _COMPARING or (
-            node.op_type in _PICKING and not (node.op_type == "TopK" and index == 0)
-        ):
+        if node.op_type in _COMPARING or node.op_type in _ROUNDING - {"Cast"}:
+            return True
+        if node.op_type in _PICKING and not (node.op_type == "TopK" and index == 0):
             return True
         if node.op_type not in _HANDED_ON and node.op_type != "Cast":
             return False

@@ -27,7 +27,7 @@ from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import exact, parity
 from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
-from asymm_deploy.export.proof.parity import MIN_SPREAD
+from asymm_deploy.export.proof.parity import LEAST_SPREAD, MIN_SPREAD
 from asymm_deploy.export.proof.samples import load_samples
 from asymm_deploy.export.proof.user_module import UserModule, failed_run, typed_inputs
 from asymm_deploy.export.request import ExportRequest
@@ -63,13 +63,22 @@ class Reference:
     """Probes that were left out, and why."""
     half: bool = False
     """Whether the definition computes in float16."""
+    exact: Callable[[], list[list[Array]] | None] = lambda: None
+    """The results in a wider type, or None where they can't be had."""
     rounding: Callable[[], Sequence[float]] = lambda: ()
-    """By output, how far the results are from double precision, as a share of their deviation."""
+    """By output, how far the results are from those, as a share of their deviation."""
 
     @property
     def samples(self) -> list[Arrays]:
         """The inputs alone."""
         return [probe.arrays for probe in self.probes]
+
+    def tightening(self, output: int) -> float:
+        """Return the factor on an output's tolerances: below 1.0 where it varies little."""
+        common = self.common_results
+        if parity.is_same_for_all(common, output):
+            return 1.0
+        return min(1.0, parity.spread_of(common, output) / MIN_SPREAD)
 
     @property
     def common_results(self) -> list[list[Array]]:
@@ -134,7 +143,8 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         proven=chosen.proven,
         notes=chosen.notes,
         half=any(array.dtype == np.float16 for array in results[0]),
-        rounding=cache(lambda: rounding_of(module, inputs, probes, results)),
+        exact=(in_double := cache(lambda: doubled_results(module, inputs, probes))),
+        rounding=cache(lambda: distances(in_double(), results)),
     )
 
 
@@ -173,7 +183,8 @@ def reference_of_graph(
         proven=chosen.proven,
         notes=chosen.notes,
         half=exact.half_precision(model),
-        rounding=cache(lambda: exact.rounding_of_graph(model, samples, results, complexity.madds)),
+        exact=(wide := cache(lambda: exact.widened_results(model, samples, complexity.madds))),
+        rounding=cache(lambda: distances(wide(), results)),
     )
 
 
@@ -207,17 +218,22 @@ def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
     return run
 
 
-def rounding_of(
-    module: torch.nn.Module,
-    inputs: Sequence[TensorSpec],
-    probes: Sequence[Probe],
-    results: Sequence[Sequence[Array]],
+def distances(
+    exact: Sequence[Sequence[Array]] | None, results: Sequence[Sequence[Array]]
 ) -> list[float]:
-    """Return, by output, how far ``results`` are from those in double precision.
+    """Return, by output, how far ``results`` are from the ``exact`` ones; empty without those."""
+    if exact is None:
+        return []
+    try:
+        return [report.relative_error for report in parity.compare_each(exact, results)]
+    except ValueError:  # rows that the rounding itself chooses
+        return []
 
-    The list is empty where the module can't compute in double precision.
-    """
-    exact = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
+
+def doubled_results(
+    module: torch.nn.Module, inputs: Sequence[TensorSpec], probes: Sequence[Probe]
+) -> list[list[Array]] | None:
+    """Return what ``module`` gives in double precision, ``[probe][output]``; None if it can't."""
     doubled = [
         {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -226,10 +242,10 @@ def rounding_of(
         for probe in probes
     ]
     try:
-        expected = [exact.arrays(arrays) for arrays in doubled]
-        return [report.relative_error for report in parity.compare_each(expected, results)]
+        double = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
+        return [double.arrays(arrays) for arrays in doubled]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
-        return []
+        return None
 
 
 def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "source"]:
@@ -252,15 +268,26 @@ def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
         for index, spec in enumerate(reference.outputs)
         if parity.is_same_for_all(reference.results, index)
     ]
+    if value >= LEAST_SPREAD:
+        factor = MIN_SPREAD / value
+        return [
+            f"the outputs vary with the input by {value:.1e} of their size only: the limits are "
+            f"{factor:.3g} times tighter than usual"
+        ]
     depending = outputs_of_inputs(graph)
     if len(same) == len(reference.outputs) and not any(
         spec.name in depending and np.dtype(spec.dtype).kind == "f" for spec in same
     ):
         names = ", ".join(spec.name for spec in same)
         return [f"{names}: the same for all inputs that were tried, which proves little"]
-    raise NumericsError(
-        f"the outputs hardly depend on the input: they vary by {value:.1e} of their size, and "
-        f"less than {MIN_SPREAD} proves nothing about a conversion",
+    raise hardly_depends(value)
+
+
+def hardly_depends(spread: float) -> NumericsError:
+    """Return the failure of a definition whose outputs prove nothing."""
+    return NumericsError(
+        f"the outputs hardly depend on the input: they vary by {spread:.1e} of their size, and so "
+        "little proves nothing about a conversion",
         "give trained weights with --weights, or a definition whose layers have them; or samples "
         "of your own with --inputs FILE.npz",
     )

@@ -13,9 +13,9 @@ from asymm_deploy.engines.tensors import Array
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.proof import approximations, parity
 from asymm_deploy.export.proof.decisions import picked_rows, ties
+from asymm_deploy.export.proof.matched_rows import chooses_rows, match_rows
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
-from asymm_deploy.export.proof.reference import Reference
-from asymm_deploy.export.proof.rows import chooses_rows, match_rows
+from asymm_deploy.export.proof.reference import Reference, hardly_depends
 
 if TYPE_CHECKING:
     import onnx
@@ -147,6 +147,16 @@ class _Stage:
             return msgspec.structs.replace(
                 report, tolerance=self._limit, rms_tolerance=self._limit, argmax_agreement=1.0
             )
+        tightening = self._reference.tightening(index)
+        if report.passed and tightening < 1.0:
+            tighter = msgspec.structs.replace(
+                report,
+                tolerance=report.tolerance * tightening,
+                rms_tolerance=report.rms_tolerance * tightening,
+            )
+            if not tighter.passed:
+                raise hardly_depends(parity.spread(self._reference.common_results))
+            return tighter
         if report.passed:
             self._tell_share(name, report, "")
             return report

@@ -146,7 +146,7 @@ def typed_inputs(request: ExportRequest, module: torch.nn.Module) -> tuple[Tenso
         return specs
     typed = [shape.dtype is not None for shape in _given(request)] or [False] * len(specs)
     return tuple(
-        spec if has else TensorSpec(spec.name, spec.shape, dtype)
+        spec if has or spec.dtype != "float32" else TensorSpec(spec.name, spec.shape, dtype)
         for spec, has in zip(specs, typed, strict=True)
     )
 

@@ -132,5 +132,39 @@ def test_what_can_not_be_compared_has_no_error(values: dict[str, bytes]) -> None
     assert error(values) is None
 
 
+def test_whole_numbers_above_those_of_float32_are_compared_as_they_were_sent() -> None:
+    large = {"ids": np.array([2**24 + 1, 2**31 - 1, -(2**24) - 3], np.int64)}
+    sent = {"ids": large["ids"].astype("<f4").tobytes()}
+    found = output_error.compare_with_reference(large, sent, {}, "fp32")
+    assert found.error == 0.0
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])
+def test_of_counted_outputs_the_share_that_differs_counts(dtype: type[np.generic]) -> None:
+    expected = {"mask": np.tile([1, 0], 1000).astype(dtype).reshape(1, 2000)}
+    flipped = expected["mask"].astype("<f4")
+    for differing, right in ((2, True), (3, False)):
+        flipped[0, :differing] = 1 - expected["mask"][0, :differing].astype("<f4")
+        found = output_error.compare_with_reference(
+            expected, {"mask": flipped.tobytes()}, {}, "fp32"
+        )
+        assert found.error == differing / 2000
+        assert found.tolerance == 1e-3
+        assert (found.error <= found.tolerance) is right
+
+
+def test_another_number_of_rows_can_not_be_compared() -> None:
+    chosen = {"rows": np.arange(12).reshape(4, 3)}
+    for rows in (np.arange(9), np.arange(15), np.arange(0)):
+        sent = {"rows": rows.astype("<f4").tobytes()}
+        assert output_error.compare_with_reference(chosen, sent, {}, "fp32").error is None
+
+
+def test_a_number_without_axes_is_compared() -> None:
+    alone = {"total": np.array(4.0, np.float32)}
+    found = output_error.compare_with_reference(alone, {"total": raw(4.00001)}, {}, "fp32")
+    assert found.error == pytest.approx(2.5e-6, rel=0.1)
+
+
 def test_fp16_has_its_own_tolerance() -> None:
     assert output_error.OUTPUT_TOLERANCE == {"fp32": 1e-4, "fp16": 1e-1}

@@ -16,8 +16,8 @@ import pytest
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge import output_error
-from asymm_deploy.engines.tensors import TensorSpec
-from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.engines.tensors import Array, TensorSpec
+from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 from asymm_deploy.export.mnn import to_mnn
 
 LINUX = platform.system() == "Linux"
@@ -223,6 +223,115 @@ def test_mnn_is_timed_on_small_integers(tmp_path: Path, kind: str) -> None:
     assert report.output.values is not None
     found = np.frombuffer(report.output.values["y"], "<f4")
     np.testing.assert_array_equal(found, 2.0 * given[0].astype(np.float64))
+
+
+def converted(folder: Path, text: str, **names: str) -> Path:
+    """Write a graph in both formats, with other ``names`` for some inputs; return the .mnn file."""
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    for given in model.graph.input:
+        given.name = names.get(given.name, given.name)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    onnx.save(model, folder / "model.onnx")
+    to_mnn(folder / "model.onnx", folder / "model.mnn")
+    return folder / "model.mnn"
+
+
+OF_EVERY_TYPE: list[Array] = [
+    np.array([[-1.5, 0.25, 3e5]], np.float32),
+    np.array([[-1.5, 0.25, 3e4]], np.float16),
+    np.array([[-1.5, 0.25, 3e5]], np.float64),
+    np.array([[True, False, True]]),
+    np.array([[0, 7, 255]], np.uint8),
+    np.array([[-128, 7, 127]], np.int8),
+    np.array([[-32768, 7, 32767]], np.int16),
+    np.array([[-(2**31), 7, 2**31 - 1]], np.int32),
+    np.array([[-(2**31), 7, 2**31 - 1]], np.int64),
+]
+
+
+@pytest.mark.parametrize("engine", ["mnn", "onnxruntime"])
+@pytest.mark.parametrize("values", OF_EVERY_TYPE, ids=lambda values: values.dtype.name)
+def test_a_recorded_input_of_every_type_is_what_it_runs_on(
+    tmp_path: Path, engine: str, values: Array
+) -> None:
+    kind = {"float32": "float", "float64": "double"}.get(values.dtype.name, values.dtype.name)
+    graph = f"g ({kind}[1,3] x) => (float[1,3] y) {{ f = Cast<to=1>(x) y = Add(f, f) }}"
+    path = converted(tmp_path, graph)
+    (tmp_path / "inputs.bin").write_bytes(recorded_bytes([values]))
+    spec = TensorSpec("x", (1, 3), values.dtype.name)
+    asked = request(Artifact("g", path, "", (spec,)), engine=engine)
+    asked += ["--inputs-file", str(tmp_path / "inputs.bin")]
+    report = wire.parse_stream(started(asked).stdout)
+
+    assert report.output.values is not None
+    found = np.frombuffer(report.output.values["y"], "<f4")
+    np.testing.assert_array_equal(found, 2 * values[0].astype(np.float32))
+
+
+@pytest.mark.parametrize("engine", ["mnn", "onnxruntime"])
+def test_recorded_values_lie_in_the_order_of_the_inputs(tmp_path: Path, engine: str) -> None:
+    graph = "g (float t, int64[2] a) => (float[2] y) { f = Cast<to=1>(a) y = Sub(f, t) }"
+    path = converted(tmp_path, graph, t="s/t:0.b")
+    specs = (TensorSpec("s/t:0.b", ()), TensorSpec("a", (2,), "int64"))
+    values = [np.array(1.5, np.float32), np.array([-4, 70000])]
+    (tmp_path / "inputs.bin").write_bytes(recorded_bytes(values))
+    asked = request(Artifact("g", path, "", specs), engine=engine)
+    asked += ["--inputs-file", str(tmp_path / "inputs.bin")]
+    report = wire.parse_stream(started(asked).stdout)
+
+    assert report.model.input_shape == ()
+    assert report.output.values is not None
+    assert list(np.frombuffer(report.output.values["y"], "<f4")) == [-5.5, 69998.5]
+
+
+@pytest.mark.parametrize("missing", [-1, 1])
+def test_an_inputs_file_of_another_size_is_refused(
+    artifact: Artifact, tmp_path: Path, missing: int
+) -> None:
+    needed = 4 * (3 + 8) * 16 * 16
+    (tmp_path / "inputs.bin").write_bytes(bytes(needed - missing))
+    said = refusal(request(artifact, "--inputs-file", str(tmp_path / "inputs.bin")))
+    assert f"the inputs file has {needed - missing} bytes, not the {needed} of the inputs" in said
+
+
+def test_an_inputs_file_that_can_not_be_used_is_refused(artifact: Artifact) -> None:
+    said = refusal(request(artifact, "--inputs-file", "/nowhere"))
+    assert "can't read the inputs file: No such file" in said
+    bare = Artifact("bare", artifact.path, artifact.sha256)
+    assert "needs an --input" in refusal(request(bare, "--inputs-file", "/nowhere"))
+
+
+def test_the_module_api_runs_what_it_is_told_of(artifact: Artifact) -> None:
+    asked = request(artifact, "--api", "module", "--output", "total", "--output", "mean")
+    report = wire.parse_stream(started(asked).stdout)
+    assert report.model.api == "module"
+    assert (report.model.precision, report.model.threads) == ("fp32", 1)
+    assert artifact.reference is not None
+    assert report.output.values is not None
+    found = output_error.compare_with_reference(
+        artifact.reference, report.output.values, {}, "fp32"
+    )
+    assert found.error is not None
+    assert found.error <= 1e-5
+    assert wire.parse_stream(started(request(artifact)).stdout).model.api == "session"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--api", "module"], "a module needs an --output"),
+        (["--api", "other"], "invalid choice: 'other'"),
+        (["--api", "module", "--output", "mean", "--engine", "onnxruntime"], "only mnn has"),
+        (["--api", "module", "--output", "no such"], "MNN"),
+        (["--input", "float32:1,3"], "argument --input: invalid input: 'float32:1,3'"),
+        (["--input", "float32:1,x:y"], "invalid input: 'float32:1,x:y'"),
+        (["--input", "float32:-1:y"], "invalid input: 'float32:-1:y'"),
+        (["--input", "bfloat16:1:x"], "argument --input: unknown type: 'bfloat16'"),
+    ],
+)
+def test_what_can_not_be_asked_is_refused(artifact: Artifact, more: list[str], why: str) -> None:
+    assert why in refusal(request(artifact, *more))
 
 
 def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:

@@ -76,6 +76,45 @@ def test_a_counter_that_is_unknown_or_goes_back_gives_no_time(
     assert timing._since(before, after) == since
 
 
+X = TensorSpec("x", (1, 4))
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ([], [X]),
+        ([X], [X]),
+        ([X], [TensorSpec("x", (4,))]),
+        ([TensorSpec("t", ())], [TensorSpec("t", (1,))]),
+        ([TensorSpec("t", (1, 1))], [TensorSpec("t", ())]),
+        ([X, TensorSpec("y", (2,))], [TensorSpec("y", (2, 1)), X]),
+        ([TensorSpec("x", (0, 4))], [TensorSpec("x", (0, 4))]),
+        ([], []),
+    ],
+)
+def test_shapes_are_the_same_but_for_axes_of_length_one(
+    asked: list[TensorSpec], found: list[TensorSpec]
+) -> None:
+    timing._check_inputs(asked, found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "why"),
+    [
+        ([X], [TensorSpec("x", (2, 2))], "the model's inputs are"),
+        ([X], [TensorSpec("z", (1, 4))], "the model's inputs are"),
+        ([X], [X, TensorSpec("y", (2,))], "the model's inputs are"),
+        ([], [TensorSpec("x", (0, 4))], "'x' has no fixed shape"),
+        ([X], [TensorSpec("x", (-1, 4))], "'x' has no fixed shape"),
+    ],
+)
+def test_other_inputs_are_refused(
+    asked: list[TensorSpec], found: list[TensorSpec], why: str
+) -> None:
+    with pytest.raises(RefusedError, match=why):
+        timing._check_inputs(asked, found)
+
+
 def test_outputs_are_hashed_in_byte_order_of_their_names() -> None:
     outputs: Arrays = {"b": np.array([1, 2]), "B": np.array([3.0]), "a": np.array([True])}
     raw = {name: np.asarray(outputs[name]).astype("<f4").tobytes() for name in outputs}

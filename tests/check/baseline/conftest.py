@@ -29,18 +29,25 @@ def sha256(content: bytes) -> str:
 
 @pytest.fixture
 def export(tmp_path: Path) -> Export:
-    """Write what export leaves of a model; its model files hold what is said."""
+    """Write what export leaves of a model; its model files hold what is said.
 
-    def write(model: str, mnn: bytes = b"weights", into: str = "artifacts") -> Path:
+    Without a recorded input, it is what an older version left.
+    """
+
+    def write(
+        model: str, mnn: bytes = b"weights", into: str = "artifacts", *, recorded: bool = False
+    ) -> Path:
         folder = tmp_path / into / model
         folder.mkdir(parents=True)
         outputs = io.BytesIO()
         np.savez(outputs, output_0=np.zeros((1, 10), np.float32))
         files = {"model.onnx": b"", "model.mnn": mnn, "reference.npz": outputs.getvalue()}
+        if recorded:
+            files["inputs.bin"] = b"values"
         for name, content in files.items():
             (folder / name).write_bytes(content)
         manifest = Manifest(
-            schema_version=1,
+            schema_version=2 if recorded else 1,
             model=model,
             source=model,
             input_shape=(1, 3, 8, 8),

@@ -86,7 +86,18 @@ def test_the_shapes_asked_for_replace_symbols_and_what_followed_from_them() -> N
     (x,) = made.graph.input
     assert [dim.dim_value for dim in x.type.tensor_type.shape.dim] == [3, 2]
     assert not made.graph.value_info
-    assert not made.graph.output[0].type.tensor_type.HasField("shape")
+    assert [dim.dim_value for dim in made.graph.output[0].type.tensor_type.shape.dim] == [3, 2]
+
+
+@pytest.mark.parametrize("sizes", [None, [-1, 2], ["n", 2]])
+def test_outputs_get_the_shapes_that_follow(sizes: list[int | str] | None) -> None:
+    model = parsed("g (float[1,2] x) => (float[1,2] y) { y = Neg(x) }")
+    del model.graph.output[:]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, sizes)
+    model.graph.output.append(output)
+
+    (y,) = prepared(model, [X]).graph.output
+    assert [dim.dim_value for dim in y.type.tensor_type.shape.dim] == [1, 2]
 
 
 def test_a_scalar_keeps_its_rank() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx.parser
 import pytest
 import torch
 from torch import Tensor, nn
@@ -55,8 +56,11 @@ def test_the_large_inputs_results_are_no_common_ones() -> None:
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        (lambda x: 0 * x + 1, NumericsError, "the outputs hardly depend on the input: .*0.05"),
-        (lambda x: x / 0, NumericsError, "gives NaN or infinity for the uniform input"),
+        (
+            lambda x: x / 0,
+            NumericsError,
+            "no made-up input gives finite .*: the uniform input gives",
+        ),
         (lambda x: x @ x, UsageError, "nets:net fails on inputs of shape 1,4: mat1 and mat2"),
         (lambda x: 3, UsageError, "the module returns no tensor"),
     ],
@@ -68,7 +72,13 @@ def test_a_definition_that_proves_nothing_is_refused(
         reference.reference_of_module(REQUEST, Made(function))
 
 
-def test_outputs_must_vary_by_a_twentieth_with_the_input() -> None:
+NEG = onnx.parser.parse_model(
+    '<ir_version: 8, opset_import: ["" : 17]>'
+    "g (float[1,4] x) => (float[1,4] output) { output = Neg(x) }"
+)
+
+
+def test_limits_are_tighter_where_outputs_vary_by_less_than_a_twentieth() -> None:
     same = reference.reference_of_module(REQUEST, Made(lambda x: x)).common_results
     values = np.stack([outputs[0].astype(np.float64) for outputs in same])
     pattern = torch.tensor([-1.0, 1.0, -1.0, 1.0])
@@ -76,8 +86,20 @@ def test_outputs_must_vary_by_a_twentieth_with_the_input() -> None:
 
     varying = reference.reference_of_module(REQUEST, Made(lambda x: x + large / 0.06))
     assert parity.spread(varying.common_results) == pytest.approx(0.06, rel=0.1)
-    with pytest.raises(NumericsError, match=r"they vary by 4\.\de-02 of their size"):
-        reference.reference_of_module(REQUEST, Made(lambda x: x + large / 0.043))
+    assert varying.tightening(0) == 1.0
+    assert reference.require_spread(varying, NEG) == []
+
+    little = reference.reference_of_module(REQUEST, Made(lambda x: x + large / 0.005))
+    assert little.tightening(0) == pytest.approx(0.1, rel=0.1)
+    (told,) = reference.require_spread(little, NEG)
+    assert "by 5.0e-03 of their size only: the limits are 10 times tighter" in told
+
+
+@pytest.mark.parametrize("function", [lambda x: 0 * x + 1, lambda x: 1e-5 * x + torch.arange(4)])
+def test_outputs_that_hardly_vary_with_the_input_prove_nothing(function: Any) -> None:
+    made = reference.reference_of_module(REQUEST, Made(function))
+    with pytest.raises(NumericsError, match="the outputs hardly depend on the input: they vary by"):
+        reference.require_spread(made, NEG)
 
 
 def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:

@@ -19,7 +19,7 @@ from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.inputs import parity_probes
 from asymm_deploy.export.proof.parity import FP32_TOLERANCE
-from asymm_deploy.export.proof.reference import Reference, rounding_of
+from asymm_deploy.export.proof.reference import Reference, distances, doubled_results
 from asymm_deploy.export.proof.stage import MOST_ROUNDING, prove_stage
 from asymm_deploy.models.complexity import count
 
@@ -55,7 +55,7 @@ def reference(module: nn.Module) -> Any:
         count(module, torch.zeros(1, 4)),
         "PyTorch",
         "source",
-        rounding=lambda: rounding_of(module, (X,), probes, results),
+        rounding=lambda: distances(doubled_results(module, (X,), probes), results),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,17 @@ def test_inputs_take_the_modules_precision_where_no_type_is_given(
     asked = request(shape(1, 4, dtype=given))
     (spec,) = typed_inputs(asked, module)
     assert spec.dtype == (dtype or asked.module_inputs()[0].dtype)
+
+
+def test_samples_of_integers_stay_integers_in_a_module_of_another_precision(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", ids=np.ones((1, 4), np.int64), scale=np.ones((1, 2)))
+    for given in ((), (shape(1, 4, name="ids"), shape(1, 2, name="scale"))):
+        asked = replace(request(*given), samples=tmp_path / "s.npz")
+        specs = typed_inputs(asked, nn.Linear(4, 2).half())
+        assert [(spec.name, spec.dtype) for spec in specs] == [
+            ("ids", "int64"),
+            ("scale", "float16"),
+        ]
 
 
 def test_bfloat16_says_exactly_what_to_change() -> None:

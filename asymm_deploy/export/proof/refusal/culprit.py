@@ -42,10 +42,18 @@ class Culprit:
 
 
 def module_path(node: str) -> str:
-    """Return the module that torch named a node after: ``/a/0/conv/Conv`` -> ``a.0.conv``."""
+    """Return the module that torch named a node after: ``/a/a.0/conv/Conv`` -> ``a.0.conv``.
+
+    Inside a list of modules torch repeats the list's name.
+    """
     if not node.startswith("/"):
         return ""
-    return ".".join(node.strip("/").split("/")[:-1])
+    parts: list[str] = []
+    for part in node.strip("/").split("/")[:-1]:
+        if parts and part.startswith(f"{parts[-1]}."):
+            parts.pop()
+        parts.append(part)
+    return ".".join(parts)
 
 
 def culprit_in_mnn(

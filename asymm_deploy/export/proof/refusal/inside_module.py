@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.export.proof.graph_values import graph_values
-from asymm_deploy.export.proof.locate import Culprit, differing, module_path
+from asymm_deploy.export.proof.refusal.culprit import Culprit, differing, module_path
 from asymm_deploy.export.proof.user_module import UserModule
 
 if TYPE_CHECKING:

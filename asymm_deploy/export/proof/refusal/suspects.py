@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.export.probing.domain import INT32_HIGH
-from asymm_deploy.export.proof.locate import Culprit, culprit_in_mnn, culprit_in_onnx, too_wide
 from asymm_deploy.export.proof.reference import Reference
+from asymm_deploy.export.proof.refusal.culprit import (
+    Culprit,
+    culprit_in_mnn,
+    culprit_in_onnx,
+    too_wide,
+)
 from asymm_deploy.export.proof.stage import Difference
 
 if TYPE_CHECKING:

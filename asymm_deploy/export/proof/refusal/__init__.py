@@ -1,0 +1,1 @@
+"""Why a stage differs from the reference: the operator, the value, and what to do about it."""

@@ -1,0 +1,1 @@
+"""The steps of an export, each from what it takes to what it makes, proven."""

@@ -1,0 +1,1 @@
+"""What torch's exporter needs beside the module that it traces."""

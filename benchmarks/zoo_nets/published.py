@@ -1,0 +1,183 @@
+"""Architectures of timm, torchvision and ultralytics, all with random weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.zoo_nets.entry import Entry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def without_compiled_torchvision() -> None:
+    """Let torchvision be imported where its compiled operators can't be loaded.
+
+    PyPI's build needs a torch with CUDA. Its nets are Python all the same, as far as they need no
+    NMS and no RoIAlign; but it insists on two operators that its library would have declared.
+    """
+    import torch
+
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            torch.library.define(
+                f"torchvision::{name}", "(Tensor dets, Tensor scores, float threshold) -> Tensor"
+            )
+
+
+def _timm(name: str, size: int = 224) -> Entry:
+    def build() -> nn.Module:
+        without_compiled_torchvision()
+        import timm
+
+        model: nn.Module = timm.create_model(name, pretrained=False)
+        return model
+
+    return Entry(f"timm_{name}", "timm", build, (f"1,3,{size},{size}",))
+
+
+def _torchvision(name: str, size: int = 224) -> Entry:
+    def build() -> nn.Module:
+        without_compiled_torchvision()
+        from torchvision import models
+
+        model: nn.Module = models.get_model(name, weights=None, weights_backbone=None)
+        return model
+
+    def build_classifier() -> nn.Module:
+        without_compiled_torchvision()
+        from torchvision import models
+
+        extra = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        model: nn.Module = models.get_model(name, weights=None, **extra)
+        return model
+
+    chosen = build if name in _SEGMENTERS else build_classifier
+    return Entry(f"torchvision_{name}", "torchvision", chosen, (f"1,3,{size},{size}",))
+
+
+def _ultralytics(name: str, kind: str = "DetectionModel", size: int = 320) -> Entry:
+    def build() -> nn.Module:
+        without_compiled_torchvision()
+        from ultralytics.nn import tasks
+
+        model: nn.Module = getattr(tasks, kind)(f"{name}.yaml", verbose=False)
+        return model
+
+    known = name.replace("-", "_")
+    return Entry(f"ultralytics_{known}", "ultralytics", build, (f"1,3,{size},{size}",))
+
+
+_SEGMENTERS = ("deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large", "fcn_resnet50")
+TIMM = tuple(
+    _timm(name, *size)
+    for name, *size in (
+        # Convolutional nets
+        ("resnet18",),
+        ("resnet50d",),
+        ("resnext26ts",),
+        ("res2net50_14w_8s",),
+        ("resnest14d",),
+        ("skresnet18",),
+        ("regnetx_002",),
+        ("regnety_002",),
+        ("mobilenetv2_050",),
+        ("mobilenetv3_small_050",),
+        ("tf_mobilenetv3_small_minimal_100",),
+        ("mobilenetv4_conv_small",),
+        ("mobilenetv4_hybrid_medium",),
+        ("efficientnet_b0",),
+        ("tf_efficientnetv2_b0",),
+        ("mixnet_s",),
+        ("mnasnet_small",),
+        ("ghostnet_050",),
+        ("ghostnetv2_100",),
+        ("lcnet_050",),
+        ("tinynet_e",),
+        ("fbnetc_100",),
+        ("hardcorenas_a",),
+        ("semnasnet_075",),
+        ("rexnet_100",),
+        ("densenet121",),
+        ("dla46_c",),
+        ("hrnet_w18_small",),
+        ("selecsls42",),
+        ("ese_vovnet19b_slim",),
+        ("inception_v3",),
+        ("repvgg_a0",),
+        ("repghostnet_050",),
+        ("mobileone_s0",),
+        ("convnext_atto",),
+        ("convnextv2_atto",),
+        ("inception_next_atto",),
+        ("starnet_s1",),
+        ("nf_regnet_b0",),
+        ("gernet_s",),
+        ("mambaout_femto",),
+        # Attention and mixtures
+        ("edgenext_xx_small",),
+        ("mobilevit_xxs", 256),
+        ("mobilevitv2_050", 256),
+        ("fastvit_t8", 256),
+        ("repvit_m0_9",),
+        ("efficientformer_l1",),
+        ("efficientformerv2_s0",),
+        ("efficientvit_b0",),
+        ("efficientvit_m0",),
+        ("swiftformer_xs",),
+        ("tiny_vit_5m_224",),
+        ("levit_128s",),
+        ("vit_tiny_patch16_224",),
+        ("deit_tiny_patch16_224",),
+        ("eva02_tiny_patch14_224",),
+        ("swin_tiny_patch4_window7_224",),
+        ("pvt_v2_b0",),
+        ("poolformer_s12",),
+        ("xcit_nano_12_p16_224",),
+        ("cait_xxs24_224",),
+        ("crossvit_tiny_240", 240),
+        ("coat_lite_tiny",),
+        ("convit_tiny",),
+        ("visformer_tiny",),
+        ("focalnet_tiny_srf",),
+        ("hiera_tiny_224",),
+        ("mixer_s32_224",),
+        ("gmlp_ti16_224",),
+        ("resmlp_12_224",),
+        ("botnet26t_256", 256),
+        ("halonet26t", 256),
+        ("lambda_resnet26t", 256),
+    )
+)
+
+TORCHVISION = tuple(
+    _torchvision(name, *size)
+    for name, *size in (
+        ("alexnet",),
+        ("squeezenet1_1",),
+        ("googlenet",),
+        ("shufflenet_v2_x0_5",),
+        ("mobilenet_v2",),
+        ("mobilenet_v3_small",),
+        ("mnasnet0_5",),
+        ("wide_resnet50_2",),
+        ("maxvit_t",),
+        ("vit_b_32",),
+        ("lraspp_mobilenet_v3_large", 128),
+        ("deeplabv3_mobilenet_v3_large", 128),
+        ("fcn_resnet50", 64),
+    )
+)
+
+ULTRALYTICS = (
+    _ultralytics("yolov3-tiny"),
+    _ultralytics("yolov5n"),
+    _ultralytics("yolov8n"),
+    _ultralytics("yolov8n-seg", "SegmentationModel"),
+    _ultralytics("yolov8n-pose", "PoseModel"),
+    _ultralytics("yolov8n-cls", "ClassificationModel", 224),
+    _ultralytics("yolov9t"),
+    _ultralytics("yolov10n"),
+    _ultralytics("yolo11n"),
+    _ultralytics("yolo12n"),
+)

@@ -1,0 +1,89 @@
+"""MNN's Module API runs what a Session can't, and what it gave out stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.mnn_module import MnnModule
+from asymm_deploy.engines.ort_session import OrtSession
+from asymm_deploy.engines.tensors import Array, TensorSpec
+
+GRU = "g (float[3,1,4] x) => (float[3,1,1,4] y) "
+GRU += "{ y = GRU<hidden_size=4, linear_before_reset=1>(x, w, r) }"
+IF = """g (bool[1] more, float[1,4] x) => (float[1,4] y) {
+  one = Squeeze(more)
+  y = If(one) <
+    then_branch = a () => (float[1,4] u) { u = Add(x, x) },
+    else_branch = b () => (float[1,4] v) { v = Mul(x, x) }
+  >
+}"""
+X = TensorSpec("x", (1, 4))
+
+
+@pytest.fixture
+def gru(make_files: Callable[..., Path]) -> Path:
+    weights = np.random.default_rng(0).normal(size=(1, 12, 4)).astype(np.float32)
+    return make_files(GRU, w=weights, r=weights)
+
+
+@pytest.fixture
+def doubled(make_files: Callable[..., Path]) -> str:
+    """The path of a model with the input x and the output y."""
+    graph = "g (float[1,4] x) => (float[1,4] y) { y = Add(x, x) }"
+    return str(make_files(graph).with_suffix(".mnn"))
+
+
+def test_a_loop_gives_what_onnx_runtime_gives(gru: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 1, 4)).astype(np.float32)
+    exact = OrtSession(str(gru))
+    found = MnnModule(str(gru.with_suffix(".mnn")), [TensorSpec("x", (3, 1, 4))], ["y"])
+    for session in (exact, found):
+        session.feed({"x": x})
+        session.run()
+
+    apart = found.outputs()["y"].astype(float) - exact.outputs()["y"].astype(float)
+    assert np.abs(apart).max() < 1e-6
+
+
+@pytest.mark.parametrize(("more", "expected"), [(True, [0, 2, 4, 6]), (False, [0, 1, 4, 9])])
+def test_a_branch_is_chosen_by_the_input(
+    make_files: Callable[..., Path], more: bool, expected: list[int]
+) -> None:
+    path = make_files(IF).with_suffix(".mnn")
+    session = MnnModule(str(path), [TensorSpec("more", (1,), "bool"), X], ["y"])
+    session.feed({"more": np.array([more]), "x": np.arange(4.0).reshape(1, 4)})
+    session.run()
+
+    np.testing.assert_array_equal(session.outputs()["y"], [expected])
+
+
+def test_an_output_that_was_handed_out_outlives_the_session(doubled: str) -> None:
+    def outputs_of(value: float) -> Array:
+        session = MnnModule(doubled, [X], ["y"])
+        session.feed({"x": np.full((1, 4), value)})
+        session.run()
+        return session.outputs()["y"]
+
+    found = [outputs_of(value) for value in (1.0, 2.0, 3.0)]
+    np.testing.assert_array_equal(np.concatenate(found)[:, 0], [2.0, 4.0, 6.0])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [([TensorSpec("other", (1, 4))], ["y"]), ([X], ["other"]), ([X], ["y", "other"])],
+)
+def test_an_end_that_the_file_does_not_have_is_refused(
+    doubled: str, inputs: list[TensorSpec], outputs: list[str]
+) -> None:
+    def run() -> None:
+        session = MnnModule(doubled, inputs, outputs)
+        session.feed({spec.name: np.ones(spec.shape) for spec in inputs})
+        session.run()
+
+    with pytest.raises(EngineError, match=r"^MNN('s module stopped| can't load the model)"):
+        run()
