@@ -33,6 +33,8 @@ class Converted:
     graph: onnx.ModelProto
     simplified: StageProof
     mnn: StageProof
+    mnn_outputs: tuple[Array, ...]
+    """MNN's, for the recorded input."""
     api: Api
     inputs: tuple[TensorSpec, ...]
     """Those of the definition that the files have."""
@@ -156,7 +158,8 @@ def _proven(
             failure = error if failure is None or isinstance(error, NumericsError) else failure
             continue
         unused = simplified.unused_inputs
-        return Converted(graph, proof, mnn, api, inputs, unused, simplified.notes)
+        first = tuple(results[0])
+        return Converted(graph, proof, mnn, first, api, inputs, unused, simplified.notes)
     assert failure is not None
     raise failure
 
