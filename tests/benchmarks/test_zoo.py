@@ -92,6 +92,14 @@ def test_a_process_is_ended_at_the_limit_with_all_that_it_started(
     assert not late.exists()
 
 
+def test_cpu_seconds_are_those_of_all_that_a_process_started() -> None:
+    busy = "import time; end = time.process_time() + 1.5\nwhile time.process_time() < end: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
+    ended = trial.start([sys.executable, "-c", code])
+    assert ended.code == 0
+    assert 1.0 < ended.cpu_s < 2.5
+
+
 def test_what_a_process_says_and_how_it_ends_is_kept() -> None:
     code = "import sys; print('out'); print('talk', file=sys.stderr); sys.exit(5)"
     ended = trial.start([sys.executable, "-c", code])
