@@ -53,6 +53,8 @@ class Task:
     file: str | None
     inputs: tuple[str, ...]
     remark: str
+    samples: str | None = None
+    """The file of ``--inputs``, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def try_one(task: Task, work: Path) -> dict[str, Any]:
     out = work / "artifacts" / task.name
     shutil.rmtree(out, ignore_errors=True)
     shapes = [part for text in task.inputs for part in ("--input-shape", text)]
-    command = [str(_COMMAND), "export", task.model, *shapes, "--out", str(out), "--jobs", "1"]
+    samples = ("--inputs", task.samples) if task.samples else ()
+    command = [str(_COMMAND), "export", task.model, *shapes, *samples]
+    command += ["--out", str(out), "--jobs", "1"]
     ended = start(command)
     record: dict[str, Any] = {**asdict(task), **judged(ended, out)}
     record["alone"] = alone(task, work)
@@ -118,7 +122,7 @@ def alone(task: Task, work: Path) -> dict[str, Any]:
     kept = folder / "alone.json"
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
-        if found["task"] == json.loads(json.dumps(asdict(task))):
+        if {"samples": None, **found["task"]} == json.loads(json.dumps(asdict(task))):
             return found
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
