@@ -15,6 +15,7 @@ from asymm_deploy.export.proof import approximations, parity
 from asymm_deploy.export.proof.decisions import picked_rows, ties
 from asymm_deploy.export.proof.matched_rows import chooses_rows, match_rows
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
+from asymm_deploy.export.proof.parts import PART_TOLERANCE, Part, beyond_rounding, differing_parts
 from asymm_deploy.export.proof.reference import Reference, hardly_depends
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def prove_stage(
     report = worst_of(each, len(reference.results))
     if not report.passed:
         wrong = max(range(len(each)), key=lambda i: (not each[i].passed, each[i].strain))
-        where = _difference(name, reference, results, wrong)
+        where = _difference(name, reference, results, wrong, found.parts.get(wrong))
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
         raise NumericsError(
-            f"the {name} stage differs from {reference.name}: {_measure(report)}; "
+            f"the {name} stage differs from {reference.name}: {_measure(report, found.parts.get(wrong))}; "
             f"{_told(reference, where)}{_more(found.unmatched)}{_more(clause)}",
             hint,
         )
@@ -120,6 +121,9 @@ class _Stage:
         self._graph = graph
         self._limit = limit
         self.remarks: list[str] = []
+        self.parts: dict[int, Part] = {}
+        """By output, the part that differs though the whole would pass."""
+        self._reordered: set[str] = set()
         self.unmatched = ""
         """Which rows have no partner, if they were looked for in vain."""
 
@@ -131,8 +135,31 @@ class _Stage:
         for index in range(len(ours[0])):
             expected = [sample[index] for sample in ours]
             found = [sample[index] for sample in theirs]
-            reports.append(self._output(index, expected, found))
+            report = self._output(index, expected, found)
+            reports.append(self._by_part(index, expected, found, report))
         return reports
+
+    def _by_part(
+        self, index: int, expected: list[Array], found: list[Array], report: ParityReport
+    ) -> ParityReport:
+        """Return ``report``, or that of a small part that differs beyond all rounding."""
+        reordered = self._reference.outputs[index].name in self._reordered
+        if self._limit is not None or not report.passed or reordered:
+            return report
+        parts = differing_parts(expected, found)
+        if parts and self._name == "mnn" and self._graph is not None:
+            close = approximations.approximated_results(self._graph, self._reference.samples)
+            if close is not None:
+                parts = differing_parts([sample[index] for sample in close], found)
+        exact = self._reference.exact() if parts else None
+        if exact is None:
+            return report
+        wide = [sample[index] for sample in exact]
+        part = beyond_rounding(parts, wide, expected, found)
+        if part is None:
+            return report
+        self.parts[index] = part
+        return msgspec.structs.replace(report, relative_error=part.error, tolerance=PART_TOLERANCE)
 
     def _output(self, index: int, expected: list[Array], found: list[Array]) -> ParityReport:
         name = self._reference.outputs[index].name
@@ -243,6 +270,7 @@ class _Stage:
             return msgspec.structs.replace(
                 report, relative_error=lost / rows, tolerance=parity.MOST_DIFFERING
             )
+        self._reordered.add(name)
         self.remarks.append(
             f"{name}: rows that {chooser} chooses come in another order; they were matched"
         )
@@ -267,7 +295,12 @@ def _more(clause: str) -> str:
     return clause and f"; {clause}"
 
 
-def _measure(report: ParityReport) -> str:
+def _measure(report: ParityReport, part: Part | None) -> str:
+    if part is not None:
+        return (
+            f"a part that is small beside the rest by {part.error:.1e} of its own deviation "
+            f"({PART_TOLERANCE:.0e} allowed)"
+        )
     found, allowed, which = report.relative_error, report.tolerance, "by"
     if report.rms_error / report.rms_tolerance > found / allowed:
         found, allowed, which = report.rms_error, report.rms_tolerance, "in the mean of squares by"
@@ -278,9 +311,13 @@ def _measure(report: ParityReport) -> str:
 
 
 def _difference(
-    name: StageName, reference: Reference, results: Sequence[Sequence[Array]], output: int
+    name: StageName,
+    reference: Reference,
+    results: Sequence[Sequence[Array]],
+    output: int,
+    part: Part | None,
 ) -> Difference:
-    """Return the probe and the element where an output is furthest from the reference."""
+    """Return the probe and the element where an output, or a part of it, is furthest off."""
     worst, place, values = -1.0, None, ("", "")
     probe = 0
     for number, (ours, theirs) in enumerate(zip(reference.results, results, strict=True)):
@@ -292,6 +329,8 @@ def _difference(
         shown = found.reshape(expected.shape)
         apart = np.abs(expected.astype(np.float64) - shown.astype(np.float64))
         apart = np.where(np.isfinite(apart), apart, np.inf)
+        if part is not None:
+            apart = np.where(part.holds(number, apart.shape), apart, -1.0)
         if float(apart.max()) > worst:
             worst, probe = float(apart.max()), number
             place = tuple(int(axis) for axis in np.unravel_index(apart.argmax(), apart.shape))
