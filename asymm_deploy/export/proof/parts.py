@@ -82,7 +82,7 @@ def beyond_rounding(
     """
     if any(wide.shape != ours.shape for wide, ours in zip(exact, expected, strict=True)):
         return None
-    step = float(np.finfo(expected[0].dtype).eps)
+    step = float(np.finfo(expected[0].dtype.name).eps)
     for part in parts:
         apart = rounded = size = 0.0
         for probe, (wide, ours, theirs) in enumerate(zip(exact, expected, found, strict=True)):

@@ -96,8 +96,9 @@ def prove_stage(
         wrong = max(range(len(each)), key=lambda i: (not each[i].passed, each[i].strain))
         where = _difference(name, reference, results, wrong, found.parts.get(wrong))
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
+        measure = _measure(report, found.parts.get(wrong))
         raise NumericsError(
-            f"the {name} stage differs from {reference.name}: {_measure(report, found.parts.get(wrong))}; "
+            f"the {name} stage differs from {reference.name}: {measure}; "
             f"{_told(reference, where)}{_more(found.unmatched)}{_more(clause)}",
             hint,
         )

@@ -116,9 +116,7 @@ def test_inputs_without_a_domain_are_what_they_always_were() -> None:
     )
 
 
-def test_the_probe_beyond_32_bits_has_what_wraps_to_small_numbers_which_a_comparison_needs() -> (
-    None
-):
+def test_beyond_32_bits_are_numbers_that_wrap_to_small_ones_which_a_comparison_needs() -> None:
     spec = TensorSpec("ids", (500,), "int64")
     domain = Domain(-(2**31), 2**40, "tried")
     made = integers(BEYOND_INT32, spec, domain, np.random.default_rng(0)).astype(np.int64)
