@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
@@ -17,11 +17,16 @@ from asymm_deploy.export.proof.matched_rows import chooses_rows, match_rows
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
 from asymm_deploy.export.proof.parts import PART_TOLERANCE, Part, beyond_rounding, differing_parts
 from asymm_deploy.export.proof.reference import Reference, hardly_depends
+from asymm_deploy.export.proof.refusal.difference import (
+    Difference,
+    StageName,
+    furthest_difference,
+    reshaped_output,
+    told_difference,
+)
 
 if TYPE_CHECKING:
     import onnx
-
-StageName: TypeAlias = Literal["onnx", "simplified", "mnn"]
 
 _ROUNDINGS = 4.0
 """Where a network amplifies rounding, an engine may differ by this many times the reference's own
@@ -45,19 +50,6 @@ class StageProof:
     """What was granted, and to which output."""
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Where a stage is furthest from the reference."""
-
-    stage: StageName
-    output: int
-    probe: int
-    place: tuple[int, ...] | None
-    """The element; None where the shapes differ."""
-    expected: str
-    found: str
-
-
 Explain: TypeAlias = Callable[[Difference], tuple[str, str]]
 """Returns which operator differs first, as a clause of the message or empty, and a hint."""
 
@@ -65,6 +57,8 @@ _USUAL_HINT = (
     "operators that depend on the input's values in Python are frozen while exporting; if the "
     "model has none, compare its layers' outputs one by one to find the operator"
 )
+
+_OTHER_OUTPUTS = "the conversion changed the graph's outputs; please report it with the model"
 
 
 def prove_stage(
@@ -87,19 +81,24 @@ def prove_stage(
     try:
         each = found.compared()
     except ValueError as error:
+        clause, told, hint = "", str(error), _OTHER_OUTPUTS
+        reshaped = reshaped_output(name, reference, results)
+        if reshaped is not None:
+            told = told_difference(reference, reshaped)
+            clause, hint = explain(reshaped) if explain else ("", hint)
         raise NumericsError(
-            f"the {name} stage gives other outputs than {reference.name}: {error}",
-            "the conversion changed the graph's outputs; please report it with the model",
+            f"the {name} stage gives other outputs than {reference.name}: {told}{_more(clause)}",
+            hint,
         ) from error
     report = worst_of(each, len(reference.results))
     if not report.passed:
         wrong = max(range(len(each)), key=lambda i: (not each[i].passed, each[i].strain))
-        where = _difference(name, reference, results, wrong, found.parts.get(wrong))
+        where = furthest_difference(name, reference, results, wrong, found.parts.get(wrong))
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
         measure = _measure(report, found.parts.get(wrong))
         raise NumericsError(
             f"the {name} stage differs from {reference.name}: {measure}; "
-            f"{_told(reference, where)}{_more(found.unmatched)}{_more(clause)}",
+            f"{told_difference(reference, where)}{_more(found.unmatched)}{_more(clause)}",
             hint,
         )
     return StageProof(report, tuple(each), tuple(dict.fromkeys(found.remarks)))
@@ -309,39 +308,3 @@ def _measure(report: ParityReport, part: Part | None) -> str:
         f"{which} {found:.1e} of the outputs' deviation ({allowed:.0e} allowed), argmax agrees on "
         f"{report.argmax_agreement:.0%} of {report.samples} inputs"
     )
-
-
-def _difference(
-    name: StageName,
-    reference: Reference,
-    results: Sequence[Sequence[Array]],
-    output: int,
-    part: Part | None,
-) -> Difference:
-    """Return the probe and the element where an output, or a part of it, is furthest off."""
-    worst, place, values = -1.0, None, ("", "")
-    probe = 0
-    for number, (ours, theirs) in enumerate(zip(reference.results, results, strict=True)):
-        expected, found = ours[output], theirs[output]
-        if expected.size != found.size:
-            return Difference(name, output, number, None, str(expected.shape), str(found.shape))
-        if expected.size == 0:
-            continue
-        shown = found.reshape(expected.shape)
-        apart = np.abs(expected.astype(np.float64) - shown.astype(np.float64))
-        apart = np.where(np.isfinite(apart), apart, np.inf)
-        if part is not None:
-            apart = np.where(part.holds(number, apart.shape), apart, -1.0)
-        if float(apart.max()) > worst:
-            worst, probe = float(apart.max()), number
-            place = tuple(int(axis) for axis in np.unravel_index(apart.argmax(), apart.shape))
-            values = (f"{expected[place]:.6g}", f"{shown[place]:.6g}")
-    return Difference(name, output, probe, place, *values)
-
-
-def _told(reference: Reference, where: Difference) -> str:
-    name, probe = reference.outputs[where.output].name, reference.probes[where.probe].name
-    if where.place is None:
-        return f"{name} has shape {where.found} for the {probe} input, not {where.expected}"
-    at = f"[{', '.join(map(str, where.place))}]" if where.place else ""
-    return f"{name}{at} is {where.found} for the {probe} input, not {where.expected}"

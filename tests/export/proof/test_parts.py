@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.inputs import Probe
 from asymm_deploy.export.proof.parts import Part, beyond_rounding, differing_parts
 from asymm_deploy.export.proof.reference import Reference
+from asymm_deploy.export.proof.refusal.difference import Difference
+from asymm_deploy.export.proof.refusal.suspects import narrower_range
 from asymm_deploy.export.proof.stage import prove_stage
 from asymm_deploy.models.cost import Complexity
 
@@ -85,3 +88,24 @@ def test_a_part_holds_one_place_of_an_axis_or_all_of_one_input() -> None:
     assert Part(1, 2, 1.0).holds(0, (1, 3)).tolist() == [[False, False, True]]
     assert Part(None, 2, 1.0).holds(2, (2,)).tolist() == [True, True]
     assert not Part(None, 2, 1.0).holds(1, (2,)).any()
+
+
+def test_an_output_of_another_size_is_named_with_its_probe_and_looked_into() -> None:
+    ours = outputs()
+    cut = [[array[:, :2]] for array in ours]
+    seen = []
+
+    def explain(where: Difference) -> tuple[str, str]:
+        seen.append(where.probe)
+        return "it is Slice", "narrow it"
+
+    with pytest.raises(NumericsError, match=r"y has shape \(1, 2\) for the probe 0 .*it is Slice"):
+        prove_stage("mnn", proven(ours, ours), cut, explain=explain)
+    assert seen == [0]
+
+
+def test_unsigned_integers_beyond_32_bits_get_a_narrower_range_too() -> None:
+    ids = TensorSpec("ids", (1, 2), "uint32")
+    wide: dict[str, Any] = {"ids": np.array([[1, 4_000_000_000]], np.uint32)}
+    made = replace(proven(outputs(), outputs()), inputs=(ids,))
+    assert narrower_range(made, wide).startswith("--input-shape ids=1,2:uint32:0..")
