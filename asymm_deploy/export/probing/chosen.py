@@ -22,8 +22,8 @@ _BASES = (0, 1)
 """What an integer input is while another one is tried."""
 _SLOWEST_S, _TIMES_SLOWER, _TIMES_LARGER = 2.0, 30.0, 64
 """A value that takes this long, or gives this much more than small ones, sets a size."""
-_POSITIVE = Domain(1e-3, 1.0, "tried")
-"""Where a logarithm, a root or a division is finite."""
+_FINITE = (Domain(1e-3, 1.0, "tried"), Domain(1.0, 3.0, "tried"))
+"""Where a logarithm, a root or a division is finite; where an inverse cosine is."""
 
 
 _ORIGINS = {
@@ -78,11 +78,14 @@ def choose_probes(
     chosen = _kept(specs, run, probes, domains)
     free = [s.name for s in specs if s.name not in domains and np.dtype(s.dtype).kind == "f"]
     if free and len(chosen.probes) <= len(probes) // 2:
-        positive = domains | dict.fromkeys(free, _POSITIVE)
-        again = _kept(specs, run, parity_probes(specs, seed, positive), positive)
-        if len(again.probes) > len(chosen.probes):
-            told = "most made-up inputs give NaN or infinity, so they are from 0.001 to 1"
-            chosen = replace(again, notes=(told, *again.notes))
+        for domain in _FINITE:
+            finite = domains | dict.fromkeys(free, domain)
+            again = _kept(specs, run, parity_probes(specs, seed, finite), finite)
+            if len(again.probes) > len(chosen.probes):
+                told = "most made-up inputs give NaN or infinity, so they are from "
+                told += f"{domain.low:g} to {domain.high:g}"
+                chosen = replace(again, notes=(told, *again.notes))
+                break
     if not chosen.probes:
         raise NumericsError(
             f"no made-up input gives finite outputs: {'; '.join(chosen.notes)}",

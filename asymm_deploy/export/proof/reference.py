@@ -82,12 +82,15 @@ class Reference:
 
     @property
     def common_results(self) -> list[list[Array]]:
-        """The outputs for inputs of common scale: the large one would outweigh all the others."""
+        """The outputs for inputs of common scale: the large one would outweigh all the others.
+
+        All of them where there is no other.
+        """
         return [
             outputs
             for probe, outputs in zip(self.probes, self.results, strict=True)
             if probe.name != "large"
-        ]
+        ] or self.results
 
 
 def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,14 @@ def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
     made = reference.reference_of_module(REQUEST, Made(lambda x: x @ weight))
 
     assert list(made.rounding()) == []
+
+
+def test_where_the_large_input_alone_is_finite_its_results_are_what_there_is() -> None:
+    made = reference.reference_of_module(REQUEST, Made(lambda x: x))
+    large = [i for i, probe in enumerate(made.probes) if probe.name == "large"]
+    alone = replace(
+        made,
+        probes=tuple(made.probes[i] for i in large),
+        results=[made.results[i] for i in large],
+    )
+    assert alone.common_results == alone.results

@@ -16,7 +16,7 @@ from asymm_deploy.export.proof.refusal.culprit import (
     culprit_in_onnx,
     too_wide,
 )
-from asymm_deploy.export.proof.stage import Difference
+from asymm_deploy.export.proof.refusal.difference import Difference
 
 if TYPE_CHECKING:
     import onnx
@@ -100,7 +100,7 @@ def narrower_range(reference: Reference, sample: Arrays) -> str:
     highest = {given.name: given.high for given in reference.proven}
     for spec in reference.inputs:
         values = sample[spec.name]
-        if values.dtype.kind != "i" or values.size == 0:
+        if values.dtype.kind not in "iu" or values.size == 0:
             continue
         if spec.name == wide or int(values.min()) < 0:
             shape = ",".join(map(str, spec.shape))
