@@ -167,6 +167,8 @@ def _report(
             wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in subject.inputs or ()
         ),
         output_values=True,
+        inputs_file=None if subject.inputs_file is None else str(subject.inputs_file),
+        module_outputs=subject.output_names if subject.api == "module" else None,
     )
     done = subprocess.run(
         [*command, *arguments],

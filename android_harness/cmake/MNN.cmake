@@ -5,7 +5,7 @@
 # or nothing, for a runner that can only calibrate. Either of the pair may be given with MNN_ROOT.
 #
 # Defines the target MNN, and sets MNN_INSTALLED (the libraries that the program needs beside it),
-# MNN_LIBRARY_FOLDERS and MNN_PYTHON_STUBS (sources, see below).
+# MNN_LIBRARY_FOLDERS, MNN_MODULE_SOURCE and MNN_PYTHON_STUBS (sources, see below).
 
 set(MNN_ROOT "" CACHE PATH "A folder with MNN's include/ and lib/")
 set(MNN_INCLUDE_DIR "" CACHE PATH "The folder that has MNN/Interpreter.hpp")
@@ -68,6 +68,24 @@ if(old_abi)
   add_compile_definitions(_GLIBCXX_USE_CXX11_ABI=0)
 endif()
 
+# The Module API runs loops and branches. It is in the library, or in one of its own beside it.
+set(MNN_MODULE_SOURCE src/module_none.cpp)
+set(express_library "")
+set(module_probe " [TW] _ZN3MNN7Express6Module4load")
+if(EXISTS "${include_folder}/MNN/expr/Module.hpp")
+  if(symbols MATCHES "${module_probe}")
+    set(MNN_MODULE_SOURCE src/module_mnn.cpp)
+  elseif(EXISTS "${library_folder}/libMNN_Express.so")
+    execute_process(
+      COMMAND "${CMAKE_NM}" --dynamic "${library_folder}/libMNN_Express.so"
+      OUTPUT_VARIABLE express_symbols ERROR_QUIET)
+    if(express_symbols MATCHES "${module_probe}")
+      set(MNN_MODULE_SOURCE src/module_mnn.cpp)
+      set(express_library "${library_folder}/libMNN_Express.so")
+    endif()
+  endif()
+endif()
+
 # The engine in MNN's wheels is also a Python module. It refers to Python's C API, but calls it only
 # when Python loads it. Here each of those names gets a stub that aborts if it is ever called.
 set(MNN_PYTHON_STUBS "")
@@ -85,8 +103,8 @@ endif()
 
 # Libraries that it needs in turn go with it, if they lie beside it or where wheels keep them.
 set(MNN_LIBRARY_FOLDERS "${library_folder}" "${library_folder}/lib" "${library_folder}/mnn.libs")
-set(MNN_INSTALLED "${library}")
-set(pending "${library}")
+set(MNN_INSTALLED "${library}" ${express_library})
+set(pending ${MNN_INSTALLED})
 while(pending)
   list(POP_FRONT pending next)
   execute_process(COMMAND "${CMAKE_READELF}" -d "${next}" OUTPUT_VARIABLE dynamic ERROR_QUIET)
@@ -108,6 +126,9 @@ target_include_directories(MNN SYSTEM INTERFACE "${include_folder}")
 # By name: the wheel's engine has no SONAME, so the program would record its path.
 target_link_options(MNN INTERFACE
   "-L${library_folder}" "-Wl,--allow-shlib-undefined")
+if(express_library)
+  target_link_libraries(MNN INTERFACE "-l:libMNN_Express.so")
+endif()
 target_link_libraries(MNN INTERFACE "-l:${library_name}")
 if(NOT ANDROID)
   # RPATH also applies to the libraries that MNN needs, RUNPATH does not. Android has only RUNPATH.

@@ -6,7 +6,7 @@
 #include <map>
 #include <string_view>
 
-#include "inputs.hpp"
+#include "array.hpp"
 #include "refused.hpp"
 
 namespace runner {
@@ -71,7 +71,7 @@ TensorSpec input(std::string_view text) {
   if (second == text.npos) throw Invalid{"invalid input: '" + std::string(text) + "'"};
   TensorSpec spec;
   spec.dtype = text.substr(0, first);
-  if (!is_known_dtype(spec.dtype)) throw Invalid{"unknown type: '" + spec.dtype + "'"};
+  if (size_of(spec.dtype) == 0) throw Invalid{"unknown type: '" + spec.dtype + "'"};
   const std::string_view shape = text.substr(first + 1, second - first - 1);
   if (!shape.empty()) spec.shape = integers(shape, 0, kMaxAxis);
   spec.name = text.substr(second + 1);
@@ -107,6 +107,9 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--cpu", [&](Text text) { found.cpus = cores(text); }},
       {"--input-seed", [&](Text text) { found.input_seed = seed(text); }},
       {"--input", [&](Text text) { found.inputs.push_back(input(text)); }},
+      {"--inputs-file", [&](Text text) { found.inputs_file = text; }},
+      {"--api", [&](Text text) { found.api = one_of(text, {"session", "module"}); }},
+      {"--output", [&](Text text) { found.outputs.emplace_back(text); }},
       {"--die-with", [&](Text text) { found.die_with = integer(text, 1, INT32_MAX); }},
       {"--input-file", [&](Text text) { found.input_file = text; }},
       {"--output-file", [&](Text text) { found.output_file = text; }},
@@ -153,6 +156,9 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     throw Refused("the following arguments are required: " + listed);
   }
   if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
+  if (found.api == "module" && found.outputs.empty()) {
+    throw Refused("argument --api: a module needs an --output for each output of the model");
+  }
   return found;
 }
 

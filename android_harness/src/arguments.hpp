@@ -20,6 +20,9 @@ struct Arguments {
   std::vector<int> cpus;  // cores to pin to; empty for none
   std::uint64_t input_seed = 0;
   std::vector<TensorSpec> inputs;  // empty: the model's own
+  std::string inputs_file;          // the values of all inputs; empty: the seed's
+  std::string api = "session";      // or "module", which has to be told of inputs and outputs
+  std::vector<std::string> outputs;
   bool output_values = false;
   std::optional<std::int64_t> die_with;
   // Only this runner has these:

@@ -1,7 +1,12 @@
 #include "inputs.hpp"
 
+#include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "refused.hpp"
 
 namespace runner {
 namespace {
@@ -27,32 +32,52 @@ bool is_floating(const std::string& dtype) { return dtype.rfind("float", 0) == 0
 
 }  // namespace
 
-bool is_known_dtype(const std::string& dtype) {
-  for (const char* known : {"float32", "float16", "float64", "int8", "int16", "int32", "int64",
-                            "uint8", "uint16", "uint32", "uint64", "bool"}) {
-    if (dtype == known) return true;
-  }
-  return false;
-}
-
 Arrays bench_inputs(const std::vector<TensorSpec>& specs, std::uint64_t seed) {
   Arrays arrays;
   for (std::size_t index = 0; index < specs.size(); ++index) {
     const TensorSpec& spec = specs[index];
     const std::uint64_t key = mix(seed + index * kGolden);
-    std::vector<float> values(spec.count());
-    for (std::size_t at = 0; at < values.size(); ++at) {
+    const bool floating = is_floating(spec.dtype);
+    Array array{floating ? "float32" : "uint8", {}};
+    array.bytes.resize(spec.count() * size_of(array.dtype));
+    for (std::size_t at = 0; at < spec.count(); ++at) {
       const std::uint64_t bits = mix(key + (at + 1) * kGolden);
-      if (is_floating(spec.dtype)) {
+      if (floating) {
         // 24 bits, so this is exact.
-        const float value = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;
-        values[at] = spec.dtype == "float16" ? to_half(value) : value;
+        float value = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;
+        if (spec.dtype == "float16") value = to_half(value);
+        std::memcpy(array.bytes.data() + at * sizeof value, &value, sizeof value);
       } else {
-        values[at] = static_cast<float>(bits >> 63);
+        array.bytes[at] = static_cast<unsigned char>(bits >> 63);
       }
     }
-    arrays[spec.name] = std::move(values);
+    arrays[spec.name] = std::move(array);
   }
+  return arrays;
+}
+
+Arrays read_recorded(const std::string& path, const std::vector<TensorSpec>& specs) {
+  if (specs.empty()) {
+    throw Refused("--inputs-file needs an --input for each input of the model");
+  }
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) throw Refused(std::string("can't read the inputs file: ") + std::strerror(errno));
+  const auto found = static_cast<std::uint64_t>(file.tellg());
+  std::uint64_t needed = 0;
+  for (const TensorSpec& spec : specs) needed += spec.count() * size_of(spec.dtype);
+  if (found != needed) {
+    throw Refused("the inputs file has " + std::to_string(found) + " bytes, not the " +
+                  std::to_string(needed) + " of the inputs");
+  }
+  file.seekg(0);
+  Arrays arrays;
+  for (const TensorSpec& spec : specs) {
+    Array array{spec.dtype, std::vector<unsigned char>(spec.count() * size_of(spec.dtype))};
+    file.read(reinterpret_cast<char*>(array.bytes.data()),
+              static_cast<std::streamsize>(array.bytes.size()));
+    arrays[spec.name] = std::move(array);
+  }
+  if (!file) throw Refused("can't read the inputs file: it changed");
   return arrays;
 }
 

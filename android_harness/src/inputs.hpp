@@ -1,22 +1,21 @@
-// The input that timing uses: asymm_deploy.export.inputs.bench_inputs, bit for bit.
+// What the model runs on: the recorded input of an export, or what a seed makes.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "array.hpp"
 #include "tensor_spec.hpp"
 
 namespace runner {
 
-// Values by the input's name, row-major. Whatever the type, they are exact in float.
-using Arrays = std::map<std::string, std::vector<float>>;
-
-bool is_known_dtype(const std::string& dtype);
-
-// Uniform in [-1, 1); 0 or 1 for integer types. Each input has its own SplitMix64 stream.
+// asymm_deploy.export.inputs.bench_inputs, bit for bit: uniform in [-1, 1), or 0 and 1 for integer
+// types. Each input has its own SplitMix64 stream. Floating values are exact as float32.
 Arrays bench_inputs(const std::vector<TensorSpec>& specs, std::uint64_t seed);
+
+// The values of each input in the order of `specs`, of its type, with nothing between them. Throws
+// Refused unless the file has exactly as many bytes.
+Arrays read_recorded(const std::string& path, const std::vector<TensorSpec>& specs);
 
 }  // namespace runner

@@ -3,12 +3,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 
 #include "base64.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
 #include "cores.hpp"
+#include "inputs.hpp"
 #include "messages.hpp"
 #include "model_file.hpp"
 #include "refused.hpp"
@@ -41,7 +44,7 @@ Loaded load(const Arguments& arguments, const Engine& engine) {
   Loaded loaded;
   loaded.sha256 = hash_around(arguments.model, [&] {
     const std::int64_t start = wall_ns();
-    loaded.session = engine.load(arguments.model, arguments.precision, arguments.threads);
+    loaded.session = engine.load(arguments);
     loaded.init_ns = wall_ns() - start;
   });
   return loaded;
@@ -69,30 +72,53 @@ std::string shown(const Shapes& shapes) {
   return text + "}";
 }
 
-// Throws Refused unless the model takes the inputs that were asked for.
-void check_inputs(const std::vector<TensorSpec>& asked, const std::vector<TensorSpec>& found) {
-  for (const TensorSpec& spec : found) {
-    for (const std::int64_t axis : spec.shape) {
-      if (axis < 1) throw Refused("the model's input '" + spec.name + "' has no fixed shape");
-    }
+Shapes without_ones(Shapes shapes) {
+  for (auto& [name, shape] : shapes) {
+    shape.erase(std::remove(shape.begin(), shape.end(), 1), shape.end());
   }
+  return shapes;
+}
+
+// Throws Refused unless the model takes the inputs that were asked for, if any, all of fixed
+// shapes. Engines may add and drop axes of length one.
+void check_inputs(const std::vector<TensorSpec>& asked, const std::vector<TensorSpec>& found) {
   const Shapes wanted = shapes(asked);
   const Shapes there = shapes(found);
-  if (wanted != there) {
+  for (const auto& [name, shape] : there) {
+    const auto known = wanted.find(name);
+    const bool as_asked = known != wanted.end() && known->second == shape;
+    for (const std::int64_t axis : shape) {
+      // An axis of length 0 that was asked for is one.
+      if (axis < 1 && !as_asked) {
+        throw Refused("the model's input '" + name + "' has no fixed shape");
+      }
+    }
+  }
+  if (!asked.empty() && without_ones(wanted) != without_ones(there)) {
     throw Refused("the model's inputs are " + shown(there) + ", not " + shown(wanted));
   }
 }
 
-std::vector<float> read_input(const std::string& path, std::size_t count) {
-  std::vector<float> values(count);
-  const auto bytes = static_cast<std::streamsize>(count * sizeof(float));
+Array read_input(const std::string& path, std::size_t count) {
+  Array array{"float32", std::vector<unsigned char>(count * sizeof(float))};
+  const auto bytes = static_cast<std::streamsize>(array.bytes.size());
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Refused("can't read the input file " + path);
-  file.read(reinterpret_cast<char*>(values.data()), bytes);
+  file.read(reinterpret_cast<char*>(array.bytes.data()), bytes);
   if (file.gcount() != bytes || file.peek() != std::ifstream::traits_type::eof()) {
     throw Refused("the input file must have " + std::to_string(bytes) + " bytes: " + path);
   }
-  return values;
+  return array;
+}
+
+// The values to run on.
+Arrays inputs_of(const Arguments& arguments, const std::vector<TensorSpec>& specs) {
+  if (!arguments.inputs_file.empty()) return read_recorded(arguments.inputs_file, arguments.inputs);
+  Arrays arrays = bench_inputs(specs, arguments.input_seed);
+  if (!arguments.input_file.empty()) {
+    arrays[specs.at(0).name] = read_input(arguments.input_file, specs[0].count());
+  }
+  return arrays;
 }
 
 Samples timed(Session& session, const Arguments& arguments) {
@@ -118,8 +144,8 @@ Samples timed(Session& session, const Arguments& arguments) {
   return samples;
 }
 
-// Arrays is a std::map, so outputs come in byte order of their names.
-Output output_of(const Arrays& arrays, const Arguments& arguments) {
+// Outputs is a std::map, so they come in byte order of their names.
+Output output_of(const Outputs& arrays, const Arguments& arguments) {
   Sha256 sha256;
   Output output;
   if (arguments.output_values) output.values.emplace();
@@ -149,15 +175,12 @@ void launch(const Arguments& arguments, const Engine& engine, const Send& send) 
   Session& session = *model.session;
   const std::vector<TensorSpec> specs =
       arguments.inputs.empty() ? session.inputs() : arguments.inputs;
-  check_inputs(specs, session.inputs());
-  Arrays arrays = bench_inputs(specs, arguments.input_seed);
-  if (!arguments.input_file.empty()) {
-    arrays[specs[0].name] = read_input(arguments.input_file, specs[0].count());
-  }
-  session.feed(arrays);
+  check_inputs(arguments.inputs, session.inputs());
+  session.feed(inputs_of(arguments, specs));
   for (std::int64_t run = 0; run < arguments.warmup; ++run) session.run();
-  send(line(Model{model.sha256, specs[0].shape, model.init_ns, peak_memory_mb(),
-                  session.precision(), session.threads()}));
+  const auto first_shape = specs.empty() ? std::vector<std::int64_t>() : specs[0].shape;
+  send(line(Model{model.sha256, first_shape, model.init_ns, peak_memory_mb(), session.precision(),
+                  session.threads(), arguments.api}));
   const double rate_before = calibrated_mac_per_s();
   const auto core_before = core_now();
   const Samples samples = timed(session, arguments);

@@ -24,6 +24,7 @@ std::string line(const Model& message) {
       .number("memory_mb", message.memory_mb)
       .text("precision", message.precision)
       .integer("threads", message.threads)
+      .text("api", message.api)
       .line();
 }
 

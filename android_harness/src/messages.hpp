@@ -25,6 +25,7 @@ struct Model {
   std::optional<double> memory_mb;
   std::string precision;
   std::int64_t threads;
+  std::string api;
 };
 
 struct Cpu {

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "inputs.hpp"
+#include "arguments.hpp"
+#include "array.hpp"
 #include "tensor_spec.hpp"
 
 namespace runner {
@@ -23,20 +24,18 @@ class Session {
   virtual std::string precision() const = 0;
   // How many the engine really uses.
   virtual std::int64_t threads() const = 0;
-  // Sets what every following run copies in: an array for each input, of its size.
+  // Sets what every following run copies in: an array for each input, with as many elements.
   virtual void feed(const Arrays& arrays) = 0;
   // Copies the input in, computes, copies the output out. This is what is timed.
   virtual void run() = 0;
   // What the last run computed.
-  virtual Arrays outputs() const = 0;
+  virtual Outputs outputs() const = 0;
 };
 
 struct Engine {
   std::string version;  // "none" in a build without one
-  // Throws Refused where the model can't be loaded.
-  std::function<std::unique_ptr<Session>(const std::string& model, const std::string& precision,
-                                         std::int64_t threads)>
-      load;  // empty in a build without an engine
+  // Throws Refused where the model can't be loaded. Empty in a build without an engine.
+  std::function<std::unique_ptr<Session>(const Arguments& arguments)> load;
 };
 
 // The engine that this program was built with.

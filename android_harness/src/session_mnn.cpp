@@ -1,13 +1,14 @@
 // MNN through its Interpreter, in release mode on the CPU.
 
+#include "session_mnn.hpp"
+
 #include <MNN/MNNDefine.h>
 
-#include <MNN/Interpreter.hpp>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "refused.hpp"
-#include "session.hpp"
 
 namespace runner {
 namespace {
@@ -20,88 +21,41 @@ constexpr const char* kExtension = "fp16";  // fp16 arithmetic
 constexpr const char* kExtension = "fp32";  // AVX; on x86 MNN has no fp16 arithmetic
 #endif
 
-[[noreturn]] void unloadable() {
-  throw Refused("MNN can't load the model: it is damaged or no .mnn file");
-}
-
-struct Destroy {
-  void operator()(MNN::Interpreter* interpreter) const { MNN::Interpreter::destroy(interpreter); }
-  void operator()(MNN::Tensor* tensor) const { MNN::Tensor::destroy(tensor); }
-};
-
 // A tensor of the session and, in plain order, the tensor that is copied to or from it: MNN's own
 // may be packed by channels.
 struct Port {
   MNN::Tensor* device;
-  std::unique_ptr<MNN::Tensor, Destroy> host;
+  std::unique_ptr<MNN::Tensor, DestroyMnn> host;
 };
-
-std::string dtype_of(const MNN::Tensor& tensor) {
-  const halide_type_t type = tensor.getType();
-  const std::string bits = std::to_string(type.bits);
-  if (type.code == halide_type_float && (bits == "32" || bits == "64")) return "float" + bits;
-  if (type.code == halide_type_int && (bits == "32" || bits == "64")) return "int" + bits;
-  if (type.code == halide_type_uint && bits == "8") return "uint8";
-  throw Refused("the model has a tensor of a type that the runner doesn't know");
-}
 
 TensorSpec spec_of(const std::string& name, const MNN::Tensor& tensor) {
   const std::vector<int> shape = tensor.shape();
-  return {name, {shape.begin(), shape.end()}, dtype_of(tensor)};
+  return {name, {shape.begin(), shape.end()}, dtype_of(tensor.getType())};
 }
 
 std::map<std::string, Port> ports(const std::map<std::string, MNN::Tensor*>& tensors) {
   std::map<std::string, Port> made;
   for (const auto& [name, tensor] : tensors) {
-    dtype_of(*tensor);
+    dtype_of(tensor->getType());
     const auto plain = tensor->getDimensionType() == MNN::Tensor::TENSORFLOW
                            ? MNN::Tensor::TENSORFLOW
                            : MNN::Tensor::CAFFE;
     MNN::Tensor* host = MNN::Tensor::create(tensor->shape(), tensor->getType(), nullptr, plain);
-    made[name] = {tensor, std::unique_ptr<MNN::Tensor, Destroy>(host)};
+    made[name] = {tensor, std::unique_ptr<MNN::Tensor, DestroyMnn>(host)};
   }
   return made;
 }
 
-template <typename Element>
-void write(const std::vector<float>& values, MNN::Tensor& host) {
-  auto* elements = host.host<Element>();
-  // By way of 64 bits, since converting -1 straight to uint8 is undefined.
-  for (std::size_t at = 0; at < values.size(); ++at) {
-    elements[at] = static_cast<Element>(static_cast<std::int64_t>(values[at]));
-  }
-}
-
-template <>
-void write<float>(const std::vector<float>& values, MNN::Tensor& host) {
-  std::memcpy(host.host<float>(), values.data(), values.size() * sizeof(float));
-}
-
-template <>
-void write<double>(const std::vector<float>& values, MNN::Tensor& host) {
-  for (std::size_t at = 0; at < values.size(); ++at) host.host<double>()[at] = values[at];
-}
-
-template <typename Element>
-std::vector<float> read(const MNN::Tensor& host, std::size_t count) {
-  const auto* elements = host.host<Element>();
-  std::vector<float> values(count);
-  for (std::size_t at = 0; at < count; ++at) values[at] = static_cast<float>(elements[at]);
-  return values;
-}
-
 class MnnSession : public Session {
  public:
-  MnnSession(const std::string& model, const std::string& precision, std::int64_t threads)
-      : interpreter_(MNN::Interpreter::createFromFile(model.c_str())) {
-    if (!interpreter_) unloadable();
+  MnnSession(Interpreter interpreter, const Arguments& arguments)
+      : interpreter_(std::move(interpreter)) {
     interpreter_->setSessionMode(MNN::Interpreter::Session_Release);
     MNN::BackendConfig backend;
-    backend.precision = precision == "fp16" ? MNN::BackendConfig::Precision_Low
-                                            : MNN::BackendConfig::Precision_High;
+    backend.precision = precision_mode(arguments);
     MNN::ScheduleConfig schedule;
     schedule.type = MNN_FORWARD_CPU;
-    schedule.numThread = static_cast<int>(threads);
+    schedule.numThread = static_cast<int>(arguments.threads);
     schedule.backendConfig = &backend;
     session_ = interpreter_->createSession(schedule);
     if (session_ == nullptr) unloadable();
@@ -129,13 +83,7 @@ class MnnSession : public Session {
 
   void feed(const Arrays& arrays) override {
     for (const auto& [name, port] : feeds_) {
-      const std::vector<float>& values = arrays.at(name);
-      const std::string dtype = dtype_of(*port.device);
-      if (dtype == "float32") write<float>(values, *port.host);
-      if (dtype == "float64") write<double>(values, *port.host);
-      if (dtype == "int32") write<std::int32_t>(values, *port.host);
-      if (dtype == "int64") write<std::int64_t>(values, *port.host);
-      if (dtype == "uint8") write<std::uint8_t>(values, *port.host);
+      convert(arrays.at(name), dtype_of(port.host->getType()), port.host->host<void>());
     }
   }
 
@@ -154,18 +102,18 @@ class MnnSession : public Session {
     if (!copied) throw Refused("MNN can't copy the model's input or output");
   }
 
-  Arrays outputs() const override {
-    Arrays arrays;
+  Outputs outputs() const override {
+    Outputs found;
     for (const auto& [name, port] : fetches_) {
       const TensorSpec spec = spec_of(name, *port.device);
-      const MNN::Tensor& host = *port.host;
-      if (spec.dtype == "float32") arrays[name] = read<float>(host, spec.count());
-      if (spec.dtype == "float64") arrays[name] = read<double>(host, spec.count());
-      if (spec.dtype == "int32") arrays[name] = read<std::int32_t>(host, spec.count());
-      if (spec.dtype == "int64") arrays[name] = read<std::int64_t>(host, spec.count());
-      if (spec.dtype == "uint8") arrays[name] = read<std::uint8_t>(host, spec.count());
+      Array array{spec.dtype, {}};
+      array.bytes.resize(spec.count() * size_of(spec.dtype));
+      if (!array.bytes.empty()) {
+        std::memcpy(array.bytes.data(), port.host->host<void>(), array.bytes.size());
+      }
+      found[name] = as_floats(array);
     }
-    return arrays;
+    return found;
   }
 
  private:
@@ -175,23 +123,48 @@ class MnnSession : public Session {
     return found[0];
   }
 
-  std::unique_ptr<MNN::Interpreter, Destroy> interpreter_;
+  Interpreter interpreter_;
   MNN::Session* session_ = nullptr;
   std::map<std::string, Port> feeds_;
   std::map<std::string, Port> fetches_;
 };
 
-std::unique_ptr<Session> load(const std::string& model, const std::string& precision,
-                              std::int64_t threads) {
+std::unique_ptr<Session> load(const Arguments& arguments) {
   // MNN renumbers the constants of its headers between versions.
   if (std::strcmp(MNN::getVersion(), MNN_VERSION) != 0) {
     throw Refused(std::string("the runner was built with the headers of MNN ") + MNN_VERSION +
                   ", but the library is MNN " + MNN::getVersion() + ": build it again");
   }
-  return std::make_unique<MnnSession>(model, precision, threads);
+  if (arguments.api == "module") return open_module(arguments);
+  return open_session(Interpreter(MNN::Interpreter::createFromFile(arguments.model.c_str())),
+                      arguments);
 }
 
 }  // namespace
+
+void unloadable() { throw Refused("MNN can't load the model: it is damaged or no .mnn file"); }
+
+MNN::BackendConfig::PrecisionMode precision_mode(const Arguments& arguments) {
+  return arguments.precision == "fp16" ? MNN::BackendConfig::Precision_Low
+                                       : MNN::BackendConfig::Precision_High;
+}
+
+std::string dtype_of(halide_type_t type) {
+  const char* kind = type.code == halide_type_float  ? "float"
+                     : type.code == halide_type_int  ? "int"
+                     : type.code == halide_type_uint ? "uint"
+                                                     : "";
+  const std::string dtype = kind + std::to_string(type.bits);
+  if (size_of(dtype) == 0 || dtype == "float16") {
+    throw Refused("the model has a tensor of a type that the runner doesn't know");
+  }
+  return dtype;
+}
+
+std::unique_ptr<Session> open_session(Interpreter interpreter, const Arguments& arguments) {
+  if (!interpreter) unloadable();
+  return std::make_unique<MnnSession>(std::move(interpreter), arguments);
+}
 
 Engine engine() { return {MNN::getVersion(), load}; }
 

@@ -43,6 +43,17 @@ TEST(arguments, a_request_is_taken) {
   CHECK(!found.calibrate);
 }
 
+TEST(arguments, a_recorded_input_and_the_module_api) {
+  const Arguments found =
+      parse_arguments(request({"--input", "float32::t", "--inputs-file", "/in puts.bin", "--api",
+                               "module", "--output", "y:0", "--output=-z"}));
+  CHECK_EQ(found.inputs_file, "/in puts.bin");
+  CHECK_EQ(found.api, "module");
+  CHECK(found.outputs == (std::vector<std::string>{"y:0", "-z"}));
+  CHECK(found.inputs[0].shape.empty());
+  CHECK_EQ(parse_arguments(request()).api, "session");
+}
+
 TEST(arguments, several_cores_or_none) {
   CHECK(parse_arguments(request({"--cpu", "6,7"})).cpus == (std::vector<int>{6, 7}));
   CHECK(parse_arguments(request({"--cpu", "none"})).cpus.empty());
@@ -92,6 +103,10 @@ TEST(arguments, a_wrong_value_is_refused_with_the_arguments_name) {
   CHECK_EQ(refused({"--input-seed", "-"}), "argument --input-seed: invalid int value: '-'");
   CHECK_EQ(refused({"--input", "float32:1,3"}), "argument --input: invalid input: 'float32:1,3'");
   CHECK_EQ(refused({"--input", "bfloat16:1:x"}), "argument --input: unknown type: 'bfloat16'");
+  CHECK_EQ(refused({"--api", "other"}),
+           "argument --api: invalid choice: 'other' (choose from 'session', 'module')");
+  CHECK_EQ(refused({"--api", "module"}),
+           "argument --api: a module needs an --output for each output of the model");
   CHECK_EQ(refused({"--die-with", "0"}), "argument --die-with: not in 1..2147483647: '0'");
   CHECK_EQ(refused({"--calibrate=1"}), "argument --calibrate: takes no value");
 }

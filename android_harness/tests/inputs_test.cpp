@@ -44,7 +44,7 @@ TEST(inputs, are_those_of_python) {
     std::vector<runner::TensorSpec> specs(position, {"other", {1}, "float32"});
     specs.push_back({"x", {count}, dtype});
     const auto arguments = runner::parse_arguments({"--calibrate", "--input-seed", seed});
-    const auto values = runner::bench_inputs(specs, arguments.input_seed).at("x");
+    const auto values = runner::as_floats(runner::bench_inputs(specs, arguments.input_seed).at("x"));
     CHECK_EQ(bits(values[0]), first);
     CHECK_EQ(bits(values[1]), second);
     CHECK_EQ(bits(values[2]), third);
@@ -56,6 +56,6 @@ TEST(inputs, are_those_of_python) {
 
 TEST(inputs, of_several_axes_are_counted_by_their_product_and_a_scalar_is_one) {
   const auto arrays = runner::bench_inputs({{"a", {2, 3, 4}, "float32"}, {"b", {}, "int64"}}, 0);
-  CHECK_EQ(arrays.at("a").size(), 24U);
-  CHECK_EQ(arrays.at("b").size(), 1U);
+  CHECK_EQ(runner::as_floats(arrays.at("a")).size(), 24U);
+  CHECK_EQ(runner::as_floats(arrays.at("b")).size(), 1U);
 }

@@ -16,6 +16,7 @@
 using runner::Arguments;
 using runner::Arrays;
 using runner::Engine;
+using runner::Outputs;
 using runner::TensorSpec;
 
 namespace {
@@ -28,7 +29,7 @@ class FakeSession : public runner::Session {
   std::vector<TensorSpec> inputs() const override { return inputs_; }
   std::string precision() const override { return "fp32"; }
   std::int64_t threads() const override { return 1; }
-  void feed(const Arrays& arrays) override { fed_ = arrays.at("x"); }
+  void feed(const Arrays& arrays) override { fed_ = runner::as_floats(arrays.at("x")); }
   void run() override {
     ++runs_;
     negative_.clear();
@@ -38,7 +39,7 @@ class FakeSession : public runner::Session {
       sum_ += value;
     }
   }
-  Arrays outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
+  Outputs outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
 
  private:
   int& runs_;
@@ -49,7 +50,7 @@ class FakeSession : public runner::Session {
 };
 
 Engine engine(int& runs, const std::vector<TensorSpec>& inputs = {{"x", {1, 4}, "float32"}}) {
-  return {"1.0", [&runs, inputs](const std::string&, const std::string&, std::int64_t) {
+  return {"1.0", [&runs, inputs](const Arguments&) {
             return std::make_unique<FakeSession>(runs, inputs);
           }};
 }
@@ -154,6 +155,38 @@ TEST(launch, takes_an_input_file_only_of_the_right_size) {
   arguments.input_file = folder.at("nothing");
   CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
            "can't read the input file " + folder.at("nothing"));
+}
+
+TEST(launch, runs_on_the_recorded_input_whatever_axes_of_length_one_it_has) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.inputs = {{"x", {4}, "uint8"}};
+  arguments.inputs_file = folder.at("input");
+  arguments.output_values = true;
+  arguments.api = "module";
+  std::ofstream(folder.at("input"), std::ios::binary) << std::string("\x01\x02\x03\xff");
+  int runs = 0;
+  const auto lines = sent(arguments, engine(runs));
+  CHECK(lines[1].find("\"input_shape\":[4]") != std::string::npos);
+  CHECK(lines[1].find("\"threads\":1,\"api\":\"module\"}") != std::string::npos);
+  CHECK(lines[5].find("\"Sum\":\"AICCQw==\"") != std::string::npos);  // 261
+}
+
+TEST(launch, takes_an_inputs_file_only_of_the_right_size) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.inputs_file = folder.at("input");
+  int runs = 0;
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "--inputs-file needs an --input for each input of the model");
+  arguments.inputs = {{"x", {1, 4}, "int64"}};
+  CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+           "can't read the inputs file: No such file or directory");
+  for (const char* size : {"0", "31", "33"}) {
+    std::ofstream(folder.at("input"), std::ios::binary) << std::string(std::stoul(size), '\0');
+    CHECK_EQ(check::refusal([&] { sent(arguments, engine(runs)); }),
+             std::string("the inputs file has ") + size + " bytes, not the 32 of the inputs");
+  }
 }
 
 TEST(launch, refuses_inputs_that_the_model_does_not_have) {

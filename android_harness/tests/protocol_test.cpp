@@ -31,7 +31,7 @@ const std::string kSha256 = "5b1f7c0e2a9d4836e1c07f95b2d8a64391c5e0f7a3b26d48f90
 // The same values as there, in the same order.
 const std::vector<std::string> kWritten = {
     line(Hello{"0.1.0", "3.6.1", "aarch64", 4321}),
-    line(Model{kSha256, {1, 3, 224, 224}, 31'000'000, 61.25, "fp32", 1}),
+    line(Model{kSha256, {1, 3, 224, 224}, 31'000'000, 61.25, "fp32", 1, "session"}),
     line(Cpu{{7}, 7, 7}),
     line(Calibration{2.1e10, 20987654321.5}),
     line(Samples{{9'550'000, 9'560'000}, 19'111'000, 19'110'000, 0, std::nullopt}),

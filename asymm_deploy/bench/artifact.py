@@ -11,10 +11,11 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.records import Api, Engine
+from asymm_deploy.bench.records import Engine
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.export.mnn import Api
 from asymm_deploy.export.proof import parity
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec

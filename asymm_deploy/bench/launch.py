@@ -14,8 +14,9 @@ from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import Api, Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
+from asymm_deploy.export.mnn import Api
 from asymm_deploy.safe import excerpt
 
 _UNKNOWN_TO_IT = "unrecognized arguments"

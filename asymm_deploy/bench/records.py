@@ -14,8 +14,6 @@ RUNS_SCHEMA_VERSION = 1
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
-Api = Literal["session", "module"]
-"""MNN's interfaces; its session can't run loops and branches. Other engines have one: session."""
 
 
 class CorePolicy(msgspec.Struct, frozen=True):
@@ -126,8 +124,11 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision
     """As asked for."""
     precision_in_force: str | None
-    api: Api | None = None
-    """Which of MNN's interfaces ran it, as the runner says; None from older runners."""
+    api: Literal["session", "module"] | None = None
+    """Which of MNN's interfaces ran it, as the runner says; None from older runners.
+
+    Other engines have one alone: session.
+    """
     threads: int
     plan_id: str
     attempt: int

@@ -51,15 +51,7 @@ class MnnSession:
             self._interpreter.setSessionMode(_SESSION_RELEASE)
             if not winograd:
                 self._interpreter.setSessionHint(_WINOGRAD_MEMORY_LEVEL, 0)
-            self._session = self._interpreter.createSession(
-                {
-                    "backend": "CPU",
-                    "precision": _PRECISION[precision],
-                    "numThread": threads,
-                    "memory": _MEMORY_NORMAL,
-                    "power": _POWER_NORMAL,
-                }
-            )
+            self._session = self._interpreter.createSession(cpu_config(precision, threads))
         except Exception as error:  # MNN raises nothing more specific
             raise EngineError("MNN can't load the model: it is damaged or no .mnn file") from error
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
@@ -116,6 +108,17 @@ class MnnSession:
     def outputs(self) -> Arrays:
         """Return copies of what the last run computed, by name."""
         return {name: _values(host) for name, (_tensor, host) in self._fetches.items()}
+
+
+def cpu_config(precision: str, threads: int) -> dict[str, str | int]:
+    """Return what MNN is asked for: the CPU, ``precision`` (fp32 or fp16), and threads."""
+    return {
+        "backend": "CPU",
+        "precision": _PRECISION[precision],
+        "numThread": threads,
+        "memory": _MEMORY_NORMAL,
+        "power": _POWER_NORMAL,
+    }
 
 
 def precision_in_force(backend: int, machine: str) -> str:

@@ -90,6 +90,11 @@ def test_without_mnn_a_model_is_refused_with_the_command_to_build_it_again(
         ["--runs", "many"],
         ["--input-seed", "-"],
         ["--precision", "int8"],
+        ["--input", "float32:1,3"],
+        ["--input", "bfloat16:1,3:x"],
+        ["--api", "other"],
+        ["--api", "module"],
+        ["--api", "module", "--output"],
     ],
 )
 def test_it_refuses_what_the_python_runner_refuses_in_the_same_words(

@@ -102,6 +102,8 @@ def test_every_argument_of_a_request_is_described() -> None:
         cpus=(),
         inputs=("float32:1:x",),
         output_values=True,
+        inputs_file="inputs.bin",
+        module_outputs=("y",),
     )
     for name in (word for word in asked if word.startswith("--")):
         assert f"`{name}" in TEXT

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.engines.tensors import TensorSpec
-from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
@@ -24,14 +25,14 @@ INPUTS = (TensorSpec("y", (2,), "int32"), TensorSpec("x", (1, 4)))
 """Not in the order of their names, which is the engine's: seeds count in this one."""
 
 
-def library(path: Path, *flags: str) -> Path:
-    """Compile the engine."""
+WHOLE = ("mnn.cpp", "express.cpp")
+
+
+def library(path: Path, *flags: str, sources: Sequence[str] = WHOLE) -> Path:
+    """Compile the engine; ``express.cpp`` is its Module API."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [*COMPILE, *flags, "-o", str(path), str(FAKE / "mnn.cpp")],
-        check=True,
-        timeout=120,
-    )
+    command = [*COMPILE, *(str(FAKE / name) for name in sources), *flags, "-o", str(path)]
+    subprocess.run(command, check=True, timeout=120)
     return path
 
 
@@ -116,6 +117,78 @@ def test_an_input_may_come_from_a_file_and_outputs_go_to_one(
     assert report.output.values is not None
     assert np.frombuffer(report.output.values["sum"], "<f4") == -1
     assert taken.read_bytes() == b"".join(report.output.values.values())
+
+
+MODULE = ("--api", "module", "--output", "negative", "--output", "sum")
+
+
+@pytest.mark.parametrize("api", [(), MODULE], ids=["session", "module"])
+def test_it_runs_on_the_recorded_input_by_either_interface(
+    like_a_wheel: Path, model: Path, tmp_path: Path, api: tuple[str, ...]
+) -> None:
+    # What float32 would round: 2**24 + 1 and 2**31 - 1.
+    y, x = np.array([2**24 + 1, -(2**24)], np.int32), np.array([[1.5, -2, 0, 3e30]], np.float32)
+    (tmp_path / "inputs.bin").write_bytes(recorded_bytes([y, x]))
+    more = ("--inputs-file", str(tmp_path / "inputs.bin"), *api)
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *more)
+    assert ended.returncode == 0, ended.stdout
+    report = wire.parse_stream(ended.stdout)
+    assert report.output.values == {"negative": (-x).tobytes(), "sum": np.float32(1).tobytes()}
+    assert report.model.api == ("module" if api else "session")
+    assert (report.model.precision, report.model.threads) == ("fp32", 1)
+    assert len(report.samples.ns) == 5
+
+
+def test_both_interfaces_make_the_same_of_a_seed(like_a_wheel: Path, model: Path) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--input-seed", "7")
+    assert wire.parse_stream(ended.stdout).output.values == expected(7)
+
+
+@pytest.mark.parametrize("size", [0, 23, 25])
+def test_an_inputs_file_of_another_size_is_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "inputs.bin"
+    path.write_bytes(bytes(size))
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--inputs-file", str(path))
+    why = f"the inputs file has {size} bytes, not the 24 of the inputs"
+    with pytest.raises(wire.RunnerError, match=why):
+        wire.parse_stream(ended.stdout)
+
+
+def test_an_inputs_file_that_is_not_there_is_refused(like_a_wheel: Path, model: Path) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--inputs-file", "/nowhere")
+    with pytest.raises(wire.RunnerError, match="can't read the inputs file: No such file"):
+        wire.parse_stream(ended.stdout)
+
+
+def test_an_output_that_a_module_does_not_have_is_refused(like_a_wheel: Path, model: Path) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--output", "other")
+    with pytest.raises(wire.RunnerError, match="MNN's module stopped: it gives no output"):
+        wire.parse_stream(ended.stdout)
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["in a library beside it", "missing"])
+def test_the_module_api_may_lie_beside_the_engine_or_be_missing(
+    tmp_path: Path, model: Path, beside: bool
+) -> None:
+    root = tmp_path / "root"
+    (root / "lib").mkdir(parents=True)
+    (root / "include").symlink_to(FAKE / "include")
+    library(root / "lib" / "libMNN.so", "-Wl,-soname,libMNN.so", sources=["mnn.cpp"])
+    if beside:
+        flags = ("-Wl,-soname,libMNN_Express.so", f"-L{root / 'lib'}", "-lMNN")
+        library(root / "lib" / "libMNN_Express.so", *flags, sources=["express.cpp"])
+    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
+    assert ("libMNN_Express.so" in made.files) is beside
+    program = tmp_path / "out" / native_build.PROGRAM
+    assert wire.parse_stream(run(program, model).stdout).output.values == expected(0)
+    ended = run(program, model, *MODULE)
+    if beside:
+        assert wire.parse_stream(ended.stdout).output.values == expected(0)
+        return
+    with pytest.raises(wire.RunnerError, match=r"this runner's MNN has none: put libMNN_Express"):
+        wire.parse_stream(ended.stdout)
 
 
 def test_a_model_that_the_engine_refuses_is_refused(like_a_wheel: Path, tmp_path: Path) -> None:

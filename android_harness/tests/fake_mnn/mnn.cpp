@@ -77,6 +77,10 @@ Interpreter* Interpreter::createFromFile(const char* file) {
   return start == "fake" ? new Interpreter : nullptr;
 }
 
+Interpreter* Interpreter::createFromBuffer(const void* buffer, std::size_t size) {
+  return size >= 4 && std::memcmp(buffer, "fake", 4) == 0 ? new Interpreter : nullptr;
+}
+
 void Interpreter::destroy(Interpreter* interpreter) { delete interpreter; }
 
 void Interpreter::setSessionMode(SessionMode mode) { release = mode == Session_Release; }

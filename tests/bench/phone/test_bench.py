@@ -6,6 +6,9 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from tests.bench.phone.conftest import LAUNCHES, Bench
@@ -46,6 +49,28 @@ def test_every_launch_is_timed_on_the_prime_core_and_verified(
     assert (row["device"], row["soc"], row["cpu"]) == (phone.serial, "SM8150", "7")
     assert (row["cpu_max_khz"], row["valid"]) == ("2841600", "true")
     assert float(row["output_error"]) < 1e-4
+    assert is_clean(phone)
+
+
+def test_a_recorded_input_of_whole_numbers_goes_along(
+    bench: Bench, phone: Phone, tmp_path: Path, is_clean: Callable[[Phone], bool]
+) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (int64[1,6] ids) => (float[1,6,4] y) { y = Gather(table, ids) }"
+    )
+    table = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(table, "table"))
+    onnx.save(model, tmp_path / "tokens of it.onnx")
+    ended = bench(str(tmp_path / "tokens of it.onnx"))
+    assert ended.code == 0, ended.err
+    tokens = [record for record in ended.lines if record.model == "tokens of it"]
+    assert len(tokens) == LAUNCHES
+    assert tokens[0].output_error == 0.0
+    recorded = ended.lines[0].inputs_sha256, tokens[0].inputs_sha256
+    assert None not in recorded
+    pushed = [service for service in phone.services if service == "sync:"]
+    assert len(pushed) == 1 + 2 * len(set(recorded))  # the runner; each model with its input
     assert is_clean(phone)
 
 

@@ -33,7 +33,7 @@ def files(phone: Phone) -> set[str]:
 def test_what_is_there_is_not_pushed_again(bench: Bench, phone: Phone) -> None:
     assert bench("--keep").code == 0
     before = pushes(phone)
-    assert before == 2  # the runner and the model
+    assert before == 3  # the runner, the model and its recorded input
     assert bench("--keep", "--fresh").code == 0
     assert pushes(phone) == before
 
@@ -68,7 +68,7 @@ def test_former_versions_of_model_and_runner_are_removed(
     assert len(first) == len(second) == 2
     assert first.isdisjoint(second)
     bench("--keep")  # of another model: the one of before is no former version of it
-    assert len(files(phone)) == 3
+    assert len(files(phone)) == 4  # with its recorded input
 
 
 def test_shared_libraries_beside_the_runner_go_with_it(

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 enum halide_type_code_t { halide_type_int = 0, halide_type_uint = 1, halide_type_float = 2 };
@@ -16,6 +17,14 @@ struct halide_type_t {
   halide_type_code_t code;
   std::uint8_t bits;
 };
+
+template <typename Number>
+halide_type_t halide_type_of() {
+  const auto code = std::is_floating_point_v<Number> ? halide_type_float
+                    : std::is_signed_v<Number>       ? halide_type_int
+                                                     : halide_type_uint;
+  return {code, static_cast<std::uint8_t>(8 * sizeof(Number))};
+}
 
 enum MNNForwardType { MNN_FORWARD_CPU = 0 };
 
@@ -65,6 +74,7 @@ class MNN_PUBLIC Interpreter {
   enum SessionMode { Session_Debug = 0, Session_Release = 1 };
   enum SessionInfoCode { BACKENDS = 2, THREAD_NUMBER = 4 };
   static Interpreter* createFromFile(const char* file);
+  static Interpreter* createFromBuffer(const void* buffer, std::size_t size);
   static void destroy(Interpreter* interpreter);
   void setSessionMode(SessionMode mode);
   Session* createSession(const ScheduleConfig& config);
