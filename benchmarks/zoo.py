@@ -81,10 +81,14 @@ def tasks(wheels: Path, folder: Path) -> list[Task]:
         for name, e in ENTRIES.items()
     ]
     where = files.fetch(wheels, folder)
-    published = [
-        Task(f.name, f.package, str(where[f.name]), None, str(where[f.name]), f.inputs, "")
-        for f in files.FILES
-    ]
+    published = []
+    for f in files.FILES:
+        path, samples = str(where[f.name]), None
+        if f.pages is not None:
+            samples = str(folder / f"{f.name}.npz")
+            files.draw_pages(f.pages, "x", Path(samples))
+        remark = "pages of text as --inputs" if samples else ""
+        published.append(Task(f.name, f.package, path, None, path, f.inputs, remark, samples))
     plain = [task for task in modules if task.package == "torch"]
     return plain + published + [task for task in modules if task.package != "torch"]
 

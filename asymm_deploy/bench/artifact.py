@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -46,6 +47,8 @@ class Artifact:
     """Those of the file; MNN's Module API has to be told."""
     tolerance_raised: bool = False
     """The export was allowed larger errors than ours: the row is ``tolerance-raised``."""
+    settled_otherwise: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    """MNN's outputs for the recorded input where they rightly differ: ties, the order of rows."""
     output_limits: Mapping[str, manifests.OutputLimit] = field(default_factory=dict)
     """Limits by output; an output that is not listed has the usual limit."""
     madds: int | None = None
@@ -89,7 +92,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
     try:
         manifest = manifests.load_manifest(folder)
         names = [output.name for output in manifest.outputs]
-        reference = _outputs(folder / manifests.REFERENCE, names)
+        reference, own = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]
         recorded = manifest.files.get(manifests.INPUTS)  # none before version 2
         return Artifact(
@@ -100,6 +103,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             reference=reference,
             inputs_file=folder / manifests.INPUTS if recorded else None,
             inputs_sha256=recorded,
+            settled_otherwise=own if engine == "mnn" else {},
             api=manifest.api if engine == "mnn" else "session",
             output_names=tuple(names),
             tolerance_raised=_is_above_ours(manifest.given_tolerance, reference.values()),
@@ -122,12 +126,20 @@ def _is_above_ours(given: float | None, outputs: Iterable[npt.NDArray[np.generic
     return given is not None and any(given > parity.usual_tolerance(output) for output in outputs)
 
 
-def _outputs(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the arrays of an .npz by the outputs' names; raise ValueError if it is damaged."""
+_Outputs: TypeAlias = dict[str, npt.NDArray[np.generic]]
+
+
+def _outputs(path: Path, names: Sequence[str]) -> tuple[_Outputs, _Outputs]:
+    """Return the reference's outputs by name, and those in which MNN rightly differs.
+
+    Raises ValueError if the file is damaged.
+    """
     try:
         # Opened here, because numpy leaves a file open if it can't read it.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
+            outputs = {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
+            own = {n: arrays[f"mnn_{i}"] for i, n in enumerate(names) if f"mnn_{i}" in arrays}
+            return outputs, own
     except _DAMAGED as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
 

@@ -85,7 +85,11 @@ def launch(
     record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
     if artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
-            artifact.reference, report.output.values, artifact.output_limits, record.precision
+            artifact.reference,
+            report.output.values,
+            artifact.output_limits,
+            record.precision,
+            artifact.settled_otherwise,
         )
         record = msgspec.structs.replace(
             record, output_error=output.error, output_tolerance=output.tolerance

@@ -16,7 +16,7 @@ from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
 from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof import parity
-from asymm_deploy.export.proof.limits import output_limits
+from asymm_deploy.export.proof.limits import output_limits, settled_otherwise
 from asymm_deploy.export.proof.reference import require_spread
 from asymm_deploy.export.proof.stage import StageProof
 from asymm_deploy.export.request import ExportRequest
@@ -73,7 +73,10 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     notes += reference.notes
     notes += [*made.notes, *onnx_stage.remarks, *made.simplified.remarks, *made.mnn.remarks]
 
+    limits = output_limits(reference, made.mnn, lambda: first_as_timed(made, reference, scratch))
     outputs: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(reference.results[0])}
+    own = settled_otherwise(reference, limits, made.mnn_outputs)
+    outputs |= {f"mnn_{i}": a for i, a in own.items()}
     np.savez(scratch / manifest.REFERENCE, allow_pickle=False, **outputs)
     (scratch / manifest.INPUTS).write_bytes(
         recorded_bytes([reference.samples[0][spec.name] for spec in made.inputs])
@@ -82,7 +85,6 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     if uncounted:
         notes.append("multiply-adds are not counted for: " + ", ".join(uncounted))
     notes.append(proven_in_words([p for p in reference.proven if p.name not in made.unused]))
-    limits = output_limits(reference, made.mnn, lambda: first_as_timed(made, reference, scratch))
     told = _manifest(request, start, made, onnx_stage, limits, scratch)
     _publish(told, scratch, request.folder, keep_exported=request.keep_exported)
     return told

@@ -90,7 +90,7 @@ def _graph(folder: Path) -> dict[str, Any]:
     session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     inputs = session.get_inputs()
     if drawn is None:
-        drawn = [_for_file(inputs, texts, s) for s in range(SAMPLES)]
+        drawn = _samples_for_file(inputs, task)
     names = [value.name for value in inputs]
     outputs = [value.name for value in session.get_outputs()]
     order = _kept(names, task, texts)
@@ -110,6 +110,14 @@ def _kept(names: list[str], task: dict[str, Any], texts: list[str]) -> list[int]
     if task["callable"]:
         return [int(name.rpartition("_")[2]) for name in names]
     return list(range(len(names))) if len(texts) <= len(names) else []
+
+
+def _samples_for_file(inputs: Any, task: dict[str, Any]) -> list[list[Any]]:
+    """Return [sample][input], of the file that is given as ``--inputs`` or made up."""
+    if task.get("samples"):
+        with np.load(task["samples"], allow_pickle=False) as arrays:
+            return [[arrays[value.name][s] for value in inputs] for s in range(SAMPLES)]
+    return [_for_file(inputs, task["inputs"], s) for s in range(SAMPLES)]
 
 
 def _for_file(inputs: Any, texts: list[str], sample: int) -> list[Any]:
@@ -191,15 +199,15 @@ def _made(folder: Path) -> dict[str, Any]:
     import onnxruntime as ort
 
     files = Path(json.loads((folder / "made_task.json").read_text()))
-    texts: list[str] = json.loads((folder / "task.json").read_text())["inputs"]
+    task = json.loads((folder / "task.json").read_text())
     manifest = json.loads((files / "manifest.json").read_text())
     session = ort.InferenceSession(files / "model.onnx", providers=["CPUExecutionProvider"])
     outputs = [entry["name"] for entry in manifest["outputs"]]
     names = [entry["name"] for entry in manifest["inputs"]]
     gone = set(manifest.get("unused_inputs") or ())
-    texts = [text for text in texts if text.rpartition("=")[0] not in gone]
+    texts = [text for text in task["inputs"] if text.rpartition("=")[0] not in gone]
     by_name = {value.name: value for value in session.get_inputs()}
-    feeds = [_for_file([by_name[name] for name in names], texts, s) for s in range(SAMPLES)]
+    feeds = _samples_for_file([by_name[name] for name in names], {**task, "inputs": texts})
     expected = [session.run(outputs, dict(zip(names, feed, strict=True))) for feed in feeds]
     worst, share = errors(expected, module_outputs(str(files / "model.mnn"), names, outputs, feeds))
     return {"error": worst, "share": share}

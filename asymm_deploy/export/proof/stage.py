@@ -94,6 +94,7 @@ def prove_stage(
     if not report.passed:
         wrong = max(range(len(each)), key=lambda i: (not each[i].passed, each[i].strain))
         where = _difference(name, reference, results, wrong)
+        _require_variation(reference, where)
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
         raise NumericsError(
             f"the {name} stage differs from {reference.name}: {_measure(report)}; "
@@ -261,6 +262,24 @@ class _Stage:
         )
         differing = round(report.relative_error * elements)
         self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
+
+
+def _require_variation(reference: Reference, where: Difference) -> None:
+    """Raise NumericsError where the output that differs is the same for all inputs: proves nothing.
+
+    A share of no deviation is no measure; a saturated sigmoid is the usual case.
+    """
+    spec = reference.outputs[where.output]
+    if np.dtype(spec.dtype).kind == "f" and where.place is not None:
+        outputs = [sample[where.output] for sample in reference.results]
+        if all(float(np.ptp(output)) == 0.0 for output in outputs) and parity.is_same_for_all(
+            reference.results, where.output
+        ):
+            raise NumericsError(
+                f"{spec.name} is {where.expected} everywhere for all inputs that were tried, and a "
+                f"difference ({where.found} in the {where.stage} stage) proves nothing",
+                "give samples on which the model answers something: --inputs FILE.npz",
+            )
 
 
 def _more(clause: str) -> str:

@@ -34,18 +34,43 @@ def without_uncertain_probes(
     other, share = (exact, _SHARE) if exact is not None else (again, 1.0)
     if other is None:
         return None
-    doubtful = {}
-    for number, probe in enumerate(reference.probes):
-        if not probe.name.startswith(USERS_PROBE):
-            off = _strain(reference, number, other[number])
-            if off > share:
-                doubtful[number] = probe.name
-    kept = [number for number in range(len(reference.probes)) if number not in doubtful]
-    if not doubtful or len(kept) < min(_LEAST_PROBES, len(reference.probes)):
+    doubtful = [
+        number
+        for number in range(len(reference.probes))
+        if _strain(reference, number, other[number]) > share
+    ]
+    return _without(
+        reference, doubtful, f"since {reference.name} is not sure of its own outputs there"
+    )
+
+
+def without_masked_probes(
+    reference: Reference, results: Sequence[Sequence[Array]]
+) -> Reference | None:
+    """Return ``reference`` without the probes that mask everything and make ``results`` NaN.
+
+    Attention to nothing is a division of nothing by nothing. PyTorch gives numbers all the same,
+    the graph that it exports gives NaN. None where there is no such probe.
+    """
+    masked = [
+        number
+        for number, probe in enumerate(reference.probes)
+        if any(a.dtype.kind == "b" and len(np.unique(a)) == 1 for a in probe.arrays.values())
+        and any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in results[number])
+    ]
+    return _without(reference, masked, "since the exported graph gives NaN for flags all alike")
+
+
+def _without(reference: Reference, numbers: Sequence[int], why: str) -> Reference | None:
+    """Return ``reference`` without those probes that are not the user's; None if none is left."""
+    left_out = [n for n in numbers if not reference.probes[n].name.startswith(USERS_PROBE)]
+    kept = [number for number in range(len(reference.probes)) if number not in left_out]
+    if not left_out or len(kept) < min(_LEAST_PROBES, len(reference.probes)):
         return None
+    exact = reference.exact
     probes = tuple(reference.probes[number] for number in kept)
-    names = ", ".join(doubtful.values())
-    note = f"left out, since {reference.name} is not sure of its own outputs there: {names}"
+    names = ", ".join(reference.probes[number].name for number in left_out)
+    note = f"left out of the comparison, {why}: {names}"
     origins = {given.name: given.origin for given in reference.proven}
     return replace(
         reference,
@@ -53,8 +78,12 @@ def without_uncertain_probes(
         results=[reference.results[number] for number in kept],
         proven=proven_values(reference.inputs, probes, origins),
         notes=(*reference.notes, note),
-        exact=lambda: None if exact is None else [exact[number] for number in kept],
+        exact=lambda: _of(exact(), kept),
     )
+
+
+def _of(results: list[list[Array]] | None, kept: Sequence[int]) -> list[list[Array]] | None:
+    return None if results is None else [results[number] for number in kept]
 
 
 def _strain(reference: Reference, number: int, other: Sequence[Array]) -> float:

@@ -15,7 +15,7 @@ from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
 from asymm_deploy.export.proof.refusal.suspects import Suspects
 from asymm_deploy.export.proof.stage import Explain, StageProof, prove_stage
-from asymm_deploy.export.proof.uncertain import without_uncertain_probes
+from asymm_deploy.export.proof.uncertain import without_masked_probes, without_uncertain_probes
 from asymm_deploy.export.proof.user_module import two_runs_differ
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.simplify import Simplified, simplifications
@@ -33,6 +33,8 @@ class Converted:
     graph: onnx.ModelProto
     simplified: StageProof
     mnn: StageProof
+    mnn_outputs: tuple[Array, ...]
+    """MNN's, for the recorded input."""
     api: Api
     inputs: tuple[TensorSpec, ...]
     """Those of the definition that the files have."""
@@ -63,7 +65,10 @@ def prove_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[St
     try:
         return start, prove(start, None)
     except NumericsError:
-        sure = without_uncertain_probes(start.reference, results if start.module is None else None)
+        again = results if start.module is None else None
+        sure = without_masked_probes(start.reference, results) or without_uncertain_probes(
+            start.reference, again
+        )
     if sure is not None:
         start = replace(start, reference=sure)
     return start, prove(start, suspects_of(start, None, scratch).explain)
@@ -153,7 +158,8 @@ def _proven(
             failure = error if failure is None or isinstance(error, NumericsError) else failure
             continue
         unused = simplified.unused_inputs
-        return Converted(graph, proof, mnn, api, inputs, unused, simplified.notes)
+        first = tuple(results[0])
+        return Converted(graph, proof, mnn, first, api, inputs, unused, simplified.notes)
     assert failure is not None
     raise failure
 

@@ -153,6 +153,17 @@ def test_of_counted_outputs_the_share_that_differs_counts(dtype: type[np.generic
         assert (found.error <= found.tolerance) is right
 
 
+def test_what_the_engine_settles_otherwise_may_be_as_either_has_it() -> None:
+    places = {"places": np.array([[3, 1, 4]]), "b": np.array([7.0])}
+    own = {"places": np.array([[3, 9, 4, 5]])}
+    for sent, right in (((3, 1, 4), True), ((3, 9, 4, 5), True), ((3, 9, 4), False)):
+        values = {"places": raw(*sent), "b": raw(7)}
+        found = output_error.compare_with_reference(places, values, {}, "fp32", own)
+        assert (found.strain <= 1) is right
+    values = {"places": raw(3, 9, 4, 5), "b": raw(8)}
+    assert output_error.compare_with_reference(places, values, {}, "fp32", own).strain > 1
+
+
 def test_another_number_of_rows_can_not_be_compared() -> None:
     chosen = {"rows": np.arange(12).reshape(4, 3)}
     for rows in (np.arange(9), np.arange(15), np.arange(0)):

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.proof.reference import Reference, reference_of_module
 from asymm_deploy.export.proof.stage import prove_stage
-from asymm_deploy.export.proof.uncertain import without_uncertain_probes
+from asymm_deploy.export.proof.uncertain import (
+    without_masked_probes,
+    without_uncertain_probes,
+)
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.input_shape import InputShape
 from asymm_deploy.models.source import CallableModule
@@ -51,7 +54,9 @@ def test_an_even_input_of_a_normalisation_is_left_out_and_said() -> None:
     assert left <= {"constant", "negative constant"}
     assert len(sure.results) == len(sure.probes) == len(of.probes) - len(left)
     (note,) = sure.notes
-    assert note.startswith(f"left out, since PyTorch {torch.__version__} is not sure of its own")
+    assert note.startswith(
+        f"left out of the comparison, since PyTorch {torch.__version__} is not sure of its own"
+    )
     assert without_uncertain_probes(sure) is None
 
 
@@ -61,6 +66,22 @@ def test_a_difference_at_another_input_is_still_one() -> None:
     assert sure is not None
     with pytest.raises(NumericsError):
         prove_stage("mnn", sure, moved(sure, "normal"))
+
+
+def test_flags_all_alike_that_give_nan_are_left_out() -> None:
+    of = reference_of(nn.Conv2d(1, 3, 3))
+    probes = tuple(
+        type(p)(p.name, p.arrays | {"keep": np.full(4, p.name != "constant")}) for p in of.probes
+    )
+    mixed = tuple(type(p)(p.name, p.arrays | {"keep": np.array([True, False])}) for p in of.probes)
+    results = moved(of, "constant")
+    number = [p.name for p in of.probes].index("constant")
+    results[number] = [np.full_like(output, np.nan) for output in results[number]]
+    sure = without_masked_probes(replace(of, probes=probes), results)
+    assert sure is not None
+    assert "constant" not in [p.name for p in sure.probes]
+    assert without_masked_probes(replace(of, probes=mixed), results) is None
+    assert without_masked_probes(replace(of, probes=probes), of.results) is None
 
 
 def test_a_reference_that_is_sure_keeps_every_probe() -> None:
