@@ -44,6 +44,7 @@ GRAPHS: dict[str, tuple[str, dict[str, Array]]] = {
         "g (float[1,8] x, float[1,3] never) => (float[1,5] y) { y = MatMul(x, w) }",
         {"w": normal(8, 5)},
     ),
+    "constant": ("g (float[1,8] x) => (float[8,5] y) { y = Exp(w) }", {"w": normal(8, 5)}),
     "branch": (
         """g (float[1,8] x) => (float[1,5] y) {
           a = MatMul(x, w) m = ReduceMean<keepdims=0>(x) c = Greater(m, zero)

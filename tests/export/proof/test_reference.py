@@ -107,3 +107,23 @@ def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
     made = reference.reference_of_module(REQUEST, Made(lambda x: x @ weight))
 
     assert list(made.rounding()) == []
+
+
+class Mixed(nn.Module):
+    """A layer in half precision between others in single precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half_layer = nn.Linear(4, 8).half()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(self.half_layer(x.half()).float())
+        return y
+
+
+def test_a_module_partly_in_half_precision_rounds_as_such() -> None:
+    made = reference.reference_of_module(REQUEST, Mixed().eval())
+    assert made.half
+    (rounding,) = made.rounding()
+    assert 1e-5 < rounding < 1e-2
