@@ -238,7 +238,8 @@ def test_what_torch_compile_wraps_inside_runs_uncompiled_and_is_told(tmp_path: P
     def never(*_: object) -> Any:
         raise AssertionError("compiled")
 
-    doubled: Any = torch.compile(lambda x: 2 * x, backend=never)
+    compiled: Any = torch.compile
+    doubled = compiled(torch.neg, backend=never)
     module = Function(lambda layers, x: doubled(layers[0](x)))
     assert UserModule(module, ["x"]).arrays({"x": np.ones((1, 8), np.float32)})[0].shape == (1, 4)
     with pytest.raises(ConversionError, match="dynamo-optimized") as caught:
