@@ -101,7 +101,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             sha256=manifest.files[file],
             inputs=manifest.inputs,
             reference=reference,
-            inputs_file=folder / manifests.INPUTS if recorded else None,
+            inputs_file=folder / manifests.INPUTS if recorded and manifest.inputs else None,
             inputs_sha256=recorded,
             settled_otherwise=own if engine == "mnn" else {},
             api=manifest.api if engine == "mnn" else "session",

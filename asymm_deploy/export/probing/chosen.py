@@ -97,6 +97,8 @@ def choose_probes(
 
 def proven_in_words(proven: Sequence[ProvenInput]) -> str:
     """Return one line that says what values the files were proven over."""
+    if not proven:
+        return "proven without inputs, as nothing depends on one"
     return "proven over " + "; ".join(
         f"{given.name} {given.dtype}"
         + (

@@ -119,3 +119,23 @@ def test_where_the_large_input_alone_is_finite_its_results_are_what_there_is() -
         results=[made.results[i] for i in large],
     )
     assert alone.common_results == alone.results
+
+
+class Mixed(nn.Module):
+    """A layer in half precision between others in single precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half_layer = nn.Linear(4, 8).half()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(self.half_layer(x.half()).float())
+        return y
+
+
+def test_a_module_partly_in_half_precision_rounds_as_such() -> None:
+    made = reference.reference_of_module(REQUEST, Mixed().eval())
+    assert made.half
+    (rounding,) = made.rounding()
+    assert 1e-5 < rounding < 1e-2

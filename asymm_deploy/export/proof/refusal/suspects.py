@@ -26,9 +26,9 @@ FROZEN = (
     "with torch.where, or export the module yourself and give the .onnx file"
 )
 RANDOM = (
-    "two runs of the module differ on the same input: it draws random numbers; make forward "
-    "deterministic in eval mode (no randn, no dropout there), or draw the numbers outside and hand "
-    "them in as an input"
+    "two runs of the module differ on the same input: it draws random numbers, or keeps something "
+    "from run to run; make forward deterministic in eval mode (no randn, no dropout there), or "
+    "draw the numbers outside and hand them in as an input"
 )
 
 
