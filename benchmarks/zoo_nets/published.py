@@ -25,6 +25,16 @@ def without_compiled_torchvision() -> None:
             )
 
 
+def without_idle_head(model: nn.Module) -> nn.Module:
+    """Give random weights to layers that wait for training at 0: their output tells nothing."""
+    from torch import nn
+
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear) and not layer.weight.any():
+            nn.init.normal_(layer.weight, std=0.02)
+    return model
+
+
 def _timm(name: str, size: int = 224) -> Entry:
     def build() -> nn.Module:
         without_compiled_torchvision()
@@ -49,8 +59,7 @@ def _torchvision(name: str, size: int = 224) -> Entry:
         from torchvision import models
 
         extra = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-        model: nn.Module = models.get_model(name, weights=None, **extra)
-        return model
+        return without_idle_head(models.get_model(name, weights=None, **extra))
 
     chosen = build if name in _SEGMENTERS else build_classifier
     return Entry(f"torchvision_{name}", "torchvision", chosen, (f"1,3,{size},{size}",))
