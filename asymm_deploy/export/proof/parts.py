@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from asymm_deploy.engines.tensors import Array
 
-Numbers = npt.NDArray[np.float64]
-
 PART_TOLERANCE = 5e-2
 """Largest difference within a part, as a share of the part's own deviation."""
 _ROUNDINGS = 16.0
