@@ -20,8 +20,11 @@ Run = Callable[[Arrays], list[Array]]
 
 _BASES = (0, 1)
 """What an integer input is while another one is tried."""
-_SLOWEST_S, _TIMES_SLOWER, _TIMES_LARGER = 2.0, 30.0, 64
-"""A value that takes this long, or gives this much more than small ones, sets a size."""
+_SLOWEST_CPU_S, _TIMES_SLOWER, _TIMES_LARGER = 0.5, 30.0, 64
+"""A value that takes this long, or gives this much more than small ones, sets a size or a count.
+
+Counted in processor time: a busy machine would else bound what a model accepts.
+"""
 _FINITE = (Domain(1e-3, 1.0, "tried"), Domain(1.0, 3.0, "tried"))
 """Where a logarithm, a root or a division is finite; where an inverse cosine is."""
 
@@ -145,14 +148,14 @@ def _tried(specs: Sequence[TensorSpec], given: Mapping[str, Domain], run: Run) -
 
         def accepts(value: int, spec: TensorSpec = spec) -> bool:
             filled = np.full(spec.shape, value, spec.dtype)
-            start = time.monotonic()
+            start = time.process_time()
             try:
                 results = run({**base, spec.name: filled})
             except RejectedError:
                 return False
-            return time.monotonic() - start < max(_SLOWEST_S, _TIMES_SLOWER * took_s) and sum(
-                result.size for result in results
-            ) <= _TIMES_LARGER * max(size, 64)
+            return time.process_time() - start < max(
+                _SLOWEST_CPU_S, _TIMES_SLOWER * took_s
+            ) and sum(result.size for result in results) <= _TIMES_LARGER * max(size, 64)
 
         typical = domain_of_type(spec.dtype)
         if typical is not None and accepts(int(typical.high)) and accepts(int(typical.low)):
@@ -168,13 +171,13 @@ def _base(wanting: Sequence[TensorSpec], plain: Arrays, run: Run) -> tuple[Array
     refusal: RejectedError | None = None
     for value in _BASES:
         base = plain | {s.name: np.full(s.shape, value, s.dtype) for s in wanting}
-        start = time.monotonic()
+        start = time.process_time()
         try:
             results = run(base)
         except RejectedError as error:
             refusal = refusal or error
             continue
-        return base, time.monotonic() - start, sum(result.size for result in results)
+        return base, time.process_time() - start, sum(result.size for result in results)
     assert refusal is not None
     raise refusal
 

@@ -53,6 +53,7 @@ class StageProof:
 Explain: TypeAlias = Callable[[Difference], tuple[str, str]]
 """Returns which operator differs first, as a clause of the message or empty, and a hint."""
 
+_TIED = "; all of them pick or compare equal numbers"
 _USUAL_HINT = (
     "operators that depend on the input's values in Python are frozen while exporting; if the "
     "model has none, compare its layers' outputs one by one to find the operator"
@@ -186,7 +187,7 @@ class _Stage:
                 raise hardly_depends(parity.spread(self._reference.common_results))
             return tighter
         if report.passed:
-            self._tell_share(name, report, "")
+            self._tell_share(name, expected, found, "")
             return report
         if parity.is_counted(expected[0]):
             return self._tied(name, expected, found, report)
@@ -247,7 +248,7 @@ class _Stage:
             ]
             excused = compare_output(name, expected, settled)
             if excused.passed:
-                self._tell_share(name, report, "; all of them pick or compare equal numbers")
+                self._tell_share(name, expected, found, _TIED)
                 return excused
         matched = self._matched(name, expected, found)
         return matched if matched is not None and matched.passed else report
@@ -277,19 +278,17 @@ class _Stage:
         )
         return report
 
-    def _tell_share(self, name: str, report: ParityReport, why: str) -> None:
+    def _tell_share(self, name: str, expected: list[Array], found: list[Array], why: str) -> None:
         """Say of an integer or boolean output how many elements differ, if any do."""
-        spec = next(spec for spec in self._reference.outputs if spec.name == name)
-        if np.dtype(spec.dtype).kind not in "iub" or report.relative_error == 0.0:
+        if not parity.is_counted(expected[0]):
             return
-        elements = sum(
-            sample[index].size
-            for sample in self._reference.results
-            for index, output in enumerate(self._reference.outputs)
-            if output.name == name
+        differing = sum(
+            int(np.count_nonzero(ours.ravel() != theirs.ravel()))
+            for ours, theirs in zip(expected, found, strict=True)
         )
-        differing = round(report.relative_error * elements)
-        self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
+        if differing:
+            elements = sum(output.size for output in expected)
+            self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
 
 
 def _require_variation(reference: Reference, where: Difference) -> None:
