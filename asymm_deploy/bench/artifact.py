@@ -16,7 +16,7 @@ from asymm_deploy.bench.records import Engine
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.export.mnn import Api
+from asymm_deploy.export.mnn import Api, module_ends_if_needed
 from asymm_deploy.export.proof import parity
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.spec import NetSpec
@@ -101,7 +101,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             sha256=manifest.files[file],
             inputs=manifest.inputs,
             reference=reference,
-            inputs_file=folder / manifests.INPUTS if recorded else None,
+            inputs_file=folder / manifests.INPUTS if recorded and manifest.inputs else None,
             inputs_sha256=recorded,
             settled_otherwise=own if engine == "mnn" else {},
             api=manifest.api if engine == "mnn" else "session",
@@ -145,13 +145,27 @@ def _outputs(path: Path, names: Sequence[str]) -> tuple[_Outputs, _Outputs]:
 
 
 def bare(path: Path) -> Artifact:
-    """Return a model file as it is, without a reference; raise UsageError if it can't be read."""
+    """Return an .mnn file as it is, without a reference; raise UsageError if it can't be read.
+
+    It is run once, to see which of MNN's interfaces can.
+    """
     try:
-        return Artifact(model=path.stem, path=path, sha256=sha256_of(path))
+        sha256 = sha256_of(path)
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror}", "give the path of a model file"
         ) from error
+    ends = module_ends_if_needed(path)
+    if ends is None:
+        return Artifact(model=path.stem, path=path, sha256=sha256)
+    return Artifact(
+        model=path.stem,
+        path=path,
+        sha256=sha256,
+        inputs=ends.inputs,
+        api="module",
+        output_names=ends.outputs,
+    )
 
 
 def artifact_changed(artifact: Artifact) -> str | None:

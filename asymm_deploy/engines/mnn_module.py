@@ -18,7 +18,7 @@ import numpy as np
 
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.feeding import fitted
-from asymm_deploy.engines.mnn_session import MnnSession, cpu_config
+from asymm_deploy.engines.mnn_session import WINOGRAD_MEMORY_LEVEL, MnnSession, cpu_config
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
 _KINDS = {
@@ -28,6 +28,7 @@ _KINDS = {
     "int8": MNN.expr.int8,
 }
 """The types that MNN keeps an input in."""
+_NOT_LOADED = "MNN can't load the model:"
 
 # For int8, the wheel takes a pointer alone, in a capsule.
 _capsule_of = ctypes.PYFUNCTYPE(
@@ -39,7 +40,8 @@ class MnnModule:
     """A model in MNN's Module API on the CPU; a ``Session``.
 
     ``inputs`` and ``outputs`` name what the file has: the API can't be asked for it. A wrong name
-    is an EngineError, here or in the first run.
+    is an EngineError, here or in the first run. ``winograd`` is as in ``MnnSession``, but MNN keeps
+    one setting for all modules of a process: that of the one made last.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class MnnModule:
         *,
         precision: str = "fp32",
         threads: int = 1,
+        winograd: bool = True,
     ) -> None:
         self._asked = (precision, threads)
         self._specs = tuple(TensorSpec(s.name, s.shape, _kept(s.dtype)) for s in inputs)
@@ -60,14 +63,13 @@ class MnnModule:
         try:
             # With a manager of its own, a run takes up to 50 us less.
             manager = MNN.nn.create_runtime_manager((cpu_config(precision, threads),))
+            if not winograd:
+                manager.set_hint(WINOGRAD_MEMORY_LEVEL, 0)
             self._module = MNN.nn.load_module_from_file(
                 model, [spec.name for spec in inputs], list(outputs), runtime_manager=manager
             )
         except Exception as error:  # MNN raises nothing more specific
-            raise EngineError(
-                "MNN can't load the model: it is damaged, no .mnn file, or has other inputs or "
-                "outputs"
-            ) from error
+            raise EngineError(_why_not_loaded(model, inputs, outputs)) from error
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -124,6 +126,40 @@ class MnnModule:
     def outputs(self) -> Arrays:
         """Return what the last run computed, by name."""
         return dict(zip(self._names, self._results, strict=True))
+
+
+def module_ends(model: str) -> tuple[tuple[TensorSpec, ...], tuple[str, ...]]:
+    """Return the inputs of an .mnn file and its outputs' names, in the order of the file.
+
+    An axis without a fixed size is 0. Raises EngineError where MNN can't load the file.
+    """
+    try:
+        info = MNN.nn.load_module_from_file(model, [], []).get_info()
+    except Exception as error:  # MNN raises nothing more specific
+        raise EngineError(f"{_NOT_LOADED} it is damaged or no .mnn file") from error
+    specs: list[TensorSpec] = []
+    for name, found in zip(info["inputNames"], info["inputs"], strict=True):
+        dtype = next((name for name, kind in _KINDS.items() if kind == found.dtype), None)
+        if dtype is None:
+            raise EngineError(f"MNN can't run the model: its input {name!r} has no type of ours")
+        specs.append(TensorSpec(name, tuple(max(0, size) for size in found.shape), dtype))
+    return tuple(specs), tuple(info["outputNames"])
+
+
+def _why_not_loaded(model: str, inputs: Sequence[TensorSpec], outputs: Sequence[str]) -> str:
+    """Return what a file that didn't load with these ends lacks, if that is why."""
+    try:
+        info = MNN.nn.load_module_from_file(model, [], []).get_info()
+    except Exception:  # MNN raises nothing more specific
+        return f"{_NOT_LOADED} it is damaged or no .mnn file"
+    for what, asked, there in (
+        ("input", [spec.name for spec in inputs], info["inputNames"]),
+        ("output", outputs, info["outputNames"]),
+    ):
+        for name in asked:
+            if name not in there:
+                return f"{_NOT_LOADED} it has no {what} {name!r}"
+    return f"{_NOT_LOADED} MNN refuses these inputs and outputs of it"
 
 
 def _plain(made: Any) -> Any:

@@ -25,7 +25,7 @@ _INFO_BACKENDS, _INFO_THREADS = 2, 4
 _BACKEND_CPU, _BACKEND_CPU_EXTENSION = 0, 13
 _PRECISION = {"fp32": 1, "fp16": 2}  # Precision_High, Precision_Low
 _MEMORY_NORMAL = _POWER_NORMAL = 0  # integers: the wheel ignores the words for these two
-_WINOGRAD_MEMORY_LEVEL = 3
+WINOGRAD_MEMORY_LEVEL = 3
 """A HintMode; its values are 0 to 3, and 3 unless set."""
 
 MNN_VERSION: str = MNN.version()
@@ -50,7 +50,7 @@ class MnnSession:
             self._interpreter = MNN.Interpreter(model)
             self._interpreter.setSessionMode(_SESSION_RELEASE)
             if not winograd:
-                self._interpreter.setSessionHint(_WINOGRAD_MEMORY_LEVEL, 0)
+                self._interpreter.setSessionHint(WINOGRAD_MEMORY_LEVEL, 0)
             self._session = self._interpreter.createSession(cpu_config(precision, threads))
         except Exception as error:  # MNN raises nothing more specific
             raise EngineError("MNN can't load the model: it is damaged or no .mnn file") from error

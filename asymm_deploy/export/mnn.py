@@ -9,15 +9,39 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
 
 Api: TypeAlias = Literal["session", "module"]
+
+
+class RunRequest(msgspec.Struct, frozen=True):
+    """What ``mnn_process`` is to run.
+
+    The arrays in its .npz files are called SAMPLE/POSITION: numpy takes ``a`` for ``a.npy``.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    """Of the model; a session doesn't need them."""
+    samples: tuple[tuple[str, ...], ...]
+    """The names of each sample's arrays, in order."""
+    outputs: tuple[str, ...]
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """The inputs of a model, and the names of its outputs, in the order of the file."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+
 
 MNN_TIMEOUT_S = 600
 """A conversion takes about 0.1 s. One that takes ten minutes hangs."""
@@ -55,33 +79,53 @@ def run_mnn(
     ConversionError if MNN can't load or run the file.
     """
     sent, received = scratch / "inputs.npz", scratch / "outputs.npz"
-    asked = [*(f"--input={s.dtype}:{','.join(map(str, s.shape))}:{s.name}" for s in inputs)]
     arrays: dict[str, Any] = {
-        f"{number}/{name}": array
+        f"{number}/{position}": array
         for number, sample in enumerate(samples)
-        for name, array in sample.items()
+        for position, array in enumerate(sample.values())
     }
     np.savez(sent, allow_pickle=False, **arrays)
     received.unlink(missing_ok=True)
-    names = [spec.name for spec in outputs]
+    request = RunRequest(
+        inputs=tuple(inputs),
+        samples=tuple(map(tuple, samples)),
+        outputs=tuple(spec.name for spec in outputs),
+    )
     doing = "time" if as_timed else "run"
-    completed = _start(doing, api, str(model), str(sent), str(received), *asked, *names)
+    completed = _start(doing, api, str(model), str(sent), str(received), request=request)
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",
             "the graph has an operator that MNN converts but can't run, or the file is damaged",
         )
     with np.load(received, allow_pickle=False) as results:
-        return [[results[f"{number}/{name}"] for name in names] for number in range(len(samples))]
+        return [
+            [results[f"{number}/{position}"] for position in range(len(outputs))]
+            for number in range(len(samples))
+        ]
 
 
-def _start(*arguments: str) -> subprocess.CompletedProcess[str]:
+def module_ends_if_needed(model: Path) -> Ends | None:
+    """Return the ends of an .mnn file that MNN's Module API runs, and its Session doesn't.
+
+    A run on the input that a runner makes from its seed decides. None for all other files, those
+    included that nothing runs.
+    """
+    with TemporaryDirectory() as folder:
+        found = Path(folder) / "ends.json"
+        with suppress(ConversionError):
+            _start("probe", str(model), str(found))
+        return msgspec.json.decode(found.read_bytes(), type=Ends) if found.exists() else None
+
+
+def _start(*arguments: str, request: RunRequest | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "-m", "asymm_deploy.export.mnn_process", *arguments]
     try:
         return subprocess.run(
             command,
+            input="" if request is None else msgspec.json.encode(request).decode(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=MNN_TIMEOUT_S,
             check=False,

@@ -1,11 +1,12 @@
 """MNN's converter and engine in a process of their own: they print on stdout, and may crash.
 
 ``python -m asymm_deploy.export.mnn_process convert IN.onnx OUT.mnn``
-``python -m asymm_deploy.export.mnn_process run API MODEL.mnn INPUTS.npz OUTPUTS.npz NAME...``
+``python -m asymm_deploy.export.mnn_process run API MODEL.mnn INPUTS.npz OUTPUTS.npz``
 ``python -m asymm_deploy.export.mnn_process time ...`` is ``run`` with the settings of a timed run
+``python -m asymm_deploy.export.mnn_process probe MODEL.mnn ENDS.json``
 
-API is session or module. The names are those of the outputs, and ``--input=DTYPE:SHAPE:NAME`` for
-each input.
+API is session or module. What else a run needs comes on stdin: ``mnn.RunRequest`` as JSON.
+``probe`` writes the ``mnn.Ends`` of a model that a module alone can run, and no file for others.
 
 The converter is called as a function of the wheel's extension module. The wheel's ``mnnconvert``
 program is never started: it installs a logging package and uploads what it was asked to do.
@@ -26,59 +27,75 @@ def _convert(source: str, target: str) -> None:
     )
 
 
-def _run(api: str, model: str, paths: list[str], names: list[str], *, as_timed: bool) -> None:
-    """Run the samples of ``inputs`` (arrays ``0/NAME``, ``1/NAME``...); save ``names`` likewise."""
-    import numpy as np  # here, since a conversion needs none of these
+def _run(api: str, model: str, received: str, results: str, *, as_timed: bool) -> None:
+    """Run the samples in ``received``, and write the outputs to ``results``."""
+    import msgspec  # here, since a conversion needs none of these
+    import numpy as np
 
     from asymm_deploy.engines.engine_error import EngineError
     from asymm_deploy.engines.feeding import in_32_bits
     from asymm_deploy.engines.mnn_module import MnnModule
     from asymm_deploy.engines.mnn_session import MnnSession
+    from asymm_deploy.export.mnn import RunRequest
 
-    inputs, outputs = paths
-    specs = [_spec(name) for name in names if name.startswith("--input=")]
-    names = [name for name in names if not name.startswith("--input=")]
-    results: dict[str, Any] = {}
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=RunRequest)
+    names = request.outputs
+    outputs: dict[str, Any] = {}
     try:
         # Winograd's larger tiles cost digits, and what is to be proven is the file.
         session: Any = (
             MnnSession(model, winograd=as_timed)
             if api == "session"
-            else MnnModule(model, specs, names)
+            else MnnModule(model, request.inputs, names, winograd=as_timed)
         )
         missing = set(names) - set(session.output_names)
         if missing:
             raise SystemExit(f"MNN's file lacks the outputs {', '.join(sorted(missing))}")
-        for number, sample in enumerate(_samples(inputs)):
-            session.feed({name: in_32_bits(array) for name, array in sample.items()})
-            session.run()
-            found = session.outputs()
-            results |= {f"{number}/{name}": found[name] for name in names}
+        with np.load(received, allow_pickle=False) as arrays:
+            for number, given in enumerate(request.samples):
+                session.feed(
+                    {name: in_32_bits(arrays[f"{number}/{i}"]) for i, name in enumerate(given)}
+                )
+                session.run()
+                found = session.outputs()
+                outputs |= {f"{number}/{i}": found[name] for i, name in enumerate(names)}
     except EngineError as error:
         raise SystemExit(str(error)) from None
-    np.savez(outputs, allow_pickle=False, **results)
+    np.savez(results, allow_pickle=False, **outputs)
 
 
-def _spec(text: str) -> Any:
-    from asymm_deploy.engines.tensors import TensorSpec
+def _probe(model: str, into: str) -> None:
+    """Write the inputs and outputs of a model that MNN's Module API alone can run."""
+    from pathlib import Path
 
-    dtype, shape, name = text.removeprefix("--input=").split(":", 2)
-    return TensorSpec(name, tuple(map(int, shape.split(","))) if shape else (), dtype)
+    import msgspec
 
+    from asymm_deploy.engines.engine_error import EngineError
+    from asymm_deploy.engines.mnn_module import MnnModule, module_ends
+    from asymm_deploy.engines.mnn_session import MnnSession
+    from asymm_deploy.export.inputs import bench_inputs
+    from asymm_deploy.export.mnn import Ends
 
-def _samples(path: str) -> list[dict[str, Any]]:
-    import numpy as np
-
-    samples: dict[int, dict[str, Any]] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            number, _, name = key.partition("/")
-            samples.setdefault(int(number), {})[name] = arrays[key]
-    return [samples[number] for number in sorted(samples)]
+    try:
+        session = MnnSession(model)
+        session.feed(bench_inputs(session.inputs))
+        session.run()
+    except EngineError:
+        try:
+            inputs, outputs = module_ends(model)
+            module = MnnModule(model, inputs, outputs)
+            module.feed(bench_inputs(inputs))
+            module.run()
+        except EngineError as error:
+            raise SystemExit(str(error)) from None
+        Path(into).write_bytes(msgspec.json.encode(Ends(inputs, outputs)))
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "convert":
-        _convert(*sys.argv[2:4])
+    doing, *given = sys.argv[1:]
+    if doing == "convert":
+        _convert(*given)
+    elif doing == "probe":
+        _probe(*given)
     else:
-        _run(sys.argv[2], sys.argv[3], sys.argv[4:6], sys.argv[6:], as_timed=sys.argv[1] == "time")
+        _run(*given, as_timed=doing == "time")

@@ -183,8 +183,9 @@ def cannot_run(error: EngineError) -> ConversionError:
     lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
         f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
-        "it lacks that operator for the type in use: where that is double precision, give the "
-        "graph in single precision (return module.float() from a callable)"
+        "it lacks that operator for the type in use: where that is double precision or bfloat16, "
+        "give the graph in single precision (return module.float() from a callable, and cast "
+        "nothing to bfloat16 in forward)"
         if lacks_type
         else "check that the file's operators are standard ones and that its input shape is right",
     )

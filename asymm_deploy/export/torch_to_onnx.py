@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def to_onnx(
             f"give one of those with --opset, or leave it out: {OPSET} is the default",
         )
 
-    user = UserModule(module, [spec.name for spec in inputs])
+    user = UserModule(_with_plain_weights(module), [spec.name for spec in inputs])
     names = [spec.name for spec in outputs]
     seen: list[Output] = []
     flat = _flat_module(user, seen)
@@ -77,13 +78,43 @@ def to_onnx(
             )
         except Exception as error:
             raise ConversionError(
-                f"torch.onnx can't export the module: {first_line(error)}",
-                "write the operator it names in simpler ones, or export the module yourself with "
-                "torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
+                f"torch.onnx can't export the module: {_reason(error)}",
+                "leave out torch.compile inside the module: it changes nothing of what is computed"
+                if "dynamo-optimized" in str(error)
+                else "write the operator it names in simpler ones, or export the module yourself "
+                "with torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
             ) from error
     _name_outputs(into, names)
     others = what_is_no_tensor(seen)
     return [*([f"{others}: left out"] if others else []), *_remarks(caught)]
+
+
+def _reason(error: Exception) -> str:
+    """Return the exporter's message without the whole graph that it may quote."""
+    return first_line(str(error).partition("  [Caused by")[0] or error)
+
+
+def _with_plain_weights(module: torch.nn.Module) -> torch.nn.Module:
+    """Return ``module`` with weights that are computed from others as numbers, in a copy.
+
+    ONNX can't express all that makes them (spectral norm, orthogonal weights).
+    """
+    import torch
+    from torch.nn.utils import parametrize
+
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    plain = copy.deepcopy(module)
+    for part in list(plain.modules()):
+        if parametrize.is_parametrized(part):
+            assert isinstance(part.parametrizations, torch.nn.ModuleDict)
+            values = {name: getattr(part, name).detach() for name in part.parametrizations}
+            # remove_parametrizations would change the class, which the copy and module share.
+            part.__class__ = type(part).__bases__[0]
+            del part.parametrizations
+            for name, value in values.items():
+                part.register_parameter(name, torch.nn.Parameter(value, requires_grad=False))
+    return plain
 
 
 def _remarks(caught: Sequence[warnings.WarningMessage]) -> list[str]:

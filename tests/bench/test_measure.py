@@ -328,7 +328,7 @@ def test_a_failed_launch_is_done_again_and_finished_ones_are_kept(
     assert [n for _, n in launches(tmp_path / "out")] == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("why", ["fresh", "another file", "another core"])
+@pytest.mark.parametrize("why", ["fresh", "another file", "another input", "another core"])
 def test_under_other_circumstances_a_row_starts_anew(
     unverified: Artifact, plan: Plan, tmp_path: Path, fake_runner: FakeRunner, why: str
 ) -> None:
@@ -341,6 +341,10 @@ def test_under_other_circumstances_a_row_starts_anew(
         longer = tmp_path / "longer.mnn"
         longer.write_bytes(unverified.path.read_bytes() + b"x")
         changed = replace(unverified, path=longer, sha256=sha256_of(longer))
+    elif why == "another input":
+        recorded = tmp_path / "inputs.bin"
+        recorded.write_bytes(b"values")
+        changed = replace(unverified, inputs_file=recorded, inputs_sha256=sha256_of(recorded))
     else:
         path = out / store.NAME
         path.write_bytes(path.read_bytes().replace(b'"cpus":[', b'"cpus":[9'))

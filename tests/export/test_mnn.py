@@ -9,10 +9,18 @@ import onnx
 import onnx.parser
 import pytest
 
-from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError
-from asymm_deploy.export.mnn import run_mnn, to_mnn
+from asymm_deploy.export.mnn import Api, Ends, module_ends_if_needed, run_mnn, to_mnn
 
+APIS: tuple[Api, ...] = ("session", "module")
+BRANCH = """g (bool[1] more, float[1,4] x) => (float[1,4] y) {
+  one = Squeeze(more)
+  y = If(one) <
+    then_branch = a () => (float[1,4] u) { u = Add(x, x) },
+    else_branch = b () => (float[1,4] v) { v = Mul(x, x) }
+  >
+}"""
 OUTPUTS = (TensorSpec("y", (1, 4)),)
 
 
@@ -71,3 +79,133 @@ def test_a_conversion_that_writes_no_file_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ConversionError, match="MNN's converter wrote no file: "):
         to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("in/0:a", "out/:b c"),
+        ("x.npy", "y"),
+        ("--input=x", "--output"),
+        ("é", "../☃"),
+        ("-", "0/1"),
+    ],
+)
+def test_names_may_be_anything(given: str, made: str, api: Api, tmp_path: Path) -> None:
+    text = "g (float[1,4] x, float[1,4] z) => (float[1,4] y, float[1,4] w) "
+    text += "{ y = Neg(x) w = Add(z, z) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    graph = model.graph
+    graph.input[0].name = graph.node[0].input[0] = given
+    graph.output[1].name = graph.node[1].output[0] = made
+    graph.output[0].name = graph.node[0].output[0] = f"{made}.npy"
+    onnx.save(model, tmp_path / "model.onnx")
+    to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    inputs = [TensorSpec(given, (1, 4)), TensorSpec("z", (1, 4))]
+    outputs = [TensorSpec(made, (1, 4)), TensorSpec(f"{made}.npy", (1, 4))]
+    sample: Arrays = {given: np.ones((1, 4), np.float32), "z": np.full((1, 4), 3, np.float32)}
+    ((doubled, negated),) = run_mnn(
+        tmp_path / "model.mnn", [sample], outputs, tmp_path, inputs=inputs, api=api
+    )
+
+    np.testing.assert_array_equal(doubled, np.full((1, 4), 6))
+    np.testing.assert_array_equal(negated, np.full((1, 4), -1))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_integers_beyond_32_bits_arrive_as_a_cast_leaves_them(api: Api, tmp_path: Path) -> None:
+    graph = "g (int64[1,4] x) => (int64[1,4] y) { y = Add(x, x) }"
+    inputs = [TensorSpec("x", (1, 4), "int64")]
+    samples = [{"x": np.array([[2**40, 7 - 2**33, 2**32 - 1, -3]])}]
+    file = converted(graph, tmp_path)
+    ((found,),) = run_mnn(file, samples, OUTPUTS, tmp_path, inputs=inputs, api=api)
+
+    np.testing.assert_array_equal(found, [[0, 14, -2, -6]])
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_numbers_without_axes_and_arrays_without_elements_are_run(api: Api, tmp_path: Path) -> None:
+    graph = "g (float t, float[0,4] none, float[1,4] x) => (float[1,4] y) "
+    graph += "{ c = Concat<axis=0>(none, x) y = Mul(c, t) }"
+    inputs = [TensorSpec("t", ()), TensorSpec("none", (0, 4)), TensorSpec("x", (1, 4))]
+    x = np.arange(4, dtype=np.float32).reshape(1, 4)
+    sample: Arrays = {"t": np.array(3, np.float32), "none": np.zeros((0, 4), np.float32), "x": x}
+    file = converted(graph, tmp_path)
+    ((found,),) = run_mnn(file, [sample], OUTPUTS, tmp_path, inputs=inputs, api=api)
+
+    np.testing.assert_array_equal(found, 3 * x)
+
+
+def test_each_sample_may_have_an_output_of_another_shape(tmp_path: Path) -> None:
+    graph = "g (float[1,4] x) => (int64[2,N] y) { y = NonZero(x) }"
+    rows = ([0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1])
+    samples: list[Arrays] = [{"x": np.array([row], np.float32)} for row in rows]
+    found = run_mnn(
+        converted(graph, tmp_path),
+        samples,
+        [TensorSpec("y", (2, 0), "int64")],
+        tmp_path,
+        inputs=[TensorSpec("x", (1, 4))],
+        api="module",
+    )
+
+    for (indices,), row in zip(found, rows, strict=True):
+        np.testing.assert_array_equal(indices, np.nonzero([row]))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_what_is_proven_is_computed_without_the_tiles_that_cost_digits(
+    api: Api, tmp_path: Path
+) -> None:
+    """Unless the settings of a timed run are asked for."""
+    generator = np.random.default_rng(0)
+    text = "g (float[1,64,28,28] x) => (float[1,64,28,28] y) { y = Conv<pads=[1,1,1,1]>(x, w) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    w = generator.normal(size=(64, 64, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(w, "w"))
+    onnx.save(model, tmp_path / "model.onnx")
+    to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    x = generator.normal(size=(1, 64, 28, 28)).astype(np.float32)
+    specs = [TensorSpec("x", x.shape), TensorSpec("y", x.shape)]
+    wide = np.pad(x.astype(float), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (3, 3), (2, 3))
+    exact = np.einsum("nihwyx,oiyx->nohw", windows, w, optimize=True)
+
+    def error(as_timed: bool) -> float:
+        ((found,),) = run_mnn(
+            tmp_path / "model.mnn",
+            [{"x": x}],
+            specs[1:],
+            tmp_path,
+            inputs=specs[:1],
+            api=api,
+            as_timed=as_timed,
+        )
+        return float(np.abs(found.astype(float) - exact).max())
+
+    assert error(as_timed=False) < 1e-3 < error(as_timed=True)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_failed_run_names_the_operator(api: Api, tmp_path: Path) -> None:
+    """Det of a tensor that is not square: MNN converts it, and finds out when it runs."""
+    file = converted("g (float[1,4] x) => (float[1,4] y) { y = Det(x) }", tmp_path)
+    sample: Arrays = {"x": np.ones((1, 4), np.float32)}
+    inputs = [TensorSpec("x", (1, 4))]
+    with pytest.raises(ConversionError, match="Compute Shape Error for y"):
+        run_mnn(file, [sample], OUTPUTS, tmp_path, inputs=inputs, api=api)
+
+
+def test_only_a_file_that_a_session_can_not_run_needs_the_module_api(tmp_path: Path) -> None:
+    plain, branch = tmp_path / "plain", tmp_path / "branch"
+    plain.mkdir()
+    branch.mkdir()
+    (tmp_path / "broken.mnn").write_bytes(b"\x07" * 5000)
+    file = converted("g (float[1,4] x) => (float[1,4] y) { y = Neg(x) }", plain)
+
+    assert module_ends_if_needed(file) is None
+    assert module_ends_if_needed(tmp_path / "broken.mnn") is None
+    assert module_ends_if_needed(converted(BRANCH, branch)) == Ends(
+        (TensorSpec("more", (1,), "int32"), TensorSpec("x", (1, 4))), ("y",)
+    )

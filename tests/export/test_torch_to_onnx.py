@@ -212,3 +212,36 @@ def test_an_opset_that_the_exporter_does_not_know_is_refused(opset: int, tmp_pat
     with pytest.raises(UsageError, match=f"opsets 9 to 20, not {opset}") as caught:
         to_onnx(nn.Hardswish(), [SPEC], [OUTPUT], {}, tmp_path / "net.onnx", opset)
     assert "17 is the default" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.utils.parametrizations.spectral_norm(nn.Linear(8, 4)),
+        nn.utils.parametrizations.orthogonal(nn.Linear(8, 4)),
+        nn.utils.parametrizations.weight_norm(nn.Linear(8, 4)),
+    ],
+    ids=["spectral norm", "orthogonal", "weight norm"],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_weights_computed_from_others_are_numbers(
+    layer: nn.Module, inside: bool, tmp_path: Path
+) -> None:
+    module = nn.Sequential(layer, nn.ReLU()) if inside else layer
+    model, _, expected, results = exported(module, tmp_path, x=(1, 8))
+    assert_close(results, expected, 1e-6)
+    assert {node.op_type for node in model.graph.node} <= {"Gemm", "Relu"}
+    assert nn.utils.parametrize.is_parametrized(layer)  # the module stays as it is
+
+
+def test_what_torch_compile_wraps_inside_runs_uncompiled_and_is_told(tmp_path: Path) -> None:
+    def never(*_: object) -> Any:
+        raise AssertionError("compiled")
+
+    compiled: Any = torch.compile
+    doubled = compiled(torch.neg, backend=never)
+    module = Function(lambda layers, x: doubled(layers[0](x)))
+    assert UserModule(module, ["x"]).arrays({"x": np.ones((1, 8), np.float32)})[0].shape == (1, 4)
+    with pytest.raises(ConversionError, match="dynamo-optimized") as caught:
+        exported(module, tmp_path, x=(1, 8))
+    assert "leave out torch.compile" in caught.value.hint

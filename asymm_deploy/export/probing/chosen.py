@@ -20,10 +20,13 @@ Run = Callable[[Arrays], list[Array]]
 
 _BASES = (0, 1)
 """What an integer input is while another one is tried."""
-_SLOWEST_S, _TIMES_SLOWER, _TIMES_LARGER = 2.0, 30.0, 64
-"""A value that takes this long, or gives this much more than small ones, sets a size."""
-_POSITIVE = Domain(1e-3, 1.0, "tried")
-"""Where a logarithm, a root or a division is finite."""
+_SLOWEST_CPU_S, _TIMES_SLOWER, _TIMES_LARGER = 0.5, 30.0, 64
+"""A value that takes this long, or gives this much more than small ones, sets a size or a count.
+
+Counted in processor time: a busy machine would else bound what a model accepts.
+"""
+_FINITE = (Domain(1e-3, 1.0, "tried"), Domain(1.0, 3.0, "tried"))
+"""Where a logarithm, a root or a division is finite; where an inverse cosine is."""
 
 
 _ORIGINS = {
@@ -78,11 +81,14 @@ def choose_probes(
     chosen = _kept(specs, run, probes, domains)
     free = [s.name for s in specs if s.name not in domains and np.dtype(s.dtype).kind == "f"]
     if free and len(chosen.probes) <= len(probes) // 2:
-        positive = domains | dict.fromkeys(free, _POSITIVE)
-        again = _kept(specs, run, parity_probes(specs, seed, positive), positive)
-        if len(again.probes) > len(chosen.probes):
-            told = "most made-up inputs give NaN or infinity, so they are from 0.001 to 1"
-            chosen = replace(again, notes=(told, *again.notes))
+        for domain in _FINITE:
+            finite = domains | dict.fromkeys(free, domain)
+            again = _kept(specs, run, parity_probes(specs, seed, finite), finite)
+            if len(again.probes) > len(chosen.probes):
+                told = "most made-up inputs give NaN or infinity, so they are from "
+                told += f"{domain.low:g} to {domain.high:g}"
+                chosen = replace(again, notes=(told, *again.notes))
+                break
     if not chosen.probes:
         raise NumericsError(
             f"no made-up input gives finite outputs: {'; '.join(chosen.notes)}",
@@ -94,6 +100,8 @@ def choose_probes(
 
 def proven_in_words(proven: Sequence[ProvenInput]) -> str:
     """Return one line that says what values the files were proven over."""
+    if not proven:
+        return "proven without inputs, as nothing depends on one"
     return "proven over " + "; ".join(
         f"{given.name} {given.dtype}"
         + (
@@ -140,14 +148,14 @@ def _tried(specs: Sequence[TensorSpec], given: Mapping[str, Domain], run: Run) -
 
         def accepts(value: int, spec: TensorSpec = spec) -> bool:
             filled = np.full(spec.shape, value, spec.dtype)
-            start = time.monotonic()
+            start = time.process_time()
             try:
                 results = run({**base, spec.name: filled})
             except RejectedError:
                 return False
-            return time.monotonic() - start < max(_SLOWEST_S, _TIMES_SLOWER * took_s) and sum(
-                result.size for result in results
-            ) <= _TIMES_LARGER * max(size, 64)
+            return time.process_time() - start < max(
+                _SLOWEST_CPU_S, _TIMES_SLOWER * took_s
+            ) and sum(result.size for result in results) <= _TIMES_LARGER * max(size, 64)
 
         typical = domain_of_type(spec.dtype)
         if typical is not None and accepts(int(typical.high)) and accepts(int(typical.low)):
@@ -163,13 +171,13 @@ def _base(wanting: Sequence[TensorSpec], plain: Arrays, run: Run) -> tuple[Array
     refusal: RejectedError | None = None
     for value in _BASES:
         base = plain | {s.name: np.full(s.shape, value, s.dtype) for s in wanting}
-        start = time.monotonic()
+        start = time.process_time()
         try:
             results = run(base)
         except RejectedError as error:
             refusal = refusal or error
             continue
-        return base, time.monotonic() - start, sum(result.size for result in results)
+        return base, time.process_time() - start, sum(result.size for result in results)
     assert refusal is not None
     raise refusal
 

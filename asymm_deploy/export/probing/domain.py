@@ -15,6 +15,8 @@ Origin: TypeAlias = Literal["samples", "range", "type", "tried"]
 INT32_LOW, INT32_HIGH = -(2**31), 2**31 - 1
 _SMALL = 100
 """Integers up to this size are what most models count, index and mask with."""
+_FEW = 9
+_WRAPS = 2**32
 _END = 8
 """How near to an end of the domain a probe of extreme values stays."""
 
@@ -61,7 +63,22 @@ def integers(kind: str, spec: TensorSpec, domain: Domain, rng: np.random.Generat
         return np.asarray(values).astype(spec.dtype)
     if kind == "large":
         return _at_the_ends(spec, *_in_32_bits(low, high), rng)
-    return _between(rng, *_span(kind, low, high, least), spec.shape).astype(spec.dtype)
+    made = _between(rng, *_span(kind, low, high, least), spec.shape).astype(spec.dtype)
+    if kind == "beyond 32 bits" and low <= _WRAPS and high >= _WRAPS + _SMALL:
+        made = _wrapping(made, high, rng)
+    return made
+
+
+def _wrapping(made: Array, high: int, rng: np.random.Generator) -> Array:
+    """Return ``made`` with two thirds of it numbers that 32 bits take for small ones."""
+    turns = _WRAPS * _between(rng, 1, (high - _SMALL) // _WRAPS, made.shape)
+    small = np.where(
+        rng.random(made.shape) < 0.5,
+        _between(rng, 0, _FEW, made.shape),
+        _between(rng, 0, _SMALL, made.shape),
+    )
+    wrapping = np.asarray(turns + small).astype(made.dtype)
+    return np.where(rng.random(made.shape) < 1 / 3, made, wrapping)
 
 
 def _span(kind: str, low: int, high: int, least: int) -> tuple[int, int]:

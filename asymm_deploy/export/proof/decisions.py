@@ -161,7 +161,14 @@ def _same_pick(
     inside = (given >= 0) & (given < along)
     picked = np.take_along_axis(moved, np.where(inside, given, 0), axis=-1)
     same = inside & (np.abs(picked - np.take_along_axis(moved, wanted, axis=-1)) <= close)
+    same &= ~_picks_twice(given)
     return np.moveaxis(same, -1, axis)
+
+
+def _picks_twice(indices: npt.NDArray[np.int64]) -> Ties:
+    """Tell, for each row, whether an index comes twice: no TopK picks an element again."""
+    ordered = np.sort(indices, axis=-1)
+    return np.asarray((ordered[..., 1:] == ordered[..., :-1]).any(axis=-1, keepdims=True))
 
 
 def _at_a_step(

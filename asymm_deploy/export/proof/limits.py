@@ -30,7 +30,7 @@ def output_limits(
     ``proven`` is how far MNN's outputs are off without Winograd's larger tiles. Where the network
     may use Winograd's convolutions, ``run_as_timed`` is called for MNN's outputs for the first
     probe with them, and their error counts too. Raises NumericsError where it is larger than
-    MOST_WINOGRAD_ERROR.
+    MOST_WINOGRAD_ERROR, unless more was proven or allowed without them.
     """
     relative = [report.relative_error for report in proven.each]
     rms = [report.rms_error for report in proven.each]
@@ -41,15 +41,19 @@ def output_limits(
     if any(map(may_use_winograd, reference.complexity.layers)):
         timed = run_as_timed()
         for index, (wanted, found) in enumerate(zip(reference.results[0], timed, strict=True)):
-            error, mean = parity.errors(wanted, found, deviations[index])
+            if wanted.size != found.size or parity.is_counted(wanted):
+                continue  # rows and integers that rounding chooses; see ``settled_otherwise``
+            error, mean = parity.errors(wanted, found.reshape(wanted.shape), deviations[index])
+            allowed = max(MOST_WINOGRAD_ERROR, proven.each[index].tolerance)
+            if error > allowed:
+                raise NumericsError(
+                    f"MNN's fast convolutions differ from {reference.name} by {error:.1e} of the "
+                    f"outputs' deviation ({allowed:.0e} allowed)",
+                    "the network amplifies rounding; trained weights with --weights seldom do, or "
+                    "allow more with --tolerance",
+                )
             relative[index] = max(relative[index], error)
             rms[index] = max(rms[index], mean)
-    if max(relative, default=0.0) > MOST_WINOGRAD_ERROR:
-        raise NumericsError(
-            f"MNN's fast convolutions differ from {reference.name} by {max(relative):.1e} of the "
-            f"outputs' deviation ({MOST_WINOGRAD_ERROR:.0e} allowed)",
-            "the network amplifies rounding; trained weights with --weights seldom do",
-        )
     return tuple(
         OutputLimit(
             deviations[index],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,12 +83,15 @@ class Reference:
 
     @property
     def common_results(self) -> list[list[Array]]:
-        """The outputs for inputs of common scale: the large one would outweigh all the others."""
+        """The outputs for inputs of common scale: the large one would outweigh all the others.
+
+        All of them where there is no other.
+        """
         return [
             outputs
             for probe, outputs in zip(self.probes, self.results, strict=True)
             if probe.name != "large"
-        ]
+        ] or self.results
 
 
 def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Reference:
@@ -142,7 +146,8 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         statistics_set=statistics_set,
         proven=chosen.proven,
         notes=chosen.notes,
-        half=any(array.dtype == np.float16 for array in results[0]),
+        half=any(array.dtype == np.float16 for array in results[0])
+        or any(parameter.dtype == torch.float16 for parameter in module.parameters()),
         exact=(in_double := cache(lambda: doubled_results(module, inputs, probes))),
         rounding=cache(lambda: distances(in_double(), results)),
     )
@@ -243,9 +248,33 @@ def doubled_results(
     ]
     try:
         double = UserModule(copy.deepcopy(module).double(), [spec.name for spec in inputs])
-        return [double.arrays(arrays) for arrays in doubled]
+        with _double_alone():
+            return [double.arrays(arrays) for arrays in doubled]
     except Exception:  # a module that creates float32 tensors itself: the usual tolerance counts
         return None
+
+
+def _double_alone() -> contextlib.AbstractContextManager[object]:
+    """Let every type that the code within asks for be float64 where it is floating-point."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Double(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self,
+            func: Callable[..., object],
+            types: object,
+            args: tuple[object, ...] = (),
+            kwargs: dict[str, object] | None = None,
+        ) -> object:
+            import torch
+
+            named = dict(kwargs or {})
+            wanted = named.get("dtype")
+            if isinstance(wanted, torch.dtype) and wanted.is_floating_point:
+                named["dtype"] = torch.float64
+            return func(*args, **named)
+
+    return Double()  # type: ignore[no-untyped-call]
 
 
 def _origin_of_weights(request: ExportRequest) -> Literal["seed", "file", "source"]:

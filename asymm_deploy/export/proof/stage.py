@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,12 +15,18 @@ from asymm_deploy.export.proof import approximations, parity
 from asymm_deploy.export.proof.decisions import picked_rows, ties
 from asymm_deploy.export.proof.matched_rows import chooses_rows, match_rows
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
+from asymm_deploy.export.proof.parts import PART_TOLERANCE, Part, beyond_rounding, differing_parts
 from asymm_deploy.export.proof.reference import Reference, hardly_depends
+from asymm_deploy.export.proof.refusal.difference import (
+    Difference,
+    StageName,
+    furthest_difference,
+    reshaped_output,
+    told_difference,
+)
 
 if TYPE_CHECKING:
     import onnx
-
-StageName: TypeAlias = Literal["onnx", "simplified", "mnn"]
 
 _ROUNDINGS = 4.0
 """Where a network amplifies rounding, an engine may differ by this many times the reference's own
@@ -44,26 +50,16 @@ class StageProof:
     """What was granted, and to which output."""
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Where a stage is furthest from the reference."""
-
-    stage: StageName
-    output: int
-    probe: int
-    place: tuple[int, ...] | None
-    """The element; None where the shapes differ."""
-    expected: str
-    found: str
-
-
 Explain: TypeAlias = Callable[[Difference], tuple[str, str]]
 """Returns which operator differs first, as a clause of the message or empty, and a hint."""
 
+_TIED = "; all of them pick or compare equal numbers"
 _USUAL_HINT = (
     "operators that depend on the input's values in Python are frozen while exporting; if the "
     "model has none, compare its layers' outputs one by one to find the operator"
 )
+
+_OTHER_OUTPUTS = "the conversion changed the graph's outputs; please report it with the model"
 
 
 def prove_stage(
@@ -86,19 +82,25 @@ def prove_stage(
     try:
         each = found.compared()
     except ValueError as error:
+        clause, told, hint = "", str(error), _OTHER_OUTPUTS
+        reshaped = reshaped_output(name, reference, results)
+        if reshaped is not None:
+            told = told_difference(reference, reshaped)
+            clause, hint = explain(reshaped) if explain else ("", hint)
         raise NumericsError(
-            f"the {name} stage gives other outputs than {reference.name}: {error}",
-            "the conversion changed the graph's outputs; please report it with the model",
+            f"the {name} stage gives other outputs than {reference.name}: {told}{_more(clause)}",
+            hint,
         ) from error
     report = worst_of(each, len(reference.results))
     if not report.passed:
         wrong = max(range(len(each)), key=lambda i: (not each[i].passed, each[i].strain))
-        where = _difference(name, reference, results, wrong)
+        where = furthest_difference(name, reference, results, wrong, found.parts.get(wrong))
         _require_variation(reference, where)
         clause, hint = explain(where) if explain else ("", _USUAL_HINT)
+        measure = _measure(report, found.parts.get(wrong))
         raise NumericsError(
-            f"the {name} stage differs from {reference.name}: {_measure(report)}; "
-            f"{_told(reference, where)}{_more(found.unmatched)}{_more(clause)}",
+            f"the {name} stage differs from {reference.name}: {measure}; "
+            f"{told_difference(reference, where)}{_more(found.unmatched)}{_more(clause)}",
             hint,
         )
     return StageProof(report, tuple(each), tuple(dict.fromkeys(found.remarks)))
@@ -121,6 +123,9 @@ class _Stage:
         self._graph = graph
         self._limit = limit
         self.remarks: list[str] = []
+        self.parts: dict[int, Part] = {}
+        """By output, the part that differs though the whole would pass."""
+        self._reordered: set[str] = set()
         self.unmatched = ""
         """Which rows have no partner, if they were looked for in vain."""
 
@@ -132,8 +137,31 @@ class _Stage:
         for index in range(len(ours[0])):
             expected = [sample[index] for sample in ours]
             found = [sample[index] for sample in theirs]
-            reports.append(self._output(index, expected, found))
+            report = self._output(index, expected, found)
+            reports.append(self._by_part(index, expected, found, report))
         return reports
+
+    def _by_part(
+        self, index: int, expected: list[Array], found: list[Array], report: ParityReport
+    ) -> ParityReport:
+        """Return ``report``, or that of a small part that differs beyond all rounding."""
+        reordered = self._reference.outputs[index].name in self._reordered
+        if self._limit is not None or not report.passed or reordered:
+            return report
+        parts = differing_parts(expected, found)
+        if parts and self._name == "mnn" and self._graph is not None:
+            close = approximations.approximated_results(self._graph, self._reference.samples)
+            if close is not None:
+                parts = differing_parts([sample[index] for sample in close], found)
+        exact = self._reference.exact() if parts else None
+        if exact is None:
+            return report
+        wide = [sample[index] for sample in exact]
+        part = beyond_rounding(parts, wide, expected, found)
+        if part is None:
+            return report
+        self.parts[index] = part
+        return msgspec.structs.replace(report, relative_error=part.error, tolerance=PART_TOLERANCE)
 
     def _output(self, index: int, expected: list[Array], found: list[Array]) -> ParityReport:
         name = self._reference.outputs[index].name
@@ -159,7 +187,7 @@ class _Stage:
                 raise hardly_depends(parity.spread(self._reference.common_results))
             return tighter
         if report.passed:
-            self._tell_share(name, report, "")
+            self._tell_share(name, expected, found, "")
             return report
         if parity.is_counted(expected[0]):
             return self._tied(name, expected, found, report)
@@ -220,7 +248,7 @@ class _Stage:
             ]
             excused = compare_output(name, expected, settled)
             if excused.passed:
-                self._tell_share(name, report, "; all of them pick or compare equal numbers")
+                self._tell_share(name, expected, found, _TIED)
                 return excused
         matched = self._matched(name, expected, found)
         return matched if matched is not None and matched.passed else report
@@ -244,24 +272,23 @@ class _Stage:
             return msgspec.structs.replace(
                 report, relative_error=lost / rows, tolerance=parity.MOST_DIFFERING
             )
+        self._reordered.add(name)
         self.remarks.append(
             f"{name}: rows that {chooser} chooses come in another order; they were matched"
         )
         return report
 
-    def _tell_share(self, name: str, report: ParityReport, why: str) -> None:
+    def _tell_share(self, name: str, expected: list[Array], found: list[Array], why: str) -> None:
         """Say of an integer or boolean output how many elements differ, if any do."""
-        spec = next(spec for spec in self._reference.outputs if spec.name == name)
-        if np.dtype(spec.dtype).kind not in "iub" or report.relative_error == 0.0:
+        if not parity.is_counted(expected[0]):
             return
-        elements = sum(
-            sample[index].size
-            for sample in self._reference.results
-            for index, output in enumerate(self._reference.outputs)
-            if output.name == name
+        differing = sum(
+            int(np.count_nonzero(ours.ravel() != theirs.ravel()))
+            for ours, theirs in zip(expected, found, strict=True)
         )
-        differing = round(report.relative_error * elements)
-        self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
+        if differing:
+            elements = sum(output.size for output in expected)
+            self.remarks.append(f"{differing} of {elements} elements of {name} differ{why}")
 
 
 def _require_variation(reference: Reference, where: Difference) -> None:
@@ -286,7 +313,12 @@ def _more(clause: str) -> str:
     return clause and f"; {clause}"
 
 
-def _measure(report: ParityReport) -> str:
+def _measure(report: ParityReport, part: Part | None) -> str:
+    if part is not None:
+        return (
+            f"a part that is small beside the rest by {part.error:.1e} of its own deviation "
+            f"({PART_TOLERANCE:.0e} allowed)"
+        )
     found, allowed, which = report.relative_error, report.tolerance, "by"
     if report.rms_error / report.rms_tolerance > found / allowed:
         found, allowed, which = report.rms_error, report.rms_tolerance, "in the mean of squares by"
@@ -294,33 +326,3 @@ def _measure(report: ParityReport) -> str:
         f"{which} {found:.1e} of the outputs' deviation ({allowed:.0e} allowed), argmax agrees on "
         f"{report.argmax_agreement:.0%} of {report.samples} inputs"
     )
-
-
-def _difference(
-    name: StageName, reference: Reference, results: Sequence[Sequence[Array]], output: int
-) -> Difference:
-    """Return the probe and the element where an output is furthest from the reference."""
-    worst, place, values = -1.0, None, ("", "")
-    probe = 0
-    for number, (ours, theirs) in enumerate(zip(reference.results, results, strict=True)):
-        expected, found = ours[output], theirs[output]
-        if expected.size != found.size:
-            return Difference(name, output, number, None, str(expected.shape), str(found.shape))
-        if expected.size == 0:
-            continue
-        shown = found.reshape(expected.shape)
-        apart = np.abs(expected.astype(np.float64) - shown.astype(np.float64))
-        apart = np.where(np.isfinite(apart), apart, np.inf)
-        if float(apart.max()) > worst:
-            worst, probe = float(apart.max()), number
-            place = tuple(int(axis) for axis in np.unravel_index(apart.argmax(), apart.shape))
-            values = (f"{expected[place]:.6g}", f"{shown[place]:.6g}")
-    return Difference(name, output, probe, place, *values)
-
-
-def _told(reference: Reference, where: Difference) -> str:
-    name, probe = reference.outputs[where.output].name, reference.probes[where.probe].name
-    if where.place is None:
-        return f"{name} has shape {where.found} for the {probe} input, not {where.expected}"
-    at = f"[{', '.join(map(str, where.place))}]" if where.place else ""
-    return f"{name}{at} is {where.found} for the {probe} input, not {where.expected}"

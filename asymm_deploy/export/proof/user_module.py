@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _MOST_GUESSES = 16
 """How many sets of inputs are tried as integers, after a run with floating-point ones failed."""
+
+_EXITS = "it ends the program with exit"
 
 _SAME = 1e-5
 """Two runs agree up to this share of the largest value: threads may add in another order."""
@@ -96,20 +99,40 @@ class UserModule:
 def prepared_for_user_code() -> Iterator[None]:
     """Send what is printed to stderr, and turn off torch's fast path for attention.
 
-    The fast path is one operator of its own, which torch.onnx can't express. An exit becomes a
-    RuntimeError.
+    The fast path is one operator of its own, which torch.onnx can't express. What torch.compile
+    wraps inside the module runs as it was written. An exit becomes a RuntimeError.
     """
     import torch
 
     fast = torch.backends.mha.get_fastpath_enabled()
+    leave = os._exit
     torch.backends.mha.set_fastpath_enabled(False)
+    os._exit = _exit_as_usual
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _uncompiled():
             yield
     except SystemExit as error:
-        raise RuntimeError(f"it ends the program with exit({error.code})") from error
+        raise RuntimeError(f"{_EXITS}({error.code})") from error
     finally:
+        os._exit = leave
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _exit_as_usual(status: int) -> NoReturn:
+    raise SystemExit(status)
+
+
+@contextlib.contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Let functions and layers that torch.compile has wrapped run without it."""
+    import torch
+
+    if "torch._dynamo" not in sys.modules:  # nothing is wrapped, and importing it takes seconds
+        yield
+        return
+    stance: Any = torch.compiler.set_stance
+    with stance("force_eager"):
+        yield
 
 
 def two_runs_differ(module: torch.nn.Module, arrays: Arrays) -> bool:
@@ -129,10 +152,15 @@ def typed_inputs(request: ExportRequest, module: torch.nn.Module) -> tuple[Tenso
     """Return the inputs of ``module``, those without a given type in the module's own precision.
 
     That is float16 or float64 if all its floating-point parameters are. Raises UsageError for a
-    module that is in bfloat16.
+    module that is in bfloat16, or that has no values.
     """
     import torch
 
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise UsageError(
+            f"the parameters of {request.text} are on the device meta, where they have no values",
+            "build the module on the CPU: without torch.device('meta')",
+        )
     kinds = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
     if kinds == {torch.bfloat16}:
         raise UsageError(
@@ -167,11 +195,20 @@ def failed_run(
     if integers is not None:
         options = " ".join(f"--input-shape {_option(shape)}" for shape in integers)
         return UsageError(what, f"it takes integers there: give {options}")
+    if _EXITS in what:
+        return UsageError(what, "let forward return its outputs, and leave exiting to the caller")
+    if not _signature(module):
+        return UsageError(
+            what,
+            "forward takes no arguments: give it one that its outputs depend on, as there is "
+            "nothing else to compare",
+        )
     names = ", ".join(parameters_of(module))
     return UsageError(
         what,
         "give the shapes that it takes with --input-shape, one for each argument in order"
-        + (f" ({names})" if names else ""),
+        + (f" ({names})" if names else "")
+        + "; where one is a list or a dictionary, put a module around it that takes tensors",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,5 +83,6 @@ def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
             key=request.weights_key,
             strip_prefix=request.strip_prefix,
         )
-    module.eval()  # a module's own eval may return nothing
+    with contextlib.suppress(NotImplementedError):  # of torch.export, which has chosen by then
+        module.eval()  # a module's own eval may return nothing
     return module

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _FIRST_OPSET = 13
+_FIRST_WITH_ATTENTION = 14
 _AXES_ARE_AN_INPUT = 18
 """The first opset in which ReduceMean takes its axes as an input."""
 
@@ -18,8 +19,8 @@ def add_missing_operators() -> None:
     ONNX has RMSNormalization since opset 23, which MNN doesn't take, and the others in no version.
     A convolution with ``padding="same"`` would be SAME_UPPER, which ONNX Runtime refuses beside
     dilations; a cumulative sum of booleans, as transformers take it for every causal mask, one of
-    booleans. The registration is torch's own and lasts as long as the process; a second one changes
-    nothing.
+    booleans; attention NaN where a mask of numbers leaves nothing over. The registration is
+    torch's own and lasts as long as the process; a second one changes nothing.
     """
     import torch
 
@@ -32,6 +33,9 @@ def add_missing_operators() -> None:
         ("_convolution_mode", _padded_by_word),
     ):
         exporter.register_custom_op_symbolic(f"aten::{name}", symbolic, _FIRST_OPSET)
+    exporter.register_custom_op_symbolic(
+        "aten::scaled_dot_product_attention", _attention, _FIRST_WITH_ATTENTION
+    )
 
 
 def _rms_norm(g: Any, x: Any, shape: Any, weight: Any, eps: Any) -> Any:
@@ -135,3 +139,39 @@ def _padded_by_word(
         dilations_i=apart,
         group_i=helper._get_const(groups, "i", "groups"),
     )
+
+
+def _attention(g: Any, query: Any, key: Any, value: Any, mask: Any = None, *others: Any) -> Any:
+    """Write attention as torch's exporter does, with 0 where a mask of numbers leaves nothing over.
+
+    There its softmax is NaN, and torch's own is 0. The exporter minds masks of booleans alone, but
+    nn.MultiheadAttention makes numbers of those. A mask that no input reaches stays as it is.
+    """
+    import torch
+    from torch.onnx import symbolic_helper, symbolic_opset14
+
+    helper: Any = symbolic_helper
+    opset: Any = symbolic_opset14
+    exporter: Any = torch.onnx
+    made = opset.scaled_dot_product_attention(g, query, key, value, mask, *others)
+    if mask is None or helper._is_none(mask) or not _comes_from_outside(mask):
+        return made
+    kind = exporter.JitScalarType.from_value(mask)
+    if not kind.dtype().is_floating_point:
+        return made
+    weights = made.node().inputsAt(0)
+    nothing = g.op("Constant", value_t=torch.tensor(0.0, dtype=kind.dtype()))
+    return g.op("MatMul", g.op("Where", g.op("IsNaN", weights), nothing, weights), value)
+
+
+def _comes_from_outside(value: Any) -> bool:
+    """Tell whether an input or a weight, and not its shape alone, goes into ``value``."""
+    seen, waiting = set(), [value]
+    while waiting:
+        node = waiting.pop().node()
+        if node.kind() == "prim::Param":
+            return True
+        if node not in seen and node.kind() not in ("onnx::Shape", "aten::size"):
+            seen.add(node)
+            waiting += node.inputs()
+    return False

@@ -9,7 +9,9 @@ are refused instead, so that a file meant to do harm is not used at all.
 
 from __future__ import annotations
 
+import _compat_pickle
 import pickle
+import struct
 import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -86,13 +88,16 @@ _EVERYDAY: dict[str, tuple[str, ...]] = {
 }
 """What checkpoints commonly hold beside tensors, by module."""
 _NEW_NAMES = {
-    "__builtin__": "builtins",
-    "copy_reg": "copyreg",
     "pathlib._local": "pathlib",
     "numpy._core.multiarray": "numpy.core.multiarray",
     "numpy._core.numeric": "numpy.core.numeric",
 }
-"""The same modules in other versions of Python and NumPy."""
+"""The same modules in other versions of Python and NumPy; pickle itself knows those of Python 2."""
+_MOST_IN_A_TUPLE = 1_000_000
+"""Values in a tuple and the tuples in it. Sharing lets a few bytes stand for more than can ever be
+hashed, and a dict hashes its keys.
+"""
+_DEEPEST_TUPLE = 1000
 _TORCH_OBJECTS = ("torch.nn.", "torch.optim.", "torch.amp.", "torch.cuda.amp.")
 """Layers, losses, optimisers and schedulers that somebody saved beside the weights."""
 _DICTS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter"})
@@ -125,6 +130,21 @@ class _StorageType(NamedTuple):
     name: str
 
 
+class _Nested(NamedTuple):
+    made: tuple[object, ...]
+    """Kept, so that no other tuple takes its place in memory."""
+    size: int
+    depth: int
+
+
+def _then(first: Callable[[Any], None], second: Callable[[Any], None]) -> Callable[[Any], None]:
+    def both(reader: Any) -> None:
+        first(reader)
+        second(reader)
+
+    return both
+
+
 # Python's unpickler and not the one in C, which reserves memory for as many objects as a pickle
 # says that it will remember.
 class _InertUnpickler(pickle._Unpickler):
@@ -132,6 +152,7 @@ class _InertUnpickler(pickle._Unpickler):
         super().__init__(file, encoding="utf-8", errors="replace")
         self.left_aside: dict[str, None] = {}
         self.storages: list[Storage] = []
+        self._nested: dict[int, _Nested] = {}
         self._placeholder = _placeholder_type()
         self._dict = _dict_type()
         self._makers: dict[str, Callable[..., object]] = {
@@ -151,8 +172,34 @@ class _InertUnpickler(pickle._Unpickler):
         """Leave an object as it is when the pickle would set its attributes."""
         del self.stack[-1]
 
+    def _take_bytearray(self) -> None:
+        """Reserve no more memory than there are bytes to fill it with."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        found = self.read(length) if length <= sys.maxsize else b""
+        if len(found) < length:
+            raise EOFError("it ends before its data")
+        self.append(bytearray(found))
+
+    def _measure_tuple(self) -> None:
+        """Refuse a tuple that is too large to be hashed, or too deep."""
+        made = self.stack[-1]
+        inside = [value for value in made if type(value) is tuple]
+        if not inside:
+            return
+        known = [self._nested.get(id(value), _Nested(value, len(value), 1)) for value in inside]
+        size = len(made) + sum(each.size for each in known)
+        depth = 1 + max(each.depth for each in known)
+        if size > _MOST_IN_A_TUPLE or depth > _DEEPEST_TUPLE:
+            raise pickle.UnpicklingError("a tuple in it stands for more values than any file holds")
+        self._nested[id(made)] = _Nested(made, size, depth)
+
+    read: Callable[[int], bytes]
+    append: Callable[[object], None]
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
     dispatch[pickle.BUILD[0]] = _drop_state
+    dispatch[pickle.BYTEARRAY8[0]] = _take_bytearray
+    for _code in (pickle.TUPLE[0], pickle.TUPLE1[0], pickle.TUPLE2[0], pickle.TUPLE3[0]):
+        dispatch[_code] = _then(dispatch[_code], _measure_tuple)
 
     def get_extension(self, code: int) -> None:
         """Refuse the short codes that a program may have registered for its own classes."""
@@ -160,6 +207,8 @@ class _InertUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return something inert for the name, or raise RefusedGlobalError."""
+        module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+        module = _compat_pickle.IMPORT_MAPPING.get(module, module)
         module = _NEW_NAMES.get(module, module)
         full = f"{module}.{name}"
         if full in self._makers:
@@ -224,7 +273,10 @@ class _InertUnpickler(pickle._Unpickler):
 
     @staticmethod
     def _size(*arguments: Any) -> tuple[object, ...]:
-        return tuple(arguments[0]) if arguments and isinstance(arguments[0], tuple | list) else ()
+        match arguments:
+            case (tuple(sizes) | list(sizes), *_) if all(map(_is_count, sizes)):
+                return tuple(sizes)
+        return ()
 
 
 def _refuse_what_no_checkpoint_needs(full: str) -> None:

@@ -13,6 +13,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge import output_error
@@ -345,3 +346,26 @@ def test_integers_go_in_and_out_as_numbers(tmp_path: Path) -> None:
     )
     assert report.output.values is not None
     assert set(np.frombuffer(report.output.values["y"], "<f4")) <= {0.0, 2.0}
+
+
+def test_a_bare_file_with_a_branch_runs_on_what_the_file_says_of_itself(tmp_path: Path) -> None:
+    graph = """g (bool[1] more, float[1,4] x) => (float[1,4] y) {
+      one = Squeeze(more)
+      y = If(one) <
+        then_branch = a () => (float[1,4] u) { u = Add(x, x) },
+        else_branch = b () => (float[1,4] v) { v = Mul(x, x) }
+      >
+    }"""
+    bare = artifacts.bare(converted(tmp_path, graph))
+    assert bare.api == "module"
+    asked = request(bare, "--api", bare.api, *(f"--output={name}" for name in bare.output_names))
+    report = wire.parse_stream(started(asked).stdout)
+    assert report.model.api == "module"
+
+    assert bare.inputs is not None
+    given = bench_inputs(bare.inputs)
+    x = given["x"].astype(np.float32)
+    expected = x + x if given["more"].item() else x * x
+    assert report.output.values is not None
+    found = np.frombuffer(report.output.values["y"], "<f4")
+    np.testing.assert_array_equal(found, expected[0])

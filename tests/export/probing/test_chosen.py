@@ -179,3 +179,9 @@ def test_what_was_proven_is_told_in_a_line() -> None:
         "image uint8 0 to 255 (its type); x float32 -"
     )
     assert told.endswith("(made up)")
+
+
+def test_where_only_numbers_above_one_are_finite_they_are_tried() -> None:
+    chosen = choose_probes([TensorSpec("x", (1, 20))], computing(lambda x: np.sqrt(x - 1)))
+    assert len(chosen.probes) >= 8
+    assert "from 1 to 3" in chosen.notes[0]

@@ -114,3 +114,13 @@ def test_inputs_without_a_domain_are_what_they_always_were() -> None:
         np.array_equal(a.arrays["x"], b.arrays["x"])
         for a, b in zip(parity_probes(specs), with_ids, strict=True)
     )
+
+
+def test_beyond_32_bits_are_numbers_that_wrap_to_small_ones_which_a_comparison_needs() -> None:
+    spec = TensorSpec("ids", (500,), "int64")
+    domain = Domain(-(2**31), 2**40, "tried")
+    made = integers(BEYOND_INT32, spec, domain, np.random.default_rng(0)).astype(np.int64)
+    assert made.min() > 2**31 - 1
+    wrapped = made.astype(np.int32)
+    assert np.mean((wrapped >= 0) & (wrapped <= 100)) > 0.5
+    assert 7 in wrapped

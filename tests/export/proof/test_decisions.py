@@ -75,6 +75,15 @@ def test_the_order_of_equal_values_in_topk_is_a_tie() -> None:
     assert decision_behind(model, "v") is None
 
 
+def test_an_index_that_topk_gives_twice_is_no_tie() -> None:
+    model = graph(
+        "g (float[1,4] x) => (float[1,2] v, int64[1,2] i)"
+        "{ k = Constant<value_ints=[2]>()\n v, i = TopK<axis=1>(x, k) }"
+    )
+    (even,) = ties(model, "i", row(5, 5, 5, 5), [np.array([[0, 1]])], [np.array([[3, 3]])]) or []
+    assert even.tolist() == [[False, False]]
+
+
 def test_a_comparison_of_equal_numbers_is_a_tie() -> None:
     model = graph(
         "g (float[1,4] x) => (bool[1,4] y)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,34 @@ def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
     made = reference.reference_of_module(REQUEST, Made(lambda x: x @ weight))
 
     assert list(made.rounding()) == []
+
+
+def test_where_the_large_input_alone_is_finite_its_results_are_what_there_is() -> None:
+    made = reference.reference_of_module(REQUEST, Made(lambda x: x))
+    large = [i for i, probe in enumerate(made.probes) if probe.name == "large"]
+    alone = replace(
+        made,
+        probes=tuple(made.probes[i] for i in large),
+        results=[made.results[i] for i in large],
+    )
+    assert alone.common_results == alone.results
+
+
+class Mixed(nn.Module):
+    """A layer in half precision between others in single precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half_layer = nn.Linear(4, 8).half()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(self.half_layer(x.half()).float())
+        return y
+
+
+def test_a_module_partly_in_half_precision_rounds_as_such() -> None:
+    made = reference.reference_of_module(REQUEST, Mixed().eval())
+    assert made.half
+    (rounding,) = made.rounding()
+    assert 1e-5 < rounding < 1e-2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -251,3 +253,40 @@ def test_attention_is_computed_as_it_is_exported_and_torch_is_left_as_it_was() -
 
     UserModule(Function(look), ["x"]).arrays({"x": np.ones(1)})
     assert (seen, torch.backends.mha.get_fastpath_enabled()) == ([False], True)
+
+
+@pytest.mark.parametrize("where", [sys, os], ids=["exit", "_exit"])
+def test_a_module_that_exits_is_not_told_to_take_other_shapes(where: Any) -> None:
+    def leave(_: Tensor) -> None:
+        if where is sys:
+            sys.exit(0)
+        os._exit(0)
+
+    real = os._exit
+    with pytest.raises(UsageError, match=r"it ends the program with exit\(0\)") as caught:
+        reference_of_module(request(shape(1, 4)), Function(leave))
+    assert "--input-shape" not in caught.value.hint
+    assert os._exit is real
+
+
+class Without(nn.Module):
+    def forward(self) -> Tensor:
+        return torch.ones(3)
+
+
+def test_a_module_without_inputs_is_told_to_take_one() -> None:
+    with pytest.raises(UsageError, match="takes 1 positional argument") as caught:
+        reference_of_module(request(shape(1, 4)), Without())
+    assert caught.value.hint.startswith("forward takes no arguments: give it one")
+
+
+def test_a_list_as_an_argument_is_told_to_become_tensors() -> None:
+    with pytest.raises(UsageError, match="fails on inputs") as caught:
+        reference_of_module(request(shape(1, 4)), Function(lambda x: x["image"]))
+    assert "put a module around it that takes tensors" in caught.value.hint
+
+
+def test_a_module_without_values_is_refused() -> None:
+    with pytest.raises(UsageError, match="on the device meta") as caught:
+        typed_inputs(request(shape(1, 4)), nn.Linear(4, 2, device="meta"))
+    assert "on the CPU" in caught.value.hint

@@ -134,3 +134,49 @@ def test_padding_in_words_is_exported_in_numbers(
     (found,), kinds = exported(module.eval(), x, tmp_path)
     np.testing.assert_allclose(found, module(x).detach().numpy(), atol=2e-6)
     assert kinds == ["Conv"]
+
+
+class Padded(nn.Module):
+    """Attention that leaves out the places where x is above 0, in every way to say so."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        left_out = x[..., 0] > 0
+        mask = left_out if self.kind == "booleans" else torch.where(left_out, -torch.inf, 0.0)
+        y: Tensor = self.attention(x, x, x, key_padding_mask=mask, need_weights=False)[0]
+        return y
+
+
+@pytest.mark.parametrize("kind", ["booleans", "numbers"])
+@pytest.mark.parametrize("opset", [14, 17])
+def test_attention_that_a_mask_leaves_nothing_over_for_is_no_nan(
+    kind: str, opset: int, tmp_path: Path
+) -> None:
+    module = Padded(kind).eval()
+    nn.init.normal_(module.attention.out_proj.bias)
+    torch.backends.mha.set_fastpath_enabled(False)
+    x = torch.randn(2, 5, 8)
+    x[0, :, 0] = 1.0  # all of the first sample is left out
+    x[1, :2, 0] = -1.0
+    (found,), _ = exported(module, x, tmp_path, opset)
+    with torch.no_grad():
+        np.testing.assert_allclose(found, module(x).numpy(), atol=1e-6)
+
+
+class Causal(nn.Module):
+    """Attention whose mask no input goes into."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+        return nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=mask)
+
+
+def test_attention_with_a_mask_of_constants_needs_no_more_operators(tmp_path: Path) -> None:
+    x = torch.randn(1, 5, 8)
+    (found,), kinds = exported(Causal(), x, tmp_path)
+    np.testing.assert_allclose(found, Causal()(x).numpy(), atol=1e-6)
+    assert "IsNaN" not in kinds

@@ -279,3 +279,47 @@ def test_a_tensor_beyond_its_data_is_never_read(
         archive.writestr("archive/data/0", bytes(24))
     with pytest.raises(UsageError):
         load_into(nn.Linear(3, 2), path)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_types_beside_weights_are_no_code(tmp_path: Path, protocol: int) -> None:
+    module = nn.Linear(2, 1)
+    counts = collections.defaultdict(int, {"steps": 3})
+    beside = {"counts": counts, "text": str, "types": [int, float, bool, bytes, range, set, object]}
+    torch.save(
+        {"model": module.state_dict(), **beside}, tmp_path / "w.pt", pickle_protocol=protocol
+    )
+    notes = load_into(nn.Linear(2, 1), tmp_path / "w.pt")
+    assert notes == ["weights: taken from 'model'"]
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_name_that_python_2_had_for_it_is_refused_as_well(protocol: int) -> None:
+    harm = pickle.dumps(Calls(subprocess.Popen, ["true"]), protocol=protocol)
+    with pytest.raises(RefusedGlobalError, match=r"subprocess\.Popen"):
+        read_pickle(io.BytesIO(harm))
+
+
+def doubled(times: int) -> bytes:
+    """Opcodes that make a tuple of twice the same tuple, and so on."""
+    return b")q\x00" + b"".join(b"h%c\x86q%c" % (i, i + 1) for i in range(times))
+
+
+BOMBS = {
+    "key of a dict": b"\x80\x02}" + doubled(60) + b"K\x01s.",
+    "element of a set": b"\x80\x04\x8f(" + doubled(60) + b"\x90.",
+    "element of a frozenset": b"\x80\x04(" + doubled(60) + b"\x91.",
+    "deep key": b"\x80\x02})" + b"\x85" * 300_000 + b"K\x01s.",
+    "bytes that are not there": b"\x80\x05\x96" + (2**36).to_bytes(8, "little") + b".",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_costs_neither_hours_nor_memory(name: str) -> None:
+    with pytest.raises((pickle.UnpicklingError, EOFError)):
+        read_pickle(io.BytesIO(BOMBS[name]))
+
+
+def test_tuples_as_checkpoints_have_them_are_read() -> None:
+    content = {"best": (("a", (1, 2)), tuple((i, (i, i)) for i in range(20_000)))}
+    assert read_pickle(io.BytesIO(pickle.dumps(content, protocol=2))).content == content

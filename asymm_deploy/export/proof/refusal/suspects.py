@@ -16,7 +16,7 @@ from asymm_deploy.export.proof.refusal.culprit import (
     culprit_in_onnx,
     too_wide,
 )
-from asymm_deploy.export.proof.stage import Difference
+from asymm_deploy.export.proof.refusal.difference import Difference
 
 if TYPE_CHECKING:
     import onnx
@@ -26,9 +26,9 @@ FROZEN = (
     "with torch.where, or export the module yourself and give the .onnx file"
 )
 RANDOM = (
-    "two runs of the module differ on the same input: it draws random numbers; make forward "
-    "deterministic in eval mode (no randn, no dropout there), or draw the numbers outside and hand "
-    "them in as an input"
+    "two runs of the module differ on the same input: it draws random numbers, or keeps something "
+    "from run to run; make forward deterministic in eval mode (no randn, no dropout there), or "
+    "draw the numbers outside and hand them in as an input"
 )
 
 
@@ -100,7 +100,7 @@ def narrower_range(reference: Reference, sample: Arrays) -> str:
     highest = {given.name: given.high for given in reference.proven}
     for spec in reference.inputs:
         values = sample[spec.name]
-        if values.dtype.kind != "i" or values.size == 0:
+        if values.dtype.kind not in "iu" or values.size == 0:
             continue
         if spec.name == wide or int(values.min()) < 0:
             shape = ",".join(map(str, spec.shape))
