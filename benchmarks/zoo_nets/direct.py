@@ -147,6 +147,8 @@ def _from_torch(name: str, drawn: list[list[Any]], file: Path) -> list[list[Any]
     import torch
     from torch.utils import _pytree as pytree
 
+    from asymm_deploy.engines.tensors import TensorSpec
+    from asymm_deploy.export import untrained
     from benchmarks.zoo_nets import modules
 
     class Flat(torch.nn.Module):
@@ -160,7 +162,11 @@ def _from_torch(name: str, drawn: list[list[Any]], file: Path) -> list[list[Any]
             leaves = pytree.tree_leaves(self.module(*inputs))
             return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
-    module = Flat().eval()
+    flat = Flat()
+    if untrained.lacks_statistics(flat.module):  # an export sets them too: without, rounding is all
+        specs = [TensorSpec(f"in_{i}", a.shape, a.dtype.name) for i, a in enumerate(drawn[0])]
+        untrained.set_statistics(flat.module, specs, seed=0)
+    module = flat.eval()
     torch.backends.mha.set_fastpath_enabled(False)
     found = []
     with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
