@@ -214,12 +214,13 @@ def _exported(records: Sequence[Record]) -> str:
 
 def _refused(records: Sequence[Record]) -> str:
     lines = [
-        "| model | from | exit | said | MNN alone | s | CPU s |",
-        "|---|---|---|---|---|---|---|",
+        "| model | from | exit | operator | said | MNN alone | s | CPU s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for record in records:
-        made = record.get("made")
-        said = record["error"] if made is None else f"the file: {_alone(made)}"
+        said = record["error"]
+        if record["result"] == "passed":
+            said = f"the file: {_alone(record['made'])}"
         cells = (
             record["name"],
             _source(record),

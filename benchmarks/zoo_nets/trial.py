@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,8 +31,13 @@ _LOOK_S = 0.3
 """How often processes are looked at; what they compute after the last look is not counted."""
 _SESSION, _USER_TIME, _SYSTEM_TIME = 3, 11, 12
 """Places in /proc/PID/stat, after the name."""
+_stopped = threading.Event()
 _running: set[int] = set()
 """Process groups that were started and have not ended."""
+
+
+class StoppedError(Exception):
+    """The program is being stopped, so how a process ended says nothing of the model."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,8 @@ def start(command: Sequence[str]) -> Ended:
             _end(process.pid)
             _running.discard(process.pid)
             process.wait()
+        if _stopped.is_set():
+            raise StoppedError
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -229,6 +237,7 @@ def _cpu_seconds(session: int) -> dict[str, float]:
 
 def end_all() -> None:
     """Kill what other threads are running, so that a program that is stopped leaves nothing."""
+    _stopped.set()
     for group in tuple(_running):
         _end(group)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,17 @@ def test_a_process_is_ended_at_the_limit_with_all_that_it_started(
     assert 1.0 <= ended.wall_s < 3.0
     assert trial.start([sys.executable, "-c", "import time; time.sleep(0.9)"]).code == 0
     assert not late.exists()
+
+
+def test_a_process_that_ends_as_the_program_is_stopped_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial, "_stopped", threading.Event())
+    later = threading.Timer(0.5, trial.end_all)
+    later.start()
+    with pytest.raises(trial.StoppedError):
+        trial.start([sys.executable, "-c", "import time; time.sleep(20)"])
+    later.join()
 
 
 def test_cpu_seconds_are_those_of_all_that_a_process_started() -> None:
