@@ -18,19 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.zoo_nets.direct import RIGHT, RIGHT_SHARE
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 150.0
 """Wall seconds of one export, and of each step of the cross-check."""
 NICE = 15
-RIGHT = 5e-3
-"""Largest error, in deviations of an output, of what counts as computed rightly by MNN alone.
-
-Its erf-GELU is off by 4e-4 on its own and by up to 3e-3 after twelve blocks, its wrong operators
-by 0.1 and more. The table has the error of each model.
-"""
-RIGHT_SHARE = 0.01
-"""Largest share of integers and booleans that differ: an argmax between two equal values may."""
-
 _COMMAND = Path(sysconfig.get_path("scripts")) / "asymm-deploy"
 _CODES = (2, 3, 4, 5, 6)
 _LOOK_S = 0.3
