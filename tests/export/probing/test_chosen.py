@@ -97,8 +97,24 @@ def test_a_value_that_sets_a_size_is_not_tried_until_the_memory_is_full() -> Non
             raise RejectedError("negative")
         return np.arange(int(n) + 1, dtype=np.float32)
 
-    choose_probes([count], computing(rising))
+    (n,) = choose_probes([count], computing(rising)).proven
     assert largest <= 2**16
+    assert n.low == 0
+
+
+def test_a_count_of_rounds_is_no_negative_number_whatever_is_accepted() -> None:
+    rounds = TensorSpec("n", (), "int64")
+
+    def loop(n: Array) -> Array:
+        total = 0.0
+        for number in range(int(n)):
+            total += number
+        return np.array([total, float(int(n))], np.float32)
+
+    (n,) = choose_probes([rounds], computing(loop)).proven
+    assert n.low == 0
+    assert n.high is not None
+    assert 16 <= n.high < 2**30
 
 
 def test_what_takes_no_negative_numbers_gets_positive_ones() -> None:
