@@ -204,6 +204,7 @@ def _kept(
             results = run(probe.arrays)
         except RejectedError as error:
             refusal = error
+            _require_fitting_range(specs, domains, error)
             dropped.append(f"the {probe.name} input is refused ({error})")
             continue
         wrong = _not_finite(results)
@@ -216,6 +217,20 @@ def _kept(
     origins = {spec.name: _origin(spec, domains) for spec in specs}
     notes = (f"left out of the comparison: {'; '.join(dropped)}",) if dropped else ()
     return _chosen(specs, kept, origins, notes)
+
+
+def _require_fitting_range(
+    specs: Sequence[TensorSpec], domains: Mapping[str, Domain], refusal: RejectedError
+) -> None:
+    """Raise UsageError if the user gave a range of integers, which is refused then."""
+    for spec in specs:
+        domain = domains.get(spec.name)
+        if domain and domain.origin == "range" and np.dtype(spec.dtype).kind in "iu":
+            raise UsageError(
+                f"the model refuses values in the range given for {spec.name}, "
+                f"{int(domain.low)} to {int(domain.high)}: {refusal}",
+                "give the range that it takes, or none: what it accepts is then found by trying",
+            )
 
 
 def _origin(spec: TensorSpec, domains: Mapping[str, Domain]) -> Origin:

@@ -76,6 +76,11 @@ def test_a_range_that_is_given_is_kept() -> None:
     assert (only.low, only.high) == (5, 6)
 
 
+def test_a_range_that_the_definition_refuses_is_an_error() -> None:
+    with pytest.raises(UsageError, match="refuses values in the range given for ids, 0 to 999"):
+        choose_probes([IDS], embedding(97), ranges={"ids": (0, 999)})
+
+
 def test_an_input_that_takes_no_zero_is_begun_at_one() -> None:
     def lengths(ids: Array) -> Array:
         if ids.min() < 1 or ids.max() > 12:
