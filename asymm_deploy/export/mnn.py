@@ -43,8 +43,12 @@ class Ends(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...]
 
 
-MNN_TIMEOUT_S = 600
+MNN_TIMEOUT_S = 300
 """A conversion takes about 0.1 s. One that takes ten minutes hangs."""
+
+
+class MnnTimeoutError(ConversionError):
+    """MNN was stopped, since it didn't finish: another form of the graph would take as long."""
 
 
 def to_mnn(source: Path, into: Path) -> None:
@@ -131,9 +135,10 @@ def _start(*arguments: str, request: RunRequest | None = None) -> subprocess.Com
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ConversionError(
+        raise MnnTimeoutError(
             f"MNN did not finish within {MNN_TIMEOUT_S} s",
-            "simplify the graph, or report it to MNN",
+            "an integer that counts rounds or sizes may be too large: give its range, as in "
+            "--input-shape n=:int64:1..8; else simplify the graph, or report it to MNN",
         ) from error
 
 

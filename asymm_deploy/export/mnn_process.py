@@ -17,6 +17,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
 
 def _convert(source: str, target: str) -> None:
     """Convert; MNN's function returns True whatever happens, so its value is ignored."""
@@ -91,7 +93,18 @@ def _probe(model: str, into: str) -> None:
         Path(into).write_bytes(msgspec.json.encode(Ends(inputs, outputs)))
 
 
+def _die_with_parent() -> None:
+    """Have this process killed when the export that started it dies: nobody waits for it then."""
+    import ctypes
+    import signal
+    from contextlib import suppress
+
+    with suppress(AttributeError):  # a system without prctl
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _die_with_parent()
     doing, *given = sys.argv[1:]
     if doing == "convert":
         _convert(*given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,7 @@ Run = Callable[[Arrays], list[Array]]
 
 _BASES = (0, 1)
 """What an integer input is while another one is tried."""
-_SLOWEST_CPU_S, _TIMES_SLOWER, _TIMES_LARGER = 0.5, 30.0, 64
+_SLOWEST_CPU_S, _TIMES_SLOWER, _TIMES_LARGER = 0.1, 30.0, 64
 """A value that takes this long, or gives this much more than small ones, sets a size or a count.
 
 Counted in processor time: a busy machine would else bound what a model accepts.
@@ -144,6 +145,7 @@ def _tried(specs: Sequence[TensorSpec], given: Mapping[str, Domain], run: Run) -
         return found
     plain = parity_probes(specs, 0, {**given, **found})[0].arrays
     base, took_s, size = _base(wanting, plain, run)
+    counts: set[str] = set()
     for spec in wanting:
 
         def accepts(value: int, spec: TensorSpec = spec) -> bool:
@@ -153,16 +155,22 @@ def _tried(specs: Sequence[TensorSpec], given: Mapping[str, Domain], run: Run) -
                 results = run({**base, spec.name: filled})
             except RejectedError:
                 return False
-            return time.process_time() - start < max(
-                _SLOWEST_CPU_S, _TIMES_SLOWER * took_s
-            ) and sum(result.size for result in results) <= _TIMES_LARGER * max(size, 64)
+            took_now_s = time.process_time() - start
+            size_now = sum(result.size for result in results)
+            costly = took_now_s >= max(_SLOWEST_CPU_S, _TIMES_SLOWER * took_s)
+            if costly or size_now > _TIMES_LARGER * max(size, 64):
+                counts.add(spec.name)
+                return False
+            return True
 
         typical = domain_of_type(spec.dtype)
         if typical is not None and accepts(int(typical.high)) and accepts(int(typical.low)):
             found[spec.name] = typical
         else:
             first = int(base[spec.name].flat[0]) if base[spec.name].size else 0
-            found[spec.name] = tried_domain(spec.dtype, accepts, first)
+            found[spec.name] = tried_domain(
+                spec.dtype, accepts, first, is_count=partial(counts.__contains__, spec.name)
+            )
     return found
 
 
@@ -196,6 +204,7 @@ def _kept(
             results = run(probe.arrays)
         except RejectedError as error:
             refusal = error
+            _require_fitting_range(specs, domains, error)
             dropped.append(f"the {probe.name} input is refused ({error})")
             continue
         wrong = _not_finite(results)
@@ -208,6 +217,20 @@ def _kept(
     origins = {spec.name: _origin(spec, domains) for spec in specs}
     notes = (f"left out of the comparison: {'; '.join(dropped)}",) if dropped else ()
     return _chosen(specs, kept, origins, notes)
+
+
+def _require_fitting_range(
+    specs: Sequence[TensorSpec], domains: Mapping[str, Domain], refusal: RejectedError
+) -> None:
+    """Raise UsageError if the user gave a range of integers, which is refused then."""
+    for spec in specs:
+        domain = domains.get(spec.name)
+        if domain and domain.origin == "range" and np.dtype(spec.dtype).kind in "iu":
+            raise UsageError(
+                f"the model refuses values in the range given for {spec.name}, "
+                f"{int(domain.low)} to {int(domain.high)}: {refusal}",
+                "give the range that it takes, or none: what it accepts is then found by trying",
+            )
 
 
 def _origin(spec: TensorSpec, domains: Mapping[str, Domain]) -> Origin:

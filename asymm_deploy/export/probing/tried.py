@@ -16,11 +16,18 @@ _BUDGET_S = 60.0
 """After this no further value is tried: the domain is then what was accepted so far."""
 
 
-def tried_domain(dtype: str, accepts: Callable[[int], bool], base: int) -> Domain:
+def tried_domain(
+    dtype: str,
+    accepts: Callable[[int], bool],
+    base: int,
+    is_count: Callable[[], bool] = lambda: False,
+) -> Domain:
     """Return the integers around ``base`` that ``accepts`` accepts; it is known to accept ``base``.
 
     Tries ever larger values, so that one which sets a size is noticed before it exhausts the
-    memory, and then narrows the bound down to the last integer.
+    memory, and then narrows the bound down to the last integer. ``is_count`` tells, once the
+    largest is known, whether the integer counts or sizes something: then none below ``base`` is
+    tried. Read as 32 bits, such a one may be two billion rounds of a loop.
     """
     limits = np.iinfo(dtype)
     most, least = min(int(limits.max), _MOST_64), max(int(limits.min), -_MOST_64)
@@ -32,7 +39,9 @@ def tried_domain(dtype: str, accepts: Callable[[int], bool], base: int) -> Domai
         return time.monotonic() < deadline and accepts(value)
 
     high = _furthest(base, most, accepted)
-    low = -_furthest(-base, -least, lambda value: accepted(-value)) if least < 0 else base
+    low = base
+    if least < 0 and not is_count():
+        low = -_furthest(-base, -least, lambda value: accepted(-value))
     if low == base and base > 0 and accepted(0):
         low = 0
     return Domain(low, high, "tried")

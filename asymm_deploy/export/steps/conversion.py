@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.errors import ConversionError, NumericsError
 from asymm_deploy.export import manifest
-from asymm_deploy.export.mnn import Api, run_mnn, to_mnn
+from asymm_deploy.export.mnn import Api, MnnTimeoutError, run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import run_onnx
 from asymm_deploy.export.proof.reference import Reference
 from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
@@ -83,6 +83,8 @@ def convert_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[
         return start, _converted(request, start, scratch, told=False)
     except NumericsError:
         sure = without_uncertain_probes(start.reference)
+    except MnnTimeoutError:
+        raise
     except ConversionError:
         sure = None
     if sure is not None:
@@ -100,6 +102,8 @@ def _converted(request: ExportRequest, start: Start, scratch: Path, *, told: boo
         first = first or simplified
         try:
             made = _proven(request, start, simplified, scratch, told=False)
+        except MnnTimeoutError:
+            raise
         except (ConversionError, NumericsError) as error:
             failure = failure or error
             continue
@@ -154,6 +158,8 @@ def _proven(
                 limit=request.tolerance,
                 explain=explain if api == "module" else None,
             )
+        except MnnTimeoutError:
+            raise
         except (ConversionError, NumericsError) as error:
             failure = error if failure is None or isinstance(error, NumericsError) else failure
             continue

@@ -76,6 +76,11 @@ def test_a_range_that_is_given_is_kept() -> None:
     assert (only.low, only.high) == (5, 6)
 
 
+def test_a_range_that_the_definition_refuses_is_an_error() -> None:
+    with pytest.raises(UsageError, match="refuses values in the range given for ids, 0 to 999"):
+        choose_probes([IDS], embedding(97), ranges={"ids": (0, 999)})
+
+
 def test_an_input_that_takes_no_zero_is_begun_at_one() -> None:
     def lengths(ids: Array) -> Array:
         if ids.min() < 1 or ids.max() > 12:
@@ -97,8 +102,24 @@ def test_a_value_that_sets_a_size_is_not_tried_until_the_memory_is_full() -> Non
             raise RejectedError("negative")
         return np.arange(int(n) + 1, dtype=np.float32)
 
-    choose_probes([count], computing(rising))
+    (n,) = choose_probes([count], computing(rising)).proven
     assert largest <= 2**16
+    assert n.low == 0
+
+
+def test_a_count_of_rounds_is_no_negative_number_whatever_is_accepted() -> None:
+    rounds = TensorSpec("n", (), "int64")
+
+    def loop(n: Array) -> Array:
+        total = 0.0
+        for number in range(int(n)):
+            total += number
+        return np.array([total, float(int(n))], np.float32)
+
+    (n,) = choose_probes([rounds], computing(loop)).proven
+    assert n.low == 0
+    assert n.high is not None
+    assert 16 <= n.high < 2**30
 
 
 def test_what_takes_no_negative_numbers_gets_positive_ones() -> None:
