@@ -57,7 +57,8 @@ def to_mnn(source: Path, into: Path) -> None:
     MNN's converter reports success whatever happens, so only the file counts here. Whether it is
     right shows when ``run_mnn``'s outputs are compared.
     """
-    completed = _start("convert", str(source), str(into))
+    with TemporaryDirectory(dir=into.absolute().parent) as folder:
+        completed = _start("convert", str(source.absolute()), str(into.absolute()), folder=folder)
     if not into.exists() or into.stat().st_size == 0:
         raise ConversionError(
             f"MNN's converter wrote no file: {_reason(completed)}",
@@ -122,7 +123,14 @@ def module_ends_if_needed(model: Path) -> Ends | None:
         return msgspec.json.decode(found.read_bytes(), type=Ends) if found.exists() else None
 
 
-def _start(*arguments: str, request: RunRequest | None = None) -> subprocess.CompletedProcess[str]:
+def _start(
+    *arguments: str, request: RunRequest | None = None, folder: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``mnn_process``, in ``folder`` if it is given.
+
+    The converter puts large weights into a file of a fixed name in the current folder, and takes
+    them out again: two at a time in one folder mix up their weights.
+    """
     command = [sys.executable, "-I", "-m", "asymm_deploy.export.mnn_process", *arguments]
     try:
         return subprocess.run(
@@ -133,6 +141,7 @@ def _start(*arguments: str, request: RunRequest | None = None) -> subprocess.Com
             errors="replace",
             timeout=MNN_TIMEOUT_S,
             check=False,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as error:
         raise MnnTimeoutError(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,7 @@ def _convert(folder: Path) -> dict[str, Any]:
 
     source, target = folder / "graph.onnx", folder / "graph.mnn"
     options = ("--modelFile", str(source), "--MNNModel", str(target))
+    os.chdir(folder)  # it keeps weights in a file there, under a name that is always the same
     _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "-", *options])
     if not target.exists() or not target.stat().st_size:
         raise RuntimeError("MNN's converter wrote no file")

@@ -40,8 +40,7 @@ def _timm(name: str, size: int = 224) -> Entry:
         without_compiled_torchvision()
         import timm
 
-        model: nn.Module = timm.create_model(name, pretrained=False)
-        return model
+        return without_idle_head(timm.create_model(name, pretrained=False))
 
     return Entry(f"timm_{name}", "timm", build, (f"1,3,{size},{size}",))
 

@@ -54,6 +54,26 @@ def test_outputs_come_in_the_order_asked_for(tmp_path: Path) -> None:
     np.testing.assert_array_equal(a, 2 * x)
 
 
+def test_large_weights_are_converted_apart_from_what_happens_in_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    weights = np.random.default_rng(0).standard_normal((3000, 1000)).astype(np.float32)
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+      g (float[1,3000] x) => (float[1,1000] y) { y = MatMul (x, w) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    onnx.save(model, tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    Path(".__convert_external_data.bin").symlink_to("/dev/null")  # as if another took it away
+    to_mnn(Path("model.onnx"), Path("model.mnn"))
+    x = np.ones((1, 3000), np.float32)
+    ((found,),) = run_mnn(
+        Path("model.mnn"), [{"x": x}], (TensorSpec("y", (1, 1000)),), tmp_path, inputs=()
+    )
+    expected: np.ndarray = x @ weights
+    np.testing.assert_allclose(np.asarray(found, np.float32), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("contents", "outputs", "message"),
     [
