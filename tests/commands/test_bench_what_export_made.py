@@ -86,7 +86,7 @@ GRAPHS: dict[str, tuple[str, dict[str, Array]]] = {
         },
     ),
 }
-IN_MODULE = {"branch", "loop", "rows"}
+IN_MODULE = {"branch", "loop", "rows", "constant"}
 NOISE = {"bimodal", "stolen-time"}
 
 
