@@ -107,7 +107,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model.graph.initializer.append(onnx.numpy_helper.from_array(array, constant))
         onnx.save(model, folder / f"{name}.onnx")
     models = [str(folder / f"{name}.onnx") for name in GRAPHS]
-    assert run(["export", *models, "--out", str(folder / "artifacts")]) == 0
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        code = cli.run(["export", *models, "--out", str(folder / "artifacts")])
+    assert code == 0, told.getvalue()
     return folder
 
 
