@@ -118,6 +118,29 @@ def picked_rows(
         return None
 
 
+def tied_scores(
+    model: onnx.ModelProto, output: str, samples: Sequence[Arrays]
+) -> list[bool] | None:
+    """Return, by sample, whether boxes that NonMaxSuppression chose among have equal scores.
+
+    Which of them comes first is open then, and with it which others it suppresses. None where
+    ``output`` is not what NonMaxSuppression selected.
+    """
+    decision = decision_behind(model, output)
+    if decision is None or decision.node.op_type != _SUPPRESSING:
+        return None
+    scores = decision.operands[1]
+    values = graph_values(model, samples, [scores])
+    if values is None:
+        return None
+    found = []
+    for arrays in values:
+        ordered = np.sort(np.asarray(arrays[scores], np.float64), axis=-1)
+        close = _CLOSE * float(ordered.std())
+        found.append(bool((np.diff(ordered, axis=-1) <= 1e-3 * close).any()))
+    return found
+
+
 def _picked(boxes: Array, scores: Array, rows: Array) -> Array:
     batch, kind, box = (column.astype(np.int64) for column in rows.reshape(-1, 3).T)
     if rows.size and min(batch.min(), kind.min(), box.min()) < 0:

@@ -12,7 +12,7 @@ import numpy as np
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.export.proof import approximations, parity
-from asymm_deploy.export.proof.decisions import picked_rows, ties
+from asymm_deploy.export.proof.decisions import picked_rows, tied_scores, ties
 from asymm_deploy.export.proof.matched_rows import chooses_rows, match_rows
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
 from asymm_deploy.export.proof.parts import PART_TOLERANCE, Part, beyond_rounding, differing_parts
@@ -265,6 +265,13 @@ class _Stage:
         if any(pair is None for pair in pairs):
             return None
         matched = [pair for pair in pairs if pair is not None]
+        even = tied_scores(self._graph, name, self._reference.samples)
+        if even is not None and not all(even) and any(even):
+            # Boxes of equal scores suppress one another in either order.
+            expected = [array for array, tie in zip(expected, even, strict=True) if not tie]
+            matched = [pair for pair, tie in zip(matched, even, strict=True) if not tie]
+            names = [p.name for p, tie in zip(self._reference.probes, even, strict=True) if tie]
+            self.remarks.append(f"{name}: not judged for equal scores: {', '.join(names)}")
         rows, lost = sum(m.rows for m in matched), sum(m.unmatched for m in matched)
         report = compare_output(name, expected, [m.found for m in matched])
         if lost > parity.MOST_DIFFERING * rows:

@@ -7,7 +7,12 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.engines.tensors import Arrays
-from asymm_deploy.export.proof.decisions import decision_behind, picked_rows, ties
+from asymm_deploy.export.proof.decisions import (
+    decision_behind,
+    picked_rows,
+    tied_scores,
+    ties,
+)
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]>'
 
@@ -135,3 +140,15 @@ def test_selected_boxes_are_compared_by_what_they_are() -> None:
     assert np.array_equal(sides[0][0], sides[1][0])
     assert picked_rows(model, "y", [sample], [ours], [np.array([[0, 0, 7]])]) is None
     assert picked_rows(model, "y", [sample], [ours], [np.array([[0, 0, -1]])]) is None
+
+
+def test_boxes_of_equal_scores_may_come_in_either_order() -> None:
+    model = graph(
+        "g (float[1,3,4] b, float[1,1,3] s) => (int64[n,3] y)"
+        "{ k = Constant<value_ints=[3]>()\n y = NonMaxSuppression(b, s, k) }"
+    )
+    boxes = np.zeros((1, 3, 4), np.float32)
+    even: Arrays = {"b": boxes, "s": np.array([[[0.5, 0.9, 0.5]]], np.float32)}
+    clear: Arrays = {"b": boxes, "s": np.array([[[0.4, 0.9, 0.5]]], np.float32)}
+    assert tied_scores(model, "y", [even, clear]) == [True, False]
+    assert tied_scores(ARGMAX, "y", row(1, 2, 3, 4)) is None
