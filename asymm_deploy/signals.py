@@ -1,14 +1,24 @@
-"""Signals that end the program: held off for a moment, or all handled as Ctrl-C is."""
+"""Signals that end the program: held off, handled as Ctrl-C is, or sent when its parent dies."""
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal's Ctrl-C, a CI system's cancel, a terminal that was closed."""
+
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def die_with_parent() -> None:
+    """Have this process killed when the one that started it dies; without prctl, do nothing."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+from asymm_deploy.signals import die_with_parent
 
 
 def _convert(source: str, target: str) -> None:
@@ -93,18 +93,8 @@ def _probe(model: str, into: str) -> None:
         Path(into).write_bytes(msgspec.json.encode(Ends(inputs, outputs)))
 
 
-def _die_with_parent() -> None:
-    """Have this process killed when the export that started it dies: nobody waits for it then."""
-    import ctypes
-    import signal
-    from contextlib import suppress
-
-    with suppress(AttributeError):  # a system without prctl
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    _die_with_parent()
+    die_with_parent()  # nobody waits for it then
     doing, *given = sys.argv[1:]
     if doing == "convert":
         _convert(*given)

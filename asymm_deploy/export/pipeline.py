@@ -15,7 +15,6 @@ from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest, OutputLimit
 from asymm_deploy.export.probing.chosen import proven_in_words
-from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.limits import output_limits, settled_otherwise
 from asymm_deploy.export.proof.reference import require_spread
 from asymm_deploy.export.proof.stage import StageProof
@@ -120,7 +119,7 @@ def _manifest(
         weights_sha256=request.hash_of_weights(),
         statistics_set=reference.statistics_set,
         reference=reference.name,
-        spread=parity.spread(reference.common_results),
+        spread=reference.spread,
         output_limits=limits,
         stages=manifest.Stages(
             onnx=onnx_stage.report, simplified=made.simplified.report, mnn=made.mnn.report

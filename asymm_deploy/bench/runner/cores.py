@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+from asymm_deploy.signals import die_with_parent
+
 _STEAL_FIELD = 8  # proc(5): cpuN user nice system idle iowait irq softirq steal
 
 
@@ -45,8 +45,7 @@ def die_with(parent: int) -> None:
 
     Raises RefusedError if ``parent`` is already gone.
     """
-    with suppress(AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:
         raise RefusedError("the program that started the runner is gone")
 

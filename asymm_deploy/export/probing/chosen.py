@@ -15,6 +15,7 @@ from asymm_deploy.export.inputs import Probe, parity_probes
 from asymm_deploy.export.manifest import ProvenInput
 from asymm_deploy.export.probing.domain import Domain, Origin, domain_of_type
 from asymm_deploy.export.probing.tried import tried_domain
+from asymm_deploy.models.input_shape import InputShape
 
 Run = Callable[[Arrays], list[Array]]
 """Runs the definition on one sample; raises RejectedError where the definition refuses it."""
@@ -342,4 +343,4 @@ def _not_finite(results: Sequence[Array]) -> str:
 
 def _example(specs: Sequence[TensorSpec]) -> str:
     spec = specs[0] if specs else TensorSpec("x", (1, 3, 224, 224))
-    return f"{spec.name}={','.join(map(str, spec.shape))}:{spec.dtype}:0.001..1"
+    return InputShape(spec.name, spec.shape, spec.dtype, 0.001, 1).text

@@ -42,7 +42,7 @@ def decision_behind(model: onnx.ModelProto, output: str) -> Decision | None:
     while name in makers:
         node, index = makers[name]
         kind = node.op_type
-        if kind in _PICKING and not (kind == "TopK" and index == 0):
+        if _picks(node, index):
             return Decision(node, (node.input[0],))
         if kind in _COMPARING or kind == _SUPPRESSING:
             return Decision(node, tuple(node.input[:2]))
@@ -99,19 +99,12 @@ def picked_rows(
     None where ``output`` is not what NonMaxSuppression selected. Of two boxes that are alike either
     may be selected, so that the indices say less than what they pick.
     """
-    decision = decision_behind(model, output)
-    if decision is None or decision.node.op_type != _SUPPRESSING:
+    candidates = _boxes_and_scores(model, output, samples)
+    if candidates is None:
         return None
-    values = graph_values(model, samples, decision.operands)
-    if values is None:
-        return None
-    boxes, scores = decision.operands
     try:
         return [
-            [
-                _picked(arrays[boxes], arrays[scores], rows)
-                for arrays, rows in zip(values, side, strict=True)
-            ]
+            [_picked(*pair, rows) for pair, rows in zip(candidates, side, strict=True)]
             for side in sides
         ]
     except (ValueError, IndexError):  # other rows than NonMaxSuppression's, or indices out of range
@@ -126,19 +119,27 @@ def tied_scores(
     Which of them comes first is open then, and with it which others it suppresses. None where
     ``output`` is not what NonMaxSuppression selected.
     """
-    decision = decision_behind(model, output)
-    if decision is None or decision.node.op_type != _SUPPRESSING:
-        return None
-    scores = decision.operands[1]
-    values = graph_values(model, samples, [scores])
-    if values is None:
+    candidates = _boxes_and_scores(model, output, samples)
+    if candidates is None:
         return None
     found = []
-    for arrays in values:
-        ordered = np.sort(np.asarray(arrays[scores], np.float64), axis=-1)
+    for _boxes, scores in candidates:
+        ordered = np.sort(np.asarray(scores, np.float64), axis=-1)
         close = _CLOSE * float(ordered.std())
         found.append(bool((np.diff(ordered, axis=-1) <= 1e-3 * close).any()))
     return found
+
+
+def _boxes_and_scores(
+    model: onnx.ModelProto, output: str, samples: Sequence[Arrays]
+) -> list[tuple[Array, Array]] | None:
+    """Return, by sample, what NonMaxSuppression chose ``output`` from; None if it did not."""
+    decision = decision_behind(model, output)
+    if decision is None or decision.node.op_type != _SUPPRESSING:
+        return None
+    values = graph_values(model, samples, decision.operands)
+    boxes, scores = decision.operands
+    return None if values is None else [(arrays[boxes], arrays[scores]) for arrays in values]
 
 
 def _picked(boxes: Array, scores: Array, rows: Array) -> Array:
@@ -211,12 +212,17 @@ def _decides(name: str, makers: dict[str, tuple[onnx.NodeProto, int]]) -> bool:
         node, index = makers[name]
         if node.op_type in _COMPARING or node.op_type in _ROUNDING - {"Cast"}:
             return True
-        if node.op_type in _PICKING and not (node.op_type == "TopK" and index == 0):
+        if _picks(node, index):
             return True
         if node.op_type not in _HANDED_ON and node.op_type != "Cast":
             return False
         name = node.input[0]
     return False
+
+
+def _picks(node: onnx.NodeProto, output: int) -> bool:
+    """Whether that output of ``node`` is indices; the first of TopK is values."""
+    return node.op_type in _PICKING and not (node.op_type == "TopK" and output == 0)
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:

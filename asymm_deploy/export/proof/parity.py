@@ -134,7 +134,7 @@ def compare_each(
     allowances: Sequence[float] | None = None,
 ) -> list[ParityReport]:
     """Return a report for each output alone; see ``compare_outputs``."""
-    count = _count_outputs(reference, candidate)
+    count = count_outputs(reference, candidate)
     granted = [0.0] * count if allowances is None else allowances
     return [
         compare_output(
@@ -287,12 +287,23 @@ def spread(outputs: Sequence[Sequence[Array]]) -> float:
     for every input (anchors, say) is left out, and one whose shape depends on the input varies
     fully. 0 where nothing varies or a value is not finite.
     """
-    varying = [i for i in range(len(outputs[0])) if not is_same_for_all(outputs, i)]
-    return min((spread_of(outputs, index) for index in varying), default=0.0)
+    return least_spread(spreads(outputs))
 
 
-def spread_of(outputs: Sequence[Sequence[Array]], index: int) -> float:
-    """Return how much one output, which varies, does so with the input; see ``spread``."""
+def least_spread(found: Sequence[float | None]) -> float:
+    """Return the least of several outputs' spreads, those left out that never vary."""
+    return min((value for value in found if value is not None), default=0.0)
+
+
+def spreads(outputs: Sequence[Sequence[Array]]) -> tuple[float | None, ...]:
+    """Return each output's spread by itself; None for one that is the same for every input."""
+    return tuple(
+        None if is_same_for_all(outputs, index) else _spread_of(outputs, index)
+        for index in range(len(outputs[0]))
+    )
+
+
+def _spread_of(outputs: Sequence[Sequence[Array]], index: int) -> float:
     if len({sample[index].shape for sample in outputs}) > 1:
         return 1.0
     values = np.stack([np.asarray(sample[index], dtype=np.float64) for sample in outputs])
@@ -307,16 +318,10 @@ def is_same_for_all(outputs: Sequence[Sequence[Array]], index: int) -> bool:
     return all(np.array_equal(sample[index], first) for sample in outputs)
 
 
-def require_same_outputs(
-    reference: Sequence[Sequence[Array]], candidate: Sequence[Sequence[Array]]
-) -> None:
-    """Raise ValueError unless both sides have results for as many inputs, of as many outputs."""
-    _count_outputs(reference, candidate)
-
-
-def _count_outputs(
+def count_outputs(
     reference: Sequence[Sequence[Array]], candidate: Sequence[Sequence[Array]]
 ) -> int:
+    """Return how many outputs both sides have; ValueError if they differ in that or in inputs."""
     if len(reference) != len(candidate):
         raise ValueError(f"{len(candidate)} results for {len(reference)} inputs")
     counts = {len(sample) for side in (reference, candidate) for sample in side}

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -66,20 +66,31 @@ class Reference:
     """Whether the definition computes in float16."""
     exact: Callable[[], list[list[Array]] | None] = lambda: None
     """The results in a wider type, or None where they can't be had."""
-    rounding: Callable[[], Sequence[float]] = lambda: ()
-    """By output, how far the results are from those, as a share of their deviation."""
 
     @property
     def samples(self) -> list[Arrays]:
         """The inputs alone."""
         return [probe.arrays for probe in self.probes]
 
+    @cached_property
+    def rounding(self) -> list[float]:
+        """By output, how far the results are from the exact ones; see ``distances``."""
+        return distances(self.exact(), self.results)
+
+    @cached_property
+    def spreads(self) -> tuple[float | None, ...]:
+        """By output, how much it varies with the input; None where it is always the same."""
+        return parity.spreads(self.common_results)
+
+    @property
+    def spread(self) -> float:
+        """The least of all outputs that vary; see ``parity.spread``."""
+        return parity.least_spread(self.spreads)
+
     def tightening(self, output: int) -> float:
         """Return the factor on an output's tolerances: below 1.0 where it varies little."""
-        common = self.common_results
-        if parity.is_same_for_all(common, output):
-            return 1.0
-        return min(1.0, parity.spread_of(common, output) / MIN_SPREAD)
+        spread = self.spreads[output]
+        return 1.0 if spread is None else min(1.0, spread / MIN_SPREAD)
 
     @property
     def common_results(self) -> list[list[Array]]:
@@ -148,8 +159,7 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         notes=chosen.notes,
         half=any(array.dtype == np.float16 for array in results[0])
         or any(parameter.dtype == torch.float16 for parameter in module.parameters()),
-        exact=(in_double := cache(lambda: doubled_results(module, inputs, probes))),
-        rounding=cache(lambda: distances(in_double(), results)),
+        exact=cache(lambda: doubled_results(module, inputs, probes)),
     )
 
 
@@ -188,8 +198,7 @@ def reference_of_graph(
         proven=chosen.proven,
         notes=chosen.notes,
         half=exact.half_precision(model),
-        exact=(wide := cache(lambda: exact.widened_results(model, samples, complexity.madds))),
-        rounding=cache(lambda: distances(wide(), results)),
+        exact=cache(lambda: exact.widened_results(model, samples, complexity.madds)),
     )
 
 
@@ -289,7 +298,7 @@ def require_spread(reference: Reference, graph: onnx.ModelProto) -> list[str]:
     Constants (anchors, say) may be outputs, and integers or booleans may be the same for all
     probes. ``graph`` is what the definition became.
     """
-    value = parity.spread(reference.common_results)
+    value = reference.spread
     if value >= MIN_SPREAD:
         return []
     same = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -132,9 +133,8 @@ class _Stage:
     def compared(self) -> list[ParityReport]:
         """Return a report for each output; raise ValueError where their shapes differ."""
         ours, theirs = self._reference.results, self._results
-        parity.require_same_outputs(ours, theirs)
         reports = []
-        for index in range(len(ours[0])):
+        for index in range(parity.count_outputs(ours, theirs)):
             expected = [sample[index] for sample in ours]
             found = [sample[index] for sample in theirs]
             report = self._output(index, expected, found)
@@ -149,10 +149,9 @@ class _Stage:
         if self._limit is not None or not report.passed or reordered:
             return report
         parts = differing_parts(expected, found)
-        if parts and self._name == "mnn" and self._graph is not None:
-            close = approximations.approximated_results(self._graph, self._reference.samples)
-            if close is not None:
-                parts = differing_parts([sample[index] for sample in close], found)
+        if parts and self._approximated_results is not None:
+            near = [sample[index] for sample in self._approximated_results]
+            parts = differing_parts(near, found)
         exact = self._reference.exact() if parts else None
         if exact is None:
             return report
@@ -184,7 +183,7 @@ class _Stage:
                 rms_tolerance=report.rms_tolerance * tightening,
             )
             if not tighter.passed:
-                raise hardly_depends(parity.spread(self._reference.common_results))
+                raise hardly_depends(self._reference.spread)
             return tighter
         if report.passed:
             self._tell_share(name, expected, found, "")
@@ -204,7 +203,7 @@ class _Stage:
         """Return the report with what rounding, approximation and the order of rows allow."""
         allowance = self._rounding(index)
         report = compare_output(name, expected, found, allowance)
-        if not report.passed and self._name == "mnn" and self._graph is not None:
+        if not report.passed:
             report = self._approximated(index, expected, found, allowance) or report
         if not report.passed:
             matched = self._matched(name, expected, found)
@@ -212,17 +211,23 @@ class _Stage:
                 return matched
         return report
 
+    @cached_property
+    def _approximated_results(self) -> list[list[Array]] | None:
+        """What the graph gives with MNN's approximations; None in other stages, or without any."""
+        if self._name != "mnn" or self._graph is None:
+            return None
+        return approximations.approximated_results(self._graph, self._reference.samples)
+
     def _rounding(self, index: int) -> float:
         most = MOST_HALF_ROUNDING if self._reference.half else MOST_ROUNDING
-        rounding = self._reference.rounding()
+        rounding = self._reference.rounding
         return min(most, _ROUNDINGS * rounding[index]) if rounding else 0.0
 
     def _approximated(
         self, index: int, expected: list[Array], found: list[Array], allowance: float
     ) -> ParityReport | None:
         """Return the report if MNN's approximations explain the difference, and they alone."""
-        assert self._graph is not None
-        close = approximations.approximated_results(self._graph, self._reference.samples)
+        close = self._approximated_results
         if close is None:
             return None
         name = self._reference.outputs[index].name

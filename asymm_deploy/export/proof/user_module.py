@@ -193,7 +193,7 @@ def failed_run(
     what = f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}"
     integers = _inputs_as_integers(module, specs, _given(request))
     if integers is not None:
-        options = " ".join(f"--input-shape {_option(shape)}" for shape in integers)
+        options = " ".join(f"--input-shape {shape.text}" for shape in integers)
         return UsageError(what, f"it takes integers there: give {options}")
     if _EXITS in what:
         return UsageError(what, "let forward return its outputs, and leave exiting to the caller")
@@ -304,11 +304,6 @@ def _inputs_as_integers(
                 for i, shape in enumerate(given)
             ]
     return None
-
-
-def _option(shape: InputShape) -> str:
-    name = f"{shape.name}=" if shape.name else ""
-    return name + ",".join(map(str, shape.shape)) + (f":{shape.dtype}" if shape.dtype else "")
 
 
 def _with_dtype(shape: Sequence[int], dtype: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from asymm_deploy.export import manifest
 from asymm_deploy.export.mnn import Api, MnnTimeoutError, run_mnn, to_mnn
 from asymm_deploy.export.onnx_graph import run_onnx
 from asymm_deploy.export.proof.reference import Reference
+from asymm_deploy.export.proof.refusal.difference import StageName
 from asymm_deploy.export.proof.refusal.inside_module import culprit_in_module
 from asymm_deploy.export.proof.refusal.suspects import Suspects
 from asymm_deploy.export.proof.stage import Explain, StageProof, prove_stage
@@ -52,14 +54,7 @@ def prove_graph(request: ExportRequest, start: Start, scratch: Path) -> tuple[St
 
     def prove(start: Start, explain: Explain | None) -> StageProof:
         results[:] = run_onnx(start.file, start.reference.samples)
-        return prove_stage(
-            "onnx",
-            start.reference,
-            results,
-            graph=start.model,
-            limit=request.tolerance,
-            explain=explain,
-        )
+        return _prove("onnx", request, start, results, explain)
 
     results: list[list[Array]] = []
     try:
@@ -128,14 +123,8 @@ def _proven(
     file, mnn_file = scratch / manifest.ONNX, scratch / manifest.MNN
     mnn_file.unlink(missing_ok=True)
     file.write_bytes(graph.SerializeToString())
-    proof = prove_stage(
-        "simplified",
-        reference,
-        run_onnx(file, reference.samples),
-        graph=start.model,
-        limit=request.tolerance,
-        explain=explain,
-    )
+    again = run_onnx(file, reference.samples)
+    proof = _prove("simplified", request, start, again, explain)
     to_mnn(file, mnn_file)
     inputs = tuple(s for s in reference.inputs if s.name not in simplified.unused_inputs)
     failure: ConversionError | NumericsError | None = None
@@ -150,14 +139,8 @@ def _proven(
                 inputs=inputs,
                 api=api,
             )
-            mnn = prove_stage(
-                "mnn",
-                reference,
-                results,
-                graph=start.model,
-                limit=request.tolerance,
-                explain=explain if api == "module" else None,
-            )
+            last = api == apis[-1]
+            mnn = _prove("mnn", request, start, results, explain if last else None)
         except MnnTimeoutError:
             raise
         except (ConversionError, NumericsError) as error:
@@ -168,6 +151,23 @@ def _proven(
         return Converted(graph, proof, mnn, first, api, inputs, unused, simplified.notes)
     assert failure is not None
     raise failure
+
+
+def _prove(
+    stage: StageName,
+    request: ExportRequest,
+    start: Start,
+    results: Sequence[Sequence[Array]],
+    explain: Explain | None,
+) -> StageProof:
+    return prove_stage(
+        stage,
+        start.reference,
+        results,
+        graph=start.model,
+        limit=request.tolerance,
+        explain=explain,
+    )
 
 
 def suspects_of(start: Start, simplified: onnx.ModelProto | None, scratch: Path) -> Suspects:

@@ -107,7 +107,7 @@ def test_a_module_that_knows_float32_alone_has_no_rounding() -> None:
     weight = torch.eye(4)
     made = reference.reference_of_module(REQUEST, Made(lambda x: x @ weight))
 
-    assert list(made.rounding()) == []
+    assert list(made.rounding) == []
 
 
 def test_where_the_large_input_alone_is_finite_its_results_are_what_there_is() -> None:
@@ -137,5 +137,5 @@ class Mixed(nn.Module):
 def test_a_module_partly_in_half_precision_rounds_as_such() -> None:
     made = reference.reference_of_module(REQUEST, Mixed().eval())
     assert made.half
-    (rounding,) = made.rounding()
+    (rounding,) = made.rounding
     assert 1e-5 < rounding < 1e-2

@@ -17,6 +17,7 @@ from asymm_deploy.export.proof.refusal.culprit import (
     too_wide,
 )
 from asymm_deploy.export.proof.refusal.difference import Difference
+from asymm_deploy.models.input_shape import InputShape
 
 if TYPE_CHECKING:
     import onnx
@@ -103,7 +104,7 @@ def narrower_range(reference: Reference, sample: Arrays) -> str:
         if values.dtype.kind not in "iu" or values.size == 0:
             continue
         if spec.name == wide or int(values.min()) < 0:
-            shape = ",".join(map(str, spec.shape))
-            high = min(int(highest.get(spec.name) or 1), INT32_HIGH)
-            options.append(f"--input-shape {spec.name}={shape}:{spec.dtype}:0..{max(high, 1)}")
+            high = max(1, min(int(highest.get(spec.name) or 1), INT32_HIGH))
+            option = InputShape(spec.name, spec.shape, spec.dtype, 0, high)
+            options.append(f"--input-shape {option.text}")
     return " ".join(options)
