@@ -23,6 +23,11 @@ class Completed:
     """Its last part."""
     returncode: int
     """Negative: the signal that ended it."""
+    elapsed_ns: int | None = None
+    """From before it was started until after it had ended, by our own monotonic clock.
+
+    Nothing that it says it did can have taken longer. None where it did not run to its end.
+    """
     timed_out: bool = False
     flooded: bool = False
     """It was killed because it printed too much."""

@@ -40,6 +40,10 @@ FLAGS = {
         Flag("wrong-core", _HARNESS, "it ran on a different core than requested"),
         Flag("wrong-precision", _HARNESS, "the engine used a different precision than requested"),
         Flag("below-floor", _HARNESS, "faster than the core can multiply, which is impossible"),
+        Flag("impossible-time", _HARNESS, "its times can't be true: no clock can have shown them"),
+        Flag("no-variance", _HARNESS, "all its runs took equally long, to the nanosecond"),
+        Flag("not-prime-core", _HARNESS, "the phone does not allow its fastest core"),
+        Flag("busy", _HARNESS, "another benchmark was running on the phone"),
         Flag("bimodal", _UNSTABLE, "the samples fall into two groups"),
         Flag("launch-spread", _UNSTABLE, "medians of launches are too far apart"),
         Flag("stolen-time", _UNSTABLE, "something else ran on the core during the timed loop"),
@@ -56,7 +60,6 @@ FLAGS = {
         # Reasons not to start; no row is ever flagged with them.
         Flag("not-ready", _HARNESS, "adb can't use the phone"),
         Flag("no-arm64", _HARNESS, "the phone runs no arm64 programs"),
-        Flag("busy", _HARNESS, "another benchmark is running on the phone"),
         Flag("no-space", _HARNESS, "the phone has too little space left"),
     )
 }

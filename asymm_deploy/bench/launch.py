@@ -14,7 +14,7 @@ from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, verdicts
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.bench.records import Calibration, Command, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.safe import excerpt
@@ -44,6 +44,8 @@ class Bench:
     """The cores to pin to, one per thread; none if the device can't pin."""
     command: tuple[str, ...]
     """Starts the runner."""
+    written_by: Command
+    """Which command makes the launches."""
 
 
 def launch(
@@ -82,7 +84,11 @@ def launch(
         _check(report, blank, artifact.api)
     except wire.WireError as error:
         return failed(blank, str(error))
-    record = msgspec.structs.replace(_with_report(blank, report), conditions=completed.conditions)
+    record = msgspec.structs.replace(
+        _with_report(blank, report),
+        process_ns=completed.elapsed_ns,
+        conditions=completed.conditions,
+    )
     if artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
             artifact.reference,
@@ -130,6 +136,7 @@ def blank(
     plan = bench.plan
     known = subject if isinstance(subject, Artifact) else None
     return LaunchRecord(
+        written_by=bench.written_by,
         model=subject.model,
         network=subject.network,
         scale=subject.scale,

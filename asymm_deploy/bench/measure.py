@@ -14,7 +14,7 @@ from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.plan import Plan, plan_id
-from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.records import Command, LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Journal
 from asymm_deploy.errors import UsageError
 
@@ -75,7 +75,7 @@ def time_models(
     if the device or the results folder fails.
     """
     _refuse_same_names(subjects)
-    bench = prepare(device, plan, runs)
+    bench = prepare(device, plan, runs, "bench")
     rows = [_resume(subject, bench, runs) for subject in subjects]
     kept = sum(len(row.finished) for row in rows)
     if kept:
@@ -162,7 +162,7 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
             )
 
 
-def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
+def prepare(device: Device, plan: Plan, runs: Journal, written_by: Command) -> Bench:
     """Return what all launches have in common, on the cores of an earlier bench of this plan.
 
     Raises UsageError if a core is not available, HarnessError if there is no runner.
@@ -172,7 +172,7 @@ def prepare(device: Device, plan: Plan, runs: Journal) -> Bench:
     same_plan = [record for record in runs.records if record.plan_id == identity]
     earlier = same_plan[-1].cpus if same_plan else ()
     cpus = device.choose_cpus(plan.cpu, plan.threads, earlier)
-    return Bench(device, plan, identity, device.facts(cpus), cpus, runner.command)
+    return Bench(device, plan, identity, device.facts(cpus), cpus, runner.command, written_by)
 
 
 def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:

@@ -14,6 +14,7 @@ RUNS_SCHEMA_VERSION = 1
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
+Command = Literal["bench", "check"]
 
 
 class CorePolicy(msgspec.Struct, frozen=True):
@@ -90,6 +91,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: int = RUNS_SCHEMA_VERSION
+    written_by: Command | None = None
+    """The command that made the launch; None from versions that did not say."""
     # what was timed
     model: str
     network: str | None
@@ -148,6 +151,11 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None
     conditions: Conditions | None = None
     """None on hosts."""
+    process_ns: int | None = None
+    """How long the runner's process lived, by the harness's own clock; None in older records.
+
+    On a phone that is the time between two commands of ours, one before and one after it.
+    """
     wall_ns: int | None
     """Duration of the whole timed loop."""
     off_core_ns: int | None

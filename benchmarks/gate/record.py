@@ -52,7 +52,7 @@ def main() -> int:
         plan = Plan(runs=given.runs, launches=1, cpu=given.cpu)
         device = HostDevice()
         with store.opened(folder / "results", print) as runs:
-            bench = measure.prepare(device, plan, runs)
+            bench = measure.prepare(device, plan, runs, "check")
         recordings = []
         with device.held(bench.cpus, []):
             for scenario in SCENARIOS:

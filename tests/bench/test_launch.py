@@ -70,7 +70,7 @@ class FakeDevice:
 def bench_on(device: FakeDevice, **plan: Any) -> Bench:
     planned = Plan(runs=6, launches=2, warmup=1, launch_timeout_s=12.0, **plan)
     cpus = (3, 4)[: planned.threads]
-    return Bench(device, planned, "the plan", FACTS, cpus, ("start", "runner"))  # type: ignore[arg-type]
+    return Bench(device, planned, "the plan", FACTS, cpus, ("start", "runner"), "bench")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -119,7 +120,7 @@ class HostDevice:
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run the program in its own session, so that Ctrl-C reaches it only through us."""
-        deadline = time.monotonic() + timeout_s
+        start_ns = time.monotonic_ns()
         process: subprocess.Popen[bytes] | None = None
         try:
             process = subprocess.Popen(
@@ -129,7 +130,8 @@ class HostDevice:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-            return _collect(process, deadline)
+            completed = _collect(process, start_ns / 1e9 + timeout_s)
+            return replace(completed, elapsed_ns=time.monotonic_ns() - start_ns)
         except OSError as error:
             text = f"can't start {argv[0]}: {error.strerror}"
             return Completed(b"", text.encode(errors="replace"), _NOT_STARTED)
@@ -165,7 +167,9 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
         except subprocess.TimeoutExpired:
             timed_out = True
     _end(process)
-    return Completed(bytes(out), bytes(err), process.returncode, timed_out, flooded)
+    return Completed(
+        bytes(out), bytes(err), process.returncode, timed_out=timed_out, flooded=flooded
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -63,7 +63,7 @@ def time_pairs(
     and HarnessError if the device or the results folder fails.
     """
     plausibility.refuse_impossible(runs.records, folder / store.NAME)
-    bench = measure.prepare(device, plan, runs)
+    bench = measure.prepare(device, plan, runs, "check")
     taker = BlockTaker(bench, pairs, policy.seed, runs, BlockStore(folder), on_event)
     kept = taker.kept
     if kept:
