@@ -31,7 +31,7 @@ def test_reading_leaves_nothing_behind(launch: Launch, results: Results) -> None
 
 
 def test_results_can_be_read_while_a_bench_holds_them(launch: Launch, tmp_path: Path) -> None:
-    with store.opened(tmp_path, pytest.fail) as runs:
+    with store.opened(tmp_path, pytest.fail, "bench") as runs:
         runs.append(launch("a"))
         assert [row.model for row in rows_in(tmp_path, pytest.fail)] == ["a"]
 
