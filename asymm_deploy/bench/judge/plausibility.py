@@ -22,7 +22,7 @@ _EXIT_CODES = set(ExitCode) - {ExitCode.REGRESSION, ExitCode.INTERRUPTED}
 _DIGITS = 20
 
 FEWEST_TO_COMPARE = 5
-"""Runs of a launch. Of fewer, the coarser clocks can show the same times twice by chance."""
+"""Runs. Of fewer, the coarser clocks can show the same times twice by chance."""
 _CLOCKS_AGREE = 1.01
 """The runner's clock may be another machine's, and may not be corrected while ours is."""
 _ROUNDING_NS = 10**6
@@ -51,23 +51,23 @@ def told_too_long(record: LaunchRecord) -> str | None:
 
 
 def is_invariant(samples_ns: Sequence[int]) -> bool:
-    """Whether all of a launch's runs took equally long, which no clock shows of real ones."""
+    """Whether all of these runs took equally long, which no clock shows of real ones."""
     return len(samples_ns) >= FEWEST_TO_COMPARE and min(samples_ns) == max(samples_ns)
 
 
 def repeated(finished: Sequence[LaunchRecord]) -> tuple[LaunchRecord, LaunchRecord] | None:
     """Return two launches with the same times, run by run; None if there are none.
 
-    Launches of equal runs throughout are no pair: ``is_invariant`` tells of each.
+    Short launches may agree by chance, but not one after the other. Launches of equal runs
+    throughout are no pair: ``is_invariant`` tells of them.
     """
-    seen: dict[tuple[int, ...], LaunchRecord] = {}
+    seen: dict[tuple[int, ...], list[LaunchRecord]] = {}
     for record in finished:
         samples = record.samples_ns
-        if len(samples) < FEWEST_TO_COMPARE or is_invariant(samples):
-            continue
-        if samples in seen:
-            return seen[samples], record
-        seen[samples] = record
+        same = seen.setdefault(samples, [])
+        if len(same) * len(samples) >= FEWEST_TO_COMPARE and min(samples) != max(samples):
+            return same[0], record
+        same.append(record)
     return None
 
 

@@ -62,8 +62,6 @@ def launch_flags(
             found.append("output-mismatch")
     elif verifiable and not _close(record):
         found.append("output-mismatch")
-    if plausibility.is_invariant(record.samples_ns):
-        found.append("no-variance")
     if _slowed_down(record):
         found.append("throttled")
     return found + pooled_flags([record])
@@ -146,6 +144,8 @@ def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
     floor = floor_ns(finished)
     if floor is not None and float(np.median(samples)) < floor:
         found.append("below-floor")
+    if plausibility.is_invariant(samples):
+        found.append("no-variance")
     if is_bimodal(samples):
         found.append("bimodal")
     if _stolen_share(finished) > STOLEN_SHARE:

@@ -315,5 +315,12 @@ def test_a_failed_launch_stays_failed_with_its_own_code(good: LaunchRecord) -> N
     assert (unknown.valid, unknown.exit_code) == (False, 3)
 
 
+def test_launches_of_few_runs_vary_among_each_other(good: LaunchRecord) -> None:
+    few = [change(good, launch=n, runs=2, samples_ns=(10_000_000,) * 2) for n in range(3)]
+    assert found(few[0]) == []
+    assert verdicts.row_flags(few[:2]) == ()
+    assert verdicts.row_flags(few) == ("no-variance",)
+
+
 def test_launches_with_the_same_times_spoil_their_row(good: LaunchRecord) -> None:
     assert verdicts.row_flags([good, change(good, launch=1)]) == ("repeated-samples",)
