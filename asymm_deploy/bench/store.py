@@ -21,7 +21,7 @@ from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, Command, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import ensure_folder
+from asymm_deploy.files import ensure_folder, read_regular, require_regular
 
 NAME = "runs.jsonl"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
@@ -118,15 +118,22 @@ def _held(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / _LOCK, timeout=0)
     holder = folder / _HOLDER
     try:
+        with suppress(FileNotFoundError):
+            require_regular(folder / _LOCK)
+    except OSError as error:
+        raise _no_lock(folder, error) from error
+    try:
         lock.acquire()
     except Timeout:
         who = "another bench"
         with suppress(OSError, UnicodeDecodeError):
-            who = holder.read_text(encoding="utf-8").strip() or who
+            who = read_regular(holder).decode().strip() or who
         raise HarnessError(
             f"{who} is writing to {folder}",
             "wait until it is done, or give another folder with --out",
         ) from None
+    except (OSError, NotImplementedError) as error:
+        raise _no_lock(folder, error) from error
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a courtesy to the next bench; a full disk is noticed later
@@ -137,6 +144,14 @@ def _held(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _no_lock(folder: Path, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError(
+        f"can't lock {folder / _LOCK}: {reason}",
+        "remove it if no bench is running, or give another folder with --out",
+    )
 
 
 def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:

@@ -63,7 +63,13 @@ StripPrefix = Annotated[
     ),
 ]
 WeightsSeed = Annotated[
-    int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
+    int,
+    typer.Option(
+        metavar="N",
+        min=-(2**63),  # what torch takes
+        max=2**64 - 1,
+        help="Seed of the random weights; unused with --weights.",
+    ),
 ]
 Jobs = Annotated[
     int | None,

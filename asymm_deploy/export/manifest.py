@@ -9,7 +9,7 @@ import msgspec
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.proof.parity import ParityReport
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.files import read_regular, sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
 MANIFEST_SCHEMA_VERSION = 2
@@ -136,7 +136,7 @@ def load_manifest(folder: Path) -> Manifest:
     Raises FileNotFoundError if there is none, DamagedManifestError if it isn't valid, and
     UsageError if a newer version of this program wrote it.
     """
-    raw = (folder / MANIFEST_NAME).read_bytes()
+    raw = read_regular(folder / MANIFEST_NAME)
     try:
         manifest = decode_json(
             raw,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.files import sha256_of
+from asymm_deploy.files import opened_regular, require_regular, sha256_of
 from asymm_deploy.models.input_shape import InputShape, shape_text
 from asymm_deploy.models.source import OnnxFile
 
@@ -25,17 +26,25 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     be read or both refuse it, and for an input or output that is no tensor of numbers.
     """
     try:
-        model = onnx.load(str(path))
+        model = _parsed(path)
+        _require_external_files(path, model)
+        onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
         ) from error
+    except UsageError:
+        raise
     except Exception as error:
         raise _not_valid(path, error) from error
     types = _types_if_valid(path, model)
     if not model.graph.output:
         raise UsageError(f"{path} has no outputs", "give a graph with at least one output")
     constants = {tensor.name for tensor in model.graph.initializer}
+    if all(entry.name in constants for entry in model.graph.input):
+        raise UsageError(
+            f"{path} has no inputs", "give a graph with at least one input: it computes a constant"
+        )
     for what, entries in (("input", model.graph.input), ("output", model.graph.output)):
         for entry in entries:
             if what == "output" or entry.name not in constants:
@@ -43,6 +52,47 @@ def load_onnx(path: Path) -> onnx.ModelProto:
                     path, f"{what} {entry.name}", types.get(entry.name) or _type(entry)
                 )
     return model
+
+
+def _parsed(path: Path) -> onnx.ModelProto:
+    """Return an .onnx file's content without its external data."""
+    with opened_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > onnx.checker.MAXIMUM_PROTOBUF:
+            raise UsageError(
+                f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
+                "save its weights beside it: onnx.save(model, path, save_as_external_data=True)",
+            )
+        return onnx.load_model_from_string(file.read())
+
+
+def _external_data(model: onnx.ModelProto) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each initializer that is outside of the file, and where it is."""
+    for tensor in model.graph.initializer:
+        if onnx.external_data_helper.uses_external_data(tensor):
+            yield tensor.name, {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _require_external_files(path: Path, model: onnx.ModelProto) -> None:
+    """Raise UsageError for external data that is not there, or not as long as the graph says."""
+    for name, entries in _external_data(model):
+        file = path.parent / entries.get("location", "")
+        try:
+            require_regular(file)
+            size = file.stat().st_size
+            offset, length = (int(entries.get(key, "0")) for key in ("offset", "length"))
+        except OSError as error:
+            raise UsageError(
+                f"can't read {file}, which has the values of {name} in {path}: "
+                f"{error.strerror or error}",
+                "put the file with the weights beside the .onnx file, under the name that it had",
+            ) from error
+        if min(offset, length) < 0 or offset + length > size:
+            raise UsageError(
+                f"{file} has {size} bytes, and the values of {name} in {path} should lie behind "
+                "its end",
+                "copy or save both files again: this one is cut short, or of another model",
+            )
 
 
 def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
@@ -107,14 +157,8 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
 
 def external_files(path: Path) -> dict[str, str]:
     """Return the path and SHA-256 of each file beside an .onnx file that holds weights of it."""
-    shell = onnx.load(str(path), load_external_data=False)
-    locations = {
-        entry.value
-        for tensor in shell.graph.initializer
-        if onnx.external_data_helper.uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    shell = _parsed(path)
+    locations = {entries.get("location", "") for _, entries in _external_data(shell)}
     files = [(path.parent / location).absolute() for location in sorted(locations)]
     return {str(file): sha256_of(file) for file in files}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import require_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
@@ -186,11 +187,13 @@ def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     try:
         if path.is_dir():
             raise UsageError(f"{shown(text)} is a folder", "give the .onnx file in it")
+        require_regular(path)
         size = path.stat().st_size
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise UsageError(
-            f"can't read {shown(text)}: {reason}", "check the path of the .onnx file"
+            f"can't read {shown(text)}: {reason}",
+            "give the path of an .onnx file that can be read",
         ) from error
     if size == 0:
         raise UsageError(f"{shown(text)} is empty", "export it again")
@@ -220,6 +223,11 @@ def _require_folder_name(name: str) -> None:
         or "\\" in name
         or len(name.encode("utf-8", "replace")) > _LONGEST_FOLDER_NAME
     ):
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise UsageError(
+                f"{shown(name)} can't be the name of an artifacts folder: it is not UTF-8",
+                "rename the file: its name must be text in UTF-8",
+            )
         raise UsageError(
             f"{shown(name)} can't be the name of an artifacts folder",
             "rename the file: no leading dot or dash, no control characters, at most "
