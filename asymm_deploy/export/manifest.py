@@ -123,7 +123,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Sha256
     """Of everything that the files depend on; see ``freshness``."""
     sources: dict[str, Sha256]
-    """Further files that a callable depends on: its own modules, and what it opened."""
+    """Further files that the definition is made of: code, and data that it opened or refers to."""
+    relative_sources: dict[str, str] = {}
+    """Those of them that it named by a relative path: that path, and the absolute one it meant.
+
+    It begins at the .onnx file's folder, or at the current one for a callable.
+    """
+    modules: dict[str, str] = {}
+    """The modules that a callable imported: name and path, with all links resolved."""
 
 
 class DamagedManifestError(Exception):

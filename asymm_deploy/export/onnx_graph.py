@@ -12,6 +12,7 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
+from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.files import opened_regular, require_regular, sha256_of
 from asymm_deploy.models.input_shape import InputShape, shape_text
 from asymm_deploy.models.source import OnnxFile
@@ -155,12 +156,12 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
         )
 
 
-def external_files(path: Path) -> dict[str, str]:
-    """Return the path and SHA-256 of each file beside an .onnx file that holds weights of it."""
+def external_files(path: Path) -> Dependencies:
+    """Return the files beside an .onnx file that hold weights of it."""
     shell = _parsed(path)
     locations = {entries.get("location", "") for _, entries in _external_data(shell)}
-    files = [(path.parent / location).absolute() for location in sorted(locations)]
-    return {str(file): sha256_of(file) for file in files}
+    files = {name: str((path.parent / name).absolute()) for name in sorted(locations)}
+    return Dependencies({file: sha256_of(Path(file)) for file in files.values()}, files)
 
 
 def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
