@@ -166,7 +166,11 @@ def _missing_exports(out: Path) -> list[str]:
 
 
 def _bench_trial(folder: Path, out: Path) -> Trial:
-    arguments = ("bench", str(folder / "old" / "killed_models.small" / "model.mnn"), *_FEW)
+    arguments: tuple[str, ...] = (
+        "bench",
+        str(folder / "old" / "killed_models.small" / "model.mnn"),
+        *_FEW,
+    )
     arguments += ("--launches=8", "--out", str(out), *_ALLOW)
     return Trial(arguments, frozenset((0, 3, 4)), out, _lines, _wrong_bench)
 
@@ -187,7 +191,13 @@ def _wrong_bench(out: Path) -> list[str]:
 
 
 def _check_trial(folder: Path, out: Path) -> Trial:
-    arguments = ("check", "--baseline", str(folder / "old"), "--candidate", str(folder / "new"))
+    arguments: tuple[str, ...] = (
+        "check",
+        "--baseline",
+        str(folder / "old"),
+        "--candidate",
+        str(folder / "new"),
+    )
     arguments += (*_FEW, "--max-blocks=8", "--out", str(out), *_ALLOW, "--json")
     return Trial(
         (*arguments, str(out / "check.json")), frozenset((0, 1, 4)), out, _lines, _wrong_check
