@@ -112,10 +112,23 @@ def write_whole(target: Path, content: bytes) -> None:
             file.write(content)
         return
     if is_special(target):
-        target.write_bytes(content)
+        _write_into(target, content)
         return
     with written_aside(followed(target)) as aside:
         aside.write_bytes(content)
+
+
+def _write_into(target: Path, content: bytes) -> None:
+    """Write to a device or to a pipe that somebody reads; raise OSError if nobody does."""
+    try:
+        number = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads from it", str(target)) from error
+        raise
+    os.set_blocking(number, True)
+    with os.fdopen(number, "wb") as file:
+        file.write(content)
 
 
 def is_special(path: Path) -> bool:

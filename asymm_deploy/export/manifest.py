@@ -9,7 +9,7 @@ import msgspec
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.proof.parity import ParityReport
-from asymm_deploy.files import read_regular, sha256_of, write_whole
+from asymm_deploy.files import read_regular, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
 
 MANIFEST_SCHEMA_VERSION = 2
@@ -165,7 +165,8 @@ def load_manifest(folder: Path) -> Manifest:
 def save_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest`` to ``folder``, whole or not at all."""
     raw = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    write_whole(folder / MANIFEST_NAME, raw + b"\n")
+    with written_aside(folder / MANIFEST_NAME) as aside:  # whatever was in its place
+        aside.write_bytes(raw + b"\n")
 
 
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.files import opened_regular, require_regular, sha256_of
-from asymm_deploy.models.input_shape import InputShape, shape_text
+from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
 
 _NO_NUMBERS_OF_MNN = ("bfloat16", "complex", "float8", "float4", "int4", "uint4", "int2", "uint2")
@@ -256,6 +256,11 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
                 f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
                 f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers), or give "
                 "samples with --inputs FILE.npz",
+            )
+        if reason := too_large(dims):
+            raise UsageError(
+                f"{path}: input {entry.name} has {reason}",
+                "export the graph again with a smaller input: this one's shape is fixed",
             )
         return TensorSpec(entry.name, tuple(dims), dtype)
     if ranked and (

@@ -245,7 +245,7 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
             f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
-            f"export the model again, with its --weights if it has any: asymm-deploy export "
+            f"export the model again{_and_its_weights(request.source)}: asymm-deploy export "
             f"{request.text} --out {out} --force",
         ) from error
     require_shapes(request.source, request.samples)
@@ -310,6 +310,10 @@ def _fit(request: ExportRequest, found: Manifest) -> bool:
         else shape.shape in recorded.values()
         for shape in request.given_shapes
     )
+
+
+def _and_its_weights(source: Source) -> str:
+    return "" if isinstance(source, OnnxFile) else ", with its --weights if it has any"
 
 
 def _sha256(path: Path) -> str:
