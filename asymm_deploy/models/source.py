@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from asymm_deploy.files import require_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
+from asymm_deploy.safe import error_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,14 +123,16 @@ def load_callable(source: CallableModule) -> nn.Module:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             found: object = importlib.import_module(source.module)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             _fail_import(source.module, error)
         try:
             for name in source.attribute.split("."):
                 found = getattr(found, name)
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise UsageError(
-                f"{source.module} has no {source.attribute}: {_in_one_line(error)}",
+                f"{source.module} has no {source.attribute}: {in_one_line(error)}",
                 f"check the name after the colon in {where}",
             ) from error
         if isinstance(found, nn.Module) or not callable(found):
@@ -138,9 +142,11 @@ def load_callable(source: CallableModule) -> nn.Module:
             )
         try:
             module = found()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise UsageError(
-                f"{where} raised {_in_one_line(error)}",
+                f"{where} raised {in_one_line(error)}",
                 "it is called without arguments; try it in Python, where you see the traceback",
             ) from error
     if not isinstance(module, nn.Module):
@@ -236,6 +242,8 @@ def _require_folder_name(name: str) -> None:
 
 
 def _fail_import(module: str, error: BaseException) -> NoReturn:
+    if is_ctrl_c(error):
+        raise error
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and (module == missing or module.startswith(f"{missing}.")):
         raise UsageError(
@@ -243,11 +251,19 @@ def _fail_import(module: str, error: BaseException) -> NoReturn:
             "run this in the folder that contains it, or install the package",
         ) from error
     raise UsageError(
-        f"importing {module} raised {_in_one_line(error)}",
+        f"importing {module} raised {in_one_line(error)}",
         "try it in Python, where you see the traceback",
     ) from error
 
 
-def _in_one_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether the user has pressed Ctrl-C: a process that ignores it has it from its own code."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return isinstance(error, KeyboardInterrupt) and not ignored
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an error's type and the first line of what it says."""
+    lines = (line.strip() for line in error_text(error).splitlines())
+    line = next((line for line in lines if line), "")
     return f"{type(error).__name__}: {line[:300]}" if line else type(error).__name__
