@@ -26,6 +26,7 @@ from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.files import is_full
+from asymm_deploy.signals import end_at_second_ctrl_c
 
 _PROGRAM = "asymm-deploy"
 
@@ -63,6 +64,7 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what its encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
+    end_at_second_ctrl_c()
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -6,18 +6,78 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from asymm_deploy.errors import HarnessError, UsageError
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def opened_regular(path: Path) -> BufferedReader:
+    """Open a file to read its bytes; it must be a regular one, or a link to one.
+
+    Pipes and some devices would keep us waiting for ever, and others never end. Raises OSError, of
+    which ``strerror`` is one line for a user, also for a path with a null character.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name has a null character", str(path)) from error
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # what opening a socket says
+            raise _not_regular(path, "a socket or a device") from error
+        raise
+    try:
+        _require_regular(path, os.fstat(number).st_mode)
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def require_regular(path: Path) -> None:
+    """Raise OSError, as ``opened_regular`` does, if ``path`` leads to no regular file."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name has a null character", str(path)) from error
+    _require_regular(path, mode)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the bytes of a regular file; raises OSError as ``opened_regular`` does."""
+    with opened_regular(path) as file:
+        return file.read()
+
 
 def sha256_of(path: Path) -> str:
-    """Return the hex SHA-256 of a file's bytes; raise OSError if it can't be read."""
-    with path.open("rb") as file:
+    """Return the hex SHA-256 of a file's bytes; raise OSError if it is no file, or can't be read.
+
+    Between its pieces of 256 KiB, Ctrl-C is heard.
+    """
+    with opened_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise _not_regular(path, next((word for is_it, word in _KINDS if is_it(mode)), "special"))
+
+
+def _not_regular(path: Path, what: str) -> OSError:
+    kind = errno.EISDIR if what == "a folder" else errno.EINVAL
+    return OSError(kind, f"it is {what}, not a file", str(path))
 
 
 @contextmanager
@@ -52,10 +112,23 @@ def write_whole(target: Path, content: bytes) -> None:
             file.write(content)
         return
     if is_special(target):
-        target.write_bytes(content)
+        _write_into(target, content)
         return
     with written_aside(followed(target)) as aside:
         aside.write_bytes(content)
+
+
+def _write_into(target: Path, content: bytes) -> None:
+    """Write to a device or to a pipe that somebody reads; raise OSError if nobody does."""
+    try:
+        number = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads from it", str(target)) from error
+        raise
+    os.set_blocking(number, True)
+    with os.fdopen(number, "wb") as file:
+        file.write(content)
 
 
 def is_special(path: Path) -> bool:

@@ -8,11 +8,13 @@ anywhere else is an error, and nothing is changed.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import read_regular, require_regular
 from asymm_deploy.versioned import DamagedError, decode_json
 
 Record = TypeVar("Record")
@@ -36,6 +38,7 @@ def append_line(path: Path, line: bytes) -> None:
     Raises HarnessError if that can't be done; the file is then as it was before.
     """
     try:
+        _require_ours(path)
         with path.open("ab", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             try:
@@ -60,7 +63,7 @@ def read_lines(path: Path, kind: type[Record], known_version: int) -> Lines[Reco
     ``known_version``.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return Lines([], b"")
     except OSError as error:
@@ -85,6 +88,7 @@ def put_aside(path: Path, torn: bytes) -> str:
     """
     target = path.with_name(f"{path.name}.torn")
     try:
+        _require_ours(target)
         with target.open("ab") as aside:
             aside.write(torn + b"\n")
             aside.flush()
@@ -98,6 +102,12 @@ def put_aside(path: Path, torn: bytes) -> str:
             f"can't mend {path}: {error.strerror}", "make it writable, with space left"
         ) from error
     return f"{path} ended in the middle of a line; those {len(torn)} bytes are now in {target.name}"
+
+
+def _require_ours(path: Path) -> None:
+    """Raise OSError if something is there that is no regular file: opening a pipe may never end."""
+    with suppress(FileNotFoundError):
+        require_regular(path)
 
 
 def _decoded(

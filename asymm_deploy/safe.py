@@ -39,6 +39,14 @@ def excerpt(text: str | bytes, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
+def error_text(error: object) -> str:
+    """Return what an error says of itself; nothing where even that raises, as users' errors may."""
+    try:
+        return str(error)
+    except BaseException:
+        return ""
+
+
 def printable(text: str) -> str:
     """Return ``text`` without control characters; its lines stay lines."""
     return "\n".join(_replaced(line, _UNKNOWN) for line in text.split("\n"))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal's Ctrl-C, a CI system's cancel, a terminal that was closed."""
 
 
+_SAME_S = 0.05
+"""A wrapper may pass on the Ctrl-C that the terminal sent us as well: so close, two are one."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
@@ -30,7 +36,10 @@ def ignoring_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # an ignored signal would not be counted
+            signal.signal(number, _nothing)
     try:
         yield
     finally:
@@ -54,3 +63,55 @@ def ending_like_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_at_second_ctrl_c() -> None:
+    """From now on a second SIGINT, or a second SIGTERM, ends this process and those it started.
+
+    Whatever the main thread does: it may be putting a phone back, or wait for a disk. The exit code
+    is 130. Does nothing in a process that was forked from this one. Call it once, in the main
+    thread.
+    """
+    ours, pythons = socket.socketpair()
+    pythons.setblocking(False)
+    signal.set_wakeup_fd(pythons.detach(), warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+    threading.Thread(target=_count, args=(ours,), name="signals", daemon=True).start()
+
+
+def _count(numbers: socket.socket) -> None:
+    first: dict[int, float] = {}
+    while True:
+        for number in numbers.recv(1):
+            now = time.monotonic()
+            if number not in (signal.SIGINT, signal.SIGTERM):
+                continue
+            if now - first.setdefault(number, now) > _SAME_S:
+                _end()
+
+
+def _end() -> None:
+    """Kill what this process has started, then itself."""
+    with suppress(OSError):
+        os.write(2, b"\nended at once; a phone may not be put back as it was\n")
+    for process in _descendants(os.getpid()):
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+    os._exit(130)
+
+
+def _descendants(of: int) -> list[int]:
+    """Return the processes that ``of`` started, and theirs; none where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            parent = int(entry.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.parent.name))
+    found = [of]
+    for process in found:
+        found += children.get(process, [])
+    return found[1:]
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """Let a signal pass."""

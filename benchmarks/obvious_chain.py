@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-import onnxsim
 import torch
 
 import asymm_deploy
@@ -45,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(name: str, out: Path, *, older: bool) -> None:
+    import onnxsim  # after asymm_deploy: it imports ONNX Runtime, whose telemetry is then off
+
     module = asymm_deploy.build(name).eval()
     exported, simplified, converted = (
         out / f"{name}{suffix}" for suffix in (".onnx", ".simplified.onnx", ".mnn")

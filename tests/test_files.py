@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -127,3 +128,46 @@ def test_a_full_disk_is_the_harness_and_not_the_request(
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(HarnessError, match="No space left"):
         files.ensure_folder(tmp_path, "results")
+
+
+def special(folder: Path, kind: str) -> Path:
+    """What is no regular file, nor ever becomes one."""
+    path = folder / "special"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as end:
+            end.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a socket", "a device"])
+def test_what_is_no_file_is_refused_in_words_and_never_waited_for(
+    tmp_path: Path, kind: str
+) -> None:
+    path = special(tmp_path, kind)
+    for read in (files.sha256_of, files.read_regular, files.opened_regular, files.require_regular):
+        with pytest.raises(OSError, match=kind):
+            read(path)
+
+
+def test_a_null_character_in_a_path_is_told() -> None:
+    for read in (files.opened_regular, files.require_regular):
+        with pytest.raises(OSError, match="null character"):
+            read(Path("a\0b"))
+
+
+def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert files.read_regular(tmp_path / "link") == b"content"
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="nobody reads"):
+        files.write_whole(tmp_path / "pipe", b"table")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,3 +102,47 @@ def test_a_cancelled_program_puts_back_what_it_changed() -> None:
         said, complaint = program.communicate(timeout=60)
     assert said == "put back\n"
     assert "KeyboardInterrupt" in complaint
+
+
+PUTTING_BACK = """
+import subprocess, sys, time
+from asymm_deploy.signals import end_at_second_ctrl_c, ignoring_signals
+end_at_second_ctrl_c()
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+try:
+    print(child.pid, flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    with ignoring_signals():
+        print("putting back", flush=True)
+        end = time.monotonic() + 600
+        while time.monotonic() < end:
+            time.sleep(1)
+"""
+
+
+def test_a_second_ctrl_c_ends_what_is_putting_back_and_its_children() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PUTTING_BACK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline())
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.readline() == "putting back\n"
+        time.sleep(0.1)  # closer ones count as one
+        program.send_signal(signal.SIGINT)
+        _, complaint = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert "ended at once" in complaint
+    assert "Traceback" not in complaint
+    with pytest.raises(ProcessLookupError):
+        wait_until_gone(child)
+
+
+def wait_until_gone(process: int) -> None:
+    for _ in range(200):
+        os.kill(process, 0)
+        time.sleep(0.05)

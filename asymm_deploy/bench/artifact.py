@@ -18,7 +18,7 @@ from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.export.mnn import Api, module_ends_if_needed
 from asymm_deploy.export.proof import parity
-from asymm_deploy.files import sha256_of
+from asymm_deploy.files import opened_regular, sha256_of
 from asymm_deploy.models.spec import NetSpec
 
 _DAMAGED = (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError, ValueError)
@@ -136,7 +136,7 @@ def _outputs(path: Path, names: Sequence[str]) -> tuple[_Outputs, _Outputs]:
     """
     try:
         # Opened here, because numpy leaves a file open if it can't read it.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with opened_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
             outputs = {name: arrays[f"output_{i}"] for i, name in enumerate(names)}
             own = {n: arrays[f"mnn_{i}"] for i, n in enumerate(names) if f"mnn_{i}" in arrays}
             return outputs, own

@@ -40,7 +40,7 @@ FLAGS = {
         Flag("wrong-core", _HARNESS, "it ran on a different core than requested"),
         Flag("wrong-precision", _HARNESS, "the engine used a different precision than requested"),
         Flag("below-floor", _HARNESS, "faster than the core can multiply, which is impossible"),
-        Flag("impossible-time", _HARNESS, "its times can't be true: no clock can have shown them"),
+        Flag("repeated-samples", _HARNESS, "two of its launches have the same times, run by run"),
         Flag("no-variance", _HARNESS, "all its runs took equally long, to the nanosecond"),
         Flag("not-prime-core", _HARNESS, "not the fastest core of the phone, as far as it says"),
         Flag("busy", _HARNESS, "another benchmark was running on the phone"),

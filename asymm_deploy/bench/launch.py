@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +11,7 @@ import msgspec
 from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.device import Completed, Device
-from asymm_deploy.bench.judge import output_error, verdicts
+from asymm_deploy.bench.judge import output_error, plausibility, verdicts
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import Calibration, Command, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import ExitCode
@@ -89,6 +88,9 @@ def launch(
         process_ns=completed.elapsed_ns,
         conditions=completed.conditions,
     )
+    made_up = plausibility.told_too_long(record)
+    if made_up is not None:
+        return failed(blank, f"the runner's times are made up: {made_up}")
     if artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
             artifact.reference,
@@ -105,7 +107,7 @@ def launch(
     )
     if artifact.tolerance_raised:
         found.append("tolerance-raised")
-    return _judged(record, [*found, *completed.flags])
+    return verdicts.judged_with(record, [*found, *completed.flags])
 
 
 def put_and_launch(
@@ -198,7 +200,7 @@ def failed(
 
 def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
     """Return the record of a finished launch, judged again with these flags allowed."""
-    return _judged(msgspec.structs.replace(record, allowed=allowed), record.flags)
+    return verdicts.judged_with(msgspec.structs.replace(record, allowed=allowed), record.flags)
 
 
 def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
@@ -266,15 +268,6 @@ def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord
         waited_ns=samples.waited_ns,
         steal_ns=samples.steal_ns,
         output_sha256=report.output.sha256,
-    )
-
-
-def _judged(record: LaunchRecord, found: Sequence[str]) -> LaunchRecord:
-    return msgspec.structs.replace(
-        record,
-        flags=flags.gravest_first(found),
-        valid=flags.leave_valid(found, record.allowed),
-        exit_code=flags.exit_code_for(found, record.allowed),
     )
 
 

@@ -9,7 +9,11 @@ import msgspec
 
 from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.records import DeviceFacts, Engine, Precision
+from asymm_deploy.bounds import DAY_S, MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
+
+MOST_RUNS = 10_000_000
+MOST_LAUNCHES = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +38,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
-        for name, value, least in (
-            ("--runs", self.runs, 1),
-            ("--launches", self.launches, 1),
-            ("--warmup", self.warmup, 0),
-            ("--threads", self.threads, 1),
-            ("--cpu", self.cpu, 0),
-        ):
-            if value is not None and value < least:
-                raise UsageError(f"{name} {value} is too small", f"give {least} or more")
-        if not self.launch_timeout_s > 0:
-            raise UsageError(
-                f"no launch can finish within {self.launch_timeout_s:g} s",
-                "give --launch-timeout more than 0",
-            )
+        require_within("--runs", self.runs, 1, MOST_RUNS, "each is kept, and counted in memory")
+        require_within("--launches", self.launches, 1, MOST_LAUNCHES, "each is a process")
+        require_within("--warmup", self.warmup, 0, wire.MAX_RUNS)
+        require_within("--threads", self.threads, 1, MOST_CORES)
+        if self.cpu is not None:
+            require_within("--cpu", self.cpu, 0, MOST_CORES)
+        require_within("--launch-timeout", self.launch_timeout_s, 0.001, DAY_S, "seconds")
         if self.launches > self.runs:
             raise UsageError(
                 f"--runs {self.runs} is too few for {self.launches} launches",

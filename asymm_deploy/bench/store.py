@@ -7,7 +7,7 @@ Anything else that is not ours stops it, with nothing changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
-from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, LaunchRecord
+from asymm_deploy.bench.judge import plausibility
+from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, Command, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import ensure_folder
+from asymm_deploy.files import ensure_folder, read_regular, require_regular
 
 NAME = "runs.jsonl"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
@@ -61,16 +62,18 @@ class Runs:
 
 
 @contextmanager
-def opened(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Runs]:
+def opened(folder: Path, on_repair: Callable[[str], None], by: Command) -> Iterator[Runs]:
     """Hold ``folder`` and yield its records; ``on_repair`` gets a line about what was repaired.
 
-    Creates the folder. Raises HarnessError while another bench holds it, and UsageError if it
-    can't be written or its runs.jsonl is damaged or of a newer version.
+    Creates the folder. ``by`` is the command that will add to it. Raises HarnessError while another
+    one holds it, and UsageError if it can't be written, its runs.jsonl is damaged or of a newer
+    version, or it holds launches of another command.
     """
     ensure_folder(folder, "results")
     with _held(folder):
         path = folder / NAME
         found = read_runs(path)
+        _refuse_others(found.records, folder, by)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))
         yield Runs(path, found.records)
@@ -97,20 +100,40 @@ def load_file(path: Path) -> list[LaunchRecord]:
     return read_runs(path).records
 
 
+def _refuse_others(records: Sequence[LaunchRecord], folder: Path, by: Command) -> None:
+    """Raise UsageError for launches of another command.
+
+    Two versions of a model have the same name in a check, and would be one row of a bench.
+    """
+    other = next((r.written_by for r in records if r.written_by not in (None, by)), None)
+    if other is not None:
+        raise UsageError(
+            f"{folder} holds the launches of a {other}, and those of a {by} must not join them",
+            "give another folder with --out",
+        )
+
+
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / _LOCK, timeout=0)
     holder = folder / _HOLDER
     try:
+        with suppress(FileNotFoundError):
+            require_regular(folder / _LOCK)
+    except OSError as error:
+        raise _no_lock(folder, error) from error
+    try:
         lock.acquire()
     except Timeout:
         who = "another bench"
         with suppress(OSError, UnicodeDecodeError):
-            who = holder.read_text(encoding="utf-8").strip() or who
+            who = read_regular(holder).decode().strip() or who
         raise HarnessError(
             f"{who} is writing to {folder}",
             "wait until it is done, or give another folder with --out",
         ) from None
+    except (OSError, NotImplementedError) as error:
+        raise _no_lock(folder, error) from error
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a courtesy to the next bench; a full disk is noticed later
@@ -123,12 +146,21 @@ def _held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _no_lock(folder: Path, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError(
+        f"can't lock {folder / _LOCK}: {reason}",
+        "remove it if no bench is running, or give another folder with --out",
+    )
+
+
 def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:
     """Return what a file like runs.jsonl holds, a torn last line beside its records.
 
-    Raises UsageError if it is damaged or of a newer version.
+    Raises UsageError if it is damaged, of a newer version, or holds what can't have been measured.
     """
     found = jsonl.read_lines(path, LaunchRecord, RUNS_SCHEMA_VERSION)
+    plausibility.refuse_impossible(found.records, path)
     for number, record in enumerate(found.records, start=1):
         unknown = [name for name in record.flags if name not in FLAGS]
         if unknown:

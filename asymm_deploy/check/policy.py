@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from asymm_deploy.bounds import require_within
 from asymm_deploy.check.findings import Metric
 from asymm_deploy.errors import UsageError
 
@@ -65,8 +66,7 @@ class GatePolicy:
                 f"give {LEAST_BLOCKS} to {MOST_BLOCKS}: fewer than {LEAST_BLOCKS} can't tell "
                 "a change from chance",
             )
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed} is negative", "give 0 or more")
+        require_within("--seed", self.seed, 0, 2**64 - 1)
 
     def latency_threshold(self, baseline_ms: float) -> float:
         """Return the share by which a latency of ``baseline_ms`` may grow: at least 20 us of it."""

@@ -58,7 +58,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
         subjects = [*bare_files(asked.bare_files, asked.plan), *_exported(asked)]
-        with store.opened(asked.out, console.say) as runs:
+        with store.opened(asked.out, console.say, "bench") as runs:
             try:
                 outcomes = _timed(devices, len(makers), subjects, asked.plan, runs)
             except BaseException:  # Ctrl-C too: latency.csv tells of every launch on disk

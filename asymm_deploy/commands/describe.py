@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +22,15 @@ from asymm_deploy.commands.options.shared_options import (
     TextFormatOption,
     print_data,
 )
+from asymm_deploy.errors import ConversionError, DeployError, UsageError
 
 if TYPE_CHECKING:
     from asymm_deploy.models.cost import Complexity
+    from asymm_deploy.models.source import CallableModule
     from asymm_deploy.text import ListRow
+
+
+_COUNTING_TIMEOUT_S = 1800
 
 
 def describe_command(
@@ -78,13 +86,61 @@ def _complexity(named: NamedModel) -> Complexity:
         if isinstance(source, CallableModule) and samples is not None:
             shapes = completed_by_samples(source.input_shapes, samples)
             source = replace(source, input_shapes=shapes)
-        return count_source(source)
+        return _count_apart(source) if isinstance(source, CallableModule) else count_source(source)
     from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
     from asymm_deploy.models.onnx_cost import count_graph
 
     model = load_onnx(source.path)
     inputs = graph_inputs(model, shaped_by_samples(model, source, samples))
     return count_graph(model, {spec.name: spec.shape for spec in inputs})
+
+
+def _count_apart(source: CallableModule) -> Complexity:
+    """Count in a process of its own: a user's code may end the one that it runs in.
+
+    Raises UsageError if the module can't be made or run, ConversionError if the process died.
+    """
+    import multiprocessing
+
+    from asymm_deploy.export.processes.task_process import run_tasks
+
+    with closing(
+        run_tasks(
+            counted_in_worker,
+            [(source,)],
+            at_once=1,
+            timeout_s=_COUNTING_TIMEOUT_S,
+            context=multiprocessing.get_context("spawn"),
+        )
+    ) as ends:
+        end = next(ends)
+    if end.result is None:
+        raise ConversionError(
+            f"the process that ran {source.module}:{source.attribute} ended without a result "
+            f"({end.reason})",
+            f"look in {source.module} for what ends a program, such as os._exit",
+        )
+    if isinstance(end.result, DeployError):
+        raise end.result
+    return end.result
+
+
+def counted_in_worker(source: CallableModule) -> Complexity | DeployError:
+    """Count what a callable makes; a failure is returned, so that it reaches the parent."""
+    from asymm_deploy.models.catalog import count_source
+    from asymm_deploy.models.source import in_one_line
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it
+    os.dup2(2, 1)  # stdout is for the parent's data
+    try:
+        return count_source(source)
+    except DeployError as error:
+        return error
+    except BaseException as error:
+        return UsageError(
+            f"{source.module}:{source.attribute} raised {in_one_line(error)}",
+            "try it in Python, where you see the traceback",
+        )
 
 
 def _split(complexity: Complexity) -> str:

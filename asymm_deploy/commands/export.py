@@ -20,6 +20,7 @@ from asymm_deploy.commands.options.shared_options import (
     TableOption,
     print_data,
     table_or_figure,
+    within,
 )
 from asymm_deploy.errors import UsageError, worst
 
@@ -63,12 +64,19 @@ StripPrefix = Annotated[
     ),
 ]
 WeightsSeed = Annotated[
-    int, typer.Option(metavar="N", help="Seed of the random weights; unused with --weights.")
+    int,
+    typer.Option(
+        metavar="N",
+        callback=within("--seed", -(2**63), 2**64 - 1, "what torch takes"),
+        help="Seed of the random weights; unused with --weights.",
+    ),
 ]
 Jobs = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Models to export at the same time. Default: one per core.", min=1
+        metavar="N",
+        help="Models to export at the same time. Default: one per core.",
+        callback=within("--jobs", 1, 1024),
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Export again even if nothing has changed.")]
@@ -94,8 +102,9 @@ Opset = Annotated[
         metavar="N",
         help="ONNX opset of the exported graph, from 9 to 20, for an operator that needs another. "
         "Default: 17.",
-        min=9,  # below, the exporter doesn't fold constants, and ONNX Runtime lacks operators
-        max=20,  # the last one that the exporter was made for; MNN reads all of them
+        # Below 9 the exporter doesn't fold constants, and ONNX Runtime lacks operators. It was made
+        # for 20 at most; MNN reads all of them.
+        callback=within("--opset", 9, 20),
     ),
 ]
 

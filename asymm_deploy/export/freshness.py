@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import msgspec
@@ -34,21 +38,44 @@ def fingerprint(facts: dict[str, object]) -> str:
     return hashlib.sha256(msgspec.json.encode(everything, order="sorted")).hexdigest()
 
 
-def unchanged(sources: dict[str, str]) -> bool:
-    """Return whether each file still has the SHA-256 that was recorded for it."""
+@dataclass(frozen=True)
+class Dependencies:
+    """What a definition is made of beyond what a request names, and how each part was found."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Absolute path and SHA-256 of its code and data."""
+    relative: dict[str, str] = field(default_factory=dict)
+    """Data that was named by a relative path: that path, and the absolute one that it meant."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """Modules that were imported: name and path, with all links resolved.
+
+    Of installed packages it has the topmost module alone, without which none can be found.
+    """
+
+
+def unchanged(recorded: Dependencies, folder: Path) -> bool:
+    """Whether every name still means the same file from here, and every file has its SHA-256.
+
+    Relative paths begin at ``folder``. A copy of a checkout has other files, whatever is in them.
+    Nothing is imported.
+    """
     try:
-        return all(sha256_of(Path(path)) == sha for path, sha in sources.items())
+        return (
+            all(str((folder / name).absolute()) == path for name, path in recorded.relative.items())
+            and _found_here(recorded.modules)
+            and all(sha256_of(Path(path)) == sha for path, sha in recorded.files.items())
+        )
     except OSError:
         return False
 
 
 @contextmanager
-def recorded_files() -> Iterator[dict[str, str]]:
-    """Record the files that are read inside the block: path and SHA-256, in the yielded dict.
+def recorded_files() -> Iterator[Dependencies]:
+    """Record what is imported and read inside the block, in what it yields.
 
-    They are what a user's callable depends on: its modules and the weights it loads. The dict is
-    filled when the block ends. Files of Python itself and of installed packages are left out; after
-    an upgrade of those, ``--force`` exports again.
+    That is what a user's callable depends on: its modules and the weights it loads. It is filled
+    when the block ends. Files of Python itself and of installed packages are left out; after an
+    upgrade of those, ``--force`` exports again.
     """
     opened: set[str] = set()
     recording = True
@@ -60,20 +87,67 @@ def recorded_files() -> Iterator[dict[str, str]]:
                 opened.add(arguments[0])
 
     sys.addaudithook(hook)  # it can't be removed, hence the switch
-    files: dict[str, str] = {}
+    found = Dependencies()
     before = set(sys.modules)
     try:
-        yield files
+        yield found
     finally:
         recording = False
-    for name in set(sys.modules) - before:
+    for name in sorted(set(sys.modules) - before):
         origin = getattr(sys.modules[name], "__file__", None)
         if isinstance(origin, str):
             opened.add(origin)
+            real = os.path.realpath(origin)
+            topmost_or_own = "." not in name or not _belongs_to_python(Path(origin))
+            if topmost_or_own and _found_here({name: real}):  # else its importer has its own ways
+                found.modules[name] = real
     for text in sorted(opened):
         path = Path(text).absolute()
-        if path.is_file() and path.suffix != ".pyc" and not _belongs_to_python(path):
-            files[str(path)] = sha256_of(path)
+        if path.is_file() and path.parent.name != "__pycache__" and not _belongs_to_python(path):
+            found.files[str(path)] = sha256_of(path)
+            if not Path(text).is_absolute():
+                found.relative[text] = str(path)
+
+
+def _found_here(modules: Mapping[str, str]) -> bool:
+    """Whether importing each name would take the file that it took then.
+
+    The current folder comes first, as it does when a callable is loaded.
+    """
+    if not modules:
+        return True
+    importlib.invalidate_caches()  # files may have come since Python last looked
+    here = str(Path.cwd())
+    start = sys.path if here in sys.path else [here, *sys.path]
+    return all(_origin(name, start) == path for name, path in modules.items())
+
+
+def _origin(name: str, start: Sequence[str]) -> str | None:
+    """Return the path of the module that ``name`` means now; None if there is none.
+
+    Unlike ``importlib.util.find_spec`` this imports no parent package.
+    """
+    where: Sequence[str] | None = start
+    spec = None
+    for part in name.split("."):
+        if where is None:
+            return None
+        spec = _spec(part, where, is_topmost=where is start)
+        if spec is None:
+            return None
+        inside = spec.submodule_search_locations
+        where = None if inside is None else list(inside)
+    return os.path.realpath(spec.origin) if spec is not None and spec.origin else None
+
+
+def _spec(part: str, where: Sequence[str], *, is_topmost: bool) -> ModuleSpec | None:
+    if not is_topmost:  # a name with dots would ask for its parent, imported
+        return PathFinder.find_spec(part, where)
+    for finder in sys.meta_path:  # of packages that were installed for editing, for example
+        spec = finder.find_spec(part, where if finder is PathFinder else None)
+        if spec is not None:
+            return spec
+    return None
 
 
 def _belongs_to_python(path: Path) -> bool:

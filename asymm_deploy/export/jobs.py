@@ -7,17 +7,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode
 from asymm_deploy.export.manifest import Manifest
+from asymm_deploy.export.processes.task_process import TaskEnd, run_tasks
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder
+from asymm_deploy.models.source import CallableModule
 
 if TYPE_CHECKING:
     from asymm_deploy.export.result import Result
@@ -118,78 +119,56 @@ def _export_stale(
     work: Path,
     settle: Callable[[int, ExportOutcome], None],
 ) -> None:
-    from pebble import ProcessPool
-
     workers = min(jobs, len(stale))
     threads_each = max(1, cores() // workers)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
-    pool = ProcessPool(
-        max_workers=workers,
-        max_tasks=1,  # a fresh process for each model
+    ends = run_tasks(
+        _export,
+        [(requests[index], work, threads_each) for index in stale],
+        at_once=workers,
+        timeout_s=EXPORT_TIMEOUT_S,
         context=context,
-        initializer=_initialise,
-        initargs=(threads_each,),
     )
-    try:
-        pending: dict[Future[Result], int] = {}
-        for index in stale:
-            pending[pool.schedule(_export, (requests[index], work), timeout=EXPORT_TIMEOUT_S)] = (
-                index
-            )
-        while pending:
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                index = pending.pop(future)
-                settle(index, _outcome(requests[index], future))
-    finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
+    with closing(ends):
+        for end in ends:
+            index = stale[end.index]
+            settle(index, _outcome(requests[index], end))
 
 
-def _initialise(threads: int) -> None:
+def _export(request: ExportRequest, work: Path, threads: int) -> Result:
     from asymm_deploy.export import worker
 
     worker.prepare_worker(threads)
-
-
-def _export(request: ExportRequest, work: Path) -> Result:
-    from asymm_deploy.export import worker
-
     return worker.export_in_worker(request, work)
 
 
-def _outcome(request: ExportRequest, future: Future[Result]) -> ExportOutcome:
-    from pebble import ProcessExpired
-
-    try:
-        result = future.result()
-    except ProcessExpired as error:
-        cause = _cause_of_death(error.exitcode)
-        failure: DeployError = ConversionError(
-            f"the process that exported {request.source.model} died ({cause})",
-            "a converter's native code crashed, or memory ran out; try --jobs 1",
-        )
-        return ExportOutcome(request, "failed", failure=failure)
-    except TimeoutError:
-        failure = ConversionError(
-            f"exporting {request.source.model} took over {EXPORT_TIMEOUT_S} s", "simplify the model"
-        )
-        return ExportOutcome(request, "failed", failure=failure)
-    except (BrokenProcessPool, OSError, EOFError) as error:
-        failure = ConversionError(
-            f"no process could be started to export {request.source.model}: {error!r}",
-            "see the messages above; the usual causes are memory and the limit on processes",
-        )
+def _outcome(request: ExportRequest, end: TaskEnd[Result]) -> ExportOutcome:
+    model, result = request.source.model, end.result
+    if result is None:
+        if end.started:
+            failure: DeployError = ConversionError(
+                f"the process that exported {model} ended without a result ({end.reason})",
+                _what_may_end_a_process(request),
+            )
+        else:
+            failure = ConversionError(
+                f"no process could be started to export {model}: {end.reason}",
+                "see the messages above; the usual causes are memory and the limit on processes",
+            )
         return ExportOutcome(request, "failed", failure=failure)
     if result.failure is not None:
         return ExportOutcome(request, "failed", failure=result.failure, notes=result.notes)
     return ExportOutcome(request, "exported", result.manifest, notes=result.notes)
 
 
-def _cause_of_death(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"signal {-exit_code}"
-    return f"exit code {exit_code}"
+def _what_may_end_a_process(request: ExportRequest) -> str:
+    usual = "a converter's native code crashed, or memory ran out; try --jobs 1"
+    if isinstance(request.source, CallableModule):
+        return (
+            f"look in {request.source.module} for what ends a program, such as os._exit; or {usual}"
+        )
+    return usual
 
 
 @contextmanager

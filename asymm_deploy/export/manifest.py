@@ -9,7 +9,7 @@ import msgspec
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.proof.parity import ParityReport
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.files import read_regular, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
 
 MANIFEST_SCHEMA_VERSION = 2
@@ -123,7 +123,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Sha256
     """Of everything that the files depend on; see ``freshness``."""
     sources: dict[str, Sha256]
-    """Further files that a callable depends on: its own modules, and what it opened."""
+    """Further files that the definition is made of: code, and data that it opened or refers to."""
+    relative_sources: dict[str, str] = {}
+    """Those of them that it named by a relative path: that path, and the absolute one it meant.
+
+    It begins at the .onnx file's folder, or at the current one for a callable.
+    """
+    modules: dict[str, str] = {}
+    """The modules that a callable imported: name and path, with all links resolved."""
 
 
 class DamagedManifestError(Exception):
@@ -136,7 +143,7 @@ def load_manifest(folder: Path) -> Manifest:
     Raises FileNotFoundError if there is none, DamagedManifestError if it isn't valid, and
     UsageError if a newer version of this program wrote it.
     """
-    raw = (folder / MANIFEST_NAME).read_bytes()
+    raw = read_regular(folder / MANIFEST_NAME)
     try:
         manifest = decode_json(
             raw,
@@ -158,7 +165,8 @@ def load_manifest(folder: Path) -> Manifest:
 def save_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest`` to ``folder``, whole or not at all."""
     raw = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    write_whole(folder / MANIFEST_NAME, raw + b"\n")
+    with written_aside(folder / MANIFEST_NAME) as aside:  # whatever was in its place
+        aside.write_bytes(raw + b"\n")
 
 
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.files import sha256_of
-from asymm_deploy.models.input_shape import InputShape, shape_text
+from asymm_deploy.export.freshness import Dependencies
+from asymm_deploy.files import opened_regular, require_regular, sha256_of
+from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
+from asymm_deploy.safe import error_text
 
 _NO_NUMBERS_OF_MNN = ("bfloat16", "complex", "float8", "float4", "int4", "uint4", "int2", "uint2")
 
@@ -25,17 +28,25 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     be read or both refuse it, and for an input or output that is no tensor of numbers.
     """
     try:
-        model = onnx.load(str(path))
+        model = _parsed(path)
+        _require_external_files(path, model)
+        onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
         ) from error
+    except UsageError:
+        raise
     except Exception as error:
         raise _not_valid(path, error) from error
     types = _types_if_valid(path, model)
     if not model.graph.output:
         raise UsageError(f"{path} has no outputs", "give a graph with at least one output")
     constants = {tensor.name for tensor in model.graph.initializer}
+    if all(entry.name in constants for entry in model.graph.input):
+        raise UsageError(
+            f"{path} has no inputs", "give a graph with at least one input: it computes a constant"
+        )
     for what, entries in (("input", model.graph.input), ("output", model.graph.output)):
         for entry in entries:
             if what == "output" or entry.name not in constants:
@@ -43,6 +54,47 @@ def load_onnx(path: Path) -> onnx.ModelProto:
                     path, f"{what} {entry.name}", types.get(entry.name) or _type(entry)
                 )
     return model
+
+
+def _parsed(path: Path) -> onnx.ModelProto:
+    """Return an .onnx file's content without its external data."""
+    with opened_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > onnx.checker.MAXIMUM_PROTOBUF:
+            raise UsageError(
+                f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
+                "save its weights beside it: onnx.save(model, path, save_as_external_data=True)",
+            )
+        return onnx.load_model_from_string(file.read())
+
+
+def _external_data(model: onnx.ModelProto) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each initializer that is outside of the file, and where it is."""
+    for tensor in model.graph.initializer:
+        if onnx.external_data_helper.uses_external_data(tensor):
+            yield tensor.name, {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _require_external_files(path: Path, model: onnx.ModelProto) -> None:
+    """Raise UsageError for external data that is not there, or not as long as the graph says."""
+    for name, entries in _external_data(model):
+        file = path.parent / entries.get("location", "")
+        try:
+            require_regular(file)
+            size = file.stat().st_size
+            offset, length = (int(entries.get(key, "0")) for key in ("offset", "length"))
+        except OSError as error:
+            raise UsageError(
+                f"can't read {file}, which has the values of {name} in {path}: "
+                f"{error.strerror or error}",
+                "put the file with the weights beside the .onnx file, under the name that it had",
+            ) from error
+        if min(offset, length) < 0 or offset + length > size:
+            raise UsageError(
+                f"{file} has {size} bytes, and the values of {name} in {path} should lie behind "
+                "its end",
+                "copy or save both files again: this one is cut short, or of another model",
+            )
 
 
 def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
@@ -105,18 +157,12 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
         )
 
 
-def external_files(path: Path) -> dict[str, str]:
-    """Return the path and SHA-256 of each file beside an .onnx file that holds weights of it."""
-    shell = onnx.load(str(path), load_external_data=False)
-    locations = {
-        entry.value
-        for tensor in shell.graph.initializer
-        if onnx.external_data_helper.uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    files = [(path.parent / location).absolute() for location in sorted(locations)]
-    return {str(file): sha256_of(file) for file in files}
+def external_files(path: Path) -> Dependencies:
+    """Return the files beside an .onnx file that hold weights of it."""
+    shell = _parsed(path)
+    locations = {entries.get("location", "") for _, entries in _external_data(shell)}
+    files = {name: str((path.parent / name).absolute()) for name in sorted(locations)}
+    return Dependencies({file: sha256_of(Path(file)) for file in files.values()}, files)
 
 
 def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
@@ -193,7 +239,7 @@ def cannot_run(error: EngineError) -> ConversionError:
 
 def first_line(error: object) -> str:
     """Return the first line of a message that is not empty, at most 300 characters of it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in error_text(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
@@ -211,6 +257,11 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
                 f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
                 f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers), or give "
                 "samples with --inputs FILE.npz",
+            )
+        if reason := too_large(dims):
+            raise UsageError(
+                f"{path}: input {entry.name} has {reason}",
+                "export the graph again with a smaller input: this one's shape is fixed",
             )
         return TensorSpec(entry.name, tuple(dims), dtype)
     if ranked and (

@@ -137,7 +137,9 @@ def _manifest(
         files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
         fingerprint=request.fingerprint(),
-        sources=start.sources,
+        sources=start.dependencies.files,
+        relative_sources=start.dependencies.relative,
+        modules=start.dependencies.modules,
     )
 
 

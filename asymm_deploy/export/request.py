@@ -208,11 +208,24 @@ class ExportRequest:
                 f"can't read {self.folder / manifest.MANIFEST_NAME}: {error.strerror or error}",
                 "check the permissions, or give another folder with --out",
             ) from error
-        if found.fingerprint != wanted or not freshness.unchanged(found.sources):
+        if found.fingerprint != wanted or self._has_other_files(found):
             return None
         if self.keep_exported and not (self.folder / manifest.EXPORTED).exists():
             return None
         return None if manifest.damaged_files(found, self.folder) else found
+
+    def _has_other_files(self, found: Manifest) -> bool:
+        """Whether what ``found`` was made of is not what its names mean here and now."""
+        folder = self.source.path.parent if isinstance(self.source, OnnxFile) else Path()
+        made_of = freshness.Dependencies(found.sources, found.relative_sources, found.modules)
+        if not freshness.unchanged(made_of, folder):
+            return True
+        # Where they are gone, what was recorded of them counts.
+        given = ((self.weights, self.weights_sha256), (self.samples, self.samples_sha256))
+        return any(
+            path is not None and sha256 is not None and path.is_file() and _sha256(path) != sha256
+            for path, sha256 in given
+        )
 
 
 def as_recorded(source: Source, out: Path, samples: Path | None = None) -> ExportRequest:
@@ -232,7 +245,7 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
             f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
-            f"export the model again, with its --weights if it has any: asymm-deploy export "
+            f"export the model again{_and_its_weights(request.source)}: asymm-deploy export "
             f"{request.text} --out {out} --force",
         ) from error
     require_shapes(request.source, request.samples)
@@ -297,6 +310,10 @@ def _fit(request: ExportRequest, found: Manifest) -> bool:
         else shape.shape in recorded.values()
         for shape in request.given_shapes
     )
+
+
+def _and_its_weights(source: Source) -> str:
+    return "" if isinstance(source, OnnxFile) else ", with its --weights if it has any"
 
 
 def _sha256(path: Path) -> str:

@@ -79,14 +79,22 @@ def to_onnx(
         except Exception as error:
             raise ConversionError(
                 f"torch.onnx can't export the module: {_reason(error)}",
-                "leave out torch.compile inside the module: it changes nothing of what is computed"
-                if "dynamo-optimized" in str(error)
-                else "write the operator it names in simpler ones, or export the module yourself "
-                "with torch.onnx.export(..., dynamo=True) and give the .onnx file instead",
+                _what_to_try(str(error)),
             ) from error
     _name_outputs(into, names)
     others = what_is_no_tensor(seen)
     return [*([f"{others}: left out"] if others else []), *_remarks(caught)]
+
+
+def _what_to_try(reason: str) -> str:
+    if "dynamo-optimized" in reason:
+        return "leave out torch.compile inside the module: it changes nothing of what is computed"
+    if any(limit in reason for limit in ("2GiB", "2GB", "2147483648")):
+        return "make it smaller: an ONNX file holds at most 2 GiB, about 530 million fp32 values"
+    return (
+        "write the operator it names in simpler ones, or export the module yourself with "
+        "torch.onnx.export(..., dynamo=True) and give the .onnx file instead"
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -18,9 +18,9 @@ import torch
 
 from asymm_deploy.errors import ConversionError, DeployError
 from asymm_deploy.export import pipeline
-from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
+from asymm_deploy.models.source import in_one_line
 
 
 def prepare_worker(threads: int) -> None:
@@ -37,10 +37,11 @@ def export_in_worker(request: ExportRequest, work: Path) -> Result:
         return Result(pipeline.export_model(request, work, notes), None, tuple(notes))
     except DeployError as error:
         return Result(None, error, tuple(notes))
-    except Exception as error:
+    except BaseException as error:  # a user's own kinds as well, which the parent can't read
         traceback.print_exc()
         failure = ConversionError(
-            f"an unexpected error: {first_line(repr(error))}",
-            "please report it, with the traceback above and the model",
+            f"an unexpected error: {in_one_line(error)}",
+            "if it isn't of the model's own code, please report it, with the traceback above and "
+            "the model",
         )
         return Result(None, failure, tuple(notes))

@@ -13,6 +13,8 @@ from asymm_deploy.errors import UsageError
 
 # 8 GiB of fp32. More is surely a typing error, and would exhaust the machine's memory.
 _MOST_ELEMENTS = 2**31
+_MOST_AXES = 32
+"""As many as an array has in numpy 1; numpy 2 has 64."""
 
 _INTEGERS: dict[str, tuple[int, int]] = {
     **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
@@ -147,12 +149,18 @@ def _shape(text: str, sizes: str, *, typed: bool) -> tuple[int, ...]:
             "but a type: --input-shape t=:float32",
         )
     shape = tuple(map(int, numbers))
-    if prod(shape) > _MOST_ELEMENTS:
+    if reason := too_large(shape):
         raise UsageError(
-            f"an input of shape {shown(text)} has more than 2**31 elements",
-            "give a smaller --input-shape",
+            f"an input of shape {shown(text)} has {reason}", "give a smaller --input-shape"
         )
     return shape
+
+
+def too_large(shape: Sequence[int]) -> str | None:
+    """Return what of a shape is more than an input can have, or None if nothing is."""
+    if len(shape) > _MOST_AXES:
+        return f"{len(shape)} axes, and at most {_MOST_AXES} can be"
+    return "more than 2**31 elements" if prod(shape) > _MOST_ELEMENTS else None
 
 
 def _dtype(text: str, dtype: str, name: str, sizes: str) -> str:

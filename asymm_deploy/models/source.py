@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import require_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
+from asymm_deploy.safe import error_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,14 +123,16 @@ def load_callable(source: CallableModule) -> nn.Module:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             found: object = importlib.import_module(source.module)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             _fail_import(source.module, error)
         try:
             for name in source.attribute.split("."):
                 found = getattr(found, name)
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise UsageError(
-                f"{source.module} has no {source.attribute}: {_in_one_line(error)}",
+                f"{source.module} has no {source.attribute}: {in_one_line(error)}",
                 f"check the name after the colon in {where}",
             ) from error
         if isinstance(found, nn.Module) or not callable(found):
@@ -137,9 +142,11 @@ def load_callable(source: CallableModule) -> nn.Module:
             )
         try:
             module = found()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise UsageError(
-                f"{where} raised {_in_one_line(error)}",
+                f"{where} raised {in_one_line(error)}",
                 "it is called without arguments; try it in Python, where you see the traceback",
             ) from error
     if not isinstance(module, nn.Module):
@@ -186,11 +193,13 @@ def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     try:
         if path.is_dir():
             raise UsageError(f"{shown(text)} is a folder", "give the .onnx file in it")
+        require_regular(path)
         size = path.stat().st_size
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise UsageError(
-            f"can't read {shown(text)}: {reason}", "check the path of the .onnx file"
+            f"can't read {shown(text)}: {reason}",
+            "give the path of an .onnx file that can be read",
         ) from error
     if size == 0:
         raise UsageError(f"{shown(text)} is empty", "export it again")
@@ -220,6 +229,11 @@ def _require_folder_name(name: str) -> None:
         or "\\" in name
         or len(name.encode("utf-8", "replace")) > _LONGEST_FOLDER_NAME
     ):
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise UsageError(
+                f"{shown(name)} can't be the name of an artifacts folder: it is not UTF-8",
+                "rename the file: its name must be text in UTF-8",
+            )
         raise UsageError(
             f"{shown(name)} can't be the name of an artifacts folder",
             "rename the file: no leading dot or dash, no control characters, at most "
@@ -228,6 +242,8 @@ def _require_folder_name(name: str) -> None:
 
 
 def _fail_import(module: str, error: BaseException) -> NoReturn:
+    if is_ctrl_c(error):
+        raise error
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and (module == missing or module.startswith(f"{missing}.")):
         raise UsageError(
@@ -235,11 +251,19 @@ def _fail_import(module: str, error: BaseException) -> NoReturn:
             "run this in the folder that contains it, or install the package",
         ) from error
     raise UsageError(
-        f"importing {module} raised {_in_one_line(error)}",
+        f"importing {module} raised {in_one_line(error)}",
         "try it in Python, where you see the traceback",
     ) from error
 
 
-def _in_one_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether the user has pressed Ctrl-C: a process that ignores it has it from its own code."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return isinstance(error, KeyboardInterrupt) and not ignored
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an error's type and the first line of what it says."""
+    lines = (line.strip() for line in error_text(error).splitlines())
+    line = next((line for line in lines if line), "")
     return f"{type(error).__name__}: {line[:300]}" if line else type(error).__name__

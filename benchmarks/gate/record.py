@@ -51,7 +51,7 @@ def main() -> int:
         arms = _exported(folder / "artifacts")
         plan = Plan(runs=given.runs, launches=1, cpu=given.cpu)
         device = HostDevice()
-        with store.opened(folder / "results", print) as runs:
+        with store.opened(folder / "results", print, "check") as runs:
             bench = measure.prepare(device, plan, runs, "check")
         recordings = []
         with device.held(bench.cpus, []):

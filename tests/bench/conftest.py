@@ -109,8 +109,8 @@ model = dict(type="model", sha256=sha256, input_shape=[1], init_ns=5, memory_mb=
              precision=arguments["--precision"], threads=int(arguments["--threads"]))
 cpu = dict(type="cpu", asked=cores, before=(cores or [None])[0], after=(cores or [None])[0])
 calibration = dict(type="calibration", before_mac_per_s=4e10, after_mac_per_s=4e10)
-samples = dict(type="samples", ns=[1_000_000] * runs, wall_ns=1_001_000 * runs,
-               cpu_ns=1_001_000 * runs, waited_ns=0, steal_ns=0)
+samples = dict(type="samples", ns=[1_000_000 + launch + step for step in range(runs)],
+               wall_ns=1_001_000 * runs, cpu_ns=1_001_000 * runs, waited_ns=0, steal_ns=0)
 output = dict(type="output", sha256="a" * 64)
 done = dict(type="done", count=runs)
 messages = [hello, model, cpu, calibration, samples, output, done]
@@ -174,7 +174,7 @@ def harness() -> Harness:
         plan = Plan(launches=int(launches), runs=int(runs), warmup=0)
         device = HostDevice(Path(runner) if runner else None)
         try:
-            with store.opened(Path(results), print) as records:
+            with store.opened(Path(results), print, "bench") as records:
                 measure.time_models(device, [Artifact("net", Path(model), sha256)], plan, records,
                             lambda event: print(event, flush=True))
         except DeployError as error:

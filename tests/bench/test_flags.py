@@ -14,6 +14,7 @@ def test_the_names_are_those_of_the_contract() -> None:
         *("launch-spread", "stolen-time", "throttled", "capped-clock", "hot", "battery-low"),
         *("power-save", "screen-off", "unpinned", "unverified", "failed", "tolerance-raised"),
         *("unwatched", "not-ready", "no-arm64", "busy", "no-space"),
+        *("repeated-samples", "no-variance", "not-prime-core"),
     }
 
 

@@ -85,7 +85,7 @@ def test_each_device_is_made_once_in_a_process_of_its_own_and_timed_there(tmp_pa
     heard: list[tuple[str, str]] = []
     with (
         started_fleet(makers(a=Idle, b=Idle), told.append) as fleet,
-        store.opened(tmp_path, pytest.fail) as runs,
+        store.opened(tmp_path, pytest.fail, "bench") as runs,
     ):
         pids = {child.name: child.process.pid for child in fleet._children.values()}
         outcomes = fleet.time(
@@ -116,7 +116,7 @@ def test_one_that_cant_be_used_is_refused_before_anything_else(kind: Any, said: 
 def test_one_that_dies_stops_no_other(tmp_path: Path) -> None:
     with (
         started_fleet(makers(a=Idle, b=DyingLater), lambda _: None) as fleet,
-        store.opened(tmp_path, pytest.fail) as runs,
+        store.opened(tmp_path, pytest.fail, "bench") as runs,
     ):
         good, bad = fleet.time(SUBJECTS, PLAN, runs, lambda *_: None)
     assert [row.model for row in good.rows] == ["net"]

@@ -37,7 +37,7 @@ def bench(
     runner: Path | None = None,
     events: list[BenchEvent] | None = None,
 ) -> list[RowSummary]:
-    with store.opened(folder, pytest.fail) as runs:
+    with store.opened(folder, pytest.fail, "bench") as runs:
         heard: list[BenchEvent] = [] if events is None else events
         return measure.time_models(HostDevice(runner), subjects, plan, runs, heard.append)
 
@@ -161,6 +161,19 @@ MISBEHAVING = {
     "it ran another file": ("model['sha256'] = 'f' * 64", "another model file"),
     "it used another engine": ("hello['engine'] = 'onnxruntime'", "another engine"),
     "it used more threads": ("model['threads'] = 4", "another number of threads"),
+    "it says that runs of 58 minutes took no time": (
+        "samples['ns'] = [58 * 60 * 10**9] * runs; samples['wall_ns'] = 59 * 60 * 10**9 * runs",
+        "times are made up: .* said to take 7[0-9.e+]+ s, and the runner's process lived for 0",
+    ),
+    "it says that loading took longer than its life": (
+        "model['init_ns'] = 100 * 10**9",
+        "times are made up: .* said to take 100 s",
+    ),
+    "its loop is shorter than its runs": ("samples['wall_ns'] = 1000", "add up to more than"),
+    "a run took no time": ("samples['ns'][0] = 0", "no valid 'samples'"),
+    "a run took less than no time": ("samples['ns'][0] = -5", "no valid 'samples'"),
+    "a run took for ever": ("samples['ns'][0] = 1e30", "no valid 'samples'"),
+    "there are no runs": ("samples['ns'] = []; done['count'] = 0", "no valid 'samples'"),
     "it pinned itself elsewhere": ("cpu['asked'] = [63]", "another set of cores"),
 }
 
@@ -211,11 +224,29 @@ def test_a_runner_that_is_honest_about_what_went_wrong_is_flagged(
     (row,) = bench(tmp_path / "out", [unverified], plan, fake_runner(body))
     assert row.flags == (flag, "unverified")
     assert not row.valid
-    assert row.latency_mean_ms == 1.0
+    assert row.latency_mean_ms == pytest.approx(1.0, rel=1e-4)
     (allowed,) = bench(
         tmp_path / "out", [unverified], replace(plan, allow=(flag,)), fake_runner(body)
     )
     assert (allowed.valid, allowed.flags) == (True, row.flags)
+
+
+INVENTED = {
+    "all runs alike": ("samples['ns'] = [1_000_000] * runs", "no-variance"),
+    "all launches alike": (
+        "samples['ns'] = list(range(10**6, 10**6 + runs))",
+        "repeated-samples",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "flag"), INVENTED.values(), ids=INVENTED.keys())
+def test_runs_that_no_clock_has_shown_are_flagged(
+    unverified: Artifact, plan: Plan, tmp_path: Path, fake_runner: FakeRunner, body: str, flag: str
+) -> None:
+    (row,) = bench(tmp_path / "out", [unverified], replace(plan, runs=18), fake_runner(body))
+    assert row.flags == (flag, "unverified")
+    assert row.exit_code is ExitCode.HARNESS
 
 
 def test_not_a_number_is_no_output(

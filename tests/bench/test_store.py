@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymm_deploy.bench import store
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import Command, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
 
 
@@ -28,18 +28,36 @@ def lines(records: list[LaunchRecord]) -> bytes:
 
 def test_what_was_appended_is_there_again(good: LaunchRecord, tmp_path: Path) -> None:
     records = launches(good, 3)
-    with store.opened(tmp_path / "new", pytest.fail) as runs:
+    with store.opened(tmp_path / "new", pytest.fail, "bench") as runs:
         for record in records[:2]:
             runs.append(record)
-    with store.opened(tmp_path / "new", pytest.fail) as runs:
+    with store.opened(tmp_path / "new", pytest.fail, "bench") as runs:
         runs.append(records[2])
         assert list(runs.records) == records
     assert store.load(tmp_path / "new") == records
     assert (tmp_path / "new" / store.NAME).read_bytes() == lines(records)
 
 
+@pytest.mark.parametrize(("one", "other"), [("bench", "check"), ("check", "bench")])
+def test_the_launches_of_another_command_are_refused(
+    good: LaunchRecord, tmp_path: Path, one: Command, other: Command
+) -> None:
+    with store.opened(tmp_path, pytest.fail, one) as runs:
+        runs.append(good)  # of a version that did not say
+        runs.append(msgspec.structs.replace(good, launch=1, written_by=one))
+    with store.opened(tmp_path, pytest.fail, one):
+        pass
+    before = (tmp_path / store.NAME).read_bytes()
+    with (
+        pytest.raises(UsageError, match=f"holds the launches of a {one}, and those of a {other}"),
+        store.opened(tmp_path, pytest.fail, other),
+    ):
+        pass
+    assert (tmp_path / store.NAME).read_bytes() == before
+
+
 def test_a_line_is_on_disk_as_soon_as_it_is_appended(good: LaunchRecord, tmp_path: Path) -> None:
-    with store.opened(tmp_path, pytest.fail) as runs:
+    with store.opened(tmp_path, pytest.fail, "bench") as runs:
         runs.append(good)
         assert store.load(tmp_path) == [good]
 
@@ -56,7 +74,7 @@ def test_a_write_cut_anywhere_loses_only_that_line(
     cut = data.draw(st.integers(last + 1, len(whole) - 1))
     (folder / store.NAME).write_bytes(whole[:cut])
     told: list[str] = []
-    with store.opened(folder, told.append) as runs:
+    with store.opened(folder, told.append, "bench") as runs:
         assert list(runs.records) == records[:2]
         runs.append(records[2])
     assert len(told) == 1
@@ -68,7 +86,7 @@ def test_a_write_cut_anywhere_loses_only_that_line(
 def test_zeros_that_a_power_cut_left_are_put_aside_too(good: LaunchRecord, tmp_path: Path) -> None:
     (tmp_path / store.NAME).write_bytes(lines([good]) + bytes(300))
     told: list[str] = []
-    with store.opened(tmp_path, told.append) as runs:
+    with store.opened(tmp_path, told.append, "bench") as runs:
         assert list(runs.records) == [good]
     assert "those 300 bytes" in told[0]
 
@@ -108,7 +126,7 @@ def test_damage_is_an_error_that_names_the_line_and_changes_nothing(
     assert callable(damage)
     content = damage(lines([good]), lines([good]))
     (tmp_path / store.NAME).write_bytes(content)
-    with pytest.raises(UsageError, match=what), store.opened(tmp_path, pytest.fail):
+    with pytest.raises(UsageError, match=what), store.opened(tmp_path, pytest.fail, "bench"):
         pytest.fail("it was opened")
     with pytest.raises(UsageError, match=what):
         store.load(tmp_path)
@@ -133,15 +151,15 @@ def test_without_runs_there_is_nothing_to_load(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="can't write results"):
-        store.opened(tmp_path / "file", pytest.fail).__enter__()
+        store.opened(tmp_path / "file", pytest.fail, "bench").__enter__()
 
 
 def test_a_second_bench_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -> None:
     second = (
         "import sys; from pathlib import Path; from asymm_deploy.bench import store\n"
-        "store.opened(Path(sys.argv[1]), print).__enter__()"
+        "store.opened(Path(sys.argv[1]), print, 'bench').__enter__()"
     )
-    with store.opened(tmp_path, pytest.fail):
+    with store.opened(tmp_path, pytest.fail, "bench"):
         tried = subprocess.run(
             [sys.executable, "-c", second, str(tmp_path)],
             check=False,
@@ -150,15 +168,15 @@ def test_a_second_bench_is_refused_and_told_who_holds_the_folder(tmp_path: Path)
         )
         assert tried.returncode != 0
         assert f"HarnessError: process {os.getpid()}, since 20" in tried.stderr
-    with store.opened(tmp_path, pytest.fail):
+    with store.opened(tmp_path, pytest.fail, "bench"):
         pass
 
 
 def test_a_bench_that_is_over_leaves_no_name(tmp_path: Path) -> None:
-    with store.opened(tmp_path, pytest.fail):
+    with store.opened(tmp_path, pytest.fail, "bench"):
         assert str(os.getpid()) in (tmp_path / ".bench.holder").read_text(encoding="utf-8")
     assert not (tmp_path / ".bench.holder").exists()
-    with pytest.raises(ZeroDivisionError), store.opened(tmp_path, pytest.fail):
+    with pytest.raises(ZeroDivisionError), store.opened(tmp_path, pytest.fail, "bench"):
         raise ZeroDivisionError
     assert not (tmp_path / ".bench.holder").exists()
 
@@ -166,7 +184,7 @@ def test_a_bench_that_is_over_leaves_no_name(tmp_path: Path) -> None:
 def test_who_is_refused_is_never_told_of_an_earlier_bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with store.opened(tmp_path, pytest.fail):
+    with store.opened(tmp_path, pytest.fail, "bench"):
         pass
 
     def fail(*_arguments: object, **_named: object) -> int:
@@ -174,9 +192,9 @@ def test_who_is_refused_is_never_told_of_an_earlier_bench(
 
     monkeypatch.setattr(Path, "write_text", fail)  # the second one can't leave its name
     with (
-        store.opened(tmp_path, pytest.fail),
+        store.opened(tmp_path, pytest.fail, "bench"),
         pytest.raises(HarnessError, match=r"^another bench is writing to "),
-        store.opened(tmp_path, pytest.fail),
+        store.opened(tmp_path, pytest.fail, "bench"),
     ):
         pytest.fail("it was opened twice")
 
@@ -184,7 +202,7 @@ def test_who_is_refused_is_never_told_of_an_earlier_bench(
 def test_a_full_disk_is_an_error_that_leaves_whole_lines(
     good: LaunchRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with store.opened(tmp_path, pytest.fail) as runs:
+    with store.opened(tmp_path, pytest.fail, "bench") as runs:
         runs.append(good)
 
         def fail(_handle: int) -> None:

@@ -47,8 +47,9 @@ with open(here + "/started", "a") as file:
     file.write(path + "\\n")
 started = open(here + "/started").read().splitlines()
 count = len(started) - 1
-ns = 10_000_000
+ns = 1_000_000
 {body}
+samples = [int(ns) + count + step for step in range(runs)]
 with open(path, "rb") as file:
     sha256 = hashlib.sha256(file.read()).hexdigest()
 for message in (
@@ -58,7 +59,7 @@ for message in (
          precision=arguments["--precision"], threads=int(arguments["--threads"])),
     dict(type="cpu", asked=cores, before=(cores or [None])[0], after=(cores or [None])[0]),
     dict(type="calibration", before_mac_per_s=4e10, after_mac_per_s=4e10),
-    dict(type="samples", ns=[int(ns)] * runs, wall_ns=int(ns) * runs, cpu_ns=int(ns) * runs,
+    dict(type="samples", ns=samples, wall_ns=sum(samples), cpu_ns=sum(samples),
          waited_ns=0, steal_ns=0),
     dict(type="output", sha256="a" * 64),
     dict(type="done", count=runs),

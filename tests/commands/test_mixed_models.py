@@ -228,7 +228,7 @@ def test_a_bare_mnn_file_takes_no_inputs(folder: Path) -> None:
         (["--weights-key", "ema"], "--weights-key is about a file of weights"),
         (["--strip-prefix", "net."], "--strip-prefix is about a file of weights"),
         (["--inputs", "none.npz"], "can't read none.npz: No such file"),
-        (["--inputs", "."], "can't read .: Is a directory"),
+        (["--inputs", "."], "can't read .: it is a folder"),
         (["--input-shape", "x:0=1,3,8,8:float64"], "has type float32 in the graph, not float64"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -11,7 +12,7 @@ import pytest
 
 import asymm_deploy
 from asymm_deploy.export import freshness
-from asymm_deploy.export.freshness import fingerprint, recorded_files, unchanged
+from asymm_deploy.export.freshness import Dependencies, fingerprint, recorded_files, unchanged
 from asymm_deploy.files import sha256_of
 
 FACTS: dict[str, object] = {"source": "net", "seed": 0, "weights": None}
@@ -100,15 +101,25 @@ def test_files_are_unchanged_until_one_is_edited_or_gone(tmp_path: Path) -> None
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("1")
     two.write_text("2")
-    recorded = {str(path): sha256_of(path) for path in (one, two)}
-    assert unchanged({})
-    assert unchanged(recorded)
+    recorded = Dependencies({str(path): sha256_of(path) for path in (one, two)})
+    assert unchanged(Dependencies(), tmp_path)
+    assert unchanged(recorded, tmp_path)
     two.write_text("3")
-    assert not unchanged(recorded)
+    assert not unchanged(recorded, tmp_path)
     two.unlink()
-    assert not unchanged(recorded)
+    assert not unchanged(recorded, tmp_path)
     two.mkdir()
-    assert not unchanged(recorded)
+    assert not unchanged(recorded, tmp_path)
+
+
+def test_a_relative_path_has_to_mean_the_same_file_from_here(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder / "data").mkdir(parents=True)
+        (tmp_path / folder / "data" / "w").write_text("the same in both")
+    path = tmp_path / "one" / "data" / "w"
+    recorded = Dependencies({str(path): sha256_of(path)}, {"data/w": str(path)})
+    assert unchanged(recorded, tmp_path / "one")
+    assert not unchanged(recorded, tmp_path / "two")
 
 
 def test_files_that_are_read_are_recorded_and_no_others(
@@ -118,7 +129,7 @@ def test_files_that_are_read_are_recorded_and_no_others(
     for name in ("before", "read", "relative", "gone", "after"):
         (tmp_path / name).write_text(name)
     (tmp_path / "before").read_text()
-    with recorded_files() as files:
+    with recorded_files() as found:
         (tmp_path / "read").read_text()
         with open("relative", "rb"):  # noqa: PTH123  as users' code does
             pass
@@ -128,9 +139,10 @@ def test_files_that_are_read_are_recorded_and_no_others(
         with (tmp_path / "appended").open("a"):
             pass
         Path(metadata.__file__).read_bytes()
-        assert files == {}  # it is filled at the end
+        assert found == Dependencies()  # it is filled at the end
     (tmp_path / "after").read_text()
-    assert files == {str(tmp_path / n): sha256_of(tmp_path / n) for n in ("read", "relative")}
+    read = {str(tmp_path / n): sha256_of(tmp_path / n) for n in ("read", "relative")}
+    assert found == Dependencies(read, {"relative": str(tmp_path / "relative")})
 
 
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
@@ -141,15 +153,71 @@ def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
     module.write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)
     for _ in range(2):
-        with recorded_files() as files:
+        with recorded_files() as found:
             __import__(module.stem)
-        assert set(files) == {str(module)}
+        assert set(found.files) == {str(module)}
+        assert found.modules == {module.stem: str(module)}
         del sys.modules[module.stem]
+
+
+def package_of_a_user(folder: Path, name: str) -> None:
+    """Write a package whose module imports from another folder without __init__."""
+    (folder / name / "nets").mkdir(parents=True)
+    (folder / name / "__init__.py").write_text("raise SystemExit('nothing is imported to look')")
+    (folder / name / "nets" / "small.py").write_text("")
+
+
+def test_modules_have_to_be_found_where_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "two", "empty"):
+        (tmp_path / folder).mkdir()
+    for folder in ("one", "two"):
+        package_of_a_user(tmp_path / folder, "a_users_package")
+    name, inside = "a_users_package.nets.small", "a_users_package/nets/small.py"
+    recorded = Dependencies(modules={name: str(tmp_path / "one" / inside)})
+    answers = {}
+    for folder in ("one", "two", "empty"):
+        monkeypatch.chdir(tmp_path / folder)
+        answers[folder] = unchanged(recorded, Path())
+    assert answers == {"one": True, "two": False, "empty": False}
+    monkeypatch.syspath_prepend(tmp_path / "one")  # installed for editing, in effect
+    assert unchanged(recorded, Path())
+    package_of_a_user(tmp_path / "empty", "a_users_package")  # now one in the folder hides it
+    assert not unchanged(recorded, Path())
+
+
+def test_a_file_that_hides_an_installed_package_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with recorded_files() as found:
+        __import__("colorsys")
+    assert set(found.modules) == {"colorsys"}
+    assert found.files == {}
+    assert unchanged(found, Path())
+    (tmp_path / "colorsys.py").write_text("")
+    assert not unchanged(found, Path())
+
+
+def test_a_module_without_its_source_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "without_source.py"
+    source.write_text("value = 1")
+    py_compile.compile(str(source), str(source.with_suffix(".pyc")))
+    source.unlink()
+    monkeypatch.syspath_prepend(tmp_path)
+    with recorded_files() as found:
+        __import__(source.stem)
+    del sys.modules[source.stem]
+    assert set(found.files) == {str(source.with_suffix(".pyc"))}
 
 
 def test_an_error_within_is_passed_on_and_ends_the_recording(tmp_path: Path) -> None:
     (tmp_path / "later").write_text("x")
-    with pytest.raises(ValueError, match="mine"), recorded_files() as files:
+    with pytest.raises(ValueError, match="mine"), recorded_files() as found:
         raise ValueError("mine")
     (tmp_path / "later").read_text()
-    assert files == {}
+    assert found == Dependencies()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
-from pebble import ProcessExpired
 
 from asymm_deploy.errors import ConversionError, ExitCode, NumericsError
 from asymm_deploy.export import jobs
 from asymm_deploy.export.jobs import ExportOutcome, export_all
 from asymm_deploy.export.manifest import Manifest
+from asymm_deploy.export.processes.task_process import TaskEnd
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
 from asymm_deploy.models.input_shape import InputShape
@@ -28,36 +27,22 @@ SaveExport = Callable[..., Manifest]
 SMALL = NamedNetwork(at_resolution(parse("asymmnet_small_035"), (1, 3, 64, 64)))
 
 
-def ended(error: BaseException | None = None, result: Result | None = None) -> ExportOutcome:
-    """What becomes of a future that ended so."""
-    future: Future[Result] = Future()
-    if error is None:
-        assert result is not None
-        future.set_result(result)
-    else:
-        future.set_exception(error)
-    return jobs._outcome(ExportRequest(SMALL, Path("out")), future)
-
-
-def expired(code: int | None) -> ProcessExpired:
-    return ProcessExpired("Abnormal termination", code, 1)  # type: ignore[no-untyped-call]
+def ended(result: Result | None, source: Source = SMALL, **more: Any) -> ExportOutcome:
+    """What becomes of a task that ended so."""
+    return jobs._outcome(ExportRequest(source, Path("out")), TaskEnd(0, result, **more))
 
 
 @pytest.mark.parametrize(
-    ("error", "what"),
+    ("more", "what"),
     [
-        (expired(-9), "the process that exported asymmnet_small_035 died (signal 9)"),
-        (expired(3), "the process that exported asymmnet_small_035 died (exit code 3)"),
-        (TimeoutError(), "exporting asymmnet_small_035 took over 1800 s"),
-        (BrokenProcessPool("gone"), "no process could be started to export asymmnet_small_035"),
-        (OSError(12, "Cannot allocate memory"), "no process could be started"),
-        (EOFError(), "no process could be started"),
+        ({"reason": "signal 9"}, "that exported asymmnet_small_035 ended without a result (signal"),
+        ({"reason": "ENOMEM", "started": False}, "no process could be started to export asymm"),
     ],
 )
 def test_a_worker_that_died_is_a_failed_conversion_of_that_model(
-    error: BaseException, what: str
+    more: dict[str, Any], what: str
 ) -> None:
-    outcome = ended(error)
+    outcome = ended(None, **more)
     assert outcome.status == "failed"
     assert isinstance(outcome.failure, ConversionError)
     assert what in outcome.failure.what
@@ -65,17 +50,18 @@ def test_a_worker_that_died_is_a_failed_conversion_of_that_model(
     assert outcome.exit_code == ExitCode.CONVERSION
 
 
-def test_an_error_that_is_not_the_workers_is_passed_on() -> None:
-    with pytest.raises(ZeroDivisionError):
-        ended(ZeroDivisionError())
+def test_a_users_code_is_named_where_it_may_have_ended_the_process() -> None:
+    outcome = ended(None, CallableModule("nets", "make", ()), reason="exit code 0")
+    assert outcome.failure is not None
+    assert "look in nets for what ends a program, such as os._exit" in outcome.failure.hint
 
 
 def test_results_become_outcomes(save_export: SaveExport) -> None:
     made, failure = save_export(), NumericsError("off", "look")
-    good = ended(result=Result(made, None, ("a remark",)))
+    good = ended(Result(made, None, ("a remark",)))
     assert (good.status, good.manifest, good.notes) == ("exported", made, ("a remark",))
     assert good.exit_code == ExitCode.OK
-    bad = ended(result=Result(None, failure, ("a remark",)))
+    bad = ended(Result(None, failure, ("a remark",)))
     assert (bad.status, bad.failure, bad.notes) == ("failed", failure, ("a remark",))
     assert bad.exit_code == ExitCode.NUMERICS
 
@@ -170,7 +156,9 @@ def test_a_worker_that_is_killed_leaves_the_others_and_no_litter(tmp_path: Path)
     requests = [ExportRequest(source, tmp_path) for source in sources]
     dead, alive = export_all(requests, jobs=2)
     assert dead.failure is not None
-    assert dead.failure.what == "the process that exported os.abort died (signal 6)"
+    assert dead.failure.what == (
+        "the process that exported os.abort ended without a result (signal 6)"
+    )
     assert alive.status == "exported"
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "asymmnet_small_035"}
 
@@ -182,5 +170,103 @@ def test_a_model_that_takes_too_long_is_ended(
     slow = CallableModule("signal", "pause", (InputShape(None, (1, 3)),))
     (outcome,) = export_all([ExportRequest(slow, tmp_path)], jobs=1)
     assert outcome.failure is not None
-    assert outcome.failure.what == "exporting signal.pause took over 0.5 s"
+    assert outcome.failure.what == (
+        "the process that exported signal.pause ended without a result (it took over 0.5 s)"
+    )
     assert {path.name for path in tmp_path.iterdir()} == {".lock"}
+
+
+CODE = """
+import os, signal, sys, threading, time, torch
+
+class Own(BaseException):
+    pass
+
+class Silent(Exception):
+    def __str__(self):
+        raise Own("not even that")
+
+def net():
+    return torch.nn.Sequential(torch.nn.Linear(4, 30), torch.nn.Tanh())
+
+def exits():
+    os._exit(0)
+
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def closes_everything():
+    os.closerange(3, 1000)
+    return net()
+
+def exits_and_leaves_a_child():
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(0)
+
+def a_thread_exits():
+    threading.Thread(target=os._exit, args=(0,)).start()
+    time.sleep(600)
+
+def raises_its_own():
+    raise Own("mine")
+
+def raises_generator_exit():
+    raise GeneratorExit
+
+def raises_keyboard_interrupt():
+    raise KeyboardInterrupt
+
+def raises_what_says_nothing():
+    raise Silent
+
+class Raises(torch.nn.Module):
+    def forward(self, x):
+        raise Own("in forward")
+
+class RaisesInEval(torch.nn.Module):
+    def eval(self):
+        raise Own("in eval")
+
+def leaves_a_thread_and_a_child():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    if os.fork() == 0:
+        time.sleep(600)
+    return net()
+"""
+DIED = "ended without a result"
+
+
+@pytest.mark.parametrize(
+    ("callables", "code", "says"),
+    [
+        (("exits", "closes_everything"), ExitCode.CONVERSION, DIED),
+        (("is_killed", "a_thread_exits"), ExitCode.CONVERSION, DIED),
+        (("exits_and_leaves_a_child",), ExitCode.CONVERSION, f"{DIED} (exit code 0)"),
+        (("raises_its_own",), ExitCode.USAGE, "raised Own: mine"),
+        (("raises_generator_exit",), ExitCode.USAGE, "raised GeneratorExit"),
+        (("raises_keyboard_interrupt",), ExitCode.USAGE, "raised KeyboardInterrupt"),
+        (("raises_what_says_nothing",), ExitCode.USAGE, "raised Silent"),
+        (("Raises",), ExitCode.USAGE, "it raises Own: in forward"),
+        (("RaisesInEval",), ExitCode.CONVERSION, "an unexpected error: Own: in eval"),
+        (("leaves_a_thread_and_a_child",), ExitCode.OK, ""),
+    ],
+)
+def test_whatever_a_users_code_does_its_export_ends_at_once(
+    callables: tuple[str, ...],
+    code: ExitCode,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "a_users_traps.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    shape = (InputShape(None, (1, 4)),)
+    requests = [
+        ExportRequest(CallableModule("a_users_traps", name, shape), tmp_path / "out")
+        for name in callables
+    ]
+    for outcome in export_all(requests, jobs=2):
+        assert outcome.exit_code == code
+        assert says in (outcome.failure.what if outcome.failure else "")
+    assert not list((tmp_path / "out").glob(".work*"))

@@ -234,3 +234,13 @@ def test_old_and_new_files_are_read(ir: int, opset: int, tmp_path: Path) -> None
     path = saved(PRODUCT, tmp_path, f'<ir_version: {ir}, opset_import: ["" : {opset}]> ')
     model = load_onnx(path)
     assert graph_inputs(model, OnnxFile(path, ())) == (TensorSpec("x", (1, 2)),)
+
+
+@pytest.mark.parametrize(
+    ("shape", "what"), [([1] * 5000, "5000 axes"), ([1, 2**40], r"more than 2\*\*31 elements")]
+)
+def test_a_fixed_shape_that_no_array_has_is_refused(shape: list[int], what: str) -> None:
+    entry = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)
+    graph = onnx.helper.make_graph([], "graph", [entry], [entry])
+    with pytest.raises(UsageError, match=what):
+        graph_inputs(onnx.helper.make_model(graph), OnnxFile(Path("net.onnx"), ()))

@@ -68,7 +68,7 @@ def test_what_nobody_expected_is_a_failed_conversion_with_its_traceback(
 ) -> None:
     failure = export_that_raises(KeyError("odd"), tmp_path, monkeypatch).failure
     assert isinstance(failure, ConversionError)
-    assert failure.what == "an unexpected error: KeyError('odd')"
+    assert failure.what == "an unexpected error: KeyError: 'odd'"
     assert "Traceback" in capfd.readouterr().err
 
 

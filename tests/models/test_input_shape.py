@@ -222,3 +222,8 @@ def test_arguments_are_called_as_given_or_by_position() -> None:
     assert names(None) == ["input"]
     assert names("ids") == ["ids"]
     assert names(None, "mask", None) == ["input_0", "mask", "input_2"]
+
+
+def test_a_shape_of_more_axes_than_an_array_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="5000 axes"):
+        parse_input_shapes([",".join(["1"] * 5000)])

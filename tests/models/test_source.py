@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
         ("missing.onnx", "can't read .*missing.onnx.*No such file"),
         ("empty.onnx", "empty.onnx' is empty"),
         ("folder.onnx", "folder.onnx' is a folder"),
-        ("a\0b.onnx", "can't read .*null byte"),
+        ("a\0b.onnx", "can't read .*null character"),
         ("a" * 300 + ".onnx", "can't read .*too long"),
     ]:
         with pytest.raises(UsageError, match=what):

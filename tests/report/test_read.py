@@ -31,9 +31,15 @@ def test_reading_leaves_nothing_behind(launch: Launch, results: Results) -> None
 
 
 def test_results_can_be_read_while_a_bench_holds_them(launch: Launch, tmp_path: Path) -> None:
-    with store.opened(tmp_path, pytest.fail) as runs:
+    with store.opened(tmp_path, pytest.fail, "bench") as runs:
         runs.append(launch("a"))
         assert [row.model for row in rows_in(tmp_path, pytest.fail)] == ["a"]
+
+
+def test_the_launches_of_a_check_are_no_rows(launch: Launch, results: Results) -> None:
+    folder = results([launch("a"), launch("a", written_by="check")])
+    with pytest.raises(UsageError, match="holds the launches of a check"):
+        rows_in(folder)
 
 
 def test_a_torn_line_is_left_out_and_told_and_stays(launch: Launch, results: Results) -> None:

@@ -81,7 +81,10 @@ def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
 
 
 def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
-    """Return, for each row, the launches last measured under the same circumstances."""
+    """Return, for each row, the launches last measured under the same circumstances.
+
+    They are judged again by what they hold.
+    """
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in records:
         row = rows.setdefault(row_key(record), {})
@@ -89,7 +92,7 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
         launches[record.launch] = record
         row[circumstances_key(record)] = launches  # now the last one
     return [
-        [launches[number] for number in sorted(launches)]
+        verdicts.judged_again([launches[number] for number in sorted(launches)])
         for row in rows.values()
         for launches in [row[next(reversed(row))]]
     ]

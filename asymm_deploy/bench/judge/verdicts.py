@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
-from asymm_deploy.bench.judge import conditions
+from asymm_deploy.bench.judge import conditions, plausibility
 from asymm_deploy.bench.judge.bimodal import is_bimodal
 from asymm_deploy.bench.judge.output_error import OUTPUT_TOLERANCE
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import ExitCode
 
 STOLEN_SHARE = 0.02
 """Share of the timed loop that others may take; more shifts a mean as a changed model would."""
@@ -65,6 +67,43 @@ def launch_flags(
     return found + pooled_flags([record])
 
 
+def judged_with(record: LaunchRecord, found: Iterable[str]) -> LaunchRecord:
+    """Return the record with these flags, and what follows from them."""
+    names = flags.gravest_first(found)
+    return msgspec.structs.replace(
+        record,
+        flags=names,
+        valid=flags.leave_valid(names, record.allowed),
+        exit_code=flags.exit_code_for(
+            names, record.allowed, ExitCode(record.exit_code or ExitCode.HARNESS)
+        ),
+    )
+
+
+def judged_again(launches: Sequence[LaunchRecord]) -> list[LaunchRecord]:
+    """Return a row's launches, judged by what they hold: a file's own flags are not believed.
+
+    Its flags stay, as some can't be told from the record. The first launch whose output was
+    compared with the reference vouches for the others' outputs; if there is none, the first does.
+    """
+    finished = [record for record in launches if record.error is None]
+    compared = next((record for record in finished if record.output_error is not None), None)
+    first = compared or next(iter(finished), None)
+
+    def again(record: LaunchRecord, verified_by: LaunchRecord | None) -> LaunchRecord:
+        found = launch_flags(record, verified_by=verified_by, verifiable=compared is not None)
+        if record.conditions is not None and record.error is None:
+            top_khz = record.device_facts.cpu_max_khz
+            found += conditions.condition_flags(record.conditions, top_khz)
+        return judged_with(record, [*record.flags, *found])
+
+    vouching = None if first is None else again(first, None)
+    return [
+        vouching if record is first and vouching is not None else again(record, vouching)
+        for record in launches
+    ]
+
+
 def worth_repeating(record: LaunchRecord) -> bool:
     """Whether the launch may count if it is repeated after a pause: a hot phone cools down."""
     return (
@@ -89,6 +128,8 @@ def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:
     spread = launch_spread_percent(finished)
     if spread is not None and spread > SPREAD_PERCENT:
         found.add("launch-spread")
+    if plausibility.repeated(finished) is not None:
+        found.add("repeated-samples")
     if _some_slower(finished):
         found.add("throttled")
     return flags.gravest_first([*found, *pooled_flags(finished)])
@@ -103,6 +144,8 @@ def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
     floor = floor_ns(finished)
     if floor is not None and float(np.median(samples)) < floor:
         found.append("below-floor")
+    if plausibility.is_invariant(samples):
+        found.append("no-variance")
     if is_bimodal(samples):
         found.append("bimodal")
     if _stolen_share(finished) > STOLEN_SHARE:

@@ -13,7 +13,7 @@ from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.findings import Metric, utc_now
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.files import read_regular, sha256_of, write_whole
 from asymm_deploy.versioned import DamagedError, decode_json
 
 BASELINE_SCHEMA_VERSION = 1
@@ -117,7 +117,7 @@ def read_baseline_file(folder: Path) -> Baseline:
     """
     path = folder / BASELINE_FILE
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except OSError as error:
         raise UsageError(
             f"{folder} is not a baseline: can't read {BASELINE_FILE}: {error.strerror}",

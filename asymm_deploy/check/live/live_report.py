@@ -53,7 +53,7 @@ def compare_live(
     pairs, ignored = _chosen_pairs(request)
     device = make_device()
     with (
-        store.opened(request.out, watcher.remark) as runs,
+        store.opened(request.out, watcher.remark, "check") as runs,
         watcher.watching(len(pairs) * LEAST_BLOCKS) as on_event,
     ):
         found = time_pairs(device, pairs, plan, policy, runs, request.out, on_event)

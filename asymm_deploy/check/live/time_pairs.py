@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from asymm_deploy.bench import measure, store
+from asymm_deploy.bench import measure
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.store import Runs
-from asymm_deploy.check import plausibility
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.block_store import BlockStore
@@ -62,7 +61,6 @@ def time_pairs(
     even on Ctrl-C. Raises UsageError for a core that is not available or files that were edited,
     and HarnessError if the device or the results folder fails.
     """
-    plausibility.refuse_impossible(runs.records, folder / store.NAME)
     bench = measure.prepare(device, plan, runs, "check")
     taker = BlockTaker(bench, pairs, policy.seed, runs, BlockStore(folder), on_event)
     kept = taker.kept

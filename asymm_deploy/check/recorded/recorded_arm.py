@@ -13,7 +13,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows as bench_rows
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import launched, modes, plausibility
+from asymm_deploy.check import launched, modes
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.errors import UsageError
 
@@ -82,7 +82,6 @@ def recorded_arms(name: str, path: Path, choice: RecordedChoice) -> dict[str, Re
     """
     folder = path.parent if path.name == store.NAME else path
     records = store.load(folder)
-    plausibility.refuse_impossible(records, folder / store.NAME)
     rows = [row for row in bench_rows.latest_launches(records) if _chosen(row[-1], choice)]
     for option, what in (
         ("--device", _device),

@@ -68,11 +68,9 @@ BenchKeepOption = Annotated[
 ]
 BenchPatienceOption = Annotated[
     float,
-    typer.Option(
-        metavar="SECONDS", help="How long to wait for a phone whose connection is lost.", min=1
-    ),
+    typer.Option(metavar="SECONDS", help="How long to wait for a phone whose connection is lost."),
 ]
 BenchCoolDownOption = Annotated[
     float,
-    typer.Option(metavar="SECONDS", help="Pause before a throttled launch is repeated.", min=0),
+    typer.Option(metavar="SECONDS", help="Pause before a throttled launch is repeated."),
 ]

@@ -7,13 +7,16 @@ example where the form is not plain.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asymm_deploy.bounds import MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from asymm_deploy.models.names import Figure
@@ -126,13 +129,25 @@ RunnerOption = Annotated[
 ]
 
 
+def within(option: str, least: int, most: int, why: str = "") -> Callable[[int | None], int | None]:
+    """Return a callback that refuses what is outside the range; typer's own hides the value."""
+
+    def check(value: int | None) -> int | None:
+        if value is not None:
+            require_within(option, value, least, most, why)
+        return value
+
+    return check
+
+
 def core(text: str) -> int | None:
     """Return the core that ``--cpu`` names, None for auto; raise UsageError for anything else."""
     if text == "auto":
         return None
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_CORES))):
         raise UsageError(
-            f"--cpu {text} is not the number of a core", "give a core's number, or auto"
+            f"--cpu {excerpt(text, 40)} is not the number of a core",
+            "give a core's number, or auto",
         )
     return int(text)
 

@@ -49,7 +49,7 @@ def output_limits(
                 raise NumericsError(
                     f"MNN's fast convolutions differ from {reference.name} by {error:.1e} of the "
                     f"outputs' deviation ({allowed:.0e} allowed)",
-                    "the network amplifies rounding; trained weights with --weights seldom do, or "
+                    "the network amplifies rounding; one with trained weights seldom does, or "
                     "allow more with --tolerance",
                 )
             relative[index] = max(relative[index], error)

@@ -326,6 +326,5 @@ def hardly_depends(spread: float) -> NumericsError:
     return NumericsError(
         f"the outputs hardly depend on the input: they vary by {spread:.1e} of their size, and so "
         "little proves nothing about a conversion",
-        "give trained weights with --weights, or a definition whose layers have them; or samples "
-        "of your own with --inputs FILE.npz",
+        "use a model with trained weights, or give samples of your own with --inputs FILE.npz",
     )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import opened_regular
 from asymm_deploy.models.input_shape import INPUT_TYPES, InputShape
 from asymm_deploy.models.source import OnnxFile
 
@@ -268,7 +269,7 @@ def _header(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], st
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield each array of an .npz or .npy file by name, as the file that it is."""
-    with path.open("rb") as file:
+    with opened_regular(path) as file:
         start = file.read(len(np.lib.format.MAGIC_PREFIX))
         file.seek(0)
         if start == np.lib.format.MAGIC_PREFIX:
@@ -277,7 +278,10 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         if not start.startswith(b"PK"):
             raise UsageError(f"{path} is no .npz file, nor an .npy file", _HOW)
         with zipfile.ZipFile(file) as archive:
-            for member in archive.namelist():
+            names = archive.namelist()
+            for member in names:
+                if names.count(member) > 1:
+                    raise UsageError(f"{path} has several arrays named {member}", _HOW)
                 with archive.open(member) as array:
                     yield member.removesuffix(".npy"), array
 

@@ -20,7 +20,7 @@ from asymm_deploy.export.proof import module_outputs
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.input_shape import InputShape
-from asymm_deploy.models.source import CallableModule
+from asymm_deploy.models.source import CallableModule, in_one_line, is_ctrl_c
 
 if TYPE_CHECKING:
     import torch
@@ -113,6 +113,10 @@ def prepared_for_user_code() -> Iterator[None]:
             yield
     except SystemExit as error:
         raise RuntimeError(f"{_EXITS}({error.code})") from error
+    except BaseException as error:
+        if isinstance(error, Exception) or is_ctrl_c(error):
+            raise
+        raise RuntimeError(f"it raises {in_one_line(error)}") from error
     finally:
         os._exit = leave
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export import freshness, manifest, untrained, weights
+from asymm_deploy.export import manifest, untrained, weights
+from asymm_deploy.export.freshness import Dependencies, recorded_files
 from asymm_deploy.export.onnx_graph import external_files, load_onnx
 from asymm_deploy.export.proof.reference import (
     Reference,
@@ -32,8 +33,8 @@ class Start:
     file: Path
     model: onnx.ModelProto
     reference: Reference
-    sources: dict[str, str]
-    """Path and SHA-256 of what the definition was made from, beyond what the request names."""
+    dependencies: Dependencies
+    """What the definition was made from, beyond what the request names."""
     notes: list[str] = field(default_factory=list)
     module: torch.nn.Module | None = None
     """What the file was exported from; None where it was given."""
@@ -43,19 +44,19 @@ def start_from_file(request: ExportRequest, source: OnnxFile) -> Start:
     """Read and run the .onnx file ``source``; raise DeployError where that fails."""
     model = load_onnx(source.path)
     source = shaped_by_samples(model, source, request.samples_file())
-    sources = external_files(source.path)
-    return Start(source.path, model, reference_of_graph(request, source, model), sources)
+    reference = reference_of_graph(request, source, model)
+    return Start(source.path, model, reference, external_files(source.path))
 
 
 def start_from_module(request: ExportRequest, scratch: Path, notes: list[str]) -> Start:
     """Build, run and export the module; ``notes`` gets how its weights were loaded at once."""
-    with freshness.recorded_files() as sources:
+    with recorded_files() as dependencies:
         module = _build(request, notes)
-    reference = reference_of_module(request, module)
+        reference = reference_of_module(request, module)  # forward may import and read as well
     file = scratch / manifest.EXPORTED
     example, opset = reference.probes[0].arrays, request.opset or OPSET
     told = to_onnx(module, reference.inputs, reference.outputs, example, file, opset)
-    return Start(file, load_onnx(file), reference, sources, told, module)
+    return Start(file, load_onnx(file), reference, dependencies, told, module)
 
 
 def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:

@@ -11,6 +11,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export.weights.mxnet_params import MXNET_MAGIC, read_params
 from asymm_deploy.export.weights.other_formats import refuse_other_formats
 from asymm_deploy.export.weights.torch_files import TorchFile, read_archive, read_old_file
+from asymm_deploy.files import opened_regular, read_regular
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder", "give the file of weights that is in it")
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             head = file.read(_HEAD)
         return _read(path, head)
     except OSError as error:
@@ -88,7 +89,7 @@ def _read_safetensors(path: Path) -> object:
     from safetensors.torch import load
 
     try:
-        return load(path.read_bytes())
+        return load(read_regular(path))
     except SafetensorError as error:
         raise UsageError(
             f"{path} is not a whole .safetensors file: {error}", "copy or save it again"

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import opened_regular
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ def read_params(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
     try:
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             arrays = _named_arrays(_Bytes(file, path.stat().st_size))
     except (struct.error, ValueError) as error:
         raise UsageError(

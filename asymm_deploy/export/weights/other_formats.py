@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import opened_regular, read_regular
 
 CONVERT = (
     "load it in the framework that wrote it, copy the arrays into the module, and save that: "
@@ -61,7 +62,7 @@ def _refuse_text(path: Path, head: bytes) -> None:
     if begun.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")):
         raise UsageError(f"{path} is a web page, saved in place of the file", _DOWNLOAD)
     if begun.startswith((b"{", b"[")):
-        if b'"weight_map"' in path.read_bytes():
+        if b'"weight_map"' in read_regular(path):
             raise UsageError(
                 f"{path} is the index of weights that are split over several files",
                 "load the model in Python and save it as one file: "
@@ -71,6 +72,6 @@ def _refuse_text(path: Path, head: bytes) -> None:
 
 
 def _ends_with(path: Path, end: bytes) -> bool:
-    with path.open("rb") as file:
+    with opened_regular(path) as file:
         file.seek(max(0, path.stat().st_size - len(end)))
         return file.read() == end

@@ -22,6 +22,7 @@ from asymm_deploy.export.weights.inert_pickle import (
     read_pickle,
 )
 from asymm_deploy.export.weights.other_formats import CONVERT
+from asymm_deploy.files import opened_regular
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +121,7 @@ def read_archive(path: Path) -> TorchFile:
 def read_old_file(path: Path) -> TorchFile:
     """Read a file that torch before 1.6 wrote; raises UsageError for any other pickle."""
     try:
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             if _unpickled(path, file).content != MAGIC_OF_OLD_FILES:
                 raise UsageError(
                     f"{path} is a plain pickle, which torch.save did not write",
@@ -137,7 +138,7 @@ def read_old_file(path: Path) -> TorchFile:
 
     def run_of(key: str) -> bytearray:
         start, length = places[key]
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             file.seek(start)
             return bytearray(file.read(length))
 
@@ -210,7 +211,7 @@ def _other_archive(names: Iterable[str]) -> tuple[str, str]:
 
 def _stored_bytes(path: Path, entry: zipfile.ZipInfo) -> bytearray:
     """Return an entry's bytes; zipfile would compare a checksum that torch need not write."""
-    with path.open("rb") as file:
+    with opened_regular(path) as file:
         file.seek(entry.header_offset)
         header = file.read(_LOCAL_HEADER.size)
         name_length, extra_length = _LOCAL_HEADER.unpack(header)[-2:]

@@ -196,7 +196,14 @@ def row_with(good: LaunchRecord, **values: Sequence[object]) -> RowSummary:
     """The row of launches that differ in these fields; a list has a value for each launch."""
     return rows.summarise(
         [
-            msgspec.structs.replace(good, launch=number, **dict(zip(values, launch, strict=True)))
+            msgspec.structs.replace(
+                good,
+                launch=number,
+                **{
+                    "samples_ns": tuple(ns + number for ns in good.samples_ns),
+                    **dict(zip(values, launch, strict=True)),
+                },
+            )
             for number, launch in enumerate(zip(*values.values(), strict=True))
         ]
     )

@@ -5,12 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import Calibration, LaunchRecord
 
 
 def change(record: LaunchRecord, **fields: object) -> LaunchRecord:
     return msgspec.structs.replace(record, **fields)
+
+
+def steady(ns: int, number: int = 1) -> tuple[int, ...]:
+    """The samples of a launch that hardly varies, other ones for each number."""
+    return (*(ns,) * 99, ns + number)
 
 
 def found(record: LaunchRecord) -> list[str]:
@@ -34,7 +40,8 @@ def test_a_good_launch_has_no_flag(good: LaunchRecord) -> None:
         ({"precision_in_force": None}, "wrong-precision"),
         ({"output_error": 1.1e-4}, "output-mismatch"),
         ({"output_error": None}, "output-mismatch"),
-        ({"samples_ns": (1_000_000,) * 100}, "below-floor"),
+        ({"samples_ns": (1_000_000,) * 99 + (1_000_001,)}, "below-floor"),
+        ({"samples_ns": (10_000_000,) * 100}, "no-variance"),
         ({"samples_ns": (10_000_000, 12_000_000) * 50}, "bimodal"),
         ({"off_core_ns": 30_000_000}, "stolen-time"),
         ({"waited_ns": 30_000_000}, "stolen-time"),
@@ -53,7 +60,7 @@ def test_a_launch_on_any_of_its_cores_is_on_the_right_one(good: LaunchRecord) ->
 
 
 def test_fp16_may_differ_more_and_be_faster(good: LaunchRecord) -> None:
-    half = change(good, precision="fp16", precision_in_force="fp16", samples_ns=(1_000_000,) * 100)
+    half = change(good, precision="fp16", precision_in_force="fp16", samples_ns=steady(1_000_000))
     assert found(change(half, output_error=0.09)) == []
     assert found(change(half, output_error=0.11)) == ["output-mismatch"]
 
@@ -97,8 +104,8 @@ def test_the_floor_is_the_multiplications_over_the_best_calibration(good: Launch
 
 
 def test_a_median_below_the_floor_is_flagged_and_one_above_is_not(good: LaunchRecord) -> None:
-    assert found(change(good, samples_ns=(1_874_000,) * 100)) == ["below-floor"]
-    assert found(change(good, samples_ns=(1_876_000,) * 100)) == []
+    assert found(change(good, samples_ns=steady(1_874_000))) == ["below-floor"]
+    assert found(change(good, samples_ns=steady(1_876_000))) == []
 
 
 def test_one_slow_sample_hides_no_impossible_median(good: LaunchRecord) -> None:
@@ -111,13 +118,13 @@ def test_one_fast_sample_makes_no_median_impossible(good: LaunchRecord) -> None:
 
 def test_the_floor_itself_can_be_reached(good: LaunchRecord) -> None:
     assert verdicts.floor_ns([good]) == 1_875_000
-    assert found(change(good, samples_ns=(1_875_000,) * 100)) == []
+    assert found(change(good, samples_ns=steady(1_875_000))) == []
 
 
 def test_in_fp16_the_floor_is_half_where_any_launch_had_it(good: LaunchRecord) -> None:
     half = change(good, precision="fp16", precision_in_force="fp16", output_error=0.05)
-    assert found(change(half, samples_ns=(937_000,) * 100)) == ["below-floor"]
-    assert found(change(half, samples_ns=(938_000,) * 100)) == []
+    assert found(change(half, samples_ns=steady(937_000))) == ["below-floor"]
+    assert found(change(half, samples_ns=steady(938_000))) == []
     assert verdicts.floor_ns([good, half]) == pytest.approx(2.5e6 * 0.75 / 2)
 
 
@@ -133,7 +140,7 @@ def test_the_floor_of_two_threads_is_half(good: LaunchRecord) -> None:
 
 
 def test_without_a_calibration_or_a_count_there_is_no_floor(good: LaunchRecord) -> None:
-    fast = change(good, samples_ns=(1000,) * 100)
+    fast = change(good, samples_ns=steady(1000))
     assert found(change(fast, floor_madds=None)) == []
     assert found(change(fast, calibration=None)) == []
 
@@ -206,28 +213,29 @@ def test_the_spread_is_that_of_two_launches_or_more(good: LaunchRecord) -> None:
 
 
 def test_medians_exactly_a_tenth_apart_are_no_launch_spread(good: LaunchRecord) -> None:
-    launches = [change(good, samples_ns=(ns,) * 100) for ns in (10_000_000,) * 5 + (11_000_000,)]
+    medians = (10_000_000,) * 5 + (11_000_000,)
+    launches = [change(good, samples_ns=steady(ns, n)) for n, ns in enumerate(medians, start=1)]
     assert verdicts.launch_spread_percent(launches) == 10.0
     assert verdicts.row_flags(launches) == ()
 
 
 def test_medians_too_far_apart_are_a_launch_spread(good: LaunchRecord) -> None:
-    near = change(good, launch=1, samples_ns=(10_900_000,) * 100)
-    far = change(good, launch=1, samples_ns=(11_500_000,) * 100)
+    near = change(good, launch=1, samples_ns=steady(10_900_000))
+    far = change(good, launch=1, samples_ns=steady(11_500_000))
+    goods = [change(good, samples_ns=good.samples_ns[n:]) for n in range(5)]
     assert verdicts.row_flags([good, near]) == ("bimodal",)
-    assert verdicts.row_flags([good] * 4 + [near]) == ("bimodal",)
-    assert verdicts.row_flags([good] * 5 + [near]) == ()
-    assert verdicts.row_flags([good] * 5 + [far]) == ("launch-spread",)
+    assert verdicts.row_flags([*goods[:4], near]) == ("bimodal",)
+    assert verdicts.row_flags([*goods, near]) == ()
+    assert verdicts.row_flags([*goods, far]) == ("launch-spread",)
 
 
 @pytest.mark.parametrize(("extra", "flags"), [(990_000, ()), (1_010_000, ("launch-spread",))])
 def test_medians_may_be_a_tenth_of_their_median_apart(
     good: LaunchRecord, extra: int, flags: tuple[str, ...]
 ) -> None:
-    plain = change(good, samples_ns=(10_000_000,) * 100)
     for at, apart in ((0, extra), (3, extra), (0, -extra), (3, -extra)):
-        launches = [plain] * 6
-        launches[at] = change(plain, samples_ns=(10_000_000 + apart,) * 100)
+        launches = [change(good, samples_ns=steady(10_000_000, n)) for n in range(1, 7)]
+        launches[at] = change(good, samples_ns=steady(10_000_000 + apart))
         assert verdicts.row_flags(launches) == flags
 
 
@@ -246,8 +254,73 @@ def test_an_output_may_be_off_by_its_tolerance(good: LaunchRecord) -> None:
 def test_noise_is_judged_over_the_row_and_everything_else_launch_by_launch(
     good: LaunchRecord,
 ) -> None:
+    goods = [change(good, samples_ns=good.samples_ns[n:]) for n in range(1, 4)]
     disturbed = change(good, launch=1, off_core_ns=50_000_000, flags=("stolen-time",))
-    assert verdicts.row_flags([good, good, good, disturbed]) == ()
-    assert verdicts.row_flags([good, disturbed]) == ("stolen-time",)
+    assert verdicts.row_flags([*goods, disturbed]) == ()
+    assert verdicts.row_flags([goods[0], disturbed]) == ("stolen-time",)
     wrong = change(good, launch=1, flags=("wrong-core",))
-    assert verdicts.row_flags([good, good, good, wrong]) == ("wrong-core",)
+    assert verdicts.row_flags([*goods, wrong]) == ("wrong-core",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "flag"),
+    [
+        ({"precision_in_force": "fp16"}, "wrong-precision"),
+        ({"cpu_before": 0}, "wrong-core"),
+        ({"cpu_after": None}, "wrong-core"),
+        ({"cpus": (), "cpu": None}, "unpinned"),
+        ({"off_core_ns": 505_000_000}, "stolen-time"),
+        ({"output_sha256": "c" * 64}, "output-mismatch"),
+        ({"samples_ns": (10_000_000,) * 100}, "no-variance"),
+        ({"samples_ns": (1_000_000,) * 99 + (1_000_001,)}, "below-floor"),
+    ],
+)
+def test_a_launch_is_judged_by_what_it_holds_and_not_by_its_flags(
+    good: LaunchRecord, fields: dict[str, object], flag: str
+) -> None:
+    for number in (1, 2):
+        launches = [change(good, launch=n, output_error=None) for n in range(3)]
+        launches[0] = good
+        launches[number] = change(launches[number], **fields)
+        again = verdicts.judged_again(launches)
+        assert [record.flags for record in again if record.launch != number] == [(), ()]
+        assert again[number].flags == (flag,)
+        assert again[number].valid == (flag == "unpinned")
+        assert again[number].exit_code == flags.FLAGS[flag].exit_code
+
+
+def test_one_wrong_output_is_that_of_all_launches_with_it(good: LaunchRecord) -> None:
+    launches = [change(good, output_error=1.0), change(good, launch=1, output_error=None)]
+    again = verdicts.judged_again(launches)
+    assert [record.flags for record in again] == [("output-mismatch",)] * 2
+
+
+def test_a_row_that_nothing_was_compared_in_is_unverified(good: LaunchRecord) -> None:
+    bare = [change(good, launch=number, output_error=None) for number in range(2)]
+    assert [record.flags for record in verdicts.judged_again(bare)] == [("unverified",)] * 2
+
+
+def test_what_a_file_says_of_a_launch_stays(good: LaunchRecord) -> None:
+    (hot,) = verdicts.judged_again([change(good, flags=("hot",), exit_code=4, valid=False)])
+    assert (hot.flags, hot.valid, hot.exit_code) == (("hot",), False, 4)
+    (forgiven,) = verdicts.judged_again([change(good, flags=("hot",), allowed=("hot",))])
+    assert (forgiven.flags, forgiven.valid, forgiven.exit_code) == (("hot",), True, 0)
+
+
+def test_a_failed_launch_stays_failed_with_its_own_code(good: LaunchRecord) -> None:
+    died = change(good, error="it died", samples_ns=(), flags=(), exit_code=6)
+    (again,) = verdicts.judged_again([died])
+    assert (again.flags, again.valid, again.exit_code) == (("failed",), False, 6)
+    (unknown,) = verdicts.judged_again([change(died, exit_code=0, valid=True)])
+    assert (unknown.valid, unknown.exit_code) == (False, 3)
+
+
+def test_launches_of_few_runs_vary_among_each_other(good: LaunchRecord) -> None:
+    few = [change(good, launch=n, runs=2, samples_ns=(10_000_000,) * 2) for n in range(3)]
+    assert found(few[0]) == []
+    assert verdicts.row_flags(few[:2]) == ()
+    assert verdicts.row_flags(few) == ("no-variance",)
+
+
+def test_launches_with_the_same_times_spoil_their_row(good: LaunchRecord) -> None:
+    assert verdicts.row_flags([good, change(good, launch=1)]) == ("repeated-samples",)

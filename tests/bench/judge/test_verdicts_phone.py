@@ -28,7 +28,9 @@ def on_a_phone(record: LaunchRecord, after: Reading = COOL, **fields: object) ->
         share_at_top_clock=None,
         retries=0,
     )
-    return msgspec.structs.replace(record, conditions=conditions, **fields)
+    changed = msgspec.structs.replace(record, conditions=conditions, **fields)
+    samples = tuple(ns + changed.launch for ns in changed.samples_ns)
+    return msgspec.structs.replace(changed, samples_ns=samples)
 
 
 def found(record: LaunchRecord) -> list[str]:
@@ -52,7 +54,8 @@ def test_a_row_with_one_slow_core_was_limited_by_something_unseen(good: LaunchRe
     fast = on_a_phone(good, calibration=Calibration(4.0e10, 4.0e10))
     slow = on_a_phone(good, calibration=Calibration(3.5e10, 3.5e10), launch=1)
     assert verdicts.row_flags([fast, slow]) == ("throttled",)
-    assert verdicts.row_flags([fast, fast]) == ()
+    other = on_a_phone(good, calibration=fast.calibration, launch=2)
+    assert verdicts.row_flags([fast, other]) == ()
     hosts = [msgspec.structs.replace(record, conditions=None) for record in (fast, slow)]
     assert verdicts.row_flags(hosts) == ()
 

@@ -193,8 +193,8 @@ def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
 @pytest.mark.parametrize(
     ("engine", "unused"),
     [
-        ("mnn", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "onnxruntime", "pebble", "rich"}),
-        ("onnxruntime", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "MNN", "pebble", "rich"}),
+        ("mnn", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "onnxruntime", "rich"}),
+        ("onnxruntime", {"torch", "pandas", "onnx", "onnx_ir", "onnxsim", "MNN", "rich"}),
     ],
 )
 def test_a_launch_imports_its_engine_and_no_other_heavy_package(

@@ -37,7 +37,7 @@ def write(tmp_path: Path, good: LaunchRecord) -> Write:
                         model=model,
                         launch=launch,
                         runs=5,
-                        samples_ns=(ns,) * 5,
+                        samples_ns=tuple(ns + step for step in (-2, -1, 0, 1, 2)),
                         started_at=f"2026-01-{number // 24 + 1:02}T{number % 24:02}:00:0{launch}Z",
                     )
                     file.write(msgspec.json.encode(msgspec.structs.replace(record, **more)) + b"\n")

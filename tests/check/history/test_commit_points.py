@@ -26,9 +26,9 @@ def commit(number: int) -> str:
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [
-        (b"[10000000,", b"[-5,", "has a run of -5 ns"),
-        (b"[10000000,", b"[", "has 4 samples of 5 runs"),
-        (b"[10000000,", b"[1" + b"0" * 400 + b",", "has a run of 10+"),
+        (b"[9999998,", b"[-5,", "has a run of -5 ns"),
+        (b"[9999998,", b"[", "has 4 samples of 5 runs"),
+        (b"[9999998,", b"[1" + b"0" * 400 + b",", "has a run of 10+"),
         (b'"exit_code":0', b'"exit_code":77', "has an exit_code of 77"),
         (b'"flags":[]', b'"flags":["unheard-of"]', "has the flag 'unheard-of'"),
     ],

@@ -86,7 +86,7 @@ def test_launches_that_were_done_again_are_reported(judged: Judged, write: Write
         msgspec.json.decode(first, type=LaunchRecord),
         flags=("throttled",),
         started_at="2025-12-31T00:00:00Z",
-        samples_ns=(50_000_000,) * 5,
+        samples_ns=tuple(50_000_000 + step for step in range(5)),
     )
     files[4].write_bytes(msgspec.json.encode(hot) + b"\n" + files[4].read_bytes())
     report = judged(files)

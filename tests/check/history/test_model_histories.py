@@ -54,7 +54,7 @@ def test_histories_of_one_model_are_told_apart(
     [
         ("runner", {"runner_version": "9"}),
         ("engine", {"engine_version": "4.0.0"}),
-        ("core", {"cpus": (3,)}),
+        ("core", {"cpus": (3,), "cpu_before": 3, "cpu_after": 3}),
         ("device", {"device": "elsewhere"}),
         ("warm-up", {"warmup": 5}),
     ],

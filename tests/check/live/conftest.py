@@ -41,7 +41,7 @@ def check(
         pairs = [pair(model) for model in models or ("net",)]
         if changes.get("same_file"):
             pairs = [same_file(pair) for pair in pairs]
-        with store.opened(tmp_path / "out", print) as runs:
+        with store.opened(tmp_path / "out", print, "check") as runs:
             return time_pairs(
                 run.device,  # type: ignore[attr-defined]
                 pairs,

@@ -69,7 +69,7 @@ def test_the_threshold_is_20_us_for_a_tiny_model(
 ) -> None:
     def tiny(record: LaunchRecord) -> LaunchRecord:
         samples = tuple(ns // 100 for ns in record.samples_ns)
-        return msgspec.structs.replace(record, samples_ns=samples)
+        return msgspec.structs.replace(record, samples_ns=samples, floor_madds=1000)
 
     a, b = folder("old", edit=tiny), folder("newer", edit=tiny, slower=0.1)
     change = latency(compared(a, b))

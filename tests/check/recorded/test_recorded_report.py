@@ -60,8 +60,9 @@ def test_nothing_in_common_is_refused(folder: Folder) -> None:
 
 def test_the_choice_of_device_precision_threads_and_flags_is_passed_on(folder: Folder) -> None:
     choice = {"device": "there", "precision": "fp16", "threads": 2}
+    in_force = {"precision_in_force": "fp16"}
     for name in ("old", "new"):
-        for change in ({}, {"device": "there"}, choice):
+        for change in ({}, {"device": "there"}, {**choice, **in_force}):
             folder(name, plan_id=str(change), flags=("hot",), **change)
     found = report(folder("old", launches=0), folder("new", launches=0), allow=("hot",), **choice)
     assert found.verdict == "pass"

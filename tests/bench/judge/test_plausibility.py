@@ -8,8 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from asymm_deploy.bench.judge.plausibility import (
+    is_invariant,
+    refuse_impossible,
+    repeated,
+    told_too_long,
+)
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check.plausibility import refuse_impossible
 from asymm_deploy.errors import ExitCode, UsageError
 
 HOUR_NS = 3600 * 10**9
@@ -46,7 +51,7 @@ def test_a_field_has_a_most_and_is_never_negative(
 def test_a_run_takes_more_than_nothing_and_an_hour_at_most(
     good: LaunchRecord, ns: int, *, refused: bool
 ) -> None:
-    record = msgspec.structs.replace(good, runs=2, samples_ns=(7, ns))
+    record = msgspec.structs.replace(good, runs=2, samples_ns=(7, ns), wall_ns=None)
     if refused:
         with pytest.raises(UsageError, match=f"net has a run of {ns} ns, which can't have"):
             refuse_impossible([record], FILE)
@@ -73,3 +78,50 @@ def test_a_long_number_is_cut_and_the_file_stays(good: LaunchRecord) -> None:
     with pytest.raises(UsageError, match=r"of 10000000000000000000\.\.\.,") as refused:
         refuse_impossible([edited(good, madds=10**40)], FILE)
     assert "nothing was changed" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"wall_ns": 1000}, "its runs add up to 1 s, and the loop around them took 1e-06 s"),
+        ({"process_ns": 10**9}, r"said to take 1.08 s, and the runner's process lived for 1 s"),
+        ({"process_ns": 10**9, "wall_ns": None}, "said to take 1.03 s"),
+        ({"process_ns": 2 * 10**9, "init_ns": 10**9}, "said to take 2.05 s"),
+    ],
+)
+def test_what_a_process_did_fits_into_its_life(
+    good: LaunchRecord, changes: dict[str, Any], said: str
+) -> None:
+    honest = msgspec.structs.replace(good, wall_ns=1_050_000_000, process_ns=1_090_000_000)
+    assert told_too_long(honest) is None
+    with pytest.raises(UsageError, match=said):
+        refuse_impossible([msgspec.structs.replace(honest, **changes)], FILE)
+
+
+def test_clocks_may_differ_by_a_hundredth(good: LaunchRecord) -> None:
+    def told(process_ns: int) -> str | None:
+        return told_too_long(
+            msgspec.structs.replace(good, wall_ns=10**10, init_ns=0, process_ns=process_ns)
+        )
+
+    assert told(9_910_000_000) is None
+    assert told(9_890_000_000) is not None
+
+
+def test_five_equal_runs_are_no_measurement_and_four_may_be_chance() -> None:
+    assert is_invariant((7,) * 5)
+    assert not is_invariant((7,) * 4)
+    assert not is_invariant((7, 7, 7, 7, 8))
+
+
+def test_two_launches_with_the_same_times_are_found(good: LaunchRecord) -> None:
+    def launch(number: int, *samples: int) -> LaunchRecord:
+        return msgspec.structs.replace(good, launch=number, samples_ns=samples)
+
+    one, other, copy = launch(0, 1, 2, 3, 4, 5), launch(1, 1, 2, 3, 4, 6), launch(2, 1, 2, 3, 4, 5)
+    assert repeated([one, other]) is None
+    assert repeated([one, other, copy]) == (one, copy)
+    short = [launch(number, 1, 2, 3) for number in range(3)]
+    assert repeated(short[:2]) is None  # by chance
+    assert repeated(short) == (short[0], short[2])
+    assert repeated([launch(0, 7, 7, 7, 7, 7), launch(1, 7, 7, 7, 7, 7)]) is None  # no-variance

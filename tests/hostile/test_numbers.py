@@ -1,0 +1,84 @@
+"""Numbers outside their range are refused at once, with the option and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+NET = "asymmnet_small_035"
+BENCH, EXPORT, CHECK = ["bench", NET], ["export", NET], ["check", "--baseline", "a"]
+CHECKED = [*CHECK, "--candidate", "b"]
+NO_INTEGER = ("1.5", "nan", "inf", "1e400", "0x10", "", "ten", "1 2", "½", "9" * 5000)
+
+ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
+    # more than any machine can do, and less than anything
+    *(
+        ([*command, f"{option}={value}"], 2, (option, value))
+        for command, option, values in (
+            (BENCH, "--runs", ("0", "-1", str(10**12), str(2**63), str(2**70), str(-(2**70)))),
+            (BENCH, "--launches", ("0", "-1", str(10**12), str(2**63), str(2**70))),
+            (BENCH, "--warmup", ("-1", str(10**12), str(2**63), str(2**70))),
+            (BENCH, "--threads", ("0", "-1", str(10**6), str(10**12), str(2**63))),
+            (BENCH, "--launch-timeout", ("0", "-1", "nan", "inf", "-inf", "1e+09", "1e+300")),
+            (BENCH, "--patience", ("0", "-1", "nan", "inf", "1e+09")),
+            (BENCH, "--cool-down", ("-1", "nan", "inf", "1e+09")),
+            (EXPORT, "--seed", (str(2**70), str(-(2**70)), str(10**30))),
+            (EXPORT, "--jobs", ("0", "-1", str(10**6), str(2**63))),
+            (EXPORT, "--opset", ("0", "-1", "8", "21", "1000", str(2**63))),
+            (EXPORT, "--tolerance", ("0", "-1", "nan", "inf")),
+            (CHECKED, "--max-blocks", ("0", "-1", "7", "1001", str(10**12), str(2**70))),
+            (CHECKED, "--runs", ("0", "-1", str(10**12), str(2**70))),
+            (CHECKED, "--seed", ("-1", str(2**70))),
+        )
+        for value in values
+    ),
+    *(([*BENCH, f"--runs={10**12}", f"--launches={10**12}"], 2, ("--runs",)) for _ in "1"),
+    ([*BENCH, "--cpu", "99999999"], 2, ("--cpu",)),
+    ([*BENCH, "--cpu", "70000"], 2, ("--cpu",)),
+    ([*BENCH, "--cpu", "9" * 5000], 2, ("--cpu",)),
+    ([*BENCH, "--cpu=-1"], 2, ("--cpu", "-1")),
+    ([*BENCH, "--cpu", "٣"], 2, ("--cpu",)),
+    # no numbers at all
+    *(
+        ([*command, f"{option}={text}"], 2, (option,))
+        for command, option in (
+            (BENCH, "--runs"),
+            (BENCH, "--launches"),
+            (EXPORT, "--seed"),
+            (EXPORT, "--jobs"),
+        )
+        for text in NO_INTEGER
+    ),
+    # percentages
+    *(
+        ([*CHECKED, f"--threshold={text}"], 2, ("--threshold",))
+        for text in ("3", "0.03", "nan%", "inf%", "-1%", "0%", "1e400%", "1_0%", "%", "", "5000%")
+    ),
+    # widths of networks
+    *(
+        (["export", name], 2, (name[:20],))
+        for name in (
+            "asymmnet_large_99999",
+            "asymmnet_large_0",
+            "asymmnet_large_000",
+            "asymmnet_large_-35",
+            "asymmnet_large_1e3",
+            "asymmnet_large_" + "9" * 5000,
+            "asymmnet_large_٣٥",
+        )
+    ),
+    (["export", "--table", "99"], 2, ("Table 99",)),
+    (["export", "--table", str(2**70)], 2, ("Table",)),
+    (["export", "--figure", "2"], 2, ("Figure 2",)),
+    (["report", "--table=-1"], 2, ("table -1",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "names"), ROWS, ids=[" ".join(row[0])[:60] for row in ROWS]
+)
+def test_a_number_out_of_range_is_refused(
+    refused: Callable[..., object], arguments: list[str], code: int, names: tuple[str, ...]
+) -> None:
+    refused(arguments, code, *names)
