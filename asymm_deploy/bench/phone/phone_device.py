@@ -11,7 +11,8 @@ from pathlib import Path
 from asymm_deploy.bench.device import Completed, Runner, Tell
 from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
-from asymm_deploy.bench.phone.fitness import phone_problems
+from asymm_deploy.bench.phone.checks.prime_core import core_problem
+from asymm_deploy.bench.phone.fitness import phone_problems, unfit
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.lock import Lock
 from asymm_deploy.bench.phone.options import PhoneOptions
@@ -57,6 +58,9 @@ class AdbDevice:
         self._boot = ""
         self._launcher: Launcher | None = None
         self._top_khz: int | None = None
+        self._core_was_asked_for = True
+        self._allowed_problems: tuple[str, ...] = ()
+        """What is wrong with the phone for the whole bench, and is allowed."""
         self._count = 0
         self._losses_seen = 0
 
@@ -77,6 +81,7 @@ class AdbDevice:
     ) -> tuple[int, ...]:
         """Choose the prime core and, for more threads, the fastest of the others."""
         del earlier  # the choice is the same every time
+        self._core_was_asked_for = wanted is not None
         phone = self.phone
         usable = ", ".join(map(str, phone.cores)) or "unknown"
         if wanted is not None and wanted not in phone.cores:
@@ -183,7 +188,12 @@ class AdbDevice:
             ended.returncode,
             timed_out=ended.timed_out,
             flooded=ended.flooded,
-            flags=condition_flags(around, top),
+            elapsed_ns=ended.elapsed_ns,
+            flags=(
+                *condition_flags(around, top),
+                *self._allowed_problems,
+                *(["busy"] if ended.is_shared else []),
+            ),
             conditions=around,
         )
 
@@ -195,7 +205,8 @@ class AdbDevice:
         return Launcher(
             self._link,
             self._files.base,
-            "true" if "busy" in self._options.allow else self._lock.check_command,
+            self._lock.check_command,
+            "busy" in self._options.allow,
             reading_commands(folder),
             folder,
             self._off_core_prefix(cpus),
@@ -227,16 +238,20 @@ class AdbDevice:
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
         if "busy" not in self._options.allow:
-            raise _unfit(self._link.serial, [problem])
+            raise unfit(self._link.serial, [problem])
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
         """Raise HarnessError naming all that should be put right first and is not allowed."""
         needed = self._files.missing_bytes([*files, *self._program.files])
         core = next(iter(cpus), None)
         found = phone_problems(self._link, self.phone, core, needed)
+        slower = None if self._core_was_asked_for else core_problem(self.phone, core)
+        if slower is not None:
+            found.append(slower)
+            self._allowed_problems = (slower.name,)
         found = [problem for problem in found if problem.name not in self._options.allow]
         if found:
-            raise _unfit(self._link.serial, found)
+            raise unfit(self._link.serial, found)
 
     def _stay_awake(self) -> None:
         """Keep the screen on; the setting of before is saved on the phone, to be put back."""
@@ -311,13 +326,6 @@ class AdbDevice:
                     "look at its screen, then run the same command again",
                 )
             time.sleep(min(1.0, self._options.patience_s / 10))
-
-
-def _unfit(serial: str, found: Sequence[PhoneProblem]) -> HarnessError:
-    what = "; ".join(problem.what for problem in found)
-    names = " ".join(f"--allow {problem.name}" for problem in found)
-    to_do = "; ".join(problem.to_do for problem in found)
-    return HarnessError(f"{serial} is not fit to be timed: {what}", f"{to_do}; or {names}")
 
 
 def _program(path: Path) -> Program:

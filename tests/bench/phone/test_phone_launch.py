@@ -26,7 +26,7 @@ COUNT = "/data/local/tmp/count"
 def new_launcher(link: Link) -> Callable[..., Launcher]:
     def make(*, check_lock: str = "true", rebooted: Callable[[], bool] = lambda: False) -> Launcher:
         readings = {"battery": "dumpsys battery"}
-        return Launcher(link, BASE, check_lock, readings, POLICY, "", rebooted)
+        return Launcher(link, BASE, check_lock, False, readings, POLICY, "", rebooted)
 
     return make
 
