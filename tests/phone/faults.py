@@ -102,6 +102,20 @@ class ReadOnlyFolder(Fault):
                 path.chmod(mode & 0o7777)
 
 
+@dataclass(eq=False, kw_only=True)
+class NoTool(Fault):
+    """The shell has no program of this name."""
+
+    name: str
+
+    def begin(self, phone: Phone) -> None:
+        self._place = phone.world.bin / self.name
+        self._aside = self._place.rename(phone.world.state / f"{self.name}.aside")
+
+    def end(self, phone: Phone) -> None:
+        self._aside.rename(self._place)
+
+
 class ExecDenied(Fault):
     """Nothing in /data/local/tmp can be executed, whatever chmod is told to do."""
 

@@ -31,7 +31,8 @@ def core_problem(phone: Phone, core: int | None) -> PhoneProblem | None:
         than = f"{listed_cores(better)} ({top} kHz) {_are(better)} faster"
     clock = f"{own} kHz" if own is not None else "of unknown clock"
     reasons, to_do = _reasons(phone, better)
-    return PhoneProblem(_NAME, f"core {core} ({clock}) would be timed, but {than}: {reasons}", to_do)
+    what = f"core {core} ({clock}) would be timed, but {than}: {reasons}"
+    return PhoneProblem(_NAME, what, to_do)
 
 
 def choice_in_words(phone: Phone, core: int) -> str:
