@@ -25,7 +25,7 @@ _LAST_WORDS_S = 1.0
 """How long a process that has closed its pipe may take to end."""
 
 _LOOK_AGAIN_S = 0.2
-"""A child that a process leaves behind holds its pipes open, and nothing wakes who waits on them."""
+"""A child that a process leaves behind holds its pipes open, and nothing wakes who waits."""
 
 
 @dataclass(frozen=True)
