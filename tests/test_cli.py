@@ -44,9 +44,12 @@ def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage:" in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("nobody saw it"), EOFError("nobody saw it")])
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError("nobody saw it"), EOFError("nobody saw it"), GeneratorExit("nobody saw it")],
+)
 def test_our_own_mistakes_show_a_traceback_and_exit_3(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: object) -> None:
         raise error

@@ -24,6 +24,9 @@ _Result = TypeVar("_Result")
 _LAST_WORDS_S = 1.0
 """How long a process that has closed its pipe may take to end."""
 
+_LOOK_AGAIN_S = 0.2
+"""A child that a process leaves behind holds its pipes open, and nothing wakes who waits."""
+
 
 @dataclass(frozen=True)
 class TaskEnd(Generic[_Result]):
@@ -137,7 +140,7 @@ def _ready(running: Sequence[_Running[_Result]]) -> list[_Running[_Result]]:
             return ended
         left_s = min(each.deadline for each in running) - time.monotonic()
         handles = [handle for each in running for handle in (each.pipe, each.process.sentinel)]
-        wait(handles, timeout=max(0.0, left_s))
+        wait(handles, timeout=min(max(0.0, left_s), _LOOK_AGAIN_S))
     return []
 
 

@@ -32,6 +32,18 @@ def test_an_exit_without_a_result_is_told_with_its_code(code: int) -> None:
     assert ends_of(os._exit, (code,)) == [TaskEnd(0, None, f"exit code {code}")]
 
 
+def _leave_a_child_and_exit() -> None:
+    if os.fork() == 0:
+        time.sleep(20)  # it holds all pipes that it has inherited
+    os._exit(0)
+
+
+def test_a_child_that_is_left_behind_keeps_nobody_waiting() -> None:
+    start = time.monotonic()
+    assert ends_of(_leave_a_child_and_exit, ()) == [TaskEnd(0, None, "exit code 0")]
+    assert time.monotonic() - start < 15
+
+
 def test_an_error_is_no_result() -> None:
     assert ends_of(divmod, (1, 0), (4, 2)) == [TaskEnd(0, None, "exit code 1"), TaskEnd(1, (2, 0))]
 
