@@ -88,10 +88,9 @@ def delaying_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number in came[:1]:
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, None)
+    first = before[signal.Signals(came[0])] if came else None
+    if callable(first):
+        first(came[0], None)
 
 
 @contextmanager
