@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from asymm_deploy.signals import die_with_parent
+from asymm_deploy.signals import delaying_signals, die_with_parent
 
 _Result = TypeVar("_Result")
 
@@ -58,7 +58,8 @@ def run_tasks(
             while waiting and len(running) < at_once:
                 index, given = waiting.popleft()
                 try:
-                    running.append(_Running(context, index, task, given, timeout_s))
+                    with delaying_signals():  # else it might run on, and nobody know of it
+                        running.append(_Running(context, index, task, given, timeout_s))
                 except (OSError, EOFError) as error:
                     yield TaskEnd(index, None, repr(error), started=False)
             for each in _ready(running):
@@ -147,5 +148,6 @@ def _ready(running: Sequence[_Running[_Result]]) -> list[_Running[_Result]]:
 def _serve(pipe: Connection, task: Callable[..., object], arguments: tuple[object, ...]) -> None:
     os.setpgid(0, 0)  # so that what the task starts can be ended with it
     die_with_parent()
-    pipe.send(task(*arguments))
+    with suppress(BrokenPipeError):  # whoever waited has been killed
+        pipe.send(task(*arguments))
     pipe.close()

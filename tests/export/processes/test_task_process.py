@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from contextlib import closing
 from pathlib import Path
@@ -83,3 +84,21 @@ def test_a_process_that_can_not_be_started_is_told(monkeypatch: pytest.MonkeyPat
     (end,) = ends_of(divmod, (1, 1))
     assert (end.result, end.started) == (None, False)
     assert "temporarily unavailable" in end.reason
+
+
+def test_a_ctrl_c_while_a_process_starts_ends_that_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Process.start
+    started: list[Any] = []
+
+    def interrupted(process: Any) -> None:
+        start(process)
+        started.append(process)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(context.Process, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_tasks(time.sleep, [(600,)], at_once=1, timeout_s=600, context=context))
+    assert started[0].exitcode == -signal.SIGKILL
