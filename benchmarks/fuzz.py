@@ -29,6 +29,7 @@ _GRACE_S = 120.0  # for making a finding small, and for imports
 
 
 def main() -> int:
+    """Try every parser; return the exit code."""
     options = _options()
     if options.only is not None:
         print(json.dumps(_tried(PARSERS[options.only], options.seconds, options.seed)))

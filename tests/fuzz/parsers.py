@@ -252,7 +252,7 @@ PARSERS: tuple[Parser, ...] = (
     _argument("what to export", source.resolve, "mbv3_small_100", "package.module:make",
               "/nowhere/model.onnx"),
     _text("names of weights", _renamed,
-          "module.first_block.0.weight\nmodule.fc.weight\n_orig_mod.fc.bias", raises=(DeployError,)),
+          "module.first_block.0.weight\nmodule.fc.weight\n_orig_mod.fc.bias"),
     _text("adb devices", adb_output.listed_phones, _LISTED),
     _text("adb connect", adb_output.connect_outcome, "connected to 127.0.0.1:40555\n",
           "failed to resolve host: 'x': Name or service not known"),

@@ -56,7 +56,8 @@ def torch_old_file(content: object) -> bytes:
 
 
 def safetensors() -> bytes:
-    return save(dict(weights()))
+    raw: bytes = save(dict(weights()))
+    return raw
 
 
 def pickled(content: object, protocol: int) -> bytes:
@@ -93,4 +94,4 @@ def onnx_graph() -> bytes:
         ),
         opset_imports=[onnx.OperatorSetIdProto(domain="", version=17)],
         ir_version=8,
-    ).SerializeToString()  # type: ignore[no-any-return]
+    ).SerializeToString()
