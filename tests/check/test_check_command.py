@@ -428,7 +428,13 @@ def results(tmp_path: Path, good: LaunchRecord) -> Callable[..., Path]:
         path.mkdir()
         records = [
             msgspec.structs.replace(
-                good, launch=i, runs=1, samples_ns=(int(1e7 * (1 + slower) + 1e4 * i),)
+                good,
+                launch=i,
+                launches_planned=10,
+                runs=1,
+                samples_ns=(int(1e7 * (1 + slower) + 1e4 * i),),
+                started_at=f"2026-01-01T00:0{i}:00+00:00",
+                artifact_sha256=name * 64,
             )
             for i in range(10)
         ]
@@ -447,15 +453,36 @@ def test_recorded_results_are_compared_and_called_weaker(
     old, new = results("a", 0.0), results("b", 0.05)
     assert check(a=old, b=new) == 1
     assert "the weaker comparison" in capsys.readouterr().out
-    assert check(a=old, b=old / store.NAME) == 0
+    assert check(a=old / store.NAME, b=new / store.NAME) == 1
 
 
-def test_a_copy_that_is_compared_with_itself_is_called_that(
+def test_launches_that_are_compared_with_themselves_are_refused(
     check: Callable[..., int], results: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = results("a", 0.0)
-    assert check(a=old, b=old) == 0
-    assert "are in the baseline and in the candidate" in capsys.readouterr().out
+    shutil.copytree(old, old.parent / "copy")
+    for other in (old, old / store.NAME, old.parent / "copy"):
+        for asked in ([], ["--same-file"]):
+            assert check(*asked, a=old, b=other) == 2
+            printed = capsys.readouterr()
+            assert "a launch can't be of both" in printed.err
+            assert printed.out == ""
+
+
+def test_recorded_results_of_one_file_are_refused_unless_that_is_meant(
+    check: Callable[..., int],
+    results: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old, again = results("a", 0.0), results("b", 0.00005)
+    path = again / store.NAME
+    path.write_bytes(path.read_bytes().replace(b"b" * 64, b"a" * 64))
+    path.write_bytes(
+        path.read_bytes().replace(b'output_sha256":"' + b"a" * 64, b'output_sha256":"0')
+    )
+    assert check(a=old, b=again) == 2
+    assert "net is the same file in the baseline and in the candidate" in capsys.readouterr().err
+    assert check("--same-file", a=old, b=again) == 0
 
 
 @pytest.mark.parametrize("option", ["--runs", "--max-blocks", "--cpu", "--seed", "--warmup"])

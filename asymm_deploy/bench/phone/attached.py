@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asymm_deploy.bench.phone.checks.prime_core import choice_in_words, core_problem
+from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.phone_facts import read_phone
@@ -70,6 +71,9 @@ def _examined(server: Server, listed: ListedPhone, tell: Callable[[str], None]) 
         slower = core_problem(phone, core)
     except HarnessError as error:
         return Attached(serial, "offline", model, "", "", "", "", f"{error.what}: {error.hint}")
+    if phone.missing_tools:
+        lack = tools_error(serial, phone.missing_tools)
+        return Attached(serial, "unfit", model, "", "", "", "", f"{lack.what}: {lack.hint}")
     if slower is not None:
         problems.append(slower)
     facts = phone.facts(core)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asymm_deploy.bench.phone import cpufreq
+from asymm_deploy.bench.phone.checks.required_tools import TOOLS_COMMAND, missing_tools
 from asymm_deploy.bench.phone.cpufreq import FrequencyPolicy
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse import proc
@@ -35,6 +36,8 @@ class Phone:
     """All that the chip has; empty if it can't be read."""
     offline: tuple[int, ...] = ()
     """Those of them that are switched off at the moment."""
+    missing_tools: tuple[str, ...] = ()
+    """What our commands need and its shell does not have."""
 
     @property
     def every_core(self) -> tuple[int, ...]:
@@ -88,6 +91,7 @@ def read_phone(link: Link) -> Phone:
             "present": "cat /sys/devices/system/cpu/present",
             "online": "cat /sys/devices/system/cpu/online",
             "cpuinfo": "cat /proc/cpuinfo",
+            "tools": TOOLS_COMMAND,
         }
     )
     known = properties(said["properties"].text)
@@ -113,6 +117,7 @@ def read_phone(link: Link) -> Phone:
         policies=cpufreq.policies(said["policies"].text),
         present=present,
         offline=offline,
+        missing_tools=missing_tools(said["tools"].text),
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
 from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
 from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.errors import HarnessError
@@ -210,10 +211,7 @@ class Launcher:
 
     def _require_started(self, lock: Section, start: Section) -> None:
         if lock.code != 0:
-            raise HarnessError(
-                f"another benchmark has taken {self.link.serial} meanwhile",
-                "wait for it to end, then run the same command again: it resumes where it stopped",
-            )
+            raise taken_error(self.link.serial)
         if start.code != 0:
             raise HarnessError(
                 f"{self.link.serial} can't start a launch: {excerpt(start.text)}",
@@ -230,12 +228,25 @@ class Launcher:
         return replace(ended, timed_out=True)
 
     def _require_room(self, folder: PurePosixPath) -> None:
-        """Raise HarnessError where a result is missing because nothing can be written."""
+        """Raise HarnessError where a result is missing for a reason that another try won't mend.
+
+        Another benchmark has taken the phone, and has killed the launch; or nothing can be written.
+        """
         probe = f"{folder.parent}/probe"
-        said = self.link.run_with_retries(f"echo probe >{probe} && [ -s {probe} ] && rm {probe}")
-        if said.code != 0:
+        said = self.link.run_sections(
+            {
+                "lock": "true" if self.may_share else self.check_lock,
+                "probe": f"echo probe >{probe} && [ -s {probe} ] && rm {probe}",
+            }
+        )
+        if said["lock"].code != 0:
+            raise taken_error(self.link.serial)
+        if said["probe"].code != 0:
+            why = excerpt(
+                next(iter(said["probe"].text.strip().splitlines()[-1:]), "no reason given")
+            )
             raise HarnessError(
-                f"{self.link.serial} could not record how a launch ended: {said.why}",
+                f"{self.link.serial} could not record how a launch ended: {why}",
                 "make room on the phone's /data, then run the same command again",
             )
 

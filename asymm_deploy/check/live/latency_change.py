@@ -38,7 +38,7 @@ def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
 
 
 def change_of_same_file(pair: Pair) -> Change:
-    """Return the verdict on a model whose two versions are one file: there is no latency to show."""
+    """Return the verdict on a model whose two versions are one file: it has no latencies."""
     others = pair.baseline.inputs_sha256 != pair.candidate.inputs_sha256
     return Change(
         model=pair.model,
