@@ -167,7 +167,7 @@ class Lock:
             # Whatever the phone prints first, ours is the line in braces.
             line = next((line for line in said["owner"].text.split("\n") if "{" in line), "")
             owner = msgspec.json.decode(line.strip(), type=_Owner)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             # Its owner ended between making and signing it, or is just about to sign it.
             owner = _Owner("", "an unknown machine", 0, "")
         return owner, said["touched"].text
