@@ -40,7 +40,7 @@ _held: set[str] = set()
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{0,32}$")]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,32}\Z")]
     """Random; it goes into shell commands, so it holds nothing that a shell would interpret."""
     host: str
     pid: int
