@@ -157,7 +157,7 @@ class _Said:
 
 def _lock(printed: bytes, _: Path) -> object:
     lock = Lock(cast(Link, _Said(printed)), lambda _said: None)
-    holder, _touched, _age = lock._inspect()
+    holder, _touched = lock._inspect()
     return None if holder is None else lock._is_gone(holder)
 
 
