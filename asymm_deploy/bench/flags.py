@@ -42,7 +42,7 @@ FLAGS = {
         Flag("below-floor", _HARNESS, "faster than the core can multiply, which is impossible"),
         Flag("repeated-samples", _HARNESS, "two of its launches have the same times, run by run"),
         Flag("no-variance", _HARNESS, "all its runs took equally long, to the nanosecond"),
-        Flag("not-prime-core", _HARNESS, "the phone does not allow its fastest core"),
+        Flag("not-prime-core", _HARNESS, "not the fastest core of the phone, as far as it says"),
         Flag("busy", _HARNESS, "another benchmark was running on the phone"),
         Flag("bimodal", _UNSTABLE, "the samples fall into two groups"),
         Flag("launch-spread", _UNSTABLE, "medians of launches are too far apart"),

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from tests.phone import sync, transport
-from tests.phone.faults import CutPush, DiskFull, ExecDenied, ReadOnlyFolder
+from tests.phone.faults import CutPush, DiskFull, ExecDenied, HushedPush, ReadOnlyFolder
 
 if TYPE_CHECKING:
     from tests.phone.phone import Phone
@@ -44,6 +44,11 @@ class PhoneDisk:
                     self._phone.faults.happened(cut)
                     self._phone.cut_soon(cut.away_s)
                     raise transport.ClosedError
+
+            for hush in self._phone.faults.of(HushedPush):
+                if taken > hush.after_bytes:
+                    self._phone.faults.happened(hush)
+                    self._phone.hush_soon(hush.for_s)
 
         return sync.Disk(
             locate=self._locate,

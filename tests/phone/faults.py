@@ -81,6 +81,34 @@ class CutShell(Fault):
     away_s: float = 0.2
 
 
+class Hush(Fault):
+    """Nothing gets through any more, and no connection breaks: adbd stopped, or Wi-Fi asleep."""
+
+    def begin(self, phone: Phone) -> None:
+        phone.traffic.hushes += 1
+
+    def end(self, phone: Phone) -> None:
+        phone.traffic.hushes -= 1
+
+
+@dataclass(eq=False, kw_only=True)
+class HushedShell(Fault):
+    """The phone falls silent as a command begins."""
+
+    times: int | None = 1
+    containing: str = ""
+    for_s: float = 3600.0
+
+
+@dataclass(eq=False, kw_only=True)
+class HushedPush(Fault):
+    """The phone falls silent once this many bytes of a file have arrived."""
+
+    times: int | None = 1
+    after_bytes: int = 0
+    for_s: float = 3600.0
+
+
 @dataclass(eq=False, kw_only=True)
 class DiskFull(Fault):
     """Pushes fail after this many bytes, and the shell writes nothing. ``df`` is not affected."""
@@ -100,6 +128,20 @@ class ReadOnlyFolder(Fault):
         for path, mode in self._modes.items():
             if path.exists():
                 path.chmod(mode & 0o7777)
+
+
+@dataclass(eq=False, kw_only=True)
+class NoTool(Fault):
+    """The shell has no program of this name."""
+
+    name: str
+
+    def begin(self, phone: Phone) -> None:
+        self._place = phone.world.bin / self.name
+        self._aside = self._place.rename(phone.world.state / f"{self.name}.aside")
+
+    def end(self, phone: Phone) -> None:
+        self._aside.rename(self._place)
 
 
 class ExecDenied(Fault):
@@ -244,6 +286,17 @@ class CutLaunch(LaunchFault):
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
         phone.cut_soon(self.away_s)
+        return {}
+
+
+@dataclass(eq=False, kw_only=True)
+class HushedLaunch(LaunchFault):
+    """The phone falls silent while the runner runs; the runner goes on."""
+
+    for_s: float = 3600.0
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        phone.hush_soon(self.for_s)
         return {}
 
 

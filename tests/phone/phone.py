@@ -24,6 +24,7 @@ from tests.phone.faults import (
     CutShell,
     DiskFull,
     Faults,
+    HushedShell,
     Noise,
     Offline,
     ReadOnlyFolder,
@@ -136,6 +137,10 @@ class Phone:
         """Cut, from the phone's own thread."""
         self._spawn(self._cut(away_s))
 
+    def hush_soon(self, for_s: float) -> None:
+        """Fall silent for a while, from the phone's own thread: as an adbd that is stopped."""
+        self._spawn(self._hush(for_s))
+
     def reboot_soon(self, away_s: float, boot_s: float) -> None:
         """Reboot, from the phone's own thread."""
         self._spawn(self._reboot(away_s, boot_s))
@@ -238,6 +243,13 @@ class Phone:
         for connection in list(self._own.connections):
             connection.cut()
 
+    async def _hush(self, for_s: float) -> None:
+        self.traffic.hushes += 1
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            self.traffic.hushes -= 1
+
     async def _return(self, away_s: float) -> None:
         await asyncio.sleep(away_s)
         self._socket.listen()
@@ -284,6 +296,11 @@ class Phone:
             if fault.containing in shell.command:
                 self.faults.happened(fault)
                 self._spawn(self._later(fault.after_s, fault.away_s))
+                break
+        for hush in self.faults.of(HushedShell):
+            if hush.containing in shell.command:
+                self.faults.happened(hush)
+                self.hush_soon(hush.for_s)
                 break
         for noise in self.faults.of(Noise):
             await services.say(stream, shell, noise.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tests.phone.profiles import Profile
@@ -121,3 +122,14 @@ def cpuinfo(profile: Profile) -> str:
         f"Processor\t: AArch64 Processor rev 14 (aarch64)\n{blocks}"
         "Hardware\t: Qualcomm Technologies, Inc SM8150\n"
     )
+
+
+def core_list(cores: Iterable[int]) -> str:
+    """Cores as the kernel lists them: ``0-3,7``."""
+    spans: list[list[int]] = []
+    for core in sorted(cores):
+        if spans and spans[-1][-1] == core - 1:
+            spans[-1].append(core)
+        else:
+            spans.append([core])
+    return ",".join(f"{span[0]}-{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans)

@@ -17,6 +17,7 @@ _HEADER = struct.Struct("<4sIIIII")
 VERSION = 0x01000001
 VERSION_WITH_CHECKSUMS = 0x01000000
 MAX_PAYLOAD = 0x100000
+_HUSH_S = 0.02
 _AUTH_TOKEN, _AUTH_PUBLIC_KEY = 1, 3
 
 
@@ -56,8 +57,12 @@ class Traffic:
 
     latency_s: float = 0.0
     bytes_per_s: float | None = None
+    hushes: int = 0
+    """While there are any, nothing gets through in either direction, and nothing is refused."""
 
     async def carry(self, length: int) -> None:
+        while self.hushes:
+            await asyncio.sleep(_HUSH_S)
         delay_s = self.latency_s + (length / self.bytes_per_s if self.bytes_per_s else 0.0)
         if delay_s:
             await asyncio.sleep(delay_s)

@@ -53,6 +53,12 @@ class World:
         self.boot_completed = True
         self.denied: set[str] = set()
         """Of ``thermal`` (its files), ``thermalservice``, ``battery``, ``power``, ``cpufreq``."""
+        self.allowed = frozenset(range(profile.cores))
+        """The cores that the shell's cpuset has."""
+        self.offline: frozenset[int] = frozenset()
+        """Cores that are switched off."""
+        self.unreadable: frozenset[int] = frozenset()
+        """Policies, by their first core, whose highest clock the shell may not read."""
         self._caps_khz: dict[int, int] = {}
         self._busy: list[frozenset[int]] = []
         self._spent_s = {p.first: dict.fromkeys(p.khz, 0.0) for p in profile.policies}
@@ -157,6 +163,7 @@ class World:
         self.count()
         for policy in self.profile.policies:
             self._show_policy(policy)
+        self._show_cores()
         zone_mode = 0o000 if "thermal" in self.denied else 0o444
         for number, (kind, temperature_c) in enumerate(self.zones_c.items()):
             zone = f"{_THERMAL}/thermal_zone{number}"
@@ -171,6 +178,8 @@ class World:
     def _show_policy(self, policy: Policy) -> None:
         mode = 0o000 if "cpufreq" in self.denied else 0o444
         place = f"{_CPU}/cpufreq/policy{policy.first}"
+        fixed = 0o000 if policy.first in self.unreadable else 0o444
+        self._write(f"{place}/cpuinfo_max_freq", f"{policy.khz[-1]}\n", fixed)
         self._write(f"{place}/scaling_max_freq", f"{self.cap_khz(policy)}\n", mode)
         self._write(f"{place}/scaling_cur_freq", f"{self._clock_khz(policy)}\n", mode)
         lines = (
@@ -178,6 +187,18 @@ class World:
             for khz, spent_s in self._spent_s[policy.first].items()
         )
         self._write(f"{place}/stats/time_in_state", "".join(lines), mode)
+
+    def _show_cores(self) -> None:
+        usable = self.allowed - self.offline
+        online = set(range(self.profile.cores)) - self.offline
+        mask = sum(1 << core for core in usable)
+        self._write(f"{_CPU}/online", f"{printed.core_list(online)}\n")
+        self._write(
+            "proc/self/status",
+            f"Name:\tcat\nState:\tR (running)\nUid:\t2000\t2000\t2000\t2000\n"
+            f"Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{printed.core_list(usable)}\n",
+        )
+        self._write_state("mask", f"{mask:x}\n")
 
     def _show_state(self) -> None:
         self._write_state("disk", f"{self.disk_kb} {self.disk_kb - self.free_kb} {self.free_kb}\n")
@@ -214,20 +235,13 @@ class World:
         for path in (TMP, "/sdcard", "/system/bin", "/vendor", "/storage"):
             (self.root / path.lstrip("/")).mkdir(parents=True)
         cores = f"0-{profile.cores - 1}\n"
-        for name in ("online", "possible", "present"):
+        for name in ("possible", "present"):
             self._write(f"{_CPU}/{name}", cores)
         for policy in profile.policies:
             self._make_policy(policy)
         self._write("proc/cpuinfo", printed.cpuinfo(profile))
         self._write("proc/version", "Linux version 4.14.276 (android-build@host) #1 SMP PREEMPT\n")
         self._write("proc/meminfo", "MemTotal:        5730548 kB\nMemFree:          812644 kB\n")
-        mask = (1 << profile.cores) - 1
-        self._write(
-            "proc/self/status",
-            f"Name:\tcat\nState:\tR (running)\nUid:\t2000\t2000\t2000\t2000\n"
-            f"Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{cores}",
-        )
-        self._write_state("mask", f"{mask:x}\n")
         self._write_state("release", "4.14.276-g8ae7b4ca8564-ab8715030\n")
         self.say_properties(profile)
         self.put_setting("stay_on_while_plugged_in", "0")
@@ -242,7 +256,6 @@ class World:
         for name, text in (
             ("related_cpus", listed),
             ("affected_cpus", listed),
-            ("cpuinfo_max_freq", f"{policy.khz[-1]}\n"),
             ("cpuinfo_min_freq", f"{policy.khz[0]}\n"),
             ("scaling_min_freq", f"{policy.khz[0]}\n"),
             ("scaling_governor", "schedutil\n"),

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asymm_deploy.bench.phone.checks.prime_core import choice_in_words, core_problem
+from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.phone_facts import read_phone
@@ -35,6 +37,8 @@ class Attached:
     system: str
     core: str
     """The core that `bench` would pin to."""
+    why_core: str
+    """Why that one, and what keeps us off a faster one."""
     to_do: str
 
     @property
@@ -58,14 +62,20 @@ def _examined(server: Server, listed: ListedPhone, tell: Callable[[str], None]) 
     state = excerpt(listed.state)
     if listed.state != DEVICE:
         what, to_do = explained(listed.state)
-        return Attached(serial, state, model, "", "", "", f"it {what}: {to_do}")
+        return Attached(serial, state, model, "", "", "", "", f"it {what}: {to_do}")
     link = Link(server, listed.serial, patience_s=_PATIENCE_S, tell=tell)
     try:
         phone = read_phone(link)
         core = phone.best_core
         problems = phone_problems(link, phone, core, needed_bytes=0)
+        slower = core_problem(phone, core)
     except HarnessError as error:
-        return Attached(serial, "offline", model, "", "", "", f"{error.what}: {error.hint}")
+        return Attached(serial, "offline", model, "", "", "", "", f"{error.what}: {error.hint}")
+    if phone.missing_tools:
+        lack = tools_error(serial, phone.missing_tools)
+        return Attached(serial, "unfit", model, "", "", "", "", f"{lack.what}: {lack.hint}")
+    if slower is not None:
+        problems.append(slower)
     facts = phone.facts(core)
     return Attached(
         serial,
@@ -74,5 +84,6 @@ def _examined(server: Server, listed: ListedPhone, tell: Callable[[str], None]) 
         facts.soc or "",
         facts.os,
         "" if core is None else f"{core}",
+        "" if core is None else choice_in_words(phone, core),
         "; ".join(f"{problem.what}: {problem.to_do}" for problem in problems),
     )

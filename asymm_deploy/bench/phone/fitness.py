@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from asymm_deploy.bench.judge.conditions import PhoneProblem, reading_problems
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse import toybox
 from asymm_deploy.bench.phone.phone_facts import Phone
 from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.readings import parse_reading, reading_commands
+from asymm_deploy.errors import HarnessError
 
 _ABI = "arm64-v8a"
 
@@ -43,3 +46,11 @@ def phone_problems(
             )
         )
     return found
+
+
+def unfit(serial: str, found: Sequence[PhoneProblem]) -> HarnessError:
+    """Return the error for a phone with these problems, and what to do about each."""
+    what = "; ".join(problem.what for problem in found)
+    names = " ".join(f"--allow {problem.name}" for problem in found)
+    to_do = "; ".join(problem.to_do for problem in found)
+    return HarnessError(f"{serial} is not fit to be timed: {what}", f"{to_do}; or {names}")

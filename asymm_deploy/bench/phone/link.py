@@ -6,13 +6,19 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
 from asymm_deploy.bench.phone.server import LostError, Server
+from asymm_deploy.bench.phone.shell_stream import (
+    Listener,
+    ShellOutput,
+    SilentError,
+    marked,
+    packets,
+)
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt
 
@@ -22,43 +28,16 @@ if TYPE_CHECKING:
 DEVICE = "device"
 """adb's word for a phone that can be used."""
 
-_STDOUT, _STDERR, _EXIT = 1, 2, 3  # ids of shell v2 packets
-_STDERR_TAIL_BYTES = 64 * 2**10
 _RETRY_S = 1.0
 _ATTEMPTS = 5
 """How often one command is tried, each time after the phone was gone and came back."""
 _COMMAND_TIMEOUT_S = 60.0
-_LONGEST_S = 300.0
-"""A whole command may take so long, plus what the slowest link needs for what it prints."""
-_SLOWEST_BYTES_PER_S = 50_000
+_ANSWER_S, _LEAST_ANSWER_S = 10.0, 0.5
+"""A phone that has not begun to answer by then is asked again; patience says for how long."""
+_SILENT_ATTEMPTS = 2
+"""How often a command is tried that prints nothing though the phone answers."""
 _COMMAND_BYTES = 8 * 2**20
 """More than any reading prints."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShellOutput:
-    """What a command printed, and its exit code: 128 and more is a signal."""
-
-    stdout: bytes
-    stderr: bytes
-    """The last of it. Empty on phones that can't tell the two streams apart."""
-    code: int
-
-    @property
-    def text(self) -> str:
-        """Stdout as text."""
-        return self.stdout.decode("utf-8", "replace")
-
-    @property
-    def last_word(self) -> str:
-        """The last word of stdout: some shells print something of their own first."""
-        return next(iter(self.text.split()[-1:]), "")
-
-    @property
-    def why(self) -> str:
-        """The last line it printed, made printable: on failure, that is the reason."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return excerpt(lines[-1].decode("utf-8", "replace")) if lines else f"{self.code}"
 
 
 class Link:
@@ -70,6 +49,9 @@ class Link:
         self._patience_s = patience_s
         self._tell = tell
         self._features: frozenset[str] | None = None
+        self._answer_s = min(_ANSWER_S, max(_LEAST_ANSWER_S, patience_s / 4))
+        self._heard_at = time.monotonic()
+        """When the phone last gave a sign, or we began to ask it for one."""
         self.losses = 0
         """How often the phone was gone and came back."""
 
@@ -85,15 +67,19 @@ class Link:
         The command may then have run, or not, or in part. ``timeout_s`` is how long it may be
         silent.
         """
-        if "shell_v2" in self._known_features():
-            service = f"shell,v2,raw:{command}"
-            with self.server.opened(self.serial, service, timeout_s) as connection:
-                return _packets(connection, most_bytes)
-        # Phones before Android 7 don't report exit codes. `exec:` leaves line ends as they are.
+        opening_s = min(self._answer_s, timeout_s)
         mark = secrets.token_hex(8)
-        wrapped = f"( {command}\n); echo {mark}$?"
-        with self.server.opened(self.serial, f"exec:{wrapped}", timeout_s) as connection:
-            return _marked(connection, mark.encode(), most_bytes)
+        packed = "shell_v2" in self._known_features()
+        # Phones before Android 7 don't report exit codes. `exec:` leaves line ends as they are.
+        wrapped = f"shell,v2,raw:{command}" if packed else f"exec:( {command}\n); echo {mark}$?"
+        with self.server.opened(self.serial, wrapped, opening_s) as connection:
+            self._hear()
+            listener = Listener(
+                connection, timeout_s, self._answer_s, self._require_answer, self._hear
+            )
+            if packed:
+                return packets(listener, most_bytes)
+            return marked(listener, mark.encode(), most_bytes)
 
     def run_with_retries(
         self,
@@ -103,9 +89,16 @@ class Link:
         most_bytes: int = _COMMAND_BYTES,
     ) -> ShellOutput:
         """Run a command to its end, again after each break: it must do no harm to run it twice."""
+        self._hear()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self.run_once(command, timeout_s=timeout_s, most_bytes=most_bytes)
+            except SilentError as silent:
+                if attempt >= _SILENT_ATTEMPTS:
+                    raise HarnessError(
+                        f"{self.serial} answers, but {silent} ({attempt} times)",
+                        "restart the phone, then run the same command again",
+                    ) from silent
             except LostError as lost:
                 if attempt == _ATTEMPTS:
                     raise HarnessError(
@@ -130,7 +123,7 @@ class Link:
         Not with `exec:`: adbd lets those commands run on.
         """
         service = "shell,v2,raw" if "shell_v2" in self._known_features() else "shell"
-        return self.server.opened(self.serial, f"{service}:{command}", _COMMAND_TIMEOUT_S)
+        return self.server.opened(self.serial, f"{service}:{command}", self._answer_s)
 
     def _known_features(self) -> frozenset[str]:
         if self._features is None:
@@ -142,8 +135,11 @@ class Link:
 
         The caller must check what arrived: adb's word is not enough.
         """
+        self._hear()
         for attempt in range(1, _ATTEMPTS + 1):
-            failure = self.server.push(self.serial, source.resolve(), target)
+            failure = self.server.push(
+                self.serial, source.resolve(), target, self._require_patience, self._answer_s
+            )
             if failure is None:
                 return
             if _refused(failure) or attempt == _ATTEMPTS:
@@ -153,30 +149,78 @@ class Link:
             self.wait_until_back(failure)
 
     def wait_until_back(self, why: str) -> None:
-        """Wait until the phone can be used again; raise HarnessError once patience runs out.
+        """Wait until the phone answers again; raise HarnessError once patience runs out.
 
-        Restarts the server if it has gone, and reconnects to a phone on TCP.
+        Patience counts from the phone's last sign. adb's word is not enough: it calls a phone a
+        ``device`` whose adbd has stopped, or whose Wi-Fi sleeps. Restarts the server if it has
+        gone, and reconnects to a phone on TCP.
         """
         self._features = None  # after an update or a reboot another adbd may answer
         self._tell(f"{self.serial} is gone ({why}); waiting up to {_duration(self._patience_s)}")
-        deadline = time.monotonic() + self._patience_s
-        state: str | None = None
         while True:
             try:
                 state = self.state(reconnect=True)
+                if state == DEVICE and self._answers(self._answer_s):
+                    self.losses += 1
+                    self._hear()
+                    self._tell(f"{self.serial} is back")
+                    return
             except (LostError, HarnessError) as error:
                 state = str(error)
-            if state == DEVICE:
-                self.losses += 1
-                self._tell(f"{self.serial} is back")
-                return
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    f"{self.serial} did not come back within {_duration(self._patience_s)}"
-                    f" (adb says: {excerpt(state or 'not there')})",
-                    "plug it in, then run the same command again: it resumes where it stopped",
-                )
+            if self._left_s() <= 0:
+                raise self._stays_away(state)
             time.sleep(min(_RETRY_S, self._patience_s / 10))
+
+    def _stays_away(self, state: str | None) -> HarnessError:
+        if state == DEVICE:
+            return HarnessError(
+                f"{self.serial} did not answer for {_duration(self._patience_s)}, though adb lists "
+                "it as a device",
+                "wake it, and turn USB debugging off and on (on Wi-Fi, keep it awake); then run "
+                "the same command again: it resumes where it stopped",
+            )
+        return HarnessError(
+            f"{self.serial} did not come back within {_duration(self._patience_s)}"
+            f" (adb says: {excerpt(state or 'not there')})",
+            "plug it in, then run the same command again: it resumes where it stopped",
+        )
+
+    def _hear(self) -> None:
+        self._heard_at = time.monotonic()
+
+    def _left_s(self) -> float:
+        return self._heard_at + self._patience_s - time.monotonic()
+
+    def _answers(self, within_s: float) -> bool:
+        """Whether the phone's own shell says a word of ours within some time."""
+        word = secrets.token_hex(8)
+        deadline = time.monotonic() + within_s
+        said = b""
+        try:
+            with self.server.opened(self.serial, f"shell:echo {word}", within_s) as connection:
+                while word.encode() not in said:
+                    connection.conn.settimeout(max(0.01, deadline - time.monotonic()))
+                    part = connection.conn.recv(2**12)
+                    if not part or len(said) > _COMMAND_BYTES:
+                        return False
+                    said += part
+        except LostError:
+            return False
+        self._hear()
+        return True
+
+    def _require_answer(self) -> None:
+        """Raise LostError where the phone does not answer now."""
+        if not self._answers(self._answer_s):
+            raise LostError(f"it does not answer within {self._answer_s:g} s")
+
+    def _require_patience(self) -> None:
+        """Raise HarnessError where the phone does not answer for as long as patience lasts.
+
+        While a file is on its way, an answer has to wait in line behind it.
+        """
+        if not self._answers(max(self._left_s(), self._answer_s)) and self._left_s() <= 0:
+            raise self._stays_away(DEVICE)
 
     def state(self, *, reconnect: bool = False) -> str | None:
         """Return adb's word for the phone's state, None if it is not attached.
@@ -191,67 +235,6 @@ class Link:
             self.server.connect(self.serial)
             state = self.server.state(self.serial)
         return state
-
-
-def _packets(connection: AdbConnection, most_bytes: int) -> ShellOutput:
-    r"""Read a shell v2 stream: packets of id (1 byte), length (4) and data.
-
-    ``\x01 \x03\x00\x00\x00 75\n`` (stdout), then ``\x03 \x01\x00\x00\x00 \x00`` (exit code 0). Only
-    an exit packet ends it properly.
-    """
-    out, err = bytearray(), bytearray()
-    start, received = time.monotonic(), 0
-    while True:
-        header = connection.read_exact(5)
-        size = int.from_bytes(header[1:], "little")
-        if size > most_bytes:
-            raise _too_much(most_bytes)
-        data = connection.read_exact(size)
-        received += size
-        if time.monotonic() - start > _LONGEST_S + received / _SLOWEST_BYTES_PER_S:
-            raise _endless()
-        if header[0] == _STDOUT:
-            out += data
-        elif header[0] == _STDERR:
-            err += data
-            del err[:-_STDERR_TAIL_BYTES]
-        elif header[0] == _EXIT:
-            return ShellOutput(bytes(out), bytes(err), data[0] if data else 255)
-        if len(out) > most_bytes:
-            raise _too_much(most_bytes)
-
-
-def _marked(connection: AdbConnection, mark: bytes, most_bytes: int) -> ShellOutput:
-    r"""Read to the end, where ``mark`` and the exit code must stand.
-
-    ``75\n4f1c9a02b7d3e8160\n``, where the mark is 4f1c9a02b7d3e816 and the code 0.
-    """
-    out = bytearray()
-    start = time.monotonic()
-    while chunk := connection.recv(2**16):  # ``read`` would wait for all of these bytes
-        out += chunk
-        if len(out) > most_bytes:
-            raise _too_much(most_bytes)
-        if time.monotonic() - start > _LONGEST_S + len(out) / _SLOWEST_BYTES_PER_S:
-            raise _endless()
-    body, found, code = bytes(out).rpartition(mark)
-    if not found or not code.strip().isdigit():
-        raise LostError("the connection ended before the command did")
-    return ShellOutput(body, b"", int(code) & 255)
-
-
-def _too_much(bytes_: int) -> HarnessError:
-    return HarnessError(
-        f"the phone printed more than {bytes_} bytes where a few were expected",
-        "run `adb shell` on it by hand and see what it prints",
-    )
-
-
-def _endless() -> HarnessError:
-    return HarnessError(
-        "a command on the phone never ends, and keeps printing",
-        "run `adb shell` on it by hand and see what it prints",
-    )
 
 
 _REFUSALS = (

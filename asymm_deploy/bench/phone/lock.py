@@ -2,8 +2,10 @@
 
 The lock is a folder on the phone, since making one is atomic. It names its owner, and while the
 owner lives a command on the phone touches it every few seconds. That command hangs on a connection
-of the owner's, so it ends with the owner, with the cable and with the phone. A lock that nobody has
-touched for a while is free, and so is one whose owner was a process of this machine that has ended.
+of the owner's, so it ends with the owner, with the cable and with the phone. A lock that nobody
+touches while we watch is free, and so is one whose owner was a process of this machine that has
+ended. One whose owner is a process of this machine that lives is not. When it was last touched does
+not count: a phone's clock jumps.
 """
 
 from __future__ import annotations
@@ -21,8 +23,6 @@ import msgspec
 
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.link import Link
-from asymm_deploy.bench.phone.parse.sections import Section
-from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.bench.phone.server import LostError
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.safe import excerpt
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 FOLDER = "/data/local/tmp/asymm-deploy.lock"
 _TOUCH_S = 3
 LEASE_S = 15.0
-"""A lock untouched for this long has no owner; it is five times the pause between touches."""
+"""A lock untouched while we watch it this long has no owner: five times the pause in between."""
 _LOOK_S = 1.0
+_held: set[str] = set()
+"""Tokens of the locks that this process has: an earlier one of its own is nobody's any more."""
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -60,8 +62,10 @@ class Lock:
 
     def acquire(self) -> str | None:
         """Take the lock; return None, or the living owner who has it already, in words."""
-        holder, touched, age_s = self._inspect()
-        if holder is not None and not self._is_gone(holder) and age_s < LEASE_S:
+        holder, touched = self._inspect()
+        if holder is not None and not self._is_gone(holder):
+            if self._is_alive(holder):
+                return _named(holder)
             self._tell(
                 f"{self._link.serial} is locked by {_named(holder)}; "
                 "checking whether it is still running"
@@ -69,7 +73,7 @@ class Lock:
             deadline = time.monotonic() + LEASE_S
             while holder is not None and time.monotonic() < deadline:
                 time.sleep(_LOOK_S)
-                holder, now_touched, _age_s = self._inspect()
+                holder, now_touched = self._inspect()
                 if holder is not None and now_touched != touched:
                     return _named(holder)
         if holder is not None:
@@ -83,7 +87,7 @@ class Lock:
             f"if mkdir {FOLDER}; then "
             f"echo {text} >{FOLDER}/owner || {{ rm -rf {FOLDER}; false; }}; fi"
         )
-        holder, _touched, _age_s = self._inspect()
+        holder, _touched = self._inspect()
         if holder is None:
             raise HarnessError(
                 f"{self._link.serial} can't be written to: {made.why}",
@@ -91,12 +95,13 @@ class Lock:
             )
         if holder != self._owner:
             return _named(holder)
+        _held.add(self._owner.token)
         self.keep_touched()
         return None
 
     def keep_touched(self) -> None:
         """Have the phone touch the lock from now on, as long as our connection lasts."""
-        self.stop_touching()
+        self._end_touching()
         # The loop prints, so that a closed pipe ends it where nothing else would.
         touched = f"touch -c {FOLDER}/owner && [ -e {FOLDER}/owner ] && echo"
         loop = f"{self.off_core_prefix}while {touched}; do sleep {_TOUCH_S}; done"
@@ -131,31 +136,33 @@ class Lock:
         self._link.run_once(f"{self.check_command} && rm -rf {FOLDER}")
 
     def stop_touching(self) -> None:
-        """End the command that touches the lock."""
+        """End the command that touches the lock: we don't need it any more."""
+        _held.discard(self._owner.token)
+        self._end_touching()
+
+    def _end_touching(self) -> None:
         self._connection.close()
         self._stream = None
 
-    def _inspect(self) -> tuple[_Owner | None, int | None, float]:
-        """Return its owner, when it was last touched, by the phone's clock, and how long ago.
+    def _inspect(self) -> tuple[_Owner | None, str]:
+        """Return its owner, and what changes with every touch.
 
         The owner's file is one line::
 
             {"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}
 
-        and the times are numbers of seconds: 1664582400.
+        and what changes is a time by the phone's clock:
+        ``2022-10-05 08:12:31.120000000 2022-10-05 08:12:31.120000000``.
         """
         said = self._link.run_sections(
             {
                 "there": f"[ -d {FOLDER} ]",
                 "owner": f"cat {FOLDER}/owner",
-                "touched": f"stat -c %Y {FOLDER}/owner || stat -c %Y {FOLDER}",
-                "now": "date +%s",
+                "touched": f"stat -c '%y %z' {FOLDER}/owner || stat -c '%y %z' {FOLDER}",
             }
         )
         if said["there"].code != 0:
-            return None, None, 0.0
-        touched, now = (_last_number(said[name]) for name in ("touched", "now"))
-        age_s = float(now - touched) if now is not None and touched is not None else 0.0
+            return None, ""
         try:
             # Whatever the phone prints first, ours is the line in braces.
             line = next((line for line in said["owner"].text.split("\n") if "{" in line), "")
@@ -163,15 +170,30 @@ class Lock:
         except msgspec.MsgspecError:
             # Its owner ended between making and signing it, or is just about to sign it.
             owner = _Owner("", "an unknown machine", 0, "")
-        return owner, touched, age_s
+        return owner, said["touched"].text
 
     @staticmethod
     def _is_gone(owner: _Owner) -> bool:
-        return owner.host == _host() and owner.pid > 0 and _started(owner.pid) != owner.started
+        if owner.host != _host() or owner.pid <= 0:
+            return False
+        if owner.pid == os.getpid() and owner.token not in _held:
+            return True
+        return _started(owner.pid) != owner.started
+
+    @staticmethod
+    def _is_alive(owner: _Owner) -> bool:
+        """Whether it is a process of this machine for certain: not all systems tell."""
+        return (
+            owner.host == _host() and owner.started != "" and _started(owner.pid) == owner.started
+        )
 
 
-def _last_number(section: Section) -> int | None:
-    return number(section.last_word)
+def taken_error(serial: str) -> HarnessError:
+    """Return the error for a phone whose lock another benchmark has taken from us."""
+    return HarnessError(
+        f"another benchmark has taken {serial} meanwhile",
+        "wait for it to end, then run the same command again: it resumes where it stopped",
+    )
 
 
 def _named(owner: _Owner) -> str:

@@ -11,14 +11,17 @@ from pathlib import Path
 from asymm_deploy.bench.device import Completed, Runner, Tell
 from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
-from asymm_deploy.bench.phone.fitness import phone_problems
+from asymm_deploy.bench.phone.checks.prime_core import core_problem
+from asymm_deploy.bench.phone.checks.required_tools import tools_error
+from asymm_deploy.bench.phone.fitness import phone_problems, unfit
 from asymm_deploy.bench.phone.link import DEVICE, Link
-from asymm_deploy.bench.phone.lock import Lock
+from asymm_deploy.bench.phone.lock import Lock, taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
 from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
-from asymm_deploy.bench.phone.readings import WITHIN_10_S, parse_reading, reading_commands
+from asymm_deploy.bench.phone.readings import parse_reading, reading_commands
+from asymm_deploy.bench.phone.screen import keep_awake, restore
 from asymm_deploy.bench.phone.server import LostError, Server
 from asymm_deploy.bench.phone.states import not_ready
 from asymm_deploy.bench.records import Conditions, DeviceFacts, Engine
@@ -55,8 +58,13 @@ class AdbDevice:
         self._lock = Lock(self._link, tell)
         self._phone: Phone | None = None
         self._boot = ""
+        self._boots = 0
+        """How often it has restarted meanwhile."""
         self._launcher: Launcher | None = None
         self._top_khz: int | None = None
+        self._core_was_asked_for = True
+        self._allowed_problems: tuple[str, ...] = ()
+        """What is wrong with the phone for the whole bench, and is allowed."""
         self._count = 0
         self._losses_seen = 0
 
@@ -65,7 +73,10 @@ class AdbDevice:
         """What the phone is; asked only once."""
         if self._phone is None:
             self._require_ready()
-            self._phone = read_phone(self._link)
+            phone = read_phone(self._link)
+            if phone.missing_tools:
+                raise tools_error(phone.serial, phone.missing_tools)
+            self._phone = phone
         return self._phone
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
@@ -77,6 +88,7 @@ class AdbDevice:
     ) -> tuple[int, ...]:
         """Choose the prime core and, for more threads, the fastest of the others."""
         del earlier  # the choice is the same every time
+        self._core_was_asked_for = wanted is not None
         phone = self.phone
         usable = ", ".join(map(str, phone.cores)) or "unknown"
         if wanted is not None and wanted not in phone.cores:
@@ -108,7 +120,12 @@ class AdbDevice:
 
     def put(self, source: Path) -> str:
         """Push a file unless it is there already."""
-        return self._files.put(source)
+        try:
+            return self._files.put(source)
+        except HarnessError:
+            if "busy" not in self._options.allow and not self._lock.is_ours():
+                raise taken_error(self._link.serial) from None
+            raise
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
@@ -144,9 +161,8 @@ class AdbDevice:
                 return self._completed(ended, retry)
             why = "was killed" if ended is not None else "was lost"
             self._tell(f"{self._link.serial}: the launch {why} on the phone; repeating it")
-        return Completed(
-            b"", b"the launch was lost on the phone every time: does the phone keep restarting?", 1
-        )
+        why = "does the phone keep restarting?" if self._boots else "it ended without a result"
+        return Completed(b"", f"the launch was lost on the phone every time: {why}".encode(), 1)
 
     def cool_down(self, *, is_hot: bool) -> None:
         """Wait as long as a phone that has slowed itself down needs."""
@@ -183,7 +199,12 @@ class AdbDevice:
             ended.returncode,
             timed_out=ended.timed_out,
             flooded=ended.flooded,
-            flags=condition_flags(around, top),
+            elapsed_ns=ended.elapsed_ns,
+            flags=(
+                *condition_flags(around, top),
+                *self._allowed_problems,
+                *(["busy"] if ended.is_shared else []),
+            ),
             conditions=around,
         )
 
@@ -195,7 +216,8 @@ class AdbDevice:
         return Launcher(
             self._link,
             self._files.base,
-            "true" if "busy" in self._options.allow else self._lock.check_command,
+            self._lock.check_command,
+            "busy" in self._options.allow,
             reading_commands(folder),
             folder,
             self._off_core_prefix(cpus),
@@ -227,41 +249,34 @@ class AdbDevice:
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
         if "busy" not in self._options.allow:
-            raise _unfit(self._link.serial, [problem])
+            raise unfit(self._link.serial, [problem])
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
         """Raise HarnessError naming all that should be put right first and is not allowed."""
         needed = self._files.missing_bytes([*files, *self._program.files])
         core = next(iter(cpus), None)
         found = phone_problems(self._link, self.phone, core, needed)
+        slower = None if self._core_was_asked_for else core_problem(self.phone, core)
+        if slower is not None:
+            found.append(slower)
+            self._allowed_problems = (slower.name,)
         found = [problem for problem in found if problem.name not in self._options.allow]
         if found:
-            raise _unfit(self._link.serial, found)
+            raise unfit(self._link.serial, found)
 
     def _stay_awake(self) -> None:
         """Keep the screen on; the setting of before is saved on the phone, to be put back."""
-        saved = f"{self._files.base}/stayon"
-        self._link.run_with_retries(
-            f"[ -e {saved} ] || {{ {WITHIN_10_S} settings get global stay_on_while_plugged_in "
-            f">{saved}.part && mv {saved}.part {saved} && {WITHIN_10_S} svc power stayon true; }} "
-            "2>/dev/null"
-        )
+        self._link.run_with_retries(keep_awake(self._files.base))
 
     def _put_back(self, *, is_changed: bool) -> None:
         """Undo all that we did to the phone. Without a connection the next bench will do so."""
         base = self._files.base
-        name, saved = "stay_on_while_plugged_in", f"{base}/stayon"
-        keep = self._options.keep and base == BASE
-        restore = (
-            f"{kill_all(base)}; if [ -e {saved} ]; then was=$(cat {saved}); case $was in "
-            f"[0-9]|[0-9][0-9]) {WITHIN_10_S} settings put global {name} $was;; "
-            f"null) {WITHIN_10_S} settings delete global {name};; esac >/dev/null 2>&1; "
-            f"rm -f {saved}; fi; {f'rm -rf {base}/run' if keep else f'rm -rf {base}'}"
-        )
+        keep_files = self._options.keep and base == BASE
         # We have changed nothing, so what earlier benches have kept stays.
         leave = f"rmdir {base}/files {base} 2>/dev/null; true"
         try:
-            self._link.run_once(restore if is_changed else leave, timeout_s=_PUT_BACK_S)
+            command = restore(base, keep_files=keep_files) if is_changed else leave
+            self._link.run_once(command, timeout_s=_PUT_BACK_S)
             self._lock.release()
         except HarnessError as error:
             self._tell(
@@ -277,12 +292,13 @@ class AdbDevice:
         boot = self._link.run_with_retries(_BOOT_ID).last_word
         rebooted = boot != self._boot
         if rebooted:
+            self._boots += 1
             self._wait_for_boot()
             self._boot = boot
         if self._lock.is_ours():
             self._lock.keep_touched()
-        else:
-            self._take_lock()
+        elif "busy" not in self._options.allow:
+            raise taken_error(self._link.serial)  # and whoever took it has removed our files
         if rebooted:
             self._stay_awake()
         self._losses_seen = self._link.losses
@@ -311,13 +327,6 @@ class AdbDevice:
                     "look at its screen, then run the same command again",
                 )
             time.sleep(min(1.0, self._options.patience_s / 10))
-
-
-def _unfit(serial: str, found: Sequence[PhoneProblem]) -> HarnessError:
-    what = "; ".join(problem.what for problem in found)
-    names = " ".join(f"--allow {problem.name}" for problem in found)
-    to_do = "; ".join(problem.to_do for problem in found)
-    return HarnessError(f"{serial} is not fit to be timed: {what}", f"{to_do}; or {names}")
 
 
 def _program(path: Path) -> Program:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asymm_deploy.bench.phone import cpufreq
+from asymm_deploy.bench.phone.checks.required_tools import TOOLS_COMMAND, missing_tools
 from asymm_deploy.bench.phone.cpufreq import FrequencyPolicy
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse import proc
@@ -31,6 +32,18 @@ class Phone:
     """Those that a program of ours may run on."""
     core_count: int
     policies: tuple[FrequencyPolicy, ...]
+    present: tuple[int, ...] = ()
+    """All that the chip has; empty if it can't be read."""
+    offline: tuple[int, ...] = ()
+    """Those of them that are switched off at the moment."""
+    missing_tools: tuple[str, ...] = ()
+    """What our commands need and its shell does not have."""
+
+    @property
+    def every_core(self) -> tuple[int, ...]:
+        """Each core that the phone is known to have, whether we may use it or not."""
+        named = (core for policy in self.policies for core in policy.cpus)
+        return tuple(sorted({*self.present, *self.cores, *named}))
 
     @property
     def best_core(self) -> int | None:
@@ -76,12 +89,17 @@ def read_phone(link: Link) -> Phone:
             "policies": f"grep -H . {files}",
             "status": "grep Cpus_allowed_list /proc/self/status",
             "present": "cat /sys/devices/system/cpu/present",
+            "online": "cat /sys/devices/system/cpu/online",
             "cpuinfo": "cat /proc/cpuinfo",
+            "tools": TOOLS_COMMAND,
         }
     )
     known = properties(said["properties"].text)
-    cores = proc.allowed_cpus(said["status"].text) or ()
     present = proc.cpu_list(said["present"].text)
+    online = proc.cpu_list(said["online"].text)
+    offline = tuple(core for core in present if online and core not in online)
+    allowed = proc.allowed_cpus(said["status"].text) or present
+    cores = tuple(core for core in allowed if core not in offline)
     abis = known.get("ro.product.cpu.abilist") or known.get("ro.product.cpu.abi") or ""
     machine = said["machine"].text.strip()
     if not abis and machine == "aarch64":
@@ -94,9 +112,12 @@ def read_phone(link: Link) -> Phone:
         android=_word(known.get("ro.build.version.release")),
         fingerprint=_word(known.get("ro.build.fingerprint")),
         abis=tuple(excerpt(abi, 40) for abi in abis.split(",")[:16] if abi.strip()),
-        cores=tuple(cores) or tuple(present),
+        cores=cores,
         core_count=len(present) or len(cores) or 1,
         policies=cpufreq.policies(said["policies"].text),
+        present=present,
+        offline=offline,
+        missing_tools=missing_tools(said["tools"].text),
     )
 
 

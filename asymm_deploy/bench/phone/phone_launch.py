@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
 from asymm_deploy.bench.phone.link import Link
+from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
 from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.errors import HarnessError
@@ -46,6 +48,10 @@ class Ended:
     flooded: bool
     before: dict[str, Section]
     after: dict[str, Section]
+    is_shared: bool = False
+    """Another benchmark used the phone meanwhile."""
+    elapsed_ns: int | None = None
+    """From before it was started until its result was seen, by our own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Launcher:
     """Our folder on the phone."""
     check_lock: str
     """The command that fails where another benchmark has taken the phone."""
+    may_share: bool
+    """Whether a launch may start all the same."""
     readings: Mapping[str, str]
     """Commands to run before and after each launch, for their output."""
     policy_folder: str | None
@@ -79,10 +87,15 @@ class Launcher:
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
         """Run ``argv`` to its end; None if it vanished without a result and must be repeated."""
         folder = self.base / "run" / number
-        start = time.monotonic()
+        start, start_ns = time.monotonic(), _now_ns()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
-        starting = {"lock": self.check_lock, "start": _start(folder, self._script(argv, folder))}
+        starting = {
+            "lock": "true" if self.may_share else self.check_lock,
+            "others": self._look_for_others(folder),
+            "start": _start(folder, self._script(argv, folder)),
+        }
         ahead = starting if before is not None else {**self.readings, **starting}
+        is_shared = False
         missed = attempts = 0
         while True:
             losses = self.link.losses
@@ -90,6 +103,7 @@ class Launcher:
             if "start" in ahead:
                 self._require_started(said["lock"], said["start"])
                 before = before or said
+                is_shared = saw_another(said["others"])
             ahead = {}
             state = said["state"].last_word
             taken_s = time.monotonic() - start
@@ -97,7 +111,8 @@ class Launcher:
                 ended = _ended(result, before or {})
                 if ended is not None:
                     self._last = (time.monotonic(), ended.after)
-                    return ended
+                    is_shared = is_shared or saw_another(ended.after["others"])
+                    return replace(ended, is_shared=is_shared, elapsed_ns=_now_ns() - start_ns)
                 if not result.said["code"].last_word:
                     # The file exists and is empty: the phone was full, or lost its power.
                     self._require_room(folder)
@@ -153,6 +168,7 @@ class Launcher:
             "err": f"tail -c {_STDERR_BYTES} {folder}/err",
             "states_before": f"cat {folder}/before",
             "states_after": f"cat {folder}/after",
+            "others": self._look_for_others(folder),
             **self.readings,
         }
         first = f"{compound_command(mark, ahead)}; " if ahead else ""
@@ -168,6 +184,9 @@ class Launcher:
             named_sections(front, mark, (*ahead, "state")),
             _Result(named_sections(behind, mark, result), out),
         )
+
+    def _look_for_others(self, folder: PurePosixPath) -> str:
+        return looking_for_others(self.base, folder, self.check_lock)
 
     def _script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
         state = f"{self.policy_folder}/stats/time_in_state" if self.policy_folder else None
@@ -192,10 +211,7 @@ class Launcher:
 
     def _require_started(self, lock: Section, start: Section) -> None:
         if lock.code != 0:
-            raise HarnessError(
-                f"another benchmark has taken {self.link.serial} meanwhile",
-                "wait for it to end, then run the same command again: it resumes where it stopped",
-            )
+            raise taken_error(self.link.serial)
         if start.code != 0:
             raise HarnessError(
                 f"{self.link.serial} can't start a launch: {excerpt(start.text)}",
@@ -212,14 +228,32 @@ class Launcher:
         return replace(ended, timed_out=True)
 
     def _require_room(self, folder: PurePosixPath) -> None:
-        """Raise HarnessError where a result is missing because nothing can be written."""
+        """Raise HarnessError where a result is missing for a reason that another try won't mend.
+
+        Another benchmark has taken the phone, and has killed the launch; or nothing can be written.
+        """
         probe = f"{folder.parent}/probe"
-        said = self.link.run_with_retries(f"echo probe >{probe} && [ -s {probe} ] && rm {probe}")
-        if said.code != 0:
+        said = self.link.run_sections(
+            {
+                "lock": "true" if self.may_share else self.check_lock,
+                "probe": f"echo probe >{probe} && [ -s {probe} ] && rm {probe}",
+            }
+        )
+        if said["lock"].code != 0:
+            raise taken_error(self.link.serial)
+        if said["probe"].code != 0:
+            why = excerpt(
+                next(iter(said["probe"].text.strip().splitlines()[-1:]), "no reason given")
+            )
             raise HarnessError(
-                f"{self.link.serial} could not record how a launch ended: {said.why}",
+                f"{self.link.serial} could not record how a launch ended: {why}",
                 "make room on the phone's /data, then run the same command again",
             )
+
+
+def _now_ns() -> int:
+    """Return the time by a clock that goes on while this machine sleeps: the phone goes on, too."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _start(folder: PurePosixPath, script: str) -> str:

@@ -7,7 +7,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,25 +169,44 @@ class Server:
                 connection.check_okay()
             yield connection
 
-    def push(self, serial: str, source: Path, target: str) -> str | None:
-        """Push a file with the adb binary; return why it failed, None if adb reports success."""
+    def push(
+        self,
+        serial: str,
+        source: Path,
+        target: str,
+        meanwhile: Callable[[], None],
+        every_s: float,
+    ) -> str | None:
+        """Push a file with the adb binary; return why it failed, None if adb reports success.
+
+        Calls ``meanwhile`` every so often; what that raises ends the push.
+        """
         limit_s = _PUSH_LEAST_S + source.stat().st_size / _PUSH_BYTES_PER_S
+        deadline = time.monotonic() + limit_s
         try:
-            done = subprocess.run(
+            pushing = subprocess.Popen(
                 [*self._adb(), "-s", serial, "push", str(source), target],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=_clean_environment(),
-                timeout=limit_s,
-                check=False,
                 start_new_session=True,
             )
-        except subprocess.TimeoutExpired:
-            return f"adb push did not finish within {limit_s:.0f} s"
         except OSError as error:
             return f"can't start adb: {error.strerror}"
-        return adb_output.push_failure(done.stdout.decode(errors="replace"), done.returncode)
+        with pushing:
+            try:
+                while True:
+                    try:
+                        said, _ = pushing.communicate(timeout=every_s)
+                        break
+                    except subprocess.TimeoutExpired:
+                        if time.monotonic() > deadline:
+                            return f"adb push did not finish within {limit_s:.0f} s"
+                        meanwhile()
+            finally:
+                pushing.kill()
+        return adb_output.push_failure(said.decode(errors="replace"), pushing.returncode)
 
     def _answers(self) -> bool:
         try:
@@ -243,7 +263,7 @@ class Server:
     @contextmanager
     def _connection(self, timeout_s: float) -> Iterator[AdbConnection]:
         """Yield a connection to the server; whatever goes wrong on it becomes a LostError."""
-        from adbutils import AdbConnection, AdbError
+        from adbutils import AdbConnection, AdbError, AdbTimeout
 
         # Otherwise adbutils would start a server by itself, at an address of its own choosing.
         if not self._answers():
@@ -256,6 +276,8 @@ class Server:
                 connection.conn.close()
         except EOFError as error:
             raise LostError("the connection ended") from error
+        except (AdbTimeout, TimeoutError) as error:
+            raise LostError(f"it does not answer within {timeout_s:g} s") from error
         except (AdbError, OSError, ValueError) as error:
             raise LostError(excerpt(str(error)) or type(error).__name__) from error
 

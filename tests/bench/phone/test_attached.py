@@ -19,7 +19,16 @@ pytestmark = pytest.mark.usefixtures("adb_environment")
 
 def test_a_phone_that_can_be_timed_needs_nothing(phone: Phone) -> None:
     (found,) = attached(pytest.fail)
-    assert found == Attached(phone.serial, "device", "Pixel 4", "SM8150", "Android 13", "7", "")
+    assert found == Attached(
+        phone.serial,
+        "device",
+        "Pixel 4",
+        "SM8150",
+        "Android 13",
+        "7",
+        "its fastest, 2841600 kHz",
+        "",
+    )
     assert found.is_ready
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy.bench.phone import link as link_module
-from asymm_deploy.bench.phone.link import Link, ShellOutput
+from asymm_deploy.bench.phone import shell_stream
+from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse.sections import Section
 from asymm_deploy.bench.phone.server import LostError
+from asymm_deploy.bench.phone.shell_stream import ShellOutput
 from asymm_deploy.errors import HarnessError
 from tests.phone.conftest import eventually
 from tests.phone.faults import CutPush, CutShell, DiskFull, ReadOnlyFolder
@@ -135,8 +137,8 @@ def test_a_command_that_prints_without_bound_is_ended(link: Link, old: Link) -> 
 def test_a_command_that_never_ends_is_given_up(
     link: Link, old: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "_LONGEST_S", 0.3)
-    monkeypatch.setattr(link_module, "_SLOWEST_BYTES_PER_S", 1e9)
+    monkeypatch.setattr(shell_stream, "_LONGEST_S", 0.3)
+    monkeypatch.setattr(shell_stream, "_SLOWEST_BYTES_PER_S", 1e9)
     for one in (link, old):
         with pytest.raises(HarnessError, match="a command on the phone never ends"):
             one.run_once("while echo x; do sleep 0.05; done")

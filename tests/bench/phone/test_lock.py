@@ -12,7 +12,7 @@ import pytest
 
 from asymm_deploy.bench.phone import lock as lock_module
 from asymm_deploy.bench.phone.link import Link
-from asymm_deploy.bench.phone.lock import FOLDER, LEASE_S, Lock
+from asymm_deploy.bench.phone.lock import FOLDER, Lock
 from asymm_deploy.errors import HarnessError
 from tests.phone.conftest import eventually
 from tests.phone.faults import ReadOnlyFolder
@@ -88,13 +88,49 @@ def test_a_living_owner_is_named_and_left_alone(
     other = Lock(new_link(phone), told.append)
     assert str(other.acquire()).startswith(f"process {os.getpid()} on ")
     assert owner_of(phone) == before
-    (line,) = told
-    assert line.startswith(f"{phone.serial} is locked by process {os.getpid()} on ")
-    assert line.endswith("; checking whether it is still running")
+    assert told == []  # a process of this machine that lives need not be watched
     assert not other.is_touched()
     other.release()  # not its own
     assert owner_of(phone) == before
     lock.release()
+
+
+def test_a_living_owner_elsewhere_is_watched_and_then_left_alone_whatever_the_phones_clock_says(
+    lock: Lock,
+    phone: Phone,
+    new_link: Callable[..., Link],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock.acquire()
+    before = owner_of(phone)
+    monkeypatch.setattr(lock_module, "_host", lambda: "elsewhere")
+    owner = phone.path(FOLDER) / "owner"
+    os.utime(owner, (1, 1))  # as if the phone's clock had jumped since it was touched
+    other = Lock(new_link(phone), told.append)
+    assert str(other.acquire()).startswith(f"process {os.getpid()} on ")
+    assert owner_of(phone) == before
+    (line,) = told
+    assert line.startswith(f"{phone.serial} is locked by process {os.getpid()} on ")
+    assert line.endswith("; checking whether it is still running")
+
+
+def test_a_living_owner_on_this_machine_is_not_robbed_though_nothing_touches_its_lock(
+    lock: Lock, phone: Phone, new_link: Callable[..., Link], told: list[str]
+) -> None:
+    lock.acquire()
+    lock._end_touching()
+    os.utime(phone.path(FOLDER) / "owner", (1, 1))
+    assert str(Lock(new_link(phone), told.append).acquire()).startswith(f"process {os.getpid()}")
+    assert lock.is_ours()
+
+
+def test_what_an_earlier_bench_of_this_process_could_not_give_back_is_nobodys(
+    lock: Lock, phone: Phone, new_link: Callable[..., Link], told: list[str]
+) -> None:
+    lock.acquire()
+    lock.stop_touching()
+    assert Lock(new_link(phone), told.append).acquire() is None
 
 
 def test_the_lock_of_an_ended_process_of_this_machine_is_free_at_once(
@@ -123,37 +159,37 @@ def test_a_process_of_the_same_number_is_not_the_one_that_took_the_lock(
     assert lock.acquire() is None
 
 
-@pytest.mark.parametrize("owner", [ELSEWHERE, "", "{not json}"])
-def test_a_lock_that_nobody_has_touched_for_long_is_free_at_once(
-    lock: Lock, phone: Phone, told: list[str], owner: str
-) -> None:
-    leave_lock(phone, owner, LEASE_S + 5)
-    assert lock.acquire() is None
-    assert lock.is_ours()
-    assert told == []
-
-
 @pytest.mark.parametrize(
-    ("owner", "name"),
-    [(ELSEWHERE, "process 4711 on elsewhere"), ("", "process 0 on an unknown machine")],
+    ("owner", "name", "age_s"),
+    [
+        (ELSEWHERE, "process 4711 on elsewhere", 0),
+        (ELSEWHERE, "process 4711 on elsewhere", 100_000),
+        (ELSEWHERE, "process 4711 on elsewhere", -100_000),
+        ("", "process 0 on an unknown machine", 0),
+        ("{not json}", "process 0 on an unknown machine", 100),
+    ],
 )
-def test_a_lock_that_was_touched_just_now_is_watched_before_it_is_taken(
+def test_a_lock_is_watched_before_it_is_taken_however_long_ago_it_was_touched(
     lock: Lock,
     phone: Phone,
     told: list[str],
     monkeypatch: pytest.MonkeyPatch,
     owner: str,
     name: str,
+    age_s: float,
 ) -> None:
     monkeypatch.setattr(lock_module, "LEASE_S", 2.0)
-    leave_lock(phone, owner, 0)
+    leave_lock(phone, owner, age_s)
     started = time.monotonic()
     assert lock.acquire() is None
     assert time.monotonic() - started >= 2
     assert told == [f"{phone.serial} is locked by {name}; checking whether it is still running"]
 
 
-def test_an_owner_puts_nothing_into_commands(lock: Lock, phone: Phone) -> None:
+def test_an_owner_puts_nothing_into_commands(
+    lock: Lock, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "LEASE_S", 0.5)
     leave_lock(phone, ELSEWHERE.replace("0123456789abcdef", "$(touch /sdcard/pwned)"), 1000)
     assert lock.acquire() is None
     assert not phone.path("/sdcard/pwned").exists()

@@ -40,8 +40,8 @@ from tests.phone.server import AdbServer
     [
         CutPush(after_bytes=100),
         CutShell(containing="dumpsys battery"),
-        CutShell(containing="setsid", after_s=0.0),
-        CutShell(containing="sha256sum", after_s=0.0),
+        CutShell(containing="setsid sh -c", after_s=0.0),
+        CutShell(containing="-exec sha256sum", after_s=0.0),
         CutShell(containing="/out", after_s=0.0),
         CutLaunch(launch=1),
         CutLaunch(launch=1, away_s=3.0),

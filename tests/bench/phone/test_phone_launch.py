@@ -26,7 +26,7 @@ COUNT = "/data/local/tmp/count"
 def new_launcher(link: Link) -> Callable[..., Launcher]:
     def make(*, check_lock: str = "true", rebooted: Callable[[], bool] = lambda: False) -> Launcher:
         readings = {"battery": "dumpsys battery"}
-        return Launcher(link, BASE, check_lock, readings, POLICY, "", rebooted)
+        return Launcher(link, BASE, check_lock, False, readings, POLICY, "", rebooted)
 
     return make
 
@@ -120,8 +120,8 @@ def test_a_flood_is_not_brought_over(launcher: Launcher, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "fault",
     [
-        CutShell(containing="setsid", after_s=0.0),
-        CutShell(containing="setsid", after_s=0.3),
+        CutShell(containing="setsid sh -c", after_s=0.0),
+        CutShell(containing="setsid sh -c", after_s=0.3),
         CutShell(containing="/out", after_s=0.0),
     ],
     ids=["at once", "meanwhile", "at the end"],
@@ -145,7 +145,7 @@ def test_a_launch_that_vanished_with_a_reboot_is_to_be_done_again(
         asked.append(True)
         return True
 
-    phone.faults.add(CutShell(containing="setsid", after_s=0.3))
+    phone.faults.add(CutShell(containing="setsid sh -c", after_s=0.3))
     assert new_launcher(rebooted=rebooted).launch(shell("sleep 60"), "1", 30) is None
     assert asked == [True]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -128,6 +129,30 @@ def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone:
     assert len(ended.finished) == 2
 
 
+def test_a_bench_that_took_the_phone_in_mid_launch_is_named_as_the_reason(
+    bench: Bench, phone: Phone
+) -> None:
+    owner = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}'
+    phone.faults.add(Hangs(launch=1))
+
+    def take_in_the_second_launch() -> None:
+        while len(phone.launches) < 2:
+            time.sleep(0.01)
+        # As the other does it: the claim first, then every launch is killed and removed.
+        (phone.path(adb_lock.FOLDER) / "owner").write_text(owner)
+        os.kill(phone.launches[1].pid, signal.SIGKILL)
+        shutil.rmtree(phone.path("/data/local/tmp/asymm-deploy/run"), ignore_errors=True)
+
+    taker = threading.Thread(target=take_in_the_second_launch)
+    taker.start()
+    ended = bench()
+    taker.join()
+    assert ended.code == 3
+    assert f"another benchmark has taken {phone.serial} meanwhile" in ended.err
+    assert "make room" not in ended.err
+    assert [record.launch for record in ended.finished] == [0]
+
+
 @pytest.mark.parametrize("owner", ["", '{"token":"t","host":"elsewhere","pid":1,"started":"1"}'])
 def test_a_lock_that_nobody_touches_is_nobodys(bench: Bench, phone: Phone, owner: str) -> None:
     lock = phone.path(adb_lock.FOLDER)
@@ -164,17 +189,31 @@ def test_a_closed_terminal_puts_the_phone_back(
     assert is_clean(phone)
 
 
-@pytest.mark.parametrize("pause_s", [0.01, 0.05, 0.2])
-def test_impatience_leaves_nothing_behind(
-    bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool], pause_s: float
+def test_one_ctrl_c_that_arrives_four_times_leaves_nothing_behind(
+    bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool]
 ) -> None:
     phone.faults.add(Hangs(launch=0))
     process = bench_process()
     wait_for_launch(phone, 0)
     for _ in range(4):
         process.send_signal(signal.SIGINT)
-        time.sleep(pause_s)
     process.communicate(timeout=60)
+    assert is_clean(phone)
+
+
+def test_what_a_second_ctrl_c_leaves_on_the_phone_the_next_bench_puts_back(
+    bench: Bench, bench_process: Start, phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(launch=0))
+    process = bench_process()
+    wait_for_launch(phone, 0)
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)  # the last may come as it is leaving
+    ended = bench()
+    assert ended.code == 0, ended.err
     assert is_clean(phone)
 
 

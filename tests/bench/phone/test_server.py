@@ -71,7 +71,7 @@ def test_an_adb_of_another_version_than_the_servers_is_not_used(
     monkeypatch.setattr(server, "_answers", lambda: True)
     monkeypatch.setattr(server, "_ask", lambda request: "0029")  # 41
     with pytest.raises(HarnessError, match=r"running adb server is version 41, but .* is 39"):
-        server.push("any", other, "/data/local/tmp/x")
+        server.push("any", other, "/data/local/tmp/x", lambda: None, 1.0)
 
 
 def test_a_program_that_tells_no_version_has_none(tmp_path: Path) -> None:

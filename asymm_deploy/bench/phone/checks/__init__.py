@@ -1,0 +1,1 @@
+"""What has to be so for a launch on a phone to count."""
