@@ -65,19 +65,22 @@ def refuse_copied(files: Sequence[LaunchFile]) -> None:
     for found in _launches(files):
         by_samples.setdefault(found.record.samples_ns, []).append(found)
     for samples, same in by_samples.items():
-        first, *others = same
-        other = next(
-            (x for x in others if launched.measured(x.record) != launched.measured(first.record)),
-            None,
-        )
-        if other is None:
+        once = {launched.measured(found.record): found for found in reversed(same)}
+        if len(once) < 2 or len(samples) < 2:  # single runs say nothing about the clock
             continue
         models = {found.record.model for found in same}
         pool = [
-            s for s, of in by_samples.items() if not models.isdisjoint(x.record.model for x in of)
+            other
+            for other, of in by_samples.items()
+            if not models.isdisjoint(found.record.model for found in of)
         ]
-        if len(samples) > 1 and _chance_of_a_tie(pool) ** len(samples) < _UNLIKELY:
-            raise _copied(first, other, f"have the same {len(samples)} samples")
+        tie = max(_chance_of_a_tie(pool), _own_ties(samples))
+        # As many launches as there are may by chance be so many equal ones, in any combination.
+        combinations = math.comb(len(pool) + len(once) - 1, len(once))
+        exponent = len(samples) * (len(once) - 1)
+        if math.log(combinations) + exponent * math.log(tie) < math.log(_UNLIKELY):
+            one, other, *_ = sorted(once.values(), key=same.index)
+            raise _copied(one, other, f"have the same {len(samples)} samples")
 
 
 def refuse_shared(baseline: Sequence[FoundLaunch], candidate: Sequence[FoundLaunch]) -> None:
@@ -113,7 +116,8 @@ def refuse_nearly_copied(launches: Sequence[FoundLaunch]) -> None:
             others = slice(one + 1, None)
             equal = (samples[one] == samples[others]).sum(axis=1)
             most = int(equal.argmax())
-            if _is_no_coincidence(int(equal[most]), samples.shape[1], tie):
+            own = max(tie, _own_ties(first.record.samples_ns[:_MOST_SAMPLES]))
+            if _is_no_coincidence(int(equal[most]), samples.shape[1], own):
                 what = f"share {equal[most]} of {length} samples"
                 raise _copied(first, same[one + 1 + most], what)
             alike = np.flatnonzero(_are_multiples(ordered[one], ordered[others], tick))
@@ -135,6 +139,13 @@ def _chance_of_a_tie(pool: Sequence[Sequence[int]]) -> float:
     counts = np.unique(values, return_counts=True)[1].astype(np.float64)
     pairs = len(values) * (len(values) - 1) / 2
     return float(((counts * (counts - 1) / 2).sum() + 1) / (pairs + 1))
+
+
+def _own_ties(samples: Sequence[int]) -> float:
+    """Return the share of a launch's pairs of runs that are equal: 1 without any variance."""
+    counts = np.unique(np.asarray(samples, dtype=np.int64), return_counts=True)[1]
+    pairs = len(samples) * (len(samples) - 1) / 2
+    return float((counts * (counts - 1.0) / 2).sum() / pairs) if pairs else 0.0
 
 
 def _is_no_coincidence(equal: int, runs: int, tie: float) -> bool:

@@ -83,6 +83,11 @@ class DiscardedBlock(msgspec.Struct, frozen=True, kw_only=True):
     block: int
     """0-based."""
     reason: str
+    """What spoilt it and where, in words."""
+    side: str = ""
+    """``baseline`` or ``candidate``; in a history the commit."""
+    cause: str = ""
+    """What spoilt it, wherever that was: discarded blocks are told by it, together."""
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from asymm_deploy.bench import flags
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.find_devices import device_makers, only_device
 from asymm_deploy.bench.phone.options import PhoneOptions
@@ -37,12 +39,22 @@ class CheckProgress:
             yield _BlockCount(advance).show
 
 
+_TOLD_IN_FULL = 2
+"""Blocks that a cause spoils; of more, only how many there are is told, once all is done."""
+_SATURATED = 3
+"""Tries in a row, all spoilt: what disturbs them does not go away by itself."""
+
+
 class _BlockCount:
     """Puts events into words and moves the bar."""
 
     def __init__(self, advance: console.Advance) -> None:
         self._advance = advance
         self._done = 0
+        self._spoilt: Counter[str] = Counter()
+        self._in_a_row = 0
+        self._is_lost = False
+        self._advised: set[str] = set()
 
     def show(self, event: LiveEvent) -> None:
         if isinstance(event, CheckResumed):
@@ -50,11 +62,14 @@ class _BlockCount:
                 f"{event.kept} launches were measured before and are kept (--fresh repeats them)"
             )
         elif isinstance(event, BlockSpoilt):
-            lost = event.discarded
-            then = "it is repeated" if event.redone else "that was the last try"
-            console.say(f"{lost.model}, block {lost.block}, does not count: {lost.reason}; {then}")
+            self._is_lost = not event.redone
+            if not event.earlier:
+                self._show_spoilt(event)
         elif isinstance(event, SeriesProgress):
             self._done += 1
+            if not self._is_lost:
+                self._in_a_row = 0
+            self._is_lost = False
             place = event.place
             what = f"{place.model}, {'confirming ' * place.series}block {place.block}"
             if event.estimate is not None:
@@ -62,6 +77,37 @@ class _BlockCount:
             self._advance(what, self._done + event.left)
         else:
             _settled(event)
+
+    def _show_spoilt(self, event: BlockSpoilt) -> None:
+        lost = event.discarded
+        cause = lost.cause or lost.reason
+        self._spoilt[cause] += 1
+        self._in_a_row += 1
+        if self._spoilt[cause] <= _TOLD_IN_FULL:
+            then = "it is repeated" if event.redone else "that was the last try"
+            console.say(f"{lost.model}, block {lost.block}, does not count: {lost.reason}; {then}")
+        elif self._spoilt[cause] == _TOLD_IN_FULL + 1:
+            console.say(f"more that do not count because of this are told in the report: {cause}")
+        if self._in_a_row >= _SATURATED and cause not in self._advised:
+            self._advised.add(cause)
+            console.say(_advice(event, self._in_a_row))
+
+
+def _advice(event: BlockSpoilt, in_a_row: int) -> str:
+    """Say that this does not go away by itself, and what to do."""
+    if "stolen-time" in event.flags:
+        cores = "+".join(map(str, event.cpus))
+        where = f"core {cores}" if cores else "this machine"
+        other = ", or choose another core with --cpu N" if cores else ""
+        return (
+            f"{where} is saturated: something else ran on it in each of the last {in_a_row} tries. "
+            f"End that program{other}. Ctrl-C keeps what is finished."
+        )
+    names = [name for name in event.flags if not flags.leave_valid([name], ())]
+    return (
+        f"each of the last {in_a_row} tries was spoilt, by {' '.join(names) or 'a failure'}: if "
+        f"that goes on, {event.discarded.model} will be unstable. Ctrl-C keeps what is finished."
+    )
 
 
 def _settled(event: SeriesSettled) -> None:

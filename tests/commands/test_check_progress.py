@@ -41,6 +41,54 @@ def test_each_event_is_a_line(
     assert said in capsys.readouterr().err
 
 
+SPOILT = DiscardedBlock(
+    model="net", block=0, reason="baseline: hot (too warm)", side="baseline", cause="hot (too warm)"
+)
+
+
+def test_many_spoilt_blocks_are_a_few_lines_and_the_saturated_core_is_said_early(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with CheckProgress().watching(8) as show:
+        for number in range(18):
+            show(BlockSpoilt(SPOILT, number % 3 < 2, ("stolen-time",), (2, 3)))
+            if number == 2:
+                early = capsys.readouterr().err
+    assert "core 2+3 is saturated: something else ran on it in each of the last 3 tries" in early
+    assert "choose another core with --cpu N" in early
+    assert early.count("\n") == 4
+    assert capsys.readouterr().err == ""
+
+
+def test_blocks_that_are_spoilt_now_and_then_are_no_saturated_core(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = BlockPlace("net", 0, 0)
+    with CheckProgress().watching(8) as show:
+        for _ in range(5):
+            show(BlockSpoilt(SPOILT, True, ("stolen-time",), ()))
+            show(BlockSpoilt(SPOILT, True, ("stolen-time",), ()))
+            show(SeriesProgress(place, None, 7))
+        assert "saturated" not in capsys.readouterr().err
+        for redone in (True, True, False):
+            show(BlockSpoilt(SPOILT, redone, ("stolen-time",), ()))
+            show(SeriesProgress(place, None, 7)) if not redone else None
+    assert "this machine is saturated" in capsys.readouterr().err
+
+
+def test_what_else_spoils_one_block_after_another_is_named_and_earlier_checks_are_not_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with CheckProgress().watching(8) as show:
+        for _ in range(9):
+            show(BlockSpoilt(SPOILT, True, ("hot",), (1,), earlier=True))
+        assert capsys.readouterr().err == ""
+        for _ in range(9):
+            show(BlockSpoilt(SPOILT, True, ("hot", "unwatched"), (1,)))
+    said = "each of the last 3 tries was spoilt, by hot: if that goes on, net will be unstable"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_the_bar_counts_blocks_and_those_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[tuple[str, int | None]] = []
 

@@ -20,6 +20,8 @@ def discarded_in_history(
                     model=name,
                     block=record.launch,
                     reason=f"commit {point.commit}, launch {record.launch}: {what}",
+                    side=f"commit {point.commit}",
+                    cause=what,
                 )
 
 

@@ -42,6 +42,12 @@ class BlockSpoilt:
 
     discarded: DiscardedBlock
     redone: bool
+    flags: tuple[str, ...] = ()
+    """Those of the launch that spoilt it."""
+    cpus: tuple[int, ...] = ()
+    """The cores that it was pinned to."""
+    earlier: bool = False
+    """Whether an earlier check took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +138,26 @@ class BlockTaker:
                 return block_medians(launches)
             redone += 1
             is_lost = kept is None and redone % _TRIES == 0
-            self._discard(place, spoiler, again=not is_lost)
+            self._discard(place, spoiler, again=not is_lost, earlier=kept is not None)
             if is_lost:
                 return BlockLost(
                     f"Block {place.block} was spoilt {_TRIES} times, last by {spoiler.why}; repeat "
                     "the command when the machine is quiet, or start anew with --fresh."
                 )
 
-    def _discard(self, place: BlockPlace, spoiler: Spoiler, *, again: bool) -> None:
-        reason = f"{ARM_NAMES[spoiler.arm]}: {spoiler.why}"
-        reason = f"{reason}, while confirming" if place.series else reason
-        discarded = DiscardedBlock(model=place.model, block=place.block, reason=reason)
+    def _discard(self, place: BlockPlace, spoiler: Spoiler, *, again: bool, earlier: bool) -> None:
+        side = ARM_NAMES[spoiler.arm]
+        confirming = ", while confirming" * (place.series > 0)
+        discarded = DiscardedBlock(
+            model=place.model,
+            block=place.block,
+            reason=f"{side}: {spoiler.why}{confirming}",
+            side=f"{side}{confirming}",
+            cause=spoiler.why,
+        )
         self.discarded.append(discarded)
-        self._on_spoilt(BlockSpoilt(discarded, again))
+        record = spoiler.record
+        self._on_spoilt(BlockSpoilt(discarded, again, record.flags, record.cpus, earlier))
 
     def _kept(self, contest: Contest, place: BlockPlace, redone: int) -> BlockLaunches | None:
         """Return what an earlier check measured here; None if there is nothing of use."""

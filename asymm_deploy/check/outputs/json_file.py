@@ -60,7 +60,13 @@ def rendered(report: GateReport) -> bytes:
         candidate=_text(report.candidate),
         changes=tuple(_with_text(change, report) for change in report.changes),
         discarded=tuple(
-            msgspec.structs.replace(found, model=_text(found.model), reason=_text(found.reason))
+            msgspec.structs.replace(
+                found,
+                model=_text(found.model),
+                reason=_text(found.reason),
+                side=_text(found.side),
+                cause=_text(found.cause),
+            )
             for found in report.discarded
         ),
         notes=tuple(_text(note) for note in report.notes),

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from asymm_deploy.check.findings import GRAVEST_FIRST, Change, GateReport, Metric, Unit
+from asymm_deploy.check.findings import (
+    GRAVEST_FIRST,
+    Change,
+    DiscardedBlock,
+    GateReport,
+    Metric,
+    Mode,
+    Unit,
+)
 
 METRICS: dict[Metric, str] = {
     "latency": "latency",
@@ -15,6 +23,9 @@ METRICS: dict[Metric, str] = {
     "init": "init time",
     "peak_memory": "peak memory",
 }
+
+_MOST_NAMED = 8
+"""Models, or commits, in a sentence."""
 
 _WHOLE_UNITS: tuple[Unit, ...] = ("bytes", "count")
 
@@ -81,11 +92,54 @@ def headline(report: GateReport) -> str:
 
 
 def discards(report: GateReport) -> list[str]:
-    """Return a line for each block that does not count."""
+    """Return a line for each cause, on the blocks or launches that do not count because of it."""
+    of_cause: dict[str, list[DiscardedBlock]] = {}
+    for discarded in report.discarded:
+        of_cause.setdefault(discarded.cause or discarded.reason, []).append(discarded)
     return [
-        f"{discarded.model}: block {discarded.block} does not count: {discarded.reason}"
-        for discarded in report.discarded
+        f"{_how_many(found, report.mode)} not count: {cause}. {_which(found)}."
+        for cause, found in of_cause.items()
     ]
+
+
+def _how_many(found: Sequence[DiscardedBlock], mode: Mode) -> str:
+    """Return ``1 block does``, ``3 launches do`` or ``18 tries of 6 blocks do``."""
+    one, several = ("launch", "launches") if mode == "recorded" else ("block", "blocks")
+    blocks = len({(each.model, each.block) for each in found})
+    what = f"{blocks} {one if blocks == 1 else several}"
+    if mode == "live" and len(found) > blocks:
+        return f"{len(found)} tries of {what} do"
+    return f"{what} {'does' if blocks == 1 else 'do'}"
+
+
+def _which(found: Sequence[DiscardedBlock]) -> str:
+    """Return the numbers by model and side: ``net: baseline 0-5, 9, candidate 3``."""
+    of_place: dict[str, dict[str, set[int]]] = {}
+    for each in found:
+        of_place.setdefault(each.model, {}).setdefault(each.side, set()).add(each.block)
+    places = [
+        f"{model}: {_few([f'{side} {_ranges(blocks)}'.strip() for side, blocks in sides.items()])}"
+        for model, sides in of_place.items()
+    ]
+    return _few(places, "; ")
+
+
+def _few(parts: Sequence[str], between: str = ", ") -> str:
+    """Return the parts, or as many as fit a line and how many more there are: JSON has them all."""
+    rest = len(parts) - _MOST_NAMED
+    more = [f"and {rest} more"] if rest > 0 else []
+    return between.join([*parts[:_MOST_NAMED], *more])
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return numbers in order, those in a row as one range: ``0-5, 9``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def remarks_beneath(report: GateReport) -> list[str]:

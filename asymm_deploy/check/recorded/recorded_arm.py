@@ -155,6 +155,8 @@ def discarded_launches(*arms: RecordedArm) -> list[DiscardedBlock]:
             model=record.model,
             block=record.launch,
             reason=f"{arm.name}, launch {record.launch}: {' '.join(record.flags)}{then}",
+            side=arm.name,
+            cause=f"{' '.join(record.flags)}{then}",
         )
         for arm in arms
         for records, then in ((arm.retried, ", done again"), (arm.launches, ""))

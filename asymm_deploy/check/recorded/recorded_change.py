@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.exact_changes import exact_change
@@ -28,6 +29,9 @@ from asymm_deploy.errors import ExitCode
 
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
+
+_MADE_UP = ("repeated-samples", "no-variance")
+"""Flags of a row whose launches nothing can have measured."""
 
 
 def recorded_changes(
@@ -56,6 +60,10 @@ def recorded_changes(
                 f"and {LEAST_RECORDED_LAUNCHES} are needed."
             )
             return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
+        made_up = [name for name in verdicts.row_flags(arm.counting) if name in _MADE_UP]
+        if not set(made_up) <= {*arm.allow, *arm.launches[-1].allowed}:
+            why = f"The {arm.name} failed: {flags.FLAGS[made_up[0]].meaning}."
+            return [_undecided(model, "failed", why, ExitCode.HARNESS)]
     if before.has_two_modes or after.has_two_modes:
         why = "Its launches fall into two groups, 5 % apart or more."
         return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]

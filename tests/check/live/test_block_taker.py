@@ -84,7 +84,10 @@ def test_a_disturbed_launch_voids_its_block_which_is_done_again(check: Any, told
     assert (discarded.model, discarded.block) == ("net", 1)
     assert "baseline: stolen-time" in discarded.reason
     (event,) = [event for event in check.events if isinstance(event, BlockSpoilt)]
-    assert event.redone
+    assert (event.redone, event.flags, event.cpus) == (True, ("stolen-time", "unverified"), (1,))
+    assert not event.earlier
+    assert discarded.side == "baseline"
+    assert discarded.cause.startswith("stolen-time (")
     (counted,) = found.launches["net"]
     assert len(counted.baseline) == len(counted.candidate) == 16
     assert all(record.valid for record in counted.baseline)
@@ -126,6 +129,8 @@ def test_a_block_lost_twice_over_is_lost_again_where_the_disturbance_stays(
         assert found.outcomes["net"].verdict == "unstable"
         assert len(check.device.launched) == 18
         assert len(found.discarded) == 18 * checks
+        earlier = [event.earlier for event in check.events if isinstance(event, BlockSpoilt)]
+        assert (sum(earlier), len(earlier)) == (18 * (checks - 1), 18 * checks)
 
 
 def test_an_interruption_gives_a_block_no_further_tries(check: Any, told: Any) -> None:

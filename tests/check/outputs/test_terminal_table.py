@@ -44,7 +44,7 @@ def test_what_passed_besides_latency_is_a_sentence_and_what_is_accepted_says_why
 def test_notes_discards_and_circumstances_stand_beneath(report: GateReport) -> None:
     beneath = terminal_table.rendered(report).split("\n\n")[2:]
     assert "Something to know." in beneath[0]
-    assert "slow: block 3 does not count: stolen-time" in beneath[0]
+    assert "1 block does not count: stolen-time. slow: 3." in beneath[0]
     assert "core 7, fp32, 1 thread" in beneath[1]
     assert "baseline base, candidate new" in beneath[1]
 

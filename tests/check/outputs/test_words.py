@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from asymm_deploy.check.findings import Change, GateReport, Unit
+from asymm_deploy.check.findings import Change, DiscardedBlock, GateReport, Unit
 from asymm_deploy.check.outputs import words
 
 Make = Callable[..., Change]
@@ -80,13 +80,33 @@ def test_the_headline_counts_every_verdict(report: GateReport, change: Make) -> 
     assert words.headline(msgspec.structs.replace(report, changes=())) == "pass"
 
 
+def test_what_does_not_count_is_one_line_per_cause(report: GateReport) -> None:
+    def lost(model: str, block: int, side: str, cause: str) -> DiscardedBlock:
+        reason = f"{side}: {cause}"
+        return DiscardedBlock(model=model, block=block, reason=reason, side=side, cause=cause)
+
+    tries = [lost("net", n // 3, "baseline" if n % 3 else "candidate", "hot") for n in range(18)]
+    more = [lost("other", n, "baseline", "bimodal") for n in (7, 0, 2, 1)]
+    live = msgspec.structs.replace(report, discarded=(*tries, *more))
+    assert words.discards(live) == [
+        "18 tries of 6 blocks do not count: hot. net: candidate 0-5, baseline 0-5.",
+        "4 blocks do not count: bimodal. other: baseline 0-2, 7.",
+    ]
+    recorded = msgspec.structs.replace(live, mode="recorded", discarded=(more[0],))
+    assert words.discards(recorded) == ["1 launch does not count: bimodal. other: baseline 7."]
+    many = [lost(f"net{n}", n, "baseline", "hot") for n in range(1000)]
+    (line,) = words.discards(msgspec.structs.replace(report, discarded=tuple(many)))
+    assert line.startswith("1000 blocks do not count: hot. net0: baseline 0; net1: baseline 1; ")
+    assert line.endswith("; and 992 more.")
+
+
 def test_remarks_are_what_is_left_out_the_notes_and_the_discarded_blocks(
     report: GateReport,
 ) -> None:
     assert words.remarks_beneath(report) == [
         "1 more passed: MAdds.",
         "Something to know.",
-        "slow: block 3 does not count: stolen-time",
+        "1 block does not count: stolen-time. slow: 3.",
     ]
     assert words.comparison_setting(report) == (
         "baseline base, candidate new",
