@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import glob
 import hashlib
 import os
 import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -85,12 +87,12 @@ def written_aside(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; on success it replaces ``target`` in one step.
 
     The content is synced before the rename, so that a crash leaves the old file or the new one.
-    On any exception the temporary file is removed and ``target`` stays as it was.
+    On any exception the temporary file is removed and ``target`` stays as it was. If the process is
+    killed, the next one that writes ``target`` removes it.
     """
     prefix = f".{target.name[:40]}."  # with what is added it must not become too long
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=".part")
-    os.close(handle)
-    aside = Path(name)
+    _remove_abandoned(target.parent, prefix)
+    handle, aside = _locked_part(target.parent, prefix)
     try:
         yield aside
         aside.chmod(0o666 & ~_umask())
@@ -99,6 +101,33 @@ def written_aside(target: Path) -> Iterator[Path]:
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+        os.close(handle)
+
+
+_PART = ".part"
+
+
+def _locked_part(folder: Path, prefix: str) -> tuple[int, Path]:
+    """Make a temporary file, locked for as long as its handle is open: somebody writes it."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=_PART)
+        with suppress(OSError):  # a file system without locks; then it isn't taken for abandoned
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if Path(name).exists():  # else it was removed before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove the temporary files of writers that were killed: nobody holds their locks."""
+    for path in folder.glob(f"{glob.escape(prefix)}{'?' * 8}{_PART}"):
+        with suppress(OSError):  # locked, gone, or none of ours
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
 
 
 def write_whole(target: Path, content: bytes) -> None:

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -171,3 +173,34 @@ def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="nobody reads"):
         files.write_whole(tmp_path / "pipe", b"table")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from asymm_deploy.files import written_aside
+with written_aside(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_of_that_file(tmp_path: Path) -> None:
+    target, other = tmp_path / "a", tmp_path / "a.b"
+    for path in (target, other):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    files.write_whole(target, b"whole")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "a" in left
+    assert [name[:5] for name in left - {"a"}] == [".a.b."]
+
+
+def test_two_who_write_one_file_leave_each_other_alone(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with files.written_aside(target) as first:
+        first.write_text("first")
+        files.write_whole(target, b"second")
+        assert target.read_text() == "second"
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]

@@ -115,7 +115,12 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             scale=None if spec is None else spec.scale,
             multiplier=None if spec is None else spec.width,
         )
-    except (OSError, ValueError, KeyError, manifests.DamagedManifestError) as error:
+    except manifests.DamagedManifestError as error:
+        raise UsageError(
+            f"{folder} holds an incomplete export: {manifests.MANIFEST_NAME} is damaged: {error}",
+            "export the model again, with --force",
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
         raise UsageError(
             f"{folder} holds an incomplete export: {error}", "export the model again, with --force"
         ) from error

@@ -13,7 +13,7 @@ from asymm_deploy.bounds import DAY_S, MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
 
 MOST_RUNS = 10_000_000
-MOST_LAUNCHES = 100_000
+MOST_LAUNCHES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.check import folders
 from asymm_deploy.check.baseline import baseline_file
+from asymm_deploy.check.live.block_store import BLOCKS_FILE
 from asymm_deploy.errors import UsageError
 
 
@@ -29,6 +30,8 @@ class CheckRequest:
     allow: tuple[str, ...] = ()
     ignore_missing: bool = False
     inconclusive_fails: bool = True
+    same_file: bool = False
+    """Whether the same model file on both sides is meant."""
     out: Path = Path("check-results")
     timing_options: tuple[str, ...] = ()
     """Options the user gave that say how to time, such as ``--runs``."""
@@ -44,13 +47,29 @@ def refuse_out(request: CheckRequest) -> None:
             "must stay as they are",
             "give another folder",
         )
-    # Each launch of a check is the only one of its plan.
-    if (out / store.NAME).exists() and any(r.launches_planned > 1 for r in store.load(out)):
+    if (out / store.NAME).exists() and not _is_of_check(out):
         raise UsageError(
             f"--out {request.out} holds the launches of a bench, and those of this check would "
             "replace them in its reports",
             "give another folder",
         )
+
+
+def _is_of_check(out: Path) -> bool:
+    """Whether a check wrote all launches in ``out``.
+
+    Where they don't say so: a check plans one launch at a time and numbers it by its line.
+    """
+    has_blocks = (out / BLOCKS_FILE).is_file()
+    return all(
+        record.written_by == "check"
+        or (
+            record.written_by is None
+            and has_blocks
+            and (record.launches_planned, record.launch) == (1, line)
+        )
+        for line, record in enumerate(store.load(out))
+    )
 
 
 def missing_models(

@@ -12,7 +12,8 @@ from asymm_deploy.errors import ExitCode, worst
 REPORT_SCHEMA_VERSION = 1
 """Incremented when a program written for the previous version would misread a report."""
 
-Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed"]
+Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed", "same"]
+"""``same``: both sides are the same file, so nothing was timed."""
 Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
 Unit = Literal["ms", "bytes", "count", "MiB"]
 Mode = Literal["live", "recorded"]
@@ -36,6 +37,7 @@ GRAVEST_FIRST: tuple[Verdict, ...] = (
     "inconclusive",
     "improved",
     "pass",
+    "same",
 )
 """The order of verdicts, wherever one is needed; ``errors.worst`` orders exit codes alike.
 
@@ -89,7 +91,7 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int = REPORT_SCHEMA_VERSION
     mode: Mode
     device: str
-    """Its id, as recorded with the launches."""
+    """Its id, as recorded with the launches; ``none`` if nothing was timed."""
     circumstances: tuple[str, ...]
     """Short lines: core, precision, threads, engine, runner, runs per launch, threshold, seed."""
     baseline: str
@@ -106,10 +108,16 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest of all changes; an accepted one counts as passed."""
+        """The gravest of all changes; an accepted one counts as passed.
+
+        Same if all files are: their sizes and counts passed, and no version was compared.
+        """
         found = {
             "pass" if change.accepted is not None else change.verdict for change in self.changes
         }
+        if found == {"pass", "same"}:
+            latencies = {change.verdict for change in self.changes if change.metric == "latency"}
+            return "same" if latencies == {"same"} else "pass"
         return next((verdict for verdict in GRAVEST_FIRST if verdict in found), "pass")
 
     @property

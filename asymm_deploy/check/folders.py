@@ -25,6 +25,18 @@ class Pair:
     baseline: Artifact
     candidate: Artifact
 
+    @property
+    def is_same_file(self) -> bool:
+        """Whether both versions are one file, run in the same way: timing can't tell them apart.
+
+        Their recorded inputs may differ, which is no change of the model. The files are read: where
+        one is not what its manifest says, that has to be found out.
+        """
+        old, new = self.baseline, self.candidate
+        if (old.sha256, old.api) != (new.sha256, new.api):
+            return False
+        return artifact.artifact_changed(old) is None and artifact.artifact_changed(new) is None
+
 
 def has_models(folder: Path) -> bool:
     """Whether there is at least one exported model in ``folder``, or it is one itself."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import rows
 from asymm_deploy.bench.records import LaunchRecord
@@ -15,6 +17,12 @@ LaunchIdentity: TypeAlias = tuple[object, ...]
 def identity(record: LaunchRecord) -> LaunchIdentity:
     """Return what no two launches have in common, whichever files they are in."""
     return (record.started_at, record.model, record.plan_id, record.launch, record.samples_ns)
+
+
+def measured(record: LaunchRecord) -> bytes:
+    """Return all that was measured, without what was judged: equal for lines of one launch."""
+    unjudged = msgspec.structs.replace(record, flags=(), allowed=(), valid=False, exit_code=0)
+    return msgspec.json.encode(unjudged)
 
 
 def is_valid(record: LaunchRecord, allow: Sequence[str]) -> bool:

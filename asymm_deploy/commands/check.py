@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from asymm_deploy.commands.options.shared_options import PrecisionName
 
 _TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
-_CHOOSING = ("device", "precision", "threads", "sentinel", "ignore_missing")
+_CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
 def check_command(
@@ -60,6 +60,7 @@ def check_command(
     runner: RunnerOption = None,
     allow: option.CheckAllowOption = None,
     ignore_missing: option.CheckIgnoreMissingOption = False,
+    same_file: option.CheckSameFileOption = False,
     sentinel: option.CheckSentinelOption = None,
     inconclusive: option.CheckInconclusiveOption = PassOrFail.FAIL,
     out: option.CheckOutOption = Path("check-results"),
@@ -107,6 +108,7 @@ def check_command(
             sentinel=sentinel,
             allow=plan.allow,
             ignore_missing=ignore_missing,
+            same_file=same_file,
             inconclusive_fails=fails,
             out=out,
             timing_options=given_options(ctx, *_TIMING),

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import Any
 
 import MNN.expr
@@ -94,8 +93,8 @@ class MnnModule:
     @cached_property
     def _in_force(self) -> tuple[str, int]:
         precision, threads = self._asked
-        with TemporaryDirectory() as folder:
-            smallest = str(Path(folder) / "sum.mnn")
+        with TemporaryFile() as file:  # without a name, so that nothing stays if we are killed
+            smallest = f"/dev/fd/{file.fileno()}"
             one = MNN.expr.placeholder([1])
             MNN.expr.save([one + one], smallest)
             session = MnnSession(smallest, precision=precision, threads=threads)

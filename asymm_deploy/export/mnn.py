@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -116,17 +116,22 @@ def module_ends_if_needed(model: Path) -> Ends | None:
     A run on the input that a runner makes from its seed decides. None for all other files, those
     included that nothing runs.
     """
-    with TemporaryDirectory() as folder:
-        found = Path(folder) / "ends.json"
+    with TemporaryFile() as file:  # without a name, so that nothing stays if we are killed
+        number = file.fileno()
         with suppress(ConversionError):
-            _start("probe", str(model), str(found))
-        return msgspec.json.decode(found.read_bytes(), type=Ends) if found.exists() else None
+            _start("probe", str(model), f"/dev/fd/{number}", handed_on=(number,))
+        file.seek(0)
+        found = file.read()
+    return msgspec.json.decode(found, type=Ends) if found else None
 
 
 def _start(
-    *arguments: str, request: RunRequest | None = None, folder: str | None = None
+    *arguments: str,
+    request: RunRequest | None = None,
+    folder: str | None = None,
+    handed_on: tuple[int, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``mnn_process``, in ``folder`` if it is given.
+    """Run ``mnn_process``, in ``folder`` if it is given, with the open files ``handed_on``.
 
     The converter puts large weights into a file of a fixed name in the current folder, and takes
     them out again: two at a time in one folder mix up their weights.
@@ -142,6 +147,7 @@ def _start(
             timeout=MNN_TIMEOUT_S,
             check=False,
             cwd=folder,
+            pass_fds=handed_on,
         )
     except subprocess.TimeoutExpired as error:
         raise MnnTimeoutError(

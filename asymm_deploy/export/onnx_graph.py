@@ -43,10 +43,6 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     if not model.graph.output:
         raise UsageError(f"{path} has no outputs", "give a graph with at least one output")
     constants = {tensor.name for tensor in model.graph.initializer}
-    if all(entry.name in constants for entry in model.graph.input):
-        raise UsageError(
-            f"{path} has no inputs", "give a graph with at least one input: it computes a constant"
-        )
     for what, entries in (("input", model.graph.input), ("output", model.graph.output)):
         for entry in entries:
             if what == "output" or entry.name not in constants:
@@ -174,6 +170,11 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     entries = [entry for entry in model.graph.input if entry.name not in constants]
+    if not entries:
+        raise UsageError(
+            f"{source.path} has no inputs",
+            "give a graph with at least one input: it computes a constant",
+        )
     names = [entry.name for entry in entries]
     example = f"{(names or ['NAME'])[0]}=1,3,224,224"
     given = {shape.name: shape for shape in source.input_shapes}

@@ -186,11 +186,71 @@ def test_the_real_runner_times_a_model_against_itself(
 ) -> None:
     noise = [x for flag in ("bimodal", "stolen-time") for x in ("--allow", flag)]
     generous = ("--threshold", "1000%", "--init-threshold", "1000%", "--max-blocks", "8")
-    code = check("--runs", "5", *noise, *generous, b=made / "old")
+    code = check("--same-file", "--runs", "5", *noise, *generous, b=made / "old")
     printed = capsys.readouterr()
     assert code in {0, 4}, printed  # 4 where the machine itself has two speeds meanwhile
-    assert "The same file in both: tiny." in printed.out
+    assert "same file" not in printed.out
     assert "runner python" in printed.out
+
+
+def test_the_same_file_is_said_in_every_output_and_nothing_is_timed(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    names = ("json", "junit", "markdown", "benchmark-json")
+    files = {name: tmp_path / f"verdict.{name}" for name in names}
+    outputs = [text for name, path in files.items() for text in (f"--{name}", path)]
+    copied = tmp_path / "copied"
+    shutil.copytree(made / "old", copied)
+    assert check("--runner", runner(""), *FAKED, *outputs, b=copied) == 0
+    assert not (tmp_path / "started").exists()
+    assert not (tmp_path / "out").exists()
+    printed = capsys.readouterr()
+    for text in (printed.out, *(files[name].read_text() for name in names[:3])):
+        assert "The same file in both" in text
+    assert "::notice title=tiny%3A same::" in printed.err
+    assert printed.out.startswith("same (3 pass, 1 same)")
+    document = json.loads(files["json"].read_text())
+    latency = next(c for c in document["changes"] if c["metric"] == "latency")
+    assert (latency["verdict"], latency["baseline"], latency["candidate"]) == ("same", None, None)
+    assert "<skipped" in files["junit"].read_text()
+    assert "latency" not in files["benchmark-json"].read_text()
+
+
+def test_a_file_that_is_not_what_its_manifest_says_is_no_same_file(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    edited = tmp_path / "edited"
+    shutil.copytree(made / "old", edited)
+    shutil.copyfile(made / "new" / "tiny" / manifest.MNN, edited / "tiny" / manifest.MNN)
+    assert check("--runner", runner(""), *FAKED, b=edited) == 3
+    assert "The candidate failed" in capsys.readouterr().out
+
+
+def test_of_several_models_only_those_with_another_file_are_timed(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(made / "more", both)
+    shutil.copytree(made / "old" / "tiny", both / "tiny", dirs_exist_ok=True)
+    assert check("--runner", runner(SLOW), *FAKED, a=both, b=made / "more") == 0
+    started = (tmp_path / "started").read_text()
+    assert "tiny" in started
+    assert "added" not in started
+    assert "The same file in both, so not timed: added." in capsys.readouterr().out
 
 
 def test_two_folders_of_one_model_each_are_a_pair(
@@ -368,7 +428,13 @@ def results(tmp_path: Path, good: LaunchRecord) -> Callable[..., Path]:
         path.mkdir()
         records = [
             msgspec.structs.replace(
-                good, launch=i, runs=1, samples_ns=(int(1e7 * (1 + slower) + 1e4 * i),)
+                good,
+                launch=i,
+                launches_planned=10,
+                runs=1,
+                samples_ns=(int(1e7 * (1 + slower) + 1e4 * i),),
+                started_at=f"2026-01-01T00:0{i}:00+00:00",
+                artifact_sha256=name * 64,
             )
             for i in range(10)
         ]
@@ -387,15 +453,36 @@ def test_recorded_results_are_compared_and_called_weaker(
     old, new = results("a", 0.0), results("b", 0.05)
     assert check(a=old, b=new) == 1
     assert "the weaker comparison" in capsys.readouterr().out
-    assert check(a=old, b=old / store.NAME) == 0
+    assert check(a=old / store.NAME, b=new / store.NAME) == 1
 
 
-def test_a_copy_that_is_compared_with_itself_is_called_that(
+def test_launches_that_are_compared_with_themselves_are_refused(
     check: Callable[..., int], results: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = results("a", 0.0)
-    assert check(a=old, b=old) == 0
-    assert "are in the baseline and in the candidate" in capsys.readouterr().out
+    shutil.copytree(old, old.parent / "copy")
+    for other in (old, old / store.NAME, old.parent / "copy"):
+        for asked in ([], ["--same-file"]):
+            assert check(*asked, a=old, b=other) == 2
+            printed = capsys.readouterr()
+            assert "a launch can't be of both" in printed.err
+            assert printed.out == ""
+
+
+def test_recorded_results_of_one_file_are_refused_unless_that_is_meant(
+    check: Callable[..., int],
+    results: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old, again = results("a", 0.0), results("b", 0.00005)
+    path = again / store.NAME
+    path.write_bytes(path.read_bytes().replace(b"b" * 64, b"a" * 64))
+    path.write_bytes(
+        path.read_bytes().replace(b'output_sha256":"' + b"a" * 64, b'output_sha256":"0')
+    )
+    assert check(a=old, b=again) == 2
+    assert "net is the same file in the baseline and in the candidate" in capsys.readouterr().err
+    assert check("--same-file", a=old, b=again) == 0
 
 
 @pytest.mark.parametrize("option", ["--runs", "--max-blocks", "--cpu", "--seed", "--warmup"])

@@ -17,6 +17,7 @@ from asymm_deploy.check.check_request import (
     nothing_in_both,
     refuse_out,
 )
+from asymm_deploy.check.live.block_store import BLOCKS_FILE
 from asymm_deploy.errors import UsageError
 
 Ask = Callable[..., CheckRequest]
@@ -69,13 +70,32 @@ def test_launches_never_join_a_baseline_or_a_model(ask: Ask, tmp_path: Path, fil
         refuse_out(ask())
 
 
-@pytest.mark.parametrize(("planned", "refused"), [(1, False), (2, True)])
+@pytest.mark.parametrize(
+    ("changes", "has_blocks", "refused"),
+    [
+        ({"written_by": "check"}, False, False),
+        ({"written_by": "bench"}, True, True),
+        ({"written_by": "bench", "launches_planned": 1, "launch": 1}, True, True),
+        ({"launches_planned": 1, "launch": 1}, True, False),  # older ones don't say who wrote them
+        ({"launches_planned": 1, "launch": 1}, False, True),
+        ({"launches_planned": 1, "launch": 0}, True, True),
+        ({"launches_planned": 2, "launch": 1}, True, True),
+    ],
+)
 def test_launches_join_those_of_a_check_and_never_those_of_a_bench(
-    ask: Ask, tmp_path: Path, good: LaunchRecord, planned: int, *, refused: bool
+    ask: Ask,
+    tmp_path: Path,
+    good: LaunchRecord,
+    changes: dict[str, Any],
+    *,
+    has_blocks: bool,
+    refused: bool,
 ) -> None:
     (tmp_path / "out").mkdir()
-    own = msgspec.structs.replace(good, launches_planned=1)
-    records = (own, msgspec.structs.replace(good, launches_planned=planned))
+    if has_blocks:
+        (tmp_path / "out" / BLOCKS_FILE).touch()
+    own = msgspec.structs.replace(good, written_by="check", launches_planned=1)
+    records = (own, msgspec.structs.replace(good, **changes))
     lines = [msgspec.json.encode(record) + b"\n" for record in records]
     (tmp_path / "out" / store.NAME).write_bytes(b"".join(lines))
     if refused:

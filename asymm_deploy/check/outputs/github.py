@@ -40,7 +40,7 @@ def annotation_lines(report: GateReport, environ: Mapping[str, str]) -> list[Git
 
 
 def _level(change: Change, report: GateReport) -> Level | None:
-    if change.accepted is not None:
+    if change.accepted is not None or change.verdict == "same":
         return "notice"
     if change.verdict in {"regressed", "failed", "unstable"}:
         return "error"

@@ -20,9 +20,9 @@ def rendered(report: GateReport, *, elapsed_s: float = 0.0) -> bytes:
     """Return the document; ``elapsed_s`` is how long the whole check took.
 
     A case is a model's metric. A regression is a failure, and what gave no result an error. What
-    could not be decided is a failure if it fails the job, else skipped. The time of a case is the
-    candidate's if the metric is a time, so that a CI system's chart of durations is a chart of
-    latencies; else 0.
+    could not be decided is a failure if it fails the job, else skipped, as is what was not timed.
+    The time of a case is the candidate's if the metric is a time, so that a CI system's chart of
+    durations is a chart of latencies; else 0.
     """
     root = ET.Element("testsuites")
     elements = [_element(change, report) for change in report.changes]
@@ -89,6 +89,8 @@ def _element(change: Change, report: GateReport) -> str | None:
         return None
     if change.verdict == "failed":
         return "error"
+    if change.verdict == "same":
+        return "skipped"
     if change.verdict == "inconclusive" and not report.inconclusive_fails:
         return "skipped"
     return "failure"

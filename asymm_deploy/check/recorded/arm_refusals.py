@@ -61,5 +61,17 @@ def refuse_too_few(model: str, before: RecordedArm, after: RecordedArm) -> None:
             )
 
 
+def refuse_same_file(model: str, before: RecordedArm, after: RecordedArm) -> None:
+    """Raise UsageError if both arms are of one model file: there are no two versions of it."""
+    old, new = ({r.artifact_sha256 for r in arm.launches} for arm in (before, after))
+    if not old.isdisjoint(new):
+        raise UsageError(
+            f"{model} is the same file in the baseline and in the candidate, so neither is a new "
+            "version",
+            "give --same-file if that is meant, --sentinel to correct the others by it, or choose "
+            "others with --models PATTERN",
+        )
+
+
 def _values(of: Callable[[LaunchRecord], object], arm: RecordedArm) -> list[str]:
     return sorted({str(of(record)) for record in arm.launches if record.error is None})

@@ -13,7 +13,8 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows as bench_rows
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import launched, modes
+from asymm_deploy.check import launch_order, launched, modes
+from asymm_deploy.check.copied_launches import FoundLaunch, LaunchFile
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.errors import UsageError
 
@@ -27,6 +28,8 @@ class RecordedChoice:
     threads: int | None = None
     models: tuple[str, ...] = ()
     """Globs or parts of names."""
+    same_file: bool = False
+    """Whether the same model file on both sides is meant."""
     allow: tuple[str, ...] = ()
     """Flags that leave a launch valid."""
 
@@ -75,13 +78,25 @@ class RecordedArm:
         return modes.has_two_modes(medians, least_launches=modes.FEW_LAUNCHES)
 
 
-def recorded_arms(name: str, path: Path, choice: RecordedChoice) -> dict[str, RecordedArm]:
-    """Return a folder's launches by model, all made with the one setting that is chosen.
+def results_file(path: Path) -> LaunchFile:
+    """Return the launches of a results folder, or of its runs.jsonl.
+
+    Raises UsageError for a file that somebody edited: lines out of order, and records whose parts
+    don't agree.
+    """
+    folder = path.parent if path.name == store.NAME else path
+    found = LaunchFile(folder / store.NAME, store.load(folder))
+    launch_order.refuse_contradictions(found.records, found.path)
+    launch_order.refuse_disorder(found.records, found.path)
+    return found
+
+
+def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[str, RecordedArm]:
+    """Return a file's launches by model, all made with the one setting that is chosen.
 
     Raises UsageError if there are none, or if several settings are left to choose from.
     """
-    folder = path.parent if path.name == store.NAME else path
-    records = store.load(folder)
+    folder, records = file.path.parent, file.records
     rows = [row for row in bench_rows.latest_launches(records) if _chosen(row[-1], choice)]
     for option, what in (
         ("--device", _device),
@@ -117,6 +132,17 @@ def recorded_arms(name: str, path: Path, choice: RecordedChoice) -> dict[str, Re
     return found
 
 
+def found_launches(file: LaunchFile, arm: RecordedArm) -> list[FoundLaunch]:
+    """Return the arm's finished launches, each with its first line in ``file``."""
+    wanted = {launched.measured(record) for record in arm.launches if record.error is None}
+    lines: dict[bytes, FoundLaunch] = {}
+    for line, record in enumerate(file.records, start=1):
+        measured = launched.measured(record)
+        if measured in wanted:
+            lines.setdefault(measured, FoundLaunch(file.path, line, record))
+    return list(lines.values())
+
+
 def input_shape_text(record: LaunchRecord) -> str:
     """Return the input's shape: ``1x3x224x224``."""
     return "x".join(map(str, record.input_shape or ())) or "unknown"
@@ -138,14 +164,8 @@ def discarded_launches(*arms: RecordedArm) -> list[DiscardedBlock]:
 
 
 def launch_remarks(model: str, before: RecordedArm, after: RecordedArm) -> list[str]:
-    """Return sentences on the model's launches that both arms have, or that an arm leaves out."""
-    identities = [set(map(launched.identity, arm.launches)) for arm in (before, after)]
-    shared = len(identities[0] & identities[1])
-    the_same = (
-        f"{shared} launches of {model} are in the baseline and in the candidate: if the candidate "
-        "should be a new version, bench that with another --out."
-    )
-    return [the_same] * bool(shared) + [
+    """Return sentences on the model's launches that an arm leaves out."""
+    return [
         f"{arm.left_out} launch{'es'[: 2 * (arm.left_out != 1)]} of {model} in {arm.folder}, of "
         "another file or plan, are left out: what was measured last counts."
         for arm in (before, after)

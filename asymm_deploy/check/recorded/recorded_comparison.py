@@ -6,19 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.copied_launches import (
+    refuse_copied,
+    refuse_nearly_copied,
+    refuse_shared,
+)
 from asymm_deploy.check.findings import Change, DiscardedBlock
 from asymm_deploy.check.folders import matches, require_matches
 from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.check.recorded.arm_refusals import (
     refuse_other_circumstances,
+    refuse_same_file,
     refuse_several_shapes,
     refuse_too_few,
 )
 from asymm_deploy.check.recorded.recorded_arm import (
     RecordedChoice,
     discarded_launches,
+    found_launches,
     launch_remarks,
     recorded_arms,
+    results_file,
 )
 from asymm_deploy.check.recorded.recorded_change import recorded_changes
 from asymm_deploy.check.recorded.sentinel import sentinel_named
@@ -49,8 +57,10 @@ def compare_folders(
     The sentinel is a model whose file did not change: its change is subtracted from all others'.
     Raises UsageError if the folders can't be compared, saying what differs.
     """
-    before = recorded_arms("baseline", baseline, choice)
-    after = recorded_arms("candidate", candidate, choice)
+    old, new = results_file(baseline), results_file(candidate)
+    refuse_copied([old, new])
+    before = recorded_arms("baseline", old, choice)
+    after = recorded_arms("candidate", new, choice)
     require_matches({*before, *after}, choice.models)
     chosen = [name for name in before if name in after and matches(name, choice.models)]
     used = [
@@ -62,6 +72,11 @@ def compare_folders(
         refuse_several_shapes(name, before[name], after[name])
         refuse_other_circumstances(name, before[name], after[name])
         refuse_too_few(name, before[name], after[name])
+        both = found_launches(old, before[name]), found_launches(new, after[name])
+        refuse_shared(*both)
+        refuse_nearly_copied([*both[0], *both[1]])
+        if name != sentinel_name and not choice.same_file:
+            refuse_same_file(name, before[name], after[name])
     sentinel = None if sentinel_name is None else sentinel_named(sentinel_name, before, after)
     changes = [
         change

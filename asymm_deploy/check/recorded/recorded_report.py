@@ -16,7 +16,12 @@ def compare_recorded(request: CheckRequest, policy: GatePolicy) -> GateReport:
     for option in request.timing_options:
         raise UsageError(f"{option} is for live comparisons", "leave it out: nothing is timed here")
     choice = RecordedChoice(
-        request.device, request.precision, request.threads, request.models, request.allow
+        request.device,
+        request.precision,
+        request.threads,
+        request.models,
+        request.same_file,
+        request.allow,
     )
     found = compare_folders(request.baseline, request.candidate, choice, policy, request.sentinel)
     ignored = missing_models(request, found.only_baseline, found.only_candidate)

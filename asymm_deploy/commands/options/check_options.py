@@ -22,6 +22,7 @@ timed here, in turns (A B B A or B A A B), until the model's verdict is certain.
   inconclusive  not decided after --max-blocks: exit 4, or 0 with --inconclusive pass
   unstable      launches fall into two speeds, or were disturbed again and again: exit 4
   failed        a version can't be timed or computes something else: exit 3 or 5
+  same          both are the same file, so nothing was timed: exit 0
 
 If A and B are results folders that `bench --out` wrote, their launches are compared as they are.
 That is the weaker test: whatever changed between the two benches counts as the model's change.
@@ -134,6 +135,14 @@ CheckAllowOption = Annotated[
 ]
 CheckIgnoreMissingOption = Annotated[
     bool, typer.Option("--ignore-missing", help="Skip models that only one of the folders has.")
+]
+CheckSameFileOption = Annotated[
+    bool,
+    typer.Option(
+        "--same-file",
+        help="The same file on both sides is meant: time it against itself, which shows how noisy "
+        "the machine is. Without, a model whose file is the same is not timed.",
+    ),
 ]
 CheckSentinelOption = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ _MOST_BYTES = 2**33
 _DAMAGED = (
     *(ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, OverflowError, TypeError),
+    *(SyntaxError, tokenize.TokenError),  # of headers, which numpy reads as Python
 )
 
 

@@ -148,13 +148,42 @@ def test_a_sentinel_is_for_recorded_results(compare: Any, told: Any) -> None:
         compare(lambda launch: told(), "net", sentinel="net")
 
 
-def test_the_same_file_in_both_is_said_and_failed_launches_are_no_circumstances(
-    compare: Any, told: Any
-) -> None:
-    def same_file(made: Pair) -> Pair:
-        return dataclasses.replace(made, candidate=made.baseline)
+def same_file(made: Pair) -> Pair:
+    return dataclasses.replace(made, candidate=made.baseline)
 
-    found = compare(lambda launch: told(error="no operator"), "net", edit=same_file)
-    assert found.notes == ("The same file in both: net.",)
+
+def test_the_same_file_in_both_is_said_and_not_timed(
+    compare: Any, told: Any, watcher: Watcher
+) -> None:
+    found = compare(lambda launch: pytest.fail("it was timed"), "net", edit=same_file)
+    said = (
+        "The same file in both, so not timed: net. To compare a file with itself, give --same-file."
+    )
+    assert (found.notes, watcher.remarks) == ((said,), [said])
+    assert (found.verdict, found.exit_code, found.device) == ("same", 0, "none")
+    assert [(c.metric, c.verdict) for c in found.changes] == [
+        ("latency", "same"),
+        ("mnn_size", "pass"),
+    ]
+    assert watcher.blocks == []
+
+
+def test_a_file_with_other_recorded_inputs_is_the_same_file_and_with_another_interface_is_not(
+    compare: Any, told: Any, slower: Slower
+) -> None:
+    def other(**changes: Any) -> Callable[[Pair], Pair]:
+        return lambda made: dataclasses.replace(
+            made, candidate=dataclasses.replace(made.baseline, **changes)
+        )
+
+    found = compare(slower(0.0, told), "net", edit=other(inputs_sha256="0" * 64))
+    assert found.changes[0].why.endswith("nothing was timed. Only their recorded inputs differ.")
+    timed = compare(lambda launch: told(error="no module"), "net", edit=other(api="module"))
+    assert timed.verdict == "failed"
+
+
+def test_failed_launches_are_no_circumstances(compare: Any, told: Any) -> None:
+    found = compare(lambda launch: told(error="no operator"), "net", edit=same_file, same_file=True)
+    assert found.notes == ()
     assert found.circumstances[0] == "3 % slower is allowed, and at least 20 us"
     assert found.verdict == "failed"

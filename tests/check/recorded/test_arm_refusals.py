@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asymm_deploy.bench.records import DeviceFacts
+from asymm_deploy.bench.records import DeviceFacts, LaunchRecord
 from asymm_deploy.check.findings import Change
 from asymm_deploy.check.recorded.recorded_comparison import RecordedComparison
 from asymm_deploy.errors import UsageError
@@ -33,7 +33,7 @@ def facts(**changes: Any) -> DeviceFacts:
         ("engine is mnn 3.6.1 .* and mnn 3.7.0", {"engine_version": "3.7.0"}),
         ("engine is mnn 3.6.1 .* and onnxruntime 3.6.1", {"engine": "onnxruntime"}),
         ("runner is python 0.1.0 .* and native 0.1.0", {"runner": "native"}),
-        ("number of runs per launch is 2 .* and 3", {"runs": 3, "samples_ns": (1, 2, 3)}),
+        ("number of runs per launch is 2 .* and 3", {"runs": 3}),
         ("number of warm-up runs is 20 .* and 5", {"warmup": 5}),
         ("chip is chip .* and other", {"device_facts": facts(soc="other")}),
         ("system is Linux 6 .* and Linux 7", {"device_facts": facts(os="Linux 7")}),
@@ -43,7 +43,11 @@ def facts(**changes: Any) -> DeviceFacts:
 def test_other_circumstances_are_refused_and_named(
     compared: Compared, folder: Callable[..., Path], said: str, fields: dict[str, Any]
 ) -> None:
-    other = folder("new", edit=lambda record: msgspec.structs.replace(record, **fields))
+    def changed(record: LaunchRecord) -> LaunchRecord:
+        samples = (*record.samples_ns, record.samples_ns[0] + 5)[: fields.get("runs", 2)]
+        return msgspec.structs.replace(record, samples_ns=samples, **fields)
+
+    other = folder("new", edit=changed)
     with pytest.raises(UsageError, match=f"net can't be compared: the {said}"):
         compared(folder("old"), other)
 

@@ -94,7 +94,9 @@ def test_a_launch_that_bench_did_again_is_reported(
     latency: Latency, compared: Compared, folder: Callable[..., Path]
 ) -> None:
     def hot(record: LaunchRecord) -> LaunchRecord:
-        return msgspec.structs.replace(record, flags=("hot",), started_at="2025-12-31")
+        return msgspec.structs.replace(
+            record, flags=("hot",), started_at=f"2025-12-31T00:{record.launch:02}:00Z"
+        )
 
     folder("new", launches=2, edit=hot)
     new = folder("new")
@@ -104,8 +106,14 @@ def test_a_launch_that_bench_did_again_is_reported(
         (0, "candidate, launch 0: hot, done again"),
         (1, "candidate, launch 1: hot, done again"),
     ]
-    folder("judged", launches=11, edit=hot)
-    judged = folder("judged", launches=11, edit=lambda r: hot(r) if r.launch == 10 else r)
+    first: list[LaunchRecord] = []
+
+    def noted(record: LaunchRecord) -> LaunchRecord:
+        first.append(hot(record))
+        return first[-1]
+
+    folder("judged", launches=11, edit=noted)
+    judged = folder("judged", launches=11, edit=lambda r: first[10] if r.launch == 10 else r)
     assert [d.reason for d in compared(folder("old"), judged).discarded][-2:] == [
         "candidate, launch 9: hot, done again",
         "candidate, launch 10: hot",  # written anew when --allow changed, and measured once

@@ -58,7 +58,7 @@ def test_noise_is_inconclusive_and_no_pass(
         samples = tuple(int(1.06 * ns) for ns in noisy(record).samples_ns)
         return msgspec.structs.replace(record, samples_ns=samples)
 
-    change = latency(compared(folder("before", edit=noisy), folder("after", edit=slower)))
+    change = latency(compared(folder("old-too", edit=noisy), folder("after", edit=slower)))
     assert change.change_percent is not None
     assert change.change_percent > 3
     assert change.verdict == "inconclusive"

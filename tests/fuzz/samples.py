@@ -1,0 +1,96 @@
+"""Whole samples of the files and texts that parsers read; small, and made without any model."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save
+
+_DATA = Path(__file__).parents[1] / "data"
+
+
+def text_of(name: str) -> bytes:
+    """Return a file of tests/data: a journal, a manifest, or what a phone printed."""
+    return (_DATA / name).read_bytes()
+
+
+def npz(**arrays: object) -> bytes:
+    into = io.BytesIO()
+    np.savez(into, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+    return into.getvalue()
+
+
+def npy(array: object) -> bytes:
+    into = io.BytesIO()
+    np.save(into, np.asarray(array))
+    return into.getvalue()
+
+
+def weights() -> OrderedDict[str, torch.Tensor]:
+    return OrderedDict(
+        {
+            "weight": torch.arange(6, dtype=torch.float32).reshape(2, 3),
+            "bias": torch.zeros(2),
+        }
+    )
+
+
+def torch_archive(content: object) -> bytes:
+    into = io.BytesIO()
+    torch.save(content, into)
+    return into.getvalue()
+
+
+def torch_old_file(content: object) -> bytes:
+    into = io.BytesIO()
+    torch.save(content, into, _use_new_zipfile_serialization=False)
+    return into.getvalue()
+
+
+def safetensors() -> bytes:
+    return save(dict(weights()))
+
+
+def pickled(content: object, protocol: int) -> bytes:
+    return pickle.dumps(content, protocol)
+
+
+def mxnet_params() -> bytes:
+    """Two arrays of MXNet's second dense layout, and their names."""
+    raw = struct.pack("<QQQ", 0x112, 0, 2)
+    for shape in ((2, 3), (2,)):
+        raw += struct.pack("<IiI", 0xF993FAC9, 0, len(shape)) + struct.pack(
+            f"<{len(shape)}q", *shape
+        )
+        raw += struct.pack("<iii", 1, 0, 0) + np.zeros(shape, "<f4").tobytes()
+    raw += struct.pack("<Q", 2)
+    for name in (b"arg:weight", b"bias"):
+        raw += struct.pack("<Q", len(name)) + name
+    return raw
+
+
+def onnx_graph() -> bytes:
+    """One convolution and an activation, with its weights inside."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, (2, 1, 3, 3), [0.1] * 18)
+    return helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+                helper.make_node("Relu", ["c"], ["y"]),
+            ],
+            "net",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1, 4, 4))],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 2, 4, 4))],
+            [weight],
+        ),
+        opset_imports=[onnx.OperatorSetIdProto(domain="", version=17)],
+        ir_version=8,
+    ).SerializeToString()  # type: ignore[no-any-return]
