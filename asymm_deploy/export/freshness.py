@@ -7,12 +7,13 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -53,6 +54,8 @@ class Dependencies:
     is empty for a package without a file of its own, and for a topmost module that was asked for
     and not there: a file of that name would be taken now.
     """
+    absent: list[str] = field(default_factory=list)
+    """Files that were asked for and not there, as they were named."""
 
 
 def unchanged(recorded: Dependencies, folder: Path) -> bool:
@@ -64,6 +67,7 @@ def unchanged(recorded: Dependencies, folder: Path) -> bool:
     try:
         return (
             all(str((folder / name).absolute()) == path for name, path in recorded.relative.items())
+            and not any((folder / name).exists() for name in recorded.absent)
             and _found_here(recorded.modules)
             and all(sha256_of(Path(path)) == sha for path, sha in recorded.files.items())
         )
@@ -95,7 +99,8 @@ def recorded_files() -> Iterator[Dependencies]:
     found = Dependencies()
     before = set(sys.modules)
     try:
-        yield found
+        with _native_opens_told():
+            yield found
     finally:
         recording = False
     for name in sorted(set(sys.modules) - before):
@@ -113,10 +118,45 @@ def recorded_files() -> Iterator[Dependencies]:
             found.modules[name] = ""
     for text in sorted(opened):
         path = Path(text).absolute()
-        if path.is_file() and path.parent.name != "__pycache__" and not _belongs_to_python(path):
+        if path.parent.name == "__pycache__" or _belongs_to_python(path):
+            continue
+        if not path.exists():
+            found.absent.append(text)
+        elif path.is_file():
             found.files[str(path)] = sha256_of(path)
             if not Path(text).is_absolute():
                 found.relative[text] = str(path)
+
+
+@contextmanager
+def _native_opens_told() -> Iterator[None]:
+    """Raise an audit event for files that Python doesn't open: TorchScript's and safetensors'."""
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    def telling(function: Callable[..., object], position: int) -> Callable[..., object]:
+        def tell(*arguments: object, **more: object) -> object:
+            named = arguments[position] if len(arguments) > position else more.get("filename")
+            if isinstance(named, str | os.PathLike):
+                sys.audit("open", os.fspath(named), "r", 0)
+            return function(*arguments, **more)
+
+        return tell
+
+    places: tuple[tuple[Any, str, int], ...] = (
+        (torch._C, "import_ir_module", 1),
+        (safetensors, "safe_open", 0),
+        (safetensors.torch, "safe_open", 0),
+    )
+    before = [(place, name, getattr(place, name)) for place, name, _ in places]
+    for place, name, position in places:
+        setattr(place, name, telling(getattr(place, name), position))
+    try:
+        yield
+    finally:
+        for place, name, function in before:
+            setattr(place, name, function)
 
 
 def _found_here(modules: Mapping[str, str]) -> bool:

@@ -129,6 +129,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     It begins at the .onnx file's folder, or at the current one for a callable.
     """
+    absent_sources: list[str] = []
+    """Files that a callable asked for and that were not there, as it named them."""
     modules: dict[str, str] = {}
     """The modules that a callable imported: name and path, with all links resolved."""
 

@@ -139,6 +139,7 @@ def _manifest(
         fingerprint=request.fingerprint(),
         sources=start.dependencies.files,
         relative_sources=start.dependencies.relative,
+        absent_sources=start.dependencies.absent,
         modules=start.dependencies.modules,
     )
 

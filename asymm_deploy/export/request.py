@@ -217,7 +217,9 @@ class ExportRequest:
     def _has_other_files(self, found: Manifest) -> bool:
         """Whether what ``found`` was made of is not what its names mean here and now."""
         folder = self.source.path.parent if isinstance(self.source, OnnxFile) else Path()
-        made_of = freshness.Dependencies(found.sources, found.relative_sources, found.modules)
+        made_of = freshness.Dependencies(
+            found.sources, found.relative_sources, found.modules, found.absent_sources
+        )
         if not freshness.unchanged(made_of, folder):
             return True
         # Where they are gone, what was recorded of them counts.

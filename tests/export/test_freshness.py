@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import py_compile
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
+from safetensors.torch import save_file
 
 import asymm_deploy
 from asymm_deploy.export import freshness
@@ -142,7 +146,8 @@ def test_files_that_are_read_are_recorded_and_no_others(
         assert found == Dependencies()  # it is filled at the end
     (tmp_path / "after").read_text()
     read = {str(tmp_path / n): sha256_of(tmp_path / n) for n in ("read", "relative")}
-    assert found == Dependencies(read, {"relative": str(tmp_path / "relative")})
+    gone = [str(tmp_path / "gone")]
+    assert found == Dependencies(read, {"relative": str(tmp_path / "relative")}, absent=gone)
 
 
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
@@ -213,6 +218,33 @@ def test_a_module_without_its_source_is_recorded(
         __import__(source.stem)
     del sys.modules[source.stem]
     assert set(found.files) == {str(source.with_suffix(".pyc"))}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_files_that_native_code_opens_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_file({"w": torch.zeros(2)}, "w.safetensors")
+    torch.jit.save(torch.jit.script(torch.nn.ReLU()), "m.pt")
+    before = torch._C.import_ir_module
+    with recorded_files() as found:
+        safetensors.torch.load_file("w.safetensors")
+        torch.jit.load("m.pt")  # type: ignore[no-untyped-call]
+    assert set(found.relative) == {"w.safetensors", "m.pt"}
+    assert torch._C.import_ir_module is before
+
+
+def test_a_file_that_was_asked_for_in_vain_counts_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with recorded_files() as found, contextlib.suppress(FileNotFoundError):
+        Path("trained.bin").read_bytes()
+    assert found == Dependencies(absent=["trained.bin"])
+    assert unchanged(found, Path())
+    Path("trained.bin").touch()
+    assert not unchanged(found, Path())
 
 
 def test_an_error_within_is_passed_on_and_ends_the_recording(tmp_path: Path) -> None:
