@@ -92,7 +92,9 @@ def run(arguments: Sequence[str]) -> int:
         hint = "free some space for the files and the output, then repeat the command: it resumes"
         console.complain(HarnessError(f"no space is left on the device{where}", hint))
         return ExitCode.HARNESS
-    except Exception as error:
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # Python would exit with 1 for GeneratorExit and its like
         return _report_bug(error)
     return code
 
@@ -121,7 +123,7 @@ def _code_of(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: BaseException) -> int:
     import traceback
 
     console.say("".join(traceback.format_exception(error)).rstrip())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -45,6 +47,50 @@ def ignoring_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ignore_signals_from_now_on() -> None:
+    """Let nothing disturb the end of the program but a second Ctrl-C. For the main thread."""
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _nothing)
+
+
+@contextmanager
+def holding_back_ctrl_c() -> Iterator[None]:
+    """Block SIGINT in this thread, and in the processes that it starts; they unblock it themselves.
+
+    A Ctrl-C that comes meanwhile is heard afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def delaying_signals() -> Iterator[None]:
+    """Hear what would raise an exception only afterwards: what is made here is never lost halfway.
+
+    Does nothing in other threads than the main one, which no signal reaches.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+    came: list[int] = []
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    first = before[signal.Signals(came[0])] if came else None
+    if callable(first):
+        first(came[0], None)
 
 
 @contextmanager
@@ -97,6 +143,10 @@ def _end() -> None:
     for process in _descendants(os.getpid()):
         with suppress(OSError):
             os.kill(process, signal.SIGKILL)
+    if "multiprocessing.forkserver" in sys.modules:  # its socket lies there, and it is dead
+        from multiprocessing.util import get_temp_dir
+
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)
     os._exit(130)
 
 

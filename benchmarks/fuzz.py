@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import HypothesisWarning
 
 from tests.fuzz.examples import examples
 from tests.fuzz.limits import TooLongError, bounded, try_one
@@ -29,6 +30,7 @@ _GRACE_S = 120.0  # for making a finding small, and for imports
 
 
 def main() -> int:
+    """Try every parser; return the exit code."""
     options = _options()
     if options.only is not None:
         print(json.dumps(_tried(PARSERS[options.only], options.seconds, options.seed)))
@@ -76,6 +78,7 @@ def _apart(number: int, seconds: float, seed_of_run: int) -> tuple[int, list[str
 def _tried(parser: Parser, seconds: float, first_seed: int) -> tuple[int, list[str]]:
     """Draw examples in rounds until the time is up; a kind of finding is told once."""
     warnings.simplefilter("error")  # as the tests have it: a warning is something left unsaid
+    warnings.simplefilter("ignore", HypothesisWarning)  # of long examples, when one is a finding
     count, until = 0, time.monotonic() + seconds
     findings: dict[str, str] = {}
     drawn = examples(parser.samples())
@@ -102,7 +105,7 @@ def _tried(parser: Parser, seconds: float, first_seed: int) -> tuple[int, list[s
 
             try:
                 never_otherwise()
-            except (Exception, TooLongError) as error:
+            except (Exception, SystemExit, TooLongError) as error:
                 findings.setdefault(_where(error), f"{_where(error)}: {error!r:.200}, for "
                                     f"{last[0][:300]!r} ({len(last[0])} bytes)")  # fmt: skip
             round_ += 1

@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments")
     parser.add_argument("--commands", nargs="+", choices=_TRIALS, default=list(_TRIALS))
     options = parser.parse_args(argv)
+    # A shell has its background jobs ignore Ctrl-C, and they would hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="kill-") as name:
         folder = Path(name)
         _prepare(folder)

@@ -44,9 +44,12 @@ def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage:" in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("nobody saw it"), EOFError("nobody saw it")])
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError("nobody saw it"), EOFError("nobody saw it"), GeneratorExit("nobody saw it")],
+)
 def test_our_own_mistakes_show_a_traceback_and_exit_3(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: object) -> None:
         raise error
@@ -99,3 +102,36 @@ def test_what_cant_be_said_changes_no_exit_code(to: str) -> None:
 def test_without_a_stdout_the_command_does_its_work() -> None:
     done = started("models asymmnet_large_100 >&-")
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+IMPORTING = """
+import os, signal, sys
+
+class CtrlC:
+    def find_spec(self, name, *_rest):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+from asymm_deploy.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_is_imported_ends_it_in_words() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted; everything that was finished is kept\n"
+
+
+def test_ctrl_c_after_the_work_is_done_changes_nothing() -> None:
+    at_the_end = "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))"
+    code = (
+        f"import atexit, os, signal\n{at_the_end}\nfrom asymm_deploy.__main__ import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -16,7 +16,7 @@ BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and no room knows it."""
-HALL = ("cli", "commands", "doctor")
+HALL = ("__main__", "cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
 SHELF = ("bounds", "errors", "files", "jsonl", "safe", "signals", "text", "versioned")
 """Single files that any room may use, and that know no room."""

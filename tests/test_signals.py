@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asymm_deploy.signals import ENDING, ending_like_ctrl_c, ignoring_signals
+from asymm_deploy.signals import ENDING, delaying_signals, ending_like_ctrl_c, ignoring_signals
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +147,52 @@ def wait_until_gone(process: int) -> None:
     for _ in range(200):
         os.kill(process, 0)
         time.sleep(0.05)
+
+
+SERVING = """
+import signal, time
+from multiprocessing import forkserver
+from asymm_deploy.signals import end_at_second_ctrl_c
+end_at_second_ctrl_c()
+signal.signal(signal.SIGINT, lambda number, frame: print("heard", flush=True))
+forkserver.ensure_running()
+print("begun", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+def test_a_second_ctrl_c_leaves_no_socket_of_a_fork_server(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVING],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "begun\n"
+        assert list(tmp_path.iterdir()) != []
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.readline() == "heard\n"
+        time.sleep(0.1)  # closer ones count as one
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_is_heard_when_what_it_would_have_broken_is_whole(
+    handlers: dict[int, Any],
+) -> None:
+    made: list[str] = []
+
+    def make() -> None:
+        with ending_like_ctrl_c(), delaying_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            made.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    assert made == ["whole"]
+    assert now() == handlers

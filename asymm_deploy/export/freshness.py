@@ -49,7 +49,9 @@ class Dependencies:
     modules: dict[str, str] = field(default_factory=dict)
     """Modules that were imported: name and path, with all links resolved.
 
-    Of installed packages it has the topmost module alone, without which none can be found.
+    Of installed packages it has the topmost module alone, without which none can be found. The path
+    is empty for a package without a file of its own, and for a topmost module that was asked for
+    and not there: a file of that name would be taken now.
     """
 
 
@@ -78,9 +80,12 @@ def recorded_files() -> Iterator[Dependencies]:
     upgrade of those, ``--force`` exports again.
     """
     opened: set[str] = set()
+    asked: set[str] = set()
     recording = True
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if recording and event == "import" and isinstance(arguments[0], str):
+            asked.add(arguments[0])
         if recording and event == "open" and isinstance(arguments[0], str):
             mode = arguments[1]
             if mode is None or not set(str(mode)) & set("wax+"):
@@ -101,6 +106,11 @@ def recorded_files() -> Iterator[Dependencies]:
             topmost_or_own = "." not in name or not _belongs_to_python(Path(origin))
             if topmost_or_own and _found_here({name: real}):  # else its importer has its own ways
                 found.modules[name] = real
+        elif hasattr(sys.modules[name], "__path__") and _found_here({name: ""}):
+            found.modules[name] = ""
+    for name in sorted(asked - set(sys.modules)):
+        if "." not in name and _found_here({name: ""}):
+            found.modules[name] = ""
     for text in sorted(opened):
         path = Path(text).absolute()
         if path.is_file() and path.parent.name != "__pycache__" and not _belongs_to_python(path):
@@ -119,7 +129,7 @@ def _found_here(modules: Mapping[str, str]) -> bool:
     importlib.invalidate_caches()  # files may have come since Python last looked
     here = str(Path.cwd())
     start = sys.path if here in sys.path else [here, *sys.path]
-    return all(_origin(name, start) == path for name, path in modules.items())
+    return all((_origin(name, start) or "") == path for name, path in modules.items())
 
 
 def _origin(name: str, start: Sequence[str]) -> str | None:

@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode
 from asymm_deploy.export.manifest import Manifest
@@ -19,6 +20,7 @@ from asymm_deploy.export.processes.task_process import TaskEnd, run_tasks
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder
 from asymm_deploy.models.source import CallableModule
+from asymm_deploy.signals import holding_back_ctrl_c
 
 if TYPE_CHECKING:
     from asymm_deploy.export.result import Result
@@ -121,19 +123,29 @@ def _export_stale(
 ) -> None:
     workers = min(jobs, len(stale))
     threads_each = max(1, cores() // workers)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
     ends = run_tasks(
         _export,
         [(requests[index], work, threads_each) for index in stale],
         at_once=workers,
         timeout_s=EXPORT_TIMEOUT_S,
-        context=context,
+        context=fork_server_context(),
     )
     with closing(ends):
         for end in ends:
             index = stale[end.index]
             settle(index, _outcome(requests[index], end))
+
+
+def fork_server_context() -> Any:
+    """Return a context of multiprocessing whose fork server has been started, unless it can't be.
+
+    A Ctrl-C reaches the server as well, which ignores it once it has got so far.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
+    with holding_back_ctrl_c(), suppress(OSError):  # the first process will tell why
+        forkserver.ensure_running()
+    return context
 
 
 def _export(request: ExportRequest, work: Path, threads: int) -> Result:

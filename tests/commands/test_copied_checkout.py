@@ -169,3 +169,17 @@ def test_other_weights_at_the_same_relative_path_are_not_passed_over(folders: Fo
     assert code == 2
     assert "w.pt is not the file that a_users_code:net was exported from" in err.getvalue()
     assert "--weights FILE" in err.getvalue()
+
+
+@pytest.mark.parametrize("new", ["a_users_extras.py", "a_users_space/__init__.py"])
+def test_a_module_that_was_not_there_and_now_is_counts(folders: Folders, new: str) -> None:
+    (folders.one / "a_users_space").mkdir()
+    (folders.one / "a_users_space" / "part.py").write_text("")
+    optional = (
+        "import a_users_space.part\ntry:\n    import a_users_extras\nexcept ImportError: ...\n"
+    )
+    (folders.one / "a_users_code.py").write_text(optional + CODE)
+    run(folders.one, "export", CALLABLE, *SHAPE)
+    assert "unchanged" in run(folders.one, "export", CALLABLE, *SHAPE)
+    (folders.one / new).write_text("import torch")
+    assert "unchanged" not in run(folders.one, "export", CALLABLE, *SHAPE)

@@ -16,6 +16,14 @@ _LONGEST = 2**21
 """Bytes of an example: several times what deep nesting needs."""
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TEXT = re.compile(rb'"[^"\n]*"')
+_OPEN = re.compile(rb"\{")
+_LINE = re.compile(rb"^[^\n]*$", re.MULTILINE)
+_FIELDS = (
+    *(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b",", b'{"x":"\\ud800",', b'{"x":1e999,'),
+    *(b'{"x":\xff,', b'{"":null,', b'{"x":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b","),
+)
+"""What an object may begin with: a field that no reader knows."""
+_OPTIONS = (b"-h", b"--help", b"--version", b"--", b"-", b"--x=1", b"@file", b"")
 
 _NUMBERS = (
     *(b"0", b"-1", b"1", b"-0.0", b"0.1", b"1e308", b"1e400", b"-1e400", b"1e-400", b"nan", b"inf"),
@@ -80,6 +88,8 @@ def _changes(samples: Sequence[bytes]) -> st.SearchStrategy[Change]:
         st.builds(_replace, st.just(_NUMBER), place, values),
         st.builds(_replace, st.just(_NUMBER), place, values),
         st.builds(_replace, st.just(_TEXT), place, values),
+        st.builds(_replace, st.just(_OPEN), place, st.sampled_from(_FIELDS)),
+        st.builds(_replace, st.just(_LINE), place, st.sampled_from(_OPTIONS)),
     )
 
 

@@ -157,7 +157,7 @@ class _Said:
 
 def _lock(printed: bytes, _: Path) -> object:
     lock = Lock(cast(Link, _Said(printed)), lambda _said: None)
-    holder, _touched, _age = lock._inspect()
+    holder, _touched = lock._inspect()
     return None if holder is None else lock._is_gone(holder)
 
 
@@ -252,7 +252,7 @@ PARSERS: tuple[Parser, ...] = (
     _argument("what to export", source.resolve, "mbv3_small_100", "package.module:make",
               "/nowhere/model.onnx"),
     _text("names of weights", _renamed,
-          "module.first_block.0.weight\nmodule.fc.weight\n_orig_mod.fc.bias", raises=(DeployError,)),
+          "module.first_block.0.weight\nmodule.fc.weight\n_orig_mod.fc.bias"),
     _text("adb devices", adb_output.listed_phones, _LISTED),
     _text("adb connect", adb_output.connect_outcome, "connected to 127.0.0.1:40555\n",
           "failed to resolve host: 'x': Name or service not known"),

@@ -56,7 +56,8 @@ def torch_old_file(content: object) -> bytes:
 
 
 def safetensors() -> bytes:
-    return save(dict(weights()))
+    raw: bytes = save(dict(weights()))
+    return raw
 
 
 def pickled(content: object, protocol: int) -> bytes:
@@ -80,7 +81,7 @@ def mxnet_params() -> bytes:
 def onnx_graph() -> bytes:
     """One convolution and an activation, with its weights inside."""
     weight = helper.make_tensor("w", TensorProto.FLOAT, (2, 1, 3, 3), [0.1] * 18)
-    return helper.make_model(
+    raw: bytes = helper.make_model(
         helper.make_graph(
             [
                 helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
@@ -93,4 +94,5 @@ def onnx_graph() -> bytes:
         ),
         opset_imports=[onnx.OperatorSetIdProto(domain="", version=17)],
         ir_version=8,
-    ).SerializeToString()  # type: ignore[no-any-return]
+    ).SerializeToString()
+    return raw

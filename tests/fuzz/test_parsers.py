@@ -11,6 +11,8 @@ from tests.fuzz.examples import examples
 from tests.fuzz.limits import TooLongError, bounded, try_one
 from tests.fuzz.parsers import PARSERS, Parser
 
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+
 _EACH = 60
 """Examples for each parser, the same ones every time; benchmarks/fuzz.py draws new ones."""
 

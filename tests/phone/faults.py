@@ -6,6 +6,7 @@ stays until it is removed.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -258,6 +259,31 @@ class SwappedModel(LaunchFault):
         aside = place.with_name(place.name + ".swapped")
         aside.write_bytes(self.content)
         aside.replace(place)
+        return {}
+
+
+@dataclass(eq=False, kw_only=True)
+class SwappedFile(LaunchFault):
+    """A file of ours is written to, as big as before and with the times of before."""
+
+    pattern: str
+    """Which one, below our folder: ``runner-*/libMNN.so``. One that is not there is made."""
+    in_place: bool = False
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        files = phone.path(f"{TMP}/asymm-deploy/files")
+        parent, _, name = self.pattern.rpartition("/")
+        folder = next(files.glob(parent)) if parent else files
+        place = next(folder.glob(name), folder / name)
+        was = place.stat() if place.exists() else None
+        text = place.read_bytes() if was else b"x"
+        text = text[:-1] + bytes([text[-1] ^ 42])
+        aside = place if self.in_place else place.with_name("aside")
+        aside.write_bytes(text)
+        if was:
+            aside.chmod(was.st_mode)
+            os.utime(aside, ns=(was.st_atime_ns, was.st_mtime_ns))
+        aside.rename(place)
         return {}
 
 

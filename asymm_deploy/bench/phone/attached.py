@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asymm_deploy.bench.phone.checks.fitness import phone_problems
 from asymm_deploy.bench.phone.checks.prime_core import choice_in_words, core_problem
 from asymm_deploy.bench.phone.checks.required_tools import tools_error
-from asymm_deploy.bench.phone.fitness import phone_problems
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.phone_facts import read_phone
 from asymm_deploy.bench.phone.server import LostError, Server, address

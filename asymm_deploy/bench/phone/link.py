@@ -108,13 +108,17 @@ class Link:
                 self.wait_until_back(str(lost))
         raise AssertionError  # the loop only ends by returning or raising
 
-    def run_sections(self, commands: Mapping[str, str]) -> dict[str, Section]:
+    def run_sections(
+        self, commands: Mapping[str, str], *, timeout_s: float = _COMMAND_TIMEOUT_S
+    ) -> dict[str, Section]:
         """Run several commands in one round trip; return what each printed.
 
         With retries, so it must do no harm to run them twice.
         """
         mark = secrets.token_hex(8)
-        printed = self.run_with_retries(compound_command(mark, commands)).stdout
+        printed = self.run_with_retries(
+            compound_command(mark, commands), timeout_s=timeout_s
+        ).stdout
         return named_sections(printed, mark, commands)
 
     def streaming(self, command: str) -> AbstractContextManager[AdbConnection]:

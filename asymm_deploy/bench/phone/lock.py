@@ -40,7 +40,7 @@ _held: set[str] = set()
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{0,32}$")]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,32}\Z")]
     """Random; it goes into shell commands, so it holds nothing that a shell would interpret."""
     host: str
     pid: int
@@ -167,7 +167,7 @@ class Lock:
             # Whatever the phone prints first, ours is the line in braces.
             line = next((line for line in said["owner"].text.split("\n") if "{" in line), "")
             owner = msgspec.json.decode(line.strip(), type=_Owner)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             # Its owner ended between making and signing it, or is just about to sign it.
             owner = _Owner("", "an unknown machine", 0, "")
         return owner, said["touched"].text

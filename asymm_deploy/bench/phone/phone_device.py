@@ -11,9 +11,10 @@ from pathlib import Path
 from asymm_deploy.bench.device import Completed, Runner, Tell
 from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
+from asymm_deploy.bench.phone.checks.fitness import phone_problems, unfit
 from asymm_deploy.bench.phone.checks.prime_core import core_problem
 from asymm_deploy.bench.phone.checks.required_tools import tools_error
-from asymm_deploy.bench.phone.fitness import phone_problems, unfit
+from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.lock import Lock, taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
@@ -222,6 +223,7 @@ class AdbDevice:
             folder,
             self._off_core_prefix(cpus),
             self._reclaim,
+            FileWatch(self._link, self._files, self._program),
         )
 
     def _off_core_prefix(self, cpus: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
+from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.parse.sections import Section, compound_command, named_sections
@@ -81,17 +82,25 @@ class Launcher:
     """Goes before our own commands, to keep them off the timed core."""
     rebooted: Callable[[], bool]
     """Called once the phone was lost and is back: tells whether it has restarted meanwhile."""
+    watch: FileWatch | None = None
+    """Notices files of ours that something has replaced; None: nobody does."""
     _last: tuple[float, dict[str, Section]] = (-math.inf, {})
     """When readings were last taken, and what they were."""
+    _look: str = "true"
+    """The command that looks at the launch's files."""
 
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
         """Run ``argv`` to its end; None if it vanished without a result and must be repeated."""
         folder = self.base / "run" / number
+        if self.watch is not None:
+            self.watch.learn(argv)
+            self._look = self.watch.command(argv)
         start, start_ns = time.monotonic(), _now_ns()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
         starting = {
             "lock": "true" if self.may_share else self.check_lock,
             "others": self._look_for_others(folder),
+            "files": self._look,
             "start": _start(folder, self._script(argv, folder)),
         }
         ahead = starting if before is not None else {**self.readings, **starting}
@@ -104,6 +113,8 @@ class Launcher:
                 self._require_started(said["lock"], said["start"])
                 before = before or said
                 is_shared = saw_another(said["others"])
+                if self.watch is not None:
+                    self.watch.require_same(said["files"], argv)
             ahead = {}
             state = said["state"].last_word
             taken_s = time.monotonic() - start
@@ -111,6 +122,8 @@ class Launcher:
                 ended = _ended(result, before or {})
                 if ended is not None:
                     self._last = (time.monotonic(), ended.after)
+                    if self.watch is not None:
+                        self.watch.require_same(ended.after["files"], argv)
                     is_shared = is_shared or saw_another(ended.after["others"])
                     return replace(ended, is_shared=is_shared, elapsed_ns=_now_ns() - start_ns)
                 if not result.said["code"].last_word:
@@ -169,6 +182,7 @@ class Launcher:
             "states_before": f"cat {folder}/before",
             "states_after": f"cat {folder}/after",
             "others": self._look_for_others(folder),
+            "files": self._look,
             **self.readings,
         }
         first = f"{compound_command(mark, ahead)}; " if ahead else ""

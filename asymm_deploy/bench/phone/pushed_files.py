@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from asymm_deploy.bench.phone.link import Link
@@ -83,12 +84,31 @@ class PushedFiles:
         return sum(sizes) + _MARGIN_BYTES
 
     def put_program(self, program: Program) -> None:
-        """Push the runner and make it executable."""
+        """Push the runner and make it executable; what else is in its folder is removed.
+
+        A library there would be loaded in place of the system's own.
+        """
         self.link.run_with_retries(f"mkdir -p {self.folder_of(program)}")
         for source in program.files:
             self._put(source, str(self.folder_of(program) / source.name))
-        runner = shlex.quote(str(self.folder_of(program) / program.files[0].name))
-        self.link.run_with_retries(f"chmod 755 {runner}")
+        folder = self.folder_of(program)
+        runner = shlex.quote(str(folder / program.files[0].name))
+        ours = "|".join(shlex.quote(str(folder / source.name)) for source in program.files)
+        self.link.run_with_retries(
+            f'chmod 755 {runner}; for it in {folder}/*; do case "$it" in {ours}) ;; '
+            '*) rm -rf "$it";; esac; done'
+        )
+
+    def needed_by(self, argv: Sequence[str], program: Program) -> dict[str, str]:
+        """Return the SHA-256, by path, of what a launch reads and the runner can't vouch for.
+
+        That is the runner itself, its libraries and its input; of the model it prints the hash.
+        """
+        names = [str(self.folder_of(program) / source.name) for source in program.files]
+        given = [
+            word for option, word in pairwise(argv) if word in self._wanted and option != "--model"
+        ]
+        return {path: self._there[path] for path in (*names, *given) if path in self._there}
 
     def put(self, source: Path) -> str:
         """Push a model and return its path there; earlier versions of it are removed."""

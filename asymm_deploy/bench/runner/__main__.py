@@ -85,7 +85,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
         def error(self, message: str) -> NoReturn:
             raise RefusedError(message)
 
-    parser = Parser(prog="runner", allow_abbrev=False)
+    parser = Parser(prog="runner", allow_abbrev=False, add_help=False)
     parser.add_argument("--model", required=True)
     parser.add_argument("--engine", required=True, choices=("mnn", "onnxruntime"))
     parser.add_argument("--runs", required=True, type=int)

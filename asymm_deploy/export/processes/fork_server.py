@@ -6,6 +6,9 @@ tensor: a third of the time of large networks went into fresh pages.
 
 The server ends without taking torch apart, which would take a second. Whoever reads the command's
 output would wait for that, since the server has inherited its end of the pipe.
+
+If the command is killed, the server ends at once, with the models' processes, and removes the
+socket that the command can't remove any more.
 """
 
 from __future__ import annotations
@@ -13,6 +16,40 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
+import signal
+from contextlib import suppress
+from multiprocessing import forkserver
+from pathlib import Path
+
+_SERVER, _COMMAND = os.getpid(), os.getppid()
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def _leave() -> None:
+    if os.getpid() != _SERVER:
+        return
+    address: str | None = vars(forkserver)["_forkserver"]._forkserver_address
+    if address:
+        with suppress(OSError):  # the command has removed it, as it does unless it is killed
+            Path(address).unlink()
+            Path(address).parent.rmdir()
+    os._exit(0)
+
+
+def _on_death_of_parent(_number: int, _frame: object) -> None:
+    """Leave, if it was the command that died, and not only the thread that started us.
+
+    Until the socket's address is known we go on: the server's loop will notice, and end.
+    """
+    if os.getppid() != _COMMAND and vars(forkserver)["_forkserver"]._forkserver_address:
+        _leave()
+
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command handles it
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+signal.signal(signal.SIGUSR1, _on_death_of_parent)
+if prctl := getattr(ctypes.CDLL(None), "prctl", None):  # Linux alone has it
+    prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Of glibc's mallopt: free memory to keep, and the size from which a block is mapped alone."""
@@ -26,4 +63,4 @@ if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc alone has it
 
 from asymm_deploy.export import worker  # noqa: E402, F401
 
-atexit.register(os._exit, 0)
+atexit.register(_leave)

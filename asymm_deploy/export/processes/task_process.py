@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from asymm_deploy.signals import die_with_parent
+from asymm_deploy.signals import delaying_signals, die_with_parent
 
 _Result = TypeVar("_Result")
 
 _LAST_WORDS_S = 1.0
 """How long a process that has closed its pipe may take to end."""
+
+_LOOK_AGAIN_S = 0.2
+"""A child that a process leaves behind holds its pipes open, and nothing wakes who waits."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def run_tasks(
             while waiting and len(running) < at_once:
                 index, given = waiting.popleft()
                 try:
-                    running.append(_Running(context, index, task, given, timeout_s))
+                    with delaying_signals():  # else it might run on, and nobody know of it
+                        running.append(_Running(context, index, task, given, timeout_s))
                 except (OSError, EOFError) as error:
                     yield TaskEnd(index, None, repr(error), started=False)
             for each in _ready(running):
@@ -137,12 +141,13 @@ def _ready(running: Sequence[_Running[_Result]]) -> list[_Running[_Result]]:
             return ended
         left_s = min(each.deadline for each in running) - time.monotonic()
         handles = [handle for each in running for handle in (each.pipe, each.process.sentinel)]
-        wait(handles, timeout=max(0.0, left_s))
+        wait(handles, timeout=min(max(0.0, left_s), _LOOK_AGAIN_S))
     return []
 
 
 def _serve(pipe: Connection, task: Callable[..., object], arguments: tuple[object, ...]) -> None:
     os.setpgid(0, 0)  # so that what the task starts can be ended with it
     die_with_parent()
-    pipe.send(task(*arguments))
+    with suppress(BrokenPipeError):  # whoever waited has been killed
+        pipe.send(task(*arguments))
     pipe.close()

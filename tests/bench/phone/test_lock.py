@@ -12,7 +12,7 @@ import pytest
 
 from asymm_deploy.bench.phone import lock as lock_module
 from asymm_deploy.bench.phone.link import Link
-from asymm_deploy.bench.phone.lock import FOLDER, Lock
+from asymm_deploy.bench.phone.lock import FOLDER, Lock, _Owner
 from asymm_deploy.errors import HarnessError
 from tests.phone.conftest import eventually
 from tests.phone.faults import ReadOnlyFolder
@@ -210,3 +210,9 @@ def test_a_lock_that_was_taken_over_is_neither_ours_nor_given_back(
     assert link.run_once(lock.check_command).code != 0
     lock.release()
     assert (phone.path(FOLDER) / "owner").read_text() == ELSEWHERE
+
+
+def test_a_token_that_would_end_a_line_of_shell_is_no_token() -> None:
+    signed = {"token": "ab\n", "host": "elsewhere", "pid": 1, "started": "1"}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(signed, _Owner)

@@ -62,6 +62,25 @@ def test_a_cut_loses_no_launch(
     assert is_clean(phone)
 
 
+@pytest.mark.parametrize("fault", [None, CutLaunch(launch=0, away_s=1.5)], ids=["whole", "cut"])
+def test_our_own_clock_bounds_what_a_launch_says_of_itself(
+    bench: Bench, phone: Phone, fault: Fault | None
+) -> None:
+    if fault is not None:
+        phone.faults.add(fault)
+    started = time.monotonic_ns()
+    ended = bench()
+    took_ns = time.monotonic_ns() - started
+    assert ended.code == 0, ended.err
+    for record in ended.lines:
+        assert record.process_ns is not None
+        assert sum(record.samples_ns) + (record.init_ns or 0) < record.process_ns < took_ns
+    if fault is not None:
+        assert (
+            ended.lines[0].process_ns or 0
+        ) > 1e9  # until its result was seen, though it is short
+
+
 def test_a_launch_that_a_reboot_ended_is_done_again(
     bench: Bench, phone: Phone, is_clean: Callable[[Phone], bool]
 ) -> None:

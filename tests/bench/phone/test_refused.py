@@ -125,6 +125,10 @@ def test_each_bad_state_is_refused_unless_it_is_allowed(
     assert ended.lines == ()
     allowed = bench("--allow", name)
     assert allowed.code == 0, allowed.err
+    assert all(name in record.allowed for record in allowed.lines)
+    flagged = {name in record.flags for record in allowed.lines}
+    # The last three say nothing about a time: the screen is turned on, and the rest could be done.
+    assert flagged == {name not in ("screen-off", "no-space", "no-arm64")}
 
 
 def test_a_clock_that_is_limited_from_the_start_is_refused(bench: Bench, phone: Phone) -> None:

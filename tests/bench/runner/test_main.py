@@ -17,6 +17,8 @@ from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge import output_error
+from asymm_deploy.bench.runner.__main__ import _parse
+from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 from asymm_deploy.export.mnn import to_mnn
@@ -369,3 +371,10 @@ def test_a_bare_file_with_a_branch_runs_on_what_the_file_says_of_itself(tmp_path
     assert report.output.values is not None
     found = np.frombuffer(report.output.values["y"], "<f4")
     np.testing.assert_array_equal(found, expected[0])
+
+
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_a_runner_asked_for_help_says_so_in_its_stream(asked: str) -> None:
+    """It would end with 0 and no word of the protocol."""
+    with pytest.raises(RefusedError, match="required"):
+        _parse([asked])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 
 def said(code: str, **environment: str) -> tuple[str, int]:
@@ -48,3 +53,72 @@ def test_its_threads_sleep_unless_the_user_says_otherwise() -> None:
     code = SERVER + "print(os.environ['OMP_WAIT_POLICY'], flush=True)"
     assert said(code) == ("PASSIVE", 0)
     assert said(code, OMP_WAIT_POLICY="ACTIVE") == ("ACTIVE", 0)
+
+
+KILLED = """
+import os, signal, threading, time
+from asymm_deploy.export import jobs
+from asymm_deploy.export.processes.task_process import run_tasks
+
+def kill_when_it_has_started():
+    while not os.path.exists("started"):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+context = jobs.fork_server_context()
+if WORKS:
+    threading.Thread(target=kill_when_it_has_started).start()
+    task = "import time; open('started', 'w').close(); time.sleep(600)"
+    list(run_tasks(exec, [(task,)], at_once=1, timeout_s=600, context=context))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    "works", [False, True], ids=["while it starts", "while a model's process works"]
+)
+def test_a_command_that_is_killed_leaves_no_socket_and_no_process(
+    tmp_path: Path, works: bool
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", f"WORKS = {works}\n{KILLED}"],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,  # it closes when the last of the processes has ended
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert (tmp_path / "started").exists() == works
+
+
+STARTING = """
+import os, signal, time
+from asymm_deploy.export import jobs
+from asymm_deploy.export.processes.task_process import run_tasks
+
+heard = []
+signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+context = jobs.fork_server_context()
+for _ in range(10):
+    os.killpg(0, signal.SIGINT)
+    time.sleep(0.05)
+(end,) = run_tasks(len, [("abc",)], at_once=1, timeout_s=60, context=context)
+print(end.result, len(heard) > 0)
+"""
+
+
+def test_a_ctrl_c_while_it_starts_is_for_the_command_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("3 True\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,18 @@ def test_results_come_back_with_their_places() -> None:
 @pytest.mark.parametrize("code", [0, 7])
 def test_an_exit_without_a_result_is_told_with_its_code(code: int) -> None:
     assert ends_of(os._exit, (code,)) == [TaskEnd(0, None, f"exit code {code}")]
+
+
+def _leave_a_child_and_exit() -> None:
+    if os.fork() == 0:
+        time.sleep(20)  # it holds all pipes that it has inherited
+    os._exit(0)
+
+
+def test_a_child_that_is_left_behind_keeps_nobody_waiting() -> None:
+    start = time.monotonic()
+    assert ends_of(_leave_a_child_and_exit, ()) == [TaskEnd(0, None, "exit code 0")]
+    assert time.monotonic() - start < 15
 
 
 def test_an_error_is_no_result() -> None:
@@ -71,3 +84,21 @@ def test_a_process_that_can_not_be_started_is_told(monkeypatch: pytest.MonkeyPat
     (end,) = ends_of(divmod, (1, 1))
     assert (end.result, end.started) == (None, False)
     assert "temporarily unavailable" in end.reason
+
+
+def test_a_ctrl_c_while_a_process_starts_ends_that_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Process.start
+    started: list[Any] = []
+
+    def interrupted(process: Any) -> None:
+        start(process)
+        started.append(process)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(context.Process, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_tasks(time.sleep, [(600,)], at_once=1, timeout_s=600, context=context))
+    assert started[0].exitcode == -signal.SIGKILL

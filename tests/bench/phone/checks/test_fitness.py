@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from asymm_deploy.bench.phone.fitness import phone_problems
+from asymm_deploy.bench.phone.checks.fitness import phone_problems
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.phone_facts import read_phone
 from tests.phone.phone import Phone
