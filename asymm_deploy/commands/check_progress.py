@@ -53,7 +53,6 @@ class _BlockCount:
         self._done = 0
         self._spoilt: Counter[str] = Counter()
         self._in_a_row = 0
-        self._is_lost = False
         self._advised: set[str] = set()
 
     def show(self, event: LiveEvent) -> None:
@@ -62,14 +61,11 @@ class _BlockCount:
                 f"{event.kept} launches were measured before and are kept (--fresh repeats them)"
             )
         elif isinstance(event, BlockSpoilt):
-            self._is_lost = not event.redone
             if not event.earlier:
                 self._show_spoilt(event)
         elif isinstance(event, SeriesProgress):
             self._done += 1
-            if not self._is_lost:
-                self._in_a_row = 0
-            self._is_lost = False
+            self._in_a_row = 0  # a block is lost after three tries, which were told
             place = event.place
             what = f"{place.model}, {'confirming ' * place.series}block {place.block}"
             if event.estimate is not None:

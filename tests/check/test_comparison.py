@@ -42,7 +42,15 @@ def compare(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Comp
 def results(folder: Path, good: LaunchRecord, ns: int) -> None:
     folder.mkdir(exist_ok=True)
     records = [
-        msgspec.structs.replace(good, launch=n, runs=1, samples_ns=(ns + 10_000 * n,))
+        msgspec.structs.replace(
+            good,
+            launch=n,
+            launches_planned=10,
+            runs=1,
+            samples_ns=(ns + 10_000 * n,),
+            started_at=f"2026-01-01T00:0{n}:00+00:00",
+            artifact_sha256=folder.name * 64,
+        )
         for n in range(10)
     ]
     lines = [msgspec.json.encode(record) + b"\n" for record in records]

@@ -100,7 +100,14 @@ def slower(tmp_path: Path, good: LaunchRecord) -> list[str]:
         (tmp_path / name).mkdir()
         records = [
             msgspec.structs.replace(
-                good, model="größe", launch=n, runs=1, samples_ns=(ns + 10_000 * n,)
+                good,
+                model="größe",
+                launch=n,
+                launches_planned=10,
+                runs=1,
+                samples_ns=(ns + 10_000 * n,),
+                started_at=f"2026-01-01T00:0{n}:00+00:00",
+                artifact_sha256=name * 64,
             )
             for n in range(10)
         ]

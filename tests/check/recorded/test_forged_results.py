@@ -174,6 +174,20 @@ def test_a_file_that_no_bench_wrote_is_refused(
             compared(a, b)
 
 
+def test_launches_of_one_run_that_all_took_the_same_time_are_made_up(
+    compared: Compared, folder: Callable[..., Path]
+) -> None:
+    def single(record: LaunchRecord) -> LaunchRecord:
+        return edited(record, runs=1, samples_ns=record.samples_ns[:1])
+
+    def all_the_same(record: LaunchRecord) -> LaunchRecord:
+        return edited(record, runs=1, samples_ns=(10_500_000,))
+
+    (change, *_) = compared(folder("old", edit=single), folder("new", edit=all_the_same)).changes
+    assert (change.verdict, change.exit_code) == ("failed", 3)
+    assert change.why.startswith("The candidate failed: ")
+
+
 def again_allowed(records: list[LaunchRecord]) -> list[LaunchRecord]:
     hot = [edited(r, flags=("hot",), valid=False, exit_code=4) for r in records]
     return [*hot, *(edited(r, flags=("hot",), allowed=("hot",)) for r in records)]
