@@ -29,6 +29,10 @@ _POLLS = ((50, 0.02), (20, 0.1))
 so that the end of a short launch is seen at once; not for long, so that the command itself ends."""
 _BIRTH_S = 15.0
 """A launch that has not begun by then never will."""
+_OURS = "asymm-deploy"
+"""By this word in its command line a launch is known as ours."""
+_OTHERS, _FILES, _READ = "others", "files", "readings"
+"""Names of functions in our commands; the first two also of the sections with what they print."""
 _ATTEMPTS = 3
 _SIGNALLED = 128
 _KILLED = _SIGNALLED + 9
@@ -99,8 +103,8 @@ class Launcher:
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
         starting = {
             "lock": "true" if self.may_share else self.check_lock,
-            "others": self._look_for_others(folder),
-            "files": self._look,
+            "others": _OTHERS,
+            "files": _FILES,
             "start": _start(folder, self._script(argv, folder)),
         }
         ahead = starting if before is not None else {**self.readings, **starting}
@@ -181,26 +185,32 @@ class Launcher:
             "err": f"tail -c {_STDERR_BYTES} {folder}/err",
             "states_before": f"cat {folder}/before",
             "states_after": f"cat {folder}/after",
-            "others": self._look_for_others(folder),
-            "files": self._look,
-            **self.readings,
+            "others": _OTHERS,
+            "files": _FILES,
         }
-        first = f"{compound_command(mark, ahead)}; " if ahead else ""
+        # Named, since they come twice: a phone from before Android 7 takes 4 KB at most.
+        others = looking_for_others(self.base, folder, self.check_lock)
+        readings = compound_command(mark, self.readings)
+        read = self.readings.keys() & ahead.keys()
+        rest = {name: command for name, command in ahead.items() if name not in read}
+        first = f"{_READ}; " if read else ""
+        first += f"{compound_command(mark, rest)}; " if rest else ""
         command = (
-            f"{self.off_core_prefix}{first}{waits}; {compound_command(mark, {'state': state})}; "
-            f"echo {half}; if [ -e {folder}/code ]; then {compound_command(mark, result)}; "
+            f"{_OTHERS}() {{ {others}; }}; {_FILES}() {{ {self._look}; }}; "
+            f"{_READ}() {{ {readings}; }}; {first}{waits}; {compound_command(mark, {'state': state})}; "
+            f"echo {half}; if [ -e {folder}/code ]; then {compound_command(mark, result)}; {_READ}; "
             f"echo {last}; cat {folder}/out; fi"
         )
+        # The launch's own script sees the variable, too.
+        command = command.replace(str(folder), "$F")
+        command = f"{self.off_core_prefix}export F={folder}; {command}"
         said = self.link.run_with_retries(command, most_bytes=2 * wire.MAX_STREAM_BYTES).stdout
         front, _, rest = said.partition(half.encode())
         behind, _, out = rest.partition(last.encode())
         return (
             named_sections(front, mark, (*ahead, "state")),
-            _Result(named_sections(behind, mark, result), out),
+            _Result(named_sections(behind, mark, (*result, *self.readings)), out),
         )
-
-    def _look_for_others(self, folder: PurePosixPath) -> str:
-        return looking_for_others(self.base, folder, self.check_lock)
 
     def _script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
         state = f"{self.policy_folder}/stats/time_in_state" if self.policy_folder else None
@@ -210,6 +220,7 @@ class Launcher:
         libraries = shlex.quote(str(PurePosixPath(argv[0]).parent))
         return "\n".join(
             (
+                f": {_OURS}",
                 "trap '' HUP",  # adbd sends it when the connection is lost
                 f"echo $$ >{folder}/pid",
                 f"ulimit -f {wire.MAX_STREAM_BYTES // _BLOCK_BYTES + 1}",
@@ -323,6 +334,6 @@ def kill_all(base: PurePosixPath) -> str:
     another program.
     """
     return (
-        f"for p in {base}/run/*/pid; do n=$(cat $p) && grep -q asymm-deploy /proc/$n/cmdline && "
+        f"for p in {base}/run/*/pid; do n=$(cat $p) && grep -q {_OURS} /proc/$n/cmdline && "
         "kill -9 -$n; done 2>/dev/null"
     )
