@@ -192,13 +192,15 @@ class Launcher:
         others = looking_for_others(self.base, folder, self.check_lock)
         readings = compound_command(mark, self.readings)
         read = self.readings.keys() & ahead.keys()
-        rest = {name: command for name, command in ahead.items() if name not in read}
+        others_ahead = {name: command for name, command in ahead.items() if name not in read}
         first = f"{_READ}; " if read else ""
-        first += f"{compound_command(mark, rest)}; " if rest else ""
+        first += f"{compound_command(mark, others_ahead)}; " if others_ahead else ""
+        look = compound_command(mark, {"state": state})
+        fetch = compound_command(mark, result)
         command = (
             f"{_OTHERS}() {{ {others}; }}; {_FILES}() {{ {self._look}; }}; "
-            f"{_READ}() {{ {readings}; }}; {first}{waits}; {compound_command(mark, {'state': state})}; "
-            f"echo {half}; if [ -e {folder}/code ]; then {compound_command(mark, result)}; {_READ}; "
+            f"{_READ}() {{ {readings}; }}; {first}{waits}; {look}; "
+            f"echo {half}; if [ -e {folder}/code ]; then {fetch}; {_READ}; "
             f"echo {last}; cat {folder}/out; fi"
         )
         # The launch's own script sees the variable, too.
