@@ -191,11 +191,12 @@ def _origin(name: str, start: Sequence[str]) -> str | None:
 
 
 def _spec(part: str, where: Sequence[str], *, is_topmost: bool) -> ModuleSpec | None:
-    if not is_topmost:  # a name with dots would ask for its parent, imported
-        return PathFinder.find_spec(part, where)
+    # A name with dots would ask for its parent, imported.
+    spec = PathFinder.find_spec(part, where)
+    if spec is not None or not is_topmost:
+        return spec
     for finder in sys.meta_path:  # of packages that were installed for editing, for example
-        spec = finder.find_spec(part, where if finder is PathFinder else None)
-        if spec is not None:
+        if finder is not PathFinder and (spec := finder.find_spec(part, None)) is not None:
             return spec
     return None
 

@@ -254,7 +254,7 @@ def test_any_callable_with_several_inputs_and_outputs_is_exported(user: Path) ->
         ("absent", 2, "has no absent"),
         ("nan", 5, "NaN"),
         ("frozen", 5, "differs"),
-        ("dies", 6, "died"),
+        ("dies", 6, "ended without a result"),
     ],
 )
 def test_a_callable_that_is_no_use_fails_alone(

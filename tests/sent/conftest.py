@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,8 +204,10 @@ def make_watch(root: Path) -> Watch:
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Watch:
-    return make_watch(tmp_path)
+def watch() -> Iterator[Watch]:
+    """One in a folder with a short name, since a socket's may have about a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="w") as root:
+        yield make_watch(Path(root))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_command_that_is_killed_leaves_no_socket_and_no_process(
     tmp_path: Path, works: bool
 ) -> None:
-    (tmp_path / "tmp").mkdir()
+    short = Path(tempfile.mkdtemp(prefix="s"))  # a socket's name has a hundred characters
     done = subprocess.run(
         [sys.executable, "-c", f"WORKS = {works}\n{KILLED}"],
         cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        env=os.environ | {"TMPDIR": str(short)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,  # it closes when the last of the processes has ended
         text=True,
@@ -92,7 +93,8 @@ def test_a_command_that_is_killed_leaves_no_socket_and_no_process(
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(short.iterdir()) == []
+    short.rmdir()
     assert (tmp_path / "started").exists() == works
 
 
