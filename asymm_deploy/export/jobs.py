@@ -168,7 +168,7 @@ def _outcome(request: ExportRequest, end: TaskEnd[Result]) -> ExportOutcome:
                 f"no process could be started to export {model}: {end.reason}",
                 "set TMPDIR to a shorter path: a socket's name has about 100 characters at most"
                 if "AF_UNIX" in end.reason
-                else "look at the messages above; usual causes are memory and the limit on processes",
+                else "see the messages above; usually it is memory or the limit on processes",
             )
         return ExportOutcome(request, "failed", failure=failure)
     if result.failure is not None:
