@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from asymm_deploy.signals import ignore_signals_from_now_on
+from asymm_deploy.signals import INTERRUPTED, ignore_signals_from_now_on
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
         cli.main()
     except KeyboardInterrupt:
         if sys.stderr is not None:
-            print("interrupted; everything that was finished is kept", file=sys.stderr)  # noqa: T201
+            print(INTERRUPTED, file=sys.stderr)  # noqa: T201
         sys.exit(130)
     finally:  # what is left is Python's own end
         ignore_signals_from_now_on()

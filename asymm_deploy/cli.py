@@ -26,7 +26,7 @@ from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.files import is_full
-from asymm_deploy.signals import end_at_second_ctrl_c
+from asymm_deploy.signals import INTERRUPTED, end_at_second_ctrl_c
 
 _PROGRAM = "asymm-deploy"
 
@@ -106,7 +106,7 @@ def _code_of(arguments: Sequence[str]) -> int:
         console.complain(error)
         return error.exit_code
     except KeyboardInterrupt:
-        console.say("interrupted; everything that was finished is kept")
+        console.say(INTERRUPTED)
         return ExitCode.INTERRUPTED
     except typer.Abort as error:
         if isinstance(error.__cause__, EOFError):  # of a file, which typer takes for a person's
@@ -119,7 +119,7 @@ def _code_of(arguments: Sequence[str]) -> int:
             raise error.__context__ from None
         raise
     if code == ExitCode.INTERRUPTED:
-        console.say("interrupted; everything that was finished is kept")
+        console.say(INTERRUPTED)
     return code if isinstance(code, int) else ExitCode.OK
 
 

@@ -39,12 +39,16 @@ def excerpt(text: str | bytes, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-def error_text(error: object) -> str:
-    """Return what an error says of itself; nothing where even that raises, as users' errors may."""
+def first_words(error: object, limit: int = 300) -> str:
+    """Return the first line that an error says which is not empty, at most ``limit`` characters.
+
+    Nothing if there is none, or where even asking raises, as errors of users' own kinds may.
+    """
     try:
-        return str(error)
+        lines = str(error).splitlines()
     except BaseException:
         return ""
+    return next((line.strip() for line in lines if line.strip()), "")[:limit]
 
 
 def printable(text: str) -> str:

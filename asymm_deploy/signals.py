@@ -10,23 +10,27 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal's Ctrl-C, a CI system's cancel, a terminal that was closed."""
 
+INTERRUPTED = "interrupted; everything that was finished is kept"
+"""What the user is told then."""
 
 _SAME_S = 0.05
 """A wrapper may pass on the Ctrl-C that the terminal sent us as well: so close, two are one."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def die_with_parent() -> None:
-    """Have this process killed when the one that started it dies; without prctl, do nothing."""
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Have this process sent ``by`` when the one that started it dies; nothing without prctl."""
     with suppress(AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
 
 
 @contextmanager
@@ -38,22 +42,13 @@ def ignoring_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # an ignored signal would not be counted
-            signal.signal(number, _nothing)
-    try:
+    with _handled_by(_nothing):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def ignore_signals_from_now_on() -> None:
     """Let nothing disturb the end of the program but a second Ctrl-C. For the main thread."""
-    for number in ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _nothing)
+    _handle_by(_nothing)
 
 
 @contextmanager
@@ -78,16 +73,9 @@ def delaying_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in ENDING}
     came: list[int] = []
-    for number, handler in before.items():
-        if callable(handler):
-            signal.signal(number, lambda number, _frame: came.append(number))
-    try:
+    with _handled_by(lambda number, _frame: came.append(number), callable) as before:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     first = before[signal.Signals(came[0])] if came else None
     if callable(first):
         first(came[0], None)
@@ -100,15 +88,8 @@ def ending_like_ctrl_c() -> Iterator[None]:
     CI systems cancel with SIGTERM; SIGHUP is the end of a terminal. A signal that is ignored, as
     under nohup, stays ignored.
     """
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-    try:
+    with _handled_by(signal.default_int_handler):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def end_at_second_ctrl_c() -> None:
@@ -161,6 +142,42 @@ def _descendants(of: int) -> list[int]:
     for process in found:
         found += children.get(process, [])
     return found[1:]
+
+
+_Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | None"
+
+
+def _is_not_ignored(handler: _Handler) -> bool:
+    return handler != signal.SIG_IGN
+
+
+@contextmanager
+def _handled_by(
+    handler: Callable[[int, FrameType | None], object],
+    replaces: Callable[[_Handler], bool] = _is_not_ignored,
+) -> Iterator[dict[signal.Signals, _Handler]]:
+    """Handle what would end the program by ``handler``; yield what does so before and after."""
+    before = _handle_by(handler, replaces)
+    try:
+        yield before
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _handle_by(
+    handler: Callable[[int, FrameType | None], object],
+    replaces: Callable[[_Handler], bool] = _is_not_ignored,
+) -> dict[signal.Signals, _Handler]:
+    """Set the handler of each signal whose own one it ``replaces``; return what was set before.
+
+    One that is ignored stays so: it could not be counted, and under nohup it is meant.
+    """
+    before: dict[signal.Signals, _Handler] = {each: signal.getsignal(each) for each in ENDING}
+    for number, former in before.items():
+        if replaces(former):
+            signal.signal(number, handler)
+    return before
 
 
 def _nothing(_number: int, _frame: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from asymm_deploy.safe import csv_cell
@@ -35,6 +35,17 @@ def formatted(rows: Sequence[ListRow], output_format: Format) -> str:
         disable_numparse=True,
         colalign=["right" if number else "left" for number in numbers],
     )
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return numbers in order, those that follow one another as a range: ``0-5, 9``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(f"{span[0]}-{span[-1]}" if span[1:] else str(span[0]) for span in spans)
 
 
 def _shown(cell: str | int) -> str:

@@ -113,6 +113,14 @@ def _refuse_others(records: Sequence[LaunchRecord], folder: Path, by: Command) -
         )
 
 
+def refuse_of_check(records: Sequence[LaunchRecord], path: Path, instead: str) -> None:
+    """Raise UsageError for launches that a check made; ``instead`` says what to give."""
+    if any(record.written_by == "check" for record in records):
+        raise UsageError(
+            f"{path} holds the launches of a check, in which two versions share a name", instead
+        )
+
+
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / _LOCK, timeout=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,6 @@ _Samples = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class LaunchFile:
-    """The records of one file."""
-
-    path: Path
-    records: Sequence[LaunchRecord]
-
-
-@dataclass(frozen=True, slots=True)
 class FoundLaunch:
     """A launch, and where it stands."""
 
@@ -48,6 +41,25 @@ class FoundLaunch:
     def place(self) -> str:
         """Return it in words: ``launch 3 of net (old/runs.jsonl, line 4)``."""
         return launch_place(self.record, self.path, self.line)
+
+
+@dataclass(frozen=True)
+class LaunchFile:
+    """The records of one file."""
+
+    path: Path
+    records: Sequence[LaunchRecord]
+
+    @cached_property
+    def first_lines(self) -> dict[bytes, FoundLaunch]:
+        """Each launch where it stands first, by what was measured, in the order of the file.
+
+        Bench writes a launch again when it judges another way.
+        """
+        found: dict[bytes, FoundLaunch] = {}
+        for line, record in enumerate(self.records, start=1):
+            found.setdefault(launched.measured(record), FoundLaunch(self.path, line, record))
+        return found
 
 
 def launch_place(record: LaunchRecord, path: Path, line: int) -> str:

@@ -76,6 +76,26 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict == "regressed" and self.accepted is None
 
 
+def latency_without_figures(
+    model: str, verdict: Verdict, why: str, exit_code: ExitCode = ExitCode.HARNESS
+) -> Change:
+    """Return a verdict on a model of which no latencies can be shown."""
+    return Change(
+        model=model,
+        metric="latency",
+        unit="ms",
+        baseline=None,
+        candidate=None,
+        change_percent=None,
+        low_percent=None,
+        high_percent=None,
+        threshold_percent=None,
+        verdict=verdict,
+        why=why,
+        exit_code=exit_code,
+    )
+
+
 class DiscardedBlock(msgspec.Struct, frozen=True, kw_only=True):
     """A block, or a recorded launch, that does not count."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from asymm_deploy.bench import flags
+from asymm_deploy.bench import flags, store
 from asymm_deploy.bench.judge import rows
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check import launched
-from asymm_deploy.check.copied_launches import launch_place
+from asymm_deploy.check.copied_launches import LaunchFile, launch_place
 from asymm_deploy.errors import ExitCode, UsageError
 
 _CLOCK_STEP = timedelta(milliseconds=500)
@@ -20,7 +19,7 @@ _AHEAD = timedelta(hours=1)
 """How far another machine's clock may be ahead of ours."""
 
 
-def refuse_disorder(records: Sequence[LaunchRecord], path: Path) -> None:
+def refuse_disorder(file: LaunchFile) -> None:
     """Raise UsageError unless these can be the lines of a bench, in the order of the file.
 
     Each launch starts after the one before it on its device has ended, and those of a row are
@@ -29,8 +28,9 @@ def refuse_disorder(records: Sequence[LaunchRecord], path: Path) -> None:
     latest: dict[str, _Placed] = {}
     highest: dict[tuple[object, ...], _Placed] = {}
     numbers: set[tuple[object, ...]] = set()
-    for placed in _once_each(records, path):
-        record = placed.record
+    for found in file.first_lines.values():
+        record = found.record
+        placed = _Placed(record, found.place, _started(record, found.place))
         before = latest.get(record.device)
         if before is not None:
             _refuse_overlap(before, placed)
@@ -55,11 +55,9 @@ def refuse_contradictions(records: Sequence[LaunchRecord], path: Path) -> None:
     """Raise UsageError for a record whose parts don't agree, or that a check wrote."""
     for line, record in enumerate(records, start=1):
         place = launch_place(record, path, line)
-        if record.written_by == "check":
-            raise UsageError(
-                f"{path} holds the launches of a check, in which two versions share a name",
-                "give a folder that bench wrote, or compare the models live",
-            )
+        store.refuse_of_check(
+            [record], path, "give a folder that bench wrote, or compare the models live"
+        )
         if not 0 <= record.launch < record.launches_planned:
             raise _edited(
                 f"{place} is none of the {record.launches_planned} that were planned",
@@ -84,16 +82,6 @@ class _Placed:
         record = self.record
         known = record.process_ns or (record.wall_ns or 0) + (record.init_ns or 0)
         return timedelta(microseconds=known / 1000)
-
-
-def _once_each(records: Sequence[LaunchRecord], path: Path) -> Iterator[_Placed]:
-    seen = set()
-    for line, record in enumerate(records, start=1):
-        measured = launched.measured(record)
-        if measured not in seen:
-            seen.add(measured)
-            place = launch_place(record, path, line)
-            yield _Placed(record, place, _started(record, place))
 
 
 def _started(record: LaunchRecord, place: str) -> datetime:

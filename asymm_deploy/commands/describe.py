@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -127,11 +125,11 @@ def _count_apart(source: CallableModule) -> Complexity:
 
 def counted_in_worker(source: CallableModule) -> Complexity | DeployError:
     """Count what a callable makes; a failure is returned, so that it reaches the parent."""
+    from asymm_deploy.export.processes.task_process import stand_behind_parent
     from asymm_deploy.models.catalog import count_source
     from asymm_deploy.models.source import in_one_line
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it
-    os.dup2(2, 1)  # stdout is for the parent's data
+    stand_behind_parent()
     try:
         return count_source(source)
     except DeployError as error:

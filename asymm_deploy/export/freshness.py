@@ -68,7 +68,7 @@ def unchanged(recorded: Dependencies, folder: Path) -> bool:
         return (
             all(str((folder / name).absolute()) == path for name, path in recorded.relative.items())
             and not any((folder / name).exists() for name in recorded.absent)
-            and _found_here(recorded.modules)
+            and _found_here(recorded.modules) == recorded.modules
             and all(sha256_of(Path(path)) == sha for path, sha in recorded.files.items())
         )
     except OSError:
@@ -103,19 +103,16 @@ def recorded_files() -> Iterator[Dependencies]:
             yield found
     finally:
         recording = False
-    for name in sorted(set(sys.modules) - before):
+    modules = dict.fromkeys((name for name in asked - set(sys.modules) if "." not in name), "")
+    for name in set(sys.modules) - before:
         origin = getattr(sys.modules[name], "__file__", None)
         if isinstance(origin, str):
             opened.add(origin)
-            real = os.path.realpath(origin)
-            topmost_or_own = "." not in name or not _belongs_to_python(Path(origin))
-            if topmost_or_own and _found_here({name: real}):  # else its importer has its own ways
-                found.modules[name] = real
-        elif hasattr(sys.modules[name], "__path__") and _found_here({name: ""}):
-            found.modules[name] = ""
-    for name in sorted(asked - set(sys.modules)):
-        if "." not in name and _found_here({name: ""}):
-            found.modules[name] = ""
+            if "." not in name or not _belongs_to_python(Path(origin)):
+                modules[name] = os.path.realpath(origin)
+        elif hasattr(sys.modules[name], "__path__"):
+            modules[name] = ""
+    found.modules.update(sorted(_found_here(modules).items()))  # others' importers have own ways
     for text in sorted(opened):
         path = Path(text).absolute()
         if path.parent.name == "__pycache__" or _belongs_to_python(path):
@@ -159,17 +156,15 @@ def _native_opens_told() -> Iterator[None]:
             setattr(place, name, function)
 
 
-def _found_here(modules: Mapping[str, str]) -> bool:
-    """Whether importing each name would take the file that it took then.
+def _found_here(modules: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the modules whose name would be imported from that file here and now.
 
     The current folder comes first, as it does when a callable is loaded.
     """
-    if not modules:
-        return True
     importlib.invalidate_caches()  # files may have come since Python last looked
     here = str(Path.cwd())
     start = sys.path if here in sys.path else [here, *sys.path]
-    return all((_origin(name, start) or "") == path for name, path in modules.items())
+    return {name: path for name, path in modules.items() if (_origin(name, start) or "") == path}
 
 
 def _origin(name: str, start: Sequence[str]) -> str | None:

@@ -16,7 +16,7 @@ from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.files import opened_regular, require_regular, sha256_of
 from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
-from asymm_deploy.safe import error_text
+from asymm_deploy.safe import first_words
 
 _NO_NUMBERS_OF_MNN = ("bfloat16", "complex", "float8", "float4", "int4", "uint4", "int2", "uint2")
 
@@ -240,8 +240,7 @@ def cannot_run(error: EngineError) -> ConversionError:
 
 def first_line(error: object) -> str:
     """Return the first line of a message that is not empty, at most 300 characters of it."""
-    lines = [line.strip() for line in error_text(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return first_words(error) or type(error).__name__
 
 
 def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> TensorSpec:

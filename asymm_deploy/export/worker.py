@@ -6,8 +6,6 @@ starts from a copy within milliseconds. A crash in native code fails one model, 
 
 from __future__ import annotations
 
-import os
-import signal
 import traceback
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import torch
 
 from asymm_deploy.errors import ConversionError, DeployError
 from asymm_deploy.export import pipeline
+from asymm_deploy.export.processes.task_process import stand_behind_parent
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
 from asymm_deploy.models.source import in_one_line
@@ -25,8 +24,7 @@ from asymm_deploy.models.source import in_one_line
 
 def prepare_worker(threads: int) -> None:
     """Prepare a new worker: the parent handles Ctrl-C, and stdout is for the parent's data."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)
+    stand_behind_parent()
     torch.set_num_threads(threads)
 
 

@@ -16,7 +16,7 @@ from asymm_deploy.files import require_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
-from asymm_deploy.safe import error_text
+from asymm_deploy.safe import first_words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -264,6 +264,5 @@ def is_ctrl_c(error: BaseException) -> bool:
 
 def in_one_line(error: BaseException) -> str:
     """Return an error's type and the first line of what it says."""
-    lines = (line.strip() for line in error_text(error).splitlines())
-    line = next((line for line in lines if line), "")
-    return f"{type(error).__name__}: {line[:300]}" if line else type(error).__name__
+    line = first_words(error)
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

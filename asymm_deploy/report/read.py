@@ -26,11 +26,11 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
         if path.name != store.NAME:
             raise UsageError(f"{path} is not a {store.NAME}", _TO_TRY)
         found = store.read_runs(path)
-        if any(record.written_by == "check" for record in found.records):
-            raise UsageError(
-                f"{path} holds the launches of a check, in which two versions share a name",
-                "give a folder that `asymm-deploy bench` wrote; check has tables of its own",
-            )
+        store.refuse_of_check(
+            found.records,
+            path,
+            "give a folder that `asymm-deploy bench` wrote; check has tables of its own",
+        )
         rows = stats.latest_rows(found.records)
         if found.torn:
             on_torn(f"{path} ends in the middle of a line; that launch is left out")

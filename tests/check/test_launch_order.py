@@ -12,6 +12,7 @@ import pytest
 
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.check.copied_launches import LaunchFile
 from asymm_deploy.check.launch_order import refuse_contradictions, refuse_disorder
 from asymm_deploy.errors import UsageError
 
@@ -34,49 +35,51 @@ def at(good: LaunchRecord) -> At:
 
 
 def test_a_bench_is_in_order(at: At) -> None:
-    refuse_disorder([at(0), at(2, model="b"), at(4, 1), at(6, 1, model="b")], FILE)
-    refuse_disorder([], FILE)
+    refuse_disorder(LaunchFile(FILE, [at(0), at(2, model="b"), at(4, 1), at(6, 1, model="b")]))
+    refuse_disorder(LaunchFile(FILE, []))
 
 
 def test_times_that_run_backwards_are_refused_and_both_launches_named(at: At) -> None:
     said = r"launch 0 of net \(runs.jsonl, line 1\) and launch 1 of net \(runs.jsonl, line 2\) star"
     with pytest.raises(UsageError, match=said + r".* times run backwards"):
-        refuse_disorder([at(10), at(0, 1)], FILE)
+        refuse_disorder(LaunchFile(FILE, [at(10), at(0, 1)]))
     with pytest.raises(UsageError, match="times run backwards"):
-        refuse_disorder([at(10), at(0, 1, error="it hung", samples_ns=())], FILE)
+        refuse_disorder(LaunchFile(FILE, [at(10), at(0, 1, error="it hung", samples_ns=())]))
 
 
 @pytest.mark.parametrize("known", [{}, {"process_ns": None, "wall_ns": 2 * 10**9}])
 def test_launches_that_overlap_are_refused(at: At, known: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"the first took 2.* s: they overlap"):
-        refuse_disorder([at(0, **known), at(1, 1)], FILE)
+        refuse_disorder(LaunchFile(FILE, [at(0, **known), at(1, 1)]))
 
 
 @pytest.mark.parametrize("step", [0.0, 0.1, 0.4])
 def test_a_clock_that_is_set_back_a_little_is_no_disorder(at: At, step: float) -> None:
-    refuse_disorder([at(0), at(2 - step, 1), at(4 - step, 2)], FILE)
+    refuse_disorder(LaunchFile(FILE, [at(0), at(2 - step, 1), at(4 - step, 2)]))
 
 
 def test_devices_that_run_side_by_side_may_overlap(at: At) -> None:
-    refuse_disorder([at(1), at(0, device="there"), at(3, 1), at(2.5, 1, device="there")], FILE)
+    refuse_disorder(
+        LaunchFile(FILE, [at(1), at(0, device="there"), at(3, 1), at(2.5, 1, device="there")])
+    )
 
 
 def test_lines_that_bench_wrote_again_are_the_same_launch(at: At) -> None:
     hot = [verdicts.judged_with(at(2 * n, n), ("hot",)) for n in range(3)]
     allowed = [msgspec.structs.replace(r, allowed=("hot",), valid=True, exit_code=0) for r in hot]
-    refuse_disorder([*hot, *allowed, at(6, 3), *hot], FILE)
+    refuse_disorder(LaunchFile(FILE, [*hot, *allowed, at(6, 3), *hot]))
 
 
 def test_a_launch_that_failed_or_was_hot_may_be_repeated_later(at: At) -> None:
     failed = at(2, 1, error="it hung", samples_ns=())
-    refuse_disorder([at(0), failed, at(10, 1), at(12, 2)], FILE)
-    refuse_disorder([at(0), at(2, 1), at(4, 2), at(10, 1)], FILE)
+    refuse_disorder(LaunchFile(FILE, [at(0), failed, at(10, 1), at(12, 2)]))
+    refuse_disorder(LaunchFile(FILE, [at(0), at(2, 1), at(4, 2), at(10, 1)]))
 
 
 @pytest.mark.parametrize("numbers", [(1, 0), (0, 2, 1), (2, 0, 1)])
 def test_launches_that_were_renumbered_are_refused(at: At, numbers: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="bench takes them by number"):
-        refuse_disorder([at(3 * i, number) for i, number in enumerate(numbers)], FILE)
+        refuse_disorder(LaunchFile(FILE, [at(3 * i, number) for i, number in enumerate(numbers)]))
 
 
 @pytest.mark.parametrize(
@@ -85,21 +88,23 @@ def test_launches_that_were_renumbered_are_refused(at: At, numbers: tuple[int, .
     ids=str,
 )
 def test_every_row_begins_with_its_own_first_number(at: At, changes: dict[str, Any]) -> None:
-    refuse_disorder([at(0), at(3, 1), at(6, 0, **changes), at(9, 1, **changes)], FILE)
+    refuse_disorder(LaunchFile(FILE, [at(0), at(3, 1), at(6, 0, **changes), at(9, 1, **changes)]))
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "1" * 99])
 def test_a_start_that_is_no_time_is_refused(at: At, text: str) -> None:
     with pytest.raises(UsageError, match=r"line 1.* no time with a zone") as refused:
-        refuse_disorder([at(0, started_at=text)], FILE)
+        refuse_disorder(LaunchFile(FILE, [at(0, started_at=text)]))
     assert len(refused.value.what) < 150
 
 
 def test_a_start_that_is_yet_to_come_is_refused(at: At) -> None:
     now = datetime.now(UTC)
-    refuse_disorder([at(0, started_at=(now + timedelta(minutes=50)).isoformat())], FILE)
+    refuse_disorder(LaunchFile(FILE, [at(0, started_at=(now + timedelta(minutes=50)).isoformat())]))
     with pytest.raises(UsageError, match="which is yet to come"):
-        refuse_disorder([at(0, started_at=(now + timedelta(minutes=70)).isoformat())], FILE)
+        refuse_disorder(
+            LaunchFile(FILE, [at(0, started_at=(now + timedelta(minutes=70)).isoformat())])
+        )
 
 
 @pytest.mark.parametrize(

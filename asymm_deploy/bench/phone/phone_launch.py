@@ -93,6 +93,11 @@ class Launcher:
     _look: str = "true"
     """The command that looks at the launch's files."""
 
+    @property
+    def _claim(self) -> str:
+        """The command that fails where no launch may start."""
+        return "true" if self.may_share else self.check_lock
+
     def launch(self, argv: Sequence[str], number: str, timeout_s: float) -> Ended | None:
         """Run ``argv`` to its end; None if it vanished without a result and must be repeated."""
         folder = self.base / "run" / number
@@ -102,7 +107,7 @@ class Launcher:
         start, start_ns = time.monotonic(), _now_ns()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
         starting = {
-            "lock": "true" if self.may_share else self.check_lock,
+            "lock": self._claim,
             "others": _OTHERS,
             "files": _FILES,
             "start": _start(folder, self._script(argv, folder)),
@@ -262,7 +267,7 @@ class Launcher:
         probe = f"{folder.parent}/probe"
         said = self.link.run_sections(
             {
-                "lock": "true" if self.may_share else self.check_lock,
+                "lock": self._claim,
                 "probe": f"echo probe >{probe} && [ -s {probe} ] && rm {probe}",
             }
         )

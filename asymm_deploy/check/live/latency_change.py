@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from asymm_deploy.bench.units import NS_PER_MS
-from asymm_deploy.check.findings import Change, Verdict
+from asymm_deploy.check.findings import Change, Verdict, latency_without_figures
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.decision import Judgement
 from asymm_deploy.check.live.procedure import GateOutcome
@@ -40,19 +40,9 @@ def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
 def change_of_same_file(pair: Pair) -> Change:
     """Return the verdict on a model whose two versions are one file: it has no latencies."""
     others = pair.baseline.inputs_sha256 != pair.candidate.inputs_sha256
-    return Change(
-        model=pair.model,
-        metric="latency",
-        unit="ms",
-        baseline=None,
-        candidate=None,
-        change_percent=None,
-        low_percent=None,
-        high_percent=None,
-        threshold_percent=None,
-        verdict="same",
-        why="The same file in both: nothing was timed."
-        + " Only their recorded inputs differ." * others,
+    why = "The same file in both: nothing was timed."
+    return latency_without_figures(
+        pair.model, "same", why + " Only their recorded inputs differ." * others
     )
 
 

@@ -56,36 +56,39 @@ def compare_live(
         watcher.remark(line)
     not_timed = {pair.model for pair in same}
     timed = [pair for pair in pairs if pair.model not in not_timed]
-    if not timed:
-        return GateReport(
-            mode="live",
-            device="none",
-            circumstances=("nothing was timed",),
-            baseline=str(request.baseline),
-            candidate=str(request.candidate),
-            changes=_changes(pairs, same, None, policy),
-            notes=(*ignored, *_same_files(same)),
-            started_at=started_at,
-            inconclusive_fails=request.inconclusive_fails,
-        )
-    device = make_device()
-    with (
-        store.opened(request.out, watcher.remark, "check") as runs,
-        watcher.watching(len(timed) * LEAST_BLOCKS) as on_event,
-    ):
-        found = time_pairs(device, timed, plan, policy, runs, request.out, on_event)
+    found = _timed(request, timed, plan, policy, make_device(), watcher) if timed else None
     return GateReport(
         mode="live",
-        device=found.bench.facts.device,
+        device="none" if found is None else found.bench.facts.device,
         circumstances=_circumstances(found, policy),
         baseline=str(request.baseline),
         candidate=str(request.candidate),
         changes=_changes(pairs, same, found, policy),
-        discarded=found.discarded,
-        notes=(*ignored, *found.notes, *_same_files(same), *_resumed(found)),
+        discarded=() if found is None else found.discarded,
+        notes=(
+            *ignored,
+            *(() if found is None else found.notes),
+            *_same_files(same),
+            *(() if found is None else _resumed(found)),
+        ),
         started_at=started_at,
         inconclusive_fails=request.inconclusive_fails,
     )
+
+
+def _timed(
+    request: CheckRequest,
+    pairs: Sequence[Pair],
+    plan: Plan,
+    policy: GatePolicy,
+    device: Device,
+    watcher: LiveWatcher,
+) -> LiveComparison:
+    with (
+        store.opened(request.out, watcher.remark, "check") as runs,
+        watcher.watching(len(pairs) * LEAST_BLOCKS) as on_event,
+    ):
+        return time_pairs(device, pairs, plan, policy, runs, request.out, on_event)
 
 
 def _chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
@@ -122,7 +125,9 @@ def _changes(
     return tuple(change for pair in pairs for change in changes if change.model == pair.model)
 
 
-def _circumstances(found: LiveComparison, policy: GatePolicy) -> tuple[str, ...]:
+def _circumstances(found: LiveComparison | None, policy: GatePolicy) -> tuple[str, ...]:
+    if found is None:
+        return ("nothing was timed",)
     counted = (r for series in found.launches.values() for arms in series for r in arms.candidate)
     one = next(counted, None)
     return (

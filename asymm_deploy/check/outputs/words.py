@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from asymm_deploy.check.findings import (
     GRAVEST_FIRST,
@@ -14,6 +14,7 @@ from asymm_deploy.check.findings import (
     Mode,
     Unit,
 )
+from asymm_deploy.text import ranges
 
 METRICS: dict[Metric, str] = {
     "latency": "latency",
@@ -118,7 +119,7 @@ def _which(found: Sequence[DiscardedBlock]) -> str:
     for each in found:
         of_place.setdefault(each.model, {}).setdefault(each.side, set()).add(each.block)
     places = [
-        f"{model}: {_few([f'{side} {_ranges(blocks)}'.strip() for side, blocks in sides.items()])}"
+        f"{model}: {_few([f'{side} {ranges(blocks)}'.strip() for side, blocks in sides.items()])}"
         for model, sides in of_place.items()
     ]
     return _few(places, "; ")
@@ -129,17 +130,6 @@ def _few(parts: Sequence[str], between: str = ", ") -> str:
     rest = len(parts) - _MOST_NAMED
     more = [f"and {rest} more"] if rest > 0 else []
     return between.join([*parts[:_MOST_NAMED], *more])
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Return numbers in order, those in a row as one range: ``0-5, 9``."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def remarks_beneath(report: GateReport) -> list[str]:

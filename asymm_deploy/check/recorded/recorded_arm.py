@@ -87,7 +87,7 @@ def results_file(path: Path) -> LaunchFile:
     folder = path.parent if path.name == store.NAME else path
     found = LaunchFile(folder / store.NAME, store.load(folder))
     launch_order.refuse_contradictions(found.records, found.path)
-    launch_order.refuse_disorder(found.records, found.path)
+    launch_order.refuse_disorder(found)
     return found
 
 
@@ -135,12 +135,7 @@ def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[s
 def found_launches(file: LaunchFile, arm: RecordedArm) -> list[FoundLaunch]:
     """Return the arm's finished launches, each with its first line in ``file``."""
     wanted = {launched.measured(record) for record in arm.launches if record.error is None}
-    lines: dict[bytes, FoundLaunch] = {}
-    for line, record in enumerate(file.records, start=1):
-        measured = launched.measured(record)
-        if measured in wanted:
-            lines.setdefault(measured, FoundLaunch(file.path, line, record))
-    return list(lines.values())
+    return [found for measured, found in file.first_lines.items() if measured in wanted]
 
 
 def input_shape_text(record: LaunchRecord) -> str:

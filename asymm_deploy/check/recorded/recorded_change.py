@@ -20,7 +20,14 @@ from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.exact_changes import exact_change
-from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
+from asymm_deploy.check.findings import (
+    UNDECIDED,
+    UNITS,
+    Change,
+    Metric,
+    Verdict,
+    latency_without_figures,
+)
 from asymm_deploy.check.policy import ALPHA_ONCE, GatePolicy
 from asymm_deploy.check.recorded.arm_refusals import LEAST_RECORDED_LAUNCHES
 from asymm_deploy.check.recorded.recorded_arm import RecordedArm
@@ -51,7 +58,9 @@ def recorded_changes(
         )
         if code not in (ExitCode.OK, ExitCode.UNSTABLE):
             said = failed.error if failed is not None else _gravest(arm)
-            return [_undecided(model, "failed", f"The {arm.name} failed: {said}", code)]
+            return [
+                latency_without_figures(model, "failed", f"The {arm.name} failed: {said}", code)
+            ]
         count = len(_logs(arm, sentinel))
         if count < LEAST_RECORDED_LAUNCHES:
             beside = "" if sentinel is None else f" beside one of {sentinel.name}"
@@ -59,14 +68,14 @@ def recorded_changes(
                 f"Only {count} of the {arm.name}'s {len(arm.launches)} launches count{beside}, "
                 f"and {LEAST_RECORDED_LAUNCHES} are needed."
             )
-            return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
+            return [latency_without_figures(model, "unstable", why, ExitCode.UNSTABLE)]
         made_up = [name for name in verdicts.row_flags(arm.counting) if name in _MADE_UP]
         if not set(made_up) <= {*arm.allow, *arm.launches[-1].allowed}:
             why = f"The {arm.name} failed: {flags.FLAGS[made_up[0]].meaning}."
-            return [_undecided(model, "failed", why, ExitCode.HARNESS)]
+            return [latency_without_figures(model, "failed", why, ExitCode.HARNESS)]
     if before.has_two_modes or after.has_two_modes:
         why = "Its launches fall into two groups, 5 % apart or more."
-        return [_undecided(model, "unstable", why, ExitCode.UNSTABLE)]
+        return [latency_without_figures(model, "unstable", why, ExitCode.UNSTABLE)]
     old, new = (_logs(arm, sentinel) for arm in (before, after))
     allowed = policy.latency_threshold(math.exp(float(np.median(old))) / NS_PER_MS)
     latency = change_by_ranks(model, "latency", old, new, allowed, NS_PER_MS)
@@ -123,23 +132,6 @@ def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64
 def _gravest(arm: RecordedArm) -> str:
     names = flags.gravest_first(name for record in arm.launches for name in record.flags)
     return next(flags.FLAGS[name].meaning for name in names if name not in arm.allow)
-
-
-def _undecided(model: str, verdict: Verdict, why: str, code: ExitCode) -> Change:
-    return Change(
-        model=model,
-        metric="latency",
-        unit="ms",
-        baseline=None,
-        candidate=None,
-        change_percent=None,
-        low_percent=None,
-        high_percent=None,
-        threshold_percent=None,
-        verdict=verdict,
-        why=why,
-        exit_code=code,
-    )
 
 
 def _other_metrics(

@@ -21,8 +21,9 @@ from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 
+from asymm_deploy.signals import die_with_parent
+
 _SERVER, _COMMAND = os.getpid(), os.getppid()
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def _leave() -> None:
@@ -48,8 +49,7 @@ def _on_death_of_parent(_number: int, _frame: object) -> None:
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command handles it
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 signal.signal(signal.SIGUSR1, _on_death_of_parent)
-if prctl := getattr(ctypes.CDLL(None), "prctl", None):  # Linux alone has it
-    prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+die_with_parent(by=signal.SIGUSR1)
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Of glibc's mallopt: free memory to keep, and the size from which a block is mapped alone."""

@@ -99,15 +99,14 @@ class _Running(Generic[_Result]):
 
     def has_ended(self) -> bool:
         """Whether there is a result, or there will be none."""
+        code = self.process.exitcode  # looked at first: what it sent last is there by then
         if self.pipe.poll():
             try:
                 self._end = TaskEnd(self._index, self.pipe.recv())
             except Exception:  # EOFError, or bytes that nobody can read
                 self.process.join(_LAST_WORDS_S)
                 self._end = TaskEnd(self._index, None, self._cause())
-        elif self.process.exitcode is not None:
-            if self.pipe.poll():  # it came while we looked
-                return self.has_ended()
+        elif code is not None:
             self._end = TaskEnd(self._index, None, self._cause())
         elif time.monotonic() > self.deadline:
             self._end = TaskEnd(self._index, None, f"it took over {self._timeout_s:g} s")
@@ -143,6 +142,15 @@ def _ready(running: Sequence[_Running[_Result]]) -> list[_Running[_Result]]:
         handles = [handle for each in running for handle in (each.pipe, each.process.sentinel)]
         wait(handles, timeout=min(max(0.0, left_s), _LOOK_AGAIN_S))
     return []
+
+
+def stand_behind_parent() -> None:
+    """Leave Ctrl-C to the parent, and stdout to its data: what this process prints is for stderr.
+
+    For processes that run tasks, to call first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(2, 1)
 
 
 def _serve(pipe: Connection, task: Callable[..., object], arguments: tuple[object, ...]) -> None:

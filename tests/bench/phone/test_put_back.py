@@ -111,13 +111,15 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     assert is_clean(phone)
 
 
-def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone: Phone) -> None:
-    owner = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}'
+ANOTHER = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}'
+"""Who has the phone then."""
 
+
+def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone: Phone) -> None:
     def take_in_the_second_launch() -> None:
         while len(phone.launches) < 2:
             time.sleep(0.01)
-        (phone.path(adb_lock.FOLDER) / "owner").write_text(owner)
+        (phone.path(adb_lock.FOLDER) / "owner").write_text(ANOTHER)
 
     taker = threading.Thread(target=take_in_the_second_launch)
     taker.start()
@@ -125,21 +127,20 @@ def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone:
     taker.join()
     assert ended.code == 3
     assert f"another benchmark has taken {phone.serial} meanwhile" in ended.err
-    assert (phone.path(adb_lock.FOLDER) / "owner").read_text() == owner
+    assert (phone.path(adb_lock.FOLDER) / "owner").read_text() == ANOTHER
     assert len(ended.finished) == 2
 
 
 def test_a_bench_that_took_the_phone_in_mid_launch_is_named_as_the_reason(
     bench: Bench, phone: Phone
 ) -> None:
-    owner = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}'
     phone.faults.add(Hangs(launch=1))
 
     def take_in_the_second_launch() -> None:
         while len(phone.launches) < 2:
             time.sleep(0.01)
         # As the other does it: the claim first, then every launch is killed and removed.
-        (phone.path(adb_lock.FOLDER) / "owner").write_text(owner)
+        (phone.path(adb_lock.FOLDER) / "owner").write_text(ANOTHER)
         os.kill(phone.launches[1].pid, signal.SIGKILL)
         shutil.rmtree(phone.path("/data/local/tmp/asymm-deploy/run"), ignore_errors=True)
 

@@ -8,10 +8,10 @@ as long.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from asymm_deploy.bench.judge.conditions import PhoneProblem
 from asymm_deploy.bench.phone.phone_facts import Phone
+from asymm_deploy.text import ranges
 
 _NAME = "not-prime-core"
 
@@ -55,13 +55,7 @@ def _better(phone: Phone, core: int | None) -> list[int]:
 
 def listed_cores(cores: Sequence[int]) -> str:
     """Return cores in words: ``core 7``, ``cores 0-3, 7``."""
-    ordered = sorted(cores)
-    breaks = [0, *(at + 1 for at, (a, b) in enumerate(pairwise(ordered)) if b != a + 1)]
-    spans = [
-        ordered[start:end] for start, end in zip(breaks, [*breaks[1:], len(ordered)], strict=True)
-    ]
-    named = ", ".join(f"{span[0]}-{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans)
-    return f"core{'s' if len(ordered) > 1 else ''} {named}"
+    return f"core{'s' if len(cores) > 1 else ''} {ranges(cores)}"
 
 
 def _reasons(phone: Phone, better: Sequence[int]) -> tuple[str, str]:
