@@ -1,6 +1,7 @@
 """The runner's protocol: its arguments, and the JSON lines on its stdout, one message each.
 
 Each message comes once, in this order: hello, model, cpu, calibration, samples, output, done.
+Two models that are timed in turns have a model and an output each, and pairs in place of samples.
 ``error`` may replace any of them and ends the stream. Unknown fields are ignored, so that a newer
 runner may say more. Every runner, in whatever language, takes the same arguments (see ``request``)
 and writes the same lines.
@@ -8,6 +9,7 @@ and writes the same lines.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -95,6 +97,30 @@ class Samples(msgspec.Struct, frozen=True, tag_field="type", tag="samples"):
     """Time that the hypervisor took from the pinned cores."""
 
 
+class Turns(msgspec.Struct, frozen=True):
+    """One model's runs, of two models that run in turns."""
+
+    ns: Annotated[tuple[_Sample, ...], msgspec.Meta(min_length=1, max_length=MAX_RUNS)]
+    """The duration of each run, in order, by the monotonic clock."""
+    cpu_ns: Annotated[tuple[_Duration, ...], msgspec.Meta(max_length=MAX_RUNS)] | None
+    """Processor time of the main thread over each run; None where the system doesn't tell."""
+    start_ns: Annotated[tuple[_Duration, ...], msgspec.Meta(max_length=MAX_RUNS)]
+    """When each run began, since the start of the loop."""
+
+
+class Pairs(msgspec.Struct, frozen=True, tag_field="type", tag="pairs"):
+    """The timed loop of two models: pairs of a run of one and a run of the other."""
+
+    first: Turns
+    """Those of the model that was loaded first."""
+    second: Turns
+    wall_ns: _Duration
+    """The duration of the whole loop; this and the rest as in ``Samples``."""
+    cpu_ns: _Duration
+    waited_ns: _Duration | None
+    steal_ns: _Duration | None
+
+
 class RunnerOutput(msgspec.Struct, frozen=True, tag_field="type", tag="output"):
     """What the last run computed: little-endian float32, whatever the tensor's own type."""
 
@@ -108,7 +134,7 @@ class Done(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
     """The end. A stream without it is no result."""
 
     count: int
-    """How many samples were sent."""
+    """How many samples, or pairs of them, were sent."""
 
 
 class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
@@ -117,8 +143,11 @@ class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     reason: str
 
 
-Message: TypeAlias = Hello | Model | Cpu | Calibrated | Samples | RunnerOutput | Done | Failure
+Message: TypeAlias = (
+    Hello | Model | Cpu | Calibrated | Samples | Pairs | RunnerOutput | Done | Failure
+)
 _ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
+_ORDER_OF_PAIRS = (Hello, Model, Model, Cpu, Calibrated, Pairs, RunnerOutput, RunnerOutput, Done)
 
 
 class RunnerReport(msgspec.Struct, frozen=True):
@@ -132,6 +161,14 @@ class RunnerReport(msgspec.Struct, frozen=True):
     output: RunnerOutput
 
 
+class PairReport(msgspec.Struct, frozen=True):
+    """A complete stream of two models, each as if it had been alone; the loop is that of both."""
+
+    first: RunnerReport
+    second: RunnerReport
+    pairs: Pairs
+
+
 class WireError(Exception):
     """The stream holds no result; the message says why in one line."""
 
@@ -140,20 +177,13 @@ class RunnerError(WireError):
     """The runner itself said why there is no result."""
 
 
+class NoPairsError(WireError):
+    """The runner was asked for two models, and timed the first one alone."""
+
+
 def parse_stream(stream: bytes) -> RunnerReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    if len(stream) > MAX_STREAM_BYTES:
-        raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
-    lines = stream.split(b"\n")
-    unfinished = lines.pop()
-    messages: list[Message] = []
-    for line in lines:
-        messages.append(_next(line, len(messages)))
-    if unfinished:
-        raise WireError(f"the runner stopped in the middle of a line: {excerpt(unfinished)}")
-    if len(messages) < len(_ORDER):
-        raise WireError(f"the runner stopped before {_name(_ORDER[len(messages)])!r}")
-    hello, model, cpu, calibration, samples, output, done = messages
+    hello, model, cpu, calibration, samples, output, done = _messages(stream, _ORDER)
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(cpu, Cpu)
@@ -166,6 +196,57 @@ def parse_stream(stream: bytes) -> RunnerReport:
     if sum(samples.ns) > samples.wall_ns:
         raise WireError("the runner's samples add up to more than its timed loop took")
     return RunnerReport(hello, model, cpu, calibration, samples, output)
+
+
+def parse_pair_stream(stream: bytes) -> PairReport:
+    """Return what a runner reported of two models; raise WireError as ``parse_stream`` does.
+
+    Raises NoPairsError if it timed one model alone.
+    """
+    messages = _messages(stream, _ORDER_OF_PAIRS)
+    hello, first, second, cpu, calibration, pairs, output, other, done = messages
+    assert isinstance(hello, Hello)
+    assert isinstance(first, Model)
+    assert isinstance(second, Model)
+    assert isinstance(cpu, Cpu)
+    assert isinstance(calibration, Calibrated)
+    assert isinstance(pairs, Pairs)
+    assert isinstance(output, RunnerOutput)
+    assert isinstance(other, RunnerOutput)
+    assert isinstance(done, Done)
+    lengths = {
+        len(each)
+        for turns in (pairs.first, pairs.second)
+        for each in (turns.ns, turns.cpu_ns, turns.start_ns)
+        if each is not None
+    }
+    if lengths != {done.count}:
+        counts = " and ".join(map(str, sorted(lengths)))
+        raise WireError(f"the runner counted {done.count} pairs but sent {counts}")
+
+    def report(model: Model, turns: Turns, output: RunnerOutput) -> RunnerReport:
+        loop = Samples(turns.ns, pairs.wall_ns, pairs.cpu_ns, pairs.waited_ns, pairs.steal_ns)
+        return RunnerReport(hello, model, cpu, calibration, loop, output)
+
+    return PairReport(
+        report(first, pairs.first, output), report(second, pairs.second, other), pairs
+    )
+
+
+def _messages(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:
+    """Return the messages, of these types; raise WireError if the stream holds anything else."""
+    if len(stream) > MAX_STREAM_BYTES:
+        raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
+    lines = stream.split(b"\n")
+    unfinished = lines.pop()
+    messages: list[Message] = []
+    for line in lines:
+        messages.append(_next(line, len(messages), order))
+    if unfinished:
+        raise WireError(f"the runner stopped in the middle of a line: {excerpt(unfinished)}")
+    if len(messages) < len(order):
+        raise WireError(f"the runner stopped before {_name(order[len(messages)])!r}")
+    return messages
 
 
 def request(
@@ -214,10 +295,10 @@ class _Greeting(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
     protocol: int
 
 
-def _next(line: bytes, position: int) -> Message:
-    if position == len(_ORDER):
+def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message:
+    if position == len(order):
         raise WireError(f"the runner went on after 'done': {excerpt(line)}")
-    expected = _ORDER[position]
+    expected = order[position]
     if position == 0:
         _check_protocol(line)
     try:
@@ -229,6 +310,8 @@ def _next(line: bytes, position: int) -> Message:
         ) from error
     if isinstance(message, Failure):
         raise RunnerError(f"the runner: {excerpt(message.reason)}")
+    if isinstance(message, Cpu) and position == _ORDER.index(Cpu) and expected is Model:
+        raise NoPairsError("the runner timed one model where two were asked for")
     if not isinstance(message, expected):
         raise WireError(
             f"the runner printed {_name(type(message))!r} where {_name(expected)!r} was expected"

@@ -8,6 +8,7 @@ engine.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -64,6 +65,11 @@ def _launch(options: Namespace, send: Send) -> None:
         os.environ[name] = "1"
     os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
+    if options.second_model is not None:
+        from asymm_deploy.bench.runner.turns import time_in_turns
+
+        time_in_turns(options, send)
+        return
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
@@ -100,12 +106,25 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--output", action="append", default=[])
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=int)
+    parser.add_argument("--second-model")
+    parser.add_argument("--second-input", action="append", default=[], type=_input)
+    parser.add_argument("--second-inputs-file")
+    parser.add_argument("--second-api", choices=("session", "module"), default="session")
+    parser.add_argument("--second-output", action="append", default=[])
+    parser.add_argument("--starts", choices=("first", "second"), default="first")
+    parser.add_argument("--most-seconds", type=float, default=math.inf)
+    parser.add_argument("--least-runs", type=int, default=1)
     options = parser.parse_args(argv)
-    if options.api == "module":
-        if options.engine != "mnn":
-            parser.error("argument --api: only mnn has a module")
-        if not options.output:
-            parser.error("argument --api: a module needs an --output for each output of the model")
+    for prefix, api, outputs in (
+        ("", options.api, options.output),
+        ("second-", options.second_api, options.second_output),
+    ):
+        if api == "module" and options.engine != "mnn":
+            parser.error(f"argument --{prefix}api: only mnn has a module")
+        if api == "module" and not outputs:
+            parser.error(
+                f"argument --{prefix}api: a module needs a --{prefix}output for each output"
+            )
     return options
 
 

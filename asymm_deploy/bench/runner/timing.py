@@ -28,11 +28,21 @@ if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
 
 # NTP slews CLOCK_MONOTONIC by up to 0.05 %, but not the raw clock.
-_CLOCK = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
+CLOCK: int = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
 
 
 Send: TypeAlias = Callable[[str, Mapping[str, object]], None]
 """Writes a message, given its type and its other fields."""
+
+
+class Asked(NamedTuple):
+    """What a launch is to load; the options of the runner that are about one model."""
+
+    model: str
+    inputs: Sequence[TensorSpec]
+    inputs_file: str | None
+    api: str
+    outputs: Sequence[str]
 
 
 def time_model(options: Namespace, send: Send) -> None:
@@ -41,7 +51,32 @@ def time_model(options: Namespace, send: Send) -> None:
     The messages have the fields of ``asymm_deploy.bench.wire``. Its definitions aren't imported:
     that would take longer than a run of a small model.
     """
-    version, load = _engine(options)
+    asked = Asked(options.model, options.input, options.inputs_file, options.api, options.output)
+    load = engine(options, asked)
+    greet(options, send)
+    model = loaded(options, asked, load)
+    for _ in range(options.warmup):
+        model.session.run()
+    send("model", described(asked, model))
+    multiplier = Multiplier()
+    rate_before = multiplier.mac_per_s()
+    core_before = cores.core_now()
+    samples = _timed(model.session, options.runs, options.cpu)
+    core_after = cores.core_now()
+    rate_after = multiplier.mac_per_s()
+    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
+    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
+    send("samples", samples)
+    send("output", computed(model.session, with_values=options.output_values))
+    send("done", {"count": options.runs})
+
+
+def greet(options: Namespace, send: Send) -> None:
+    """Send hello; the engine has been imported."""
+    if options.engine == "mnn":
+        from asymm_deploy.engines.mnn_session import MNN_VERSION as VERSION
+    else:
+        from asymm_deploy.engines.ort_session import ORT_VERSION as VERSION
     send(
         "hello",
         {
@@ -49,71 +84,69 @@ def time_model(options: Namespace, send: Send) -> None:
             "runner": "python",
             "runner_version": asymm_deploy.__version__,
             "engine": options.engine,
-            "engine_version": version,
+            "engine_version": VERSION,
             "abi": os.uname().machine,
             "pid": os.getpid(),
         },
     )
-    model = _load(options.model, load)
-    session = model.session
-    specs = tuple(options.input) or session.inputs
-    _check_inputs(options.input, session.inputs)
-    session.feed(_inputs(options, specs))
-    for _ in range(options.warmup):
-        session.run()
-    send(
-        "model",
-        {
-            "sha256": model.sha256,
-            "input_shape": specs[0].shape if specs else (),
-            "init_ns": model.init_ns,
-            "memory_mb": cores.peak_memory_mb(),
-            "precision": session.precision,
-            "threads": session.threads,
-            "api": options.api,
-        },
-    )
-    multiplier = Multiplier()
-    rate_before = multiplier.mac_per_s()
-    core_before = cores.core_now()
-    samples = _timed(session, options.runs, options.cpu)
-    core_after = cores.core_now()
-    rate_after = multiplier.mac_per_s()
-    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
-    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
-    send("samples", samples)
-    send("output", _output(session.outputs(), with_values=options.output_values))
-    send("done", {"count": options.runs})
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
+    """A model that is ready to run on its inputs."""
+
     session: Session
+    specs: Sequence[TensorSpec]
+    """The inputs, in the order in which they were asked for."""
     sha256: str
     init_ns: int
 
 
-def _engine(options: Namespace) -> tuple[str, Callable[[str], Session]]:
-    """Import the engine; return its version, and a function that loads a model."""
+def engine(options: Namespace, asked: Asked) -> Callable[[str], Session]:
+    """Import the engine; return a function that loads the model."""
     precision: str = options.precision
     threads: int = options.threads
-    if options.api == "module":
+    if asked.api == "module":
         from asymm_deploy.engines.mnn_module import MnnModule
-        from asymm_deploy.engines.mnn_session import MNN_VERSION
 
-        return MNN_VERSION, lambda path: MnnModule(
-            path, options.input, options.output, precision=precision, threads=threads
+        return lambda path: MnnModule(
+            path, asked.inputs, asked.outputs, precision=precision, threads=threads
         )
     if options.engine == "mnn":
-        from asymm_deploy.engines.mnn_session import MNN_VERSION, MnnSession
+        from asymm_deploy.engines.mnn_session import MnnSession
 
-        return MNN_VERSION, lambda path: MnnSession(path, precision=precision, threads=threads)
-    from asymm_deploy.engines.ort_session import ORT_VERSION, OrtSession
+        return lambda path: MnnSession(path, precision=precision, threads=threads)
+    from asymm_deploy.engines.ort_session import OrtSession
 
-    return ORT_VERSION, lambda path: OrtSession(path, threads=threads)
+    return lambda path: OrtSession(path, threads=threads)
 
 
-def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
-    """Hash the model and load it; raise RefusedError if the file changed in between."""
+def loaded(options: Namespace, asked: Asked, load: Callable[[str], Session]) -> Loaded:
+    """Load the model and feed it; raise RefusedError if it is not as asked for."""
+    session, sha256, init_ns = _load(asked.model, load)
+    specs = tuple(asked.inputs) or session.inputs
+    _check_inputs(asked.inputs, session.inputs)
+    session.feed(_inputs(options, asked, specs))
+    return Loaded(session, specs, sha256, init_ns)
+
+
+def described(asked: Asked, model: Loaded) -> dict[str, object]:
+    """Return the fields of the model's message; sent after the warm-up."""
+    return {
+        "sha256": model.sha256,
+        "input_shape": model.specs[0].shape if model.specs else (),
+        "init_ns": model.init_ns,
+        "memory_mb": cores.peak_memory_mb(),
+        "precision": model.session.precision,
+        "threads": model.session.threads,
+        "api": asked.api,
+    }
+
+
+def _load(path: str, load: Callable[[str], Session]) -> tuple[Session, str, int]:
+    """Hash the model and load it; return the session, the SHA-256, and how long it took in ns.
+
+    Raises RefusedError if the file changed in between.
+    """
     file = Path(path)
     try:
         before = file.stat()
@@ -121,9 +154,9 @@ def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise RefusedError(f"can't read the model: {error.strerror}") from error
-    start = time.clock_gettime_ns(_CLOCK)
+    start = time.clock_gettime_ns(CLOCK)
     session = load(path)
-    init_ns = time.clock_gettime_ns(_CLOCK) - start
+    init_ns = time.clock_gettime_ns(CLOCK) - start
     after = file.stat()
     if (before.st_ino, before.st_size, before.st_mtime_ns) != (
         after.st_ino,
@@ -131,14 +164,14 @@ def _load(path: str, load: Callable[[str], Session]) -> _Loaded:
         after.st_mtime_ns,
     ):
         raise RefusedError("the model file changed while it was loaded")
-    return _Loaded(session, sha256, init_ns)
+    return session, sha256, init_ns
 
 
-def _inputs(options: Namespace, specs: Sequence[TensorSpec]) -> Arrays:
+def _inputs(options: Namespace, asked: Asked, specs: Sequence[TensorSpec]) -> Arrays:
     """Return the values to run on; those of an export were proven in MNN's 32 bits."""
-    if options.inputs_file is None:
+    if asked.inputs_file is None:
         return bench_inputs(specs, options.input_seed)
-    recorded = read_recorded(options.inputs_file, options.input)
+    recorded = read_recorded(asked.inputs_file, asked.inputs)
     if options.engine != "mnn":
         return recorded
     return {name: in_32_bits(array) for name, array in recorded.items()}
@@ -170,29 +203,32 @@ def _timed(session: Session, runs: int, cpus: Sequence[int]) -> dict[str, object
     assert not gc.isenabled()  # a collection in the loop would be timed with it
     waited, stolen = cores.waited_ns(), cores.steal_ns(cpus)
     cpu_start = time.thread_time_ns()
-    wall_start = clock(_CLOCK)
+    wall_start = clock(CLOCK)
     for index in range(runs):
-        start = clock(_CLOCK)
+        start = clock(CLOCK)
         run()
-        samples[index] = clock(_CLOCK) - start
-    wall_ns = clock(_CLOCK) - wall_start
+        samples[index] = clock(CLOCK) - start
+    wall_ns = clock(CLOCK) - wall_start
     cpu_ns = time.thread_time_ns() - cpu_start
     return {
         "ns": samples,
         "wall_ns": wall_ns,
         "cpu_ns": cpu_ns,
-        "waited_ns": _since(waited, cores.waited_ns()),
-        "steal_ns": _since(stolen, cores.steal_ns(cpus)),
+        "waited_ns": since(waited, cores.waited_ns()),
+        "steal_ns": since(stolen, cores.steal_ns(cpus)),
     }
 
 
-def _since(before: int | None, after: int | None) -> int | None:
+def since(before: int | None, after: int | None) -> int | None:
+    """Return how much a counter went up, 0 if it went back; None if it is unknown."""
     if before is None or after is None:
         return None
     return max(0, after - before)
 
 
-def _output(outputs: Arrays, *, with_values: bool) -> dict[str, object]:
+def computed(session: Session, *, with_values: bool) -> dict[str, object]:
+    """Return the fields of the output's message: what the last run computed."""
+    outputs = session.outputs()
     values = {
         name: np.ascontiguousarray(outputs[name], "<f4").tobytes()
         for name in sorted(outputs, key=str.encode)

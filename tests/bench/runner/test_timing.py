@@ -73,7 +73,7 @@ def test_with_the_collector_on_nothing_is_timed() -> None:
 def test_a_counter_that_is_unknown_or_goes_back_gives_no_time(
     before: int | None, after: int | None, since: int | None
 ) -> None:
-    assert timing._since(before, after) == since
+    assert timing.since(before, after) == since
 
 
 X = TensorSpec("x", (1, 4))
@@ -115,16 +115,18 @@ def test_other_inputs_are_refused(
         timing._check_inputs(asked, found)
 
 
-def test_outputs_are_hashed_in_byte_order_of_their_names() -> None:
+def test_outputs_are_hashed_in_byte_order_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs: Arrays = {"b": np.array([1, 2]), "B": np.array([3.0]), "a": np.array([True])}
     raw = {name: np.asarray(outputs[name]).astype("<f4").tobytes() for name in outputs}
-    message = timing._output(outputs, with_values=True)
+    session = Ticking()
+    monkeypatch.setattr(session, "outputs", lambda: outputs)
+    message = timing.computed(session, with_values=True)
 
     assert message["sha256"] == hashlib.sha256(raw["B"] + raw["a"] + raw["b"]).hexdigest()
     values = message["values"]
     assert isinstance(values, dict)
     assert {name: b64decode(text) for name, text in values.items()} == raw
-    assert timing._output(outputs, with_values=False) == {"sha256": message["sha256"]}
+    assert timing.computed(session, with_values=False) == {"sha256": message["sha256"]}
 
 
 def test_the_inputs_asked_for_must_be_the_models() -> None:
