@@ -115,16 +115,14 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--most-seconds", type=float, default=math.inf)
     parser.add_argument("--least-runs", type=int, default=1)
     options = parser.parse_args(argv)
-    for prefix, api, outputs in (
-        ("", options.api, options.output),
-        ("second-", options.second_api, options.second_output),
+    for api, outputs, name, an in (
+        (options.api, options.output, "api", "an --output"),
+        (options.second_api, options.second_output, "second-api", "a --second-output"),
     ):
         if api == "module" and options.engine != "mnn":
-            parser.error(f"argument --{prefix}api: only mnn has a module")
+            parser.error(f"argument --{name}: only mnn has a module")
         if api == "module" and not outputs:
-            parser.error(
-                f"argument --{prefix}api: a module needs a --{prefix}output for each output"
-            )
+            parser.error(f"argument --{name}: a module needs {an} for each output of the model")
     return options
 
 

@@ -323,7 +323,7 @@ def test_the_module_api_runs_what_it_is_told_of(artifact: Artifact) -> None:
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (["--api", "module"], "a module needs a --output"),
+        (["--api", "module"], "a module needs an --output"),
         (["--api", "other"], "invalid choice: 'other'"),
         (["--api", "module", "--output", "mean", "--engine", "onnxruntime"], "only mnn has"),
         (["--api", "module", "--output", "no such"], "MNN"),
