@@ -114,7 +114,7 @@ def check(made: Path, tmp_path: Path) -> Callable[..., int]:
 
 
 SIZES = ("--size-threshold", "50%", "--madds-threshold", "50%", "--params-threshold", "50%")
-FAKED = ("--runs", "3", "--warmup", "0", "--allow", "output-mismatch", *SIZES)
+FAKED = ("--design", "blocks", "--runs", "3", "--warmup", "0", "--allow", "output-mismatch", *SIZES)
 
 
 def test_a_slower_model_exits_1_and_every_output_says_so(
