@@ -90,7 +90,8 @@ def time_pairs(
     files = list(dict.fromkeys(path for arm in arms for path in arm.files))
     with device.held(bench.cpus, [path for path in files if path.is_file()]):
         timing.decide([pair.model for pair in pairs])
-        if timing.unpaired:
+        unpaired = timing.unpaired
+        if unpaired:
             timing.decide_in_blocks(taker(SeparateLauncher))
         if policy.design == "paired":
             timing.compare_loads(taker(LoadLauncher))
@@ -100,7 +101,7 @@ def time_pairs(
         timing.outcomes,
         timing.launches,
         timing.loads,
-        policy.design == "blocks" or len(timing.unpaired) == len(pairs),
+        policy.design == "blocks" or len(unpaired) == len(pairs),
         tuple(lost for each in timing.takers for lost in each.discarded),
         (*mended, *timing.notes),
         timing.kept,
@@ -124,7 +125,7 @@ class _Timing:
 
     @property
     def unpaired(self) -> dict[str, str]:
-        """Models that one process can't time in turns, and why, in a clause."""
+        """Models that are to be timed in blocks, and why, in a clause."""
         return {
             model: outcome.cannot_pair.why
             for model, outcome in self.outcomes.items()
