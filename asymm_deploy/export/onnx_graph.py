@@ -13,6 +13,7 @@ from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.export.reading.external_data import load_external_data
+from asymm_deploy.export.reading.other_formats import refuse_other_formats
 from asymm_deploy.files import opened_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
@@ -91,6 +92,13 @@ def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _not_valid(path: Path, reason: object) -> UsageError:
+    """Return the failure of a file that nothing reads: what it is, or what is wrong with it."""
+    try:
+        refuse_other_formats(path, "graph")
+    except UsageError as known:
+        return known
+    except OSError:
+        pass  # it went away
     return UsageError(
         f"{path} is not a valid ONNX file: {first_line(reason)}",
         "it may be cut short or of another format; check that ONNX Runtime loads it",

@@ -16,6 +16,7 @@ from onnx import external_data_helper
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export.freshness import Dependencies
+from asymm_deploy.export.reading.other_formats import hint_for, other_format
 from asymm_deploy.files import opened_regular, sha256_of
 
 _COPY_BOTH = "copy or save both files again: this one is cut short, or of another model"
@@ -142,6 +143,12 @@ def _require_length(
         )
     end = (offset or 0) + (length or needed or 0)
     if end > size:
+        other = other_format(file)
+        if other is not None and other.advice in ("pull", "download"):
+            raise UsageError(
+                f"{file}, which should have {values}, is {other.what}",
+                hint_for(other.advice, "graph"),
+            )
         raise UsageError(
             f"{file} has {size} bytes, and {values} should lie behind its end", _COPY_BOTH
         )
