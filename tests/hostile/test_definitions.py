@@ -236,6 +236,9 @@ def test_weights_that_are_not_beside_the_graph_are_refused(
     model = written("g (float[1,4] x) => (float[1,4] y) { y = MatMul(x, w) }")
     weight = onnx.TensorProto(name="w", data_type=1, dims=[4, 4], data_location="EXTERNAL")
     weight.external_data.add(key="location", value=location)
-    model.graph.initializer.append(weight)
-    (folder / "g.onnx").write_bytes(model.SerializeToString())
-    refused(["export", "g.onnx"], 2, "g.onnx")
+    constant = onnx.helper.make_node("Constant", [], ["w"], value=weight)
+    for put in (model.graph.initializer.append, lambda _: model.graph.node.insert(0, constant)):
+        put(weight)
+        (folder / "g.onnx").write_bytes(model.SerializeToString())
+        refused(["export", "g.onnx"], 2, "g.onnx", "the values of w")
+        del model.graph.initializer[:]
