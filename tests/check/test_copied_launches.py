@@ -111,8 +111,9 @@ def test_a_launch_in_use_on_both_sides_is_refused(launches: Launches) -> None:
     judged = edited(honest[2], flags=("hot",))
     said = r"launch 2 of net \(old/.*, line 3\) in the baseline is launch 2 of net \(new/.*, line 1"
     with pytest.raises(UsageError, match=said):
-        refuse_shared(found(honest), found([judged], NEW))
-    refuse_shared(found(honest), found(launches(seed=1), NEW))
+        refuse_shared({"the baseline": found(honest), "the candidate": found([judged], NEW)})
+    refuse_shared({"the baseline": found(honest), "the candidate": found(launches(seed=1), NEW)})
+    refuse_shared({"the baseline": [*found(honest), *found(honest)]})
 
 
 def one_changed(samples: Sequence[int]) -> list[int]:
