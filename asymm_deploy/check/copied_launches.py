@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,12 @@ import numpy as np
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import launched
-from asymm_deploy.check.near_copies import UNLIKELY, chance_of_a_tie, first_near_copy, own_ties
+from asymm_deploy.check.copies import (
+    chance_of_a_tie,
+    first_near_copy,
+    is_no_coincidence,
+    own_ties,
+)
 from asymm_deploy.errors import UsageError
 
 
@@ -65,29 +69,26 @@ def refuse_copied(files: Sequence[LaunchFile]) -> None:
     The same launch may stand in several lines and files: bench writes it again when it judges
     another way, and folders are copied.
     """
-    by_samples: dict[tuple[int, ...], list[FoundLaunch]] = {}
+    groups: dict[tuple[int, ...], dict[bytes, FoundLaunch]] = {}
     for found in _launches(files):
-        by_samples.setdefault(found.record.samples_ns, []).append(found)
-    pools: dict[frozenset[str], tuple[int, float]] = {}
-    for samples, same in by_samples.items():
-        once = {launched.measured(found.record): found for found in reversed(same)}
-        if len(once) < 2 or len(samples) < 2:  # single runs say nothing about the clock
+        same = groups.setdefault(found.record.samples_ns, {})
+        same.setdefault(launched.measured(found.record), found)
+    ties: dict[frozenset[str], tuple[int, float]] = {}
+    for samples, same in groups.items():
+        if len(same) < 2 or len(samples) < 2:  # single runs say nothing about the clock
             continue
-        models = frozenset(found.record.model for found in same)
-        if models not in pools:
+        models = frozenset(found.record.model for found in same.values())
+        if models not in ties:
             pool = [
                 other
-                for other, of in by_samples.items()
-                if not models.isdisjoint(found.record.model for found in of)
+                for other, of in groups.items()
+                if not models.isdisjoint(found.record.model for found in of.values())
+                for _ in of
             ]
-            pools[models] = len(pool), chance_of_a_tie(np.concatenate(pool))
-        count, pooled_tie = pools[models]
-        tie = max(pooled_tie, own_ties(samples))
-        # As many launches as there are may by chance be so many equal ones, in any combination.
-        combinations = math.comb(count + len(once) - 1, len(once))
-        exponent = len(samples) * (len(once) - 1)
-        if math.log(combinations) + exponent * math.log(tie) < math.log(UNLIKELY):
-            one, other, *_ = sorted(once.values(), key=same.index)
+            ties[models] = len(pool), chance_of_a_tie(np.concatenate(pool))
+        count, tie = ties[models]
+        if is_no_coincidence(len(samples), len(same), count, max(tie, own_ties(samples))):
+            one, other, *_ = same.values()
             raise _copied(one, other, f"have the same {len(samples)} samples")
 
 

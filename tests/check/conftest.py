@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Told:
     """What the device says of a launch."""
 
     ns: float = NS
+    """The median."""
+    samples: Sequence[int] = ()
+    """All runs, in the place of some around the median."""
     flags: tuple[str, ...] = ()
     """That the device raises."""
     error: str | None = None
@@ -97,11 +101,18 @@ class FakeDevice:
         if told.error is not None:
             line = json.dumps({"type": "error", "reason": told.error}).encode()
             return Completed(line + b"\n", b"", 1)
-        return Completed(_words(told, path, asked), b"", 0, flags=told.flags)
+        samples = told.samples or _samples(told.ns, int(asked["--runs"]), len(self.launched))
+        return Completed(_words(told, samples, path, asked), b"", 0, flags=told.flags)
 
 
-def _words(told: Told, path: Path, asked: dict[str, str]) -> bytes:
-    runs = int(asked["--runs"])
+def _samples(ns: float, runs: int, seed: int) -> list[int]:
+    """Return runs around ``ns``, the first; an odd number has that median. No two are alike."""
+    rng = random.Random(seed)
+    around = [sign * rng.randint(1, int(ns / 1000)) for sign in (-1, 1) * (runs // 2)]
+    return [int(ns), *(int(ns) + off for off in around)][:runs]
+
+
+def _words(told: Told, samples: Sequence[int], path: Path, asked: dict[str, str]) -> bytes:
     messages: list[dict[str, object]] = [
         {
             "type": "hello",
@@ -126,14 +137,14 @@ def _words(told: Told, path: Path, asked: dict[str, str]) -> bytes:
         {"type": "calibration", "before_mac_per_s": 4e10, "after_mac_per_s": 4e10},
         {
             "type": "samples",
-            "ns": [int(told.ns)] * runs,
-            "wall_ns": int(told.ns) * runs,
-            "cpu_ns": int(told.ns) * runs,
+            "ns": samples,
+            "wall_ns": sum(samples),
+            "cpu_ns": sum(samples),
             "waited_ns": 0,
             "steal_ns": 0,
         },
         {"type": "output", "sha256": told.output * 64},
-        {"type": "done", "count": runs},
+        {"type": "done", "count": len(samples)},
     ]
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 

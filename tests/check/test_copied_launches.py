@@ -94,7 +94,9 @@ def test_failed_launches_have_no_samples_to_compare(launches: Launches) -> None:
     refuse_copied([LaunchFile(OLD, failed)])
 
 
-@pytest.mark.parametrize(("runs", "tick"), [(1, 1), (1, 1e5), (5, 1e5), (2, 1e4)])
+@pytest.mark.parametrize(
+    ("runs", "tick"), [(1, 1), (1, 1e5), (2, 1e5), (3, 1e5), (5, 1e5), (2, 1e4)]
+)
 def test_few_runs_and_coarse_clocks_may_agree_by_chance(
     launches: Launches, runs: int, tick: float
 ) -> None:

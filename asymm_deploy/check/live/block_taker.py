@@ -30,6 +30,7 @@ from asymm_deploy.check.live.launched_block import (
     block_medians,
     spoiler_of,
 )
+from asymm_deploy.check.live.made_up import made_up
 from asymm_deploy.check.live.procedure import BlockLost, BlockPlace, ModelStopped
 
 _TRIES = 3
@@ -134,6 +135,9 @@ class BlockTaker:
                 return failure
             spoiler = spoiler_of(launches, self._bench.plan.allow)
             if spoiler is None:
+                stopped = made_up([*contest.counted.values()], launches, self._bench.plan.allow)
+                if stopped is not None:
+                    return stopped
                 contest.counted[place] = launches
                 return block_medians(launches)
             redone += 1

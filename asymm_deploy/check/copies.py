@@ -1,4 +1,4 @@
-"""Finds launches that are others with changes: scaled, moved, in another order, or in part.
+"""Finds launches that are copies of others: whole, scaled, moved, in another order, or in part.
 
 What may be the same by chance depends on the clock. So the chance that two runs show the same time
 is estimated from the samples themselves: few runs, or runs on a coarse clock, may well agree.
@@ -7,6 +7,7 @@ is estimated from the samples themselves: few runs, or runs on a coarse clock, m
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,20 +29,58 @@ _Samples = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class NearCopy:
-    """Two launches, by their indices, of which one is the other with changes."""
+class CopiedPair:
+    """Two launches, by their indices, of which one is the other, with changes or without."""
 
     one: int
     other: int
+    """The later one."""
     how: str
     """What they have in common, in words."""
 
 
-def first_near_copy(launches: Sequence[Sequence[int]]) -> NearCopy | None:
+def first_copy(launches: Sequence[Sequence[int]], since: int = 0) -> CopiedPair | None:
+    """Return two of these launches, each its samples in ns, that look like one and its copy.
+
+    That is the same samples in any order, or what ``first_near_copy`` finds. Of pairs that were
+    there before, the first ``since`` launches, none is looked for.
+    """
+    for in_order in (True, False):
+        by_samples: dict[tuple[int, ...], list[int]] = {}
+        for index, samples in enumerate(launches):
+            key = tuple(samples if in_order else sorted(samples))
+            by_samples.setdefault(key, []).append(index)
+        twice = {key: same for key, same in by_samples.items() if len(same) > 1 and len(key) > 1}
+        tie = chance_of_a_tie(np.concatenate(launches)) if twice else 1.0
+        for key, same in twice.items():
+            ties = max(tie, own_ties(key))
+            if same[-1] >= since and is_no_coincidence(
+                len(key), len(same), len(launches), ties, in_order=in_order
+            ):
+                but = "" if in_order else ", in another order"
+                return CopiedPair(same[0], same[-1], f"have the same {len(key)} samples{but}")
+    return first_near_copy(launches, since)
+
+
+def is_no_coincidence(
+    runs: int, copies: int, launches: int, tie: float, *, in_order: bool = True
+) -> bool:
+    """Whether so many ``copies`` among the ``launches``, with the same samples, can't be chance.
+
+    ``tie`` is the chance that two runs show the same time. Without ``in_order`` the samples only
+    have to be the same in some order.
+    """
+    orders = 0.0 if in_order else math.lgamma(runs + 1)
+    chance = (copies - 1) * (orders + runs * math.log(tie))
+    return math.log(math.comb(launches, copies)) + chance < math.log(UNLIKELY)
+
+
+def first_near_copy(launches: Sequence[Sequence[int]], since: int = 0) -> CopiedPair | None:
     """Return two of these launches, each its samples in ns, that look like one and its copy.
 
     They have many of their samples in the same places, or all of them multiplied, moved by a
-    constant or in another order. Launches with other numbers of samples are not compared.
+    constant or in another order. Launches with other numbers of samples are not compared, and the
+    first ``since`` not with each other.
     """
     of_length: dict[int, list[int]] = {}
     for index, samples in enumerate(launches):
@@ -50,10 +89,11 @@ def first_near_copy(launches: Sequence[Sequence[int]]) -> NearCopy | None:
         if length < _FEWEST_TO_FIT or len(same) < 2:
             continue
         found = _first_of_equal_length(
-            np.array([launches[index][:_MOST_SAMPLES] for index in same], dtype=np.int64)
+            np.array([launches[index][:_MOST_SAMPLES] for index in same], dtype=np.int64),
+            bisect_left(same, since),
         )
         if found is not None:
-            return NearCopy(same[found.one], same[found.other], found.how)
+            return CopiedPair(same[found.one], same[found.other], found.how)
     return None
 
 
@@ -71,15 +111,15 @@ def own_ties(samples: Sequence[int]) -> float:
     return float((counts * (counts - 1.0) / 2).sum() / pairs) if pairs else 0.0
 
 
-def _first_of_equal_length(samples: npt.NDArray[np.int64]) -> NearCopy | None:
+def _first_of_equal_length(samples: npt.NDArray[np.int64], since: int) -> CopiedPair | None:
     count = len(samples)
     limit = math.log(UNLIKELY) - math.log(count * (count - 1) / 2)
     searches = (_SamePlaces(samples, limit), _SameShape(samples, limit))
-    for start in range(0, count - 1, _ROWS_AT_ONCE):
+    for start in range(since, count, _ROWS_AT_ONCE):
         rows = slice(start, min(start + _ROWS_AT_ONCE, count))
         found = [pair for search in searches for pair in search.pairs_of(rows)]
         if found:
-            return min(found, key=lambda pair: (pair.one, pair.other))
+            return min(found, key=lambda pair: (pair.other, pair.one))
     return None
 
 
@@ -107,15 +147,15 @@ class _SamePlaces:
             (np.ones(len(row), np.int32), (row, column[kept])), shape=(count, len(often))
         )
 
-    def pairs_of(self, rows: slice) -> Iterator[NearCopy]:
-        """Yield the pairs of one of ``rows`` and a later launch."""
+    def pairs_of(self, rows: slice) -> Iterator[CopiedPair]:
+        """Yield the pairs of an earlier launch and one of ``rows``."""
         shared = (self._shared[rows] @ self._shared.T).tocoo()
-        ones, others = shared.row + rows.start, shared.col
-        telling = (others > ones) & (shared.data >= self._least[ones])
+        others, ones = shared.row + rows.start, shared.col
+        telling = (ones < others) & (shared.data >= self._least[others])
         for one, other, equal in zip(
             ones[telling], others[telling], shared.data[telling], strict=True
         ):
-            yield NearCopy(int(one), int(other), f"share {equal} of {self._length} samples")
+            yield CopiedPair(int(one), int(other), f"share {equal} of {self._length} samples")
 
 
 class _SameShape:
@@ -133,8 +173,8 @@ class _SameShape:
         self._tick = float(np.diff(np.unique(samples)).min(initial=np.iinfo(np.int64).max))
         self._limit = limit
 
-    def pairs_of(self, rows: slice) -> Iterator[NearCopy]:
-        """Yield the pairs of one of ``rows`` and a later launch."""
+    def pairs_of(self, rows: slice) -> Iterator[CopiedPair]:
+        """Yield the pairs of an earlier launch and one of ``rows``."""
         length = self._rest.shape[1]
         products = self._rest[rows] @ self._rest.T
         factor = products / np.maximum(1.0, self._squares[rows, None])
@@ -144,9 +184,9 @@ class _SameShape:
         off = self._squares - 2 * factor * products + factor**2 * self._squares[rows, None]
         near = off <= length * rounding**2 + _FLOAT_ERROR * self._squares
         near &= (length - 2) * np.log(chance) < self._limit
-        near &= np.arange(len(self._rest)) > np.arange(rows.start, rows.stop)[:, None]
-        for index, other in np.argwhere(near):
-            moved = self._rest[other] - factor[index, other] * self._rest[rows.start + index]
-            if np.abs(moved).max() <= rounding[index, other]:
+        near &= np.arange(len(self._rest)) < np.arange(rows.start, rows.stop)[:, None]
+        for index, one in np.argwhere(near):
+            moved = self._rest[one] - factor[index, one] * self._rest[rows.start + index]
+            if np.abs(moved).max() <= rounding[index, one]:
                 how = "have the same samples, but for a factor, a constant or their order"
-                yield NearCopy(rows.start + int(index), int(other), how)
+                yield CopiedPair(int(one), rows.start + int(index), how)
