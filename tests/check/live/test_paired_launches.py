@@ -155,9 +155,8 @@ def test_a_candidate_that_waits_never_passes(check: Check, told: Any) -> None:
 
     change = change_of_outcome("net", paired(check, script).outcomes["net"])
     assert change.verdict == "unstable"
-    assert change.why.startswith(
-        "By the wall clock +20.0 %, by processor time +0.0 %: the candidate waits"
-    )
+    assert change.why.startswith("By the wall clock +20.0 %, by processor time ")
+    assert "the candidate waits" in change.why
 
 
 def test_a_quarter_of_disturbed_pairs_moves_nothing(check: Check, told: Any) -> None:
