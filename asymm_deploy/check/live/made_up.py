@@ -43,7 +43,7 @@ def made_up(
 def _failed(why: str) -> ModelStopped:
     return ModelStopped(
         "failed",
-        f"{why}, which no clock shows: the runner does not measure, or {store.NAME} was edited. "
+        f"{why}: the runner does not measure, or {store.NAME} was edited. "
         "Start anew with --fresh, or with another --runner.",
         ExitCode.HARNESS,
     )
