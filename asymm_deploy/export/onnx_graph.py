@@ -12,6 +12,7 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
+from asymm_deploy.export.proof.engine_words import NO_MEMORY, engine_words
 from asymm_deploy.export.reading.external_data import load_external_data
 from asymm_deploy.export.reading.other_formats import refuse_other_formats
 from asymm_deploy.files import opened_regular
@@ -209,9 +210,16 @@ def run_onnx(
 
 def cannot_run(error: EngineError) -> ConversionError:
     """Return the failure of a graph that ONNX Runtime refuses."""
+    what = engine_words(error.reason)
+    if NO_MEMORY in what:
+        return ConversionError(
+            f"ONNX Runtime can't run the graph: {what}",
+            "give a smaller --input-shape where the graph leaves its axes open; where the size is "
+            "a constant in the graph, export that again with a smaller one",
+        )
     lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
-        f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+        f"ONNX Runtime can't run the graph: {what}",
         "it lacks that operator for the type in use: where that is double precision or bfloat16, "
         "give the graph in single precision (return module.float() from a callable, and cast "
         "nothing to bfloat16 in forward)"
