@@ -19,9 +19,6 @@ from typing import Any, TypeAlias
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal's Ctrl-C, a CI system's cancel, a terminal that was closed."""
 
-INTERRUPTED = "interrupted; everything that was finished is kept"
-"""What the user is told then."""
-
 _SAME_S = 0.05
 """A wrapper may pass on the Ctrl-C that the terminal sent us as well: so close, two are one."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -49,6 +46,11 @@ def ignoring_signals() -> Iterator[None]:
 def ignore_signals_from_now_on() -> None:
     """Let nothing disturb the end of the program but a second Ctrl-C. For the main thread."""
     _handle_by(_nothing)
+
+
+def end_like_ctrl_c_from_now_on() -> None:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, as SIGINT is. For the main thread."""
+    _handle_by(signal.default_int_handler)
 
 
 @contextmanager
