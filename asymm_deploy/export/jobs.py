@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -157,14 +158,25 @@ def _export_stale(
 
 
 def fork_server_context() -> Any:
-    """Return a context of multiprocessing whose fork server has been started, unless it can't be.
+    """Return a context of multiprocessing whose fork server is up, unless it can't be.
 
-    A Ctrl-C reaches the server as well, which ignores it once it has got so far.
+    It takes seconds to load torch. Ctrl-C ends that wait, and the server; it reaches the server as
+    well, which ignores it once it has got so far.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
-    with holding_back_ctrl_c(), suppress(OSError):  # the first process will tell why
-        forkserver.ensure_running()
+    try:
+        with suppress(OSError, EOFError):  # the first model's process will tell why
+            with holding_back_ctrl_c():
+                forkserver.ensure_running()
+            first = context.Process(target=os.getpid)
+            first.start()  # returns once the server is up
+            first.join()
+    except KeyboardInterrupt:
+        server = vars(forkserver)["_forkserver"]._forkserver_pid
+        if server is not None:
+            os.kill(server, signal.SIGKILL)
+        raise
     return context
 
 
