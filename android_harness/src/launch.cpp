@@ -74,12 +74,10 @@ Arguments of_second(Arguments arguments) {
   return arguments;
 }
 
-// Loads a model of two and runs it once, so that what it can't do is said of it.
+// Loads one model of two, and says of it what is wrong with it.
 Loaded load_one(const std::string& which, const Arguments& arguments, const Engine& engine) {
   try {
-    Loaded model = load(arguments, engine);
-    model.session->run();
-    return model;
+    return load(arguments, engine);
   } catch (const Refused& refused) {
     throw Refused("the " + which + " model: " + refused.what());
   }

@@ -44,7 +44,6 @@ def time_in_turns(options: Namespace, send: Send) -> None:
     for which, asked, load in zip(_WHICH, both, loaders, strict=True):
         with _said_of(which):
             models.append(loaded(options, asked, load))
-            models[-1].session.run()
     first, second = (model.session for model in models)
     turns = _Turns(first.run, second.run, swapped=options.starts == "second")
     most_ns = min(options.most_seconds, 1e9) * 1e9

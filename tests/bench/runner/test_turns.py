@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ import pytest
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.paired import pair_stream
+from asymm_deploy.bench.runner import turns
+from asymm_deploy.bench.runner.__main__ import _parse
 from asymm_deploy.bench.runner.cores import RefusedError
+from asymm_deploy.bench.runner.timing import Asked
 from asymm_deploy.bench.runner.turns import _Turns
 from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.export.mnn import to_mnn
 from tests.bench.conftest import sha256
 
@@ -68,11 +72,11 @@ FOREVER = float("inf")
 
 
 def test_each_run_has_its_own_times_and_nothing_else_is_in_them(clocks: Clocks) -> None:
-    turns = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=False)
-    loop = turns.run(3, 1, FOREVER)
+    both = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=False)
+    loop = both.run(3, 1, FOREVER)
 
     assert clocks.log == "ababab"
-    assert turns.count == 3
+    assert both.count == 3
     # The second reading of the wall clock takes one more; those of the thread's are outside it.
     assert loop["first"] == {
         "ns": [101, 102, 103],
@@ -90,8 +94,8 @@ def test_each_run_has_its_own_times_and_nothing_else_is_in_them(clocks: Clocks) 
 
 
 def test_the_second_one_may_start_and_each_keeps_its_own_runs(clocks: Clocks) -> None:
-    turns = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=True)
-    loop: dict[str, Any] = turns.run(2, 1, FOREVER)
+    both = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=True)
+    loop: dict[str, Any] = both.run(2, 1, FOREVER)
 
     assert clocks.log == "baba"
     assert loop["first"]["ns"] == [101, 102]
@@ -107,10 +111,10 @@ def test_the_second_one_may_start_and_each_keeps_its_own_runs(clocks: Clocks) ->
 def test_it_ends_early_but_only_after_whole_pairs_and_the_least_of_them(
     clocks: Clocks, most: int, least: int, most_ns: float, pairs: int
 ) -> None:
-    turns = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=False)
-    loop: dict[str, Any] = turns.run(most, least, most_ns)
+    both = _Turns(clocks.session("a", 100, 70), clocks.session("b", 500, 400), swapped=False)
+    loop: dict[str, Any] = both.run(most, least, most_ns)
 
-    assert turns.count == pairs
+    assert both.count == pairs
     assert clocks.log == "ab" * pairs
     assert {len(each) for side in ("first", "second") for each in loop[side].values()} == {pairs}
 
@@ -129,6 +133,57 @@ def test_a_run_that_fails_says_of_which_model(clocks: Clocks, failing: str, swap
     with pytest.raises(RefusedError) as caught:
         _Turns(first, second, swapped=swapped).run(100, 1, FOREVER)
     assert str(caught.value) == f"the {failing} model: it broke"
+
+
+class Session:
+    """A session that writes its name down when it runs."""
+
+    inputs = (TensorSpec("x", (1,)),)
+    output_names = ("y",)
+    precision = "fp32"
+    threads = 1
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+    def feed(self, arrays: Mapping[str, Array]) -> None: ...
+
+    def outputs(self) -> Arrays:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("more", "runs"),
+    [
+        (("--warmup", "2", "--runs", "3"), "ab" * 5),
+        (("--warmup", "0", "--runs", "1", "--starts", "second"), "ba"),
+        (
+            ("--warmup", "99", "--runs", "99", "--most-seconds", "1e-9", "--least-runs", "2"),
+            "ababab",
+        ),
+    ],
+)
+def test_the_warm_up_is_in_turns_too_and_ends_early(
+    monkeypatch: pytest.MonkeyPatch,
+    clocks: Clocks,
+    tmp_path: Path,
+    more: tuple[str, ...],
+    runs: str,
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+
+    def fake_engine(_options: object, asked: Asked) -> Callable[[str], Session]:
+        return lambda path: Session(clocks.session(Path(path).name, 100, 70))
+
+    monkeypatch.setattr(turns, "engine", fake_engine)
+    asked = request(tmp_path / "a", *second(tmp_path / "b"), *more)[len(COMMAND) :]
+    sent: list[str] = []
+    turns.time_in_turns(_parse(asked), lambda kind, _fields: sent.append(kind))
+    assert clocks.log == runs
+    assert sent == [
+        *("hello", "model", "model", "cpu", "calibration", "pairs", "output", "output", "done")
+    ]
 
 
 def test_with_the_collector_on_nothing_is_timed() -> None:
@@ -197,9 +252,9 @@ def test_both_compute_what_each_computes_alone(
     assert len(in_order) == 10
     assert in_order == sorted(in_order)
     assert sum(report.first.samples.ns) + sum(report.second.samples.ns) <= report.pairs.wall_ns
-    for turns in (report.pairs.first, report.pairs.second):
-        assert turns.cpu_ns is not None
-        assert 0 < sum(turns.cpu_ns) <= report.pairs.cpu_ns
+    for side in (report.pairs.first, report.pairs.second):
+        assert side.cpu_ns is not None
+        assert 0 < sum(side.cpu_ns) <= report.pairs.cpu_ns
 
 
 def _file(path: Path, engine: str) -> Path:
