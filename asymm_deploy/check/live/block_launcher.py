@@ -163,7 +163,7 @@ class PairedLauncher(SeparateLauncher):
                 self._bench, blanks, sides, PairOrder(loads=order.index(loads_first), runs=0)
             )
         except NoPairsHereError as error:
-            self._refused = CannotPair(f"the runner can't time two models in turns ({error})")
+            self._refused = CannotPair(f"the runner knows no paired launches: {error}")
             return self._refused
         launches: BlockLaunches = []
         for arm, side, record in zip(arms, sides, records, strict=True):

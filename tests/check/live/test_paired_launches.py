@@ -184,7 +184,7 @@ def test_a_launch_that_was_stopped_again_and_again_does_not_count(check: Check, 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"knows_pairs": False}, "the runner can't time two models in turns"),
+        ({"knows_pairs": False}, "the runner knows no paired launches: it is older than they are"),
         ({"together": "bad alloc"}, "each version runs alone, but not both in one process"),
     ],
 )
