@@ -57,8 +57,8 @@ def end_like_ctrl_c_from_now_on() -> None:
 def holding_back_ctrl_c() -> Iterator[None]:
     """Block SIGINT in this thread, and in the processes that it starts; they unblock it themselves.
 
-    A Ctrl-C that comes meanwhile is heard afterwards. Processes of multiprocessing need its resource
-    tracker, which unblocks SIGINT when it is started: so that is running before.
+    A Ctrl-C that comes meanwhile is heard afterwards. Processes of multiprocessing need its
+    resource tracker, which unblocks SIGINT when it is started: so that is running before.
     """
     from multiprocessing import resource_tracker
 
