@@ -23,6 +23,7 @@ from asymm_deploy.bench.runner.recorded import read_recorded
 from asymm_deploy.engines.feeding import in_32_bits
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.files import opened_regular
 
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
@@ -150,7 +151,7 @@ def _load(path: str, load: Callable[[str], Session]) -> tuple[Session, str, int]
     file = Path(path)
     try:
         before = file.stat()
-        with file.open("rb") as content:
+        with opened_regular(file) as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise RefusedError(f"can't read the model: {error.strerror}") from error

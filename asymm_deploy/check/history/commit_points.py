@@ -33,7 +33,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import one_line
 
 _MOST_NAMED = 5
-_COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})$")
+_COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})\Z")
 
 
 @dataclass(frozen=True, slots=True)
