@@ -47,6 +47,7 @@ FLAGS = {
         Flag("bimodal", _UNSTABLE, "the samples fall into two groups"),
         Flag("launch-spread", _UNSTABLE, "medians of launches are too far apart"),
         Flag("stolen-time", _UNSTABLE, "something else ran on the core during the timed loop"),
+        Flag("split-pairs", _UNSTABLE, "too many of its pairs of runs were interrupted for long"),
         Flag("throttled", _UNSTABLE, "the device slowed down to cool"),
         Flag("capped-clock", _UNSTABLE, "the core's clock was limited from the start"),
         Flag("hot", _UNSTABLE, "the device was too warm"),

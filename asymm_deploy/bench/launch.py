@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +20,7 @@ from asymm_deploy.errors import ExitCode
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.safe import excerpt
 
+ReportT = TypeVar("ReportT")
 _UNKNOWN_TO_IT = "unrecognized arguments"
 _BUILD_ANEW = "an older runner: `asymm-deploy runner build`; android_harness/PROTOCOL.md for others"
 
@@ -60,38 +63,62 @@ def launch(
     none, this launch's output is compared. Raises only what the device raises: HarnessError, or
     KeyboardInterrupt.
     """
-    arguments = wire.request(
-        model=placed.model,
+    compares = first is None and artifact.reference is not None
+    arguments = request_of(bench, blank, artifact, placed, output_values=compares)
+    timeout_s = bench.plan.launch_timeout_s
+    completed = bench.device.run([*bench.command, *arguments], timeout_s=timeout_s)
+    try:
+        report = reported(completed, timeout_s, wire.parse_stream)
+        require_as_asked(report, blank, artifact.api)
+    except wire.WireError as error:
+        return failed(blank, str(error))
+    return finished(blank, artifact, report, first, completed)
+
+
+def request_of(
+    bench: Bench, blank: LaunchRecord, artifact: Artifact, placed: Placed, *, output_values: bool
+) -> list[str]:
+    """Return the runner's arguments for a launch of ``artifact``."""
+    asked = model_request(artifact, placed)
+    return wire.request(
+        model=asked.model,
         engine=blank.engine,
         runs=blank.runs,
         warmup=blank.warmup,
         threads=blank.threads,
         precision=blank.precision,
         cpus=bench.cpus,
-        inputs=tuple(
-            wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs or ()
-        ),
-        output_values=first is None and artifact.reference is not None,
-        inputs_file=placed.inputs,
-        module_outputs=artifact.output_names if artifact.api == "module" else None,
+        inputs=asked.inputs,
+        output_values=output_values,
+        inputs_file=asked.inputs_file,
+        module_outputs=asked.module_outputs,
     )
-    completed = bench.device.run(
-        [*bench.command, *arguments], timeout_s=bench.plan.launch_timeout_s
+
+
+def model_request(artifact: Artifact, placed: Placed) -> wire.ModelRequest:
+    """Return what the runner has to know about ``artifact``."""
+    specs = artifact.inputs or ()
+    return wire.ModelRequest(
+        placed.model,
+        tuple(wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in specs),
+        placed.inputs,
+        artifact.output_names if artifact.api == "module" else None,
     )
-    try:
-        report = _report(completed, bench.plan.launch_timeout_s)
-        _check(report, blank, artifact.api)
-    except wire.WireError as error:
-        return failed(blank, str(error))
-    record = msgspec.structs.replace(
-        _with_report(blank, report),
-        process_ns=completed.elapsed_ns,
-        conditions=completed.conditions,
-    )
+
+
+def finished(
+    blank: LaunchRecord,
+    artifact: Artifact,
+    report: wire.RunnerReport,
+    first: LaunchRecord | None,
+    completed: Completed,
+) -> LaunchRecord:
+    """Return ``blank`` with what was reported, judged; ``first`` is as in ``launch``."""
+    record = _with_report(blank, report, completed)
     made_up = plausibility.told_too_long(record)
     if made_up is not None:
         return failed(blank, f"the runner's times are made up: {made_up}")
-    if artifact.reference is not None and report.output.values is not None:
+    if first is None and artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
             artifact.reference,
             report.output.values,
@@ -203,10 +230,13 @@ def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
     return verdicts.judged_with(msgspec.structs.replace(record, allowed=allowed), record.flags)
 
 
-def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
+def reported(completed: Completed, timeout_s: float, parse: Callable[[bytes], ReportT]) -> ReportT:
     """Return what the runner reported; raise WireError with the reason if that is no result."""
     if completed.timed_out:
-        raise wire.WireError(f"the runner was not finished within {timeout_s:g} s and was killed")
+        raise wire.WireError(
+            f"the runner was not finished within {timeout_s:g} s and was killed "
+            "(--launch-timeout gives it longer)"
+        )
     if completed.flooded:
         raise wire.WireError("the runner printed without end and was killed")
     lines = completed.stderr.strip().splitlines()
@@ -215,10 +245,10 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     if code < 0:
         raise wire.WireError(f"the runner was ended by {_signal_name(-code)}{last}")
     try:
-        report = wire.parse_stream(completed.stdout)
+        report = parse(completed.stdout)
     except wire.RunnerError as error:
         if _UNKNOWN_TO_IT in str(error):
-            raise wire.WireError(f"{error} ({_BUILD_ANEW})") from error
+            raise wire.RunnerError(f"{error} ({_BUILD_ANEW})") from error
         raise  # the runner itself said why
     except wire.WireError:
         if code == 0:
@@ -229,7 +259,7 @@ def _report(completed: Completed, timeout_s: float) -> wire.RunnerReport:
     return report
 
 
-def _check(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -> None:
+def require_as_asked(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -> None:
     """Raise WireError if the runner did something other than it was asked to."""
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
@@ -245,8 +275,10 @@ def _check(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -> None:
             )
 
 
-def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord:
-    """Return the record with what the runner reported, not judged yet."""
+def _with_report(
+    blank: LaunchRecord, report: wire.RunnerReport, completed: Completed
+) -> LaunchRecord:
+    """Return the record with what the runner and the device reported, not judged yet."""
     samples = report.samples
     return msgspec.structs.replace(
         blank,
@@ -268,6 +300,15 @@ def _with_report(blank: LaunchRecord, report: wire.RunnerReport) -> LaunchRecord
         waited_ns=samples.waited_ns,
         steal_ns=samples.steal_ns,
         output_sha256=report.output.sha256,
+        process_ns=completed.elapsed_ns,
+        conditions=completed.conditions,
+    )
+
+
+def is_unknown_argument(error: wire.WireError, name: str) -> bool:
+    """Whether the runner refused its arguments because it doesn't know ``name``."""
+    return (
+        isinstance(error, wire.RunnerError) and _UNKNOWN_TO_IT in str(error) and name in str(error)
     )
 
 

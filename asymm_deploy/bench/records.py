@@ -82,6 +82,20 @@ class Calibration(msgspec.Struct, frozen=True):
     after_mac_per_s: float
 
 
+class PairedRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known besides of a model that ran in turns with another one, in one process."""
+
+    partner_sha256: str
+    """Of the other model's file."""
+    loaded_first: bool
+    runs_first: bool
+    """Whether it ran before the other one in each pair of runs."""
+    cpu_ns: tuple[int, ...] | None
+    """Processor time of the main thread over each run; None if the system doesn't tell."""
+    start_ns: tuple[int, ...]
+    """When each run began, since the start of the loop."""
+
+
 class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One line of runs.jsonl: one process that was started, whatever came of it.
 
@@ -91,6 +105,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: int = RUNS_SCHEMA_VERSION
+    paired: PairedRuns | None = None
+    """If two models shared the process; then wall, processor and lost times are of both."""
     written_by: Command | None = None
     """The command that made the launch; None from versions that did not say."""
     # what was timed

@@ -147,7 +147,6 @@ Message: TypeAlias = (
     Hello | Model | Cpu | Calibrated | Samples | Pairs | RunnerOutput | Done | Failure
 )
 _ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
-_ORDER_OF_PAIRS = (Hello, Model, Model, Cpu, Calibrated, Pairs, RunnerOutput, RunnerOutput, Done)
 
 
 class RunnerReport(msgspec.Struct, frozen=True):
@@ -161,14 +160,6 @@ class RunnerReport(msgspec.Struct, frozen=True):
     output: RunnerOutput
 
 
-class PairReport(msgspec.Struct, frozen=True):
-    """A complete stream of two models, each as if it had been alone; the loop is that of both."""
-
-    first: RunnerReport
-    second: RunnerReport
-    pairs: Pairs
-
-
 class WireError(Exception):
     """The stream holds no result; the message says why in one line."""
 
@@ -177,13 +168,9 @@ class RunnerError(WireError):
     """The runner itself said why there is no result."""
 
 
-class NoPairsError(WireError):
-    """The runner was asked for two models, and timed the first one alone."""
-
-
 def parse_stream(stream: bytes) -> RunnerReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    hello, model, cpu, calibration, samples, output, done = _messages(stream, _ORDER)
+    hello, model, cpu, calibration, samples, output, done = messages_in(stream, _ORDER)
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(cpu, Cpu)
@@ -198,43 +185,8 @@ def parse_stream(stream: bytes) -> RunnerReport:
     return RunnerReport(hello, model, cpu, calibration, samples, output)
 
 
-def parse_pair_stream(stream: bytes) -> PairReport:
-    """Return what a runner reported of two models; raise WireError as ``parse_stream`` does.
-
-    Raises NoPairsError if it timed one model alone.
-    """
-    messages = _messages(stream, _ORDER_OF_PAIRS)
-    hello, first, second, cpu, calibration, pairs, output, other, done = messages
-    assert isinstance(hello, Hello)
-    assert isinstance(first, Model)
-    assert isinstance(second, Model)
-    assert isinstance(cpu, Cpu)
-    assert isinstance(calibration, Calibrated)
-    assert isinstance(pairs, Pairs)
-    assert isinstance(output, RunnerOutput)
-    assert isinstance(other, RunnerOutput)
-    assert isinstance(done, Done)
-    lengths = {
-        len(each)
-        for turns in (pairs.first, pairs.second)
-        for each in (turns.ns, turns.cpu_ns, turns.start_ns)
-        if each is not None
-    }
-    if lengths != {done.count}:
-        counts = " and ".join(map(str, sorted(lengths)))
-        raise WireError(f"the runner counted {done.count} pairs but sent {counts}")
-
-    def report(model: Model, turns: Turns, output: RunnerOutput) -> RunnerReport:
-        loop = Samples(turns.ns, pairs.wall_ns, pairs.cpu_ns, pairs.waited_ns, pairs.steal_ns)
-        return RunnerReport(hello, model, cpu, calibration, loop, output)
-
-    return PairReport(
-        report(first, pairs.first, output), report(second, pairs.second, other), pairs
-    )
-
-
-def _messages(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:
-    """Return the messages, of these types; raise WireError if the stream holds anything else."""
+def messages_in(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:
+    """Return a stream's messages, of these types; raise WireError if it holds anything else."""
     if len(stream) > MAX_STREAM_BYTES:
         raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
     lines = stream.split(b"\n")
@@ -263,25 +215,55 @@ def request(
     inputs_file: str | None = None,
     module_outputs: tuple[str, ...] | None = None,
 ) -> list[str]:
-    """Return the arguments of a runner; ``inputs`` are as ``input_argument`` writes them.
-
-    Without ``inputs`` the runner takes those of the model, in its engine's order. Their values are
-    those in ``inputs_file``, where there is one. ``module_outputs``, the names of the outputs, asks
-    for MNN's Module API.
-    """
+    """Return the arguments of a runner; those of the model as in ``ModelRequest``."""
+    asked = ModelRequest(model, inputs, inputs_file, module_outputs)
     arguments = ["--model", model, "--engine", engine, "--runs", str(runs)]
     arguments += ["--warmup", str(warmup), "--threads", str(threads), "--precision", precision]
     arguments += ["--cpu", ",".join(map(str, cpus)) or "none", "--input-seed", "0"]
-    for given in inputs:
-        arguments += ["--input", given]
-    if inputs_file is not None:
-        arguments += ["--inputs-file", inputs_file]
-    if module_outputs is not None:
-        arguments += ["--api", "module"]
-        for name in module_outputs:
-            # A name that looks like an option would be taken for one.
-            arguments += [f"--output={name}"] if name.startswith("-") else ["--output", name]
+    arguments += asked.arguments("")
     return [*arguments, "--output-values"] if output_values else arguments
+
+
+def pair_request(
+    alone: Sequence[str],
+    second: ModelRequest,
+    *,
+    starts: Literal["first", "second"],
+    most_seconds: float,
+    least_runs: int,
+) -> list[str]:
+    """Return the arguments to time ``second`` in turns with the model of a request ``alone``."""
+    ends = ["--most-seconds", f"{most_seconds:g}", "--least-runs", str(least_runs)]
+    asked = ["--second-model", second.model, *second.arguments("second-")]
+    return [*alone, *asked, "--starts", starts, *ends]
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """What a runner has to know about a model."""
+
+    model: str
+    """The file's path on the device."""
+    inputs: tuple[str, ...]
+    """As ``input_argument`` writes them. Without, the runner takes the model's own inputs."""
+    inputs_file: str | None = None
+    """Holds the inputs' values; without, the seed makes them."""
+    module_outputs: tuple[str, ...] | None = None
+    """Names of the outputs; asks for MNN's Module API."""
+
+    def arguments(self, prefix: str) -> list[str]:
+        """Return the arguments but the model's own, with ``prefix`` in their names."""
+        arguments = []
+        for given in self.inputs:
+            arguments += [f"--{prefix}input", given]
+        if self.inputs_file is not None:
+            arguments += [f"--{prefix}inputs-file", self.inputs_file]
+        if self.module_outputs is not None:
+            arguments += [f"--{prefix}api", "module"]
+            option = f"--{prefix}output"
+            for name in self.module_outputs:
+                # A name that looks like an option would be taken for one.
+                arguments += [f"{option}={name}"] if name.startswith("-") else [option, name]
+        return arguments
 
 
 def input_argument(name: str, shape: tuple[int, ...], dtype: str) -> str:
@@ -310,8 +292,6 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
         ) from error
     if isinstance(message, Failure):
         raise RunnerError(f"the runner: {excerpt(message.reason)}")
-    if isinstance(message, Cpu) and position == _ORDER.index(Cpu) and expected is Model:
-        raise NoPairsError("the runner timed one model where two were asked for")
     if not isinstance(message, expected):
         raise WireError(
             f"the runner printed {_name(type(message))!r} where {_name(expected)!r} was expected"

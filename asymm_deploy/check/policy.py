@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from asymm_deploy.bounds import require_within
 from asymm_deploy.check.findings import Metric
 from asymm_deploy.errors import UsageError
 
-LEAST_BLOCKS = 8
+Design = Literal["paired", "blocks"]
+"""How a live comparison launches: both versions in turns in one process, or each in its own.
+
+A block is what yields one difference: one launch of both, or four launches of one of them.
+"""
+LEAST_BLOCKS: dict[Design, int] = {"paired": 4, "blocks": 8}
 """Fewer blocks say too little about how much they vary."""
 MOST_BLOCKS = 1000
 _MOST_PERCENT = 1000
@@ -52,6 +58,7 @@ class GatePolicy:
 
     thresholds: dict[Metric, float] = field(default_factory=DEFAULT_PERCENT.copy)
     """In percent; growth up to it passes."""
+    design: Design = "blocks"
     max_blocks: int = 20
     seed: int = 0
     """Draws the order of launches."""
@@ -60,13 +67,23 @@ class GatePolicy:
         """Refuse numbers that make no sense."""
         for metric, percent in self.thresholds.items():
             _refuse(metric, percent)
-        if not LEAST_BLOCKS <= self.max_blocks <= MOST_BLOCKS:
+        if not self.least_blocks <= self.max_blocks <= MOST_BLOCKS:
             raise UsageError(
                 f"--max-blocks {self.max_blocks} is out of range",
-                f"give {LEAST_BLOCKS} to {MOST_BLOCKS}: fewer than {LEAST_BLOCKS} can't tell "
-                "a change from chance",
+                f"give {self.least_blocks} to {MOST_BLOCKS}: fewer than {self.least_blocks} can't "
+                "tell a change from chance",
             )
         require_within("--seed", self.seed, 0, 2**64 - 1)
+
+    @property
+    def least_blocks(self) -> int:
+        """After how many blocks to look for the first time."""
+        return LEAST_BLOCKS[self.design]
+
+    def in_blocks(self) -> GatePolicy:
+        """Return the policy for versions that have to be launched one by one."""
+        most = max(self.max_blocks, LEAST_BLOCKS["blocks"])
+        return replace(self, design="blocks", max_blocks=most)
 
     def latency_threshold(self, baseline_ms: float) -> float:
         """Return the share by which a latency of ``baseline_ms`` may grow: at least 20 us of it."""

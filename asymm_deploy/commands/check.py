@@ -12,7 +12,7 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options import check_options as option
-from asymm_deploy.commands.options.check_options import PassOrFail
+from asymm_deploy.commands.options.check_options import DesignName, PassOrFail
 from asymm_deploy.commands.options.shared_options import (
     CpuOption,
     RunnerOption,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from asymm_deploy.check.policy import GatePolicy
     from asymm_deploy.commands.options.shared_options import PrecisionName
 
-_TIMING = ("runner", "cpu", "runs", "warmup", "max_blocks", "seed", "fresh")
+_TIMING = ("runner", "cpu", "runs", "warmup", "design", "max_blocks", "seed", "fresh")
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -52,6 +52,7 @@ def check_command(
     device: option.CheckDeviceOption = None,
     runs: option.CheckRunsOption = 100,
     warmup: WarmupOption = 20,
+    design: option.CheckDesignOption = DesignName.PAIRED,
     max_blocks: option.CheckMaxBlocksOption = 20,
     seed: option.CheckSeedOption = 0,
     threads: option.CheckThreadsOption = None,
@@ -75,7 +76,7 @@ def check_command(
 
     began = time.monotonic()
     limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
-    policy = _policy((threshold, *limits), max_blocks, seed)
+    policy = _policy((threshold, *limits), max_blocks, seed, design)
     plan = _plan(precision, runs, warmup, threads, cpu, allow, fresh=fresh)
     wanted = WantedOutputs(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
     prove_writable(wanted)
@@ -119,7 +120,7 @@ def check_command(
     raise typer.Exit(report.exit_code)
 
 
-def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> GatePolicy:
+def _policy(limits: Sequence[str], max_blocks: int, seed: int, design: DesignName) -> GatePolicy:
     """Return what is allowed; ``limits`` are percentages, in the order of the metrics.
 
     Raises UsageError for one that is no percentage, and for numbers that make no sense.
@@ -128,7 +129,7 @@ def _policy(limits: Sequence[str], max_blocks: int, seed: int) -> GatePolicy:
 
     given = zip(THRESHOLD_OPTIONS.items(), limits, strict=True)
     thresholds = {metric: parse_percent(text, name) for (metric, name), text in given}
-    return GatePolicy(thresholds=thresholds, max_blocks=max_blocks, seed=seed)
+    return GatePolicy(thresholds=thresholds, design=design.value, max_blocks=max_blocks, seed=seed)
 
 
 def _plan(

@@ -45,6 +45,10 @@ _SATURATED = 3
 """Tries in a row, all spoilt: what disturbs them does not go away by itself."""
 
 
+_SERIES = ("block", "confirming block", "short launches")
+"""What a block is called, by the number of its series."""
+
+
 class _BlockCount:
     """Puts events into words and moves the bar."""
 
@@ -67,7 +71,7 @@ class _BlockCount:
             self._done += 1
             self._in_a_row = 0  # a block is lost after three tries, which were told
             place = event.place
-            what = f"{place.model}, {'confirming ' * place.series}block {place.block}"
+            what = f"{place.model}, {_SERIES[place.series]} {place.block}"
             if event.estimate is not None:
                 what += f", {100 * event.estimate:+.1f} %"
             self._advance(what, self._done + event.left)
@@ -107,6 +111,12 @@ def _advice(event: BlockSpoilt, in_a_row: int) -> str:
 
 
 def _settled(event: SeriesSettled) -> None:
+    if event.outcome.cannot_pair is not None:
+        console.say(
+            f"{event.model}: {event.outcome.cannot_pair.why}; so each version gets launches of its "
+            "own, which takes longer"
+        )
+        return
     blocks = len(event.outcome.blocks)
     verdict = event.outcome.verdict
     if verdict == "regressed" and event.series == 0:

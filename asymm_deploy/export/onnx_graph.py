@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.export.freshness import Dependencies
-from asymm_deploy.files import opened_regular, require_regular, sha256_of
+from asymm_deploy.export.proof.engine_words import NO_MEMORY, engine_words
+from asymm_deploy.export.reading.external_data import load_external_data
+from asymm_deploy.export.reading.other_formats import refuse_other_formats
+from asymm_deploy.files import opened_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
 from asymm_deploy.safe import first_words
@@ -27,14 +29,11 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     A file that onnx.checker refuses, but ONNX Runtime runs, is valid. Raises UsageError if it can't
     be read or both refuse it, and for an input or output that is no tensor of numbers.
     """
+    model = parsed_onnx(path)
     try:
-        model = _parsed(path)
-        _require_external_files(path, model)
-        onnx.load_external_data_for_model(model, str(path.parent))
+        load_external_data(path, model)
     except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
-        ) from error
+        raise _unreadable(path, error) from error
     except UsageError:
         raise
     except Exception as error:
@@ -52,45 +51,30 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
-    """Return an .onnx file's content without its external data."""
-    with opened_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > onnx.checker.MAXIMUM_PROTOBUF:
-            raise UsageError(
-                f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
-                "save its weights beside it: onnx.save(model, path, save_as_external_data=True)",
-            )
-        return onnx.load_model_from_string(file.read())
+def parsed_onnx(path: Path) -> onnx.ModelProto:
+    """Return an .onnx file's content without its external data; raise UsageError as load_onnx."""
+    try:
+        with opened_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > onnx.checker.MAXIMUM_PROTOBUF:
+                raise UsageError(
+                    f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
+                    "save its weights beside it: "
+                    "onnx.save(model, path, save_as_external_data=True)",
+                )
+            content = file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        return onnx.load_model_from_string(content)
+    except Exception as error:  # the type is protobuf's affair
+        raise _not_valid(path, error) from error
 
 
-def _external_data(model: onnx.ModelProto) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name of each initializer that is outside of the file, and where it is."""
-    for tensor in model.graph.initializer:
-        if onnx.external_data_helper.uses_external_data(tensor):
-            yield tensor.name, {entry.key: entry.value for entry in tensor.external_data}
-
-
-def _require_external_files(path: Path, model: onnx.ModelProto) -> None:
-    """Raise UsageError for external data that is not there, or not as long as the graph says."""
-    for name, entries in _external_data(model):
-        file = path.parent / entries.get("location", "")
-        try:
-            require_regular(file)
-            size = file.stat().st_size
-            offset, length = (int(entries.get(key, "0")) for key in ("offset", "length"))
-        except OSError as error:
-            raise UsageError(
-                f"can't read {file}, which has the values of {name} in {path}: "
-                f"{error.strerror or error}",
-                "put the file with the weights beside the .onnx file, under the name that it had",
-            ) from error
-        if min(offset, length) < 0 or offset + length > size:
-            raise UsageError(
-                f"{file} has {size} bytes, and the values of {name} in {path} should lie behind "
-                "its end",
-                "copy or save both files again: this one is cut short, or of another model",
-            )
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
+    )
 
 
 def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
@@ -109,6 +93,13 @@ def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _not_valid(path: Path, reason: object) -> UsageError:
+    """Return the failure of a file that nothing reads: what it is, or what is wrong with it."""
+    try:
+        refuse_other_formats(path, "graph")
+    except UsageError as known:
+        return known
+    except OSError:
+        pass  # it went away
     return UsageError(
         f"{path} is not a valid ONNX file: {first_line(reason)}",
         "it may be cut short or of another format; check that ONNX Runtime loads it",
@@ -151,14 +142,6 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
             f"{path}: {what} is {inner}, which MNN doesn't have",
             f"let the {side} be float or int32, with a Cast in the graph",
         )
-
-
-def external_files(path: Path) -> Dependencies:
-    """Return the files beside an .onnx file that hold weights of it."""
-    shell = _parsed(path)
-    locations = {entries.get("location", "") for _, entries in _external_data(shell)}
-    files = {name: str((path.parent / name).absolute()) for name in sorted(locations)}
-    return Dependencies({file: sha256_of(Path(file)) for file in files.values()}, files)
 
 
 def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
@@ -227,9 +210,16 @@ def run_onnx(
 
 def cannot_run(error: EngineError) -> ConversionError:
     """Return the failure of a graph that ONNX Runtime refuses."""
+    what = engine_words(error.reason)
+    if NO_MEMORY in what:
+        return ConversionError(
+            f"ONNX Runtime can't run the graph: {what}",
+            "give a smaller --input-shape where the graph leaves its axes open; where the size is "
+            "a constant in the graph, export that again with a smaller one",
+        )
     lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
-        f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+        f"ONNX Runtime can't run the graph: {what}",
         "it lacks that operator for the type in use: where that is double precision or bfloat16, "
         "give the graph in single precision (return module.float() from a callable, and cast "
         "nothing to bfloat16 in forward)"

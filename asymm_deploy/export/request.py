@@ -168,6 +168,17 @@ class ExportRequest:
         """Return the current SHA-256 of the weights' file, or None if there is none."""
         return None if self.weights is None else _sha256(self.weights)
 
+    def as_files_are_now(self) -> ExportRequest:
+        """Return the request with what its files hash to: if they change later, that is told.
+
+        Raises UsageError if one can't be read.
+        """
+        return replace(
+            self,
+            weights_sha256=self.weights_sha256 or self.hash_of_weights(),
+            samples_sha256=self.samples_sha256 or self.hash_of_samples(),
+        )
+
     def fingerprint(self) -> str:
         """Return one hash of everything that the exported files depend on and that is known now.
 

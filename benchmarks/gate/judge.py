@@ -102,7 +102,7 @@ class _Source:
 
     def first_launches(self) -> tuple[Samples, Samples]:
         """Return both sides' launches of as many rounds as the first look needs."""
-        rounds = [self._next() for _ in range(LEAST_BLOCKS)]
+        rounds = [self._next() for _ in range(LEAST_BLOCKS["blocks"])]
         return (
             np.concatenate([before for before, _ in rounds]),
             np.concatenate([after for _, after in rounds]),

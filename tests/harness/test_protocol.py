@@ -17,6 +17,7 @@ import pytest
 
 import asymm_deploy
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.protocol import PROTOCOL
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
@@ -59,15 +60,15 @@ def test_the_examples_but_the_error_are_a_whole_stream() -> None:
 
 
 def test_those_of_two_models_are_a_whole_stream_too() -> None:
-    report = wire.parse_pair_stream(sent(PAIRED))
+    report = pair_stream.parse_pair_stream(sent(PAIRED))
     assert report.first.samples.ns == (9_550_000, 9_560_000)
     assert report.second.samples.ns == (9_570_000, 9_580_000)
     assert report.pairs.second.start_ns == (9_550_200, 28_690_100)
     for turns in (report.pairs.first, report.pairs.second):
         assert turns.cpu_ns is not None
         assert all(cpu < ns for cpu, ns in zip(turns.cpu_ns, turns.ns, strict=True))
-    with pytest.raises(wire.NoPairsError):
-        wire.parse_pair_stream(sent(ALONE))
+    with pytest.raises(pair_stream.NoPairsError):
+        pair_stream.parse_pair_stream(sent(ALONE))
 
 
 def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:

@@ -17,6 +17,7 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 
@@ -189,7 +190,7 @@ def test_two_models_are_timed_in_turns_each_on_its_own_input(
 ) -> None:
     ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, "--starts", starts)
     assert ended.returncode == 0, ended.stdout
-    report = wire.parse_pair_stream(ended.stdout)
+    report = pair_stream.parse_pair_stream(ended.stdout)
     assert report.first.model.sha256 == hashlib.sha256(b"fake model").hexdigest()
     assert report.second.model.sha256 == hashlib.sha256(b"fake too").hexdigest()
     assert (report.first.model.input_shape, report.second.model.input_shape) == ((2,), (1, 4))
@@ -213,7 +214,7 @@ def test_pairs_end_early_once_their_time_is_over(
 ) -> None:
     bounds = ("--runs", "1000000", "--most-seconds", "1e-9", "--least-runs", "4")
     ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, *bounds)
-    assert len(wire.parse_pair_stream(ended.stdout).pairs.first.ns) == 4
+    assert len(pair_stream.parse_pair_stream(ended.stdout).pairs.first.ns) == 4
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_of_two_models_the_one_that_is_refused_is_named(
     ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, *given)
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError, match=re.escape(why)):
-        wire.parse_pair_stream(ended.stdout)
+        pair_stream.parse_pair_stream(ended.stdout)
 
 
 def test_with_two_models_what_the_engine_prints_never_reaches_the_wire(
@@ -262,7 +263,7 @@ def test_a_file_for_one_model_is_refused_with_two(
     ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, name, "/nowhere")
     assert ended.returncode == 3
     with pytest.raises(wire.RunnerError, match=f"argument {name}: takes one model"):
-        wire.parse_pair_stream(ended.stdout)
+        pair_stream.parse_pair_stream(ended.stdout)
 
 
 def test_to_calibrate_takes_no_second_model_either(

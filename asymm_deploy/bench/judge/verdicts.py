@@ -12,6 +12,7 @@ from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import conditions, plausibility
 from asymm_deploy.bench.judge.bimodal import is_bimodal
 from asymm_deploy.bench.judge.output_error import OUTPUT_TOLERANCE
+from asymm_deploy.bench.judge.pair_difference import has_cpu_times
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import ExitCode
 
@@ -146,9 +147,10 @@ def pooled_flags(finished: Sequence[LaunchRecord]) -> list[str]:
         found.append("below-floor")
     if plausibility.is_invariant(samples):
         found.append("no-variance")
-    if is_bimodal(samples):
+    # What disturbs one run of a pair disturbs the other, and the median of pairs bears the rest.
+    if not all(record.paired for record in finished) and is_bimodal(samples):
         found.append("bimodal")
-    if _stolen_share(finished) > STOLEN_SHARE:
+    if not all(map(has_cpu_times, finished)) and _stolen_share(finished) > STOLEN_SHARE:
         found.append("stolen-time")
     return found
 

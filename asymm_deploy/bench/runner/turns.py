@@ -14,11 +14,11 @@ from asymm_deploy.bench.runner.timing import (
     CLOCK,
     Asked,
     Send,
-    computed,
-    described,
     engine,
     greet,
     loaded,
+    model_fields,
+    output_fields,
     since,
 )
 from asymm_deploy.engines.engine_error import EngineError
@@ -49,7 +49,7 @@ def time_in_turns(options: Namespace, send: Send) -> None:
     most_ns = min(options.most_seconds, 1e9) * 1e9
     turns.run(options.warmup, 1, most_ns)
     for asked, model in zip(both, models, strict=True):
-        send("model", described(asked, model))
+        send("model", model_fields(asked, model))
     multiplier = Multiplier()
     rate_before = multiplier.mac_per_s()
     core_before = cores.core_now()
@@ -64,7 +64,7 @@ def time_in_turns(options: Namespace, send: Send) -> None:
     send("pairs", loop)
     for which, session in zip(_WHICH, (first, second), strict=True):
         with _said_of(which):
-            output = computed(session, with_values=options.output_values)
+            output = output_fields(session, with_values=options.output_values)
         send("output", output)
     send("done", {"count": turns.count})
 

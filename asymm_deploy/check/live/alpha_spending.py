@@ -6,27 +6,26 @@ the promised one (Bonferroni, which holds however the looks depend on each other
 
 from __future__ import annotations
 
-from asymm_deploy.check.policy import LEAST_BLOCKS
+from collections.abc import Sequence
 
 _STEP = 2
 _FIRST_SHARE = 0.5
 """The first look's share of the risk: by then most comparisons are clear, and should end."""
 
 
-def planned_looks(max_blocks: int) -> tuple[int, ...]:
-    """Return after how many blocks to look; the last look is after ``max_blocks``."""
-    return (*range(LEAST_BLOCKS, max_blocks, _STEP), max_blocks)
+def planned_looks(least_blocks: int, max_blocks: int) -> tuple[int, ...]:
+    """Return after how many blocks to look, from ``least_blocks`` on to ``max_blocks``."""
+    return (*range(least_blocks, max_blocks, _STEP), max_blocks)
 
 
-def risk_of_look(look: int, max_blocks: int, alpha: float) -> float:
-    """Return the part of ``alpha`` that the look after ``look`` blocks may spend.
+def risk_of_look(look: int, looks: Sequence[int], alpha: float) -> float:
+    """Return the part of ``alpha`` that the look after ``look`` blocks may spend, of all ``looks``.
 
-    If blocks were lost, the last look comes after fewer blocks than planned; call it with
-    ``max_blocks``, so that it spends what it would have.
+    If blocks were lost, the last look comes after fewer blocks than planned; call it with the
+    planned number, so that it spends what it would have.
     """
-    all_looks = planned_looks(max_blocks)
-    if len(all_looks) == 1:
+    if len(looks) == 1:
         return alpha
-    if look == all_looks[0]:
+    if look == looks[0]:
         return alpha * _FIRST_SHARE
-    return alpha * (1 - _FIRST_SHARE) / (len(all_looks) - 1)
+    return alpha * (1 - _FIRST_SHARE) / (len(looks) - 1)

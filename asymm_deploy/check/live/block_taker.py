@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-
-import msgspec
 
 from asymm_deploy.bench import launch, store
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.bench.store import Runs
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.folders import Pair
+from asymm_deploy.check.live.block_launcher import BlockLauncher
 from asymm_deploy.check.live.block_store import BLOCKS_FILE, BlockLine, BlockStore
-from asymm_deploy.check.live.contest import Contest, ContestArm, contest_of
+from asymm_deploy.check.live.contest import Contest, contest_of
 from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.live.launched_block import (
     ARM_NAMES,
-    BLOCK_ORDERS,
-    LAUNCHES_PER_BLOCK,
     BlockLaunches,
     Spoiler,
-    arm_failure,
-    arms_of,
     block_medians,
     spoiler_of,
 )
-from asymm_deploy.check.live.procedure import BlockLost, BlockPlace, ModelStopped
+from asymm_deploy.check.live.made_up import made_up
+from asymm_deploy.check.live.procedure import (
+    LOADS,
+    BlockLost,
+    BlockPlace,
+    CannotPair,
+    ModelStopped,
+)
 
 _TRIES = 3
 """Per block: a spoilt one is repeated twice at most, as AndroidX Microbenchmark does."""
@@ -52,10 +52,12 @@ class BlockSpoilt:
 
 @dataclass(frozen=True, slots=True)
 class SeriesLaunches:
-    """One model's launches in the counting blocks of one series; per block, two of each arm."""
+    """One model's launches in the counting blocks of one series, as many of each arm."""
 
     baseline: tuple[LaunchRecord, ...]
     candidate: tuple[LaunchRecord, ...]
+    of_one_block: int
+    """How many of each arm a block has."""
 
 
 OnSpoilt: TypeAlias = Callable[[BlockSpoilt], None]
@@ -69,20 +71,26 @@ class BlockTaker:
         bench: Bench,
         pairs: Sequence[Pair],
         seed: int,
-        runs: Runs,
+        launcher: BlockLauncher,
+        earlier: Sequence[LaunchRecord],
         blocks: BlockStore,
         on_spoilt: OnSpoilt,
     ) -> None:
+        """Take pairs of models, and the launches that were there ``earlier``."""
         self._bench = bench
-        self._seed = seed
-        self._runs = runs
+        self._launcher = launcher
         self._blocks = blocks
         self._on_spoilt = on_spoilt
         self.discarded: list[DiscardedBlock] = []
-        earlier = runs.records
         self._contests = {
-            pair.model: contest_of(pair, bench, seed, earlier, blocks) for pair in pairs
+            pair.model: contest_of(pair, bench, seed, earlier, blocks, launcher.kind)
+            for pair in pairs
         }
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether a launch holds both versions."""
+        return self._launcher.kind.paired
 
     @property
     def kept(self) -> int:
@@ -93,13 +101,11 @@ class BlockTaker:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was wrong with the blocks that earlier checks left."""
-        mended = (f"{self._blocks.mended}.",) if self._blocks.mended else ()
         misfits = sum(contest.misfits for contest in self._contests.values())
         if not misfits:
-            return mended
+            return ()
         what = "1 block" if misfits == 1 else f"{misfits} blocks"
         return (
-            *mended,
             f"{what} in {BLOCKS_FILE} did not fit the lines of {store.NAME} and did not count.",
         )
 
@@ -114,9 +120,10 @@ class BlockTaker:
         return SeriesLaunches(
             tuple(record for arm, record in counted if arm == "A"),
             tuple(record for arm, record in counted if arm == "B"),
+            len(self._launcher.kind.orders[0]) // 2,
         )
 
-    def take(self, place: BlockPlace) -> BlockMedians | BlockLost | ModelStopped:
+    def take(self, place: BlockPlace) -> BlockMedians | BlockLost | ModelStopped | CannotPair:
         """Return a block that counts, or why there is none.
 
         A block that an earlier check lost gets all its tries again: what spoilt it may be gone.
@@ -128,12 +135,20 @@ class BlockTaker:
             kept = self._kept(contest, place, redone)
             if kept is None and spoiler is not None and verdicts.worth_repeating(spoiler.record):
                 self._bench.device.cool_down(is_hot=verdicts.heat_was_seen(spoiler.record))
-            launches = kept or self._launch_block(contest, place, redone)
-            failure = arm_failure(launches)
-            if failure is not None:
+            launches = kept or self._launcher.launch(contest, place)
+            if isinstance(launches, CannotPair):
+                return launches
+            failure = self._launcher.failure(contest, place, launches)
+            if failure is not None:  # the next check repeats what failed
                 return failure
-            spoiler = spoiler_of(launches, self._bench.plan.allow)
+            if kept is None:
+                self._write_down(contest, place, redone, launches)
+            spoiler = spoiler_of(launches, self._launcher.allowed)
             if spoiler is None:
+                if place.series != LOADS:  # a single run may well take as long as another
+                    stopped = made_up([*contest.counted.values()], launches, self._launcher.allowed)
+                    if stopped is not None:
+                        return stopped
                 contest.counted[place] = launches
                 return block_medians(launches)
             redone += 1
@@ -147,7 +162,7 @@ class BlockTaker:
 
     def _discard(self, place: BlockPlace, spoiler: Spoiler, *, again: bool, earlier: bool) -> None:
         side = ARM_NAMES[spoiler.arm]
-        confirming = ", while confirming" * (place.series > 0)
+        confirming = {1: ", while confirming", LOADS: ", in a short launch"}.get(place.series, "")
         discarded = DiscardedBlock(
             model=place.model,
             block=place.block,
@@ -161,59 +176,31 @@ class BlockTaker:
 
     def _kept(self, contest: Contest, place: BlockPlace, redone: int) -> BlockLaunches | None:
         """Return what an earlier check measured here; None if there is nothing of use."""
-        allow = self._bench.plan.allow
+        allow = self._launcher.allowed
         launches = [
             (arm, launch.allowing(record, allow))
             for arm, record in contest.kept.get((place, redone), ())
         ]
-        if len(launches) < LAUNCHES_PER_BLOCK and spoiler_of(launches, allow) is None:
+        whole = len(self._launcher.kind.orders[0])
+        if len(launches) < whole and spoiler_of(launches, allow) is None:
             return None  # nothing, or what ended it early is allowed now
         for arm, record in launches:
             contest.arms[arm].remember(record)
         return launches
 
-    def _launch_block(self, contest: Contest, place: BlockPlace, redone: int) -> BlockLaunches:
-        """Launch both arms; stop at the first launch that spoils the block."""
-        order = self._order(place)
-        numbers = []
-        launches: BlockLaunches = []
-        for arm in arms_of(order):
-            numbers.append(len(self._runs.records))
-            record = self._launch(contest.arms[arm], numbers[-1], place.model)
-            self._runs.append(record)
-            launches.append((arm, record))
-            contest.arms[arm].remember(record)
-            if not record.valid:
-                break
-        if arm_failure(launches) is None:  # the next check repeats what failed
-            self._blocks.add(
-                BlockLine(
-                    comparison=contest.comparison,
-                    attempt=contest.attempt,
-                    model=place.model,
-                    series=place.series,
-                    block=place.block,
-                    redone=redone,
-                    order=order,
-                    launches=tuple(numbers),
-                )
+    def _write_down(
+        self, contest: Contest, place: BlockPlace, redone: int, launches: BlockLaunches
+    ) -> None:
+        """Add the block's line: its launches are on disk. A record's number is its line there."""
+        self._blocks.add(
+            BlockLine(
+                comparison=contest.comparison,
+                attempt=contest.attempt,
+                model=place.model,
+                series=place.series,
+                block=place.block,
+                redone=redone,
+                order=self._launcher.order(place),
+                launches=tuple(record.launch for _arm, record in launches),
             )
-        return launches
-
-    def _order(self, place: BlockPlace) -> str:
-        """Return the same order for the same block and seed, whenever it is taken.
-
-        Blocks 0 and 1, 2 and 3 and so on have one order each, so that every look has as many of
-        one as of the other: even a drift that is no straight line falls on both arms alike.
-        """
-        text = f"{self._seed} {place.model} {place.series} {place.block // 2}"
-        drawn = random.Random(text).sample(BLOCK_ORDERS, 2)  # noqa: S311  no secret
-        return drawn[place.block % 2]
-
-    def _launch(self, arm: ContestArm, number: int, model: str) -> LaunchRecord:
-        blank = launch.blank(self._bench, arm.artifact, 0, number)
-        blank = msgspec.structs.replace(blank, model=model)
-        record, arm.placed = launch.put_and_launch(
-            self._bench, blank, arm.artifact, arm.placed, arm.first
         )
-        return record

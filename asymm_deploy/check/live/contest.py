@@ -13,13 +13,7 @@ from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.block_store import BlockLine, BlockStore
-from asymm_deploy.check.live.launched_block import (
-    BLOCK_ORDERS,
-    LAUNCHES_PER_BLOCK,
-    Arm,
-    BlockLaunches,
-    arms_of,
-)
+from asymm_deploy.check.live.launched_block import Arm, BlockKind, BlockLaunches, arms_of
 from asymm_deploy.check.live.procedure import BlockPlace
 
 
@@ -55,10 +49,15 @@ class Contest:
 
 
 def contest_of(
-    pair: Pair, bench: Bench, seed: int, records: Sequence[LaunchRecord], store: BlockStore
+    pair: Pair,
+    bench: Bench,
+    seed: int,
+    records: Sequence[LaunchRecord],
+    store: BlockStore,
+    kind: BlockKind,
 ) -> Contest:
     """Return the contest of a pair, with the blocks in ``store`` that fit ``records``."""
-    circumstances = [bench.plan_id, bench.cpus, seed]
+    circumstances = [bench.plan_id, bench.cpus, seed, *kind.circumstances]
     versions = (pair.baseline, pair.candidate)
     files = [pair.model, *(version.sha256 for version in versions)]
     inputs = [version.inputs_sha256 for version in versions]
@@ -75,7 +74,7 @@ def contest_of(
     misfits = set()
     for line in store.of(comparison, attempt):
         key = BlockPlace(line.model, line.series, line.block), line.redone
-        launches = _launches_of(line, arms, bench, records)
+        launches = _launches_of(line, arms, bench, records, kind)
         if launches is None:
             misfits.add(key)
         else:
@@ -85,10 +84,14 @@ def contest_of(
 
 
 def _launches_of(
-    line: BlockLine, arms: dict[Arm, ContestArm], bench: Bench, records: Sequence[LaunchRecord]
+    line: BlockLine,
+    arms: dict[Arm, ContestArm],
+    bench: Bench,
+    records: Sequence[LaunchRecord],
+    kind: BlockKind,
 ) -> BlockLaunches | None:
     """Return the launches of a block; None if runs.jsonl has others where they should be."""
-    if line.order not in BLOCK_ORDERS or not 0 < len(line.launches) <= len(line.order):
+    if line.order not in kind.orders or not 0 < len(line.launches) <= len(line.order):
         return None
     launches: BlockLaunches = []
     for arm, number in zip(arms_of(line.order), line.launches, strict=False):
@@ -99,6 +102,10 @@ def _launches_of(
         wanted = (number, line.model, arms[arm].artifact.sha256)
         if (*found, record.plan_id, record.cpus) != (*wanted, bench.plan_id, bench.cpus):
             return None
+        if (record.paired is not None) != kind.paired:
+            return None
         launches.append((arm, record))
-    cut_short = len(launches) < LAUNCHES_PER_BLOCK and launches[-1][1].valid
+    cut_short = len(launches) < len(line.order) and launches[-1][1].valid
+    if kind.paired and len({record.started_at for _arm, record in launches}) > 1:
+        return None
     return None if cut_short or len(set(line.launches)) < len(launches) else launches

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asymm_deploy.bench.judge.pair_difference import Clock, PairDifference
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import Verdict
 from asymm_deploy.check.live import alpha_spending
@@ -30,10 +31,18 @@ class BlockMedians:
 
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
+    by_pairs: PairDifference | None = None
+    """If both versions ran in turns: their difference is known better than from the medians."""
 
     @property
     def difference(self) -> float:
         """The candidate's mean log minus the baseline's: 0.05 is about 5 % slower."""
+        return self.difference_by("cpu")
+
+    def difference_by(self, clock: Clock) -> float:
+        """Return the difference by this clock; only pairs know it by processor time."""
+        if self.by_pairs is not None:
+            return self.by_pairs.by(clock)
         return float(np.mean(np.log(self.candidate)) - np.mean(np.log(self.baseline)))
 
 
@@ -60,6 +69,22 @@ class Judgement:
     interval: Interval
     threshold: float
     """As a share: 0.03."""
+    by_wall: Interval | None = None
+    """The same by the wall clock, if ``interval`` is by processor time."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the candidate takes longer by the wall clock than its processor time explains.
+
+        What others take from the core takes time from both versions, and moves the wall clock's
+        difference towards none. So this is the candidate's own waiting, or can't be told from it.
+        """
+        wall = self.by_wall
+        if wall is None:
+            return False
+        return wall.estimate > math.log1p(self.threshold) and wall.low > max(
+            0.0, self.interval.high
+        )
 
 
 def threshold(blocks: Sequence[BlockMedians], policy: GatePolicy) -> float:
@@ -116,11 +141,16 @@ def judge(
     ``family`` counts all models of the comparison, including those already decided. After the last
     look, a model that is not decided is inconclusive.
     """
-    differences = {name: [b.difference for b in blocks] for name, blocks in open_models.items()}
+    clocks = {name: _clock(blocks) for name, blocks in open_models.items()}
+    differences = {
+        name: [block.difference_by(clocks[name]) for block in blocks]
+        for name, blocks in open_models.items()
+    }
     chances = {name: chance_of_no_growth(values) for name, values in differences.items()}
+    looks = alpha_spending.planned_looks(policy.least_blocks, policy.max_blocks)
     risks = {
         name: alpha_spending.risk_of_look(
-            policy.max_blocks if is_last else len(blocks), policy.max_blocks, ALPHA
+            policy.max_blocks if is_last else len(blocks), looks, ALPHA
         )
         for name, blocks in open_models.items()
     }
@@ -132,8 +162,17 @@ def judge(
         verdict = _verdict(around, math.log1p(allowed))
         if verdict is None and is_last:
             verdict = "inconclusive"
-        found[name] = Judgement(verdict, around, allowed)
+        by_wall = None
+        if clocks[name] == "cpu":
+            by_wall = interval([block.difference_by("wall") for block in blocks], drawn[name])
+        found[name] = Judgement(verdict, around, allowed, by_wall)
     return found
+
+
+def _clock(blocks: Sequence[BlockMedians]) -> Clock:
+    """Return the clock to judge by: processor time where every block knows it."""
+    known = all(block.by_pairs is not None and block.by_pairs.cpu is not None for block in blocks)
+    return "cpu" if known else "wall"
 
 
 def _verdict(around: Interval, allowed: float) -> Verdict | None:

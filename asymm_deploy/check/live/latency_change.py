@@ -14,6 +14,9 @@ from asymm_deploy.check.live.procedure import GateOutcome
 from asymm_deploy.check.policy import FLOOR_MS
 from asymm_deploy.errors import ExitCode
 
+_CLOCKS_DIFFER = 0.01
+"""A difference of logs."""
+
 
 def change_of_outcome(model: str, outcome: GateOutcome) -> Change:
     """Return one model's latency in both versions, as geometric means of launch medians."""
@@ -75,6 +78,12 @@ def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
     blocks = len(outcome.blocks)
     first = outcome.first
     before = 0 if first is None else len(first.blocks)
+    if judgement.waits and judgement.by_wall is not None and outcome.verdict == "unstable":
+        wall = judgement.by_wall.percent[0]
+        return (
+            f"By the wall clock {wall:+.1f} %, by processor time {estimate:+.1f} %: the candidate "
+            "waits for something, or other programs on its core favour the baseline."
+        )
     said: dict[Verdict, str] = {
         "regressed": f"At least {low:.1f} % slower in {blocks} blocks, which confirm the {before} "
         f"before them; {allowed}.",
@@ -85,7 +94,16 @@ def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
         "unstable": "Its launches fall into two groups, 5 % apart or more: there are two speeds "
         f"here, and {estimate:+.1f} % may be a mixture of them.",
     }
-    return said[outcome.verdict]
+    return said[outcome.verdict] + _by_wall(judgement)
+
+
+def _by_wall(judgement: Judgement) -> str:
+    """Say what the wall clock says, where it differs much from what the verdict is about."""
+    wall = judgement.by_wall
+    if wall is None or abs(wall.estimate - judgement.interval.estimate) < _CLOCKS_DIFFER:
+        return ""
+    seen = wall.percent[0]
+    return f" By the wall clock {seen:+.1f} %: other programs took time from the core."
 
 
 def _allowed(judgement: Judgement, baseline_ms: float) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
+from asymm_deploy.bench.judge.pair_difference import pair_difference
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.live.procedure import ModelStopped
@@ -15,12 +16,28 @@ from asymm_deploy.errors import ExitCode
 
 Arm = Literal["A", "B"]
 ARM_NAMES: dict[Arm, str] = {"A": "baseline", "B": "candidate"}
-BLOCK_ORDERS = ("ABBA", "BAAB")
-LAUNCHES_PER_BLOCK = 4
-"""Either order has both arms at the same time on average, so a drift falls on both alike."""
-
 BlockLaunches: TypeAlias = "list[tuple[Arm, LaunchRecord]]"
-"""In the order in which they were made; fewer than four if one of them ended the block early."""
+"""In the order in which they were made; fewer than planned if one ended the block early."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKind:
+    """What a block is made of."""
+
+    orders: tuple[str, ...]
+    """The orders that its launches may have; each letter is one record's arm."""
+    paired: bool = False
+    """Whether the two records are of one launch."""
+    circumstances: tuple[str, ...] = ()
+    """What blocks of another kind are told from this one by."""
+
+
+SEPARATE = BlockKind(("ABBA", "BAAB"))
+"""Either order has both arms at the same time on average, so a drift falls on both alike."""
+PAIRED = BlockKind(("AB", "BA"), paired=True, circumstances=("paired",))
+"""One launch; the first letter ran first in each pair of runs."""
+LOAD = BlockKind(("AB", "BA"), circumstances=("load",))
+"""Two short launches, whose loading and memory are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,10 @@ def block_medians(launches: BlockLaunches) -> BlockMedians:
         records = [record for arm, record in launches if arm == wanted]
         return tuple(float(median) for median in verdicts.launch_medians_ns(records))
 
-    return BlockMedians(medians("A"), medians("B"))
+    by_arm = dict(launches)
+    both = (by_arm["A"], by_arm["B"])
+    by_pairs = pair_difference(*both) if all(x.paired is not None for x in both) else None
+    return BlockMedians(medians("A"), medians("B"), by_pairs)
 
 
 def _meaning(record: LaunchRecord, allow: Sequence[str]) -> str:

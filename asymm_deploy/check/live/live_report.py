@@ -18,7 +18,7 @@ from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.latency_change import change_of_outcome, change_of_same_file
 from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
 from asymm_deploy.check.live.time_pairs import LiveComparison, LiveEvent, time_pairs
-from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
+from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import UsageError
 
 
@@ -86,7 +86,7 @@ def _timed(
 ) -> LiveComparison:
     with (
         store.opened(request.out, watcher.remark, "check") as runs,
-        watcher.watching(len(pairs) * LEAST_BLOCKS) as on_event,
+        watcher.watching(len(pairs) * policy.least_blocks) as on_event,
     ):
         return time_pairs(device, pairs, plan, policy, runs, request.out, on_event)
 
@@ -116,12 +116,9 @@ def _changes(
     ]
     for pair in pairs:
         changes += counted_changes(pair.model, pair.baseline, pair.candidate, policy.thresholds)
-    launches = {
-        model: [(each.baseline, each.candidate) for each in series]
-        for model, series in ({} if found is None else found.launches).items()
-    }
+    loads = {} if found is None else found.loads
     for metric in LOAD_METRICS:
-        changes += load_changes(metric, launches, policy.thresholds)
+        changes += load_changes(metric, loads, policy.thresholds)
     return tuple(change for pair in pairs for change in changes if change.model == pair.model)
 
 
@@ -133,8 +130,20 @@ def _circumstances(found: LiveComparison | None, policy: GatePolicy) -> tuple[st
     return (
         *(() if one is None else launch_circumstances(one)),
         allowed_growth(policy),
-        f"blocks of 4 launches in random order, seed {policy.seed}, at most "
-        f"{policy.max_blocks} blocks per model",
+        _design(found, policy),
+    )
+
+
+def _design(found: LiveComparison, policy: GatePolicy) -> str:
+    if found.in_blocks:
+        most = policy.in_blocks().max_blocks
+        return (
+            f"blocks of 4 launches in random order, seed {policy.seed}, at most {most} blocks "
+            "per model"
+        )
+    return (
+        f"paired launches, both versions in turns in one process, in random order, seed "
+        f"{policy.seed}, at most {policy.max_blocks} launches per model"
     )
 
 

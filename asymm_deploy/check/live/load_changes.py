@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,12 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
 from asymm_deploy.check.live import decision
+from asymm_deploy.check.live.block_taker import SeriesLaunches
 from asymm_deploy.check.live.decision import Interval
-from asymm_deploy.check.policy import LEAST_BLOCKS
+from asymm_deploy.check.live.procedure import LOAD_BLOCKS
 
 LoadMetric = Literal["init", "peak_memory"]
 LOAD_METRICS: tuple[LoadMetric, ...] = ("init", "peak_memory")
-SeriesArms: TypeAlias = tuple[Sequence[LaunchRecord], Sequence[LaunchRecord]]
-"""Launches of the baseline and of the candidate in one series, two per block."""
 LOAD_RISK = 0.005
 """Of each of the two tests. Loads differ by 15 to 50 %, and the first may take ten times as long:
 
@@ -35,7 +34,7 @@ at 0.02, and up to 6 do by both tests (tests/check/live/test_load_changes.py).
 
 def load_changes(
     metric: LoadMetric,
-    launches: Mapping[str, Sequence[SeriesArms]],
+    launches: Mapping[str, Sequence[SeriesLaunches]],
     thresholds: Mapping[Metric, float],
 ) -> list[Change]:
     """Return the change of each model's ``metric``, if its launches tell.
@@ -45,7 +44,7 @@ def load_changes(
     found = []
     for model, series in launches.items():
         allowed = thresholds[metric]
-        seen = [_seen(metric, arms, allowed, LOAD_RISK / len(launches)) for arms in series]
+        seen = [_seen(metric, each, allowed, LOAD_RISK / len(launches)) for each in series]
         known = [each for each in seen if each is not None]
         if known:
             verdicts = [None if each is None else each.verdict for each in seen]
@@ -65,10 +64,13 @@ class _Seen:
 
 
 def _seen(
-    metric: LoadMetric, arms: SeriesArms, threshold_percent: float, risk: float
+    metric: LoadMetric, series: SeriesLaunches, threshold_percent: float, risk: float
 ) -> _Seen | None:
-    baseline, candidate = (_logs_of_blocks(metric, arm) for arm in arms)
-    if baseline is None or candidate is None or len(baseline) < LEAST_BLOCKS:
+    baseline, candidate = (
+        _logs_of_blocks(metric, arm, series.of_one_block)
+        for arm in (series.baseline, series.candidate)
+    )
+    if baseline is None or candidate is None or len(baseline) < LOAD_BLOCKS:
         return None
     differences = candidate - baseline
     around = decision.interval(list(differences), risk)
@@ -90,14 +92,14 @@ def _ranks_agree(differences: npt.NDArray[np.float64]) -> bool:
 
 
 def _logs_of_blocks(
-    metric: LoadMetric, records: Sequence[LaunchRecord]
+    metric: LoadMetric, records: Sequence[LaunchRecord], of_one_block: int
 ) -> npt.NDArray[np.float64] | None:
-    """Return the mean log of each block's two launches; None if one of them doesn't tell."""
+    """Return the mean log of each block's launches; None if one of them doesn't tell."""
     values = [_value(metric, record) for record in records]
     known = [value for value in values if value]
     if len(known) < len(values):
         return None
-    means: npt.NDArray[np.float64] = np.log(known).reshape(-1, 2).mean(axis=1)
+    means: npt.NDArray[np.float64] = np.log(known).reshape(-1, of_one_block).mean(axis=1)
     return means
 
 

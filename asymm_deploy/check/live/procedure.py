@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from asymm_deploy.check import modes
 from asymm_deploy.check.findings import Verdict
 from asymm_deploy.check.live import alpha_spending, decision
 from asymm_deploy.check.live.decision import BlockMedians, Judgement
-from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
+from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import ExitCode
+
+LOAD_BLOCKS = 8
+"""With fewer, Wilcoxon's test of ranks can't come below its risk."""
+LOADS = 2
+"""The series of short launches that compare load times and memory, and no latencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class BlockPlace:
 
     model: str
     series: int
-    """0, or 1 to confirm."""
+    """0, 1 to confirm, or ``LOADS``."""
     block: int
     """0-based."""
 
@@ -49,6 +54,14 @@ class BlockLost:
 
 
 @dataclass(frozen=True, slots=True)
+class CannotPair:
+    """One process can't time both versions of a model in turns, though it may time either."""
+
+    why: str
+    """A clause."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateOutcome:
     """How the comparison of one model ended."""
 
@@ -60,6 +73,8 @@ class GateOutcome:
     first: GateOutcome | None = None
     """How the first series ended, if a second one was to confirm it."""
     stopped: ModelStopped | None = None
+    cannot_pair: CannotPair | None = None
+    """If it has to be decided by blocks; then there is no verdict yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class SeriesSettled:
 
 
 SeriesEvent: TypeAlias = SeriesProgress | SeriesSettled
-TakeBlock: TypeAlias = Callable[[BlockPlace], BlockMedians | BlockLost | ModelStopped]
+TakeBlock: TypeAlias = Callable[[BlockPlace], BlockMedians | BlockLost | ModelStopped | CannotPair]
 
 _LOST_IN_A_ROW = 6
 """After so many blocks, each spoilt three times, the disturbance is not going away.
@@ -98,19 +113,43 @@ def decide_by_blocks(
     policy: GatePolicy,
     take: TakeBlock,
     on_event: Callable[[SeriesEvent], None] = lambda _: None,
+    *,
+    family: int | None = None,
 ) -> dict[str, GateOutcome]:
-    """Ask ``take`` for blocks until every model has its verdict; return them in order."""
-    first = _series(0, models, policy, take, on_event)
+    """Ask ``take`` for blocks until every model has its verdict; return them in order.
+
+    All comparisons of a ``family`` share the risk; unless it is given, ``models`` are the family.
+    """
+    count = len(models) if family is None else family
+    first = _series(0, models, policy, take, on_event, count)
     raised = [model for model in models if first[model].verdict == "regressed"]
-    second = _series(1, raised, policy, take, on_event)
+    second = _series(1, raised, policy, take, on_event, len(raised))
     return {
         model: _confirmed(first[model], second[model]) if model in second else first[model]
         for model in models
     }
 
 
+def take_loads(
+    models: Sequence[str], take: TakeBlock, on_event: Callable[[SeriesEvent], None]
+) -> list[str]:
+    """Ask ``take`` for as many blocks of short launches as the tests of loads need.
+
+    Returns the models that have them all. A model whose block is lost gets no more.
+    """
+    still = list(models)
+    for number in range(LOAD_BLOCKS):
+        for model in list(still):
+            place = BlockPlace(model, LOADS, number)
+            if not isinstance(take(place), BlockMedians):
+                still.remove(model)
+            left = len(still) * (LOAD_BLOCKS - number) - still.index(model) - 1 if still else 0
+            on_event(SeriesProgress(place, None, max(0, left)))
+    return still
+
+
 def _confirmed(first: GateOutcome, second: GateOutcome) -> GateOutcome:
-    return GateOutcome(second.verdict, second.blocks, second.judgement, first, second.stopped)
+    return replace(second, first=first)
 
 
 @dataclass(slots=True)
@@ -128,9 +167,7 @@ class _Open:
         """Return how many blocks there are to the next look, after ``asked`` were asked for."""
         count = len(self.blocks)
         seen = max(count - 1, self.judged_at)
-        to_look = next(
-            (x - count for x in alpha_spending.planned_looks(policy.max_blocks) if x > seen), 0
-        )
+        to_look = next((x - count for x in _looks(policy) if x > seen), 0)
         return min(to_look, policy.max_blocks - asked)
 
     def ended(self, verdict: Verdict, stopped: ModelStopped | None = None) -> GateOutcome:
@@ -143,6 +180,7 @@ def _series(
     policy: GatePolicy,
     take: TakeBlock,
     on_event: Callable[[SeriesEvent], None],
+    family: int,
 ) -> dict[str, GateOutcome]:
     done: dict[str, GateOutcome] = {}
     still = {model: _Open() for model in models}
@@ -155,7 +193,11 @@ def _series(
     for number in range(policy.max_blocks):
         for model, state in list(still.items()):
             place = BlockPlace(model, series, number)
-            stopped = _add(state, take(place))
+            taken = take(place)
+            if isinstance(taken, CannotPair):
+                settle(model, GateOutcome("unstable", (), cannot_pair=taken))
+                continue
+            stopped = _add(state, taken)
             if stopped is not None:
                 settle(model, state.ended(stopped.verdict, stopped))
             left = sum(other.left(policy, number) for other in still.values())
@@ -163,14 +205,14 @@ def _series(
         is_last = number + 1 == policy.max_blocks
         ready = {m: s for m, s in still.items() if _is_due(s, policy, is_last=is_last)}
         found = decision.judge(
-            {m: s.blocks for m, s in ready.items()}, len(models), policy, is_last=is_last
+            {m: s.blocks for m, s in ready.items()}, family, policy, is_last=is_last
         )
         for model, judgement in found.items():
             state = still[model]
             state.judgement, state.judged_at = judgement, len(state.blocks)
             verdict = judgement.verdict
             if verdict is not None:
-                settle(model, state.ended(_unless_two_speeds(verdict, state.blocks, judgement)))
+                settle(model, state.ended(_unless_doubtful(verdict, state.blocks, judgement)))
     for model, state in list(still.items()):  # those whose last blocks were lost
         settle(model, _undecided(state, policy))
     return done
@@ -192,9 +234,13 @@ def _add(state: _Open, taken: BlockMedians | BlockLost | ModelStopped) -> ModelS
 
 def _is_due(state: _Open, policy: GatePolicy, *, is_last: bool) -> bool:
     count = len(state.blocks)
-    if count < LEAST_BLOCKS or count == state.judged_at:
+    if count < policy.least_blocks or count == state.judged_at:
         return False
-    return is_last or count in alpha_spending.planned_looks(policy.max_blocks)
+    return is_last or count in _looks(policy)
+
+
+def _looks(policy: GatePolicy) -> tuple[int, ...]:
+    return alpha_spending.planned_looks(policy.least_blocks, policy.max_blocks)
 
 
 def _undecided(state: _Open, policy: GatePolicy) -> GateOutcome:
@@ -202,7 +248,7 @@ def _undecided(state: _Open, policy: GatePolicy) -> GateOutcome:
         return state.ended("inconclusive")
     why = (
         f"Only {len(state.blocks)} of {policy.max_blocks} blocks count, and "
-        f"{LEAST_BLOCKS} are needed."
+        f"{policy.least_blocks} are needed."
     )
     return state.ended("unstable", ModelStopped("unstable", why, ExitCode.UNSTABLE))
 
@@ -213,13 +259,18 @@ def _estimate(blocks: Sequence[BlockMedians]) -> float | None:
     return sum(block.difference for block in blocks) / len(blocks)
 
 
-def _unless_two_speeds(
+def _unless_doubtful(
     verdict: Verdict, blocks: Sequence[BlockMedians], judgement: Judgement
 ) -> Verdict:
-    """Return ``verdict``, or unstable if the launches have two speeds.
+    """Return ``verdict``, or unstable if the two clocks or the launches' speeds contradict it.
 
-    Then only a regression stands that would be one without what the two speeds contribute.
+    If the launches have two speeds, only a regression stands that would be one without what these
+    contribute. Both versions of a pair have the same speed, whatever that is.
     """
+    if judgement.waits:
+        return "regressed" if verdict == "regressed" else "unstable"
+    if any(block.by_pairs is not None for block in blocks):
+        return verdict
     shift = modes.shift_by_modes(
         [median for block in blocks for median in block.baseline],
         [median for block in blocks for median in block.candidate],

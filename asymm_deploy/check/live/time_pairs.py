@@ -1,4 +1,4 @@
-"""Both versions of each model, timed in blocks by the same runner, on one device."""
+"""Both versions of each model, timed by the same runner, on one device."""
 
 from __future__ import annotations
 
@@ -14,9 +14,20 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.folders import Pair
+from asymm_deploy.check.live.block_launcher import (
+    LoadLauncher,
+    PairedLauncher,
+    SeparateLauncher,
+)
 from asymm_deploy.check.live.block_store import BlockStore
 from asymm_deploy.check.live.block_taker import BlockSpoilt, BlockTaker, SeriesLaunches
-from asymm_deploy.check.live.procedure import GateOutcome, SeriesEvent, decide_by_blocks
+from asymm_deploy.check.live.procedure import (
+    LOADS,
+    GateOutcome,
+    SeriesEvent,
+    decide_by_blocks,
+    take_loads,
+)
 from asymm_deploy.check.policy import GatePolicy
 
 
@@ -38,6 +49,10 @@ class LiveComparison:
     outcomes: dict[str, GateOutcome]
     launches: dict[str, tuple[SeriesLaunches, ...]]
     """By series: one, or two if a regression was to be confirmed."""
+    loads: dict[str, tuple[SeriesLaunches, ...]]
+    """Launches that tell load times and memory; without those of models that have none."""
+    in_blocks: bool
+    """Whether every model was timed in launches of its own."""
     discarded: tuple[DiscardedBlock, ...]
     """Including those of earlier checks, of blocks that are in use or were taken again."""
     notes: tuple[str, ...]
@@ -62,17 +77,123 @@ def time_pairs(
     and HarnessError if the device or the results folder fails.
     """
     bench = measure.prepare(device, plan, runs, "check")
-    taker = BlockTaker(bench, pairs, policy.seed, runs, BlockStore(folder), on_event)
-    kept = taker.kept
-    if kept:
-        on_event(CheckResumed(kept))
+    store = BlockStore(folder)
+
+    def taker(launcher: type[SeparateLauncher]) -> BlockTaker:
+        made = launcher(bench, policy.seed, runs)
+        return BlockTaker(bench, pairs, policy.seed, made, tuple(runs.records), store, on_event)
+
+    timing = _Timing(
+        taker(PairedLauncher if policy.design == "paired" else SeparateLauncher), policy, on_event
+    )
     arms = [arm for pair in pairs for arm in (pair.baseline, pair.candidate)]
     files = list(dict.fromkeys(path for arm in arms for path in arm.files))
     with device.held(bench.cpus, [path for path in files if path.is_file()]):
-        models = [pair.model for pair in pairs]
-        outcomes = decide_by_blocks(models, policy, taker.take, on_event)
-    launches = {
-        model: tuple(taker.launches_of(model, n) for n in range(1 if outcome.first is None else 2))
-        for model, outcome in outcomes.items()
-    }
-    return LiveComparison(bench, outcomes, launches, tuple(taker.discarded), taker.notes, kept)
+        timing.decide([pair.model for pair in pairs])
+        unpaired = timing.unpaired
+        if unpaired:
+            timing.decide_in_blocks(taker(SeparateLauncher))
+        if policy.design == "paired":
+            timing.compare_loads(taker(LoadLauncher))
+    mended = (f"{store.mended}.",) if store.mended else ()
+    return LiveComparison(
+        bench,
+        timing.outcomes,
+        timing.launches,
+        timing.loads,
+        policy.design == "blocks" or len(unpaired) == len(pairs),
+        tuple(lost for each in timing.takers for lost in each.discarded),
+        (*mended, *timing.notes),
+        timing.kept,
+    )
+
+
+class _Timing:
+    """What is known of each model, step by step."""
+
+    def __init__(
+        self, taker: BlockTaker, policy: GatePolicy, on_event: Callable[[LiveEvent], None]
+    ) -> None:
+        self._policy = policy
+        self._on_event = on_event
+        self.takers = [taker]
+        self.outcomes: dict[str, GateOutcome] = {}
+        self.launches: dict[str, tuple[SeriesLaunches, ...]] = {}
+        self.loads: dict[str, tuple[SeriesLaunches, ...]] = {}
+        self.kept = 0
+        self._own_notes: list[str] = []
+
+    @property
+    def unpaired(self) -> dict[str, str]:
+        """Models that are to be timed in blocks, and why, in a clause."""
+        return {
+            model: outcome.cannot_pair.why
+            for model, outcome in self.outcomes.items()
+            if outcome.cannot_pair is not None
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know, in sentences."""
+        return (*(note for taker in self.takers for note in taker.notes), *self._own_notes)
+
+    def decide(self, models: Sequence[str]) -> None:
+        """Compare latencies as the policy says."""
+        (taker,) = self.takers
+        self._resume(taker)
+        found = decide_by_blocks(models, self._policy, taker.take, self._on_event)
+        self._add(taker, found)
+
+    def decide_in_blocks(self, taker: BlockTaker) -> None:
+        """Compare those that can't be paired by launches of their own."""
+        self._resume(taker)
+        self.takers.append(taker)
+        for why, models in _by_reason(self.unpaired).items():
+            self._own_notes.append(f"Timed in blocks of four launches: {', '.join(models)}; {why}.")
+        found = decide_by_blocks(
+            list(self.unpaired),
+            self._policy.in_blocks(),
+            taker.take,
+            self._on_event,
+            family=len(self.outcomes),
+        )
+        self._add(taker, found)
+
+    def compare_loads(self, taker: BlockTaker) -> None:
+        """Compare load times and memory of paired models: their launches can't tell those."""
+        self._resume(taker)
+        self.takers.append(taker)
+        settled = {
+            model
+            for model, outcome in self.outcomes.items()
+            if outcome.verdict in {"failed", "regressed"} and model not in self.loads
+        }
+        models = [model for model in self.outcomes if model not in settled | self.loads.keys()]
+        for model in take_loads(models, taker.take, self._on_event):
+            self.loads[model] = (taker.launches_of(model, LOADS),)
+        skipped = [m for m, outcome in self.outcomes.items() if outcome.verdict == "regressed"]
+        if skipped:
+            self._own_notes.append(
+                "Load time and peak memory were not compared, as latency has regressed already: "
+                f"{', '.join(skipped)}."
+            )
+
+    def _resume(self, taker: BlockTaker) -> None:
+        if taker.kept:
+            self.kept += taker.kept
+            self._on_event(CheckResumed(taker.kept))
+
+    def _add(self, taker: BlockTaker, outcomes: dict[str, GateOutcome]) -> None:
+        self.outcomes.update(outcomes)
+        for model, outcome in outcomes.items():
+            series = range(1 if outcome.first is None else 2)
+            self.launches[model] = tuple(taker.launches_of(model, n) for n in series)
+            if not taker.is_paired:
+                self.loads[model] = self.launches[model]
+
+
+def _by_reason(unpaired: dict[str, str]) -> dict[str, list[str]]:
+    by_reason: dict[str, list[str]] = {}
+    for model, why in unpaired.items():
+        by_reason.setdefault(why, []).append(model)
+    return by_reason

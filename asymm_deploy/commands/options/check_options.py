@@ -13,14 +13,15 @@ from asymm_deploy.commands.options.shared_options import PrecisionName
 CHECK_HELP = """Compare two versions of models: has one become slower or larger, and how sure is it?
 
 A and B are folders that `export --out` or `baseline save` wrote. Both versions of each model are
-timed here, in turns (A B B A or B A A B), until the model's verdict is certain.
+timed here, until the model's verdict is certain: in launches that hold both and run them in turns,
+run by run. What disturbs the machine then disturbs both alike, so this works on shared machines.
 
 \b
   regressed     slower by more than the threshold, and again in fresh launches: exit 1
   pass          certainly not that much slower: exit 0
   improved      faster by more than the threshold: exit 0
   inconclusive  not decided after --max-blocks: exit 4, or 0 with --inconclusive pass
-  unstable      launches fall into two speeds, or were disturbed again and again: exit 4
+  unstable      launches were disturbed again and again, or contradict each other: exit 4
   failed        a version can't be timed or computes something else: exit 3 or 5
   same          both are the same file, so nothing was timed: exit 0
 
@@ -38,6 +39,13 @@ continues with the next block.
   asymm-deploy export --table 5 --out new     (on yours)
   asymm-deploy check --baseline old --candidate new --markdown verdict.md
 """
+
+
+class DesignName(StrEnum):
+    """How both versions are launched."""
+
+    PAIRED = "paired"
+    BLOCKS = "blocks"
 
 
 class PassOrFail(StrEnum):
@@ -107,13 +115,28 @@ CheckDeviceOption = Annotated[
         "that phone. For results folders: compare only the launches of this device.",
     ),
 ]
-CheckRunsOption = Annotated[int, typer.Option(metavar="N", help="Timed runs of each launch.")]
+CheckRunsOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Timed runs of each launch. A paired launch of slow models ends after 1.5 s, but has "
+        "20 at least.",
+    ),
+]
 CheckMaxBlocksOption = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Blocks of four launches per model, 8 to 1000; a model that is not decided by then "
-        "is inconclusive.",
+        help="Paired launches per model, 4 to 1000, or with --design blocks blocks of four "
+        "launches, 8 to 1000. A model that is not decided by then is inconclusive.",
+    ),
+]
+CheckDesignOption = Annotated[
+    DesignName,
+    typer.Option(
+        help="How to launch: both versions in one process, run by run in turns (paired), or each "
+        "in launches of its own, A B B A or B A A B (blocks). Blocks take minutes and want a "
+        "quiet machine, but no version finds the other's data in the caches.",
     ),
 ]
 CheckSeedOption = Annotated[

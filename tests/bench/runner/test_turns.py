@@ -16,6 +16,7 @@ import pytest
 
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.runner import turns
 from asymm_deploy.bench.runner.__main__ import _parse
 from asymm_deploy.bench.runner.cores import RefusedError
@@ -238,7 +239,7 @@ def test_both_compute_what_each_computes_alone(
     pair = ("--starts", starts, *second(doubling, engine))
     ended = started(request(artifact.path, *pair, engine=engine))
     assert ended.returncode == 0, ended.stderr
-    report = wire.parse_pair_stream(ended.stdout)
+    report = pair_stream.parse_pair_stream(ended.stdout)
 
     for found, path in ((report.first, artifact.path), (report.second, doubling)):
         alone = wire.parse_stream(started(request(path, engine=engine)).stdout)
@@ -261,7 +262,7 @@ def _file(path: Path, engine: str) -> Path:
 
 
 def test_one_file_twice_is_two_models(doubling: Path) -> None:
-    report = wire.parse_pair_stream(started(request(doubling, *second(doubling))).stdout)
+    report = pair_stream.parse_pair_stream(started(request(doubling, *second(doubling))).stdout)
     assert report.first.output == report.second.output
     assert report.first.model.sha256 == report.second.model.sha256
 
@@ -276,7 +277,7 @@ def test_each_runs_on_its_own_recorded_input(doubling: Path, tmp_path: Path) -> 
         arguments += [f"{prefix}input", "float32:1,4:x", f"{prefix}input", "float32:4:b"]
         arguments += [f"{prefix}inputs-file", str(tmp_path / name)]
     ended = started(request(doubling, *second(doubling), *arguments))
-    report = wire.parse_pair_stream(ended.stdout)
+    report = pair_stream.parse_pair_stream(ended.stdout)
 
     for found, values in ((report.first, [12, 16, 20, 24]), (report.second, [-2, -4, -6, -7])):
         assert found.output.values is not None
@@ -287,13 +288,14 @@ def test_each_has_its_own_interface(doubling: Path) -> None:
     module = ("--second-api", "module", "--second-output", "y")
     own = ("--second-input", "float32:1,4:x", "--second-input", "float32:4:b")
     ended = started(request(doubling, *second(doubling), *module, *own))
-    report = wire.parse_pair_stream(ended.stdout)
+    report = pair_stream.parse_pair_stream(ended.stdout)
     assert (report.first.model.api, report.second.model.api) == ("session", "module")
 
 
 def test_pairs_end_early_once_their_time_is_over(doubling: Path) -> None:
     bounds = ("--runs", "1000000", "--most-seconds", "1e-9", "--least-runs", "4")
-    report = wire.parse_pair_stream(started(request(doubling, *second(doubling), *bounds)).stdout)
+    ended = started(request(doubling, *second(doubling), *bounds))
+    report = pair_stream.parse_pair_stream(ended.stdout)
     assert len(report.pairs.first.ns) == 4
 
 
@@ -307,7 +309,7 @@ def refusal(command: list[str]) -> str:
     ended = started(command)
     assert ended.returncode == 3, ended.stderr
     with pytest.raises(wire.RunnerError) as caught:
-        wire.parse_pair_stream(ended.stdout)
+        pair_stream.parse_pair_stream(ended.stdout)
     return str(caught.value)
 
 

@@ -34,8 +34,12 @@ def check(
 
     def run(script: Script, *models: str, **changes: Any) -> LiveComparison:
         run.device = fake(script)  # type: ignore[attr-defined]
+        for name in ("knows_pairs", "together"):
+            if name in changes:
+                setattr(run.device, name, changes[name])  # type: ignore[attr-defined]
         run.events = []  # type: ignore[attr-defined]
-        policy = GatePolicy(**{k: v for k, v in changes.items() if k in ("seed", "max_blocks")})
+        of_policy = ("design", "seed", "max_blocks")
+        policy = GatePolicy(**{k: v for k, v in changes.items() if k in of_policy})
         plan_changes = {k: v for k, v in changes.items() if k in ("allow", "fresh", "runs")}
         chosen = {**{k: getattr(plan, k) for k in ("runs", "launches", "warmup")}, **plan_changes}
         pairs = [pair(model) for model in models or ("net",)]

@@ -9,10 +9,10 @@ from asymm_deploy.check.live.alpha_spending import planned_looks, risk_of_look
 
 @pytest.mark.parametrize("most", [8, 9, 10, 20, 33])
 def test_the_looks_spend_the_risk_and_no_more(most: int) -> None:
-    all_looks = planned_looks(most)
+    all_looks = planned_looks(8, most)
     assert (all_looks[0], all_looks[-1]) == (8, most)
     assert list(all_looks) == sorted(set(all_looks))
-    assert sum(risk_of_look(look, most, 0.02) for look in all_looks) == pytest.approx(0.02)
+    assert sum(risk_of_look(look, all_looks, 0.02) for look in all_looks) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,16 @@ def test_the_looks_spend_the_risk_and_no_more(most: int) -> None:
 def test_every_second_block_is_looked_at_and_the_last_one(
     most: int, looks: tuple[int, ...]
 ) -> None:
-    assert planned_looks(most) == looks
+    assert planned_looks(8, most) == looks
+
+
+def test_paired_launches_are_looked_at_sooner() -> None:
+    assert planned_looks(4, 9) == (4, 6, 8, 9)
 
 
 def test_the_first_look_spends_half_and_the_others_share_the_rest() -> None:
-    assert risk_of_look(8, 8, 0.05) == 0.05
-    assert risk_of_look(8, 20, 0.05) == 0.025
-    assert {risk_of_look(look, 20, 0.05) for look in range(10, 22, 2)} == {0.025 / 6}
-    assert risk_of_look(9, 9, 0.05) == 0.025
+    looks = planned_looks(8, 20)
+    assert risk_of_look(8, (8,), 0.05) == 0.05
+    assert risk_of_look(8, looks, 0.05) == 0.025
+    assert {risk_of_look(look, looks, 0.05) for look in looks[1:]} == {0.025 / 6}
+    assert risk_of_look(9, (8, 9), 0.05) == 0.025

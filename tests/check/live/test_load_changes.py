@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change
 from asymm_deploy.check.live import decision
-from asymm_deploy.check.live.load_changes import LOAD_RISK, LoadMetric, SeriesArms, load_changes
+from asymm_deploy.check.live.block_taker import SeriesLaunches
+from asymm_deploy.check.live.load_changes import LOAD_RISK, LoadMetric, load_changes
 from asymm_deploy.check.policy import DEFAULT_PERCENT
+
+Arms = tuple[Sequence[LaunchRecord], Sequence[LaunchRecord]]
 
 
 def launches(
@@ -32,8 +36,13 @@ def launches(
     ]
 
 
-def judged(metric: LoadMetric, *series: SeriesArms) -> Change:
-    (change,) = load_changes(metric, {"net": series}, DEFAULT_PERCENT)
+def changes(metric: LoadMetric, *series: Arms, of_one_block: int = 2) -> list[Change]:
+    made = [SeriesLaunches(tuple(before), tuple(after), of_one_block) for before, after in series]
+    return load_changes(metric, {"net": made}, DEFAULT_PERCENT)
+
+
+def judged(metric: LoadMetric, *series: Arms) -> Change:
+    (change,) = changes(metric, *series)
     return change
 
 
@@ -75,7 +84,7 @@ def test_a_few_slow_loads_are_no_regression(good: LaunchRecord) -> None:
 
 
 def test_where_there_were_two_series_both_must_show_it(good: LaunchRecord) -> None:
-    def series(after_ms: float, blocks: int = 8) -> SeriesArms:
+    def series(after_ms: float, blocks: int = 8) -> Arms:
         return (
             launches(good, 30, 0.05, 1, blocks=blocks),
             launches(good, after_ms, 0.05, 2, blocks=blocks),
@@ -88,8 +97,8 @@ def test_where_there_were_two_series_both_must_show_it(good: LaunchRecord) -> No
     assert unconfirmed.verdict == "pass"
     assert judged("init", series(45), series(45, blocks=3)).verdict == "pass"
     assert judged("init", series(45), ([], [])).verdict == "pass"
-    alone: tuple[SeriesArms, ...] = (series(45, blocks=3),)
-    assert load_changes("init", {"net": alone}, DEFAULT_PERCENT) == []
+    alone: tuple[Arms, ...] = (series(45, blocks=3),)
+    assert changes("init", *alone) == []
 
 
 @pytest.mark.parametrize("cold", ["baseline", "candidate", "both"])
@@ -126,7 +135,7 @@ def test_memory_is_judged_too_and_nothing_is_said_of_what_is_unknown(good: Launc
     assert (change.verdict, change.unit) == ("regressed", "MiB")
     assert change.change_percent == pytest.approx(100 / 6)
     unknown = launches(good, 30, 0.1, 1, memory=None)
-    assert load_changes("peak_memory", {"net": ((unknown, after),)}, DEFAULT_PERCENT) == []
+    assert changes("peak_memory", (unknown, after)) == []
 
 
 def of_blocks(good: LaunchRecord, *blocks: tuple[float, float]) -> list[LaunchRecord]:
@@ -138,7 +147,7 @@ def of_blocks(good: LaunchRecord, *blocks: tuple[float, float]) -> list[LaunchRe
     ]
 
 
-def grown(good: LaunchRecord, *logs: float) -> SeriesArms:
+def grown(good: LaunchRecord, *logs: float) -> Arms:
     """Blocks of 30 ms, and of as much more as the logs say."""
     return (
         of_blocks(good, *[(30, 30)] * len(logs)),
@@ -181,7 +190,7 @@ def test_a_load_may_change_by_a_quarter(good: LaunchRecord, growth: float, verdi
 
 def test_eight_blocks_tell_and_seven_do_not(good: LaunchRecord) -> None:
     assert judged("init", grown(good, *[1.0] * 8)).blocks == 8
-    assert load_changes("init", {"net": [grown(good, *[1.0] * 7)]}, DEFAULT_PERCENT) == []
+    assert changes("init", grown(good, *[1.0] * 7)) == []
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -198,7 +207,8 @@ def test_both_tests_have_to_be_sure(good: LaunchRecord, sign: int) -> None:
 
 def test_models_share_the_risk(good: LaunchRecord) -> None:
     logs = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-    arms = grown(good, *logs)
+    before, after = grown(good, *logs)
+    arms = SeriesLaunches(tuple(before), tuple(after), 2)
     around = decision.interval(logs, LOAD_RISK / 4)
     found = load_changes("init", {name: [arms] for name in "abcd"}, DEFAULT_PERCENT)
     assert [change.model for change in found] == ["a", "b", "c", "d"]
@@ -219,5 +229,12 @@ def test_a_growth_that_one_of_two_series_shows_is_said(good: LaunchRecord) -> No
 def test_one_launch_that_does_not_tell_leaves_the_model_out(good: LaunchRecord) -> None:
     before, after = grown(good, *[1.0] * 8)
     after = [*after[:-1], msgspec.structs.replace(after[-1], init_ns=None)]
-    assert load_changes("init", {"net": [(before, after)]}, DEFAULT_PERCENT) == []
+    assert changes("init", (before, after)) == []
     assert judged("peak_memory", (before, after)).verdict == "regressed"
+
+
+def test_short_launches_of_paired_models_are_blocks_of_one_of_each_arm(good: LaunchRecord) -> None:
+    before, after = grown(good, *[math.log(1.5)] * 8)
+    (change,) = changes("init", (before[::2], after[::2]), of_one_block=1)
+    assert (change.verdict, change.blocks) == ("regressed", 8)
+    assert changes("init", (before[:14:2], after[:14:2]), of_one_block=1) == []

@@ -1,0 +1,1 @@
+"""Two models timed in turns, run by run, in one process."""
