@@ -15,6 +15,7 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.paired import pair_stream
 from tests.phone.conftest import Attached, eventually
 from tests.phone.faults import (
     CutLaunch,
@@ -189,7 +190,7 @@ def launch_both(ready: Attached, two: tuple[str, ...], *more: str) -> bytes:
 def test_of_two_models_both_are_hashed_and_timed_in_turns(
     ready: Attached, two: tuple[str, ...], model: Path, starts: str
 ) -> None:
-    report = wire.parse_pair_stream(launch_both(ready, two, "--starts", starts))
+    report = pair_stream.parse_pair_stream(launch_both(ready, two, "--starts", starts))
     content = model.read_bytes()
     assert report.first.model.sha256 == hashlib.sha256(content).hexdigest()
     assert report.second.model.sha256 == hashlib.sha256(content + b"\0").hexdigest()
@@ -201,7 +202,7 @@ def test_of_two_models_both_are_hashed_and_timed_in_turns(
     assert (seen.model.name, seen.second_model.name) == ("model", "other")
 
 
-def take_turns(report: wire.PairReport, starts: str) -> bool:
+def take_turns(report: pair_stream.PairReport, starts: str) -> bool:
     """Whether each run began after the one before it, within the loop."""
     pairs = report.pairs
     sides = [pairs.first, pairs.second]
@@ -222,7 +223,7 @@ def test_throttling_in_mid_launch_slows_both_of_a_pair_alike(
 ) -> None:
     runs = ("--runs", "60", "--starts", starts)
     ready.phone.faults.add(Throttles(khz=825_600))  # of 2841600
-    report = wire.parse_pair_stream(launch_both(ready, two, *runs))
+    report = pair_stream.parse_pair_stream(launch_both(ready, two, *runs))
     calibration = report.first.calibration
     assert calibration.after_mac_per_s < 0.5 * calibration.before_mac_per_s
     assert take_turns(report, starts)
@@ -253,7 +254,7 @@ def test_a_fault_of_one_launch_is_one_of_both_its_models(
     ready: Attached, two: tuple[str, ...]
 ) -> None:
     ready.phone.faults.add(WrongPrecision())
-    report = wire.parse_pair_stream(launch_both(ready, two))
+    report = pair_stream.parse_pair_stream(launch_both(ready, two))
     assert (report.first.model.precision, report.second.model.precision) == ("fp16", "fp16")
 
 
@@ -276,7 +277,7 @@ def test_a_launch_of_two_that_ends_badly_is_no_result(
 ) -> None:
     ready.phone.faults.add(fault)
     with pytest.raises(wire.WireError, match=reason):
-        wire.parse_pair_stream(launch_both(ready, two))
+        pair_stream.parse_pair_stream(launch_both(ready, two))
 
 
 def test_a_cap_from_the_start_slows_all_of_a_launch(ready: Attached) -> None:
