@@ -159,7 +159,7 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
             "give a graph with at least one input: it computes a constant",
         )
     names = [entry.name for entry in entries]
-    example = f"{(names or ['NAME'])[0]}=1,3,224,224"
+    example = f"{names[0]}={_example(entries[0])}"
     given = {shape.name: shape for shape in source.input_shapes}
     unknown = sorted(name for name in given if name and name not in names)
     if unknown:
@@ -238,14 +238,14 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
     if not entry.type.HasField("tensor_type"):
         raise UsageError(f"{path}: input {entry.name} is not a tensor", "give tensors as inputs")
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
-    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
+    dims = _dims(entry)
     ranked = tensor.HasField("shape")
     own = f"{entry.name}={shape_text([max(dim, 1) for dim in dims])}:{dtype}"
     if given is None:
         if not ranked or any(dim <= 0 for dim in dims):
             raise UsageError(
                 f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
-                f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers), or give "
+                f"fix it with --input-shape {entry.name}={_example(entry)} (your numbers), or give "
                 "samples with --inputs FILE.npz",
             )
         if reason := too_large(dims):
@@ -269,6 +269,21 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
             f"leave out the type, or give {dtype}; {_of_one_model(path, own)}",
         )
     return TensorSpec(entry.name, given.shape, dtype)
+
+
+def _example(entry: onnx.ValueInfoProto) -> str:
+    """Return a shape that the input takes: 1 where it is open, and in images 3 and 224."""
+    dims = _dims(entry)
+    if not entry.type.tensor_type.HasField("shape"):
+        return "1,3,224,224"
+    usual = (1, 3, 224, 224) if len(dims) == 4 else (1,) * len(dims)
+    return shape_text([dim if dim > 0 else other for dim, other in zip(dims, usual, strict=True)])
+
+
+def _dims(entry: onnx.ValueInfoProto) -> list[int]:
+    """Return the input's axes, 0 for those that are open."""
+    axes = entry.type.tensor_type.shape.dim
+    return [axis.dim_value if axis.HasField("dim_value") else 0 for axis in axes]
 
 
 def _of_one_model(path: Path, example: str) -> str:

@@ -79,7 +79,7 @@ def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
         if request.weights_sha256 not in (None, request.hash_of_weights()):
             raise UsageError(
                 f"{request.weights} is not the file that {request.text} was exported from",
-                f"export it again: asymm-deploy export {request.text} --weights FILE",
+                f"export it again: {request.again('--weights', 'FILE')}",
             )
         notes += weights.load_into(
             module,
