@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import stats
 from tabulate import tabulate
 
-from asymm_deploy.check.live import decision
+from asymm_deploy.bench.judge import log_interval
 
 _RISK = 0.005
 _RESAMPLES = 1999
@@ -60,7 +60,7 @@ def main() -> int:
 
 def _ours(values: Values, rng: np.random.Generator) -> float:
     del rng
-    return decision.interval(values.tolist(), _RISK).low
+    return log_interval.interval(values.tolist(), _RISK).low
 
 
 def _percentile(values: Values, rng: np.random.Generator) -> float:

@@ -7,6 +7,7 @@ launch is the median over its pairs, which up to half of them being far off can'
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,12 @@ def pair_difference(baseline: LaunchRecord, candidate: LaunchRecord) -> PairDiff
         cpu = _median_log_ratio(_cpu_ns(baseline), _cpu_ns(candidate))
     wall = _median_log_ratio(_array(baseline.samples_ns), _array(candidate.samples_ns))
     return PairDifference(wall, cpu, len(baseline.samples_ns))
+
+
+def common_clock(differences: Iterable[PairDifference | None]) -> Clock:
+    """Return the clock to judge launches by: processor time where every one of them knows it."""
+    known = all(found is not None and found.cpu is not None for found in differences)
+    return "cpu" if known else "wall"
 
 
 def has_cpu_times(record: LaunchRecord) -> bool:

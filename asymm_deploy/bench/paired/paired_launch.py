@@ -14,6 +14,7 @@ from asymm_deploy.bench.judge import plausibility, verdicts
 from asymm_deploy.bench.judge.pair_difference import MOST_SPLIT, split_share
 from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.paired import pair_stream
+from asymm_deploy.bench.paired.pair_order import PairOrder
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 
 MOST_LOOP_S = 1.5
@@ -41,15 +42,6 @@ class PairSide:
     """Where its files are on the device, once they were put there."""
     first: LaunchRecord | None = None
     """The launch whose output was compared with the reference."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairOrder:
-    """Which of two sides comes first, by index."""
-
-    loads: int
-    runs: int
-    """In each pair."""
 
 
 def launch_pair(

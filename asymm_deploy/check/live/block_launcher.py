@@ -9,12 +9,8 @@ import msgspec
 
 from asymm_deploy.bench import flags, launch
 from asymm_deploy.bench.launch import Bench
-from asymm_deploy.bench.paired.paired_launch import (
-    NoPairsHereError,
-    PairOrder,
-    PairSide,
-    launch_pair,
-)
+from asymm_deploy.bench.paired.pair_order import PairOrder, drawn_order
+from asymm_deploy.bench.paired.paired_launch import NoPairsHereError, PairSide, launch_pair
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.check.live.contest import Contest, ContestArm
@@ -145,23 +141,22 @@ class PairedLauncher(SeparateLauncher):
 
     def order(self, place: BlockPlace) -> str:
         """Return which arm runs first in each pair."""
-        return self._drawn(place)[0]
+        return self.kind.orders[self._drawn(place).runs]
 
     def launch(self, contest: Contest, place: BlockPlace) -> BlockLaunches | CannotPair:
         """Launch both arms at once."""
         if self._refused is not None:
             return self._refused
-        order, loads_first = self._drawn(place)
-        arms = arms_of(order)
+        arms = arms_of(self.order(place))
         sides = [self._side(contest.arms[arm]) for arm in arms]
         one, other = (
             self._blank(contest.arms[arm], place.model, behind) for behind, arm in enumerate(arms)
         )
         blanks = (one, msgspec.structs.replace(other, started_at=one.started_at))
+        drawn = self._drawn(place)
+        order = PairOrder(loads=int(drawn.loads != drawn.runs), runs=0)
         try:
-            records = launch_pair(
-                self._bench, blanks, sides, PairOrder(loads=order.index(loads_first), runs=0)
-            )
+            records = launch_pair(self._bench, blanks, sides, order)
         except NoPairsHereError as error:
             self._refused = CannotPair(f"the runner knows no paired launches: {error}")
             return self._refused
@@ -189,17 +184,9 @@ class PairedLauncher(SeparateLauncher):
         together = launches[0][1].error
         return CannotPair(f"each version runs alone, but not both in one process ({together})")
 
-    def _drawn(self, place: BlockPlace) -> tuple[str, str]:
-        """Return who runs first, as an order, and who is loaded first.
-
-        Of blocks 0 to 3, 4 to 7 and so on each has another combination, and the first two of them
-        have nothing in common; so every look has as many of each, of either.
-        """
-        text = f"{self._seed} {place.model} {place.series} {place.block // 4} paired"
-        draw = random.Random(text)  # noqa: S311  no secret
-        halves = [[("AB", "A"), ("BA", "B")], [("AB", "B"), ("BA", "A")]]
-        drawn = [each for half in draw.sample(halves, 2) for each in draw.sample(half, 2)]
-        return drawn[place.block % 4]
+    def _drawn(self, place: BlockPlace) -> PairOrder:
+        """Return who is loaded first and who runs first; side 0 is the baseline."""
+        return drawn_order(f"{self._seed} {place.model} {place.series}", place.block)
 
     def _side(self, arm: ContestArm) -> PairSide:
         return PairSide(arm.artifact, arm.placed, arm.first)

@@ -1,11 +1,4 @@
-"""Differences of blocks -> a verdict for each model, or that more blocks are needed; pure.
-
-The interval is Student's over blocks: (mean - t * sd / sqrt(n), mean + t * sd / sqrt(n)). With so
-few blocks scipy's bootstraps promise too much: over 8 normal differences with mean 0, an interval
-that should lie wholly above 0 once in 200 times does so once in 35 (percentile and BCa). With heavy
-tails (Student's t with 2 degrees of freedom) BCa's does so once in 20, and ours never more often
-than promised. benchmarks/gate/intervals.py measures this.
-"""
+"""Differences of blocks -> a verdict for each model, or that more blocks are needed; pure."""
 
 from __future__ import annotations
 
@@ -15,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asymm_deploy.bench.judge.pair_difference import Clock, PairDifference
+from asymm_deploy.bench.judge import log_interval
+from asymm_deploy.bench.judge.log_interval import Interval, mean_and_error
+from asymm_deploy.bench.judge.pair_difference import Clock, PairDifference, common_clock
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import Verdict
 from asymm_deploy.check.live import alpha_spending
 from asymm_deploy.check.policy import ALPHA, GatePolicy
-
-_LARGEST_LOG = 700.0
-"""Beyond this exp overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +36,6 @@ class BlockMedians:
         if self.by_pairs is not None:
             return self.by_pairs.by(clock)
         return float(np.mean(np.log(self.candidate)) - np.mean(np.log(self.baseline)))
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean difference of logs and the interval around it."""
-
-    estimate: float
-    low: float
-    high: float
-
-    @property
-    def percent(self) -> tuple[float, float, float]:
-        """Estimate, low and high as changes in percent."""
-        return _percent(self.estimate), _percent(self.low), _percent(self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +71,11 @@ def threshold(blocks: Sequence[BlockMedians], policy: GatePolicy) -> float:
     return policy.latency_threshold(math.exp(float(np.mean(logs))) / NS_PER_MS)
 
 
-def interval(differences: Sequence[float], risk: float) -> Interval:
-    """Return the mean and its interval, which misses the truth on either side with ``risk``."""
-    from scipy.special import stdtrit
-
-    mean, error = _mean_and_error(differences)
-    reach = float(stdtrit(len(differences) - 1, 1 - risk)) * error
-    return Interval(mean, mean - reach, mean + reach)
-
-
 def chance_of_no_growth(differences: Sequence[float]) -> float:
     """Return Student's one-sided p: how likely such a mean is if nothing became larger."""
     from scipy.special import stdtr
 
-    mean, error = _mean_and_error(differences)
+    mean, error = mean_and_error(differences)
     if error == 0:
         return 0.0 if mean > 0 else 1.0
     return float(stdtr(len(differences) - 1, -mean / error))
@@ -141,7 +110,9 @@ def judge(
     ``family`` counts all models of the comparison, including those already decided. After the last
     look, a model that is not decided is inconclusive.
     """
-    clocks = {name: _clock(blocks) for name, blocks in open_models.items()}
+    clocks = {
+        name: common_clock(b.by_pairs for b in blocks) for name, blocks in open_models.items()
+    }
     differences = {
         name: [block.difference_by(clocks[name]) for block in blocks]
         for name, blocks in open_models.items()
@@ -157,22 +128,18 @@ def judge(
     drawn = holm(chances, risks, family)
     found = {}
     for name, blocks in open_models.items():
-        around = interval(differences[name], drawn[name])
+        around = log_interval.interval(differences[name], drawn[name])
         allowed = threshold(blocks, policy)
         verdict = _verdict(around, math.log1p(allowed))
         if verdict is None and is_last:
             verdict = "inconclusive"
         by_wall = None
         if clocks[name] == "cpu":
-            by_wall = interval([block.difference_by("wall") for block in blocks], drawn[name])
+            by_wall = log_interval.interval(
+                [block.difference_by("wall") for block in blocks], drawn[name]
+            )
         found[name] = Judgement(verdict, around, allowed, by_wall)
     return found
-
-
-def _clock(blocks: Sequence[BlockMedians]) -> Clock:
-    """Return the clock to judge by: processor time where every block knows it."""
-    known = all(block.by_pairs is not None and block.by_pairs.cpu is not None for block in blocks)
-    return "cpu" if known else "wall"
 
 
 def _verdict(around: Interval, allowed: float) -> Verdict | None:
@@ -184,13 +151,3 @@ def _verdict(around: Interval, allowed: float) -> Verdict | None:
     if around.high < allowed:
         return "pass"
     return None
-
-
-def _percent(log: float) -> float:
-    # Few blocks that differ wildly put an end of the interval beyond any number.
-    return 100 * math.expm1(log) if log < _LARGEST_LOG else math.inf
-
-
-def _mean_and_error(differences: Sequence[float]) -> tuple[float, float]:
-    values = np.asarray(differences, dtype=np.float64)
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

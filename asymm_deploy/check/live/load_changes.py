@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from asymm_deploy.bench.judge import log_interval
+from asymm_deploy.bench.judge.log_interval import Interval
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
-from asymm_deploy.check.live import decision
 from asymm_deploy.check.live.block_taker import SeriesLaunches
-from asymm_deploy.check.live.decision import Interval
 from asymm_deploy.check.live.procedure import LOAD_BLOCKS
 
 LoadMetric = Literal["init", "peak_memory"]
@@ -73,7 +73,7 @@ def _seen(
     if baseline is None or candidate is None or len(baseline) < LOAD_BLOCKS:
         return None
     differences = candidate - baseline
-    around = decision.interval(list(differences), risk)
+    around = log_interval.interval(list(differences), risk)
     allowed = math.log1p(threshold_percent / 100)
     verdict: Verdict = "pass"
     if around.estimate > allowed:

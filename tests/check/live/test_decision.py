@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
+from asymm_deploy.bench.judge import log_interval
 from asymm_deploy.check.live import decision
 from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.policy import GatePolicy
@@ -39,7 +40,7 @@ def test_an_interval_is_wrong_no_more_often_than_it_says(noise: str, blocks: int
     risk, above, below, count = 0.02, 0, 0, 2000
     for _ in range(count):
         offs = [NOISES[noise](rng) for _ in range(blocks)]
-        around = decision.interval([o[2:].mean() - o[:2].mean() for o in offs], risk)
+        around = log_interval.interval([o[2:].mean() - o[:2].mean() for o in offs], risk)
         above += around.low > 0
         below += around.high < 0
     # 2000 of them at exactly 2 % exceed 2.9 % once in 500 tests.
@@ -52,7 +53,7 @@ def test_the_interval_lies_above_0_exactly_where_students_test_rejects(
 ) -> None:
     if len({round(value, 6) for value in values}) < 2:
         return
-    around = decision.interval(values, risk)
+    around = log_interval.interval(values, risk)
     chance = decision.chance_of_no_growth(values)
     assert around.low <= around.estimate <= around.high
     if abs(chance - risk) > 1e-9:
@@ -170,8 +171,8 @@ def test_a_look_decides_just_beyond_the_threshold_and_not_just_within(
 def test_a_verdict_takes_the_interval_and_the_estimate(
     low: float, estimate: float, high: float, verdict: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    around = decision.Interval(estimate, low, high)
-    monkeypatch.setattr(decision, "interval", lambda differences, risk: around)
+    around = log_interval.Interval(estimate, low, high)
+    monkeypatch.setattr(log_interval, "interval", lambda differences, risk: around)
     blocks = {"net": alike(0.0)}
     policy = GatePolicy(thresholds={"latency": 100 * math.expm1(0.03)})
     assert decision.judge(blocks, 1, policy, is_last=False)["net"].verdict == verdict
@@ -188,11 +189,11 @@ def test_a_look_spends_its_part_of_the_risk_and_the_last_one_what_it_would_have(
     differences = [block.difference for block in blocks]
     for number, risk in ((8, 0.025), (10, 0.025 / 6), (16, 0.025 / 6)):
         (found,) = decision.judge({"n": blocks[:number]}, 1, GatePolicy(), is_last=False).values()
-        assert found.interval == decision.interval(differences[:number], risk)
+        assert found.interval == log_interval.interval(differences[:number], risk)
     last = decision.judge({"n": blocks}, 1, GatePolicy(), is_last=True)["n"]
-    assert last.interval == decision.interval(differences, 0.025 / 6)
+    assert last.interval == log_interval.interval(differences, 0.025 / 6)
     shared = decision.judge({"n": blocks}, 5, GatePolicy(), is_last=True)["n"]
-    assert shared.interval == decision.interval(differences, 0.025 / 6 / 5)
+    assert shared.interval == log_interval.interval(differences, 0.025 / 6 / 5)
 
 
 def test_a_blocks_difference_is_that_of_geometric_means() -> None:
@@ -204,24 +205,7 @@ def test_the_threshold_is_that_of_the_baselines_geometric_mean() -> None:
     assert decision.threshold(blocks, GatePolicy()) == pytest.approx(0.1)  # 20 us of 200
 
 
-def test_an_interval_is_students() -> None:
-    around = decision.interval([0.01, 0.02, 0.06], 0.025)
-    t = 4.302652729911275  # of 2 degrees of freedom, from a table
-    error = math.sqrt(0.0007 / 3)
-    assert around.estimate == pytest.approx(0.03)
-    assert around.low == pytest.approx(0.03 - t * error)
-    assert around.high == pytest.approx(0.03 + t * error)
-
-
 def test_without_any_spread_a_growth_is_certain_and_no_growth_is_not() -> None:
     assert decision.chance_of_no_growth([0.5, 0.5]) == 0.0
     assert decision.chance_of_no_growth([0.0, 0.0]) == 1.0
     assert decision.chance_of_no_growth([-0.5, -0.5]) == 1.0
-
-
-def test_an_end_beyond_any_number_is_infinite() -> None:
-    estimate, low, high = decision.Interval(math.log(1.5), -701.0, 699.9).percent
-    assert estimate == pytest.approx(50)
-    assert low == pytest.approx(-100)
-    assert math.isfinite(high)
-    assert decision.Interval(0.0, 0.0, 700.0).percent[2] == math.inf

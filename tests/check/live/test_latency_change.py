@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from asymm_deploy.bench.judge.log_interval import Interval
 from asymm_deploy.check.findings import Verdict
-from asymm_deploy.check.live.decision import BlockMedians, Interval, Judgement
+from asymm_deploy.check.live.decision import BlockMedians, Judgement
 from asymm_deploy.check.live.latency_change import change_of_outcome
 from asymm_deploy.check.live.procedure import GateOutcome, ModelStopped
 from asymm_deploy.errors import ExitCode

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from asymm_deploy.bench.judge import log_interval
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change
-from asymm_deploy.check.live import decision
 from asymm_deploy.check.live.block_taker import SeriesLaunches
 from asymm_deploy.check.live.load_changes import LOAD_RISK, LoadMetric, load_changes
 from asymm_deploy.check.policy import DEFAULT_PERCENT
@@ -209,7 +209,7 @@ def test_models_share_the_risk(good: LaunchRecord) -> None:
     logs = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     before, after = grown(good, *logs)
     arms = SeriesLaunches(tuple(before), tuple(after), 2)
-    around = decision.interval(logs, LOAD_RISK / 4)
+    around = log_interval.interval(logs, LOAD_RISK / 4)
     found = load_changes("init", {name: [arms] for name in "abcd"}, DEFAULT_PERCENT)
     assert [change.model for change in found] == ["a", "b", "c", "d"]
     for change in found:
