@@ -38,7 +38,9 @@ from benchmarks.gate.paired.pair_recording import (
 )
 from benchmarks.gate.rules import RULES, Samples
 
-_DATA = Path(__file__).parent.parent / "data" / "paired.npz"
+DATA = Path(__file__).parent.parent / "data" / "paired.npz"
+WALL, CPU = 0, 1
+"""Clocks, as indices."""
 _REDONE = 2
 _OVERLAPPING = 200
 """Comparisons of separate launches."""
@@ -105,7 +107,7 @@ class PairData:
 def main() -> int:
     """Print the tables of each scenario; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, nargs="?", default=_DATA)
+    parser.add_argument("file", type=Path, nargs="?", default=DATA)
     parser.add_argument("--pairs", type=int, default=100, help="take the first ones of a launch")
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
     given = parser.parse_args()
@@ -125,7 +127,7 @@ def report(recording: PairedRecording, pairs: int) -> None:
         f"{len(recording.separate.samples_ns)} rounds of separate launches, "
         f"{100 * np.mean(recording.separate.flags != ''):.1f} % of them flagged.\n"
     )
-    print(_table(_noise_rows(recording, data), ["paired with the base", *_NOISE_HEADERS]))
+    print(markdown(_noise_rows(recording, data), ["paired with the base", *_NOISE_HEADERS]))
     by_rule: dict[str, dict[str, Counter[str]]] = {}
     rows = []
     for case in CASES:
@@ -137,10 +139,10 @@ def report(recording: PairedRecording, pairs: int) -> None:
             rows.append([case.name, design, *_ending(found)])
         for name, counts in other_rules(recording.separate, case).items():
             by_rule.setdefault(name, {})[case.name] = counts
-    print(f"\n{_table(rows, ['candidate', 'design', 'verdicts', *_ENDING_HEADERS])}")
+    print(f"\n{markdown(rows, ['candidate', 'design', 'verdicts', *_ENDING_HEADERS])}")
     names = [case.name for case in CASES]
     shares = [[rule, *(_share(of.get(n)) for n in names)] for rule, of in by_rule.items()]
-    print(f"\n{_table(shares, ['called slower, in %', *names])}")
+    print(f"\n{markdown(shares, ['called slower, in %', *names])}")
     if len(recording.short_s):
         each = np.median(recording.short_s)
         count = 2 * procedure.LOAD_BLOCKS
@@ -194,11 +196,15 @@ class _PairSource:
                 raise ExhaustedError
             self.taken += 1
             if not self.data.void[number]:
-                wall, cpu = self.data.difference[number] + np.log(self.factor)
+                difference = self.data.difference[number] + np.log(self.factor)
                 return BlockMedians(
                     (float(self.data.base_ns[number]),),
                     (float(self.data.other_ns[number]) * self.factor,),
-                    PairDifference(float(wall), float(cpu), int(self.data.pairs[number])),
+                    PairDifference(
+                        float(difference[WALL]),
+                        float(difference[CPU]),
+                        int(self.data.pairs[number]),
+                    ),
                 )
         return BlockLost("spoilt")
 
@@ -295,7 +301,7 @@ def _noise_rows(recording: PairedRecording, data: PairData) -> list[list[object]
     rows = []
     for arm in ARMS[1:]:
         of_arm = data.only((recording.paired.arm == arm) & ~data.void)
-        wall, cpu = of_arm.difference.T
+        wall, cpu = of_arm.difference[:, WALL], of_arm.difference[:, CPU]
         blocks = medians[:, ARMS.index(arm)] - medians[:, 0]
         cells = [text for values in (cpu, wall, blocks) for text in _mean_and_deviation(values)]
         rows.append([arm, len(of_arm.void), *cells])
@@ -330,7 +336,8 @@ def _share(counts: Counter[str] | None) -> str:
     return f"{100 * counts['regressed'] / counts.total():.1f}" if counts else ""
 
 
-def _table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    """Return the table as it stands in a page."""
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
