@@ -13,11 +13,12 @@ def launch_circumstances(record: LaunchRecord, *others: LaunchRecord) -> tuple[s
     """
     counts = sorted({each.runs for each in (record, *others)})
     runs = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    what = "runs" if record.paired is None else "pairs of runs"
     return (
         f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
         f"{record.threads} thread{'s' * (record.threads > 1)}",
         f"{record.engine} {record.engine_version}, runner {record.runner} {record.runner_version}",
-        f"{runs} {'pairs of ' * (record.paired is not None)}runs per launch, after {record.warmup} to warm up",
+        f"{runs} {what} per launch, after {record.warmup} to warm up",
     )
 
 
