@@ -31,7 +31,8 @@ from asymm_deploy.bench import artifact, launch, measure, store
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.judge.pair_difference import pair_difference
 from asymm_deploy.bench.launch import Bench
-from asymm_deploy.bench.paired.paired_launch import PairOrder, PairSide, launch_pair
+from asymm_deploy.bench.paired.pair_order import PairOrder
+from asymm_deploy.bench.paired.paired_launch import PairSide, launch_pair
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 

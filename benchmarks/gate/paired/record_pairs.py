@@ -28,8 +28,8 @@ from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.pair_difference import split_share
 from asymm_deploy.bench.launch import Bench
+from asymm_deploy.bench.paired.pair_order import PairOrder
 from asymm_deploy.bench.paired.paired_launch import (
-    PairOrder,
     PairSide,
     RecordPair,
     launch_pair,

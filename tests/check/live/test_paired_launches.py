@@ -202,6 +202,7 @@ def test_what_can_not_be_paired_is_timed_in_blocks_and_that_is_said(
     device = check.device  # type: ignore[attr-defined]
     assert len(in_turns(device)) == (1 if "knows_pairs" in changes else 2)
     assert set(found.loads) == {"net", "other"}
+    assert "not compared" not in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(("arm", "side"), [("A", "baseline"), ("B", "candidate")])
