@@ -79,7 +79,7 @@ def main() -> int:
         with device.held(bench.cpus, []):
             for scenario in (UNDISTURBED[given.others], *DISTURBED):
                 with disturbed(scenario, bench.cpus[0]):
-                    taken = _Taken(bench, arms, random.Random(scenario))
+                    taken = Taken(bench, arms, random.Random(scenario))
                     taken.take(60 * given.minutes * _SHARES[scenario])
                 recordings.append(taken.recording(scenario, others=given.others))
                 save_pairs(recordings, given.out)
@@ -103,7 +103,7 @@ class _Pair:
         return self.base, self.other
 
 
-class _Taken:
+class Taken:
     """The launches of one scenario, as they are made."""
 
     def __init__(self, bench: Bench, arms: dict[str, Artifact], draw: random.Random) -> None:

@@ -39,18 +39,20 @@ NOISES: dict[str, Draw] = {
 
 
 @dataclass(frozen=True)
-class _Case:
+class SimulatedCase:
+    """How much slower the candidate is, and how much slower it may be."""
+
     name: str
     slower: float = 1.0
     percent: float = 3.0
 
 
-_CASES = (
-    _Case("same model"),
-    _Case("same model, threshold 2 %", percent=2.0),
-    _Case("2 % slower", 1.02),
-    _Case("3 % slower, threshold 2 %", 1.03, 2.0),
-    _Case("5 % slower", 1.05),
+CASES = (
+    SimulatedCase("same model"),
+    SimulatedCase("same model, threshold 2 %", percent=2.0),
+    SimulatedCase("2 % slower", 1.02),
+    SimulatedCase("3 % slower, threshold 2 %", 1.03, 2.0),
+    SimulatedCase("5 % slower", 1.05),
 )
 _NS = 3.5e6
 
@@ -63,15 +65,15 @@ def main() -> int:
     given = parser.parse_args()
     with patch.dict(LEAST_BLOCKS, paired=given.first_look):
         rows = [
-            [name, *(_cell(*simulated(draw, case, given.comparisons)) for case in _CASES)]
+            [name, *(_cell(*simulated(draw, case, given.comparisons)) for case in CASES)]
             for name, draw in NOISES.items()
         ]
-    headers = ["noise between launches", *(case.name for case in _CASES)]
+    headers = ["noise between launches", *(case.name for case in CASES)]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
     return 0
 
 
-def simulated(draw: Draw, case: _Case, count: int) -> tuple[Counter[str], float]:
+def simulated(draw: Draw, case: SimulatedCase, count: int) -> tuple[Counter[str], float]:
     """Return how ``count`` comparisons end, and their median number of launches."""
     rng = np.random.default_rng(0)
     taken = 0
