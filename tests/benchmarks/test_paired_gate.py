@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from asymm_deploy.bench import launch
-from asymm_deploy.bench.paired.pair_order import PairOrder, PairSide
+from asymm_deploy.bench.paired.pair_order import PairOrder
+from asymm_deploy.bench.paired.paired_launch import PairSide
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 from benchmarks.gate import cache
 from benchmarks.gate.paired import flags_of_pairs, judge_pairs, record_pairs, simulated_pairs
