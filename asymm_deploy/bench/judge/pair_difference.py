@@ -65,9 +65,10 @@ def has_cpu_times(record: LaunchRecord) -> bool:
     values = _cpu_ns(record)
     if values.min() <= 0:
         return False
-    steps = np.diff(np.unique(values))
+    steps = np.diff(np.unique(values)).astype(np.int64)
     # Equal runs throughout are no coarse clock but a made-up one: another flag tells of them.
-    return len(steps) == 0 or float(steps.min()) <= _FINEST_STEP * float(np.median(values))
+    # Few runs may be far apart by a fine clock; all of a coarse one's steps have a tick in common.
+    return len(steps) == 0 or int(np.gcd.reduce(steps)) <= _FINEST_STEP * float(np.median(values))
 
 
 def split_share(baseline: LaunchRecord, candidate: LaunchRecord) -> float:

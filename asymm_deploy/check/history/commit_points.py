@@ -99,7 +99,7 @@ def points_in(
     repeating: list[str] = []
     seen: set[LaunchIdentity] = set()
     for commit, path in files:
-        records = store.load_file(path)
+        records = rows.alone(store.load_file(path))
         new = [record for record in records if launched.identity(record) not in seen]
         if len(new) < len(records):
             repeating.append(commit)
