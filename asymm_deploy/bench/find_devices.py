@@ -18,6 +18,7 @@ from asymm_deploy.errors import UsageError
 if TYPE_CHECKING:
     from asymm_deploy.bench.artifact import Artifact, Missing
     from asymm_deploy.bench.device import Device
+    from asymm_deploy.bench.paired.pair_row import PairedSubjects
     from asymm_deploy.bench.phone.options import PhoneOptions
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.bench.store import Runs
@@ -34,8 +35,11 @@ class ReadyDevices(Protocol):
         plan: Plan,
         runs: Runs,
         on_event: Callable[[str, measure.BenchEvent], None],
+        pairs: Sequence[PairedSubjects] = (),
     ) -> list[DeviceOutcome]:
         """Time every subject on every device; ``on_event`` is told the device's name, too.
+
+        ``pairs`` are timed in turns besides, as in ``measure.time_models``.
 
         Of several devices, one that fails stops no other, and its outcome says why. The failure
         of a single one is raised.
@@ -110,9 +114,10 @@ class _Single:
         plan: Plan,
         runs: Runs,
         on_event: Callable[[str, measure.BenchEvent], None],
+        pairs: Sequence[PairedSubjects] = (),
     ) -> list[DeviceOutcome]:
         rows = measure.time_models(
-            self._device, subjects, plan, runs, lambda event: on_event(self._name, event)
+            self._device, subjects, plan, runs, lambda event: on_event(self._name, event), pairs
         )
         return [DeviceOutcome(self._name, tuple(rows))]
 

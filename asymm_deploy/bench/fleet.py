@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.paired.pair_row import PairedSubjects
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
@@ -97,15 +98,18 @@ class Fleet:
         plan: Plan,
         runs: Runs,
         on_event: Callable[[str, measure.BenchEvent], None],
+        pairs: Sequence[PairedSubjects] = (),
     ) -> list[DeviceOutcome]:
         """Time every subject on every device at the same time; one that fails stops no other.
+
+        ``pairs`` are timed in turns besides, as in ``measure.time_models``.
 
         On Ctrl-C every device is restored before KeyboardInterrupt is raised here.
         """
         try:
             for pipe in self._children:
                 with suppress(OSError):  # it died; that is noticed below
-                    pipe.send((list(subjects), plan, runs.records))
+                    pipe.send((list(subjects), list(pairs), plan, runs.records))
             return self._serve(runs, on_event)
         except KeyboardInterrupt:
             with ignoring_signals():
@@ -210,9 +214,14 @@ def _child(pipe: Connection, make: DeviceMaker) -> None:
         device = make(lambda text: send("say", text))
         device.facts(())
         send("ready", None)
-        subjects, plan, records = pipe.recv()
+        subjects, pairs, plan, records = pipe.recv()
         rows = measure.time_models(
-            device, subjects, plan, _Elsewhere(pipe, records), lambda event: send("event", event)
+            device,
+            subjects,
+            plan,
+            _Elsewhere(pipe, records),
+            lambda event: send("event", event),
+            pairs,
         )
         send("rows", rows)
     except DeployError as error:

@@ -7,16 +7,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.launch import Bench, Placed
+from asymm_deploy.bench.paired.pair_row import (
+    PairedSubjects,
+    PairRow,
+    resumed_pair,
+    spoilt_by_heat,
+)
+from asymm_deploy.bench.paired.paired_launch import NoPairsHereError
 from asymm_deploy.bench.plan import Plan, plan_id
-from asymm_deploy.bench.records import Command, LaunchRecord, RowSummary
+from asymm_deploy.bench.records import Command, LaunchRecord, RecordPair, RowSummary
 from asymm_deploy.bench.store import Journal
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import ExitCode, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,29 @@ class LaunchDiscarded:
     record: LaunchRecord
 
 
-BenchEvent: TypeAlias = BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded
+@dataclass(frozen=True, slots=True)
+class PairFinished:
+    """A paired launch ended, and both of its records are on disk."""
+
+    records: RecordPair
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairsGivenUp:
+    """No more paired launches of ``pairs`` are made in this bench, because of ``why``."""
+
+    pairs: tuple[str, ...]
+    """Each in words."""
+    why: str
+    done: int
+    total: int
+
+
+BenchEvent: TypeAlias = (
+    BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded | PairFinished | PairsGivenUp
+)
 
 _REDONE = 2
 """How often a launch is repeated at most; the same as in AndroidX Microbenchmark."""
@@ -64,8 +95,12 @@ def time_models(
     plan: Plan,
     runs: Journal,
     on_event: Callable[[BenchEvent], None],
+    pairs: Sequence[PairedSubjects] = (),
 ) -> list[RowSummary]:
     """Time every artifact as ``plan`` says and return a row for each subject, in order.
+
+    ``pairs``, each of a subject and any other model, are timed in turns besides: the rows have
+    their ratios. Where that can't be done, the rows are as they are without.
 
     Models take turns launch by launch, so that drift falls on all alike. Launches of the same
     plan that ``runs`` already holds are kept; failed ones are repeated. A model whose launch fails
@@ -76,40 +111,116 @@ def time_models(
     """
     _refuse_same_names(subjects)
     bench = prepare(device, plan, runs, "bench")
-    rows = [_resume(subject, bench, runs) for subject in subjects]
-    kept = sum(len(row.finished) for row in rows)
+    rows = {subject.model: _resume(subject, bench, runs) for subject in subjects}
+    pair_rows = [resumed_pair(pair, bench, runs) for pair in pairs]
+    work = _Work(bench, runs, on_event, [*rows.values()], pair_rows)
+    kept = sum(len(row.finished) for row in rows.values())
+    kept += sum(len(row.finished) for row in pair_rows)
     if kept:
         on_event(BenchResumed(kept))
-    done = 0
-    in_vain = False
+    for pair_row in pair_rows:
+        missing = pair_row.subjects.missing
+        if missing is not None:
+            work.give_up([pair_row], f"there is no {missing.model}", missing.exit_code)
+    models = [*subjects, *(pair.base for pair in pairs)]
     files = [
         path
-        for subject in subjects
+        for subject in models
         if isinstance(subject, Artifact)
         for path in subject.files
         if path.is_file()
     ]
-    with device.held(bench.cpus, files):
+    with device.held(bench.cpus, list(dict.fromkeys(files))):
         for number in range(plan.launches):
-            for row in rows:
+            for row in rows.values():
                 if number in row.to_do(plan):
-                    total = done + _count_to_do(rows, plan)
-                    on_event(LaunchStarted(row.subject.model, number, done, total))
-                    record = _measure(row, number, bench)
-                    for _ in range(0 if in_vain else _REDONE):
-                        if not verdicts.worth_repeating(record):
-                            break
-                        runs.append(record)
-                        on_event(LaunchDiscarded(record))
-                        device.cool_down(is_hot=verdicts.heat_was_seen(record))
-                        record = _measure(row, number, bench)
-                    # Pauses that don't help would add up to hours.
-                    in_vain = verdicts.worth_repeating(record)
-                    runs.append(record)
-                    row.add(record)
-                    done += 1
-                    on_event(LaunchFinished(record, done, done + _count_to_do(rows, plan)))
-    return [row.summary() for row in rows]
+                    work.take(row, number)
+            for pair_row in pair_rows:
+                own = [rows.get(name) for name in pair_row.subjects.names]
+                if any(row is not None and row.broken for row in own):
+                    work.give_up([pair_row], "one of them failed alone")
+                for late in pair_row.due(number, plan.launches):
+                    work.take_pair(pair_row, late)
+    return [
+        msgspec.structs.replace(
+            row.summary(), paired=tuple(x.ratio() for x in pair_rows if x.subjects.names[0] == name)
+        )
+        for name, row in rows.items()
+    ]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is to be launched in a bench, and how much of it is done."""
+
+    bench: Bench
+    runs: Journal
+    on_event: Callable[[BenchEvent], None]
+    rows: Sequence[_Row]
+    pair_rows: Sequence[PairRow]
+    done: int = 0
+    in_vain: bool = False
+    """Whether the last launch was spoilt by heat for good: such pauses would add up to hours."""
+
+    @property
+    def total(self) -> int:
+        """What is done and what is left to do."""
+        plan = self.bench.plan
+        own = sum(len(row.to_do(plan)) for row in self.rows)
+        return self.done + own + sum(len(row.to_do()) for row in self.pair_rows)
+
+    def take(self, row: _Row, number: int) -> None:
+        """Make a model's launch."""
+        self.on_event(LaunchStarted(row.subject.model, number, self.done, self.total))
+        (record,) = self._cool(lambda: (_measure(row, number, self.bench),))
+        row.add(record)
+        self.done += 1
+        self.on_event(LaunchFinished(record, self.done, self.total))
+
+    def take_pair(self, row: PairRow, number: int) -> None:
+        """Make a paired launch; if the runner knows none, that was the last one."""
+        if number not in row.to_do():
+            return
+        self.on_event(LaunchStarted(str(row.subjects), number, self.done, self.total))
+        try:
+            one, other = self._cool(lambda: row.measure(number, self.bench))
+        except NoPairsHereError as error:
+            why = f"the runner can't time two models in turns ({error})"
+            self.give_up(self.pair_rows, why)
+            return
+        row.add(number, (one, other))
+        self.done += 1
+        self.on_event(PairFinished((one, other), self.done, self.total))
+
+    def give_up(
+        self, rows: Sequence[PairRow], why: str, exit_code: ExitCode = ExitCode.HARNESS
+    ) -> None:
+        """Make no more launches of these pairs, and say so once."""
+        left = [row for row in rows if row.to_do()]
+        for row in left:
+            row.give_up(why, exit_code)
+        if left:
+            named = tuple(str(row.subjects) for row in left)
+            self.on_event(PairsGivenUp(named, why, self.done, self.total))
+
+    def _cool(self, measure: Callable[[], tuple[LaunchRecord, ...]]) -> tuple[LaunchRecord, ...]:
+        """Launch, and once more after a pause if heat spoilt it; put all records on disk."""
+        records = measure()
+        for _ in range(0 if self.in_vain else _REDONE):
+            spoilt = spoilt_by_heat(records)
+            if spoilt is None:
+                break
+            self._write_down(records)
+            self.on_event(LaunchDiscarded(spoilt))
+            self.bench.device.cool_down(is_hot=verdicts.heat_was_seen(spoilt))
+            records = measure()
+        self.in_vain = spoilt_by_heat(records) is not None
+        self._write_down(records)
+        return records
+
+    def _write_down(self, records: Sequence[LaunchRecord]) -> None:
+        for record in records:
+            self.runs.append(record)
 
 
 @dataclass(slots=True)
@@ -148,10 +259,6 @@ class _Row:
         return stats.summarise([self.records[number] for number in sorted(self.records)])
 
 
-def _count_to_do(rows: Sequence[_Row], plan: Plan) -> int:
-    return sum(len(row.to_do(plan)) for row in rows)
-
-
 def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
     names = [subject.model for subject in subjects]
     for name in names:
@@ -181,7 +288,7 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     files = (known.sha256, known.inputs_sha256) if known else ("", None)
     of_plan = [
         record
-        for record in runs.records
+        for record in stats.alone(runs.records)
         if record.plan_id == bench.plan_id and record.model == subject.model
     ]
     if not of_plan:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from asymm_deploy.bench import flags
-from asymm_deploy.errors import ExitCode
+from asymm_deploy.errors import ExitCode, worst
 
-RUNS_SCHEMA_VERSION = 1
-"""Version of a line in runs.jsonl. Incremented when older readers would misread the new lines."""
+RUNS_SCHEMA_VERSION = 2
+"""Newest version of a line in runs.jsonl. Incremented when older readers would misread new lines.
+
+They would take either record of a paired launch for a launch of its own: those lines have 2.
+"""
+_OF_ONE_MODEL = 1
+"""Version of all other lines."""
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
@@ -87,6 +92,8 @@ class PairedRuns(msgspec.Struct, frozen=True, kw_only=True):
 
     partner_sha256: str
     """Of the other model's file."""
+    partner: str | None = None
+    """The other model's name; None in a check, where it is the same."""
     loaded_first: bool
     runs_first: bool
     """Whether it ran before the other one in each pair of runs."""
@@ -104,7 +111,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     says why.
     """
 
-    schema_version: int = RUNS_SCHEMA_VERSION
+    schema_version: int = _OF_ONE_MODEL
     paired: PairedRuns | None = None
     """If two models shared the process; then wall, processor and lost times are of both."""
     written_by: Command | None = None
@@ -202,6 +209,37 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 8601, UTC."""
 
 
+RecordPair: TypeAlias = tuple[LaunchRecord, LaunchRecord]
+"""Those of one paired launch."""
+
+
+class PairedRatio(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times as long a model takes as another one, by paired launches of both.
+
+    A launch counts if nothing spoils either record. None is unknown.
+    """
+
+    partner: str
+    """The other model's name."""
+    ratio: float | None = None
+    """Of processor times, or of wall times where not every launch knows those."""
+    low: float | None = None
+    """95 % interval, Student's over launches; None for fewer than two."""
+    high: float | None = None
+    by_wall: float | None = None
+    """The ratio of wall times, if ``ratio`` is of processor times."""
+    launches: int = 0
+    """How many count."""
+    made: int = 0
+    """How many were made, those that failed included."""
+    flags: tuple[str, ...] = ()
+    """Of the launches that don't count, the gravest first."""
+    reason: str | None = None
+    """Why there is no launch, or why the last one failed, in one line."""
+    exit_code: int = ExitCode.OK
+    """The exit code that the ratio gives ``bench``."""
+
+
 class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One row of latency.csv, with its columns in order, and what is needed to judge it.
 
@@ -257,11 +295,14 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     first_started_at: str = ""
     """Over its launches, failed ones included; ISO 8601, UTC."""
     last_started_at: str = ""
+    paired: tuple[PairedRatio, ...] = ()
+    """Its ratios to models that it ran in turns with; its own launches have no part in them."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code that this row gives ``bench``."""
-        return flags.exit_code_for(self.flags, self.allowed, ExitCode(self.failure_code))
+        """The exit code that this row gives ``bench``, its ratios included."""
+        own = flags.exit_code_for(self.flags, self.allowed, ExitCode(self.failure_code))
+        return worst([own, *(ExitCode(found.exit_code) for found in self.paired)])
 
     @property
     def flags_text(self) -> str:

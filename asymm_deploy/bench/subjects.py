@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,10 @@ from asymm_deploy.bench import artifact
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.errors import UsageError
+from asymm_deploy.models import names
+from asymm_deploy.models.input_shape import shape_text
 from asymm_deploy.models.source import NamedNetwork, Source
+from asymm_deploy.models.spec import at_resolution
 
 if TYPE_CHECKING:
     from asymm_deploy.export.jobs import ExportOutcome
@@ -40,6 +44,56 @@ def exported_subject(outcome: ExportOutcome, plan: Plan) -> Artifact | Missing:
         multiplier=spec.width if spec else None,
         input_shape=_first_shape(source),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Counterparts:
+    """Which networks have an MBV3 of their size to be timed in turns with."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Each network with its MBV3, by name."""
+    added: tuple[NamedNetwork, ...] = ()
+    """The MBV3s that are not among what is timed, and have to be exported too."""
+    without: tuple[str, ...] = ()
+    """What has no MBV3, and is none."""
+
+
+def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterparts:
+    """Return each network with the MBV3 that Table 5 compares it with, of the same input shape.
+
+    Raises UsageError if nothing has one, or if an MBV3 is to be timed at another resolution.
+    """
+    named = {each.model: each for each in sources if isinstance(each, NamedNetwork)}
+    pairs = {name: base for name in named if (base := names.mbv3_of(name)) is not None}
+    without = [each.model for each in sources if each.model not in pairs]
+    without += [path.stem for path in bare]
+    if not pairs:
+        raise UsageError(
+            f"--paired times a network in turns with its MBV3, and {_listed(without)}",
+            "name a network of Table 5 that has one, asymmnet_small_100 for example, or leave out "
+            "--paired",
+        )
+    added: dict[str, NamedNetwork] = {}
+    for name, base in pairs.items():
+        source = named[name]
+        own = named.get(base) or added.get(base)
+        if own is None:
+            spec = at_resolution(names.parse(base), source.spec.input_shape)
+            added[base] = NamedNetwork(spec, source.given)
+        elif own.spec.input_shape != source.spec.input_shape:
+            shapes = [shape_text(x.spec.input_shape) for x in (source, own)]
+            raise UsageError(
+                f"--paired times {name} in turns with {base}, and their inputs are {shapes[0]} "
+                f"and {shapes[1]}",
+                "give both the same --input-shape, or leave out --paired",
+            )
+    others = [name for name in without if name not in named or named[name].spec.family != "mbv3"]
+    return Counterparts(tuple(pairs.items()), tuple(added.values()), tuple(others))
+
+
+def _listed(models: Sequence[str]) -> str:
+    shown = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if models[3:] else "")
+    return f"{shown} {'has' if len(models) == 1 else 'have'} none"
 
 
 def _first_shape(source: Source) -> tuple[int, ...] | None:

@@ -30,12 +30,15 @@ def refuse_disorder(file: LaunchFile) -> None:
 
     Each launch starts after the one before it on its device has ended, and those of a row are
     numbered in that order. Lines that bench wrote again, to judge another way, are the same launch.
+    Paired launches, which nothing is compared with, have numbers of their own.
     """
     latest: dict[str, _Placed] = {}
     highest: dict[tuple[object, ...], _Placed] = {}
     numbers: set[tuple[object, ...]] = set()
     for found in file.first_lines.values():
         record = found.record
+        if record.paired is not None:
+            continue
         placed = _Placed(record, found.place, _started(record, found.place))
         before = latest.get(record.device)
         if before is not None:

@@ -46,6 +46,7 @@ def bench_command(
     launch_timeout: option.BenchLaunchTimeoutOption = 300.0,
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
+    paired: option.BenchPairedOption = False,
     fresh: option.BenchFreshOption = False,
     allow: option.BenchAllowOption = None,
     keep: option.BenchKeepOption = False,
@@ -102,6 +103,7 @@ def bench_command(
         artifacts=artifacts,
         out=out,
         plan=plan,
+        paired=paired,
         which=which,
         output_format=output_format.value,
     )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import exp
 from statistics import median
 
 from asymm_deploy.bench.judge import conditions
-from asymm_deploy.bench.measure import BenchEvent, BenchResumed, LaunchDiscarded, LaunchFinished
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.judge.pair_difference import pair_difference
+from asymm_deploy.bench.measure import (
+    BenchEvent,
+    BenchResumed,
+    LaunchDiscarded,
+    LaunchFinished,
+    PairFinished,
+    PairsGivenUp,
+)
+from asymm_deploy.bench.records import LaunchRecord, PairedRatio
 from asymm_deploy.bench.units import KHZ_PER_GHZ, NS_PER_MS
 from asymm_deploy.commands import console
 
@@ -38,9 +47,36 @@ class BenchProgress:
                 console.say(f"{prefix}{_launch(record)}: {record.error}")
             self._advance(f"{prefix}{record.model} #{record.launch + 1} {_measured(record)}")
 
+        elif isinstance(event, PairFinished):
+            one, other = event.records
+            failed = next((x for x in event.records if x.error is not None), None)
+            if failed is not None:
+                console.say(f"{prefix}{_launch(one)}: {failed.error}")
+                measured = "failed"
+            else:
+                measured = f"x {exp(pair_difference(other, one).by('cpu')):.3f}"
+            self._advance(f"{prefix}{one.model} with {other.model} #{one.launch + 1} {measured}")
+        elif isinstance(event, PairsGivenUp):
+            console.say(f"{prefix}not timed any further, {_listed(event.pairs)}: {event.why}")
+
+
+def in_turns_text(found: PairedRatio) -> str:
+    """Return a ratio in words, with its interval and what does not count."""
+    around = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
+    of = f"{found.launches} paired launch{'es'[: 2 * (found.launches != 1)]}"
+    if found.launches < found.made:
+        of = f"{found.launches} of {found.made} paired launches, without {' '.join(found.flags)}"
+    return f"takes {found.ratio:.3f} times as long as {found.partner}{around}, by {of}"
+
+
+def _listed(pairs: Sequence[str]) -> str:
+    return "; ".join(pairs[:3]) + (f"; {len(pairs) - 3} more" if pairs[3:] else "")
+
 
 def _launch(record: LaunchRecord) -> str:
-    return f"{record.model}, launch {record.launch}"
+    partner = None if record.paired is None else record.paired.partner
+    model = record.model if partner is None else f"{record.model} in turns with {partner}"
+    return f"{model}, launch {record.launch}"
 
 
 def _measured(record: LaunchRecord) -> str:

@@ -14,13 +14,19 @@ from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.find_devices import ReadyDevices, device_makers, ready_devices
 from asymm_deploy.bench.fleet import DeviceOutcome
 from asymm_deploy.bench.judge.rows import latest_rows
+from asymm_deploy.bench.paired.pair_row import PAIRED_LAUNCHES, PairedSubjects
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.bench.store import Runs
-from asymm_deploy.bench.subjects import bare_files, exported_subject
+from asymm_deploy.bench.subjects import (
+    Counterparts,
+    bare_files,
+    counterparts_of,
+    exported_subject,
+)
 from asymm_deploy.commands import console
-from asymm_deploy.commands.bench_progress import BenchProgress
+from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, UsageError, worst
@@ -48,6 +54,8 @@ class BenchRequest:
     artifacts: Path
     out: Path
     plan: Plan
+    paired: bool = False
+    """Whether networks are also timed in turns with their MBV3."""
     which: Which
     """The table or figure of the paper to write; None for the latencies alone."""
     output_format: TableFormat
@@ -55,12 +63,18 @@ class BenchRequest:
 
 def run_bench(asked: BenchRequest) -> ExitCode:
     """Time what was asked for, write and print the tables; return the worst row's exit code."""
+    paired = counterparts_of(asked.sources, asked.bare_files) if asked.paired else Counterparts()
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
-        subjects = [*bare_files(asked.bare_files, asked.plan), *_exported(asked)]
+        bare = bare_files(asked.bare_files, asked.plan)
+        exported = _exported(asked, paired)
+        subjects = [*bare, *(exported[each.model] for each in asked.sources)]
+        pairs = [PairedSubjects(exported[name], exported[base]) for name, base in paired.pairs]
+        if paired.without:
+            console.say(f"not in Table 5, so without an MBV3: {', '.join(paired.without)}")
         with store.opened(asked.out, console.say, "bench") as runs:
             try:
-                outcomes = _timed(devices, len(makers), subjects, asked.plan, runs)
+                outcomes = _timed(devices, len(makers), subjects, pairs, asked.plan, runs)
             except BaseException:  # Ctrl-C too: latency.csv tells of every launch on disk
                 with suppress(UsageError):
                     _write_latencies(asked.out, runs)
@@ -75,31 +89,35 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def _exported(asked: BenchRequest) -> list[Artifact | Missing]:
-    """Export what is missing or stale, and return what there is to time of each source."""
+def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact | Missing]:
+    """Export what is missing or stale, and return what there is to time of each source by name."""
     if not asked.sources:
-        return []
+        return {}
     requests = [
-        as_recorded(each, asked.artifacts, asked.samples.get(each.model)) for each in asked.sources
+        as_recorded(each, asked.artifacts, asked.samples.get(each.model))
+        for each in (*asked.sources, *paired.added)
     ]
     outcomes = export_with_progress(requests)
     for outcome in outcomes:
         if outcome.failure is not None:
             console.complain(outcome.failure.about(outcome.request.text))
-    return [exported_subject(outcome, asked.plan) for outcome in outcomes]
+    subjects = [exported_subject(outcome, asked.plan) for outcome in outcomes]
+    return {subject.model: subject for subject in subjects}
 
 
 def _timed(
     devices: ReadyDevices,
     device_count: int,
     subjects: Sequence[Artifact | Missing],
+    pairs: Sequence[PairedSubjects],
     plan: Plan,
     runs: Runs,
 ) -> list[DeviceOutcome]:
-    total = device_count * len(subjects) * plan.launches
+    launches = len(subjects) * plan.launches + len(pairs) * PAIRED_LAUNCHES
+    total = device_count * launches
     with console.progress("timing", total) as advance, ending_like_ctrl_c():
         progress = BenchProgress(advance, several_devices=device_count > 1)
-        return devices.time(subjects, plan, runs, progress.show)
+        return devices.time(subjects, plan, runs, progress.show, pairs)
 
 
 def _write_latencies(out: Path, runs: Runs) -> list[RowSummary]:
@@ -126,9 +144,12 @@ def _write_tables(
     console.say(f"wrote {asked.out / store.NAME} and {asked.out / tables.LATENCY_CSV}")
     devices = list(dict.fromkeys(row.device for row in rows))
     for row in rows:
+        on = f" on {row.device}" if len(devices) > 1 else ""
         if row.flags:
-            on = f" on {row.device}" if len(devices) > 1 else ""
             console.say(f"{row.model}{on}: {row.flags_text}")
+        for ratio in row.paired:
+            if ratio.ratio is not None:
+                console.say(f"{row.model}{on}: {in_turns_text(ratio)}")
     if asked.which is None:
         return tables.report_text(None, rows, RowFilter(), asked.output_format)
     texts = []

@@ -36,6 +36,13 @@ _NAME = re.compile(
 
 _TABLE5_PERCENTS = (35, 50, 75, 100, 125)
 
+_MBV3_OF = {
+    f"{family}_{scale}_{percent:03}": f"mbv3_{scale}_{percent:03}"
+    for percent in _TABLE5_PERCENTS
+    for scale in ("large", "small")
+    for family in ("asymmnet", "pruned")
+}
+
 # Names in the row order of the paper's tables.
 _BACKBONES = tuple(
     f"{family}_{scale}_100" for scale in ("small", "large") for family in ("asymmnet", "mbv3")
@@ -107,6 +114,14 @@ def figure_models(number: int) -> tuple[str, ...]:
             f"no networks for Figure {number}", f"figures: {', '.join(map(str, FIGURES))}"
         )
     return FIGURES[number]
+
+
+def mbv3_of(model: str) -> str | None:
+    """Return the network that Table 5 compares ``model`` with: MBV3 of its scale and multiplier.
+
+    None if it is itself an MBV3, or not in Table 5.
+    """
+    return _MBV3_OF.get(model)
 
 
 def known() -> tuple[str, ...]:

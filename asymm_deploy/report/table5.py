@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from asymm_deploy.bench.records import RowSummary
+import pandas as pd
+
+from asymm_deploy.bench.flags import FLAGS
+from asymm_deploy.bench.records import PairedRatio, RowSummary
 from asymm_deploy.models import names
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
@@ -29,7 +32,17 @@ COLUMNS = (
     Column("valid", "valid", "text"),
 )
 
+PAIRED_COLUMNS = (
+    Column("vs_mbv3_paired", "vs MBV3 in turns", digits=3),
+    Column("vs_mbv3_low", "95 % from", digits=3),
+    Column("vs_mbv3_high", "to", digits=3),
+)
+"""Only where networks were timed in turns with their MBV3."""
+
 _KEYS = ("multiplier", "scale", "network")
+_FIELDS = {"vs_mbv3_paired": "ratio", "vs_mbv3_low": "low", "vs_mbv3_high": "high"}
+_CLOCKS_DIFFER = 1.01
+"""Times."""
 _NO_RATIO = "No ratio, because the row of MBV3 is not valid"
 _PAPERS_TERMS = (
     "Paper columns are the paper's own figures: MNN on a Snapdragon 855, fp32, one thread, mean of "
@@ -43,7 +56,7 @@ def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]])
 
     ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
     without a row has neither latency nor ``valid``. ``top1_percent`` is empty: no
-    accuracy is measured.
+    accuracy is measured. If any row was timed in turns with its MBV3, those ratios are there too.
     """
     models = names.table_models(5)
     frame = with_printed(ours(models, rows, counts), 5, _KEYS).assign(top1_percent=None)
@@ -52,15 +65,64 @@ def table5(rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]])
     frame["paper_latency_vs_mbv3"] = printed_ms.iloc[:, 0] / printed_ms.iloc[:, 1]
     without = frame.index[frame["valid"].eq(True) & frame["base_valid"].eq(False)]
     measured = in_order(rows, models)
+    in_turns = ratios_in_turns(measured)
+    for column in PAIRED_COLUMNS:
+        field = _FIELDS[column.name]
+        found = {model: getattr(ratio, field) for model, ratio in in_turns.items()}
+        frame[column.name] = pd.Series(found, index=frame.index, dtype=float)
     return ReportTable.of(
         "Table 5",
-        (*COLUMNS, FLAGS_COLUMN),
+        (*COLUMNS, *(PAIRED_COLUMNS if in_turns else ()), FLAGS_COLUMN),
         frame.rename(columns={"ratio": "latency_vs_mbv3"}),
         caption(measured),
         (
             _PAPERS_TERMS,
             *untimed(measured, len(models)),
             *([f"{_NO_RATIO}: {', '.join(without)}."] if len(without) else ()),
+            *_notes_in_turns(in_turns),
             *footnotes(measured),
         ),
     )
+
+
+def ratios_in_turns(rows: Sequence[RowSummary]) -> dict[str, PairedRatio]:
+    """Return each row's ratio to its MBV3 from launches that held both, by the row's model."""
+    return {
+        row.model: ratio
+        for row in rows
+        for ratio in row.paired
+        if ratio.partner == names.mbv3_of(row.model)
+    }
+
+
+def _notes_in_turns(found: Mapping[str, PairedRatio]) -> list[str]:
+    if not found:
+        return []
+    fewest, most = (pick(ratio.made for ratio in found.values()) for pick in (min, max))
+    launches = f"{most}" if fewest == most else f"{fewest} to {most}"
+    by_wall = [name for name, ratio in found.items() if ratio.ratio and not ratio.by_wall]
+    clock = "processor time" + (f" (wall time: {', '.join(by_wall)})" if by_wall else "")
+    if len(by_wall) == len([ratio for ratio in found.values() if ratio.ratio]):
+        clock = "wall time"
+    notes = [
+        f"vs MBV3 in turns: {launches} launches, each of a network and its MBV3 in one process, "
+        f"run by run; the median over pairs of runs, by {clock}, with Student's 95 % interval over "
+        "launches. What slows down both is not in it."
+    ]
+    for name, ratio in found.items():
+        if ratio.flags:
+            count = f"{ratio.launches} of {ratio.made} launches count"
+            why = "; ".join(f"{flag} ({FLAGS[flag].meaning})" for flag in ratio.flags)
+            notes.append(f"{name} in turns: {count}; the others: {ratio.reason or why}.")
+        if _differ(ratio.ratio, ratio.by_wall):
+            notes.append(
+                f"{name} in turns: {ratio.by_wall:.3f} by wall time: other programs took time from "
+                "the core, or it waits."
+            )
+    return notes
+
+
+def _differ(ratio: float | None, by_wall: float | None) -> bool:
+    if ratio is None or by_wall is None:
+        return False
+    return max(ratio / by_wall, by_wall / ratio) > _CLOCKS_DIFFER

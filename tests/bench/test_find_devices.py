@@ -74,7 +74,7 @@ def test_one_device_is_made_once_and_asked_at_once() -> None:
 
         def time_models(*given: Any) -> list[str]:
             timed.append(given)
-            given[-1]("event")
+            given[4]("event")
             return ["row"]
 
         heard: list[Any] = []

@@ -6,10 +6,12 @@ import csv
 import io
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from asymm_deploy.bench.judge import rows as stats
-from asymm_deploy.bench.records import LaunchRecord, RowSummary
+from asymm_deploy.bench.records import LaunchRecord, PairedRatio, RowSummary
+from asymm_deploy.models import names
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import to_csv, to_html, to_markdown
 from asymm_deploy.report.table5 import table5
@@ -146,3 +148,75 @@ def test_people_read_whose_figures_they_see(row: MakeRow) -> None:
 
 def test_nothing_of_ours_hides_that_nothing_was_measured() -> None:
     assert "No latency has been measured." in to_markdown(table5([], counts))
+
+
+def in_turns(row: RowSummary, **fields: object) -> RowSummary:
+    partner = str(fields.pop("partner", "mbv3_large_100"))
+    known = {"ratio": 1.1, "low": 1.08, "high": 1.12, "by_wall": 1.1, "launches": 8, "made": 8}
+    ratio = PairedRatio(partner=partner, **known | fields)  # type: ignore[arg-type]
+    return msgspec.structs.replace(row, paired=(ratio,))
+
+
+def test_ratios_in_turns_stand_behind_the_other_columns(row: MakeRow) -> None:
+    found = in_turns(row())
+    assert to_csv(table5([found], counts)).splitlines()[0] == (
+        f"{HEADER},vs_mbv3_paired,vs_mbv3_low,vs_mbv3_high"
+    )
+    written = read(found)
+    cells = written.pop(("1.0", "Large", "AsymmNet"))
+    names = ("vs_mbv3_paired", "vs_mbv3_low", "vs_mbv3_high")
+    assert [cells[name] for name in names] == ["1.1", "1.08", "1.12"]
+    assert {cells[name] for cells in written.values() for name in names} == {""}
+    text = to_markdown(table5([found], counts))
+    assert "| vs MBV3 in turns |" in text.replace("  ", "")
+    assert "- vs MBV3 in turns: 8 launches, each of a network and its MBV3" in text
+    assert "by processor time, with" in text
+
+
+def test_they_are_there_without_any_latency_of_mbv3(row: MakeRow) -> None:
+    cells = read(in_turns(row()))["1.0", "Large", "AsymmNet"]
+    assert (cells["latency_vs_mbv3"], cells["vs_mbv3_paired"]) == ("", "1.1")
+
+
+def test_ratios_to_other_models_are_no_column(row: MakeRow) -> None:
+    rows = [
+        in_turns(row(), partner="pruned_large_100"),
+        in_turns(row("mbv3_large_100"), partner="a"),
+    ]
+    assert to_csv(table5(rows, counts)).splitlines()[0] == HEADER
+    assert "in turns" not in to_markdown(table5(rows, counts))
+
+
+@pytest.mark.parametrize("model", names.table_models(5))
+def test_the_mbv3_in_turns_is_that_of_the_other_ratio(model: str, row: MakeRow) -> None:
+    base = names.mbv3_of(model)
+    if base is None:
+        assert model.startswith("mbv3_")
+        return
+    (cells,) = [
+        x for x in read(row(model, 30), row(base, 20)).values() if x["latency_ms"] == "30.0"
+    ]
+    assert cells["latency_vs_mbv3"] == "1.5"
+
+
+def test_what_does_not_count_and_what_the_clocks_say_is_noted(row: MakeRow) -> None:
+    spoilt = {"launches": 6, "flags": ("split-pairs",)}
+    text = to_markdown(table5([in_turns(row(), by_wall=1.05, **spoilt)], counts))
+    assert "asymmnet_large_100 in turns: 6 of 8 launches count; the others: split-pairs (" in text
+    assert "asymmnet_large_100 in turns: 1.050 by wall time: other programs took time" in text
+
+
+def test_a_ratio_of_wall_times_says_so(row: MakeRow) -> None:
+    first = in_turns(row(), by_wall=None)
+    other = in_turns(row("pruned_large_100"))
+    assert "over pairs of runs, by wall time, with" in to_markdown(table5([first], counts))
+    text = to_markdown(table5([first, other], counts))
+    assert "by processor time (wall time: asymmnet_large_100), with" in text
+
+
+def test_a_pair_that_failed_has_no_ratio_and_its_reason(row: MakeRow) -> None:
+    none = dict.fromkeys(("ratio", "low", "high", "by_wall"))
+    failed = in_turns(row(), **none, launches=0, made=1, flags=("failed",), reason="no memory")
+    assert read(failed)["1.0", "Large", "AsymmNet"]["vs_mbv3_paired"] == ""
+    text = to_markdown(table5([failed], counts))
+    assert "in turns: 0 of 1 launches count; the others: no memory." in text

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from asymm_deploy.bench import store
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import Figure
 from asymm_deploy.report import tables
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.report_table import TableFormat
+from tests.bench.paired_lines import add_paired_launches
 
 Launch = Callable[..., LaunchRecord]
 Results = Callable[[Sequence[LaunchRecord]], Path]
@@ -152,3 +154,20 @@ def test_a_report_is_written_whole_or_not_at_all(
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't write"):
         tables.write(tmp_path / "missing" / "t.csv", "text")
+
+
+@pytest.mark.parametrize("which", [None, 5, Figure(1)])
+@pytest.mark.parametrize("output_format", ["csv", "markdown", "html"])
+def test_paired_launches_with_other_models_change_no_table(
+    which: tables.Which,
+    output_format: TableFormat,
+    table5_launches: list[LaunchRecord],
+    results: Results,
+) -> None:
+    folder = results(table5_launches)
+    without = tables.report_text(which, tables.rows_in(folder), ANY, output_format)
+    add_paired_launches(folder / store.NAME)
+    rows = tables.rows_in(folder)
+    assert len(rows) == 30
+    assert all(row.paired for row in rows)
+    assert tables.report_text(which, rows, ANY, output_format) == without

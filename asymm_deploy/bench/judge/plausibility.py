@@ -102,6 +102,24 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
                 number,
                 f"{record.model} has {len(record.samples_ns)} samples of {record.runs} runs",
             )
+        told = _told_of_turns(record)
+        if told is not None:
+            raise _edited(path, number, f"{record.model}: {told}")
+
+
+def _told_of_turns(record: LaunchRecord) -> str | None:
+    """Return what a record says of turns that it can't have run in; None if all is well."""
+    paired = record.paired
+    if paired is None:
+        return None
+    runs = len(record.samples_ns)
+    for what, values in (("processor times", paired.cpu_ns), ("starts", paired.start_ns)):
+        if values is not None and len(values) != runs:
+            return f"it has {len(values)} {what} of {runs} runs"
+        wrong = next((ns for ns in values or () if not 0 <= ns <= 24 * HOUR_NS), None)
+        if wrong is not None:
+            return f"among its {what} is {_short(wrong)} ns"
+    return None
 
 
 def _seconds(ns: float) -> str:

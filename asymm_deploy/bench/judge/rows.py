@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
+from asymm_deploy.bench.judge.paired_ratio import latest_ratios, whole_pairs
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.errors import ExitCode
@@ -76,17 +78,36 @@ def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
     """Return a row for each model, input shape, device, engine, precision and number of threads.
 
     ``records`` are in the order of runs.jsonl; the rows are in the order of their first records.
+    Paired launches are no part of a row's times; they give its ratios to other models, as far as
+    both files are the ones that were timed last.
     """
-    return [summarise(launches) for launches in latest_launches(records)]
+    everything = list(records)
+    rows = latest_launches(everything)
+    pairs = whole_pairs(everything)
+    timed = {row_key(row[-1]): row[-1].artifact_sha256 for row in rows}
+    current = [
+        (one, other)
+        for one, other in pairs
+        if timed.get(row_key(other), other.artifact_sha256) == other.artifact_sha256
+    ]
+    return [
+        msgspec.structs.replace(summarise(row), paired=tuple(latest_ratios(row, current)))
+        for row in rows
+    ]
+
+
+def alone(records: Iterable[LaunchRecord]) -> list[LaunchRecord]:
+    """Return the launches that timed one model; half of a paired launch is none of its row."""
+    return [record for record in records if record.paired is None]
 
 
 def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
     """Return, for each row, the launches last measured under the same circumstances.
 
-    They are judged again by what they hold.
+    They are judged again by what they hold. Paired launches are left out.
     """
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
-    for record in records:
+    for record in alone(records):
         row = rows.setdefault(row_key(record), {})
         launches = row.pop(circumstances_key(record), {})
         launches[record.launch] = record

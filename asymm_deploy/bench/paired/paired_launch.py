@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import msgspec
 
 from asymm_deploy.bench import launch, wire
 from asymm_deploy.bench.artifact import Artifact, artifact_changed
-from asymm_deploy.bench.judge import plausibility, verdicts
-from asymm_deploy.bench.judge.pair_difference import MOST_SPLIT, split_share
+from asymm_deploy.bench.judge import plausibility
+from asymm_deploy.bench.judge.paired_ratio import split_judged
 from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.paired.pair_order import PairOrder
-from asymm_deploy.bench.records import LaunchRecord, PairedRuns
+from asymm_deploy.bench.records import (
+    RUNS_SCHEMA_VERSION,
+    LaunchRecord,
+    PairedRuns,
+    RecordPair,
+)
 
 MOST_LOOP_S = 1.5
 """How long a loop may take, unless it has fewer pairs by then than it needs.
@@ -25,8 +29,6 @@ Launches differ more than the pairs of one: more launches say more than longer o
 LEAST_PAIRS = 20
 
 _OLDER = "it is older than they are; `asymm-deploy runner build` makes a new one"
-
-RecordPair: TypeAlias = tuple[LaunchRecord, LaunchRecord]
 
 
 class NoPairsHereError(Exception):
@@ -53,6 +55,7 @@ def launch_pair(
     their own have to tell. Raises NoPairsHereError if the runner knows no pairs, and what the
     device raises.
     """
+    blanks = _marked(blanks, sides, order)
     for side in sides:
         if side.placed is None:
             reason = artifact_changed(side.artifact)
@@ -85,21 +88,38 @@ def launch_pair(
     turns = {early: report.pairs.first, late: report.pairs.second}
     made = []
     for index, side in enumerate(sides):
+        blank = filled[index]
+        assert blank.paired is not None
+        times = {"cpu_ns": turns[index].cpu_ns, "start_ns": turns[index].start_ns}
         blank = msgspec.structs.replace(
-            filled[index],
-            paired=PairedRuns(
-                partner_sha256=sides[1 - index].artifact.sha256,
-                loaded_first=order.loads == index,
-                runs_first=order.runs == index,
-                cpu_ns=turns[index].cpu_ns,
-                start_ns=turns[index].start_ns,
-            ),
+            blank, paired=msgspec.structs.replace(blank.paired, **times)
         )
         made.append(launch.finished(blank, side.artifact, reports[index], side.first, completed))
     one, other = made
-    if one.error is None and other.error is None and split_share(one, other) > MOST_SPLIT:
-        one, other = (verdicts.judged_with(x, [*x.flags, "split-pairs"]) for x in (one, other))
-    return one, other
+    return split_judged((one, other))
+
+
+def _marked(blanks: RecordPair, sides: Sequence[PairSide], order: PairOrder) -> RecordPair:
+    """Return the blanks as records of one paired launch, which they are even if it fails."""
+
+    def marked(index: int) -> LaunchRecord:
+        other = blanks[1 - index].model
+        paired = PairedRuns(
+            partner_sha256=sides[1 - index].artifact.sha256,
+            partner=None if other == blanks[index].model else other,
+            loaded_first=order.loads == index,
+            runs_first=order.runs == index,
+            cpu_ns=None,
+            start_ns=(),
+        )
+        return msgspec.structs.replace(
+            blanks[index],
+            schema_version=RUNS_SCHEMA_VERSION,
+            paired=paired,
+            started_at=blanks[0].started_at,
+        )
+
+    return marked(0), marked(1)
 
 
 def _request(

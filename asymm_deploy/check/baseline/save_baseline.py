@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from asymm_deploy.bench import store
+from asymm_deploy.bench.judge.rows import alone
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.baseline.baseline_contents import baseline_size
 from asymm_deploy.check.baseline.baseline_file import (
@@ -87,7 +88,8 @@ def _foreign(into: Path, former: Baseline | None) -> list[str]:
 
 def _launches_of(models: dict[str, Path], results: Path) -> tuple[list[LaunchRecord], list[str]]:
     """Return the finished launches of the models' files, and remarks on what is left out."""
-    records = store.load(results)
+    everything = store.load(results)
+    records = alone(everything)
     wanted = {
         (name, manifests.load_manifest(folder).files[manifests.MNN])
         for name, folder in models.items()
@@ -105,7 +107,12 @@ def _launches_of(models: dict[str, Path], results: Path) -> tuple[list[LaunchRec
     remarks = []
     failed = sum(record.error is not None for record in records)
     others = len(records) - len(kept) - failed
-    for count, what in ((others, "of other files"), (failed, "without a result")):
+    paired = len(everything) - len(records)
+    for count, what in (
+        (others, "of other files"),
+        (failed, "without a result"),
+        (paired // 2, "in turns with another model"),
+    ):
         if count:
             remarks.append(f"launches {what}, which are left out: {count}")
     untimed = sorted(set(models) - {record.model for record in kept})

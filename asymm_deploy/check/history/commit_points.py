@@ -115,8 +115,9 @@ def points_in(
     repeating: list[str] = []
     seen: set[LaunchIdentity] = set()
     for commit, file in read:
-        new = [record for record in file.records if launched.identity(record) not in seen]
-        if len(new) < len(file.records):
+        records = rows.alone(file.records)
+        new = [record for record in records if launched.identity(record) not in seen]
+        if len(new) < len(records):
             repeating.append(commit)
         seen.update(map(launched.identity, new))
         points += _points_of(commit, new, allow)

@@ -152,11 +152,10 @@ class PairedLauncher(SeparateLauncher):
         one, other = (
             self._blank(contest.arms[arm], place.model, behind) for behind, arm in enumerate(arms)
         )
-        blanks = (one, msgspec.structs.replace(other, started_at=one.started_at))
         drawn = self._drawn(place)
         order = PairOrder(loads=int(drawn.loads != drawn.runs), runs=0)
         try:
-            records = launch_pair(self._bench, blanks, sides, order)
+            records = launch_pair(self._bench, (one, other), sides, order)
         except NoPairsHereError as error:
             self._refused = CannotPair(f"the runner knows no paired launches: {error}")
             return self._refused

@@ -95,7 +95,7 @@ def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[s
 
     Raises UsageError if there are none, or if several settings are left to choose from.
     """
-    folder, records = file.path.parent, file.records
+    folder, records = file.path.parent, bench_rows.alone(file.records)
     rows = [row for row in bench_rows.latest_launches(records) if _chosen(row[-1], choice)]
     for option, what in (
         ("--device", _device),

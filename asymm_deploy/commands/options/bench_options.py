@@ -53,6 +53,14 @@ BenchLaunchTimeoutOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
 ]
+BenchPairedOption = Annotated[
+    bool,
+    typer.Option(
+        "--paired",
+        help="Also time each network of Table 5 in turns with its MBV3, run by run in one process: "
+        "that ratio stands on a machine too noisy for milliseconds.",
+    ),
+]
 BenchFreshOption = Annotated[
     bool, typer.Option("--fresh", help="Time again what OUT already has timings of.")
 ]

@@ -31,11 +31,10 @@ from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.paired.pair_order import PairOrder
 from asymm_deploy.bench.paired.paired_launch import (
     PairSide,
-    RecordPair,
     launch_pair,
 )
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import LaunchRecord, RecordPair
 from benchmarks.gate.paired.pair_recording import (
     ARMS,
     DISTURBED,

@@ -14,7 +14,7 @@ from asymm_deploy.bench.judge.plausibility import (
     repeated,
     told_too_long,
 )
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 from asymm_deploy.errors import ExitCode, UsageError
 
 HOUR_NS = 3600 * 10**9
@@ -125,3 +125,26 @@ def test_two_launches_with_the_same_times_are_found(good: LaunchRecord) -> None:
     assert repeated(short[:2]) is None  # by chance
     assert repeated(short) == (short[0], short[2])
     assert repeated([launch(0, 7, 7, 7, 7, 7), launch(1, 7, 7, 7, 7, 7)]) is None  # no-variance
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"cpu_ns": (5, 5)}, "2 processor times of 1 runs"),
+        ({"start_ns": ()}, "0 starts of 1 runs"),
+        ({"start_ns": (-1,)}, "among its starts is -1 ns"),
+        ({"cpu_ns": (10**400,)}, "among its processor times is 10000"),
+    ],
+)
+def test_turns_that_nobody_took_are_refused(
+    good: LaunchRecord, changes: dict[str, Any], what: str
+) -> None:
+    turns = {"partner_sha256": "1" * 64, "loaded_first": True, "runs_first": True}
+    fine = PairedRuns(**turns, cpu_ns=(5,), start_ns=(0,))  # type: ignore[arg-type]
+    refuse_impossible([edited(good, paired=fine)], FILE)
+    refuse_impossible([edited(good, paired=msgspec.structs.replace(fine, cpu_ns=None))], FILE)
+    bad = msgspec.structs.replace(fine, **changes)
+    with pytest.raises(UsageError, match=what):
+        refuse_impossible([edited(good, paired=bad)], FILE)
+    failed = msgspec.structs.replace(good, paired=bad, error="it hung", samples_ns=())
+    refuse_impossible([failed], FILE)

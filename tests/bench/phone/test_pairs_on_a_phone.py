@@ -16,11 +16,12 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.judge.pair_difference import pair_difference
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.paired.pair_order import PairOrder
-from asymm_deploy.bench.paired.paired_launch import PairSide, RecordPair, launch_pair
+from asymm_deploy.bench.paired.paired_launch import PairSide, launch_pair
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import RecordPair
 from asymm_deploy.errors import HarnessError
 from tests.phone.faults import SwappedModel, Throttles
 from tests.phone.phone import Phone

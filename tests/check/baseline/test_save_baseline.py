@@ -12,6 +12,7 @@ from asymm_deploy.bench import artifact, store
 from asymm_deploy.check.baseline.baseline_file import load_baseline
 from asymm_deploy.check.baseline.save_baseline import save_baseline
 from asymm_deploy.errors import UsageError
+from tests.bench.paired_lines import add_paired_launches
 
 Export = Callable[..., Path]
 Tree = Callable[[Path], dict[str, bytes]]
@@ -111,3 +112,16 @@ def test_what_force_refuses_no_hint_sends_to_force(
     assert "move it away and save it anew" in caught.value.hint
     saved.rename(saved.with_name("away"))
     save_baseline(saved.parent / "newer", saved)
+
+
+def test_paired_launches_are_left_out_and_said(
+    export: Export, results: Callable[..., Path], tmp_path: Path
+) -> None:
+    artifacts = export("a", b"1")
+    launches = results(("a", b"1"))
+    count = add_paired_launches(launches / store.NAME)
+    _, remarks = save_baseline(artifacts, tmp_path / "baseline", results=launches)
+    assert remarks[1:] == [f"launches in turns with another model, which are left out: {count}"]
+    kept = store.load(tmp_path / "baseline")
+    assert len(kept) == count
+    assert all(record.paired is None for record in kept)

@@ -10,8 +10,9 @@ import pytest
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change, GateReport
-from asymm_deploy.check.history.commit_points import CommitPoint, commit_of
+from asymm_deploy.check.history.commit_points import CommitPoint, commit_of, points_in
 from asymm_deploy.errors import UsageError
+from tests.bench.paired_lines import add_paired_launches
 
 Write = Callable[..., list[Path]]
 Judged = Callable[..., GateReport]
@@ -164,3 +165,10 @@ def test_five_commits_that_repeat_launches_are_named(
         path.write_bytes(files[0].read_bytes() + path.read_bytes())
     (note,) = [note for note in judged(files).notes if "repeat launches of earlier ones" in note]
     assert f"{commit(5)}{more}. Bench" in note
+
+
+def test_paired_launches_are_no_part_of_a_history(write: Write) -> None:
+    (path,) = write([10.0])
+    without = points_in([("c", path)], ())
+    add_paired_launches(path)
+    assert points_in([("c", path)], ()) == without
