@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.gate.paired.judge_pairs import CPU, DATA, WALL, markdown, pair_data
+from benchmarks.gate.paired.judge_pairs import DATA, markdown
+from benchmarks.gate.paired.pair_comparisons import CPU, WALL, pair_data
 from benchmarks.gate.paired.pair_recording import ARMS, PairedLaunches, PairedRecording, load_pairs
 
 Values = npt.NDArray[np.float64]
