@@ -60,6 +60,7 @@ def paired(count: int, noise: float = 0.002) -> PairedLaunches:
     empty = np.full(count, "", dtype="U20")
     return PairedLaunches(
         arm=arm,
+        order=np.array([[i // 4 % 2, i // 8 % 2] for i in range(count)]),
         times_ns=np.round(times, -2).astype(np.int64),
         flags=empty,
         alone=empty.copy(),
@@ -213,6 +214,16 @@ def test_the_bias_is_told_by_both_clocks(recording: PairedRecording) -> None:
     assert by_wall == pytest.approx([3.3, 6.7], abs=0.3)
 
 
+def test_what_the_order_of_loading_does_is_told(recording: PairedRecording) -> None:
+    late = recording.paired.order[:, 0] == 0
+    cpu = recording.paired.times_ns[:, :, CPU]
+    cpu[late, 1] = np.round(1.01 * cpu[late, 1], -2)
+    rows = flags_of_pairs.order_rows(recording)
+    loaded, runs = ([float(str(cell).split()[0]) for cell in row[2:]] for row in rows)
+    assert loaded[0] - loaded[1] == pytest.approx(1.0, abs=0.2)
+    assert runs[0] == pytest.approx(runs[1], abs=0.2)
+
+
 @pytest.mark.parametrize(
     ("case", "verdict", "launches"), [("same model", "pass", 4), ("5 % slower", "regressed", 8)]
 )
@@ -293,3 +304,5 @@ def test_a_round_has_each_arm_in_turns_and_separate_ones_forwards_and_back(
     assert len(found.separate.samples_ns) == len(separate_ones) // (2 * half) > 0
     assert (found.paired.arm == "again").mean() == pytest.approx(0.4)
     assert set(found.paired.flags) == {""}
+    of_again = found.paired.order[found.paired.arm == "again"].tolist()
+    assert of_again == [[each.loads, each.runs] for each in orders["again"]]

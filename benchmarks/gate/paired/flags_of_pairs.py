@@ -35,6 +35,9 @@ def main() -> int:
     rows = [row for recording in recordings for row in flag_rows(recording)]
     print(markdown(rows, ["scenario", "launches", "with it", *_HEADERS]))
     print()
+    rows = [row for recording in recordings for row in order_rows(recording)]
+    print(markdown(rows, ["scenario", "which is first", "the base first, %", "the other first, %"]))
+    print()
     print(markdown(bias_rows(recordings), ["paired with the base", *_bias_headers(recordings)]))
     return 0
 
@@ -88,6 +91,19 @@ def disturbances(launches: PairedLaunches) -> dict[str, Chosen]:
         "30 % of pairs disturbed": odd > 0.3,
         "40 % of pairs disturbed": odd > 0.4,
     }
+
+
+def order_rows(recording: PairedRecording) -> list[list[object]]:
+    """Return how far launches are off by which side is loaded first, and by which runs first."""
+    off = _off(recording.paired)
+    return [
+        [
+            recording.scenario,
+            what,
+            *(_with_error(off[recording.paired.order[:, which] == side]) for side in (0, 1)),
+        ]
+        for which, what in enumerate(("loaded", "runs in each pair"))
+    ]
 
 
 def bias_rows(recordings: Sequence[PairedRecording]) -> list[list[object]]:

@@ -93,6 +93,7 @@ class _Pair:
     """One paired launch."""
 
     arm: str
+    order: PairOrder
     load: float
     seconds: float
     base: LaunchRecord
@@ -178,14 +179,13 @@ class Taken:
         sides = [self._sides["base"], self._sides[arm]]
         load, began = os.getloadavg()[0], time.monotonic()
         blanks = [launch.blank(self._bench, side.artifact, 0, 0) for side in sides]
-        base, other = launch_pair(
-            self._bench, (blanks[0], blanks[1]), sides, next(self._orders[arm])
-        )
+        order = next(self._orders[arm])
+        base, other = launch_pair(self._bench, (blanks[0], blanks[1]), sides, order)
         seconds = time.monotonic() - began
         if base.error is not None:
             self._note_failure(f"paired {arm}: {base.error}")
             return
-        self.pairs.append(_Pair(arm, load, seconds, base, other))
+        self.pairs.append(_Pair(arm, order, load, seconds, base, other))
         for side, record in zip(sides, (base, other), strict=True):
             if side.first is None or side.first.output_error is None:
                 side.first = record
@@ -219,6 +219,7 @@ def _paired(pairs: list[_Pair], runs: int) -> PairedLaunches:
                 times[number, side, clock, : len(values)] = values
     return PairedLaunches(
         arm=np.array([pair.arm for pair in pairs]),
+        order=np.array([(pair.order.loads, pair.order.runs) for pair in pairs], dtype=np.int64),
         times_ns=times,
         flags=np.array([_words(invalid(record) for record in pair.both) for pair in pairs]),
         alone=np.array([_words(_flags_alone(record) for record in pair.both) for pair in pairs]),
