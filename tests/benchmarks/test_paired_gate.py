@@ -138,6 +138,14 @@ def test_any_arm_is_like_the_base_once_what_it_costs_is_taken_off() -> None:
     assert len(overlapping) == (24 - 4) / 2 + 1
 
 
+def test_all_scenarios_are_summed_up_with_what_so_few_comparisons_can_say(
+    recording: PairedRecording,
+) -> None:
+    rows = {row[0]: row[1:] for row in judge_pairs.summary_rows([recording, recording], PAIRS)}
+    assert rows["same model"] == [12, "0.0 (0.0 to 26.5)", "0.0 (0.0 to 26.5)", "4", "6", "6"]
+    assert rows["about 5 % slower"][:2] == [6, "100.0 (54.1 to 100.0)"]
+
+
 def test_a_table_of_settings_has_a_row_for_each(recording: PairedRecording) -> None:
     rows = judge_pairs.settings_rows(recording)
     assert [tuple(row[1:3]) for row in rows] == [(n, m) for n in (20, 50, 100) for m in (4, 5, 6)]

@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from tabulate import tabulate
 
 from asymm_deploy.check.live import procedure
@@ -73,7 +74,43 @@ def main() -> int:
     with patch.dict(LEAST_BLOCKS, paired=given.first_look):
         for recording in recordings:
             report(recording, given.pairs)
+        print(f"\n### All scenarios\n\n{markdown(summary_rows(recordings, given.pairs), _SUMMARY)}")
     return 0
+
+
+_SUMMARY = (
+    "candidate",
+    "paired comparisons",
+    "slower, % (95 % interval)",
+    "undecided, % (95 % interval)",
+    "median launches",
+    "median s",
+    "90 % within, s",
+)
+
+
+def summary_rows(recordings: Sequence[PairedRecording], pairs: int) -> list[list[object]]:
+    """Return how paired comparisons of all scenarios end, none of which shares a launch."""
+    rows: list[list[object]] = []
+    for case in CASES:
+        found = [
+            each
+            for recording in recordings
+            for part in launches_of(recording.paired, pair_data(recording.paired, pairs), case)
+            for each in paired_comparisons(part, case)
+        ]
+        if found:
+            counts = Counter(each.verdict for each in found)
+            undecided = counts["inconclusive"] + counts["unstable"]
+            shares = [_binomial(number, len(found)) for number in (counts["regressed"], undecided)]
+            rows.append([case.name, len(found), *shares, *_ending(found)[2:]])
+    return rows
+
+
+def _binomial(count: int, total: int) -> str:
+    """Return the share in percent with Clopper and Pearson's interval."""
+    interval = stats.binomtest(count, total).proportion_ci(0.95)
+    return f"{100 * count / total:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def settings_rows(recording: PairedRecording) -> list[list[object]]:
