@@ -2,6 +2,7 @@
 
 python -m benchmarks.gate.paired.record_pairs       writes benchmarks/gate/data/paired.npz
 python -m benchmarks.gate.paired.record_pairs --minutes 1 --out /tmp/try.npz
+python -m benchmarks.gate.paired.record_pairs --minutes 20 --scenario quiet --add
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from benchmarks.gate.paired.pair_recording import (
     PairedLaunches,
     PairedRecording,
     SeparateLaunches,
+    load_pairs,
     save_pairs,
 )
 from benchmarks.gate.paired.small_variants import INPUT_SHAPE, MODULE, NETWORK
@@ -66,6 +68,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_OUT)
     parser.add_argument("--cpu", type=int, default=None)
     parser.add_argument("--others", action="store_true", help="other people use the machine")
+    parser.add_argument("--scenario", action="append", choices=_SHARES, help="instead of all")
+    parser.add_argument("--add", action="store_true", help="to what the file holds already")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -75,12 +79,14 @@ def main() -> int:
         with store.opened(folder / "results", print, "check") as runs:
             plan = Plan(runs=given.runs, launches=1, cpu=given.cpu)
             bench = measure.prepare(device, plan, runs, "check")
-        recordings = []
+        recordings = load_pairs(given.out) if given.add and given.out.exists() else []
+        scenarios = given.scenario or (UNDISTURBED[given.others], *DISTURBED)
+        whole = sum(_SHARES[scenario] for scenario in scenarios)
         with device.held(bench.cpus, []):
-            for scenario in (UNDISTURBED[given.others], *DISTURBED):
+            for scenario in scenarios:
                 with disturbed(scenario, bench.cpus[0]):
-                    taken = Taken(bench, arms, random.Random(scenario))
-                    taken.take(60 * given.minutes * _SHARES[scenario])
+                    taken = Taken(bench, arms, random.Random(f"{len(recordings)} {scenario}"))
+                    taken.take(60 * given.minutes * _SHARES[scenario] / whole)
                 recordings.append(taken.recording(scenario, others=given.others))
                 save_pairs(recordings, given.out)
                 print(f"{scenario}: {len(taken.pairs)} paired launches", flush=True)
