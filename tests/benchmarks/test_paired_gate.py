@@ -148,9 +148,19 @@ def test_all_scenarios_are_summed_up_with_what_so_few_comparisons_can_say(
 
 def test_a_table_of_settings_has_a_row_for_each(recording: PairedRecording) -> None:
     rows = judge_pairs.settings_rows(recording)
-    assert [tuple(row[1:3]) for row in rows] == [(n, m) for n in (20, 50, 100) for m in (4, 5, 6)]
-    assert rows[0][4:7] == ["0.0", "0.0", "6"]
-    assert rows[2][4:7] == ["0.0", "0.0", "9"]
+    settings = [(n, m, most) for n in (20, 50, 100) for m in (4, 5, 6) for most in (20, 40)]
+    assert [tuple(row[1:4]) for row in rows] == settings
+    assert rows[0][5] == "0.0 slower, 0.0 undecided, 6 s (6)"
+    assert rows[4][5] == "0.0 slower, 0.0 undecided, 9 s (9)"
+
+
+def test_a_comparison_goes_on_for_as_many_launches_as_its_case_says() -> None:
+    launches = paired(400, noise=0.1)
+    few, many = (
+        compared(launches, replace(SAME, percent=1.0, max_blocks=most)) for most in (10, 30)
+    )
+    assert min(each.launches for each in few if each.verdict == "inconclusive") == 10
+    assert min(each.launches for each in many if each.verdict == "inconclusive") == 30
 
 
 def test_void_launches_take_time_and_do_not_count() -> None:

@@ -41,6 +41,7 @@ class Case:
     percent: float = 3.0
     alike: bool = False
     """Whether to take off what the arm costs."""
+    max_blocks: int = GatePolicy().max_blocks
 
 
 @dataclass(frozen=True)
@@ -226,8 +227,8 @@ class _BlockSource:
 
 
 def _decided(source: _PairSource | _BlockSource, design: Design, case: Case) -> str:
-    policy = GatePolicy(design=design)
-    policy = GatePolicy(thresholds={**policy.thresholds, "latency": case.percent}, design=design)
+    limits = {**GatePolicy().thresholds, "latency": case.percent}
+    policy = GatePolicy(thresholds=limits, design=design, max_blocks=case.max_blocks)
     return procedure.decide_by_blocks(["net"], policy, source.take)["net"].verdict
 
 
