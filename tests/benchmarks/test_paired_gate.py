@@ -250,7 +250,7 @@ def test_drawn_launches_go_through_the_rule_of_check(
 ) -> None:
     draw = simulated_pairs.NOISES["normal, 0.5 %"]
     (drawn,) = (each for each in simulated_pairs.CASES if each.name == case)
-    verdicts, median = simulated_pairs.simulated(draw, drawn, 20)
+    verdicts, median = simulated_pairs.simulated(draw, drawn, 20, 20)
     assert (dict(verdicts), median) == ({verdict: 20}, launches)
 
 
