@@ -3,6 +3,7 @@
     python -m benchmarks.gate.paired.flags_of_pairs [FILE]
 
 A launch is off by its datum minus the median over all launches of its arm in its scenario.
+Differences are of natural logarithms, times 100: 5.0 is 5.1 %, 10.9 is 11.5 %.
 """
 
 from __future__ import annotations

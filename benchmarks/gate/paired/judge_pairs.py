@@ -6,6 +6,7 @@
 "x 1.05" is the same model with its times multiplied; the slower models are real. "Any arm" takes
 what an arm costs, the median over the recording, off its launches: that makes more comparisons of
 one noise. The table of settings takes comparisons from every second launch on: they overlap.
+Differences are of natural logarithms, times 100: 5.0 is 5.1 %, 10.9 is 11.5 %.
 """
 
 from __future__ import annotations
