@@ -7,6 +7,7 @@ In turns, each version finds the other's weights in the caches, where alone it w
 So the ratio of two networks is taken both ways, in turns with each other: by a paired launch, and
 by four launches of their own, A B B A or B A A B. The networks are those of the paper's Table 5,
 and chains of layers whose weights nearly fill a second-level cache of 1 MiB, or more than that.
+Differences are of natural logarithms, times 100: 5.0 is 5.1 %, 61 is 84 %.
 """
 
 from __future__ import annotations

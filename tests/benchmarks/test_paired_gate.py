@@ -18,8 +18,23 @@ from asymm_deploy.bench.paired.pair_order import PairOrder
 from asymm_deploy.bench.paired.paired_launch import PairSide
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 from benchmarks.gate import cache
-from benchmarks.gate.paired import flags_of_pairs, judge_pairs, record_pairs, simulated_pairs
-from benchmarks.gate.paired.judge_pairs import Case
+from benchmarks.gate.paired import (
+    flags_of_pairs,
+    judge_pairs,
+    pair_comparisons,
+    record_pairs,
+    simulated_pairs,
+)
+from benchmarks.gate.paired.pair_comparisons import (
+    ANY,
+    CPU,
+    WALL,
+    Case,
+    Compared,
+    launches_of,
+    pair_data,
+    paired_comparisons,
+)
 from benchmarks.gate.paired.pair_recording import (
     ARMS,
     PairedLaunches,
@@ -46,6 +61,7 @@ def paired(count: int, noise: float = 0.002) -> PairedLaunches:
     empty = np.full(count, "", dtype="U20")
     return PairedLaunches(
         arm=arm,
+        order=np.array([[i // 4 % 2, i // 8 % 2] for i in range(count)]),
         times_ns=np.round(times, -2).astype(np.int64),
         flags=empty,
         alone=empty.copy(),
@@ -76,11 +92,9 @@ def recording() -> PairedRecording:
     )
 
 
-def compared(
-    launches: PairedLaunches, case: Case, pairs: int = PAIRS
-) -> list[judge_pairs.Compared]:
-    data = judge_pairs.pair_data(launches, pairs)
-    return judge_pairs.paired_comparisons(data.only(launches.arm == case.arm), case)
+def compared(launches: PairedLaunches, case: Case, pairs: int = PAIRS) -> list[Compared]:
+    data = pair_data(launches, pairs)
+    return paired_comparisons(data.only(launches.arm == case.arm), case)
 
 
 def test_a_recording_is_read_as_it_was_saved(recording: PairedRecording, tmp_path: Path) -> None:
@@ -115,6 +129,41 @@ def test_a_slower_model_and_a_multiplied_one_are_found_with_a_confirming_series(
     }
 
 
+def test_any_arm_is_like_the_base_once_what_it_costs_is_taken_off() -> None:
+    launches = paired(96)
+    case = Case("alike", ANY, alike=True)
+    parts = launches_of(launches, pair_data(launches, PAIRS), case)
+    ends = [each.verdict for part in parts for each in paired_comparisons(part, case)]
+    assert ends == ["pass"] * 24
+    overlapping = paired_comparisons(parts[0], case, step=2)
+    assert len(overlapping) == (24 - 4) / 2 + 1
+
+
+def test_all_scenarios_are_summed_up_with_what_so_few_comparisons_can_say(
+    recording: PairedRecording,
+) -> None:
+    rows = {row[0]: row[1:] for row in judge_pairs.summary_rows([recording, recording], PAIRS)}
+    assert rows["same model"] == [12, "0.0 (0.0 to 26.5)", "0.0 (0.0 to 26.5)", "4", "6", "6"]
+    assert rows["about 5 % slower"][:2] == [6, "100.0 (54.1 to 100.0)"]
+
+
+def test_a_table_of_settings_has_a_row_for_each(recording: PairedRecording) -> None:
+    rows = judge_pairs.settings_rows(recording)
+    settings = [(n, m, most) for n in (20, 50, 100) for m in (4, 5, 6) for most in (20, 40)]
+    assert [tuple(row[1:4]) for row in rows] == settings
+    assert rows[0][5] == "0.0 slower, 0.0 undecided, 6 s (6)"
+    assert rows[4][5] == "0.0 slower, 0.0 undecided, 9 s (9)"
+
+
+def test_a_comparison_goes_on_for_as_many_launches_as_its_case_says() -> None:
+    launches = paired(400, noise=0.1)
+    few, many = (
+        compared(launches, replace(SAME, percent=1.0, max_blocks=most)) for most in (10, 30)
+    )
+    assert min(each.launches for each in few if each.verdict == "inconclusive") == 10
+    assert min(each.launches for each in many if each.verdict == "inconclusive") == 30
+
+
 def test_void_launches_take_time_and_do_not_count() -> None:
     launches = paired(96)
     wild = (launches.arm == "again") & (np.arange(96) % 3 == 0)
@@ -129,18 +178,18 @@ def test_void_launches_take_time_and_do_not_count() -> None:
 def test_fewer_pairs_are_the_first_ones_and_take_less_time() -> None:
     launches = paired(8)
     launches.times_ns[:, 1, :, 5:] *= 3
-    few, all_of_them = (judge_pairs.pair_data(launches, pairs) for pairs in (5, PAIRS))
+    few, all_of_them = (pair_data(launches, pairs) for pairs in (5, PAIRS))
     assert few.pairs.tolist() == [5] * 8
-    assert abs(few.difference[0, judge_pairs.CPU]) < 0.01
-    assert all_of_them.difference[0, judge_pairs.CPU] > 1.0
-    late_s = launches.times_ns[0, :, judge_pairs.WALL, 5:].sum() / 1e9
+    assert abs(few.difference[0, CPU]) < 0.01
+    assert all_of_them.difference[0, CPU] > 1.0
+    late_s = launches.times_ns[0, :, WALL, 5:].sum() / 1e9
     assert few.seconds[0] == pytest.approx(1.5 - late_s)
 
 
 def test_pairs_that_a_launch_had_no_time_for_are_no_runs_of_zero() -> None:
     launches = paired(8)
     launches.times_ns[0, ..., 12:] = 0
-    assert judge_pairs.pair_data(launches, PAIRS).pairs.tolist() == [12, *[PAIRS] * 7]
+    assert pair_data(launches, PAIRS).pairs.tolist() == [12, *[PAIRS] * 7]
 
 
 def test_the_tables_hold_each_case_and_each_rule(
@@ -148,7 +197,7 @@ def test_the_tables_hold_each_case_and_each_rule(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(judge_pairs, "_OVERLAPPING", 10)
+    monkeypatch.setattr(pair_comparisons, "_OVERLAPPING", 10)
     judge_pairs.report(recording, PAIRS)
     text = " ".join(capsys.readouterr().out.split())
     assert "| same model | paired | 6 pass | 6 | 4 | 6 | 6 |" in text
@@ -172,15 +221,26 @@ def test_a_disturbance_is_told_with_how_far_launches_are_off(recording: PairedRe
     rows = {row[1]: row[2:] for row in flags_of_pairs.flag_rows(recording)}
     assert rows["bimodal, if alone"][0] == "10 of 96"
     assert rows["30 % of pairs disturbed"][1] == ""
+    assert float(str(rows["30 % of pairs disturbed"][2])) < 0.3  # what an arm costs is no noise
 
 
 def test_the_bias_is_told_by_both_clocks(recording: PairedRecording) -> None:
-    recording.paired.times_ns[:, :, judge_pairs.WALL] += 10**6
+    recording.paired.times_ns[:, :, WALL] += 10**6
     rows = flags_of_pairs.bias_rows([recording])[2:]
     by_cpu = [float(str(row[1]).split()[0]) for row in rows]
     by_wall = [float(str(row[2]).split()[0]) for row in rows]
     assert by_cpu == pytest.approx([5.0, 10.0], abs=0.3)
     assert by_wall == pytest.approx([3.3, 6.7], abs=0.3)
+
+
+def test_what_the_order_of_loading_does_is_told(recording: PairedRecording) -> None:
+    late = recording.paired.order[:, 0] == 0
+    cpu = recording.paired.times_ns[:, :, CPU]
+    cpu[late, 1] = np.round(1.01 * cpu[late, 1], -2)
+    rows = flags_of_pairs.order_rows(recording)
+    loaded, runs = ([float(str(cell).split()[0]) for cell in row[2:]] for row in rows)
+    assert loaded[0] - loaded[1] == pytest.approx(1.0, abs=0.2)
+    assert runs[0] == pytest.approx(runs[1], abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +251,7 @@ def test_drawn_launches_go_through_the_rule_of_check(
 ) -> None:
     draw = simulated_pairs.NOISES["normal, 0.5 %"]
     (drawn,) = (each for each in simulated_pairs.CASES if each.name == case)
-    verdicts, median = simulated_pairs.simulated(draw, drawn, 20)
+    verdicts, median = simulated_pairs.simulated(draw, drawn, 20, 20)
     assert (dict(verdicts), median) == ({verdict: 20}, launches)
 
 
@@ -263,3 +323,5 @@ def test_a_round_has_each_arm_in_turns_and_separate_ones_forwards_and_back(
     assert len(found.separate.samples_ns) == len(separate_ones) // (2 * half) > 0
     assert (found.paired.arm == "again").mean() == pytest.approx(0.4)
     assert set(found.paired.flags) == {""}
+    of_again = found.paired.order[found.paired.arm == "again"].tolist()
+    assert of_again == [[each.loads, each.runs] for each in orders["again"]]

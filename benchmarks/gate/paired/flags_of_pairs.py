@@ -3,6 +3,7 @@
     python -m benchmarks.gate.paired.flags_of_pairs [FILE]
 
 A launch is off by its datum minus the median over all launches of its arm in its scenario.
+Differences are of natural logarithms, times 100: 5.0 is 5.1 %, 10.9 is 11.5 %.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.gate.paired.judge_pairs import CPU, DATA, WALL, markdown, pair_data
+from benchmarks.gate.paired.judge_pairs import DATA, markdown
+from benchmarks.gate.paired.pair_comparisons import CPU, WALL, pair_data
 from benchmarks.gate.paired.pair_recording import ARMS, PairedLaunches, PairedRecording, load_pairs
 
 Values = npt.NDArray[np.float64]
@@ -33,6 +35,9 @@ def main() -> int:
     recordings = load_pairs(parser.parse_args().file)
     rows = [row for recording in recordings for row in flag_rows(recording)]
     print(markdown(rows, ["scenario", "launches", "with it", *_HEADERS]))
+    print()
+    rows = [row for recording in recordings for row in order_rows(recording)]
+    print(markdown(rows, ["scenario", "which is first", "the base first, %", "the other first, %"]))
     print()
     print(markdown(bias_rows(recordings), ["paired with the base", *_bias_headers(recordings)]))
     return 0
@@ -87,6 +92,19 @@ def disturbances(launches: PairedLaunches) -> dict[str, Chosen]:
         "30 % of pairs disturbed": odd > 0.3,
         "40 % of pairs disturbed": odd > 0.4,
     }
+
+
+def order_rows(recording: PairedRecording) -> list[list[object]]:
+    """Return how far launches are off by which side is loaded first, and by which runs first."""
+    off = _off(recording.paired)
+    return [
+        [
+            recording.scenario,
+            what,
+            *(_with_error(off[recording.paired.order[:, which] == side]) for side in (0, 1)),
+        ]
+        for which, what in enumerate(("loaded", "runs in each pair"))
+    ]
 
 
 def bias_rows(recordings: Sequence[PairedRecording]) -> list[list[object]]:

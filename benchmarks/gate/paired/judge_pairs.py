@@ -1,61 +1,48 @@
 """Judge the recording of both designs as ``check`` does, and as others do; tables for docs/gate.md.
 
     python -m benchmarks.gate.paired.judge_pairs [FILE] [--pairs 100] [--first-look 4]
+    python -m benchmarks.gate.paired.judge_pairs [FILE] --settings
 
-Paired launches: a comparison begins where the one before it ended, so none shares a launch with
-another; the last one, which the recording cuts short, does not count. Separate launches are too
-few for that: a comparison takes consecutive rounds from a random place on, going round at the end,
-and the other rules get those of the first eight rounds, 16 a side, and know of no flags.
-
-"x 1.05" is the same model with its times multiplied; the slower models are real.
+"x 1.05" is the same model with its times multiplied; the slower models are real. "Any arm" takes
+what an arm costs, the median over the recording, off its launches: that makes more comparisons of
+one noise. The table of settings takes comparisons from every second launch on: they overlap.
+Differences are of natural logarithms, times 100: 5.0 is 5.1 %, 10.9 is 11.5 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from tabulate import tabulate
 
-from asymm_deploy.bench.judge.pair_difference import PairDifference
 from asymm_deploy.check.live import procedure
-from asymm_deploy.check.live.decision import BlockMedians
-from asymm_deploy.check.live.procedure import BlockLost, BlockPlace
-from asymm_deploy.check.policy import LEAST_BLOCKS, Design, GatePolicy
-from benchmarks.gate.paired.pair_recording import (
-    ARMS,
-    PairedLaunches,
-    PairedRecording,
-    SeparateLaunches,
-    load_pairs,
+from asymm_deploy.check.policy import LEAST_BLOCKS
+from benchmarks.gate.paired.pair_comparisons import (
+    ANY,
+    CPU,
+    WALL,
+    Case,
+    Compared,
+    PairData,
+    block_comparisons,
+    launches_of,
+    other_rules,
+    pair_data,
+    paired_comparisons,
 )
-from benchmarks.gate.rules import RULES, Samples
+from benchmarks.gate.paired.pair_recording import ARMS, PairedRecording, load_pairs
 
 DATA = Path(__file__).parent.parent / "data" / "paired.npz"
-WALL, CPU = 0, 1
-"""Clocks, as indices."""
-_REDONE = 2
-_OVERLAPPING = 200
-"""Comparisons of separate launches."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What the base is compared with, and how much slower it may be."""
-
-    name: str
-    arm: str
-    factor: float = 1.0
-    percent: float = 3.0
-
-
 CASES = (
     Case("same model", "again"),
     Case("same model, threshold 2 %", "again", percent=2.0),
@@ -64,44 +51,13 @@ CASES = (
     Case("about 3 % slower, threshold 2 %", "plus3", percent=2.0),
     Case("about 5 % slower", "plus5"),
     Case("about 10 % slower", "plus10"),
+    Case("any arm, made alike", ANY, alike=True),
+    Case("any arm, made alike, threshold 2 %", ANY, percent=2.0, alike=True),
+    Case("any arm, made alike x 1.03, threshold 2 %", ANY, 1.03, 2.0, alike=True),
+    Case("any arm, made alike x 1.05", ANY, 1.05, alike=True),
 )
-
-
-@dataclass(frozen=True)
-class Compared:
-    """How one comparison ended, after so many launches, which took so long."""
-
-    verdict: str
-    launches: int
-    seconds: float
-
-
-class ExhaustedError(Exception):
-    """The recording has no more launches for this comparison."""
-
-
-@dataclass(frozen=True)
-class PairData:
-    """What the rule needs of paired launches, one an entry."""
-
-    difference: npt.NDArray[np.float64]
-    """(launches, wall and processor): median over pairs of log(other) - log(base)."""
-    base_ns: npt.NDArray[np.float64]
-    other_ns: npt.NDArray[np.float64]
-    pairs: npt.NDArray[np.int64]
-    void: npt.NDArray[np.bool_]
-    seconds: npt.NDArray[np.float64]
-
-    def only(self, chosen: npt.NDArray[np.bool_]) -> PairData:
-        """Return the chosen launches."""
-        return PairData(
-            self.difference[chosen],
-            self.base_ns[chosen],
-            self.other_ns[chosen],
-            self.pairs[chosen],
-            self.void[chosen],
-            self.seconds[chosen],
-        )
+_GRID = CASES[-4:]
+"""What the table of settings compares."""
 
 
 def main() -> int:
@@ -110,11 +66,94 @@ def main() -> int:
     parser.add_argument("file", type=Path, nargs="?", default=DATA)
     parser.add_argument("--pairs", type=int, default=100, help="take the first ones of a launch")
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
+    parser.add_argument("--settings", action="store_true", help="compare settings of the rule")
     given = parser.parse_args()
+    recordings = load_pairs(given.file)
+    if given.settings:
+        rows = [row for recording in recordings for row in settings_rows(recording)]
+        print(markdown(rows, [*_SETTINGS, *_grid_headers()]))
+        return 0
     with patch.dict(LEAST_BLOCKS, paired=given.first_look):
-        for recording in load_pairs(given.file):
+        for recording in recordings:
             report(recording, given.pairs)
+        print(f"\n### All scenarios\n\n{markdown(summary_rows(recordings, given.pairs), _SUMMARY)}")
     return 0
+
+
+_SUMMARY = (
+    "candidate",
+    "paired comparisons",
+    "slower, % (95 % interval)",
+    "undecided, % (95 % interval)",
+    "median launches",
+    "median s",
+    "90 % within, s",
+)
+
+
+def summary_rows(recordings: Sequence[PairedRecording], pairs: int) -> list[list[object]]:
+    """Return how paired comparisons of all scenarios end, none of which shares a launch."""
+    rows: list[list[object]] = []
+    for case in CASES:
+        found = [
+            each
+            for recording in recordings
+            for part in launches_of(recording.paired, pair_data(recording.paired, pairs), case)
+            for each in paired_comparisons(part, case)
+        ]
+        if found:
+            counts = Counter(each.verdict for each in found)
+            undecided = counts["inconclusive"] + counts["unstable"]
+            shares = [_binomial(number, len(found)) for number in (counts["regressed"], undecided)]
+            rows.append([case.name, len(found), *shares, *_ending(found)[2:]])
+    return rows
+
+
+def _binomial(count: int, total: int) -> str:
+    """Return the share in percent with Clopper and Pearson's interval."""
+    interval = stats.binomtest(count, total).proportion_ci(0.95)
+    return f"{100 * count / total:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+_SETTINGS = ("scenario", "pairs", "first look", "most launches", "deviation, %")
+
+
+def settings_rows(recording: PairedRecording) -> list[list[object]]:
+    """Return how the rule does with fewer pairs in a launch, and if it looks later or longer."""
+    rows = []
+    for pairs, first_look, most in itertools.product((20, 50, 100), (4, 5, 6), (20, 40)):
+        data = pair_data(recording.paired, pairs)
+        again = data.difference[recording.paired.arm == "again", CPU]
+        row: list[object] = [recording.scenario, pairs, first_look, most]
+        row.append(f"{100 * again.std(ddof=1):.2f}")
+        with patch.dict(LEAST_BLOCKS, paired=first_look):
+            for case in (replace(each, max_blocks=most) for each in _GRID):
+                found = [
+                    each
+                    for part in launches_of(recording.paired, data, case)
+                    for each in paired_comparisons(part, case, step=2)
+                ]
+                row.append(_grid_cell(found))
+        rows.append(row)
+    return rows
+
+
+def _grid_headers() -> list[str]:
+    return [case.name.removeprefix("any arm, made ") for case in _GRID]
+
+
+def _grid_cell(found: Sequence[Compared]) -> str:
+    """Return shares in percent, and times to a verdict."""
+    if not found:
+        return ""
+    counts = Counter(each.verdict for each in found)
+    undecided = counts["inconclusive"] + counts["unstable"]
+    seconds = [each.seconds for each in found]
+    return (
+        f"{100 * counts['regressed'] / len(found):.1f} slower, "
+        f"{100 * undecided / len(found):.1f} undecided, "
+        f"{np.median(seconds):.0f} s ({np.percentile(seconds, 90):.0f})"
+    )
 
 
 def report(recording: PairedRecording, pairs: int) -> None:
@@ -131,157 +170,24 @@ def report(recording: PairedRecording, pairs: int) -> None:
     by_rule: dict[str, dict[str, Counter[str]]] = {}
     rows = []
     for case in CASES:
-        paired = paired_comparisons(data.only(recording.paired.arm == case.arm), case)
+        parts = launches_of(recording.paired, data, case)
+        paired = [each for part in parts for each in paired_comparisons(part, case)]
         blocks = block_comparisons(recording.separate, case)
         for design, found in (("paired", paired), ("blocks", blocks)):
             verdicts = Counter(each.verdict for each in found)
             by_rule.setdefault(f"check, {design}", {})[case.name] = verdicts
-            rows.append([case.name, design, *_ending(found)])
+            if found:
+                rows.append([case.name, design, *_ending(found)])
         for name, counts in other_rules(recording.separate, case).items():
             by_rule.setdefault(name, {})[case.name] = counts
     print(f"\n{markdown(rows, ['candidate', 'design', 'verdicts', *_ENDING_HEADERS])}")
-    names = [case.name for case in CASES]
+    names = [case.name for case in CASES if case.arm != ANY]
     shares = [[rule, *(_share(of.get(n)) for n in names)] for rule, of in by_rule.items()]
     print(f"\n{markdown(shares, ['called slower, in %', *names])}")
     if len(recording.short_s):
         each = np.median(recording.short_s)
         count = 2 * procedure.LOAD_BLOCKS
         print(f"\n{count} short launches for load time and memory take {count * each:.1f} s more.")
-
-
-def pair_data(launches: PairedLaunches, pairs: int) -> PairData:
-    """Return what the rule needs of the first ``pairs`` pairs of each launch."""
-    every = np.where(launches.times_ns > 0, launches.times_ns, np.nan).astype(np.float64)
-    kept = every[..., :pairs]
-    late_s = np.nansum(every[:, :, 0, pairs:], axis=(1, 2)) / 1e9
-    medians = np.nanmedian(kept[:, :, 0], axis=2)
-    return PairData(
-        difference=np.nanmedian(np.log(kept[:, 1]) - np.log(kept[:, 0]), axis=2),
-        base_ns=medians[:, 0],
-        other_ns=medians[:, 1],
-        pairs=np.sum(~np.isnan(kept[:, 0, 0]), axis=1),
-        void=launches.flags != "",
-        seconds=launches.seconds - late_s,
-    )
-
-
-def paired_comparisons(data: PairData, case: Case) -> list[Compared]:
-    """Return how comparisons end that begin where the one before them ended."""
-    found: list[Compared] = []
-    source = _PairSource(data, case.factor)
-    while True:
-        began = source.taken
-        try:
-            verdict = _decided(source, "paired", case)
-        except ExhaustedError:
-            return found
-        seconds = float(data.seconds[began : source.taken].sum())
-        found.append(Compared(verdict, source.taken - began, seconds))
-
-
-@dataclass
-class _PairSource:
-    """Paired launches, one after the other."""
-
-    data: PairData
-    factor: float
-    taken: int = 0
-
-    def take(self, place: BlockPlace) -> BlockMedians | BlockLost:
-        """Return the next launch as a block; a void one is made again, twice."""
-        del place  # the next one, whichever it is
-        for _ in range(_REDONE + 1):
-            number = self.taken
-            if number == len(self.data.void):
-                raise ExhaustedError
-            self.taken += 1
-            if not self.data.void[number]:
-                difference = self.data.difference[number] + np.log(self.factor)
-                return BlockMedians(
-                    (float(self.data.base_ns[number]),),
-                    (float(self.data.other_ns[number]) * self.factor,),
-                    PairDifference(
-                        float(difference[WALL]),
-                        float(difference[CPU]),
-                        int(self.data.pairs[number]),
-                    ),
-                )
-        return BlockLost("spoilt")
-
-
-def block_comparisons(launches: SeparateLaunches, case: Case) -> list[Compared]:
-    """Return how comparisons of separate launches end that begin at random places."""
-    if len(launches.samples_ns) < LEAST_BLOCKS["blocks"]:
-        return []
-    found = []
-    for start in _starts(launches):
-        source = _BlockSource(launches, case, start)
-        verdict = _decided(source, "blocks", case)
-        found.append(Compared(verdict, source.launches, source.seconds))
-    return found
-
-
-def other_rules(launches: SeparateLaunches, case: Case) -> dict[str, Counter[str]]:
-    """Return how often others call the candidate slower, from 16 launches a side."""
-    found: dict[str, Counter[str]] = {name: Counter() for name in RULES}
-    if len(launches.samples_ns) < LEAST_BLOCKS["blocks"]:
-        return found
-    for start in _starts(launches):
-        source = _BlockSource(launches, case, start)
-        rounds = [source.next_round() for _ in range(LEAST_BLOCKS["blocks"])]
-        before, after = (np.concatenate([both[side] for both in rounds]) for side in (0, 1))
-        for name, rule in RULES.items():
-            found[name]["regressed" if rule(before, after) else "pass"] += 1
-    return found
-
-
-def _starts(launches: SeparateLaunches) -> list[int]:
-    rng = np.random.default_rng(0)
-    return [int(start) for start in rng.integers(len(launches.samples_ns), size=_OVERLAPPING)]
-
-
-@dataclass
-class _BlockSource:
-    """Rounds of separate launches, one after the other."""
-
-    recorded: SeparateLaunches
-    case: Case
-    start: int
-    taken: int = 0
-    launches: int = 0
-    seconds: float = 0.0
-
-    def take(self, place: BlockPlace) -> BlockMedians | BlockLost:
-        """Return the next round as a block; one with a void launch is made again, twice."""
-        del place  # the next one, whichever it is
-        arms = [0, ARMS.index(self.case.arm)]
-        for _ in range(_REDONE + 1):
-            number = self._number()
-            before, after = self.next_round()
-            self.launches += 4
-            self.seconds += float(self.recorded.seconds[number, arms].sum())
-            if not any(self.recorded.flags[number, arms].ravel()):
-                return BlockMedians(_medians(before), _medians(after))
-        return BlockLost("spoilt")
-
-    def next_round(self) -> tuple[Samples, Samples]:
-        """Return both sides' launches of the next round, two each."""
-        both = self.recorded.samples_ns[self._number()].astype(np.float64)
-        self.taken += 1
-        return both[0], both[ARMS.index(self.case.arm)] * self.case.factor
-
-    def _number(self) -> int:
-        return (self.start + self.taken) % len(self.recorded.samples_ns)
-
-
-def _decided(source: _PairSource | _BlockSource, design: Design, case: Case) -> str:
-    policy = GatePolicy(design=design)
-    policy = GatePolicy(thresholds={**policy.thresholds, "latency": case.percent}, design=design)
-    return procedure.decide_by_blocks(["net"], policy, source.take)["net"].verdict
-
-
-def _medians(samples: Samples) -> tuple[float, ...]:
-    return tuple(float(median) for median in np.median(samples, axis=1))
 
 
 _NOISE_HEADERS = (

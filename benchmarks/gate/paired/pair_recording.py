@@ -31,6 +31,8 @@ class PairedLaunches:
 
     arm: npt.NDArray[np.str_]
     """What was paired with the base."""
+    order: npt.NDArray[np.int64]
+    """(launches, 2): the side that was loaded first, the one that ran first; the base is 0."""
     times_ns: npt.NDArray[np.int64]
     """(launches, 2 sides, wall and processor, pairs); the base first; 0 behind the last pair."""
     flags: npt.NDArray[np.str_]
@@ -117,10 +119,14 @@ def load_pairs(path: Path) -> list[PairedRecording]:
 def _packed(name: str, values: Array) -> Array:
     if name.endswith("_ns"):
         return np.round(values.astype(np.float64) / _NS_PER_STEP).astype(np.uint32)
+    if values.dtype.kind == "i":
+        return values.astype(np.int8)
     return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
 def _unpacked(name: str, values: Array) -> Array:
     if name.endswith("_ns"):
         return values.astype(np.int64) * _NS_PER_STEP
+    if values.dtype.kind == "i":
+        return values.astype(np.int64)
     return values.astype(np.float64) if values.dtype.kind == "f" else values

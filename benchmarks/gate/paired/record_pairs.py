@@ -2,6 +2,7 @@
 
 python -m benchmarks.gate.paired.record_pairs       writes benchmarks/gate/data/paired.npz
 python -m benchmarks.gate.paired.record_pairs --minutes 1 --out /tmp/try.npz
+python -m benchmarks.gate.paired.record_pairs --minutes 20 --scenario quiet --add
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from benchmarks.gate.paired.pair_recording import (
     PairedLaunches,
     PairedRecording,
     SeparateLaunches,
+    load_pairs,
     save_pairs,
 )
 from benchmarks.gate.paired.small_variants import INPUT_SHAPE, MODULE, NETWORK
@@ -65,6 +67,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_OUT)
     parser.add_argument("--cpu", type=int, default=None)
     parser.add_argument("--others", action="store_true", help="other people use the machine")
+    parser.add_argument("--scenario", action="append", choices=_SHARES, help="instead of all")
+    parser.add_argument("--add", action="store_true", help="to what the file holds already")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -74,12 +78,14 @@ def main() -> int:
         with store.opened(folder / "results", print, "check") as runs:
             plan = Plan(runs=given.runs, launches=1, cpu=given.cpu)
             bench = measure.prepare(device, plan, runs, "check")
-        recordings = []
+        recordings = load_pairs(given.out) if given.add and given.out.exists() else []
+        scenarios = given.scenario or (UNDISTURBED[given.others], *DISTURBED)
+        whole = sum(_SHARES[scenario] for scenario in scenarios)
         with device.held(bench.cpus, []):
-            for scenario in (UNDISTURBED[given.others], *DISTURBED):
+            for scenario in scenarios:
                 with disturbed(scenario, bench.cpus[0]):
-                    taken = Taken(bench, arms, random.Random(scenario))
-                    taken.take(60 * given.minutes * _SHARES[scenario])
+                    taken = Taken(bench, arms, random.Random(f"{len(recordings)} {scenario}"))
+                    taken.take(60 * given.minutes * _SHARES[scenario] / whole)
                 recordings.append(taken.recording(scenario, others=given.others))
                 save_pairs(recordings, given.out)
                 print(f"{scenario}: {len(taken.pairs)} paired launches", flush=True)
@@ -92,6 +98,7 @@ class _Pair:
     """One paired launch."""
 
     arm: str
+    order: PairOrder
     load: float
     seconds: float
     base: LaunchRecord
@@ -177,14 +184,13 @@ class Taken:
         sides = [self._sides["base"], self._sides[arm]]
         load, began = os.getloadavg()[0], time.monotonic()
         blanks = [launch.blank(self._bench, side.artifact, 0, 0) for side in sides]
-        base, other = launch_pair(
-            self._bench, (blanks[0], blanks[1]), sides, next(self._orders[arm])
-        )
+        order = next(self._orders[arm])
+        base, other = launch_pair(self._bench, (blanks[0], blanks[1]), sides, order)
         seconds = time.monotonic() - began
         if base.error is not None:
             self._note_failure(f"paired {arm}: {base.error}")
             return
-        self.pairs.append(_Pair(arm, load, seconds, base, other))
+        self.pairs.append(_Pair(arm, order, load, seconds, base, other))
         for side, record in zip(sides, (base, other), strict=True):
             if side.first is None or side.first.output_error is None:
                 side.first = record
@@ -218,6 +224,7 @@ def _paired(pairs: list[_Pair], runs: int) -> PairedLaunches:
                 times[number, side, clock, : len(values)] = values
     return PairedLaunches(
         arm=np.array([pair.arm for pair in pairs]),
+        order=np.array([(pair.order.loads, pair.order.runs) for pair in pairs], dtype=np.int64),
         times_ns=times,
         flags=np.array([_words(invalid(record) for record in pair.both) for pair in pairs]),
         alone=np.array([_words(_flags_alone(record) for record in pair.both) for pair in pairs]),

@@ -62,10 +62,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=1000)
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
+    parser.add_argument("--max-blocks", type=int, default=GatePolicy().max_blocks)
     given = parser.parse_args()
+    most = given.max_blocks
     with patch.dict(LEAST_BLOCKS, paired=given.first_look):
         rows = [
-            [name, *(_cell(*simulated(draw, case, given.comparisons)) for case in CASES)]
+            [name, *(_cell(*simulated(draw, case, given.comparisons, most)) for case in CASES)]
             for name, draw in NOISES.items()
         ]
     headers = ["noise between launches", *(case.name for case in CASES)]
@@ -73,7 +75,7 @@ def main() -> int:
     return 0
 
 
-def simulated(draw: Draw, case: SimulatedCase, count: int) -> tuple[Counter[str], float]:
+def simulated(draw: Draw, case: SimulatedCase, count: int, most: int) -> tuple[Counter[str], float]:
     """Return how ``count`` comparisons end, and their median number of launches."""
     rng = np.random.default_rng(0)
     taken = 0
@@ -87,7 +89,7 @@ def simulated(draw: Draw, case: SimulatedCase, count: int) -> tuple[Counter[str]
         )
 
     limits = {**GatePolicy().thresholds, "latency": case.percent}
-    policy = GatePolicy(thresholds=limits, design="paired")
+    policy = GatePolicy(thresholds=limits, design="paired", max_blocks=most)
     verdicts: Counter[str] = Counter()
     launches = []
     for _ in range(count):
