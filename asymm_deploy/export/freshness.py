@@ -6,7 +6,9 @@ import functools
 import hashlib
 import importlib
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -197,9 +199,22 @@ def _spec(part: str, where: Sequence[str], *, is_topmost: bool) -> ModuleSpec | 
 
 
 def _belongs_to_python(path: Path) -> bool:
-    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(asymm_deploy.__file__).parent)}
     system = ("/proc", "/dev", "/sys", "/usr/lib", "/usr/share", "/etc")
-    return any(path.is_relative_to(root) for root in (*roots, *system))
+    ours = str(Path(asymm_deploy.__file__).parent)
+    return any(path.is_relative_to(root) for root in (ours, *_library_folders(), *system))
+
+
+@functools.cache
+def _library_folders() -> frozenset[str]:
+    """Return where Python keeps itself and installed packages.
+
+    Their common prefix won't do: an environment may be made in the very folder of a project, and
+    the system's prefix, /usr, has /usr/src.
+    """
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    found = {sysconfig.get_path(kind, vars=x) for kind in kinds for x in (None, base)}
+    return frozenset({*found, *site.getsitepackages(), site.getusersitepackages()} - {None})
 
 
 @functools.cache

@@ -150,6 +150,28 @@ def test_files_that_are_read_are_recorded_and_no_others(
     assert found == Dependencies(read, {"relative": str(tmp_path / "relative")}, absent=gone)
 
 
+@pytest.mark.parametrize("attribute", ["prefix", "base_prefix", "exec_prefix"])
+def test_files_beside_the_environment_that_was_made_among_them_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str
+) -> None:
+    (tmp_path / "net.txt").touch()
+    monkeypatch.setattr(sys, attribute, str(tmp_path))
+    monkeypatch.setattr(freshness, "_library_folders", freshness._library_folders.__wrapped__)
+
+    with recorded_files() as found:
+        (tmp_path / "net.txt").read_text()
+
+    assert [*found.files] == [str(tmp_path / "net.txt")]
+
+
+def test_files_of_installed_packages_and_of_the_library_are_left_out() -> None:
+    with recorded_files() as found:
+        for module in (safetensors.torch, contextlib):
+            Path(str(module.__file__)).read_bytes()
+
+    assert not found.files
+
+
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
