@@ -88,6 +88,8 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
                 raise _edited(path, number, f"{record.model} has {_a(name)} of {_short(value)}")
         if record.exit_code not in _EXIT_CODES:
             raise _edited(path, number, f"{record.model} has an exit_code of {record.exit_code}")
+        if record.paired is not None and record.written_by != "check":
+            raise _edited(path, number, f"{record.model} is said to be of a pair, as in a check")
         if record.error is not None:
             continue
         wrong = next((ns for ns in record.samples_ns if not 0 < ns <= HOUR_NS), None)

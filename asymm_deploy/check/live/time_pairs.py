@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -169,8 +169,18 @@ class _Timing:
             if outcome.verdict in {"failed", "regressed"} and model not in self.loads
         }
         models = [model for model in self.outcomes if model not in settled | self.loads.keys()]
-        for model in take_loads(models, taker.take, self._on_event):
+        whole, failed = take_loads(models, taker.take, self._on_event)
+        for model in whole:
             self.loads[model] = (taker.launches_of(model, LOADS),)
+        for model, stopped in failed.items():
+            before = self.outcomes[model]
+            self.outcomes[model] = replace(before, verdict=stopped.verdict, stopped=stopped)
+        lost = [model for model in models if model not in failed and model not in whole]
+        if lost:
+            self._own_notes.append(
+                "Load time and peak memory were not compared, as short launches were disturbed: "
+                f"{', '.join(lost)}."
+            )
         skipped = [m for m, outcome in self.outcomes.items() if outcome.verdict == "regressed"]
         if skipped:
             self._own_notes.append(
