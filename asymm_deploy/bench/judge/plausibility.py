@@ -88,8 +88,7 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
                 raise _edited(path, number, f"{record.model} has {_a(name)} of {_short(value)}")
         if record.exit_code not in _EXIT_CODES:
             raise _edited(path, number, f"{record.model} has an exit_code of {record.exit_code}")
-        if record.paired is not None and record.written_by != "check":
-            raise _edited(path, number, f"{record.model} is said to be of a pair, as in a check")
+        _refuse_impossible_pair(record, path, number)
         if record.error is not None:
             continue
         wrong = next((ns for ns in record.samples_ns if not 0 < ns <= HOUR_NS), None)
@@ -104,6 +103,17 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
                 number,
                 f"{record.model} has {len(record.samples_ns)} samples of {record.runs} runs",
             )
+
+
+def _refuse_impossible_pair(record: LaunchRecord, path: Path, number: int) -> None:
+    if record.paired is None:
+        return
+    if record.written_by != "check":
+        raise _edited(path, number, f"{record.model} is said to be of a pair, as in a check")
+    for name in ("cpu_ns", "start_ns"):
+        for value in getattr(record.paired, name) or ():
+            if not 0 <= value <= 24 * HOUR_NS:
+                raise _edited(path, number, f"{record.model} has {_short(value)} ns in {name}")
 
 
 def _seconds(ns: float) -> str:

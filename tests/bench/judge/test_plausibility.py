@@ -14,7 +14,7 @@ from asymm_deploy.bench.judge.plausibility import (
     repeated,
     told_too_long,
 )
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 from asymm_deploy.errors import ExitCode, UsageError
 
 HOUR_NS = 3600 * 10**9
@@ -125,3 +125,30 @@ def test_two_launches_with_the_same_times_are_found(good: LaunchRecord) -> None:
     assert repeated(short[:2]) is None  # by chance
     assert repeated(short) == (short[0], short[2])
     assert repeated([launch(0, 7, 7, 7, 7, 7), launch(1, 7, 7, 7, 7, 7)]) is None  # no-variance
+
+
+@pytest.mark.parametrize("field", ["cpu_ns", "start_ns"])
+@pytest.mark.parametrize(("ns", "refused"), [(-1, True), (24 * HOUR_NS, False), (10**30, True)])
+def test_the_times_of_a_pair_are_those_of_a_day(
+    good: LaunchRecord, field: str, ns: int, *, refused: bool
+) -> None:
+    paired = PairedRuns(
+        partner_sha256="0" * 64, loaded_first=True, runs_first=True, cpu_ns=(1,), start_ns=(1,)
+    )
+    record = edited(
+        good, written_by="check", paired=msgspec.structs.replace(paired, **{field: (ns,)})
+    )
+    if refused:
+        with pytest.raises(UsageError, match=f"ns in {field}"):
+            refuse_impossible([record], FILE)
+    else:
+        refuse_impossible([record], FILE)
+
+
+def test_no_launch_of_a_bench_is_of_a_pair(good: LaunchRecord) -> None:
+    paired = PairedRuns(
+        partner_sha256="0" * 64, loaded_first=True, runs_first=True, cpu_ns=None, start_ns=(1,)
+    )
+    for by in ("bench", None):
+        with pytest.raises(UsageError, match="of a pair, as in a check"):
+            refuse_impossible([edited(good, written_by=by, paired=paired)], FILE)
