@@ -117,7 +117,7 @@ def finished(
     record = _with_report(blank, report, completed)
     made_up = plausibility.told_too_long(record)
     if made_up is not None:
-        return failed(blank, f"the runner's times are made up: {made_up}")
+        return failed(blank, f"{wire.MADE_UP}: {made_up}")
     if first is None and artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
             artifact.reference,

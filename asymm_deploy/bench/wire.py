@@ -22,6 +22,12 @@ MAX_RUNS = 1_000_000
 MAX_STREAM_BYTES = 256 * 2**20
 """Longest stream that is read: several times what the values of a large output need."""
 
+MADE_UP = "the runner's times are made up"
+"""How the reason begins if nothing can have measured what was reported."""
+_CLOCKS_AGREE = 1.01
+_TICK_NS = 2 * 10**7
+"""Processor time may be counted in ticks of 10 ms."""
+
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=24 * HOUR_NS)]
@@ -182,7 +188,17 @@ def parse_stream(stream: bytes) -> RunnerReport:
         raise WireError(f"the runner counted {done.count} samples but sent {len(samples.ns)}")
     if sum(samples.ns) > samples.wall_ns:
         raise WireError("the runner's samples add up to more than its timed loop took")
+    require_less_processor_time(samples)
     return RunnerReport(hello, model, cpu, calibration, samples, output)
+
+
+def require_less_processor_time(loop: Samples | Pairs) -> None:
+    """Raise WireError if one thread used more processor time in a loop than that took."""
+    if loop.cpu_ns > _CLOCKS_AGREE * loop.wall_ns + _TICK_NS:
+        raise WireError(
+            f"{MADE_UP}: its main thread is said to have used {loop.cpu_ns / 1e9:.3g} s of "
+            f"processor time in a loop of {loop.wall_ns / 1e9:.3g} s"
+        )
 
 
 def messages_in(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:

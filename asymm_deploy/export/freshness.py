@@ -6,7 +6,9 @@ import functools
 import hashlib
 import importlib
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,17 +85,21 @@ def recorded_files() -> Iterator[Dependencies]:
     when the block ends. Files of Python itself and of installed packages are left out; after an
     upgrade of those, ``--force`` exports again.
     """
-    opened: set[str] = set()
+    opened: dict[str, str] = {}  # as it was named -> where that was, as folders may be changed
     asked: set[str] = set()
     recording = True
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if recording and event == "import" and isinstance(arguments[0], str):
-            asked.add(arguments[0])
-        if recording and event == "open" and isinstance(arguments[0], str):
-            mode = arguments[1]
-            if mode is None or not set(str(mode)) & set("wax+"):
-                opened.add(arguments[0])
+        if not recording or event not in {"import", "open", "sqlite3.connect"}:
+            return
+        named = arguments[0]
+        if event == "import" and isinstance(named, str):
+            asked.add(named)
+        elif isinstance(named, str | bytes) and not (
+            event == "open" and set(str(arguments[1] or "")) & set("wax")
+        ):
+            text = os.fsdecode(named)
+            opened[text] = os.path.abspath(text)  # noqa: PTH100  Path's follows no ".."
 
     sys.addaudithook(hook)  # it can't be removed, hence the switch
     found = Dependencies()
@@ -107,27 +113,27 @@ def recorded_files() -> Iterator[Dependencies]:
     for name in set(sys.modules) - before:
         origin = getattr(sys.modules[name], "__file__", None)
         if isinstance(origin, str):
-            opened.add(origin)
+            opened[origin] = origin
             if "." not in name or not _belongs_to_python(Path(origin)):
                 modules[name] = os.path.realpath(origin)
         elif hasattr(sys.modules[name], "__path__"):
             modules[name] = ""
     found.modules.update(sorted(_found_here(modules).items()))  # others' importers have own ways
-    for text in sorted(opened):
-        path = Path(text).absolute()
+    for text, place in sorted(opened.items()):
+        path = Path(place)
         if path.parent.name == "__pycache__" or _belongs_to_python(path):
             continue
         if not path.exists():
-            found.absent.append(text)
+            found.absent.append(text if path == Path(text).absolute() else place)
         elif path.is_file():
             found.files[str(path)] = sha256_of(path)
-            if not Path(text).is_absolute():
+            if not Path(text).is_absolute() and path == Path(text).absolute():
                 found.relative[text] = str(path)
 
 
 @contextmanager
 def _native_opens_told() -> Iterator[None]:
-    """Raise an audit event for files that Python doesn't open: TorchScript's and safetensors'."""
+    """Raise an audit event for files that native code opens: torch's own and safetensors'."""
     import safetensors
     import safetensors.torch
     import torch
@@ -143,12 +149,25 @@ def _native_opens_told() -> Iterator[None]:
 
     places: tuple[tuple[Any, str, int], ...] = (
         (torch._C, "import_ir_module", 1),
+        (torch, "from_file", 0),
         (safetensors, "safe_open", 0),
         (safetensors.torch, "safe_open", 0),
     )
+    reader = torch._C.PyTorchFileReader
+
+    class TellingReader(reader):  # type: ignore[misc, valid-type]
+        """A class, as others ask whether what they have is one."""
+
+        def __init__(self, named: object) -> None:
+            if isinstance(named, str | os.PathLike):
+                sys.audit("open", os.fspath(named), "r", 0)
+            super().__init__(named)
+
     before = [(place, name, getattr(place, name)) for place, name, _ in places]
+    before.append((torch._C, "PyTorchFileReader", reader))
     for place, name, position in places:
         setattr(place, name, telling(getattr(place, name), position))
+    setattr(torch._C, "PyTorchFileReader", TellingReader)  # noqa: B010  mypy knows a class there
     try:
         yield
     finally:
@@ -197,9 +216,22 @@ def _spec(part: str, where: Sequence[str], *, is_topmost: bool) -> ModuleSpec | 
 
 
 def _belongs_to_python(path: Path) -> bool:
-    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(asymm_deploy.__file__).parent)}
     system = ("/proc", "/dev", "/sys", "/usr/lib", "/usr/share", "/etc")
-    return any(path.is_relative_to(root) for root in (*roots, *system))
+    ours = str(Path(asymm_deploy.__file__).parent)
+    return any(path.is_relative_to(root) for root in (ours, *_library_folders(), *system))
+
+
+@functools.cache
+def _library_folders() -> frozenset[str]:
+    """Return where Python keeps itself and installed packages.
+
+    Their common prefix won't do: an environment may be made in the very folder of a project, and
+    the system's prefix, /usr, has /usr/src.
+    """
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    found = {sysconfig.get_path(kind, vars=x) for kind in kinds for x in (None, base)}
+    return frozenset({*found, *site.getsitepackages(), site.getusersitepackages()} - {None})
 
 
 @functools.cache

@@ -154,7 +154,8 @@ def _pairs(told: Sequence[Told], paths: Sequence[Path], asked: dict[str, str], s
         for each, path in zip(told, paths, strict=True)
     ]
     first, second = alone
-    loop = {"wall_ns": now, "cpu_ns": now, "waited_ns": 0, "steal_ns": 0}
+    used = sum(sum(side["cpu_ns"]) for side in turns)
+    loop = {"wall_ns": now, "cpu_ns": min(now, used), "waited_ns": 0, "steal_ns": 0}
     pairs = {"type": "pairs", "first": turns[0], "second": turns[1], **loop}
     messages = [*first[:2], second[1], *first[2:4], pairs, first[5], second[5]]
     messages.append({"type": "done", "count": runs})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import py_compile
+import sqlite3
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -150,6 +151,28 @@ def test_files_that_are_read_are_recorded_and_no_others(
     assert found == Dependencies(read, {"relative": str(tmp_path / "relative")}, absent=gone)
 
 
+@pytest.mark.parametrize("attribute", ["prefix", "base_prefix", "exec_prefix"])
+def test_files_beside_the_environment_that_was_made_among_them_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str
+) -> None:
+    (tmp_path / "net.txt").touch()
+    monkeypatch.setattr(sys, attribute, str(tmp_path))
+    monkeypatch.setattr(freshness, "_library_folders", freshness._library_folders.__wrapped__)
+
+    with recorded_files() as found:
+        (tmp_path / "net.txt").read_text()
+
+    assert [*found.files] == [str(tmp_path / "net.txt")]
+
+
+def test_files_of_installed_packages_and_of_the_library_are_left_out() -> None:
+    with recorded_files() as found:
+        for module in (safetensors.torch, contextlib):
+            Path(str(module.__file__)).read_bytes()
+
+    assert not found.files
+
+
 def test_modules_that_are_imported_are_recorded_though_python_reads_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +243,41 @@ def test_a_module_without_its_source_is_recorded(
     assert set(found.files) == {str(source.with_suffix(".pyc"))}
 
 
+def test_files_are_recorded_however_they_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with recorded_files() as found:
+        with sqlite3.connect("base") as base:
+            base.execute("create table t(x)")
+        base.close()
+        with contextlib.suppress(FileNotFoundError):
+            open(b"gone")  # noqa: PTH123, SIM115
+    for name in ("bytes", "both"):
+        Path(name).write_bytes(b"1")
+    with recorded_files() as later:
+        open(b"bytes").close()  # noqa: PTH123
+        open("both", "r+").close()  # noqa: PTH123
+    assert (set(found.relative), found.absent) == ({"base"}, ["gone"])
+    assert set(later.relative) == {"bytes", "both"}
+
+
+def test_a_relative_path_is_that_of_the_folder_that_was_current_when_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "w").write_text("1")
+    monkeypatch.chdir(tmp_path)
+    with recorded_files() as found, contextlib.chdir("inner"):
+        Path("w").read_text()
+        with contextlib.suppress(FileNotFoundError):
+            Path("gone").read_text()
+    inner = tmp_path / "inner"
+    assert found == Dependencies(
+        {str(inner / "w"): sha256_of(inner / "w")}, {}, absent=[str(inner / "gone")]
+    )
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_files_that_native_code_opens_are_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -227,11 +285,15 @@ def test_files_that_native_code_opens_are_recorded(
     monkeypatch.chdir(tmp_path)
     save_file({"w": torch.zeros(2)}, "w.safetensors")
     torch.jit.save(torch.jit.script(torch.nn.ReLU()), "m.pt")
+    Path("raw").write_bytes(bytes(4))
+    torch.export.save(torch.export.export(torch.nn.ReLU(), (torch.zeros(1),)), "m.pt2")
     before = torch._C.import_ir_module
     with recorded_files() as found:
+        torch.export.load("m.pt2")
+        torch.from_file("raw", size=1)
         safetensors.torch.load_file("w.safetensors")
         torch.jit.load("m.pt")  # type: ignore[no-untyped-call]
-    assert set(found.relative) == {"w.safetensors", "m.pt"}
+    assert set(found.relative) == {"w.safetensors", "m.pt", "m.pt2", "raw"}
     assert torch._C.import_ir_module is before
 
 

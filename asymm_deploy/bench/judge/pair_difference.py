@@ -25,6 +25,14 @@ _SLICES = 4
 _LARGEST_TICK = 0.001
 """Share of a run that a clock of processor time must be able to tell."""
 
+_CLOCKS_AGREE = 1.01
+_ASKING_NS = 10_000
+"""What asking the clocks may add to a run: half of the least change that counts."""
+_TICK_NS = 2 * 10**7
+"""What a loop's processor time may be off by if it is counted in ticks."""
+_FINE_NS = 10**6
+"""The same of a clock that tells the time of single runs."""
+
 Clock = Literal["cpu", "wall"]
 
 
@@ -65,10 +73,61 @@ def has_cpu_times(record: LaunchRecord) -> bool:
     if record.paired is None or record.paired.cpu_ns is None or record.threads != 1:
         return False
     values = _cpu_ns(record)
-    if values.min() <= 0:
+    if not values.size or values.min() <= 0:
         return False
     tick = int(np.gcd.reduce(values.astype(np.int64)))
     return tick <= _LARGEST_TICK * float(np.median(values))
+
+
+def told_impossible(one: LaunchRecord, other: LaunchRecord) -> str | None:
+    """Return what says that two records can't be of runs that took turns; None if they can.
+
+    ``one`` ran first in each pair. Its loop is that of both.
+    """
+    loop_ns = one.wall_ns
+    if one.paired is None or other.paired is None or loop_ns is None or one.off_core_ns is None:
+        return "a version lacks what is recorded of pairs"
+    counts = {len(each) for x in (one, other) for each in _columns(x)}
+    if len(counts) != 1:
+        return f"their pairs have {' and '.join(map(str, sorted(counts)))} numbers"
+    free_ns = 0
+    for start, ns, next_start, next_ns in zip(
+        one.paired.start_ns, one.samples_ns, other.paired.start_ns, other.samples_ns, strict=True
+    ):
+        if start < free_ns or next_start < start + ns:
+            return "their runs did not take turns as asked"
+        free_ns = next_start + next_ns
+    if free_ns > loop_ns:
+        return "their samples add up to more than the timed loop took"
+    return _told_too_much_use(one, other, loop_ns, loop_ns - one.off_core_ns)
+
+
+def _told_too_much_use(
+    one: LaunchRecord, other: LaunchRecord, loop_ns: int, loop_cpu_ns: int
+) -> str | None:
+    """Return what says that one thread can't have used its processor so; None if it can."""
+    used = [_cpu_ns(x) for x in (one, other) if x.paired and x.paired.cpu_ns is not None]
+    if not used:
+        return None
+    own_ns = float(sum(map(np.sum, used)))
+    is_fine = has_cpu_times(one) and has_cpu_times(other)
+    rounding_ns = _FINE_NS if is_fine else _TICK_NS
+    if own_ns > _CLOCKS_AGREE * loop_cpu_ns + rounding_ns:
+        return (
+            f"the runs used {own_ns / 1e9:.3g} s of processor time, and the loop around them "
+            f"{loop_cpu_ns / 1e9:.3g} s"
+        )
+    for record in (one, other):
+        if has_cpu_times(record) and _uses_more_than_it_takes(record):
+            return "most runs used more processor time than they took"
+    if is_fine:
+        between_ns = loop_ns - sum(one.samples_ns) - sum(other.samples_ns)
+        if loop_cpu_ns - own_ns > between_ns + (_CLOCKS_AGREE - 1) * loop_ns + rounding_ns:
+            return (
+                f"{(loop_cpu_ns - own_ns) / 1e9:.3g} s of processor time were used between the "
+                f"runs, which took {between_ns / 1e9:.3g} s"
+            )
+    return None
 
 
 def split_share(baseline: LaunchRecord, candidate: LaunchRecord) -> float:
@@ -89,6 +148,19 @@ def split_share(baseline: LaunchRecord, candidate: LaunchRecord) -> float:
     else:
         own = np.full(len(took), took.min() / _SLICES)
     return float(np.mean(took - own > np.maximum(LONG_STOP_NS, _SLICES * own)))
+
+
+def _columns(record: LaunchRecord) -> list[tuple[int, ...]]:
+    paired = record.paired
+    assert paired is not None
+    each = (record.samples_ns, paired.start_ns, paired.cpu_ns)
+    return [column for column in each if column is not None]
+
+
+def _uses_more_than_it_takes(record: LaunchRecord) -> bool:
+    """Whether that is so in most runs: in some, the processor's clock also has what was stolen."""
+    took = _CLOCKS_AGREE * _array(record.samples_ns) + _ASKING_NS
+    return float(np.mean(_cpu_ns(record) > took)) > 0.5
 
 
 def _cpu_ns(record: LaunchRecord) -> npt.NDArray[np.float64]:

@@ -18,6 +18,7 @@ from asymm_deploy.bench.wire import (
     WireError,
     messages_in,
     parse_stream,
+    require_less_processor_time,
 )
 
 _ORDER = (Hello, Model, Model, Cpu, Calibrated, Pairs, RunnerOutput, RunnerOutput, Done)
@@ -65,6 +66,8 @@ def parse_pair_stream(stream: bytes) -> PairReport:
     if lengths != {done.count}:
         counts = " and ".join(map(str, sorted(lengths)))
         raise WireError(f"the runner counted {done.count} pairs but sent {counts}")
+
+    require_less_processor_time(pairs)
 
     def report(model: Model, turns: Turns, output: RunnerOutput) -> RunnerReport:
         loop = Samples(turns.ns, pairs.wall_ns, pairs.cpu_ns, pairs.waited_ns, pairs.steal_ns)

@@ -10,6 +10,7 @@ import msgspec
 from asymm_deploy.bench import launch, wire
 from asymm_deploy.bench.artifact import Artifact, artifact_changed
 from asymm_deploy.bench.judge import plausibility
+from asymm_deploy.bench.judge.pair_difference import told_impossible
 from asymm_deploy.bench.judge.paired_ratio import split_judged
 from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.paired import pair_stream
@@ -70,7 +71,7 @@ def launch_pair(
     )
     try:
         report = launch.reported(completed, timeout_s, pair_stream.parse_pair_stream)
-        _require_turns(report, order, blanks[0].runs)
+        _require_count(report.pairs, blanks[0].runs)
         reports = {early: report.first, late: report.second}
         filled = tuple(
             msgspec.structs.replace(blank, runs=len(reports[index].samples.ns))
@@ -96,6 +97,9 @@ def launch_pair(
         )
         made.append(launch.finished(blank, side.artifact, reports[index], side.first, completed))
     one, other = made
+    impossible = told_impossible(made[order.runs], made[1 - order.runs])
+    if impossible is not None and one.error is None and other.error is None:
+        return _both_failed(blanks, f"{wire.MADE_UP}: {impossible}")
     return split_judged((one, other))
 
 
@@ -141,23 +145,12 @@ def _request(
     )
 
 
-def _require_turns(report: pair_stream.PairReport, order: PairOrder, most: int) -> None:
-    """Raise WireError unless the runs took turns as asked, one after the other, in the loop."""
-    pairs = report.pairs
+def _require_count(pairs: wire.Pairs, most: int) -> None:
+    """Raise WireError unless as many pairs were timed as asked for, or the loop took long."""
     count = len(pairs.first.ns)
-    if not min(LEAST_PAIRS, most) <= count <= most:
+    least = min(LEAST_PAIRS, most) if pairs.wall_ns >= MOST_LOOP_S * 1e9 else most
+    if not least <= count <= most:
         raise wire.WireError(f"the runner timed {count} pairs, where {most} were asked for")
-    turns = [pairs.first, pairs.second]
-    if order.runs != order.loads:
-        turns.reverse()
-    free_ns = 0
-    for index in range(count):
-        for side in turns:
-            if side.start_ns[index] < free_ns:
-                raise wire.WireError("the runner's runs did not take turns as asked")
-            free_ns = side.start_ns[index] + side.ns[index]
-    if free_ns > pairs.wall_ns:
-        raise wire.WireError("the runner's samples add up to more than its timed loop took")
 
 
 def _require_within_process(report: pair_stream.PairReport, process_ns: int | None) -> None:
@@ -165,7 +158,7 @@ def _require_within_process(report: pair_stream.PairReport, process_ns: int | No
     inside_ns = report.pairs.wall_ns + report.first.model.init_ns + report.second.model.init_ns
     if process_ns is not None and plausibility.is_longer(inside_ns, process_ns):
         raise wire.WireError(
-            "the runner's times are made up: its loop and the loading of both models are said to "
+            f"{wire.MADE_UP}: its loop and the loading of both models are said to "
             f"take {inside_ns / 1e9:.3g} s, and its process lived for {process_ns / 1e9:.3g} s"
         )
 

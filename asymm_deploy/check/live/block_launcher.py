@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from asymm_deploy.bench import flags, launch
+from asymm_deploy.bench import flags, launch, wire
 from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.paired.pair_order import PairOrder, drawn_order
 from asymm_deploy.bench.paired.paired_launch import NoPairsHereError, PairSide, launch_pair
@@ -172,7 +172,8 @@ class PairedLauncher(SeparateLauncher):
     ) -> ModelStopped | CannotPair | None:
         """Return why an arm can't be timed; if neither had a result, find out whose fault it is."""
         found = arm_failure(launches)
-        if found is None or any(record.error is None for _arm, record in launches):
+        errors = [record.error for _arm, record in launches]
+        if found is None or None in errors or str(errors[0]).startswith(wire.MADE_UP):
             return found
         alone: BlockLaunches = []
         for arm in ("A", "B"):

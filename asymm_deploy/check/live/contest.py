@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.judge import verdicts
+from asymm_deploy.bench.judge.pair_difference import told_impossible
 from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.folders import Pair
@@ -72,15 +74,53 @@ def contest_of(
     arms: dict[Arm, ContestArm] = {"A": ContestArm(pair.baseline), "B": ContestArm(pair.candidate)}
     contest = Contest(arms, comparison, attempt)
     misfits = set()
+    again = _judged_again(records, pair.model, bench)
     for line in store.of(comparison, attempt):
         key = BlockPlace(line.model, line.series, line.block), line.redone
-        launches = _launches_of(line, arms, bench, records, kind)
+        launches = _launches_of(line, arms, bench, again, kind)
         if launches is None:
             misfits.add(key)
         else:
             contest.kept[key] = launches
     contest.misfits = len(misfits - contest.kept.keys())
     return contest
+
+
+def _judged_again(records: Sequence[LaunchRecord], model: str, bench: Bench) -> list[LaunchRecord]:
+    """Return all records, those of the model's files judged by what they hold, not by their flags.
+
+    Flags that can't be told from a record stay.
+    """
+    of_files: dict[str, list[int]] = {}
+    for number, record in enumerate(records):
+        if (record.model, record.plan_id, record.cpus) == (model, bench.plan_id, bench.cpus):
+            of_files.setdefault(record.artifact_sha256, []).append(number)
+    judged = list(records)
+    for numbers in of_files.values():
+        again = verdicts.judged_again([records[number] for number in numbers])
+        for number, record in zip(numbers, again, strict=True):
+            judged[number] = record
+    return judged
+
+
+def _is_pair(launches: Sequence[LaunchRecord]) -> bool:
+    """Whether these are both records of one launch, in the order in which the versions ran."""
+    if len(launches) != 2 or any(record.paired is None for record in launches):
+        return False
+    one, other = launches
+    assert one.paired is not None
+    assert other.paired is not None
+    return (
+        one.started_at == other.started_at
+        and one.wall_ns == other.wall_ns
+        and one.off_core_ns == other.off_core_ns
+        and one.paired.partner_sha256 == other.artifact_sha256
+        and other.paired.partner_sha256 == one.artifact_sha256
+        and one.paired.runs_first
+        and not other.paired.runs_first
+        and one.paired.loaded_first != other.paired.loaded_first
+        and told_impossible(one, other) is None
+    )
 
 
 def _launches_of(
@@ -106,6 +146,6 @@ def _launches_of(
             return None
         launches.append((arm, record))
     cut_short = len(launches) < len(line.order) and launches[-1][1].valid
-    if kind.paired and len({record.started_at for _arm, record in launches}) > 1:
+    if kind.paired and not _is_pair([record for _arm, record in launches]):
         return None
     return None if cut_short or len(set(line.launches)) < len(launches) else launches

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from asymm_deploy.bench import flags, store
 from asymm_deploy.bench.judge import plausibility
+from asymm_deploy.bench.judge.pair_difference import has_cpu_times
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.copies import first_copy
 from asymm_deploy.check.live.launched_block import ARM_NAMES, BlockLaunches
 from asymm_deploy.check.live.procedure import ModelStopped
@@ -18,7 +21,8 @@ def made_up(
     """Return why nothing can have measured the launches of a model's blocks; None if it may have.
 
     ``counted`` are those before the ``newest``, in which nothing was found. Of each arm, not all
-    runs take equally long; and no launch is another one, of either arm, with changes or without.
+    runs take equally long; and no launch is another one, of either arm, with changes or without:
+    by the wall clock, and by the processor's where that decides.
     """
     launches = [launched for block in (*counted, newest) for launched in block]
     if "no-variance" not in allow:
@@ -28,7 +32,12 @@ def made_up(
                 return _failed(f"The {name} failed: {flags.FLAGS['no-variance'].meaning}")
     if "repeated-samples" in allow:
         return None
-    found = first_copy([record.samples_ns for _, record in launches], len(launches) - len(newest))
+    before = len(launches) - len(newest)
+    found = first_copy([record.samples_ns for _, record in launches], before)
+    if found is None and all(has_cpu_times(record) for _, record in launches):
+        found = first_copy([_cpu_ns(record) for _, record in launches], before)
+        how = "" if found is None else f"{found.how} of processor time"
+        found = None if found is None else replace(found, how=how)
     if found is None:
         return None
     (of, one), (of_other, other) = launches[found.one], launches[found.other]
@@ -38,6 +47,11 @@ def made_up(
     return _failed(
         f"The {' and the '.join(arms)} failed: the launches in lines {lines} {found.how}"
     )
+
+
+def _cpu_ns(record: LaunchRecord) -> tuple[int, ...]:
+    assert record.paired is not None
+    return record.paired.cpu_ns or ()
 
 
 def _failed(why: str) -> ModelStopped:

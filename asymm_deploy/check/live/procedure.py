@@ -138,20 +138,25 @@ def decide_by_blocks(
 
 def take_loads(
     models: Sequence[str], take: TakeBlock, on_event: Callable[[SeriesEvent], None]
-) -> list[str]:
+) -> tuple[list[str], dict[str, ModelStopped]]:
     """Ask ``take`` for as many blocks of short launches as the tests of loads need.
 
-    Returns the models that have them all. A model whose block is lost gets no more.
+    Returns the models that have them all, and those that failed. A model whose block is lost gets
+    no more.
     """
     still = list(models)
+    failed = {}
     for number in range(LOAD_BLOCKS):
         for model in list(still):
             place = BlockPlace(model, LOADS, number)
-            if not isinstance(take(place), BlockMedians):
+            taken = take(place)
+            if isinstance(taken, ModelStopped):
+                failed[model] = taken
+            if not isinstance(taken, BlockMedians):
                 still.remove(model)
             left = len(still) * (LOAD_BLOCKS - number) - still.index(model) - 1 if still else 0
             on_event(SeriesProgress(place, None, max(0, left)))
-    return still
+    return still, failed
 
 
 def _confirmed(first: GateOutcome, second: GateOutcome) -> GateOutcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -165,8 +165,18 @@ class _Timing:
         self.takers.append(taker)
         paired = {m: x.verdict for m, x in self.outcomes.items() if m not in self.loads}
         models = [m for m, verdict in paired.items() if verdict not in {"failed", "regressed"}]
-        for model in take_loads(models, taker.take, self._on_event):
+        whole, failed = take_loads(models, taker.take, self._on_event)
+        for model in whole:
             self.loads[model] = (taker.launches_of(model, LOADS),)
+        for model, stopped in failed.items():
+            before = self.outcomes[model]
+            self.outcomes[model] = replace(before, verdict=stopped.verdict, stopped=stopped)
+        lost = [model for model in models if model not in failed and model not in whole]
+        if lost:
+            self._own_notes.append(
+                "Load time and peak memory were not compared, as short launches were disturbed: "
+                f"{', '.join(lost)}."
+            )
         skipped = [m for m, verdict in paired.items() if verdict == "regressed"]
         if skipped:
             self._own_notes.append(

@@ -16,6 +16,7 @@ from asymm_deploy.bench.judge.pair_difference import (
     has_cpu_times,
     pair_difference,
     split_share,
+    told_impossible,
 )
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
 
@@ -150,3 +151,52 @@ def test_slow_models_that_share_their_core_are_not_split(pair: Pair) -> None:
     assert split_share(*pair(Runs(shared, own), Runs(shared, own))) == 0
     frozen = stopped(shared, 10, 3000 * MS)
     assert split_share(*pair(Runs(frozen, own), Runs(shared, own))) == 0.5
+
+
+def in_a_loop(records: tuple[LaunchRecord, LaunchRecord], cpu_ns: int) -> tuple[LaunchRecord, ...]:
+    wall_ns = sum(map(sum, (record.samples_ns for record in records)))
+    return tuple(
+        msgspec.structs.replace(record, wall_ns=wall_ns, off_core_ns=wall_ns - cpu_ns)
+        for record in records
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "of_loop", "why"),
+    [
+        (1.0, 2.0, None),
+        (0.5, 1.5, None),
+        (1.5, 2.0, "the loop around them"),
+        (0.3, 2.0, "used between the runs"),
+    ],
+)
+def test_processor_times_have_to_fit_in_the_loop(
+    pair: Pair, factor: float, of_loop: float, why: str | None
+) -> None:
+    own = jittered(10 * MS)
+    records = pair(Runs(own, own), Runs(own, [int(factor * ns) for ns in own]))
+    found = told_impossible(*in_a_loop(records, int(of_loop * sum(own))))
+    assert found is None if why is None else why in str(found)
+
+
+def test_most_runs_use_no_more_processor_time_than_they_take(pair: Pair) -> None:
+    slow, own = jittered(20 * MS), jittered(10 * MS, seed=1)
+
+    def told(longer: int) -> str | None:
+        used = [int(1.2 * ns) if n < longer else ns for n, ns in enumerate(own)]
+        records = pair(Runs(slow, [ns // 2 for ns in slow]), Runs(own, used))
+        cpu_ns = sum(ns // 2 for ns in slow) + sum(used)
+        return told_impossible(*in_a_loop(records, cpu_ns))
+
+    assert told(10) is None  # a part of what was stolen may be told as used
+    assert told(11) == "most runs used more processor time than they took"
+
+
+@pytest.mark.parametrize("field", ["cpu_ns", "start_ns"])
+def test_records_whose_columns_differ_in_length_are_no_pair(pair: Pair, field: str) -> None:
+    own = jittered(10 * MS)
+    one, other = in_a_loop(pair(Runs(own, own), Runs(own, own)), 2 * sum(own))
+    assert other.paired is not None
+    shorter = msgspec.structs.replace(other.paired, **{field: tuple(own[1:])})
+    other = msgspec.structs.replace(other, paired=shorter)
+    assert told_impossible(one, other) == "their pairs have 19 and 20 numbers"

@@ -307,3 +307,61 @@ def test_another_output_is_told_of_the_version_that_has_it(check: Check, told: A
     assert outcome.stopped is not None
     assert outcome.stopped.exit_code == 5
     assert outcome.stopped.why.startswith("The candidate failed: output-mismatch")
+
+
+def test_a_runner_whose_processor_times_are_made_up_fails(check: Check, told: Any) -> None:
+    def script(launch: Any) -> Any:
+        return told(cpu_ns=NS * (1 + 0.6 * (launch.arm == "B")))
+
+    found = paired(check, script)
+    assert found.outcomes["net"].verdict == "failed"
+    assert "times are made up" in change_of_outcome("net", found.outcomes["net"]).why
+    assert not found.in_blocks
+
+
+def test_a_failure_in_a_short_launch_alone_is_one(check: Check, told: Any) -> None:
+    def script(launch: Any) -> Any:
+        late = launch.count > LATENCY_LAUNCHES + 2
+        return told(cpu=0) if late and launch.arm == "B" else noisy(told, 0)(launch)
+
+    found = paired(check, script)
+    change = change_of_outcome("net", found.outcomes["net"])
+    assert (change.verdict, change.exit_code) == ("failed", 3)
+    assert "wrong-core" in change.why
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda line: line["paired"].update(cpu_ns=[1] * 3),
+        lambda line: line["paired"].update(start_ns=[0] * 20),
+        lambda line: line["paired"].update(partner_sha256="0" * 64),
+        lambda line: line["paired"].update(cpu_ns=[8 * ns for ns in line["paired"]["cpu_ns"]]),
+        lambda line: line["paired"].update(runs_first=not line["paired"]["runs_first"]),
+    ],
+)
+def test_a_pair_that_was_edited_is_taken_again(
+    check: Check, told: Any, tmp_path: Path, edit: Callable[[Any], None]
+) -> None:
+    paired(check, noisy(told, 0))
+    path = tmp_path / "out" / store.NAME
+    lines = path.read_text().splitlines()
+    edited = json.loads(lines[1])
+    edit(edited)
+    lines[1] = json.dumps(edited)
+    path.write_text("\n".join(lines) + "\n")
+    found = paired(check, noisy(told, 0))
+    assert "did not fit" in found.notes[0]
+    assert len(in_turns(check.device)) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("changes", [{"cpu_before": 0}, {"precision_in_force": "fp16"}])
+def test_kept_launches_are_judged_by_what_they_hold(
+    check: Check, told: Any, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    paired(check, noisy(told, 0))
+    path = tmp_path / "out" / store.NAME
+    lines = path.read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), **changes})
+    path.write_text("\n".join(lines) + "\n")
+    assert paired(check, noisy(told, 0)).outcomes["net"].verdict == "failed"
