@@ -6,7 +6,6 @@ import atexit
 import os
 import signal
 import sys
-from contextlib import suppress
 
 from asymm_deploy.errors import INTERRUPTED
 
@@ -54,6 +53,8 @@ def _leave_with(code: list[int]) -> None:
     """
     if not code:
         return
+    from contextlib import suppress
+
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # gone, closed or never there
             stream.flush()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +139,21 @@ def test_a_signal_while_the_program_is_imported_ends_it_in_words(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "interrupted; everything that was finished is kept\n"
+
+
+def test_nothing_slow_is_imported_before_signals_are_heard() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import asymm_deploy.__main__\n"
+        "print({'typing', 'contextlib', 're'} & set(sys.modules) - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout == "set()\n", done.stderr
 
 
 AT_THE_END = """
