@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _leave)
+    code: list[int] = []
+    atexit.register(_leave_with, code)  # the first, and so the last of all
     from asymm_deploy import cli
     from asymm_deploy.signals import end_like_ctrl_c_from_now_on, ignore_signals_from_now_on
 
@@ -23,8 +26,13 @@ def main() -> None:
     except KeyboardInterrupt:
         if sys.stderr is not None:
             print(INTERRUPTED, file=sys.stderr)  # noqa: T201
+        code.append(130)
         sys.exit(130)
-    finally:  # what is left is Python's own end
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            code.append(end.code)
+        raise
+    finally:  # what is left is what others want done at the end
         ignore_signals_from_now_on()
 
 
@@ -36,6 +44,21 @@ def _leave(_number: int, _frame: object) -> None:
         pass
     finally:
         os._exit(130)
+
+
+def _leave_with(code: list[int]) -> None:
+    """Leave without Python's own end, in which it is deaf, and a signal would change the code.
+
+    Nothing is lost with it: the memory that it would tidy goes with the process.
+    """
+    if not code:
+        return
+    from contextlib import suppress
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # gone, closed or never there
+            stream.flush()
+    os._exit(code[0])
 
 
 if __name__ == "__main__":

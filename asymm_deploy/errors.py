@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self
 
 INTERRUPTED = "interrupted; everything that was finished is kept"
 """What the user is told after Ctrl-C, and its like."""
@@ -56,7 +55,7 @@ class DeployError(Exception):
         if exit_code is not None:
             self.exit_code = exit_code
 
-    def about(self, subject: str) -> Self:
+    def about(self, subject: str) -> DeployError:
         """Return the same failure with ``subject``, what it happened to, in front."""
         return type(self)(f"{subject}: {self.what}", self.hint, exit_code=self.exit_code)
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,8 @@ class Tally:
     """Runs that were left to end."""
     kept: int = 0
     """Launches, or models, that were finished when a kill came."""
+    too_early: int = 0
+    """Of the kills, those while Python itself started: nothing of ours ran that could be lost."""
     lost: list[str] = field(default_factory=list)
 
 
@@ -103,6 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for tally in tallies:
         counts = [tally.kills[kind] for kind in KINDS] + [tally.ended, tally.kept, len(tally.lost)]
         print(f"| {tally.command} | " + " | ".join(map(str, counts)) + " |")
+    for tally in tallies:
+        if tally.too_early:
+            print(f"{tally.command}: {tally.too_early} of them came while Python itself started")
     for tally in tallies:
         for what in tally.lost:
             print(f"{tally.command}: {what}", file=sys.stderr)
@@ -307,12 +313,29 @@ def _one_kill(
             said = process.communicate()[1]
     story = f"{kind} after {after_s:.2f} s, exit code {process.returncode}"
     lost = _gone(trial, kept) + _gone(trial, before) + _left_over(folder)
-    if "Traceback" in said and kind != "SIGKILL of a child":
+    if kind.startswith("Ctrl-C") and is_of_pythons_start(process.returncode, said):
+        tally.too_early += 1
+    elif "Traceback" in said and kind != "SIGKILL of a child":
         lost.append(f"a traceback: {said[-300:]!r}")
-    if process.returncode == 1 and "check" not in trial.arguments:
+    elif process.returncode == 1 and "check" not in trial.arguments:
         lost.append(f"exit code 1, which means regression: {said[-300:]!r}")
     tally.lost += [f"{story}: {what}" for what in lost]
     return before
+
+
+def is_of_pythons_start(code: int, said: str) -> bool:
+    """Whether a Ctrl-C came while Python itself started: no line of ours has run, nor could it.
+
+    Then SIGINT ends it, with a traceback or without; or 1, while it imports its ``site`` module.
+    """
+    ours = re.search(r'^  File "[^"]*/asymm_deploy/', said, re.MULTILINE)
+    dies = code == -signal.SIGINT and said.rstrip().endswith("KeyboardInterrupt")
+    silent = code == -signal.SIGINT and not said
+    fatal = code == 1 and (
+        said.startswith("Fatal Python error: init_import_site")
+        or said.strip() == "KeyboardInterrupt"
+    )
+    return ours is None and (dies or silent or fatal)
 
 
 def _kill(process: subprocess.Popen[str], kind: str, which: float) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -140,12 +141,51 @@ def test_a_signal_while_the_program_is_imported_ends_it_in_words(
     assert done.stderr == "interrupted; everything that was finished is kept\n"
 
 
-def test_ctrl_c_after_the_work_is_done_changes_nothing() -> None:
-    at_the_end = "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))"
+def test_nothing_slow_is_imported_before_signals_are_heard() -> None:
     code = (
-        f"import atexit, os, signal\n{at_the_end}\nfrom asymm_deploy.__main__ import main\nmain()"
+        "import sys; before = set(sys.modules); import asymm_deploy.__main__\n"
+        "print({'typing', 'contextlib', 're'} & set(sys.modules) - before)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "set()\n", done.stderr
+
+
+AT_THE_END = """
+import atexit, ctypes, os, signal
+from asymm_deploy import cli
+from asymm_deploy.__main__ import main
+
+def begin(work=cli.main):
+    {what}
+    work()
+
+cli.main = begin
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)",
+        "atexit.register(os.kill, os.getpid(), signal.SIGTERM)",
+        # Of C, behind Python's own end: it is called with the exit code, 2, which is SIGINT.
+        "libc = ctypes.CDLL(None); libc.on_exit(getattr(libc, 'raise'), None)",
+    ],
+)
+def test_a_signal_after_the_work_is_done_changes_nothing(what: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END.format(what=what), "exprt"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no such command")
+    assert "Traceback" not in done.stderr

@@ -122,8 +122,16 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
         ) from error
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(
-            f"{folder} holds an incomplete export: {error}", "export the model again, with --force"
+            f"{folder} holds an incomplete export: {_why(error)}",
+            "export the model again, with --force",
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong with which file; the folder is known."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"can't read {Path(error.filename).name}: {error.strerror}"
+    return str(error)
 
 
 def _is_above_ours(given: float | None, outputs: Iterable[npt.NDArray[np.generic]]) -> bool:

@@ -86,7 +86,8 @@ def require_comparable_pair(pair: Pair) -> None:
         path = version.path
         if not path.is_file():
             raise UsageError(
-                f"{path.parent} holds an incomplete export: there is no {path.name}",
+                f"{path.parent} holds an incomplete export: "
+                + (f"{path.name} is no file" if path.exists() else f"there is no {path.name}"),
                 "export the model again, with --force",
             )
     old, new = (_shapes(x) for x in (pair.baseline, pair.candidate))

@@ -267,8 +267,9 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
     except FileNotFoundError:
         pass
     except (OSError, DamagedManifestError) as error:
+        unread = f"can't be read: {error.strerror}" if isinstance(error, OSError) else None
         raise UsageError(
-            f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
+            f"{request.folder / manifest.MANIFEST_NAME} {unread or f'is damaged: {error}'}",
             f"export the model again{_and_its_weights(request.source)}: {request.again('--force')}",
         ) from error
     require_shapes(request.source, request.samples)

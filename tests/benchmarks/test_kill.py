@@ -72,3 +72,34 @@ def test_what_a_program_loses_is_told(
 ) -> None:
     assert killed(kind, monkeypatch, tmp_path) == 1
     assert loss in capsys.readouterr().err
+
+
+IN_PYTHON = """\
+Traceback (most recent call last):
+  File "/venv/bin/asymm-deploy", line 4, in <module>
+    from asymm_deploy.__main__ import main
+  File "<frozen importlib._bootstrap>", line 1176, in _find_and_load
+"""
+IN_OURS = '  File "/venv/lib/asymm_deploy/cli.py", line 30, in main\n'
+FATAL = "Fatal Python error: init_import_site: Failed to import the site module\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "is_pythons"),
+    [
+        (-2, IN_PYTHON + "KeyboardInterrupt\n", True),
+        (-2, "", True),
+        (1, FATAL + IN_PYTHON + "KeyboardInterrupt\n", True),
+        (1, "KeyboardInterrupt\n", True),
+        (-2, IN_PYTHON + IN_OURS + "KeyboardInterrupt\n", False),
+        (1, IN_PYTHON + "KeyboardInterrupt\n", False),
+        (-2, IN_PYTHON + "ImportError: cannot import name 'main'\n", False),
+        (-2, "interrupted; everything that was finished is kept\n", False),
+        (1, "", False),
+        (3, FATAL + IN_PYTHON + "KeyboardInterrupt\n", False),
+    ],
+)
+def test_a_ctrl_c_before_any_line_of_ours_is_told_apart(
+    code: int, said: str, is_pythons: bool
+) -> None:
+    assert kill.is_of_pythons_start(code, said) is is_pythons

@@ -68,6 +68,7 @@ def refused(folder: Path, _warm: None) -> Iterator[Callable[..., Told]]:
         assert "Traceback" not in told.err, shown
         assert "bug in asymm-deploy" not in told.err, shown
         assert "please report" not in told.err, shown
+        assert "[Errno" not in told.err, shown
         if in_its_row:  # of latency.csv, and printed with the model's name
             assert re.search(r": failed[ :]", told.err), shown
         elif code:
