@@ -113,8 +113,7 @@ def _notes_in_turns(found: Mapping[str, PairedRatio]) -> list[str]:
     ]
     for name, ratio in found.items():
         if ratio.flags:
-            of = f"{ratio.made} launch{'es' if ratio.made > 1 else ''}"
-            count = f"{ratio.launches} of {of} count"
+            count = f"{ratio.launches} of {ratio.made} launches count"
             why = "; ".join(f"{flag} ({FLAGS[flag].meaning})" for flag in ratio.flags)
             notes.append(f"{name} in turns: {count}; the others: {ratio.reason or why}.")
         if _differ(ratio.ratio, ratio.by_wall):
