@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 # ONNX Runtime 1.32 reads this when it is imported. Without it, it keeps a database and an id of the
 # user in ~/.cache and sends what it did, from the timed process as well. Every process of ours
 # imports this file before anything else, and hands the variable on to those that it starts.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+TYPE_CHECKING = False  # as type checkers know it; typing takes longer than all else here
 if TYPE_CHECKING:
     from asymm_deploy.models.build import build
 

@@ -24,9 +24,9 @@ from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
-from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
+from asymm_deploy.errors import INTERRUPTED, DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.files import is_full
-from asymm_deploy.signals import INTERRUPTED, end_at_second_ctrl_c
+from asymm_deploy.signals import end_at_second_ctrl_c
 
 _PROGRAM = "asymm-deploy"
 

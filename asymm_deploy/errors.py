@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
+INTERRUPTED = "interrupted; everything that was finished is kept"
+"""What the user is told after Ctrl-C, and its like."""
+
 
 class ExitCode(IntEnum):
     """What the process returns; a contract that CI scripts rely on."""

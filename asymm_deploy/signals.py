@@ -19,9 +19,6 @@ from typing import Any, TypeAlias
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A terminal's Ctrl-C, a CI system's cancel, a terminal that was closed."""
 
-INTERRUPTED = "interrupted; everything that was finished is kept"
-"""What the user is told then."""
-
 _SAME_S = 0.05
 """A wrapper may pass on the Ctrl-C that the terminal sent us as well: so close, two are one."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -51,12 +48,22 @@ def ignore_signals_from_now_on() -> None:
     _handle_by(_nothing)
 
 
+def end_like_ctrl_c_from_now_on() -> None:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, as SIGINT is. For the main thread."""
+    _handle_by(signal.default_int_handler)
+
+
 @contextmanager
 def holding_back_ctrl_c() -> Iterator[None]:
     """Block SIGINT in this thread, and in the processes that it starts; they unblock it themselves.
 
-    A Ctrl-C that comes meanwhile is heard afterwards.
+    A Ctrl-C that comes meanwhile is heard afterwards. Processes of multiprocessing need its
+    resource tracker, which unblocks SIGINT when it is started: so that is running before.
     """
+    from multiprocessing import resource_tracker
+
+    with suppress(OSError):  # what needs it will say so
+        resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

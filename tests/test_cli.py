@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -109,8 +110,11 @@ import os, signal, sys
 
 class CtrlC:
     def find_spec(self, name, *_rest):
-        if name == "typer":
-            os.kill(os.getpid(), signal.SIGINT)
+        if name == {module!r}:
+            try:
+                os.kill(os.getpid(), {number})
+            except BaseException:  # as some code that is imported does
+                pass
 
 sys.meta_path.insert(0, CtrlC())
 from asymm_deploy.__main__ import main
@@ -118,10 +122,20 @@ main()
 """
 
 
-def test_ctrl_c_while_the_program_is_imported_ends_it_in_words() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize(
+    ("module", "number"),
+    [
+        ("asymm_deploy.cli", signal.SIGINT),
+        ("asymm_deploy.signals", signal.SIGTERM),
+        ("typer", signal.SIGINT),
+        ("typer", signal.SIGHUP),
+    ],
+)
+def test_a_signal_while_the_program_is_imported_ends_it_in_words(
+    module: str, number: signal.Signals
+) -> None:
+    code = IMPORTING.format(module=module, number=int(number))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "interrupted; everything that was finished is kept\n"
 

@@ -1,10 +1,13 @@
 #include "arguments.hpp"
 
-#include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "array.hpp"
 #include "refused.hpp"
@@ -26,12 +29,26 @@ std::int64_t integer(std::string_view text, std::int64_t least, std::int64_t mos
   std::int64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end) {
+  const bool huge = error == std::errc::result_out_of_range;
+  if ((error != std::errc() && !huge) || stop != end) {
     throw Invalid{"invalid int value: '" + std::string(text) + "'"};
   }
-  if (value < least || value > most) {
+  if (huge || value < least || value > most) {
     throw Invalid{"not in " + std::to_string(least) + ".." + std::to_string(most) + ": '" +
                   std::string(text) + "'"};
+  }
+  return value;
+}
+
+double positive(std::string_view given) {
+  const std::string text(given);
+  char* stop = nullptr;
+  const double value = std::strtod(text.c_str(), &stop);
+  // Python's float() knows no hexadecimal numbers, and no nan(7).
+  const bool number = !text.empty() && *stop == '\0' && text.find_first_of("xX(") == text.npos;
+  if (!number) throw Invalid{"invalid float value: '" + text + "'"};
+  if (!(value > 0) || std::isinf(value)) {
+    throw Invalid{"not a positive finite number: '" + text + "'"};
   }
   return value;
 }
@@ -87,6 +104,14 @@ std::string one_of(std::string_view text, const std::vector<std::string>& choice
   throw Invalid{"invalid choice: '" + std::string(text) + "' (choose from " + listed + ")"};
 }
 
+// A module has to be told of its outputs.
+void check_api(const Asked& asked, const std::string& name, const std::string& an_output) {
+  if (asked.api == "module" && asked.outputs.empty()) {
+    throw Refused("argument " + name + ": a module needs " + an_output +
+                  " for each output of the model");
+  }
+}
+
 // Whether a word is an option where a value is expected; a negative number is a value.
 bool is_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
@@ -96,6 +121,8 @@ bool is_option(const std::string& word) {
 
 Arguments parse_arguments(const std::vector<std::string>& given) {
   Arguments found;
+  Asked second;
+  const std::vector<std::string> apis = {"session", "module"};
   using Text = std::string_view;
   const std::map<std::string, std::function<void(Text)>, std::less<>> valued = {
       {"--model", [&](Text text) { found.model = text; }},
@@ -108,9 +135,18 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--input-seed", [&](Text text) { found.input_seed = seed(text); }},
       {"--input", [&](Text text) { found.inputs.push_back(input(text)); }},
       {"--inputs-file", [&](Text text) { found.inputs_file = text; }},
-      {"--api", [&](Text text) { found.api = one_of(text, {"session", "module"}); }},
+      {"--api", [&](Text text) { found.api = one_of(text, apis); }},
       {"--output", [&](Text text) { found.outputs.emplace_back(text); }},
       {"--die-with", [&](Text text) { found.die_with = integer(text, 1, INT32_MAX); }},
+      {"--second-model", [&](Text text) { second.model = text; }},
+      {"--second-input", [&](Text text) { second.inputs.push_back(input(text)); }},
+      {"--second-inputs-file", [&](Text text) { second.inputs_file = text; }},
+      {"--second-api", [&](Text text) { second.api = one_of(text, apis); }},
+      {"--second-output", [&](Text text) { second.outputs.emplace_back(text); }},
+      {"--starts",
+       [&](Text text) { found.second_starts = one_of(text, {"first", "second"}) == "second"; }},
+      {"--most-seconds", [&](Text text) { found.most_seconds = positive(text); }},
+      {"--least-runs", [&](Text text) { found.least_runs = integer(text, 1, kMaxRuns); }},
       {"--input-file", [&](Text text) { found.input_file = text; }},
       {"--output-file", [&](Text text) { found.output_file = text; }},
   };
@@ -118,8 +154,9 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--output-values", &found.output_values},
       {"--calibrate", &found.calibrate},
   };
-  std::vector<std::string> missing = {"--model",   "--engine",    "--runs", "--warmup",
-                                      "--threads", "--precision", "--cpu",  "--input-seed"};
+  const std::vector<std::string> required = {"--model",   "--engine",    "--runs", "--warmup",
+                                             "--threads", "--precision", "--cpu",  "--input-seed"};
+  std::set<std::string> taken;
   std::string unknown;
   for (std::size_t at = 0; at < given.size(); ++at) {
     const std::size_t equals =
@@ -148,16 +185,26 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     } catch (const Invalid& invalid) {
       throw Refused("argument " + name + ": " + invalid.why);
     }
-    missing.erase(std::remove(missing.begin(), missing.end(), name), missing.end());
+    taken.insert(name);
+  }
+  std::string missing;
+  for (const std::string& name : required) {
+    if (taken.count(name) == 0) missing += (missing.empty() ? "" : ", ") + name;
   }
   if (!found.calibrate && !missing.empty()) {
-    std::string listed;
-    for (const std::string& name : missing) listed += (listed.empty() ? "" : ", ") + name;
-    throw Refused("the following arguments are required: " + listed);
+    throw Refused("the following arguments are required: " + missing);
   }
   if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
-  if (found.api == "module" && found.outputs.empty()) {
-    throw Refused("argument --api: a module needs an --output for each output of the model");
+  check_api(found, "--api", "an --output");
+  check_api(second, "--second-api", "a --second-output");
+  if (taken.count("--second-model") != 0) {
+    for (const char* name : {"--input-file", "--output-file"}) {
+      if (taken.count(name) != 0 && !found.calibrate) {
+        throw Refused(std::string("argument ") + name +
+                      ": takes one model, and --second-model is given");
+      }
+    }
+    found.second = std::move(second);
   }
   return found;
 }

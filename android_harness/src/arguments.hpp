@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,8 +11,16 @@
 
 namespace runner {
 
-struct Arguments {
+// A model, and what is asked for about it alone.
+struct Asked {
   std::string model;
+  std::vector<TensorSpec> inputs;  // empty: the model's own
+  std::string inputs_file;         // the values of all inputs; empty: the seed's
+  std::string api = "session";     // or "module", which has to be told of inputs and outputs
+  std::vector<std::string> outputs;
+};
+
+struct Arguments : Asked {
   std::string engine;
   std::string precision;
   std::int64_t runs = 0;
@@ -19,12 +28,12 @@ struct Arguments {
   std::int64_t threads = 0;
   std::vector<int> cpus;  // cores to pin to; empty for none
   std::uint64_t input_seed = 0;
-  std::vector<TensorSpec> inputs;  // empty: the model's own
-  std::string inputs_file;          // the values of all inputs; empty: the seed's
-  std::string api = "session";      // or "module", which has to be told of inputs and outputs
-  std::vector<std::string> outputs;
   bool output_values = false;
   std::optional<std::int64_t> die_with;
+  std::optional<Asked> second;  // where it is given, both models are timed in turns, and:
+  bool second_starts = false;   // each pair
+  double most_seconds = std::numeric_limits<double>::infinity();
+  std::int64_t least_runs = 1;
   // Only this runner has these:
   bool calibrate = false;  // no model: only calibrate
   std::string input_file;

@@ -134,6 +134,12 @@ JsonLine& JsonLine::texts(std::string_view name, const std::map<std::string, std
   return *this;
 }
 
+JsonLine& JsonLine::object(std::string_view name, const JsonLine& inner) {
+  key(name);
+  out_ += inner.out_ + "}";
+  return *this;
+}
+
 std::string JsonLine::line() const { return out_ + "}\n"; }
 
 }  // namespace runner

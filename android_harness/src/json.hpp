@@ -1,4 +1,4 @@
-// Writes one JSON object, one line; its first key is "type". Reads nothing.
+// Writes one JSON object, one line; the first key of a message is "type". Reads nothing.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,8 @@ constexpr std::size_t kTextLimit = 200;
 class JsonLine {
  public:
   explicit JsonLine(std::string_view type);
+  // An object without a type, to be put into another.
+  JsonLine() = default;
 
   // A text longer than kTextLimit is cut.
   JsonLine& text(std::string_view key, std::string_view value);
@@ -23,6 +25,7 @@ class JsonLine {
   JsonLine& number(std::string_view key, std::optional<double> value);
   JsonLine& integers(std::string_view key, const std::vector<std::int64_t>& values);
   JsonLine& texts(std::string_view key, const std::map<std::string, std::string>& values);
+  JsonLine& object(std::string_view key, const JsonLine& inner);
 
   // The object and its line end.
   std::string line() const;

@@ -16,6 +16,9 @@ using Send = std::function<void(const std::string& line)>;
 // Refused.
 void launch(const Arguments& arguments, const Engine& engine, const Send& send);
 
+// The same with two models, timed in turns; needs `arguments.second`.
+void launch_both(const Arguments& arguments, const Engine& engine, const Send& send);
+
 // Calibrates twice, without a model.
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send);
 

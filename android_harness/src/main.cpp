@@ -25,7 +25,9 @@ int run(int argc, char** argv) {
     const runner::Arguments arguments = runner::parse_arguments({argv + 1, argv + argc});
     if (arguments.die_with) runner::die_with(*arguments.die_with);
     if (!arguments.cpus.empty()) runner::pin(arguments.cpus);
-    const auto work = arguments.calibrate ? runner::calibrate : runner::launch;
+    const auto work = arguments.calibrate ? runner::calibrate
+                      : arguments.second  ? runner::launch_both
+                                          : runner::launch;
     work(arguments, runner::engine(), send);
     return 0;
   } catch (const runner::Refused& refused) {

@@ -3,6 +3,16 @@
 #include "json.hpp"
 
 namespace runner {
+namespace {
+
+JsonLine object(const Turns& turns) {
+  return JsonLine()
+      .integers("ns", turns.ns)
+      .integers("cpu_ns", turns.cpu_ns)
+      .integers("start_ns", turns.start_ns);
+}
+
+}  // namespace
 
 std::string line(const Hello& message) {
   return JsonLine("hello")
@@ -46,6 +56,17 @@ std::string line(const Calibration& message) {
 std::string line(const Samples& message) {
   return JsonLine("samples")
       .integers("ns", message.ns)
+      .integer("wall_ns", message.wall_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .line();
+}
+
+std::string line(const Pairs& message) {
+  return JsonLine("pairs")
+      .object("first", object(message.first))
+      .object("second", object(message.second))
       .integer("wall_ns", message.wall_ns)
       .integer("cpu_ns", message.cpu_ns)
       .integer("waited_ns", message.waited_ns)

@@ -47,6 +47,22 @@ struct Samples {
   std::optional<std::int64_t> steal_ns;
 };
 
+// The runs of one of two models.
+struct Turns {
+  std::vector<std::int64_t> ns;
+  std::vector<std::int64_t> cpu_ns;
+  std::vector<std::int64_t> start_ns;
+};
+
+struct Pairs {
+  Turns first;
+  Turns second;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+};
+
 struct Output {
   std::string sha256;
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
@@ -65,6 +81,7 @@ std::string line(const Model& message);
 std::string line(const Cpu& message);
 std::string line(const Calibration& message);
 std::string line(const Samples& message);
+std::string line(const Pairs& message);
 std::string line(const Output& message);
 std::string line(const Done& message);
 std::string line(const Error& message);

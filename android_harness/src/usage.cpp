@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -44,6 +45,12 @@ std::optional<std::int64_t> steal_ns(const std::vector<int>& cpus) {
   }
   if (found != cpus.size()) return std::nullopt;
   return ticks * 1'000'000'000 / sysconf(_SC_CLK_TCK);
+}
+
+std::optional<std::int64_t> since(std::optional<std::int64_t> before,
+                                  std::optional<std::int64_t> after) {
+  if (!before || !after) return std::nullopt;
+  return std::max<std::int64_t>(0, *after - *before);
 }
 
 std::optional<double> peak_memory_mb() {

@@ -13,6 +13,10 @@ std::optional<std::int64_t> waited_ns();
 // How much time a hypervisor has taken from `cpus` since boot, summed.
 std::optional<std::int64_t> steal_ns(const std::vector<int>& cpus);
 
+// How much a counter went up, 0 if it went back; none if it is unknown.
+std::optional<std::int64_t> since(std::optional<std::int64_t> before,
+                                  std::optional<std::int64_t> after);
+
 // The most memory that this process has had resident, in MiB.
 std::optional<double> peak_memory_mb();
 

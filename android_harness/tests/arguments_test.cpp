@@ -54,6 +54,47 @@ TEST(arguments, a_recorded_input_and_the_module_api) {
   CHECK_EQ(parse_arguments(request()).api, "session");
 }
 
+TEST(arguments, a_second_model_has_what_the_first_one_has) {
+  const Arguments found = parse_arguments(
+      request({"--second-input", "int64:2:s", "--second-model", "/other.mnn", "--second-input",
+               "float32::t", "--second-inputs-file", "/o.bin", "--second-api", "module",
+               "--second-output", "y", "--second-output=-z", "--starts", "second", "--most-seconds",
+               "2.5", "--least-runs", "30"}));
+  CHECK(found.second.has_value());
+  CHECK_EQ(found.second->model, "/other.mnn");
+  CHECK_EQ(found.second->inputs.size(), 2U);
+  CHECK_EQ(found.second->inputs[1].name, "t");
+  CHECK_EQ(found.second->inputs_file, "/o.bin");
+  CHECK_EQ(found.second->api, "module");
+  CHECK(found.second->outputs == (std::vector<std::string>{"y", "-z"}));
+  CHECK(found.second_starts);
+  CHECK_EQ(found.most_seconds, 2.5);
+  CHECK_EQ(found.least_runs, 30);
+  CHECK_EQ(found.model, "/m.mnn");
+  CHECK(found.inputs.empty());
+  CHECK_EQ(found.api, "session");
+}
+
+TEST(arguments, of_a_pair_all_but_the_second_model_may_be_left_out) {
+  const Arguments found = parse_arguments(request({"--second-model", "/other.mnn"}));
+  CHECK_EQ(found.second->api, "session");
+  CHECK(!found.second_starts);
+  CHECK(found.most_seconds > 1e300);
+  CHECK_EQ(found.least_runs, 1);
+  CHECK(!parse_arguments(request({"--second-api", "session"})).second.has_value());
+}
+
+TEST(arguments, files_for_one_model_are_refused_with_two) {
+  const std::vector<std::string> pair = {"--second-model", "/other.mnn"};
+  for (const std::string name : {"--input-file", "--output-file"}) {
+    std::vector<std::string> more = pair;
+    more.insert(more.end(), {name, "/f"});
+    CHECK_EQ(refused(more), "argument " + name + ": takes one model, and --second-model is given");
+    more.push_back("--calibrate");
+    CHECK(parse_arguments(request(more)).calibrate);
+  }
+}
+
 TEST(arguments, several_cores_or_none) {
   CHECK(parse_arguments(request({"--cpu", "6,7"})).cpus == (std::vector<int>{6, 7}));
   CHECK(parse_arguments(request({"--cpu", "none"})).cpus.empty());
@@ -96,7 +137,7 @@ TEST(arguments, a_wrong_value_is_refused_with_the_arguments_name) {
   CHECK_EQ(refused({"--runs", "0"}), "argument --runs: not in 1..1000000: '0'");
   CHECK_EQ(refused({"--runs", "1x"}), "argument --runs: invalid int value: '1x'");
   CHECK_EQ(refused({"--runs", "99999999999999999999"}),
-           "argument --runs: invalid int value: '99999999999999999999'");
+           "argument --runs: not in 1..1000000: '99999999999999999999'");
   CHECK_EQ(refused({"--warmup", "-1"}), "argument --warmup: not in 0..1000000: '-1'");
   CHECK_EQ(refused({"--cpu", "1,"}), "argument --cpu: invalid int value: ''");
   CHECK_EQ(refused({"--cpu", "65536"}), "argument --cpu: not in 0..65535: '65536'");
@@ -108,5 +149,25 @@ TEST(arguments, a_wrong_value_is_refused_with_the_arguments_name) {
   CHECK_EQ(refused({"--api", "module"}),
            "argument --api: a module needs an --output for each output of the model");
   CHECK_EQ(refused({"--die-with", "0"}), "argument --die-with: not in 1..2147483647: '0'");
+  CHECK_EQ(refused({"--second-model"}), "argument --second-model: expected one argument");
+  CHECK_EQ(refused({"--second-input", "float32:1,3"}),
+           "argument --second-input: invalid input: 'float32:1,3'");
+  CHECK_EQ(refused({"--second-api", "other"}),
+           "argument --second-api: invalid choice: 'other' (choose from 'session', 'module')");
+  CHECK_EQ(refused({"--second-api", "module"}),
+           "argument --second-api: a module needs a --second-output for each output of the model");
+  CHECK_EQ(refused({"--starts", "both"}),
+           "argument --starts: invalid choice: 'both' (choose from 'first', 'second')");
+  CHECK_EQ(refused({"--least-runs", "0"}), "argument --least-runs: not in 1..1000000: '0'");
+  CHECK_EQ(refused({"--least-runs", "1000001"}),
+           "argument --least-runs: not in 1..1000000: '1000001'");
+  for (const std::string text : {"0", "-1", "inf", "nan", "1e999", "1e-999"}) {
+    CHECK_EQ(refused({"--most-seconds", text}),
+             "argument --most-seconds: not a positive finite number: '" + text + "'");
+  }
+  for (const std::string text : {"", "1s", "0x10", "nan(7)", "many"}) {
+    CHECK_EQ(refused({"--most-seconds", text}),
+             "argument --most-seconds: invalid float value: '" + text + "'");
+  }
   CHECK_EQ(refused({"--calibrate=1"}), "argument --calibrate: takes no value");
 }

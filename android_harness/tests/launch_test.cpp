@@ -2,96 +2,27 @@
 // what in them.
 #include "launch.hpp"
 
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "check.hpp"
-#include "refused.hpp"
+#include "launching.hpp"
 #include "sha256.hpp"
 
-using runner::Arguments;
-using runner::Arrays;
-using runner::Engine;
-using runner::Outputs;
-using runner::TensorSpec;
+using namespace launching;
 
 namespace {
 
-// Outputs "negative" and "Sum" of its input, and counts its runs.
-class FakeSession : public runner::Session {
- public:
-  explicit FakeSession(int& runs, std::vector<TensorSpec> inputs = {{"x", {1, 4}, "float32"}})
-      : runs_(runs), inputs_(std::move(inputs)) {}
-  std::vector<TensorSpec> inputs() const override { return inputs_; }
-  std::string precision() const override { return "fp32"; }
-  std::int64_t threads() const override { return 1; }
-  void feed(const Arrays& arrays) override { fed_ = runner::as_floats(arrays.at("x")); }
-  void run() override {
-    ++runs_;
-    negative_.clear();
-    sum_ = 0;
-    for (const float value : fed_) {
-      negative_.push_back(-value);
-      sum_ += value;
-    }
-  }
-  Outputs outputs() const override { return {{"negative", negative_}, {"Sum", {sum_}}}; }
-
- private:
-  int& runs_;
-  std::vector<TensorSpec> inputs_;
-  std::vector<float> fed_;
-  std::vector<float> negative_;
-  float sum_ = 0;
-};
-
 Engine engine(int& runs, const std::vector<TensorSpec>& inputs = {{"x", {1, 4}, "float32"}}) {
   return {"1.0", [&runs, inputs](const Arguments&) {
-            return std::make_unique<FakeSession>(runs, inputs);
+            return std::make_unique<FakeSession>([&runs] { ++runs; }, inputs);
           }};
-}
-
-// A new folder, gone with what is in it.
-class Folder {
- public:
-  Folder() {
-    if (mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  ~Folder() {
-    for (const char* name : {"model", "input", "output"}) std::remove(at(name).c_str());
-    rmdir(path_.c_str());
-  }
-  std::string at(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_ =
-      (std::getenv("TMPDIR") ? std::getenv("TMPDIR") : std::string("/tmp")) + "/runner-test-XXXXXX";
-};
-
-Arguments asked(const Folder& folder) {
-  std::ofstream(folder.at("model")) << "abc";
-  Arguments arguments;
-  arguments.model = folder.at("model");
-  arguments.engine = "mnn";
-  arguments.precision = "fp32";
-  arguments.runs = 3;
-  arguments.warmup = 2;
-  arguments.threads = 1;
-  return arguments;
 }
 
 std::vector<std::string> sent(const Arguments& arguments, const Engine& engine) {
   std::vector<std::string> lines;
   runner::launch(arguments, engine, [&](const std::string& line) { lines.push_back(line); });
   return lines;
-}
-
-bool starts_with(const std::string& text, const std::string& start) {
-  return text.rfind(start, 0) == 0;
 }
 
 std::string contents(const std::string& path) {

@@ -37,6 +37,12 @@ const std::vector<std::string> kWritten = {
     line(Samples{{9'550'000, 9'560'000}, 19'111'000, 19'110'000, 0, std::nullopt}),
     line(Output{kSha256, std::map<std::string, std::string>{{"output", "AACAPwAAAMA="}}}),
     line(Done{2}),
+    line(Pairs{{{9'550'000, 9'560'000}, {9'549'000, 9'558'000}, {100, 19'130'000}},
+               {{9'570'000, 9'580'000}, {9'569'000, 9'578'000}, {9'550'200, 28'690'100}},
+               38'270'200,
+               38'269'000,
+               0,
+               std::nullopt}),
     line(Error{"can't pin to core 7: Invalid argument"}),
 };
 

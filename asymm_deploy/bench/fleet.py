@@ -24,11 +24,10 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Runs
 from asymm_deploy.errors import DeployError, HarnessError
-from asymm_deploy.signals import ignoring_signals
+from asymm_deploy.signals import holding_back_ctrl_c, ignoring_signals
 
 DeviceMaker: TypeAlias = Callable[[Callable[[str], None]], Device]
 """Makes a device, given where it sends remarks for people. Can be pickled."""
-_CTRL_C = (signal.SIGINT,)
 _Kind = Literal["ready", "record", "event", "say", "rows", "failed", "interrupted"]
 
 
@@ -55,7 +54,7 @@ def started_fleet(makers: dict[str, DeviceMaker], tell: Callable[[str], None]) -
             ours, theirs = context.Pipe()
             process = context.Process(target=_child, args=(theirs, make), name=name)
             # A terminal's Ctrl-C must not reach it until it has a process group of its own.
-            with _blocked():
+            with holding_back_ctrl_c():
                 process.start()
             theirs.close()
             children[ours] = _Child(name, process)
@@ -143,16 +142,6 @@ class Fleet:
         return [child.outcome for child in self._children.values() if child.outcome is not None]
 
 
-@contextmanager
-def _blocked() -> Iterator[None]:
-    """Block Ctrl-C; a process that is started meanwhile begins with it blocked."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
-
-
 @dataclass(slots=True)
 class _Child:
     name: str
@@ -221,7 +210,7 @@ def _child(pipe: Connection, make: DeviceMaker) -> None:
         pipe.send((kind, what))
 
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         device = make(lambda text: send("say", text))
         device.facts(())
         send("ready", None)

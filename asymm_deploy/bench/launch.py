@@ -233,7 +233,10 @@ def allowing(record: LaunchRecord, allowed: tuple[str, ...]) -> LaunchRecord:
 def reported(completed: Completed, timeout_s: float, parse: Callable[[bytes], ReportT]) -> ReportT:
     """Return what the runner reported; raise WireError with the reason if that is no result."""
     if completed.timed_out:
-        raise wire.WireError(f"the runner was not finished within {timeout_s:g} s and was killed")
+        raise wire.WireError(
+            f"the runner was not finished within {timeout_s:g} s and was killed "
+            "(--launch-timeout gives it longer)"
+        )
     if completed.flooded:
         raise wire.WireError("the runner printed without end and was killed")
     lines = completed.stderr.strip().splitlines()

@@ -21,7 +21,7 @@ import msgspec
 import asymm_deploy
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.files import read_regular, sha256_of, write_whole
 
 Preset = Literal["android-arm64", "linux-arm64", "host"]
 """The presets of CMakePresets.json that build a runner to use."""
@@ -100,7 +100,7 @@ def where(preset: Preset = "android-arm64") -> Path:
 def read(folder: Path) -> Built:
     """Return the content of ``runner.json`` in ``folder``; raise HarnessError if it has none."""
     try:
-        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Built)
+        return msgspec.json.decode(read_regular(folder / RECORD), type=Built)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HarnessError(
             f"{folder / RECORD} does not say what the runner is", "build the runner again"

@@ -23,7 +23,7 @@ MAX_STREAM_BYTES = 256 * 2**20
 """Longest stream that is read: several times what the values of a large output need."""
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
-_Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=24 * HOUR_NS)]
 _Sample = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
 _Core = Annotated[int, msgspec.Meta(ge=0, le=65535)]

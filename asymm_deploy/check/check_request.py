@@ -60,7 +60,7 @@ def _is_of_check(out: Path) -> bool:
 
     Where they don't say so: a check plans one launch at a time and numbers it by its line.
     """
-    has_blocks = (out / BLOCKS_FILE).is_file()
+    has_blocks = (out / BLOCKS_FILE).exists()
     return all(
         record.written_by == "check"
         or (

@@ -6,13 +6,19 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.policy import FLOOR_MS, GatePolicy
 
 
-def launch_circumstances(record: LaunchRecord) -> tuple[str, ...]:
-    """Return how a launch was made: core, precision, threads, engine, runner and runs."""
+def launch_circumstances(record: LaunchRecord, *others: LaunchRecord) -> tuple[str, ...]:
+    """Return how a launch was made: core, precision, threads, engine, runner and runs.
+
+    The ``others`` were made alike, but those of pairs may have ended after fewer runs.
+    """
+    counts = sorted({each.runs for each in (record, *others)})
+    runs = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    what = "runs" if record.paired is None else "pairs of runs"
     return (
         f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
         f"{record.threads} thread{'s' * (record.threads > 1)}",
         f"{record.engine} {record.engine_version}, runner {record.runner} {record.runner_version}",
-        f"{record.runs} runs per launch, after {record.warmup} to warm up",
+        f"{runs} {what} per launch, after {record.warmup} to warm up",
     )
 
 

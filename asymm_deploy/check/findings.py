@@ -64,7 +64,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     """One sentence."""
     blocks: int = 0
-    """Blocks behind it; in a recorded comparison, launches of the smaller side."""
+    """Blocks or paired launches behind it; if recorded, launches of the smaller side."""
     accepted: str | None = None
     """Why the baseline accepts this change, which then raises no alarm."""
     exit_code: int = ExitCode.HARNESS

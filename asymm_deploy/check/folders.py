@@ -45,7 +45,7 @@ def has_models(folder: Path) -> bool:
 
 def has_results(folder: Path) -> bool:
     """Whether there is a runs.jsonl in ``folder``, or it is one itself."""
-    return folder.name == store.NAME or (folder / store.NAME).is_file()
+    return folder.name == store.NAME or (folder / store.NAME).exists()
 
 
 def require_comparable_folder(folder: Path, option: str) -> None:
@@ -123,7 +123,7 @@ def _shapes(of: Artifact) -> str:
 
 def is_model(folder: Path) -> bool:
     """Whether ``folder`` is one exported model's own."""
-    return (folder / manifest.MANIFEST_NAME).is_file()
+    return (folder / manifest.MANIFEST_NAME).exists()
 
 
 def _model_folders(folder: Path) -> dict[str, Path]:

@@ -19,6 +19,12 @@ _AHEAD = timedelta(hours=1)
 """How far another machine's clock may be ahead of ours."""
 
 
+def refuse_edited(file: LaunchFile) -> None:
+    """Raise UsageError if these can't be the lines that a bench wrote."""
+    refuse_contradictions(file.records, file.path)
+    refuse_disorder(file)
+
+
 def refuse_disorder(file: LaunchFile) -> None:
     """Raise UsageError unless these can be the lines of a bench, in the order of the file.
 

@@ -117,9 +117,9 @@ def _settled(event: SeriesSettled) -> None:
             "own, which takes longer"
         )
         return
-    blocks = len(event.outcome.blocks)
+    counted = event.outcome.counted
     verdict = event.outcome.verdict
     if verdict == "regressed" and event.series == 0:
-        console.say(f"{event.model}: slower in {blocks} blocks; to be confirmed by fresh ones")
+        console.say(f"{event.model}: slower in {counted}; to be confirmed by fresh ones")
     else:
-        console.say(f"{event.model}: {verdict} after {blocks} blocks")
+        console.say(f"{event.model}: {verdict} after {counted}")

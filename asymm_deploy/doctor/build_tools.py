@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asymm_deploy.doctor.checklist import Check, Need
 from asymm_deploy.doctor.environment import Environment
+from asymm_deploy.files import opened_regular
 from asymm_deploy.safe import excerpt
 
 CMAKE_LEAST = (3, 22)
@@ -49,8 +50,8 @@ def _ndk(environment: Environment, need: Need) -> Check:
 
 def _text(folder: Path) -> str:
     try:
-        with (folder / "source.properties").open(encoding="utf-8", errors="replace") as file:
-            return file.read(2**16)
+        with opened_regular(folder / "source.properties") as file:
+            return file.read(2**16).decode(errors="replace")
     except OSError:
         return ""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode
@@ -99,7 +102,8 @@ def _without_export(
 ) -> Iterator[ExportOutcome | None]:
     """Yield the outcome of each request that needs no export, and None for the others.
 
-    Hashing releases the GIL, so threads keep all cores and the disk busy.
+    Hashing releases the GIL, so threads keep all cores and the disk busy. Nobody waits for them
+    after Ctrl-C: a file may be large, or on a disk that doesn't answer.
     """
 
     def check(request: ExportRequest) -> ExportOutcome | None:
@@ -109,8 +113,25 @@ def _without_export(
             return ExportOutcome(request, "failed", failure=error)
         return None if manifest is None else ExportOutcome(request, "unchanged", manifest)
 
-    with ThreadPoolExecutor(max_workers=cores()) as threads:
-        yield from threads.map(check, requests)
+    outcomes: list[Future[ExportOutcome | None]] = [Future() for _ in requests]
+    waiting = deque(zip(outcomes, requests, strict=True))
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                outcome, request = waiting.popleft()
+                try:
+                    outcome.set_result(check(request))
+                except BaseException as error:
+                    outcome.set_exception(error)
+
+    try:
+        for _ in range(min(cores(), len(requests))):
+            Thread(target=work, name="hashing", daemon=True).start()
+        for outcome in outcomes:
+            yield outcome.result()
+    finally:
+        waiting.clear()
 
 
 def _export_stale(
@@ -137,14 +158,25 @@ def _export_stale(
 
 
 def fork_server_context() -> Any:
-    """Return a context of multiprocessing whose fork server has been started, unless it can't be.
+    """Return a context of multiprocessing whose fork server is up, unless it can't be.
 
-    A Ctrl-C reaches the server as well, which ignores it once it has got so far.
+    It takes seconds to load torch. Ctrl-C ends that wait, and the server; it reaches the server as
+    well, which ignores it once it has got so far.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["asymm_deploy.export.processes.fork_server"])
-    with holding_back_ctrl_c(), suppress(OSError):  # the first process will tell why
-        forkserver.ensure_running()
+    try:
+        with suppress(OSError, EOFError):  # the first model's process will tell why
+            with holding_back_ctrl_c():
+                forkserver.ensure_running()
+            first = context.Process(target=os.getpid)
+            first.start()  # returns once the server is up
+            first.join()
+    except KeyboardInterrupt:
+        server = vars(forkserver)["_forkserver"]._forkserver_pid
+        if server is not None:
+            os.kill(server, signal.SIGKILL)
+        raise
     return context
 
 

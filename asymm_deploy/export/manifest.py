@@ -27,7 +27,7 @@ _FILES_OF_VERSION_1 = (ONNX, MNN, REFERENCE)
 EXPORTED = "exported.onnx"
 """The graph before simplification; kept on request, and nothing depends on it."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 

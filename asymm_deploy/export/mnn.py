@@ -62,8 +62,7 @@ def to_mnn(source: Path, into: Path) -> None:
     if not into.exists() or into.stat().st_size == 0:
         raise ConversionError(
             f"MNN's converter wrote no file: {_reason(completed)}",
-            "replace the operators that MNN does not know (it names them above), or open the file "
-            "with `asymm-deploy describe` to see which ones it has",
+            "replace the operators that it names by others, or write them in simpler ones",
         )
 
 
@@ -101,7 +100,8 @@ def run_mnn(
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",
-            "the graph has an operator that MNN converts but can't run, or the file is damaged",
+            "the graph has an operator that MNN converts but can't run: replace the one that it "
+            "names, or else leave out parts of the model until it runs",
         )
     with np.load(received, allow_pickle=False) as results:
         return [

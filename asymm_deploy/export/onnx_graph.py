@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ import onnx
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.export.freshness import Dependencies
-from asymm_deploy.files import opened_regular, require_regular, sha256_of
+from asymm_deploy.export.proof.engine_words import NO_MEMORY, engine_words
+from asymm_deploy.export.reading.external_data import load_external_data
+from asymm_deploy.export.reading.other_formats import refuse_other_formats
+from asymm_deploy.files import opened_regular
 from asymm_deploy.models.input_shape import InputShape, shape_text, too_large
 from asymm_deploy.models.source import OnnxFile
 from asymm_deploy.safe import first_words
@@ -27,14 +29,11 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     A file that onnx.checker refuses, but ONNX Runtime runs, is valid. Raises UsageError if it can't
     be read or both refuse it, and for an input or output that is no tensor of numbers.
     """
+    model = parsed_onnx(path)
     try:
-        model = _parsed(path)
-        _require_external_files(path, model)
-        onnx.load_external_data_for_model(model, str(path.parent))
+        load_external_data(path, model)
     except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
-        ) from error
+        raise _unreadable(path, error) from error
     except UsageError:
         raise
     except Exception as error:
@@ -52,45 +51,30 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
-    """Return an .onnx file's content without its external data."""
-    with opened_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > onnx.checker.MAXIMUM_PROTOBUF:
-            raise UsageError(
-                f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
-                "save its weights beside it: onnx.save(model, path, save_as_external_data=True)",
-            )
-        return onnx.load_model_from_string(file.read())
+def parsed_onnx(path: Path) -> onnx.ModelProto:
+    """Return an .onnx file's content without its external data; raise UsageError as load_onnx."""
+    try:
+        with opened_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > onnx.checker.MAXIMUM_PROTOBUF:
+                raise UsageError(
+                    f"{path} has {size} bytes, and an ONNX file can't be larger than 2 GiB",
+                    "save its weights beside it: "
+                    "onnx.save(model, path, save_as_external_data=True)",
+                )
+            content = file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        return onnx.load_model_from_string(content)
+    except Exception as error:  # the type is protobuf's affair
+        raise _not_valid(path, error) from error
 
 
-def _external_data(model: onnx.ModelProto) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name of each initializer that is outside of the file, and where it is."""
-    for tensor in model.graph.initializer:
-        if onnx.external_data_helper.uses_external_data(tensor):
-            yield tensor.name, {entry.key: entry.value for entry in tensor.external_data}
-
-
-def _require_external_files(path: Path, model: onnx.ModelProto) -> None:
-    """Raise UsageError for external data that is not there, or not as long as the graph says."""
-    for name, entries in _external_data(model):
-        file = path.parent / entries.get("location", "")
-        try:
-            require_regular(file)
-            size = file.stat().st_size
-            offset, length = (int(entries.get(key, "0")) for key in ("offset", "length"))
-        except OSError as error:
-            raise UsageError(
-                f"can't read {file}, which has the values of {name} in {path}: "
-                f"{error.strerror or error}",
-                "put the file with the weights beside the .onnx file, under the name that it had",
-            ) from error
-        if min(offset, length) < 0 or offset + length > size:
-            raise UsageError(
-                f"{file} has {size} bytes, and the values of {name} in {path} should lie behind "
-                "its end",
-                "copy or save both files again: this one is cut short, or of another model",
-            )
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"can't read {path}: {error.strerror or error}", "check the path and its permissions"
+    )
 
 
 def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
@@ -109,6 +93,13 @@ def _types_if_valid(path: Path, model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _not_valid(path: Path, reason: object) -> UsageError:
+    """Return the failure of a file that nothing reads: what it is, or what is wrong with it."""
+    try:
+        refuse_other_formats(path, "graph")
+    except UsageError as known:
+        return known
+    except OSError:
+        pass  # it went away
     return UsageError(
         f"{path} is not a valid ONNX file: {first_line(reason)}",
         "it may be cut short or of another format; check that ONNX Runtime loads it",
@@ -153,14 +144,6 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
         )
 
 
-def external_files(path: Path) -> Dependencies:
-    """Return the files beside an .onnx file that hold weights of it."""
-    shell = _parsed(path)
-    locations = {entries.get("location", "") for _, entries in _external_data(shell)}
-    files = {name: str((path.parent / name).absolute()) for name in sorted(locations)}
-    return Dependencies({file: sha256_of(Path(file)) for file in files.values()}, files)
-
-
 def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, ...]:
     """Return the graph's inputs with fixed shapes; ``source`` gives those of dynamic inputs.
 
@@ -176,7 +159,7 @@ def graph_inputs(model: onnx.ModelProto, source: OnnxFile) -> tuple[TensorSpec, 
             "give a graph with at least one input: it computes a constant",
         )
     names = [entry.name for entry in entries]
-    example = f"{(names or ['NAME'])[0]}=1,3,224,224"
+    example = f"{names[0]}={_example(entries[0])}"
     given = {shape.name: shape for shape in source.input_shapes}
     unknown = sorted(name for name in given if name and name not in names)
     if unknown:
@@ -227,9 +210,16 @@ def run_onnx(
 
 def cannot_run(error: EngineError) -> ConversionError:
     """Return the failure of a graph that ONNX Runtime refuses."""
+    what = engine_words(error.reason)
+    if NO_MEMORY in what:
+        return ConversionError(
+            f"ONNX Runtime can't run the graph: {what}",
+            "give a smaller --input-shape where the graph leaves its axes open; where the size is "
+            "a constant in the graph, export that again with a smaller one",
+        )
     lacks_type = "NOT_IMPLEMENTED" in error.reason
     return ConversionError(
-        f"ONNX Runtime can't run the graph: {first_line(error.reason)}",
+        f"ONNX Runtime can't run the graph: {what}",
         "it lacks that operator for the type in use: where that is double precision or bfloat16, "
         "give the graph in single precision (return module.float() from a callable, and cast "
         "nothing to bfloat16 in forward)"
@@ -248,14 +238,14 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
     if not entry.type.HasField("tensor_type"):
         raise UsageError(f"{path}: input {entry.name} is not a tensor", "give tensors as inputs")
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
-    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
+    dims = _dims(entry)
     ranked = tensor.HasField("shape")
     own = f"{entry.name}={shape_text([max(dim, 1) for dim in dims])}:{dtype}"
     if given is None:
         if not ranked or any(dim <= 0 for dim in dims):
             raise UsageError(
                 f"{path}: input {entry.name} has a dynamic shape ({_shown(dims) or 'any'})",
-                f"fix it with --input-shape {entry.name}=1,3,224,224 (your numbers), or give "
+                f"fix it with --input-shape {entry.name}={_example(entry)} (your numbers), or give "
                 "samples with --inputs FILE.npz",
             )
         if reason := too_large(dims):
@@ -279,6 +269,21 @@ def _fixed(entry: onnx.ValueInfoProto, path: Path, given: InputShape | None) -> 
             f"leave out the type, or give {dtype}; {_of_one_model(path, own)}",
         )
     return TensorSpec(entry.name, given.shape, dtype)
+
+
+def _example(entry: onnx.ValueInfoProto) -> str:
+    """Return a shape that the input takes: 1 where it is open, and in images 3 and 224."""
+    dims = _dims(entry)
+    if not entry.type.tensor_type.HasField("shape"):
+        return "1,3,224,224"
+    usual = (1, 3, 224, 224) if len(dims) == 4 else (1,) * len(dims)
+    return shape_text([dim if dim > 0 else other for dim, other in zip(dims, usual, strict=True)])
+
+
+def _dims(entry: onnx.ValueInfoProto) -> list[int]:
+    """Return the input's axes, 0 for those that are open."""
+    axes = entry.type.tensor_type.shape.dim
+    return [axis.dim_value if axis.HasField("dim_value") else 0 for axis in axes]
 
 
 def _of_one_model(path: Path, example: str) -> str:

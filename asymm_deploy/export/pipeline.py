@@ -61,6 +61,8 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
 
 def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest:
     """Do the steps in their order; each is proven before the next begins."""
+    request = request.as_files_are_now()
+    fingerprint = request.fingerprint()  # first: what changes while we work is another export
     if isinstance(request.source, OnnxFile):
         start = start_from_file(request, request.source)
     else:
@@ -84,13 +86,14 @@ def _export(request: ExportRequest, scratch: Path, notes: list[str]) -> Manifest
     if uncounted:
         notes.append("multiply-adds are not counted for: " + ", ".join(uncounted))
     notes.append(proven_in_words([p for p in reference.proven if p.name not in made.unused]))
-    told = _manifest(request, start, made, onnx_stage, limits, scratch)
+    told = _manifest(request, fingerprint, start, made, onnx_stage, limits, scratch)
     _publish(told, scratch, request.folder, keep_exported=request.keep_exported)
     return told
 
 
 def _manifest(
     request: ExportRequest,
+    fingerprint: str,
     start: Start,
     made: Converted,
     onnx_stage: StageProof,
@@ -116,7 +119,7 @@ def _manifest(
         weights=reference.weights,
         seed=request.seed if request.uses_seed else None,
         weights_path=str(request.weights) if request.weights else None,
-        weights_sha256=request.hash_of_weights(),
+        weights_sha256=request.weights_sha256,
         statistics_set=reference.statistics_set,
         reference=reference.name,
         spread=reference.spread,
@@ -129,14 +132,14 @@ def _manifest(
         api=made.api,
         given_shapes=tuple(shape.text for shape in request.given_shapes),
         samples_path=str(request.samples) if request.samples else None,
-        samples_sha256=request.hash_of_samples(),
+        samples_sha256=request.samples_sha256,
         given_tolerance=request.tolerance,
         given_opset=request.opset,
         weights_key=request.weights_key,
         strip_prefix=request.strip_prefix,
         files={name: sha256_of(scratch / name) for name in manifest.EXPORT_FILES},
         tools=freshness.tool_versions(),
-        fingerprint=request.fingerprint(),
+        fingerprint=fingerprint,
         sources=start.dependencies.files,
         relative_sources=start.dependencies.relative,
         absent_sources=start.dependencies.absent,

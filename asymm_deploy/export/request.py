@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -97,6 +98,16 @@ class ExportRequest:
             return str(self.source.path)
         return f"{self.source.module}:{self.source.attribute}"
 
+    def again(self, *more: str) -> str:
+        """Return the command that exports this anew; SHAPE stands for what nobody knows."""
+        shapes = [shape.text for shape in self.given_shapes]
+        if isinstance(self.source, CallableModule) and not shapes and self.samples is None:
+            shapes = ["SHAPE"]
+        words = ["asymm-deploy", "export", self.text]
+        words += [word for shape in shapes for word in ("--input-shape", shape)]
+        words += [] if self.out == Path("artifacts") else ["--out", str(self.out)]
+        return shlex.join((*words, *more))
+
     @property
     def uses_seed(self) -> bool:
         """Whether random weights or statistics may come from the seed."""
@@ -156,7 +167,7 @@ class ExportRequest:
         if self.samples is not None and self.samples_sha256 not in (None, self.hash_of_samples()):
             raise UsageError(
                 f"{self.samples} is not the file that {self.text} was exported with",
-                f"export it again: asymm-deploy export {self.text} --inputs FILE",
+                f"export it again: {self.again('--inputs', 'FILE')}",
             )
         return self.samples
 
@@ -167,6 +178,17 @@ class ExportRequest:
     def hash_of_weights(self) -> str | None:
         """Return the current SHA-256 of the weights' file, or None if there is none."""
         return None if self.weights is None else _sha256(self.weights)
+
+    def as_files_are_now(self) -> ExportRequest:
+        """Return the request with what its files hash to: if they change later, that is told.
+
+        Raises UsageError if one can't be read.
+        """
+        return replace(
+            self,
+            weights_sha256=self.weights_sha256 or self.hash_of_weights(),
+            samples_sha256=self.samples_sha256 or self.hash_of_samples(),
+        )
 
     def fingerprint(self) -> str:
         """Return one hash of everything that the exported files depend on and that is known now.
@@ -247,8 +269,7 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
     except (OSError, DamagedManifestError) as error:
         raise UsageError(
             f"{request.folder / manifest.MANIFEST_NAME} is damaged: {error}",
-            f"export the model again{_and_its_weights(request.source)}: asymm-deploy export "
-            f"{request.text} --out {out} --force",
+            f"export the model again{_and_its_weights(request.source)}: {request.again('--force')}",
         ) from error
     require_shapes(request.source, request.samples)
     return request

@@ -43,6 +43,8 @@ _OTHER_NAMES = {  # of other languages and libraries
     }.items()
     for other in others.split()
 }
+# ASCII digits, and few: int() would take signs and other scripts, and long texts take long.
+_SIZE = r"0*[1-9][0-9]{0,18}"
 _NUMBER = r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{1,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
 _NOT_FINITE = r"(?i)[+-]?(?:nan|inf|infinity)"
 
@@ -123,7 +125,7 @@ def _input_shape(text: str) -> InputShape:
             "give --input-shape name=1,3,224,224, or the numbers alone",
         )
     sizes, *after = (part.strip() for part in rest.split(":"))
-    shape = _shape(text, sizes, typed=bool(after))
+    shape = _shape(text, name, sizes, after)
     if len(after) > 2:
         raise UsageError(
             f"{shown(text)} has more than a shape, a type and a range",
@@ -137,16 +139,16 @@ def _input_shape(text: str) -> InputShape:
     return InputShape(name or None, shape, dtype, *_range(text, dtype, after[1]))
 
 
-def _shape(text: str, sizes: str, *, typed: bool) -> tuple[int, ...]:
-    if not sizes and typed:
+def _shape(text: str, name: str, sizes: str, after: Sequence[str]) -> tuple[int, ...]:
+    if not sizes and after:
         return ()
     numbers = [size.strip() for size in sizes.split(",")]
-    # ASCII digits, and few: int() would take signs and other scripts, and long texts take long.
-    if not all(re.fullmatch(r"0*[1-9][0-9]{0,18}", number) for number in numbers):
+    wrong = next((number for number in numbers if not re.fullmatch(_SIZE, number)), None)
+    if wrong is not None:
+        which = f": {shown(wrong)} is none" if wrong and wrong != text else ""
         raise UsageError(
-            f"{shown(text)} is not a shape of positive integers",
-            "give sizes with commas between them, --input-shape 1,3,224,224; a scalar has none, "
-            "but a type: --input-shape t=:float32",
+            f"{shown(text)} is not a shape of positive integers{which}",
+            _instead_of(f"{name}=" if name else "", sizes, after),
         )
     shape = tuple(map(int, numbers))
     if reason := too_large(shape):
@@ -154,6 +156,28 @@ def _shape(text: str, sizes: str, *, typed: bool) -> tuple[int, ...]:
             f"an input of shape {shown(text)} has {reason}", "give a smaller --input-shape"
         )
     return shape
+
+
+def _instead_of(name: str, sizes: str, after: Sequence[str]) -> str:
+    """Return what to give where ``sizes`` are none, ``after`` which the other parts come."""
+    word = sizes[:40]
+    if after and all(re.fullmatch(_SIZE, size.strip()) for size in after[0].split(",")):
+        if near := _near_type(word, 0.75):
+            return f"the type comes after the shape: --input-shape {name}{after[0]}:{near}"
+        rest = ":".join(after)
+        return (
+            f"if {word} is an input's name, give --input-shape {word}={rest}; if it is a model, "
+            "name it before the options as well"
+        )
+    numbers = re.findall(r"[0-9]+", sizes)
+    is_written_otherwise = not re.sub(r"[0-9\s()\[\],;x*]", "", sizes)
+    if is_written_otherwise and numbers and all(re.fullmatch(_SIZE, size) for size in numbers):
+        given = ":".join([",".join(numbers[:_MOST_AXES]), *after])
+        return f"give the sizes with commas between them: --input-shape {name}{given}"
+    return (
+        "give sizes with commas between them, --input-shape 1,3,224,224; a scalar has none, "
+        "but a type: --input-shape t=:float32"
+    )
 
 
 def too_large(shape: Sequence[int]) -> str | None:
@@ -177,13 +201,20 @@ def _dtype(text: str, dtype: str, name: str, sizes: str) -> str:
             f"{shown(text)} has no type after the ':'",
             f"give one of {listed}, or leave out the ':'",
         )
-    # Without the library's name, as in torch.int64.
-    plain = dtype.lower().rpartition(".")[2]
-    near = _OTHER_NAMES.get(plain) or next(iter(get_close_matches(plain, INPUT_TYPES, 1)), None)
+    near = _near_type(dtype)
     raise UsageError(
         f"an input can't have the type {shown(dtype)}",
         f"{f'did you mean {near}? ' if near else ''}The types are {listed}",
     )
+
+
+def _near_type(word: str, least: float = 0.6) -> str | None:
+    """Return the type that ``word`` may mean, with a library's name before it or not."""
+    plain = word.lower().rpartition(".")[2]
+    others = get_close_matches(plain, _OTHER_NAMES, 1, 0.8)
+    if others:
+        return _OTHER_NAMES[others[0]]
+    return next(iter(get_close_matches(plain, INPUT_TYPES, 1, least)), None)
 
 
 def _range(text: str, dtype: str, values: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import require_regular
 
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
 
@@ -20,9 +21,10 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
     and ``on_torn`` gets a line that says so. Raises UsageError if there is nothing to read.
     """
     try:
-        path = results if results.is_file() else results / store.NAME
-        if not path.is_file():
+        path = results / store.NAME if results.is_dir() else results
+        if not path.exists():
             raise UsageError(f"there are no results in {results}", _TO_TRY)
+        require_regular(path)
         if path.name != store.NAME:
             raise UsageError(f"{path} is not a {store.NAME}", _TO_TRY)
         found = store.read_runs(path)
@@ -35,7 +37,8 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
         if found.torn:
             on_torn(f"{path} ends in the middle of a line; that launch is left out")
     except OSError as error:
-        raise UsageError(f"can't read {results}: {error.strerror or error}", _TO_TRY) from error
+        where = error.filename or results
+        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error
     if not rows:
         raise UsageError(f"{path} has no complete launch", _TO_TRY)
     return rows

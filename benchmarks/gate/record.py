@@ -48,7 +48,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        arms = _exported(folder / "artifacts")
+        arms = exported(_VARIANTS, _MODULES, INPUT_SHAPE, folder / "artifacts")
         plan = Plan(runs=given.runs, launches=1, cpu=given.cpu)
         device = HostDevice()
         with store.opened(folder / "results", print, "check") as runs:
@@ -57,7 +57,7 @@ def main() -> int:
         with device.held(bench.cpus, []):
             for scenario in SCENARIOS:
                 seconds = 60 * given.minutes * _SHARES[scenario]
-                with _disturbed(scenario, bench.cpus[0]):
+                with disturbed(scenario, bench.cpus[0]):
                     recordings.append(_recorded(scenario, seconds, arms, bench))
                 save(recordings, given.out)
                 print(f"{scenario}: {len(recordings[-1].samples_ns)} rounds", flush=True)
@@ -65,24 +65,26 @@ def main() -> int:
     return 0
 
 
-def _exported(folder: Path) -> dict[str, Artifact]:
-    """Export the variants by the command, as a user does."""
-    models = [f"{_VARIANTS}:{name}" for name in dict.fromkeys(_MODULES.values())]
-    shape = ["--input-shape", INPUT_SHAPE]
+def exported(
+    variants: str, modules: dict[str, str], input_shape: str, folder: Path
+) -> dict[str, Artifact]:
+    """Export each arm's function in the module ``variants`` by the command, as a user does."""
+    models = [f"{variants}:{name}" for name in dict.fromkeys(modules.values())]
+    shape = ["--input-shape", input_shape]
     command = [sys.executable, "-m", "asymm_deploy.cli", "export", *models, *shape]
     subprocess.run(
         [*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL, cwd=_ROOT
     )
     return {
-        arm: artifact.exported(folder / f"{_VARIANTS}.{module}", "mnn")
-        for arm, module in _MODULES.items()
+        arm: artifact.exported(folder / f"{variants}.{module}", "mnn")
+        for arm, module in modules.items()
     }
 
 
 @contextmanager
-def _disturbed(scenario: str, cpu: int) -> Iterator[None]:
+def disturbed(scenario: str, cpu: int) -> Iterator[None]:
     """Have a busy process on the core that is timed, or on another one, meanwhile."""
-    if scenario == "quiet":
+    if scenario not in {"other core loaded", "same core loaded"}:
         yield
         return
     others = sorted(set(range(os.cpu_count() or 1)) - {cpu})
@@ -116,7 +118,7 @@ def _recorded(scenario: str, seconds: float, arms: dict[str, Artifact], bench: B
     return Recording(
         scenario,
         np.array([[[r.samples_ns for r in of[arm]] for arm in ARMS] for of in rounds]),
-        np.array([[[_invalid(r) for r in of[arm]] for arm in ARMS] for of in rounds]),
+        np.array([[[invalid(r) for r in of[arm]] for arm in ARMS] for of in rounds]),
         {
             "network": NETWORK,
             "machine": f"{bench.facts.soc}, {bench.facts.cores} cores, {platform.platform()}",
@@ -126,7 +128,8 @@ def _recorded(scenario: str, seconds: float, arms: dict[str, Artifact], bench: B
     )
 
 
-def _invalid(record: LaunchRecord) -> str:
+def invalid(record: LaunchRecord) -> str:
+    """Return the flags that void a launch, by spaces."""
     return " ".join(name for name in record.flags if flags.FLAGS[name].invalidates)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ class Told:
     """What the device says of a launch."""
 
     ns: float = NS
+    """The median."""
+    samples: Sequence[int] = ()
+    """All runs, in the place of some around the median."""
     flags: tuple[str, ...] = ()
     """That the device raises."""
     error: str | None = None
@@ -55,6 +59,8 @@ class FakeDevice:
     script: Callable[[Launch], Told]
     launched: list[Launch] = field(default_factory=list)
     placed: list[Path] = field(default_factory=list)
+    number: int = field(default_factory=itertools.count().__next__)
+    """Of all such devices: no two say the same times."""
     knows_pairs: bool = True
     together: str | None = None
     """Why two models can't share a process."""
@@ -104,7 +110,12 @@ class FakeDevice:
         error = next((each.error for each in told if each.error is not None), None)
         if error is not None:
             return _error(error)
-        words = _words(told[0], paths[0], asked) if len(paths) == 1 else _pairs(told, paths, asked)
+        seed = 1000 * self.number + len(self.launched)
+        if len(paths) == 2:
+            words = _pairs(told, paths, asked, seed)
+        else:
+            samples = told[0].samples or _samples(told[0].ns, int(asked["--runs"]), seed)
+            words = _words(told[0], samples, paths[0], asked)
         return Completed(words, b"", 0, flags=tuple(flag for each in told for flag in each.flags))
 
     def _told(self, path: Path) -> Told:
@@ -119,35 +130,45 @@ def _error(reason: str) -> Completed:
     return Completed(json.dumps({"type": "error", "reason": reason}).encode() + b"\n", b"", 1)
 
 
-def _pairs(told: Sequence[Told], paths: Sequence[Path], asked: dict[str, str]) -> bytes:
+def _pairs(told: Sequence[Told], paths: Sequence[Path], asked: dict[str, str], seed: int) -> bytes:
     """What the runner says of two models that ran in turns; ``told`` as they were loaded."""
     runs = int(asked["--runs"])
     turns: list[dict[str, list[int]]] = [{"ns": [], "cpu_ns": [], "start_ns": []} for _ in told]
     order = (1, 0) if asked["--starts"] == "second" else (0, 1)
     now = 0
+    samples = [
+        each.samples or _samples(each.ns, runs, 10**6 * (n + 1) + seed)
+        for n, each in enumerate(told)
+    ]
     for run in range(runs):
         for side in order:
-            ns = int(told[side].ns) + run % 7  # no two runs are alike
+            ns = samples[side][run]
             cpu_ns = told[side].cpu_ns
+            off = 0 if cpu_ns is None else int(cpu_ns - told[side].ns)
             turns[side]["start_ns"].append(now)
             turns[side]["ns"].append(ns + told[side].stops_ns.get(run, 0))
-            turns[side]["cpu_ns"].append(ns if cpu_ns is None else int(cpu_ns) + run % 7)
+            turns[side]["cpu_ns"].append(ns + off)
             now += turns[side]["ns"][-1]
     alone = [
-        [json.loads(line) for line in _words(each, path, asked).splitlines()]
+        [json.loads(line) for line in _words(each, [1], path, asked).splitlines()]
         for each, path in zip(told, paths, strict=True)
     ]
     first, second = alone
     loop = {"wall_ns": now, "cpu_ns": now, "waited_ns": 0, "steal_ns": 0}
     pairs = {"type": "pairs", "first": turns[0], "second": turns[1], **loop}
-    messages = [*first[:2], second[1], *first[2:4], pairs, first[5], second[5], first[6]]
+    messages = [*first[:2], second[1], *first[2:4], pairs, first[5], second[5]]
+    messages.append({"type": "done", "count": runs})
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-def _words(told: Told, path: Path, asked: dict[str, str]) -> bytes:
-    runs = int(asked["--runs"])
-    # Many runs are never all alike.
-    samples = [int(told.ns) + (run % 7 if runs >= 5 else 0) for run in range(runs)]
+def _samples(ns: float, runs: int, seed: int) -> list[int]:
+    """Return runs around ``ns``, the first; an odd number has that median. No two are alike."""
+    rng = random.Random(seed)
+    around = [sign * rng.randint(1, int(ns / 1000)) for sign in (-1, 1) * (runs // 2)]
+    return [int(ns), *(int(ns) + off for off in around)][:runs]
+
+
+def _words(told: Told, samples: Sequence[int], path: Path, asked: dict[str, str]) -> bytes:
     messages: list[dict[str, object]] = [
         {
             "type": "hello",
@@ -179,7 +200,7 @@ def _words(told: Told, path: Path, asked: dict[str, str]) -> bytes:
             "steal_ns": 0,
         },
         {"type": "output", "sha256": told.output * 64},
-        {"type": "done", "count": runs},
+        {"type": "done", "count": len(samples)},
     ]
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 

@@ -48,8 +48,9 @@ with open(here + "/started", "a") as file:
 started = open(here + "/started").read().splitlines()
 count = len(started) - 1
 ns = 1_000_000
+samples = None
 {body}
-samples = [int(ns) + count + step for step in range(runs)]
+samples = samples or [int(ns) + count + step for step in range(runs)]
 with open(path, "rb") as file:
     sha256 = hashlib.sha256(file.read()).hexdigest()
 for message in (
@@ -179,6 +180,77 @@ def test_a_runner_that_breaks_exits_3(
 ) -> None:
     assert check("--runner", runner("sys.exit('no memory')"), *FAKED) == 3
     assert "no memory" in " ".join(capsys.readouterr().out.split())  # the column wraps it
+
+
+HONEST = """
+import random
+samples = [random.Random(f"{count} {n}").randint(900_000, 1_100_000) for n in range(runs)]
+"""
+AGAIN = """
+import random
+kept = [random.Random(n).randint(900_000, 1_100_000) for n in range(runs)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "runs", "said"),
+    [
+        ("samples = [ns] * runs", 3, "all its runs took equally long"),
+        ("samples = [ns] * runs", 1, "all its runs took equally long"),
+        ("samples = [ns, ns + 7, ns - 5]", 3, "have the same 3 samples"),
+        ("samples = [ns + n % 2 for n in range(runs)]", 20, "have the same 20 samples"),
+        (AGAIN + "samples = kept", 20, "have the same 20 samples"),
+        (AGAIN + "random.Random(count).shuffle(kept); samples = kept", 3, "in another order"),
+        (AGAIN + "random.Random(count).shuffle(kept); samples = kept", 20, "in another order"),
+        (AGAIN + "samples = [ns + 10 * count for ns in kept]", 20, "but for a factor"),
+        (AGAIN + "samples = [int(ns * (1 + 0.001 * count)) for ns in kept]", 20, "for a factor"),
+        (AGAIN + "kept[count % 9] += 999 * (count + 1); samples = kept", 20, "share 18 of 20"),
+        (HONEST + AGAIN + "samples = kept if '/new/' in path else samples", 20, "The candidate "),
+        (HONEST + AGAIN + "samples = kept if count > 20 else samples", 20, "have the same 20"),
+        (
+            HONEST + "samples = [int(ns * (1 + 0.2 * ('/new/' in path))) for ns in samples]\n"
+            "if count > 40: samples = [random.Random(n).randint(900, 1100) for n in range(runs)]",
+            20,
+            "have the same 20",
+        ),
+    ],
+)
+def test_a_runner_that_repeats_itself_comes_to_no_verdict(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    capsys: pytest.CaptureFixture[str],
+    body: str,
+    runs: int,
+    said: str,
+) -> None:
+    assert check("--runner", runner(body), *FAKED, "--runs", runs, "--inconclusive", "pass") == 3
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in (said, "failed: ", "the runner does not measure", "--fresh"):
+        assert words in printed
+
+
+def test_repeats_that_an_earlier_check_kept_are_refused_too_and_fresh_starts_anew(
+    check: Callable[..., int],
+    runner: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    body = HONEST + "if count > 8 and not os.path.exists(here + '/found'): sys.exit('lost')"
+    arguments = ("--runner", runner(body), *FAKED, "--runs", "20", "--inconclusive", "pass")
+    assert check(*arguments) == 3
+    kept = tmp_path / "out" / store.NAME
+    records = [msgspec.json.decode(x, type=LaunchRecord) for x in kept.read_bytes().splitlines()]
+    records[6] = msgspec.structs.replace(
+        records[6], samples_ns=records[1].samples_ns, wall_ns=None, process_ns=None
+    )
+    kept.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+    capsys.readouterr()
+    (tmp_path / "found").touch()
+    assert check(*arguments) == 3
+    assert (tmp_path / "started").read_text().count("\n") == 10
+    assert "lines 2 and 7 of runs.jsonl" in " ".join(capsys.readouterr().out.split())
+    assert check(*arguments, "--allow", "repeated-samples") == 0
+    assert check(*arguments, "--fresh") == 0
 
 
 def test_the_real_runner_times_a_model_against_itself(

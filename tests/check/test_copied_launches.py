@@ -94,7 +94,9 @@ def test_failed_launches_have_no_samples_to_compare(launches: Launches) -> None:
     refuse_copied([LaunchFile(OLD, failed)])
 
 
-@pytest.mark.parametrize(("runs", "tick"), [(1, 1), (1, 1e5), (5, 1e5), (2, 1e4)])
+@pytest.mark.parametrize(
+    ("runs", "tick"), [(1, 1), (1, 1e5), (2, 1e5), (3, 1e5), (5, 1e5), (2, 1e4)]
+)
 def test_few_runs_and_coarse_clocks_may_agree_by_chance(
     launches: Launches, runs: int, tick: float
 ) -> None:
@@ -111,8 +113,9 @@ def test_a_launch_in_use_on_both_sides_is_refused(launches: Launches) -> None:
     judged = edited(honest[2], flags=("hot",))
     said = r"launch 2 of net \(old/.*, line 3\) in the baseline is launch 2 of net \(new/.*, line 1"
     with pytest.raises(UsageError, match=said):
-        refuse_shared(found(honest), found([judged], NEW))
-    refuse_shared(found(honest), found(launches(seed=1), NEW))
+        refuse_shared({"the baseline": found(honest), "the candidate": found([judged], NEW)})
+    refuse_shared({"the baseline": found(honest), "the candidate": found(launches(seed=1), NEW)})
+    refuse_shared({"the baseline": [*found(honest), *found(honest)]})
 
 
 def one_changed(samples: Sequence[int]) -> list[int]:

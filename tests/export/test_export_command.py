@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -193,6 +194,7 @@ def test_a_network_without_statistics_proves_nothing_and_fails(tmp_path: Path) -
 
 USER_CODE = '''
 import os
+import platform
 import torch
 from torch import nn
 
@@ -427,3 +429,45 @@ def test_ctrl_c_ends_the_workers_and_leaves_no_litter(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert list(out.glob("*/manifest.json"))
     assert not list(out.glob(".work*"))
+
+
+def has_open(pid: int, path: Path) -> bool:
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if file.readlink() == path:
+                return True
+    return False
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="looks at open files through /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nobody_waits_for_a_file_that_takes_minutes_to_hash(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.pth"
+    with weights.open("wb") as file:
+        file.truncate(256 << 30)
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "asymm_deploy",
+            "export",
+            "asymmnet_small_035",
+            "--weights",
+            weights,
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while process.poll() is None and not has_open(process.pid, weights):
+            time.sleep(0.02)
+        process.send_signal(number)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert errors == "interrupted; everything that was finished is kept\n"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy.errors import UsageError
@@ -15,6 +16,7 @@ from asymm_deploy.export.manifest import (
     EXPORT_FILES,
     DamagedManifestError,
     Manifest,
+    Sha256,
     damaged_files,
     load_manifest,
     save_manifest,
@@ -169,3 +171,9 @@ def test_a_manifest_of_version_1_had_no_recorded_input(folder: Path) -> None:
     names = ("model.onnx", "model.mnn", "reference.npz")
     edit(folder, schema_version=1, files=dict.fromkeys(names, "0" * 64))
     assert load_manifest(folder).api == "session"
+
+
+def test_a_hash_with_a_line_end_is_none() -> None:
+    assert msgspec.convert("0" * 64, Sha256) == "0" * 64
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert("0" * 64 + "\n", Sha256)

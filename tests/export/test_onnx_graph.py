@@ -121,6 +121,19 @@ def test_an_open_axis_that_nothing_fixes_is_told_with_both_ways_to_fix_it() -> N
 
 
 @pytest.mark.parametrize(
+    ("inputs", "shape"),
+    [("float[N,4] x", "x=1,4"), ("float[N,C,H,8] x", "x=1,3,224,8"), ("float[N] x", "x=1")],
+)
+def test_the_shape_that_is_told_for_open_axes_is_one_that_the_graph_takes(
+    inputs: str, shape: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        inputs_of(inputs)
+    assert f"--input-shape {shape} (your numbers)" in caught.value.hint
+    assert inputs_of(inputs, shape)
+
+
+@pytest.mark.parametrize(
     ("error", "line"),
     [
         (ValueError("\n  first \nsecond"), "first"),
@@ -176,7 +189,7 @@ def test_what_the_checker_refuses_and_onnx_runtime_runs_is_valid(
     assert run_onnx(path, [{"x": np.full((1, 2), 3, np.float32)}])[0][0].shape == (1, 2)
 
 
-@pytest.mark.parametrize("content", [b"no graph at all", b"\x08\x08\x12", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"no graph at all", b"\x08\x08\x12", b"\xff\xfe\x00"])
 def test_what_neither_takes_is_no_onnx_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(content)
     with pytest.raises(UsageError, match=r"net\.onnx is not a valid ONNX file: .+"):

@@ -53,6 +53,19 @@ def test_the_source_is_told_as_one_would_type_it(tmp_path: Path, onnx_file: Onnx
     assert ExportRequest(CALLABLE, tmp_path).folder == tmp_path / "nets.mine.Make.small"
 
 
+def test_the_command_that_exports_it_again_has_its_shapes_and_its_folder(tmp_path: Path) -> None:
+    usual = ExportRequest(CALLABLE, Path("artifacts"))
+    other = ExportRequest(CallableModule("m", "f", ()), Path("a folder"))
+    known = "asymm-deploy export nets.mine:Make.small --input-shape 1,3,8,8 --weights FILE"
+    assert usual.again("--weights", "FILE") == known
+    assert other.again() == "asymm-deploy export m:f --input-shape SHAPE --out 'a folder'"
+    assert (
+        replace(other, samples=tmp_path / "x.npz")
+        .again()
+        .startswith("asymm-deploy export m:f --out")
+    )
+
+
 def test_weights_for_a_file_that_has_its_own_are_refused(
     tmp_path: Path, onnx_file: OnnxFile, weights: Path
 ) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from asymm_deploy.bench import artifact, store, wire
+from asymm_deploy.bench.paired.pair_stream import parse_pair_stream
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.lock import Lock
@@ -242,6 +243,8 @@ PARSERS: tuple[Parser, ...] = (
     _file("model.onnx", lambda at: load_onnx(at / "m.onnx"), "m.onnx", samples.onnx_graph),
     Parser("a runner's lines", lambda: [samples.text_of("fuzz/stream.jsonl")],
            lambda raw, _: wire.parse_stream(raw), (wire.WireError,)),
+    Parser("a runner's pairs", lambda: [samples.text_of("fuzz/pairs.jsonl")],
+           lambda raw, _: parse_pair_stream(raw), (wire.WireError,)),
     Parser("a runner's arguments", lambda: ["\n".join(_REQUEST).encode()], _runner,
            (RefusedError,)),
     Parser("the lock's owner", lambda: [_OWNER.encode()], _lock),

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import asymm_deploy
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.protocol import PROTOCOL
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
@@ -33,21 +35,48 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.Samples,
     wire.RunnerOutput,
     wire.Done,
+    wire.Pairs,
     wire.Failure,
 )
+*ALONE, PAIRS, ERROR = EXAMPLES
+HELLO, MODEL, CPU, CALIBRATION, _SAMPLES, OUTPUT, DONE = ALONE
+PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
 
 
 def fields_of(message: type[msgspec.Struct]) -> list[str]:
     return ["type", *(field.encode_name for field in msgspec.structs.fields(message))]
 
 
+def sent(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def test_the_examples_but_the_error_are_a_whole_stream() -> None:
-    *stream, error = EXAMPLES
-    report = wire.parse_stream("".join(f"{line}\n" for line in stream).encode())
+    report = wire.parse_stream(sent(ALONE))
     assert report.hello.runner == "native"
     assert report.samples.ns == (9_550_000, 9_560_000)
     with pytest.raises(wire.RunnerError, match="can't pin to core 7"):
-        wire.parse_stream(f"{stream[0]}\n{error}\n".encode())
+        wire.parse_stream(sent([HELLO, ERROR]))
+
+
+def test_those_of_two_models_are_a_whole_stream_too() -> None:
+    report = pair_stream.parse_pair_stream(sent(PAIRED))
+    assert report.first.samples.ns == (9_550_000, 9_560_000)
+    assert report.second.samples.ns == (9_570_000, 9_580_000)
+    assert report.pairs.second.start_ns == (9_550_200, 28_690_100)
+    for turns in (report.pairs.first, report.pairs.second):
+        assert turns.cpu_ns is not None
+        assert all(cpu < ns for cpu, ns in zip(turns.cpu_ns, turns.ns, strict=True))
+    with pytest.raises(pair_stream.NoPairsError):
+        pair_stream.parse_pair_stream(sent(ALONE))
+
+
+def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:
+    shown = json.loads(PAIRS)
+    for which in ("first", "second"):
+        assert list(shown[which]) == [
+            field.encode_name for field in msgspec.structs.fields(wire.Turns)
+        ]
 
 
 @pytest.mark.parametrize(("line", "message"), list(zip(EXAMPLES, MESSAGES, strict=True)))
@@ -64,7 +93,10 @@ def test_an_example_is_what_the_python_runner_writes_from_the_same_values(line: 
     assert json.dumps(json.loads(line), separators=(",", ":")) == line
 
 
-def test_the_python_runner_sends_the_same_keys_in_the_same_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("paired", [False, True], ids=["one model", "two"])
+def test_the_python_runner_sends_the_same_keys_in_the_same_order(
+    tmp_path: Path, paired: bool
+) -> None:
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> '
         "g (float[1,4] x) => (float[1,4] y) { y = Relu(x) }"
@@ -81,14 +113,24 @@ def test_the_python_runner_sends_the_same_keys_in_the_same_order(tmp_path: Path)
         inputs=(),
         output_values=True,
     )
+    if paired:
+        asked += ["--second-model", str(tmp_path / "model.onnx")]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked],
         capture_output=True,
         timeout=120,
         check=True,
     )
-    sent = [list(json.loads(line)) for line in done.stdout.splitlines()]
-    assert sent == [list(json.loads(line)) for line in EXAMPLES[:-1]]
+    found = [keys(json.loads(line)) for line in done.stdout.splitlines()]
+    assert found == [keys(json.loads(line)) for line in (PAIRED if paired else ALONE)]
+
+
+def keys(message: dict[str, Any]) -> list[Any]:
+    """The keys in their order, each with those within it; outputs have names of their own."""
+    return [
+        (key, list(value) if isinstance(value, dict) and key != "values" else None)
+        for key, value in message.items()
+    ]
 
 
 def test_every_argument_of_a_request_is_described() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 
@@ -166,6 +168,110 @@ def test_an_output_that_a_module_does_not_have_is_refused(like_a_wheel: Path, mo
     ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--output", "other")
     with pytest.raises(wire.RunnerError, match="MNN's module stopped: it gives no output"):
         wire.parse_stream(ended.stdout)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[str, ...]:
+    """A second model, on an input of its own by the other interface."""
+    (tmp_path / "second.mnn").write_bytes(b"fake too")
+    y, x = np.array([3, -4], np.int32), np.array([[1.5, -2, 0, 3e30]], np.float32)
+    (tmp_path / "second.bin").write_bytes(recorded_bytes([x, y]))
+    return (
+        *("--second-model", str(tmp_path / "second.mnn")),
+        *("--second-input", "float32:1,4:x", "--second-input", "int32:2:y"),
+        *("--second-inputs-file", str(tmp_path / "second.bin"), "--second-api", "module"),
+        *("--second-output", "sum", "--second-output", "negative"),
+    )
+
+
+@pytest.mark.parametrize("starts", ["first", "second"])
+def test_two_models_are_timed_in_turns_each_on_its_own_input(
+    like_a_wheel: Path, model: Path, pair: tuple[str, ...], starts: str
+) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, "--starts", starts)
+    assert ended.returncode == 0, ended.stdout
+    report = pair_stream.parse_pair_stream(ended.stdout)
+    assert report.first.model.sha256 == hashlib.sha256(b"fake model").hexdigest()
+    assert report.second.model.sha256 == hashlib.sha256(b"fake too").hexdigest()
+    assert (report.first.model.input_shape, report.second.model.input_shape) == ((2,), (1, 4))
+    assert (report.first.model.api, report.second.model.api) == ("session", "module")
+    assert report.first.output.values == expected(0)
+    assert report.second.output.values == {
+        "negative": np.array([-1.5, 2, -0.0, -3e30], "<f4").tobytes(),
+        "sum": np.float32(-1).tobytes(),
+    }
+    begun = [report.pairs.first.start_ns, report.pairs.second.start_ns]
+    early, late = begun if starts == "first" else reversed(begun)
+    in_order = [start for each in zip(early, late, strict=True) for start in each]
+    assert len(in_order) == 10
+    assert in_order == sorted(in_order)
+    assert report.pairs.second.cpu_ns is not None
+    assert sum(report.pairs.second.cpu_ns) <= report.pairs.cpu_ns
+
+
+def test_pairs_end_early_once_their_time_is_over(
+    like_a_wheel: Path, model: Path, pair: tuple[str, ...]
+) -> None:
+    bounds = ("--runs", "1000000", "--most-seconds", "1e-9", "--least-runs", "4")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, *bounds)
+    assert len(pair_stream.parse_pair_stream(ended.stdout).pairs.first.ns) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--second-model", "/nowhere"), "the second model: can't read the model: No such file"),
+        (("--second-model", "{empty}"), "the second model: MNN can't load the model"),
+        (("--model", "{empty}"), "the first model: MNN can't load the model"),
+        (
+            ("--second-output", "other"),
+            "the second model: MNN's module stopped: it gives no output",
+        ),
+        (("--second-input", "float32:3:z"), "the second model: the inputs file has 24 bytes"),
+        (("--input", "float32:3:z"), "the first model: the model's inputs are"),
+        (("--inputs-file", "/nowhere"), "the first model: can't read the inputs file: No such"),
+    ],
+)
+def test_of_two_models_the_one_that_is_refused_is_named(
+    like_a_wheel: Path,
+    model: Path,
+    pair: tuple[str, ...],
+    tmp_path: Path,
+    more: tuple[str, ...],
+    why: str,
+) -> None:
+    (tmp_path / "empty.mnn").write_bytes(b"")
+    given = (word.format(empty=tmp_path / "empty.mnn") for word in more)
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, *given)
+    assert ended.returncode == 3
+    with pytest.raises(wire.RunnerError, match=re.escape(why)):
+        pair_stream.parse_pair_stream(ended.stdout)
+
+
+def test_with_two_models_what_the_engine_prints_never_reaches_the_wire(
+    like_a_wheel: Path, model: Path, pair: tuple[str, ...]
+) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *pair)
+    assert b"the fake engine prints" in ended.stderr
+    assert [line[:8] for line in ended.stdout.splitlines()] == [b'{"type":'] * 9
+
+
+@pytest.mark.parametrize("name", ["--input-file", "--output-file"])
+def test_a_file_for_one_model_is_refused_with_two(
+    like_a_wheel: Path, model: Path, pair: tuple[str, ...], name: str
+) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *pair, name, "/nowhere")
+    assert ended.returncode == 3
+    with pytest.raises(wire.RunnerError, match=f"argument {name}: takes one model"):
+        pair_stream.parse_pair_stream(ended.stdout)
+
+
+def test_to_calibrate_takes_no_second_model_either(
+    like_a_wheel: Path, pair: tuple[str, ...]
+) -> None:
+    command = [str(like_a_wheel / native_build.PROGRAM), "--calibrate", *pair]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert len(ended.stdout.splitlines()) == 4
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["in a library beside it", "missing"])

@@ -69,7 +69,7 @@ def refused(folder: Path, _warm: None) -> Iterator[Callable[..., Told]]:
         assert "bug in asymm-deploy" not in told.err, shown
         assert "please report" not in told.err, shown
         if in_its_row:  # of latency.csv, and printed with the model's name
-            assert ": failed: " in told.err, shown
+            assert re.search(r": failed[ :]", told.err), shown
         elif code:
             assert re.search(r"^error: \S", told.err, re.MULTILINE), shown
             assert re.search(r"^hint: \S", told.err, re.MULTILINE), shown

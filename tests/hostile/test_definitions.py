@@ -62,6 +62,14 @@ class Nothing(torch.nn.Module):
     def forward(self, x):
         return None
 
+class Large(torch.nn.Module):
+    def forward(self, x):
+        return x.repeat(2**56, 4)
+
+class Larger(torch.nn.Module):
+    def forward(self, x):
+        return x.repeat(2**62, 4)
+
 class NoInput(torch.nn.Module):
     def forward(self):
         return torch.ones(3)
@@ -109,6 +117,8 @@ CALLABLES: list[tuple[str, int, tuple[str, ...]]] = [
     ("Random", 5, ("random",)),
     ("Text", 2, ("no tensor",)),
     ("Nothing", 2, ("None",)),
+    ("Large", 2, ("a tensor of 4,611,686,018,427,387,904 bytes", "no memory")),
+    ("Larger", 2, ("more bytes than 64 bits can count", "no memory")),
     ("NoInput", 2, ("no arguments",)),
 ]
 
@@ -164,6 +174,18 @@ GRAPHS: dict[str, tuple[str, int, tuple[str, ...]]] = {
         ("Unheard",),
     ),
     "a cycle": ("g (float[1,4] x) => (float[1,4] y) { a = Add(x, y) y = Relu(a) }", 2, ()),
+    "a tensor of 2**60 bytes inside": (
+        "g (float[1,4] x) => (float[1,4] y) <int64[2] s = {72057594037927936, 4}> "
+        "{ big = Expand(x, s) y = ReduceMean<axes=[0]>(big) }",
+        6,
+        ("the Expand node big makes a tensor of 1,152,921,504,606,846,976 bytes", "no memory"),
+    ),
+    "a tensor of more than 2**64 bytes inside": (
+        "g (float[1,4] x) => (float[1,4] y) <int64[2] s = {4611686018427387904, 4}> "
+        "{ big = Expand(x, s) y = ReduceMean<axes=[0]>(big) }",
+        6,
+        ("the Expand node big makes a tensor of more bytes than 64 bits can count",),
+    ),
     "text": ("g (string[1] x) => (string[1] y) { y = Identity(x) }", 2, ("x",)),
     "complex": ("g (complex64[1,4] x) => (complex64[1,4] y) { y = Identity(x) }", 2, ("x",)),
     "open axes": ("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }", 2, ("x",)),
@@ -236,6 +258,9 @@ def test_weights_that_are_not_beside_the_graph_are_refused(
     model = written("g (float[1,4] x) => (float[1,4] y) { y = MatMul(x, w) }")
     weight = onnx.TensorProto(name="w", data_type=1, dims=[4, 4], data_location="EXTERNAL")
     weight.external_data.add(key="location", value=location)
-    model.graph.initializer.append(weight)
-    (folder / "g.onnx").write_bytes(model.SerializeToString())
-    refused(["export", "g.onnx"], 2, "g.onnx")
+    constant = onnx.helper.make_node("Constant", [], ["w"], value=weight)
+    for put in (model.graph.initializer.append, lambda _: model.graph.node.insert(0, constant)):
+        put(weight)
+        (folder / "g.onnx").write_bytes(model.SerializeToString())
+        refused(["export", "g.onnx"], 2, "g.onnx", "the values of w")
+        del model.graph.initializer[:]

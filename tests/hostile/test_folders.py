@@ -96,6 +96,28 @@ def test_what_is_no_file_is_refused(
         refused(arguments, 2)
 
 
+@pytest.mark.parametrize("kind", KINDS[:4])
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("results/runs.jsonl", ["report", "results"]),
+        ("results/runs.jsonl", ["report", "results/runs.jsonl"]),
+        ("results/runs.jsonl", ["check", "--baseline", "results", "--candidate", "results"]),
+        ("base/baseline.json", ["baseline", "save", "artifacts", "--into", "base", "--force"]),
+        ("base/baseline.json", ["baseline", "show", "base"]),
+        ("base/g/manifest.json", ["check", "--baseline", "base", "--candidate", "artifacts"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_what_is_in_the_place_of_a_file_is_named(
+    refused: Refused, artifacts: Path, kind: str, place: str, arguments: list[str]
+) -> None:
+    with in_its_place(artifacts.parent / place, kind):
+        if arguments[1:] == ["results/runs.jsonl"] and kind == "a folder":
+            pytest.skip("that is a folder without results")
+        refused(arguments, 2, Path(place).name, kind)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_that_are_no_file_stop_a_bench_before_it_times(
     refused: Refused, artifacts: Path, kind: str

@@ -227,3 +227,32 @@ def test_arguments_are_called_as_given_or_by_position() -> None:
 def test_a_shape_of_more_axes_than_an_array_has_is_refused() -> None:
     with pytest.raises(UsageError, match="5000 axes"):
         parse_input_shapes([",".join(["1"] * 5000)])
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "hint"),
+    [
+        ("Soft:1,64", "Soft", "--input-shape Soft=1,64"),
+        ("flaot:1,64", "flaot", "the type comes after the shape: --input-shape 1,64:float32"),
+        ("x=torch.int64:1,64", "torch.int64", "--input-shape x=1,64:int64"),
+        ("input:1,64:int64:0..9", "input", "--input-shape input=1,64:int64:0..9"),
+        ("N,3,96,96", "N", "give sizes with commas"),
+        ("1,-1", "-1", "give sizes with commas"),
+        ("0,3", "0", "give sizes with commas"),
+        ("x=[1,3,9,9]:float32", "[1", "--input-shape x=1,3,9,9:float32"),
+    ],
+)
+def test_the_part_that_is_no_shape_is_named_with_what_it_may_mean(
+    text: str, wrong: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_input_shapes([text])
+    assert caught.value.what.endswith(f"is not a shape of positive integers: {wrong!r} is none")
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["1x3x64x64", "1 3 64 64", "(1, 3, 64, 64)", "1;3;64;64"])
+def test_other_ways_to_write_a_shape_are_told_with_the_right_one(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_input_shapes([text])
+    assert caught.value.hint.endswith("--input-shape 1,3,64,64")

@@ -253,9 +253,11 @@ class SwappedModel(LaunchFault):
 
     at: str = "start"
     content: bytes = b""
+    second: bool = False
+    """That of the second model, in a launch of two."""
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
-        place = launch.model
+        place = launch.second_model if self.second else launch.model
         aside = place.with_name(place.name + ".swapped")
         aside.write_bytes(self.content)
         aside.replace(place)

@@ -37,6 +37,11 @@ class Launch:
         return Path(self._argument("--model"))
 
     @property
+    def second_model(self) -> Path:
+        """Where the other one lies, of a launch of two."""
+        return Path(self._argument("--second-model"))
+
+    @property
     def cores(self) -> tuple[int, ...]:
         """The phone's cores that it asked for."""
         text = self._argument("--cpu")

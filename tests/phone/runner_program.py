@@ -48,8 +48,9 @@ class _Launch:
         orders = self._phone.tell("start", pid=os.getpid(), argv=list(argv))
         self._real = orders.get("cores") or sorted(os.sched_getaffinity(0))
         self._asked: tuple[int, ...] = ()
-        self._looped = False
         self._shares = (1.0, 1.0)
+        self._precision: str | None = None
+        self._models = 0
         self._migrated: int | None = None
         self._obey(orders)
 
@@ -108,9 +109,12 @@ class _Launch:
         if kind == "hello":
             fields["abi"] = "arm64-v8a"
         elif kind == "model":
-            orders = self._phone.tell("model")
-            fields["precision"] = orders.get("precision", fields["precision"])
-            self._migrated = orders.get("migrated")
+            self._models += 1
+            if self._models == 1:  # of two, the second comes at once
+                orders = self._phone.tell("model")
+                self._precision = orders.get("precision")
+                self._migrated = orders.get("migrated")
+            fields["precision"] = self._precision or fields["precision"]
         elif kind == "cpu":
             self._shares = tuple(self._phone.tell("looped").get("shares", (1.0, 1.0)))
             if self._migrated is not None:
@@ -118,8 +122,9 @@ class _Launch:
         elif kind == "calibration":
             fields["before_mac_per_s"] *= self._shares[0]
             fields["after_mac_per_s"] *= self._shares[1]
-        elif kind == "samples":
-            _slow_down(fields, self._shares)
+        elif kind in {"samples", "pairs"}:
+            slow_down = _slow_down if kind == "samples" else _slow_down_pairs
+            time.sleep(slow_down(fields, self._shares) / 1e9)  # it has lived for that long
             orders = self._phone.tell("samples")
         if "cut" in orders:
             line = json.dumps({"type": kind, **fields})
@@ -138,14 +143,35 @@ class _Launch:
                 time.sleep(3600)
 
 
-def _slow_down(samples: dict[str, Any], shares: tuple[float, float]) -> None:
-    """Slow the first half by the clock from before the loop, the second by the one after it."""
+def _slow_down(samples: dict[str, Any], shares: tuple[float, float]) -> int:
+    """Slow the first half by the clock from before the loop, the second by the one after it.
+
+    Returns how much longer the loop is, in ns.
+    """
     before = sum(samples["ns"])
     half = len(samples["ns"]) // 2
     samples["ns"] = [round(ns / shares[index >= half]) for index, ns in enumerate(samples["ns"])]
-    more = sum(samples["ns"]) - before
+    more: int = sum(samples["ns"]) - before
     samples["wall_ns"] += more
     samples["cpu_ns"] += more
+    return more
+
+
+def _slow_down_pairs(pairs: dict[str, Any], shares: tuple[float, float]) -> int:
+    """Do so with both runs of each pair; every run begins later by what those before it took."""
+    sides = sorted((pairs["first"], pairs["second"]), key=lambda side: side["start_ns"])
+    half = len(pairs["first"]["ns"]) // 2
+    more = 0
+    for index in range(len(pairs["first"]["ns"])):
+        for side in sides:
+            side["start_ns"][index] += more
+            for name in ("cpu_ns", "ns"):
+                before = side[name][index]
+                side[name][index] = round(before / shares[index >= half])
+            more += side["ns"][index] - before
+    pairs["wall_ns"] += more
+    pairs["cpu_ns"] += more
+    return more
 
 
 if __name__ == "__main__":

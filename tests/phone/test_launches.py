@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import onnx
 import onnx.parser
 import pytest
 
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.paired import pair_stream
 from tests.phone.conftest import Attached, eventually
 from tests.phone.faults import (
     CutLaunch,
@@ -26,6 +30,7 @@ from tests.phone.faults import (
     Truncated,
     WrongPrecision,
 )
+from tests.phone.runner_program import _slow_down_pairs
 
 BASE = "/data/local/tmp/asymm-deploy"
 GRAPH = """
@@ -166,6 +171,113 @@ def test_throttling_slows_the_second_half_and_shows_until_it_has_cooled(ready: A
     assert calibration.after_mac_per_s < 0.75 * calibration.before_mac_per_s
     assert sum(report.samples.ns) <= report.samples.wall_ns
     assert eventually(lambda: ready.text(show) == "2841600\nThermal Status: 0\n")
+
+
+@pytest.fixture
+def two(ready: Attached, tmp_path: Path, model: Path) -> tuple[str, ...]:
+    """Another model on the phone, and the arguments that time both in turns."""
+    (tmp_path / "other").write_bytes(model.read_bytes() + b"\0")
+    assert ready.adb("push", str(tmp_path / "other"), f"{BASE}/other").returncode == 0
+    return ("--second-model", f"{BASE}/other")
+
+
+def launch_both(ready: Attached, two: tuple[str, ...], *more: str) -> bytes:
+    words = [*request(f"{BASE}/model"), *two, *more]
+    return ready.shell(f"{BASE}/runner {' '.join(words)}").stdout
+
+
+@pytest.mark.parametrize("starts", ["first", "second"])
+def test_of_two_models_both_are_hashed_and_timed_in_turns(
+    ready: Attached, two: tuple[str, ...], model: Path, starts: str
+) -> None:
+    report = pair_stream.parse_pair_stream(launch_both(ready, two, "--starts", starts))
+    content = model.read_bytes()
+    assert report.first.model.sha256 == hashlib.sha256(content).hexdigest()
+    assert report.second.model.sha256 == hashlib.sha256(content + b"\0").hexdigest()
+    assert report.first.output == report.second.output
+    assert report.first.hello.abi == "arm64-v8a"
+    assert report.first.cpu == wire.Cpu(asked=(7,), before=7, after=7)
+    assert take_turns(report, starts)
+    (seen,) = ready.phone.launches
+    assert (seen.model.name, seen.second_model.name) == ("model", "other")
+
+
+def take_turns(report: pair_stream.PairReport, starts: str) -> bool:
+    """Whether each run began after the one before it, within the loop."""
+    pairs = report.pairs
+    sides = [pairs.first, pairs.second]
+    if starts == "second":
+        sides.reverse()
+    free_ns = 0
+    for index in range(len(pairs.first.ns)):
+        for side in sides:
+            if side.start_ns[index] < free_ns:
+                return False
+            free_ns = side.start_ns[index] + side.ns[index]
+    return free_ns <= pairs.wall_ns
+
+
+@pytest.mark.parametrize("starts", ["first", "second"])
+def test_throttling_in_mid_launch_slows_both_of_a_pair_alike(
+    ready: Attached, two: tuple[str, ...], starts: str
+) -> None:
+    runs = ("--runs", "60", "--starts", starts)
+    ready.phone.faults.add(Throttles(khz=825_600))  # of 2841600
+    report = pair_stream.parse_pair_stream(launch_both(ready, two, *runs))
+    calibration = report.first.calibration
+    assert calibration.after_mac_per_s < 0.5 * calibration.before_mac_per_s
+    assert take_turns(report, starts)
+    for turns in (report.pairs.first, report.pairs.second):
+        assert turns.cpu_ns is not None
+        for each in (turns.ns, turns.cpu_ns):
+            assert median(each[30:]) > 1.5 * median(each[:30])
+    assert sum(report.pairs.first.cpu_ns or ()) <= report.pairs.cpu_ns
+
+
+def test_a_lower_clock_keeps_the_ratio_of_a_pair_and_moves_what_comes_after() -> None:
+    pairs: dict[str, Any] = {
+        "first": {"ns": [100, 100], "cpu_ns": [80, 80], "start_ns": [300, 710]},
+        "second": {"ns": [200, 300], "cpu_ns": [160, 240], "start_ns": [0, 405]},
+        "wall_ns": 820,
+        "cpu_ns": 600,
+    }
+    assert _slow_down_pairs(pairs, (0.5, 0.25)) == 100 + 200 + 300 + 900
+    assert pairs == {
+        "first": {"ns": [200, 400], "cpu_ns": [160, 320], "start_ns": [500, 1910]},
+        "second": {"ns": [400, 1200], "cpu_ns": [320, 960], "start_ns": [0, 705]},
+        "wall_ns": 820 + 1500,
+        "cpu_ns": 600 + 1500,
+    }
+
+
+def test_a_fault_of_one_launch_is_one_of_both_its_models(
+    ready: Attached, two: tuple[str, ...]
+) -> None:
+    ready.phone.faults.add(WrongPrecision())
+    report = pair_stream.parse_pair_stream(launch_both(ready, two))
+    assert (report.first.model.precision, report.second.model.precision) == ("fp16", "fp16")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Killed(), "stopped before 'model'"),
+        (Truncated(), "stopped in the middle of a line"),
+        (Garbage(), "no valid 'model'"),
+        (SwappedModel(content=b"no model"), "the first model: MNN can't load the model"),
+        (
+            SwappedModel(content=b"no model", second=True),
+            "the second model: MNN can't load the model",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, LaunchFault) else "",
+)
+def test_a_launch_of_two_that_ends_badly_is_no_result(
+    ready: Attached, two: tuple[str, ...], fault: LaunchFault, reason: str
+) -> None:
+    ready.phone.faults.add(fault)
+    with pytest.raises(wire.WireError, match=reason):
+        pair_stream.parse_pair_stream(launch_both(ready, two))
 
 
 def test_a_cap_from_the_start_slows_all_of_a_launch(ready: Attached) -> None:

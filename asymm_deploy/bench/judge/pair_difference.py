@@ -20,8 +20,10 @@ MOST_SPLIT = 0.3
 """Share of pairs that may be interrupted for long."""
 LONG_STOP_NS = 10**8
 """A process that was stopped for so long, 0.1 s, comes back to a core that is not as it left it."""
-_FINEST_STEP = 0.001
-"""A clock of processor time must tell runs apart that differ by this share."""
+_SLICES = 4
+"""How many times its own length a pair may be stopped for: slow models share cores by slices."""
+_LARGEST_TICK = 0.001
+"""Share of a run that a clock of processor time must be able to tell."""
 
 Clock = Literal["cpu", "wall"]
 
@@ -65,16 +67,15 @@ def has_cpu_times(record: LaunchRecord) -> bool:
     values = _cpu_ns(record)
     if values.min() <= 0:
         return False
-    steps = np.diff(np.unique(values)).astype(np.int64)
-    # Equal runs throughout are no coarse clock but a made-up one: another flag tells of them.
-    # Few runs may be far apart by a fine clock; all of a coarse one's steps have a tick in common.
-    return len(steps) == 0 or int(np.gcd.reduce(steps)) <= _FINEST_STEP * float(np.median(values))
+    tick = int(np.gcd.reduce(values.astype(np.int64)))
+    return tick <= _LARGEST_TICK * float(np.median(values))
 
 
 def split_share(baseline: LaunchRecord, candidate: LaunchRecord) -> float:
     """Return the share of the pairs that were interrupted for 0.1 s or longer, in them or between.
 
-    A pair of slow models may take twice as long as the fastest one.
+    Of slow models, which others on the core interrupt all the time, for four times as long as the
+    pair itself takes. Where that is unknown, the fastest pair tells.
     """
     starts, ends = [], []
     for record in (baseline, candidate):
@@ -83,8 +84,11 @@ def split_share(baseline: LaunchRecord, candidate: LaunchRecord) -> float:
         starts.append(start)
         ends.append(start + _array(record.samples_ns))
     took = np.maximum(*ends) - np.minimum(*starts)
-    least = float(took.min())
-    return float(np.mean(took - least > max(LONG_STOP_NS, least)))
+    if has_cpu_times(baseline) and has_cpu_times(candidate):
+        own = _cpu_ns(baseline) + _cpu_ns(candidate)
+    else:
+        own = np.full(len(took), took.min() / _SLICES)
+    return float(np.mean(took - own > np.maximum(LONG_STOP_NS, _SLICES * own)))
 
 
 def _cpu_ns(record: LaunchRecord) -> npt.NDArray[np.float64]:

@@ -28,6 +28,8 @@ Launches differ more than the pairs of one: more launches say more than longer o
 """
 LEAST_PAIRS = 20
 
+_OLDER = "it is older than they are; `asymm-deploy runner build` makes a new one"
+
 
 class NoPairsHereError(Exception):
     """The runner can't time two models in turns; the message says why, in one line."""
@@ -81,7 +83,7 @@ def launch_pair(
         raise NoPairsHereError(str(error)) from error
     except wire.WireError as error:
         if launch.is_unknown_argument(error, "--second-model"):
-            raise NoPairsHereError(str(error)) from error
+            raise NoPairsHereError(_OLDER) from error
         return _both_failed(blanks, str(error))
     turns = {early: report.pairs.first, late: report.pairs.second}
     made = []

@@ -77,7 +77,7 @@ def _ready(listed: Sequence[ListedPhone], tell: Tell) -> tuple[str, ...]:
 
 
 def _connect(server: Server, name: str, listed: Sequence[ListedPhone]) -> None:
-    printable = excerpt(name)
+    printable = excerpt(name) if name.strip() else repr(name)
     if ":" not in name:
         raise HarnessError(f"no phone {printable} is attached", _what_is_attached(listed))
     outcome, words = server.connect(name)

@@ -13,6 +13,7 @@ from asymm_deploy.bench.judge.conditions import PhoneProblem, condition_flags
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.checks.fitness import phone_problems, unfit
 from asymm_deploy.bench.phone.checks.prime_core import core_problem
+from asymm_deploy.bench.phone.checks.program_abi import refuse_foreign_programs
 from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import DEVICE, Link
@@ -49,7 +50,7 @@ class AdbDevice:
     ) -> None:
         """Take a phone's serial number, and the runner to push to it."""
         self._link = Link(server, serial, patience_s=options.patience_s, tell=tell)
-        self._program = _program(runner)
+        self._program = _program(runner, options.allow)
         self._options = options
         self._tell = tell
         self._token = secrets.token_hex(4)
@@ -331,11 +332,13 @@ class AdbDevice:
             time.sleep(min(1.0, self._options.patience_s / 10))
 
 
-def _program(path: Path) -> Program:
+def _program(path: Path, allow: tuple[str, ...]) -> Program:
     try:
-        return Program.at(path)
+        found = Program.at(path)
+        refuse_foreign_programs(found.files, allow)
     except OSError as error:
         raise UsageError(
             f"can't read the runner {path}: {error.strerror}",
             "give --runner the native runner, or build it: `asymm-deploy runner build`",
         ) from error
+    return found

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from asymm_deploy.bench.runner.timing import Send
     from asymm_deploy.engines.tensors import TensorSpec
 
 _GAVE_UP = 3
+_MAX_RUNS = 1_000_000  # the limits of wire.py, these three, which takes long to import
+_MAX_THREADS = 65535
+_MAX_CORE = 65535
+_MAX_PID = 2**31 - 1
 _TYPES = (
     *("float16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -94,9 +98,9 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser = Parser(prog="runner", allow_abbrev=False, add_help=False)
     parser.add_argument("--model", required=True)
     parser.add_argument("--engine", required=True, choices=("mnn", "onnxruntime"))
-    parser.add_argument("--runs", required=True, type=int)
-    parser.add_argument("--warmup", required=True, type=int)
-    parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument("--runs", required=True, type=_within(1, _MAX_RUNS))
+    parser.add_argument("--warmup", required=True, type=_within(0, _MAX_RUNS))
+    parser.add_argument("--threads", required=True, type=_within(1, _MAX_THREADS))
     parser.add_argument("--precision", required=True, choices=("fp32", "fp16"))
     parser.add_argument("--cpu", required=True, type=_cores)
     parser.add_argument("--input-seed", required=True, type=int)
@@ -105,15 +109,15 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--api", choices=("session", "module"), default="session")
     parser.add_argument("--output", action="append", default=[])
     parser.add_argument("--output-values", action="store_true")
-    parser.add_argument("--die-with", type=int)
+    parser.add_argument("--die-with", type=_within(1, _MAX_PID))
     parser.add_argument("--second-model")
     parser.add_argument("--second-input", action="append", default=[], type=_input)
     parser.add_argument("--second-inputs-file")
     parser.add_argument("--second-api", choices=("session", "module"), default="session")
     parser.add_argument("--second-output", action="append", default=[])
     parser.add_argument("--starts", choices=("first", "second"), default="first")
-    parser.add_argument("--most-seconds", type=float, default=math.inf)
-    parser.add_argument("--least-runs", type=int, default=1)
+    parser.add_argument("--most-seconds", type=_positive, default=math.inf)
+    parser.add_argument("--least-runs", type=_within(1, _MAX_RUNS), default=1)
     options = parser.parse_args(argv)
     for api, outputs, name, an in (
         (options.api, options.output, "api", "an --output"),
@@ -126,8 +130,37 @@ def _parse(argv: Sequence[str]) -> Namespace:
     return options
 
 
+def _within(least: int, most: int) -> Callable[[str], int]:
+    """Return what takes an integer in this range for the value of an argument."""
+
+    def taken(text: str) -> int:
+        from argparse import ArgumentTypeError
+
+        try:
+            value = int(text)
+        except ValueError:
+            raise ArgumentTypeError(f"invalid int value: {text!r}") from None
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"not in {least}..{most}: {text!r}")
+        return value
+
+    return taken
+
+
+def _positive(text: str) -> float:
+    from argparse import ArgumentTypeError
+
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"invalid float value: {text!r}") from None
+    if not 0 < value < math.inf:
+        raise ArgumentTypeError(f"not a positive finite number: {text!r}")
+    return value
+
+
 def _cores(text: str) -> tuple[int, ...]:
-    return () if text == "none" else tuple(map(int, text.split(",")))
+    return () if text == "none" else tuple(map(_within(0, _MAX_CORE), text.split(",")))
 
 
 def _input(text: str) -> TensorSpec:

@@ -10,6 +10,7 @@ import numpy as np
 
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
+from asymm_deploy.files import read_regular
 
 
 def read_recorded(path: str, specs: Sequence[TensorSpec]) -> Arrays:
@@ -20,7 +21,7 @@ def read_recorded(path: str, specs: Sequence[TensorSpec]) -> Arrays:
     if not specs:
         raise RefusedError("--inputs-file needs an --input for each input of the model")
     try:
-        raw = Path(path).read_bytes()
+        raw = read_regular(Path(path))
     except OSError as error:
         raise RefusedError(f"can't read the inputs file: {error.strerror}") from error
     types = [np.dtype(spec.dtype).newbyteorder("<") for spec in specs]

@@ -23,6 +23,7 @@ from asymm_deploy.bench.runner.recorded import read_recorded
 from asymm_deploy.engines.feeding import in_32_bits
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
+from asymm_deploy.files import opened_regular
 
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
@@ -57,7 +58,7 @@ def time_model(options: Namespace, send: Send) -> None:
     model = loaded(options, asked, load)
     for _ in range(options.warmup):
         model.session.run()
-    send("model", described(asked, model))
+    send("model", model_fields(asked, model))
     multiplier = Multiplier()
     rate_before = multiplier.mac_per_s()
     core_before = cores.core_now()
@@ -67,7 +68,7 @@ def time_model(options: Namespace, send: Send) -> None:
     send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
     send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
     send("samples", samples)
-    send("output", computed(model.session, with_values=options.output_values))
+    send("output", output_fields(model.session, with_values=options.output_values))
     send("done", {"count": options.runs})
 
 
@@ -129,7 +130,7 @@ def loaded(options: Namespace, asked: Asked, load: Callable[[str], Session]) -> 
     return Loaded(session, specs, sha256, init_ns)
 
 
-def described(asked: Asked, model: Loaded) -> dict[str, object]:
+def model_fields(asked: Asked, model: Loaded) -> dict[str, object]:
     """Return the fields of the model's message; sent after the warm-up."""
     return {
         "sha256": model.sha256,
@@ -150,7 +151,7 @@ def _load(path: str, load: Callable[[str], Session]) -> tuple[Session, str, int]
     file = Path(path)
     try:
         before = file.stat()
-        with file.open("rb") as content:
+        with opened_regular(file) as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise RefusedError(f"can't read the model: {error.strerror}") from error
@@ -226,7 +227,7 @@ def since(before: int | None, after: int | None) -> int | None:
     return max(0, after - before)
 
 
-def computed(session: Session, *, with_values: bool) -> dict[str, object]:
+def output_fields(session: Session, *, with_values: bool) -> dict[str, object]:
     """Return the fields of the output's message: what the last run computed."""
     outputs = session.outputs()
     values = {

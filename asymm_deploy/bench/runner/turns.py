@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from asymm_deploy.bench.runner import cores
 from asymm_deploy.bench.runner.calibration import Multiplier
@@ -13,11 +14,11 @@ from asymm_deploy.bench.runner.timing import (
     CLOCK,
     Asked,
     Send,
-    computed,
-    described,
     engine,
     greet,
     loaded,
+    model_fields,
+    output_fields,
     since,
 )
 from asymm_deploy.engines.engine_error import EngineError
@@ -41,17 +42,14 @@ def time_in_turns(options: Namespace, send: Send) -> None:
     greet(options, send)
     models = []
     for which, asked, load in zip(_WHICH, both, loaders, strict=True):
-        try:
+        with _said_of(which):
             models.append(loaded(options, asked, load))
-            models[-1].session.run()
-        except (EngineError, cores.RefusedError) as error:
-            raise cores.RefusedError(f"the {which} model: {error}") from error
     first, second = (model.session for model in models)
     turns = _Turns(first.run, second.run, swapped=options.starts == "second")
     most_ns = min(options.most_seconds, 1e9) * 1e9
     turns.run(options.warmup, 1, most_ns)
     for asked, model in zip(both, models, strict=True):
-        send("model", described(asked, model))
+        send("model", model_fields(asked, model))
     multiplier = Multiplier()
     rate_before = multiplier.mac_per_s()
     core_before = cores.core_now()
@@ -64,9 +62,20 @@ def time_in_turns(options: Namespace, send: Send) -> None:
     send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
     send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
     send("pairs", loop)
-    for session in (first, second):
-        send("output", computed(session, with_values=options.output_values))
+    for which, session in zip(_WHICH, (first, second), strict=True):
+        with _said_of(which):
+            output = output_fields(session, with_values=options.output_values)
+        send("output", output)
     send("done", {"count": turns.count})
+
+
+@contextmanager
+def _said_of(which: str) -> Iterator[None]:
+    """Say of which model an error is."""
+    try:
+        yield
+    except (EngineError, cores.RefusedError) as error:
+        raise cores.RefusedError(f"the {which} model: {error}") from error
 
 
 class _Turns:
@@ -83,7 +92,8 @@ class _Turns:
     def run(self, most: int, least: int, most_ns: float) -> dict[str, object]:
         """Run up to ``most`` pairs, at least ``least``, and no more once ``most_ns`` are over.
 
-        Returns the fields of the pairs' message, but what the system counts.
+        Returns the fields of the pairs' message, but what the system counts. Raises RefusedError
+        where a run fails, and says of which model.
         """
         early, late = self._early, self._late
         clock, cpu_clock = time.clock_gettime_ns, time.thread_time_ns
@@ -93,24 +103,31 @@ class _Turns:
         assert not gc.isenabled()  # a collection in the loop would be timed with it
         cpu_start = cpu_clock()
         wall_start = clock(CLOCK)
-        for index in range(most):
-            cpu_before = cpu_clock()
-            start = clock(CLOCK)
-            early()
-            end = clock(CLOCK)
-            early_cpu_ns[index] = cpu_clock() - cpu_before
-            early_ns[index] = end - start
-            early_start_ns[index] = start - wall_start
-            cpu_before = cpu_clock()
-            start = clock(CLOCK)
-            late()
-            end = clock(CLOCK)
-            late_cpu_ns[index] = cpu_clock() - cpu_before
-            late_ns[index] = end - start
-            late_start_ns[index] = start - wall_start
-            count = index + 1
-            if end - wall_start > most_ns and count >= least:
-                break
+        running = early
+        try:
+            for index in range(most):
+                running = early
+                cpu_before = cpu_clock()
+                start = clock(CLOCK)
+                early()
+                end = clock(CLOCK)
+                early_cpu_ns[index] = cpu_clock() - cpu_before
+                early_ns[index] = end - start
+                early_start_ns[index] = start - wall_start
+                running = late
+                cpu_before = cpu_clock()
+                start = clock(CLOCK)
+                late()
+                end = clock(CLOCK)
+                late_cpu_ns[index] = cpu_clock() - cpu_before
+                late_ns[index] = end - start
+                late_start_ns[index] = start - wall_start
+                count = index + 1
+                if end - wall_start > most_ns and count >= least:
+                    break
+        except EngineError as error:
+            which = _WHICH[(running is late) != self._swapped]
+            raise cores.RefusedError(f"the {which} model: {error}") from error
         wall_ns = clock(CLOCK) - wall_start
         cpu_ns = cpu_clock() - cpu_start
         self.count = count

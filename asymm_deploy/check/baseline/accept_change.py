@@ -16,6 +16,7 @@ from asymm_deploy.check.baseline.baseline_contents import baseline_size
 from asymm_deploy.check.baseline.baseline_file import (
     Accepted,
     Baseline,
+    is_baseline,
     load_baseline,
     write_baseline,
     write_baseline_file,
@@ -26,7 +27,7 @@ from asymm_deploy.check.baseline.baseline_parts import (
     launches_in,
     write_launches,
 )
-from asymm_deploy.check.baseline.folder_swap import cant_write, real_place, swapped
+from asymm_deploy.check.baseline.folder_swap import cant_write, real_place, recover, swapped
 from asymm_deploy.check.findings import UNITS, Metric, utc_now
 from asymm_deploy.check.policy import parse_percent
 from asymm_deploy.errors import UsageError
@@ -82,6 +83,7 @@ def accept_candidate(
     candidate doesn't have the model.
     """
     folder = real_place(folder)
+    recover(folder, is_baseline)
     baseline = load_baseline(folder)
     exports = complete_exports(candidate)
     if model not in exports:

@@ -83,7 +83,7 @@ def kept_files(folder: Path) -> tuple[str, ...]:
 
 def is_baseline(folder: Path) -> bool:
     """Whether ``folder`` says that it is one."""
-    return (folder / BASELINE_FILE).is_file()
+    return (folder / BASELINE_FILE).exists()
 
 
 def load_baseline(folder: Path) -> Baseline:
@@ -142,7 +142,7 @@ def read_baseline_file(folder: Path) -> Baseline:
 def refuse_strays(folder: Path, baseline: Baseline) -> None:
     """Raise UsageError if a model or launches were put into ``folder`` by hand."""
     for path in sorted(folder.iterdir()):
-        if path.name not in baseline.models and (path / manifests.MANIFEST_NAME).is_file():
+        if path.name not in baseline.models and (path / manifests.MANIFEST_NAME).exists():
             raise UsageError(
                 f"{path} was not saved with the baseline: nobody knows whether it is complete",
                 f"move it out; `asymm-deploy baseline accept {folder} --model {path.name} "

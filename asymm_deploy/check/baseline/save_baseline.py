@@ -23,7 +23,7 @@ from asymm_deploy.check.baseline.baseline_file import (
     write_baseline,
 )
 from asymm_deploy.check.baseline.baseline_parts import complete_exports, copy_model, write_launches
-from asymm_deploy.check.baseline.folder_swap import real_place, swapped
+from asymm_deploy.check.baseline.folder_swap import real_place, recover, swapped
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
 
@@ -38,6 +38,7 @@ def save_baseline(
     accepted is forgotten. Raises UsageError if something is missing, damaged or in the way.
     """
     into = real_place(into)
+    recover(into, is_baseline)
     former = _what_is_there(into, force=force)
     models = complete_exports(artifacts)
     foreign = _foreign(into, former)

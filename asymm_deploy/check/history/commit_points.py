@@ -19,13 +19,21 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.judge import rows, verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
-from asymm_deploy.check import launched
-from asymm_deploy.check.launched import LaunchIdentity
+from asymm_deploy.check import launch_order, launched
+from asymm_deploy.check.copied_launches import (
+    FoundLaunch,
+    LaunchFile,
+    refuse_copied,
+    refuse_nearly_copied,
+    refuse_shared,
+)
+from asymm_deploy.check.folders import matches
+from asymm_deploy.check.launched import LaunchIdentity, RowFailure
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import one_line
 
 _MOST_NAMED = 5
-_COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})$")
+_COMMIT = re.compile(r"(?:^|[-_.])([0-9a-f]{7,40})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class CommitPoint:
     """The others, including those that bench repeated."""
     left_out: int = 0
     """Launches of other files or plans, before those."""
+    failure: RowFailure | None = None
+    """What failed among its launches, if more than the timing was disturbed."""
 
     @property
     def record(self) -> LaunchRecord:
@@ -87,19 +97,25 @@ def commit_files(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def points_in(
-    files: Sequence[tuple[str, Path]], allow: Sequence[str]
+    files: Sequence[tuple[str, Path]], allow: Sequence[str], models: Sequence[str] = ()
 ) -> tuple[list[CommitPoint], list[str]]:
     """Return the points of all files, and a sentence on those that repeat others' launches.
 
     If a results folder was copied and then benched further, the copy also has the launches of the
     commit before it. They say nothing about the later commit, and count once. Raises UsageError
-    for files that can't be read, or whose launches can't have been measured.
+    for files that can't be read or that no bench wrote, for launches that were copied, and if one
+    of the ``models`` (globs or parts of names; with none all) has a launch in use at two commits.
     """
+    read = [(commit, LaunchFile(path, store.load_file(path))) for commit, path in files]
+    for _, file in read:
+        launch_order.refuse_edited(file)
+    refuse_copied([file for _, file in read])
+    _refuse_doubles(read, models)
     points: list[CommitPoint] = []
     repeating: list[str] = []
     seen: set[LaunchIdentity] = set()
-    for commit, path in files:
-        records = rows.alone(store.load_file(path))
+    for commit, file in read:
+        records = rows.alone(file.records)
         new = [record for record in records if launched.identity(record) not in seen]
         if len(new) < len(records):
             repeating.append(commit)
@@ -115,6 +131,19 @@ def points_in(
     ]
 
 
+def _refuse_doubles(files: Sequence[tuple[str, LaunchFile]], models: Sequence[str]) -> None:
+    """Raise UsageError if launches in use are of two commits, or copies that were changed."""
+    histories: dict[tuple[object, ...], dict[str, list[FoundLaunch]]] = {}
+    for commit, file in files:
+        for row in rows.latest_launches(file.records):
+            if matches(row[-1].model, models):
+                of_one = histories.setdefault(rows.row_key(row[-1]), {})
+                of_one[f"commit {commit}"] = file.finished(row)
+    for of_one in histories.values():
+        refuse_shared(of_one)
+        refuse_nearly_copied([found for side in of_one.values() for found in side])
+
+
 def _points_of(
     commit: str, records: Sequence[LaunchRecord], allow: Sequence[str]
 ) -> Iterator[CommitPoint]:
@@ -125,11 +154,13 @@ def _points_of(
     for record in records:
         of_rows.setdefault(rows.row_key(record), []).append(record)
     for of_row in of_rows.values():
-        (launches,) = rows.latest_launches(of_row)
+        (latest,) = rows.latest_launches(of_row)
+        launches = launched.judged_together(latest, allow)
         again = launched.retried(launches, of_row, allow)
         yield CommitPoint(
             commit,
             tuple(filter(counts, launches)),
             (*again, *filterfalse(counts, launches)),
             launched.left_out(launches, of_row),
+            launched.row_failure(launches, allow),
         )

@@ -39,14 +39,14 @@ def check_history(
     """Return for each model whether its latest level is above an earlier one, and since when.
 
     ``models`` are globs or parts of names, with none all are judged; ``allow`` names flags that
-    spoil no launch. Raises UsageError for files that can't be read, that name a commit twice, or
-    whose launches can't have been measured or were made under different circumstances (it says
+    spoil no launch. Raises UsageError for files that can't be read, that name a commit twice, that
+    no bench wrote, or whose launches were copied or made under different circumstances (it says
     which).
     """
     started_at = utc_now()
     given = commit_files(files)
     used = given[-MOST_POINTS:]
-    every, repeated = points_in(used, allow)
+    every, repeated = points_in(used, allow, models)
     require_matches({point.record.model for point in every}, models)
     points = [point for point in every if matches(point.record.model, models)]
     counting = [point for point in points if point.launches]

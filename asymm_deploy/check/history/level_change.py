@@ -13,7 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from asymm_deploy.check.findings import Change, Verdict
+from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge import plausibility
+from asymm_deploy.check.findings import Change, Verdict, latency_without_figures
 from asymm_deploy.check.history.change_points import Signal, blind, boundaries, least_points
 from asymm_deploy.check.history.commit_points import CommitPoint
 from asymm_deploy.check.policy import GatePolicy
@@ -31,6 +33,9 @@ def change_of_level(
     significance: float,
 ) -> Change:
     """Return the change of a history's latency; ``commits`` are those of all models."""
+    failed = _failed(name, points, commits)
+    if failed is not None:
+        return failed
     counting = [point for point in points if point.launches]
     too_little = _too_little(counting, commits, least_points(significance))
     if too_little is not None:
@@ -68,6 +73,22 @@ def change_of_level(
         percent=percent if starts else None,  # 0 would be a measurement
         interval=_interval(found[lowest], found[-1]) if starts else (None, None),
     )
+
+
+def _failed(name: str, points: Sequence[CommitPoint], commits: Sequence[str]) -> Change | None:
+    """Return what makes the last commit, or all commits together, a failure.
+
+    What failed at an earlier commit does not count there, and later ones may have mended it.
+    """
+    last = points[-1]
+    if last.commit == commits[-1] and last.failure is not None:
+        why = f"Commit {last.commit} failed: {last.failure.why.rstrip('.')}."
+        return latency_without_figures(name, "failed", why, last.failure.code)
+    samples = [ns for point in points for record in point.launches for ns in record.samples_ns]
+    if plausibility.is_invariant(samples):
+        why = f"All commits failed: {flags.FLAGS['no-variance'].meaning}."
+        return latency_without_figures(name, "failed", why)
+    return None
 
 
 def _steps(begins: Sequence[str], means: Sequence[float]) -> str:

@@ -157,7 +157,7 @@ class PairedLauncher(SeparateLauncher):
         try:
             records = launch_pair(self._bench, (one, other), sides, order)
         except NoPairsHereError as error:
-            self._refused = CannotPair(f"the runner can't time two models in turns ({error})")
+            self._refused = CannotPair(f"the runner knows no paired launches: {error}")
             return self._refused
         launches: BlockLaunches = []
         for arm, side, record in zip(arms, sides, records, strict=True):

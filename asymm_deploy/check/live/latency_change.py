@@ -64,7 +64,7 @@ def _before(outcome: GateOutcome) -> str:
     if first is None or first.judgement is None or outcome.verdict == "regressed":
         return ""
     seen = first.judgement.interval.percent[0]
-    return f"First {seen:+.1f} % in {len(first.blocks)} blocks, not confirmed by fresh ones. "
+    return f"First {seen:+.1f} % in {first.counted}, not confirmed by fresh ones. "
 
 
 def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
@@ -75,7 +75,7 @@ def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
         return "It was not timed."
     estimate, low, high = judgement.interval.percent
     allowed = _allowed(judgement, baseline_ms)
-    blocks = len(outcome.blocks)
+    counted = outcome.counted
     first = outcome.first
     before = 0 if first is None else len(first.blocks)
     if judgement.waits and judgement.by_wall is not None and outcome.verdict == "unstable":
@@ -85,11 +85,11 @@ def _what(outcome: GateOutcome, baseline_ms: float | None) -> str:
             "waits for something, or other programs on its core favour the baseline."
         )
     said: dict[Verdict, str] = {
-        "regressed": f"At least {low:.1f} % slower in {blocks} blocks, which confirm the {before} "
+        "regressed": f"At least {low:.1f} % slower in {counted}, which confirm the {before} "
         f"before them; {allowed}.",
-        "improved": f"At least {-high:.1f} % faster in {blocks} blocks.",
-        "pass": f"At most {max(0.0, high):.1f} % slower in {blocks} blocks; {allowed}.",
-        "inconclusive": f"After {blocks} blocks the change may be anything from {low:+.1f} % to "
+        "improved": f"At least {-high:.1f} % faster in {counted}.",
+        "pass": f"At most {max(0.0, high):.1f} % slower in {counted}; {allowed}.",
+        "inconclusive": f"After {counted} the change may be anything from {low:+.1f} % to "
         f"{high:+.1f} %; {allowed}.",
         "unstable": "Its launches fall into two groups, 5 % apart or more: there are two speeds "
         f"here, and {estimate:+.1f} % may be a mixture of them.",

@@ -126,9 +126,9 @@ def _circumstances(found: LiveComparison | None, policy: GatePolicy) -> tuple[st
     if found is None:
         return ("nothing was timed",)
     counted = (r for series in found.launches.values() for arms in series for r in arms.candidate)
-    one = next(counted, None)
+    records = tuple(counted)
     return (
-        *(() if one is None else launch_circumstances(one)),
+        *(launch_circumstances(*records) if records else ()),
         allowed_growth(policy),
         _design(found, policy),
     )

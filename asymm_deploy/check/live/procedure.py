@@ -76,6 +76,12 @@ class GateOutcome:
     cannot_pair: CannotPair | None = None
     """If it has to be decided by blocks; then there is no verdict yet."""
 
+    @property
+    def counted(self) -> str:
+        """What the verdict is from, in words: 4 paired launches, 8 blocks."""
+        paired = any(block.by_pairs is not None for block in self.blocks)
+        return f"{len(self.blocks)} {'paired launches' if paired else 'blocks'}"
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesProgress:

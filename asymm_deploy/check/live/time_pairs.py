@@ -163,15 +163,11 @@ class _Timing:
         """Compare load times and memory of paired models: their launches can't tell those."""
         self._resume(taker)
         self.takers.append(taker)
-        settled = {
-            model
-            for model, outcome in self.outcomes.items()
-            if outcome.verdict in {"failed", "regressed"} and model not in self.loads
-        }
-        models = [model for model in self.outcomes if model not in settled | self.loads.keys()]
+        paired = {m: x.verdict for m, x in self.outcomes.items() if m not in self.loads}
+        models = [m for m, verdict in paired.items() if verdict not in {"failed", "regressed"}]
         for model in take_loads(models, taker.take, self._on_event):
             self.loads[model] = (taker.launches_of(model, LOADS),)
-        skipped = [m for m, outcome in self.outcomes.items() if outcome.verdict == "regressed"]
+        skipped = [m for m, verdict in paired.items() if verdict == "regressed"]
         if skipped:
             self._own_notes.append(
                 "Load time and peak memory were not compared, as latency has regressed already: "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from asymm_deploy.check.findings import GateReport
 from asymm_deploy.check.outputs import words
@@ -56,7 +56,9 @@ def append_to_summary(text: str, environ: Mapping[str, str]) -> None:
     if not name:
         return
     try:
-        with Path(name).open("a", encoding="utf-8") as file:
+        # without O_NONBLOCK a pipe that nobody reads would be waited for
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        with os.fdopen(os.open(name, flags, 0o666), "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise UsageError(

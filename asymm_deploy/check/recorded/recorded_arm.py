@@ -14,7 +14,7 @@ from asymm_deploy.bench.judge import rows as bench_rows
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import launch_order, launched, modes
-from asymm_deploy.check.copied_launches import FoundLaunch, LaunchFile
+from asymm_deploy.check.copied_launches import LaunchFile
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.errors import UsageError
 
@@ -86,8 +86,7 @@ def results_file(path: Path) -> LaunchFile:
     """
     folder = path.parent if path.name == store.NAME else path
     found = LaunchFile(folder / store.NAME, store.load(folder))
-    launch_order.refuse_contradictions(found.records, found.path)
-    launch_order.refuse_disorder(found)
+    launch_order.refuse_edited(found)
     return found
 
 
@@ -115,7 +114,7 @@ def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[s
     found = {
         model: RecordedArm(
             name=name,
-            launches=tuple(mine[-1]),
+            launches=tuple(launched.judged_together(mine[-1], choice.allow)),
             allow=choice.allow,
             folder=folder,
             shapes=tuple(input_shape_text(row[-1]) for row in mine),
@@ -130,12 +129,6 @@ def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[s
             "give another folder, or other --device, --precision and --threads",
         )
     return found
-
-
-def found_launches(file: LaunchFile, arm: RecordedArm) -> list[FoundLaunch]:
-    """Return the arm's finished launches, each with its first line in ``file``."""
-    wanted = {launched.measured(record) for record in arm.launches if record.error is None}
-    return [found for measured, found in file.first_lines.items() if measured in wanted]
 
 
 def input_shape_text(record: LaunchRecord) -> str:

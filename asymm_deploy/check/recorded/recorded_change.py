@@ -15,10 +15,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench import flags
-from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
+from asymm_deploy.check import launched
 from asymm_deploy.check.exact_changes import exact_change
 from asymm_deploy.check.findings import (
     UNDECIDED,
@@ -37,9 +36,6 @@ from asymm_deploy.errors import ExitCode
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
 
-_MADE_UP = ("repeated-samples", "no-variance")
-"""Flags of a row whose launches nothing can have measured."""
-
 
 def recorded_changes(
     model: str,
@@ -50,17 +46,10 @@ def recorded_changes(
 ) -> list[Change]:
     """Return the model's changes: all metrics, or a single one that says why there are none."""
     for arm in (before, after):
-        failed = next((r for r in arm.launches if r.error is not None), None)
-        code = flags.exit_code_for(
-            {name for record in arm.launches for name in record.flags},
-            arm.allow,
-            ExitCode.HARNESS if failed is None else ExitCode(failed.exit_code),
-        )
-        if code not in (ExitCode.OK, ExitCode.UNSTABLE):
-            said = failed.error if failed is not None else _gravest(arm)
-            return [
-                latency_without_figures(model, "failed", f"The {arm.name} failed: {said}", code)
-            ]
+        failure = launched.row_failure(arm.launches, arm.allow)
+        if failure is not None:
+            why = f"The {arm.name} failed: {failure.why}."
+            return [latency_without_figures(model, "failed", why, failure.code)]
         count = len(_logs(arm, sentinel))
         if count < LEAST_RECORDED_LAUNCHES:
             beside = "" if sentinel is None else f" beside one of {sentinel.name}"
@@ -69,10 +58,6 @@ def recorded_changes(
                 f"and {LEAST_RECORDED_LAUNCHES} are needed."
             )
             return [latency_without_figures(model, "unstable", why, ExitCode.UNSTABLE)]
-        made_up = [name for name in verdicts.row_flags(arm.counting) if name in _MADE_UP]
-        if not set(made_up) <= {*arm.allow, *arm.launches[-1].allowed}:
-            why = f"The {arm.name} failed: {flags.FLAGS[made_up[0]].meaning}."
-            return [latency_without_figures(model, "failed", why, ExitCode.HARNESS)]
     if before.has_two_modes or after.has_two_modes:
         why = "Its launches fall into two groups, 5 % apart or more."
         return [latency_without_figures(model, "unstable", why, ExitCode.UNSTABLE)]
@@ -127,11 +112,6 @@ def change_by_ranks(
 
 def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64]:
     return arm.logs if sentinel is None else sentinel.corrected(arm)
-
-
-def _gravest(arm: RecordedArm) -> str:
-    names = flags.gravest_first(name for record in arm.launches for name in record.flags)
-    return next(flags.FLAGS[name].meaning for name in names if name not in arm.allow)
 
 
 def _other_metrics(

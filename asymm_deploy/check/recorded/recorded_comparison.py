@@ -23,7 +23,6 @@ from asymm_deploy.check.recorded.arm_refusals import (
 from asymm_deploy.check.recorded.recorded_arm import (
     RecordedChoice,
     discarded_launches,
-    found_launches,
     launch_remarks,
     recorded_arms,
     results_file,
@@ -72,9 +71,9 @@ def compare_folders(
         refuse_several_shapes(name, before[name], after[name])
         refuse_other_circumstances(name, before[name], after[name])
         refuse_too_few(name, before[name], after[name])
-        both = found_launches(old, before[name]), found_launches(new, after[name])
-        refuse_shared(*both)
-        refuse_nearly_copied([*both[0], *both[1]])
+        ours, theirs = old.finished(before[name].launches), new.finished(after[name].launches)
+        refuse_shared({"the baseline": ours, "the candidate": theirs})
+        refuse_nearly_copied([*ours, *theirs])
         if name != sentinel_name and not choice.same_file:
             refuse_same_file(name, before[name], after[name])
     sentinel = None if sentinel_name is None else sentinel_named(sentinel_name, before, after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,12 +145,26 @@ def _model_before(models: Sequence[str], text: str, option: str) -> str | None:
         return max(before, key=len)
     other = next((found[1] for form in _LIKE_A_MODEL if (found := form.match(text))), None)
     if other is None or not _is_model(other):
+        _refuse_misspelt(models, text, option)
         return None
     raise UsageError(
         f"{option} {shown(text)} is for {other}, which is not among the models: {_listed(models)}",
         f"name the model as you did before it, or give what is for {models[0]} as "
         f"{option} {models[0]}:...",
     )
+
+
+def _refuse_misspelt(models: Sequence[str], text: str, option: str) -> None:
+    """Raise UsageError if ``text`` begins nearly as one of the models does."""
+    from asymm_deploy.models.input_shape import shown
+
+    for end in (index for index, sign in enumerate(text[:200]) if sign == ":"):
+        near = get_close_matches(text[:end], models, 1, cutoff=0.8)
+        if near:
+            raise UsageError(
+                f"{option} {shown(text)} is for {text[:end]}, which is not among the models",
+                f"did you mean {option} {near[0]}{text[end:]}?",
+            )
 
 
 def _is_model(text: str) -> bool:

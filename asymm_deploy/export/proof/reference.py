@@ -20,12 +20,12 @@ from asymm_deploy.export.inputs import Probe
 from asymm_deploy.export.manifest import ProvenInput
 from asymm_deploy.export.onnx_graph import (
     cannot_run,
-    first_line,
     graph_inputs,
     graph_outputs,
 )
 from asymm_deploy.export.probing.chosen import RejectedError, choose_probes
 from asymm_deploy.export.proof import exact, parity
+from asymm_deploy.export.proof.engine_words import engine_words
 from asymm_deploy.export.proof.graph_values import outputs_of_inputs
 from asymm_deploy.export.proof.module_outputs import Output, as_arrays, output_names
 from asymm_deploy.export.proof.parity import LEAST_SPREAD, MIN_SPREAD
@@ -128,7 +128,7 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
         except DeployError:
             raise
         except Exception as error:
-            raise RejectedError(first_line(error)) from error
+            raise RejectedError(engine_words(error)) from error
 
     try:
         chosen = choose_probes(
@@ -177,7 +177,7 @@ def reference_of_graph(
     try:
         chosen = choose_probes(
             inputs,
-            graph_runner(source.path),
+            graph_runner(source.path, model),
             ranges=request.ranges(),
             samples=samples_of(request, inputs),
             seed=PROBE_SEED,
@@ -208,10 +208,11 @@ def samples_of(request: ExportRequest, inputs: Sequence[TensorSpec]) -> list[Arr
     return [] if path is None else load_samples(path, inputs)
 
 
-def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
+def graph_runner(path: Path, model: onnx.ModelProto) -> Callable[[Arrays], list[Array]]:
     """Return what runs an .onnx file as it is; raise ConversionError where it can't be loaded.
 
-    What it returns raises RejectedError where the graph refuses the values of a sample.
+    ``model`` is what the file has. What is returned raises RejectedError where the graph refuses
+    the values of a sample.
     """
     from asymm_deploy.engines.ort_session import OrtSession
 
@@ -226,7 +227,7 @@ def graph_runner(path: Path) -> Callable[[Arrays], list[Array]]:
             session.run()
             outputs = session.outputs()
         except EngineError as error:
-            raise RejectedError(first_line(error.reason)) from error
+            raise RejectedError(engine_words(error.reason, model)) from error
         return [outputs[name] for name in session.output_names]
 
     return run

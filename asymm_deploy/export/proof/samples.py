@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -292,7 +293,10 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _readable(path: Path) -> Iterator[None]:
     """Raise UsageError for what goes wrong when a file of arrays is read."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # Python 2 wrote headers that numpy reads, and then asks to have the file saved again.
+            warnings.filterwarnings("ignore", "Reading `.npy`", UserWarning)
+            yield
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "check the path and its permissions"

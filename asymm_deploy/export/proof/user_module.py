@@ -15,8 +15,8 @@ import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.onnx_graph import first_line
 from asymm_deploy.export.proof import module_outputs
+from asymm_deploy.export.proof.engine_words import NO_MEMORY, engine_words
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.input_shape import InputShape
@@ -194,7 +194,11 @@ def failed_run(
     Where it takes integers instead, which is tried with ids of 0, the hint has the options to type.
     """
     shapes = "; ".join(_with_dtype(spec.shape, spec.dtype) for spec in specs)
-    what = f"{request.text} fails on inputs of shape {shapes}: {first_line(error)}"
+    what = f"{request.text} fails on inputs of shape {shapes}: {engine_words(error)}"
+    if NO_MEMORY in what:
+        return UsageError(
+            what, "give a smaller --input-shape, or let forward make a smaller tensor"
+        )
     integers = _inputs_as_integers(module, specs, _given(request))
     if integers is not None:
         options = " ".join(f"--input-shape {shape.text}" for shape in integers)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest, untrained, weights
 from asymm_deploy.export.freshness import Dependencies, recorded_files
-from asymm_deploy.export.onnx_graph import external_files, load_onnx
+from asymm_deploy.export.onnx_graph import load_onnx, parsed_onnx
 from asymm_deploy.export.proof.reference import (
     Reference,
     reference_of_graph,
     reference_of_module,
 )
 from asymm_deploy.export.proof.samples import shaped_by_samples
+from asymm_deploy.export.reading.external_data import external_files
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.torch_to_onnx import OPSET, to_onnx
 from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, load_callable
@@ -42,10 +43,12 @@ class Start:
 
 def start_from_file(request: ExportRequest, source: OnnxFile) -> Start:
     """Read and run the .onnx file ``source``; raise DeployError where that fails."""
+    # Before they are read: what changes from here on is another export.
+    dependencies = external_files(source.path, parsed_onnx(source.path))
     model = load_onnx(source.path)
     source = shaped_by_samples(model, source, request.samples_file())
     reference = reference_of_graph(request, source, model)
-    return Start(source.path, model, reference, external_files(source.path))
+    return Start(source.path, model, reference, dependencies)
 
 
 def start_from_module(request: ExportRequest, scratch: Path, notes: list[str]) -> Start:
@@ -76,7 +79,7 @@ def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
         if request.weights_sha256 not in (None, request.hash_of_weights()):
             raise UsageError(
                 f"{request.weights} is not the file that {request.text} was exported from",
-                f"export it again: asymm-deploy export {request.text} --weights FILE",
+                f"export it again: {request.again('--weights', 'FILE')}",
             )
         notes += weights.load_into(
             module,

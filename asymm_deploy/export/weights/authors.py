@@ -28,7 +28,7 @@ _NAMES = (
     (r"^output\.",                                r"classifier."),
 )
 # fmt: on
-_ROLE = re.compile(r"[._](weight|gamma|bias|beta|(?:running|moving)_(?:mean|var))$")
+_ROLE = re.compile(r"[._](weight|gamma|bias|beta|(?:running|moving)_(?:mean|var))\Z")
 _RANKS = {
     "weight": 0,
     "gamma": 0,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.export.reading.other_formats import begins_as_safetensors, refuse_other_formats
 from asymm_deploy.export.weights.mxnet_params import MXNET_MAGIC, read_params
-from asymm_deploy.export.weights.other_formats import refuse_other_formats
 from asymm_deploy.export.weights.torch_files import TorchFile, read_archive, read_old_file
 from asymm_deploy.files import opened_regular, read_regular
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 WEIGHT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors", ".params")
 """What such files are usually called; any other name will do."""
 _HEAD = 512
-_LARGEST_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ def _read(path: Path, head: bytes) -> Checkpoint:
         return _of_torch(read_archive(path))
     if head.startswith(MXNET_MAGIC):
         return Checkpoint(read_params(path), _as_it_is, is_mxnet=True)
-    if _begins_as_safetensors(head):
+    if begins_as_safetensors(head):
         return Checkpoint(_read_safetensors(path), _as_it_is)
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return _of_torch(read_old_file(path))
-    refuse_other_formats(path, head)
+    refuse_other_formats(path, "weights")
     if path.suffix == ".safetensors":
         return Checkpoint(_read_safetensors(path), _as_it_is)  # it says what is wrong with it
     raise UsageError(
@@ -76,12 +75,6 @@ def _as_it_is(tensor: object) -> torch.Tensor | None:
     import torch
 
     return tensor if isinstance(tensor, torch.Tensor) else None
-
-
-def _begins_as_safetensors(head: bytes) -> bool:
-    """Return whether the length of a header comes first, and then JSON."""
-    length = int.from_bytes(head[:8], "little")
-    return head[8:9] == b"{" and length <= _LARGEST_SAFETENSORS_HEADER
 
 
 def _read_safetensors(path: Path) -> object:

@@ -48,6 +48,10 @@ class OddTensor(NamedTuple):
     made_by: str
 
 
+class StoredArray(NamedTuple):
+    """A NumPy array, of which nothing is kept."""
+
+
 class Pickled(NamedTuple):
     """What a pickle held."""
 
@@ -81,8 +85,7 @@ _EVERYDAY: dict[str, tuple[str, ...]] = {
         *("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"),
     ),
     "numpy": ("dtype", "ndarray"),
-    "numpy.core.multiarray": ("scalar", "_reconstruct"),
-    "numpy.core.numeric": ("_frombuffer",),
+    "numpy.core.multiarray": ("scalar",),
     "torch": ("device", "Generator"),
     "torch.serialization": ("_get_layout",),
 }
@@ -164,6 +167,8 @@ class _InertUnpickler(pickle._Unpickler):
             "torch.nn.parameter.Parameter": self._parameter,
             "torch._tensor._rebuild_from_type_v2": self._subclass,
             "torch.Size": self._size,
+            "numpy.core.multiarray._reconstruct": lambda *_arguments: StoredArray(),
+            "numpy.core.numeric._frombuffer": lambda *_arguments: StoredArray(),
         }
 
     stack: list[Any]

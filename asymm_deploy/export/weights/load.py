@@ -11,7 +11,13 @@ from asymm_deploy.export.weights.checkpoint import Checkpoint, read_checkpoint
 from asymm_deploy.export.weights.fit import Fit, Wanted, best_fit, does_not_fit, is_lazy, listed
 from asymm_deploy.export.weights.key_names import COUNTER, strip
 from asymm_deploy.export.weights.torch_files import carries_code
-from asymm_deploy.export.weights.weight_sets import WeightSet, chosen_set, weight_sets
+from asymm_deploy.export.weights.weight_sets import (
+    WeightSet,
+    arrays_for_tensors,
+    chosen_set,
+    described,
+    weight_sets,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -124,10 +130,14 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 def _no_weights(path: Path, checkpoint: Checkpoint) -> UsageError:
+    """Return the failure of a file of torch.save that has no dict with tensors."""
     if checkpoint.left_aside:
         return carries_code(path, *checkpoint.left_aside)
-    return UsageError(
-        f"{path} holds no state_dict", "save one with torch.save(module.state_dict(), path)"
+    return arrays_for_tensors(path, checkpoint.content, "torch.load(path, weights_only=False)") or (
+        UsageError(
+            f"{path} holds no state_dict, but {described(checkpoint.content)}",
+            "give a file with the weights by name: torch.save(module.state_dict(), 'weights.pt')",
+        )
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.export.reading.other_formats import archive_format, hint_for
 from asymm_deploy.export.weights.inert_pickle import (
     Pickled,
     RefusedGlobalError,
@@ -21,7 +22,7 @@ from asymm_deploy.export.weights.inert_pickle import (
     StoredTensor,
     read_pickle,
 )
-from asymm_deploy.export.weights.other_formats import CONVERT
+from asymm_deploy.export.weights.weight_sets import arrays_for_tensors
 from asymm_deploy.files import opened_regular
 
 if TYPE_CHECKING:
@@ -94,12 +95,11 @@ def read_archive(path: Path) -> TorchFile:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
-        root = _root(path, entries)
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise UsageError(
-                f"{path} is an archive that was compressed after torch.save wrote it",
-                "unpack and load it in Python, then write it again with torch.save",
-            )
+        is_stored = all(e.compress_type == zipfile.ZIP_STORED for e in entries.values())
+        other = archive_format(entries, is_stored=is_stored)
+        if other is not None:
+            raise UsageError(f"{path} is {other.what}", hint_for(other.advice, "weights"))
+        root = next(n.removesuffix("data.pkl") for n in entries if n.endswith("/data.pkl"))
 
         def entry_bytes(name: str) -> bytearray:
             return _stored_bytes(path, entries[name])
@@ -122,8 +122,11 @@ def read_old_file(path: Path) -> TorchFile:
     """Read a file that torch before 1.6 wrote; raises UsageError for any other pickle."""
     try:
         with opened_regular(path) as file:
-            if _unpickled(path, file).content != MAGIC_OF_OLD_FILES:
-                raise UsageError(
+            first = _unpickled(path, file).content
+            if first != MAGIC_OF_OLD_FILES:
+                raise arrays_for_tensors(
+                    path, first, "numpy.load(path, allow_pickle=True)"
+                ) or UsageError(
                     f"{path} is a plain pickle, which torch.save did not write",
                     "load it in Python, then write it with torch.save(module.state_dict(), path)",
                 )
@@ -166,46 +169,6 @@ def carries_code(path: Path, *names: str) -> UsageError:
         f"{path} carries code: it names {', '.join(names[:_SHOWN_NAMES])}, and loading such "
         "a pickle runs what it names",
         "save only the weights: torch.save(module.state_dict(), path), or as .safetensors",
-    )
-
-
-def _root(path: Path, entries: dict[str, zipfile.ZipInfo]) -> str:
-    """Return the folder in the archive that ``torch.save`` writes to, with its slash."""
-    roots = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl")]
-    if len(roots) != 1:
-        kind, hint = _other_archive(entries)
-        raise UsageError(f"{path} is {kind}", hint)
-    root = roots[0]
-    if f"{root}constants.pkl" in entries or any(
-        name.startswith(f"{root}code/") for name in entries
-    ):
-        raise UsageError(
-            f"{path} is a TorchScript program (torch.jit.save), not weights alone",
-            "save its weights: torch.save(torch.jit.load(path).state_dict(), 'weights.pt')",
-        )
-    return root
-
-
-def _other_archive(names: Iterable[str]) -> tuple[str, str]:
-    """Return what a zip archive without ``data.pkl`` is, and what to do with it."""
-    names = list(names)
-    if names and all(name.endswith(".npy") for name in names):
-        return (
-            "an archive of NumPy arrays (.npz), not a state_dict",
-            "make tensors of them and save those: torch.save({name: torch.from_numpy(array) for "
-            "name, array in numpy.load(path).items()}, 'weights.pt')",
-        )
-    if any(name.endswith("archive_format") for name in names):
-        return (
-            "an exported program (torch.export.save), not weights alone",
-            "save its weights: torch.save(torch.export.load(path).state_dict, 'weights.pt')",
-        )
-    if any(name.endswith(".h5") for name in names):
-        return "a Keras archive, not weights of PyTorch", CONVERT
-    inside = f" (it holds {', '.join(names[:3])})" if names else ""
-    return (
-        f"a zip archive that torch.save did not write{inside}",
-        "unpack it, and give the file of weights that is in it",
     )
 
 

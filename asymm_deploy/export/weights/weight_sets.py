@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.export.weights.inert_pickle import OddTensor, StoredTensor
+from asymm_deploy.export.weights.inert_pickle import OddTensor, StoredArray, StoredTensor
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -70,20 +70,58 @@ def is_tensor(value: object) -> TypeGuard[object]:
     return isinstance(value, torch.Tensor | StoredTensor | OddTensor)
 
 
+def arrays_for_tensors(path: Path, content: object, loaded: str) -> UsageError | None:
+    """Return the failure of a file with NumPy arrays by name; None if it has none.
+
+    ``loaded`` is the Python that reads the file, for whoever trusts it.
+    """
+    found = ((name, code) for name, code, at in _containers(content) if _has_arrays(at))
+    name, code = next(found, (None, ""))
+    if name is None:
+        return None
+    return UsageError(
+        f"{path} has NumPy arrays{f' in {name!r}' if name else ''}, not tensors",
+        "if you trust the file, make tensors of them in Python: torch.save({name: "
+        f"torch.as_tensor(array) for name, array in {loaded}{code}.items()}}, 'weights.pt')",
+    )
+
+
+def described(content: object) -> str:
+    """Return in words what a file holds that has no weights."""
+    if is_tensor(content):
+        return "a single tensor"
+    names = list(_entries(content))
+    if isinstance(content, Mapping):
+        return f"a dict of {_listed(names)}" if names else "a dict without names"
+    if isinstance(content, list | tuple):
+        return f"a list of {len(content)} {'value' if len(content) == 1 else 'values'}"
+    return f"one value of type {type(content).__name__}"
+
+
 def _with_tensors(content: object) -> Iterator[tuple[str, WeightSet]]:
-    """Go through the containers level by level, only so deep and only so many."""
-    level: list[tuple[str, object]] = [("", content)]
+    return ((path, tensors) for path, _, at in _containers(content) if (tensors := _tensors_of(at)))
+
+
+def _containers(content: object) -> Iterator[tuple[str, str, object]]:
+    """Go through the containers level by level, only so deep and only so many.
+
+    Yields the dotted path of each, the Python that leads to it, and itself.
+    """
+    level: list[tuple[str, str, object]] = [("", "", content)]
     visited = 0
     for _ in range(_MOST_NESTED + 1):
-        below: list[tuple[str, object]] = []
-        for path, at in level:
+        below: list[tuple[str, str, object]] = []
+        for path, code, at in level:
             visited += 1
             if visited > _MOST_CONTAINERS:
                 return
-            if tensors := _tensors_of(at):
-                yield path, tensors
+            yield path, code, at
             below += [
-                (f"{path}.{name}" if path else name, value)
+                (
+                    f"{path}.{name}" if path else name,
+                    f"{code}[{name!r}]" if isinstance(at, Mapping) else f"{code}[{name}]",
+                    value,
+                )
                 for name, value in _entries(at).items()
                 if isinstance(value, Mapping) or type(value) in (list, tuple)
             ]
@@ -94,6 +132,12 @@ def _tensors_of(at: object) -> WeightSet:
     if not isinstance(at, Mapping):
         return {}
     return {key: value for key, value in at.items() if isinstance(key, str) and is_tensor(value)}
+
+
+def _has_arrays(at: object) -> bool:
+    return isinstance(at, Mapping) and any(
+        isinstance(value, StoredArray) for value in _entries(at).values()
+    )
 
 
 def _entries(at: object) -> dict[str, object]:
@@ -119,8 +163,12 @@ def _leads(name: str, rest: str) -> bool:
 
 
 def _are(names: list[str]) -> str:
+    return f"are {_listed(names)}" if names else "is nothing to choose from"
+
+
+def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"are {', '.join(names[:_SHOWN])}{more}" if names else "is nothing to choose from"
+    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def _hint_of_sets(content: object) -> str:

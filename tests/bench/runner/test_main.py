@@ -373,6 +373,47 @@ def test_a_bare_file_with_a_branch_runs_on_what_the_file_says_of_itself(tmp_path
     np.testing.assert_array_equal(found, expected[0])
 
 
+REQUIRED = (
+    *("--model", "m", "--engine", "mnn", "--runs", "1", "--warmup", "0", "--threads", "1"),
+    *("--precision", "fp32", "--cpu", "none", "--input-seed", "0"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("--runs", "0", "not in 1..1000000: '0'"),
+        ("--runs", "1000001", "not in 1..1000000: '1000001'"),
+        ("--runs", "many", "invalid int value: 'many'"),
+        ("--warmup", "-1", "not in 0..1000000: '-1'"),
+        ("--threads", "0", "not in 1..65535: '0'"),
+        ("--cpu", "1,65536", "not in 0..65535: '65536'"),
+        ("--cpu", "1,", "invalid int value: ''"),
+        ("--die-with", "0", "not in 1..2147483647: '0'"),
+        ("--least-runs", "0", "not in 1..1000000: '0'"),
+        ("--least-runs", "1000001", "not in 1..1000000: '1000001'"),
+        ("--most-seconds", "0", "not a positive finite number: '0'"),
+        ("--most-seconds", "-2.5", "not a positive finite number: '-2.5'"),
+        ("--most-seconds", "inf", "not a positive finite number: 'inf'"),
+        ("--most-seconds", "nan", "not a positive finite number: 'nan'"),
+        ("--most-seconds", "soon", "invalid float value: 'soon'"),
+        ("--starts", "both", "invalid choice: 'both' (choose from 'first', 'second')"),
+    ],
+)
+def test_a_number_outside_its_bounds_is_refused(name: str, given: str, why: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        _parse([*REQUIRED, name, given])
+    assert str(caught.value) == f"argument {name}: {why}"
+
+
+def test_the_bounds_themselves_are_taken() -> None:
+    pair = ("--second-model", "n", "--least-runs", "1000000", "--most-seconds", "1e-9")
+    options = _parse([*REQUIRED, "--runs", "1000000", "--cpu", "0,65535", *pair])
+    assert (options.runs, options.warmup, options.cpu) == (1_000_000, 0, (0, 65535))
+    assert (options.least_runs, options.most_seconds) == (1_000_000, 1e-9)
+    assert _parse(REQUIRED).most_seconds == float("inf")
+
+
 @pytest.mark.parametrize("asked", ["-h", "--help"])
 def test_a_runner_asked_for_help_says_so_in_its_stream(asked: str) -> None:
     """It would end with 0 and no word of the protocol."""

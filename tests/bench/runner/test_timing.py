@@ -120,13 +120,13 @@ def test_outputs_are_hashed_in_byte_order_of_their_names(monkeypatch: pytest.Mon
     raw = {name: np.asarray(outputs[name]).astype("<f4").tobytes() for name in outputs}
     session = Ticking()
     monkeypatch.setattr(session, "outputs", lambda: outputs)
-    message = timing.computed(session, with_values=True)
+    message = timing.output_fields(session, with_values=True)
 
     assert message["sha256"] == hashlib.sha256(raw["B"] + raw["a"] + raw["b"]).hexdigest()
     values = message["values"]
     assert isinstance(values, dict)
     assert {name: b64decode(text) for name, text in values.items()} == raw
-    assert timing.computed(session, with_values=False) == {"sha256": message["sha256"]}
+    assert timing.output_fields(session, with_values=False) == {"sha256": message["sha256"]}
 
 
 def test_the_inputs_asked_for_must_be_the_models() -> None:

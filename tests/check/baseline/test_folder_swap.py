@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,8 @@ from asymm_deploy.check.baseline import baseline_file
 from asymm_deploy.check.baseline.accept_change import (
     accept_candidate,
 )
-from asymm_deploy.check.baseline.baseline_file import load_baseline
+from asymm_deploy.check.baseline.baseline_file import is_baseline, load_baseline
+from asymm_deploy.check.baseline.folder_swap import recover, swapped
 from asymm_deploy.check.baseline.save_baseline import save_baseline
 from asymm_deploy.errors import HarnessError, UsageError
 
@@ -63,6 +67,57 @@ def test_only_what_was_renamed_is_removed(saved: Path, export: Export) -> None:
     assert (theirs / "thesis.tex").exists()
     found = {path.name for path in saved.parent.iterdir() if "baseline" in path.name}
     assert found == {"baseline", "baseline.former"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from asymm_deploy.check.baseline.save_baseline import save_baseline
+
+seen = 0
+
+def kill(event, arguments):
+    global seen
+    if event == "os.rename" and "baseline" in Path(str(arguments[1])).name:
+        seen += ".json" not in str(arguments[1])
+        if seen == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+save_baseline(Path(sys.argv[2]), Path(sys.argv[3]), force=True)
+"""
+
+
+@pytest.mark.parametrize("killed_before", ["its first rename", "its second", "its third"])
+def test_what_a_killed_save_has_left_goes_with_the_next(
+    killed_before: str, saved: Path, export: Export, tree: Tree
+) -> None:
+    newer = export("small", b"newer weights", into="newer")
+    nth = ["its first rename", "its second", "its third"].index(killed_before) + 1
+    done = subprocess.run([sys.executable, "-c", KILLED, str(nth), newer, saved], check=False)
+    assert done.returncode == -signal.SIGKILL
+    beside = [path.name for path in saved.parent.iterdir() if "baseline." in path.name]
+    assert beside  # it has left something
+    before = (b"newer weights") if nth == 3 else b"weights"
+    if not saved.exists():
+        with pytest.raises(UsageError, match="holds a baseline"):  # it is there again
+            save_baseline(newer, saved)
+    assert (saved / "small" / "model.mnn").read_bytes().endswith(before)
+    load_baseline(saved)
+    save_baseline(newer, saved, force=True)
+    assert not [path.name for path in saved.parent.iterdir() if "baseline." in path.name]
+    assert (saved / "small" / "model.mnn").read_bytes() == b"newer weights"
+
+
+def test_what_another_save_writes_at_this_moment_is_left_alone(saved: Path, export: Export) -> None:
+    newer = export("small", b"newer weights", into="newer")
+    with swapped(saved, keeping=[]) as aside:
+        (aside / "half").touch()
+        recover(saved, is_baseline)
+        assert (aside / "half").exists()
+        with pytest.raises(UsageError, match="holds a baseline"):
+            save_baseline(newer, saved)
+        assert (aside / "half").exists()
 
 
 def test_a_link_to_a_baseline_stays_one(saved: Path, export: Export) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import Change, GateReport
 
@@ -74,7 +75,7 @@ def test_commits_without_launches_are_counted_in_the_sentence(
 def test_files_out_of_order_are_noticed(judged: Judged, write: Write) -> None:
     files = write([10.0] * 12)
     later = msgspec.json.decode(files[0].read_bytes().splitlines()[0], type=LaunchRecord)
-    later = msgspec.structs.replace(later, started_at="2027-01-01T00:00:00+00:00")
+    later = msgspec.structs.replace(later, started_at="2026-02-01T00:00:00+00:00")
     files[0].write_bytes(msgspec.json.encode(later) + b"\n")
     assert any("not in the order" in note for note in judged(files).notes)
 
@@ -85,9 +86,10 @@ def test_launches_that_were_done_again_are_reported(judged: Judged, write: Write
     hot = msgspec.structs.replace(
         msgspec.json.decode(first, type=LaunchRecord),
         flags=("throttled",),
-        started_at="2025-12-31T00:00:00Z",
+        started_at="2026-01-01T03:59:00Z",
         samples_ns=tuple(50_000_000 + step for step in range(5)),
     )
+    hot = verdicts.judged_with(hot, hot.flags)
     files[4].write_bytes(msgspec.json.encode(hot) + b"\n" + files[4].read_bytes())
     report = judged(files)
     (found,) = report.discarded

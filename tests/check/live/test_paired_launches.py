@@ -155,9 +155,8 @@ def test_a_candidate_that_waits_never_passes(check: Check, told: Any) -> None:
 
     change = change_of_outcome("net", paired(check, script).outcomes["net"])
     assert change.verdict == "unstable"
-    assert change.why.startswith(
-        "By the wall clock +20.0 %, by processor time +0.0 %: the candidate waits"
-    )
+    assert change.why.startswith("By the wall clock +20.0 %, by processor time ")
+    assert "the candidate waits" in change.why
 
 
 def test_a_quarter_of_disturbed_pairs_moves_nothing(check: Check, told: Any) -> None:
@@ -185,7 +184,7 @@ def test_a_launch_that_was_stopped_again_and_again_does_not_count(check: Check, 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"knows_pairs": False}, "the runner can't time two models in turns"),
+        ({"knows_pairs": False}, "the runner knows no paired launches: it is older than they are"),
         ({"together": "bad alloc"}, "each version runs alone, but not both in one process"),
     ],
 )
@@ -203,6 +202,7 @@ def test_what_can_not_be_paired_is_timed_in_blocks_and_that_is_said(
     device = check.device  # type: ignore[attr-defined]
     assert len(in_turns(device)) == (1 if "knows_pairs" in changes else 2)
     assert set(found.loads) == {"net", "other"}
+    assert "not compared" not in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(("arm", "side"), [("A", "baseline"), ("B", "candidate")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,9 @@ def test_it_is_added_to_the_jobs_summary_only_where_there_is_one(
 def test_a_summary_that_cant_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't add to the job's summary"):
         markdown.append_to_summary("", {"GITHUB_STEP_SUMMARY": str(tmp_path)})
+
+
+def test_a_summary_that_is_a_pipe_which_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary")
+    with pytest.raises(UsageError, match="can't add to the job's summary"):
+        markdown.append_to_summary("", {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")})

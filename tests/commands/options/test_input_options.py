@@ -211,3 +211,9 @@ def test_a_named_model_is_its_source_and_its_samples() -> None:
         NamedModel(CallableModule("m", "f", shapes), Path("s.npz")),
         NamedModel(OnnxFile(Path("a.onnx"), (InputShape("x", (1, 2)),)), None),
     ]
+
+
+def test_a_model_that_is_nearly_one_of_the_command_is_told_with_that() -> None:
+    error = refused(["asymmnet_small_035"], ["asymmnet_small_35:x=1,3,64,64:float32"])
+    assert "asymmnet_small_35, which is not among the models" in error.what
+    assert "--input-shape asymmnet_small_035:x=1,3,64,64:float32?" in error.hint

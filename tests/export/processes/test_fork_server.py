@@ -66,12 +66,13 @@ def kill_when_it_has_started():
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 
+if not WORKS:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
 context = jobs.fork_server_context()
 if WORKS:
     threading.Thread(target=kill_when_it_has_started).start()
     task = "import time; open('started', 'w').close(); time.sleep(600)"
     list(run_tasks(exec, [(task,)], at_once=1, timeout_s=600, context=context))
-os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -99,16 +100,19 @@ def test_a_command_that_is_killed_leaves_no_socket_and_no_process(
 
 
 STARTING = """
-import os, signal, time
+import os, signal, threading, time
 from asymm_deploy.export import jobs
 from asymm_deploy.export.processes.task_process import run_tasks
 
+def press():
+    for _ in range(100):
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.005)
+
 heard = []
 signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+threading.Thread(target=press).start()
 context = jobs.fork_server_context()
-for _ in range(10):
-    os.killpg(0, signal.SIGINT)
-    time.sleep(0.05)
 (end,) = run_tasks(len, [("abc",)], at_once=1, timeout_s=60, context=context)
 print(end.result, len(heard) > 0)
 """
@@ -124,3 +128,33 @@ def test_a_ctrl_c_while_it_starts_is_for_the_command_alone() -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("3 True\n", "")
+
+
+INTERRUPTED = """
+import os, signal, threading
+from asymm_deploy.export import jobs
+
+threading.Timer(0.3, os.killpg, (0, signal.SIGINT)).start()
+try:
+    jobs.fork_server_context()
+except KeyboardInterrupt:
+    print("heard", flush=True)
+"""
+
+
+def test_a_ctrl_c_while_it_starts_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+    slow = tmp_path / "torch.py"  # found before the real one
+    slow.write_text("import time; time.sleep(600)")
+    short = Path(tempfile.mkdtemp(prefix="s"))
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        env=os.environ | {"TMPDIR": str(short), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("heard\n", "")
+    assert list(short.iterdir()) == []
+    short.rmdir()

@@ -110,6 +110,14 @@ def test_a_single_input_may_be_an_npy_file(tmp_path: Path) -> None:
     assert "has the arrays array, and the model has the inputs ids, x" in error.what
 
 
+def test_a_file_that_python_2_wrote_is_read_without_a_warning(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", ones(4, 2, 3))
+    raw = (tmp_path / "x.npy").read_bytes()
+    assert b"(4, 2, 3), } " in raw
+    (tmp_path / "x.npy").write_bytes(raw.replace(b"(4, 2, 3), } ", b"(4L, 2, 3), }"))
+    assert len(load_samples(tmp_path / "x.npy", [X])) == 4
+
+
 def test_compressed_arrays_are_read(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "s.npz", x=ones(2, 3))
     assert len(load_samples(tmp_path / "s.npz", [X])) == 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -310,6 +313,62 @@ def test_a_layer_that_takes_its_shape_from_the_first_input_takes_the_weights_too
 class _Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return exec, ("raise SystemExit('code ran')",)
+
+
+def arrays_of(source: nn.Module) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in source.state_dict().items()}
+
+
+def written(save: Callable[..., None], *arrays: object, **named: object) -> bytes:
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path, arrays: torch.save(arrays, path),
+        lambda path, arrays: torch.save({"epoch": 3, "model": [1, {"net.1": arrays}]}, path),
+        lambda path, arrays: torch.save(arrays, path, _use_new_zipfile_serialization=False),
+        lambda path, arrays: path.write_bytes(pickle.dumps(arrays)),
+        lambda path, arrays: path.write_bytes(pickle.dumps(arrays, protocol=5)),
+        lambda path, arrays: path.write_bytes(written(np.save, arrays)),
+        lambda path, arrays: path.write_bytes(written(np.savez, **arrays)),
+    ],
+)
+def test_arrays_of_numpy_are_told_and_what_is_told_makes_weights_of_them(
+    tmp_path: Path, write: Callable[[Path, dict[str, Any]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, target = module(), module()
+    write(tmp_path / "w.pt", arrays_of(source))
+    with pytest.raises(UsageError, match="NumPy") as caught:
+        load_into(target, tmp_path / "w.pt")
+    told = caught.value.hint
+    code = told[told.index("torch.save(") :]
+    exec(code, {"torch": torch, "numpy": np, "path": "w.pt"})
+    load_into(target, tmp_path / "weights.pt")
+    assert_equal(target, source)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"epoch": 3, "loss": [1.0]}, "a dict of epoch, loss"),
+        ({f"k{i}": i for i in range(12)}, "k8, k9 and 2 more"),
+        ({}, "a dict without names"),
+        ({0: torch.ones(2)}, "a dict without names"),
+        ([torch.ones(2)], "a list of 1 value"),
+        (torch.ones(2), "a single tensor"),
+        (3, "one value of type int"),
+    ],
+)
+def test_what_a_file_without_weights_holds_is_told(
+    tmp_path: Path, content: object, what: str
+) -> None:
+    with pytest.raises(UsageError, match=f"holds no state_dict, but .*{what}"):
+        load_into(module(), saved(tmp_path / "w.pt", content))
 
 
 def test_a_pickle_that_carries_code_is_refused_and_not_run(tmp_path: Path) -> None:
