@@ -57,7 +57,7 @@ class BenchProgress:
                 measured = f"x {exp(pair_difference(other, one).by('cpu')):.3f}"
             self._advance(f"{prefix}{one.model} with {other.model} #{one.launch + 1} {measured}")
         elif isinstance(event, PairsGivenUp):
-            console.say(f"{prefix}not timed any further, {_listed(event.pairs)}: {event.why}")
+            console.say(f"{prefix}no more launches of {_listed(event.pairs)}: {event.why}")
 
 
 def in_turns_text(found: PairedRatio) -> str:

@@ -101,8 +101,9 @@ def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact |
     for outcome in outcomes:
         if outcome.failure is not None:
             console.complain(outcome.failure.about(outcome.request.text))
-    subjects = [exported_subject(outcome, asked.plan) for outcome in outcomes]
-    return {subject.model: subject for subject in subjects}
+    return {
+        outcome.request.source.model: exported_subject(outcome, asked.plan) for outcome in outcomes
+    }
 
 
 def _timed(

@@ -99,13 +99,15 @@ def _notes_in_turns(found: Mapping[str, PairedRatio]) -> list[str]:
     if not found:
         return []
     fewest, most = (pick(ratio.made for ratio in found.values()) for pick in (min, max))
-    launches = f"{most}" if fewest == most else f"{fewest} to {most}"
+    launches = f"{most} launch{'es' if most > 1 else ''}"
+    if fewest != most:
+        launches = f"{fewest} to {launches}"
     by_wall = [name for name, ratio in found.items() if ratio.ratio and not ratio.by_wall]
     clock = "processor time" + (f" (wall time: {', '.join(by_wall)})" if by_wall else "")
     if len(by_wall) == len([ratio for ratio in found.values() if ratio.ratio]):
         clock = "wall time"
     notes = [
-        f"vs MBV3 in turns: {launches} launches, each of a network and its MBV3 in one process, "
+        f"vs MBV3 in turns: {launches}, each of a network and its MBV3 in one process, "
         f"run by run; the median over pairs of runs, by {clock}, with Student's 95 % interval over "
         "launches. What slows down both is not in it."
     ]

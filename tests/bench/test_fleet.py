@@ -15,9 +15,12 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.artifact import Missing
 from asymm_deploy.bench.device import Runner
 from asymm_deploy.bench.fleet import Fleet, started_fleet
+from asymm_deploy.bench.judge.rows import latest_rows
+from asymm_deploy.bench.paired.pair_row import PAIRED_LAUNCHES, PairedSubjects
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import DeviceFacts
 from asymm_deploy.errors import ExitCode, HarnessError
+from tests.bench.fake_device import NS, FakeDevice, Told, fake_artifact
 
 PLAN = Plan(launches=2, runs=2)
 SUBJECTS = [Missing(model="net", reason="it was not exported", exit_code=ExitCode.CONVERSION)]
@@ -61,6 +64,17 @@ class DyingLater(Idle):
         os._exit(9)
 
 
+class InTurns(FakeDevice):
+    """Times nothing; launches differ, and ``b`` takes twice as long as ``a``."""
+
+    def __init__(self, name: str, tell: object) -> None:
+        super().__init__(lambda x: Told(ns=NS * (1 + (x.model == "b")) * (1 + 1e-3 * x.count)))
+        self.name = name
+
+    def facts(self, cpus: Sequence[int]) -> DeviceFacts:
+        return Idle.facts(self, cpus)  # type: ignore[arg-type]
+
+
 class Maker:
     """Makes a device by its name; survives the way to another process."""
 
@@ -98,6 +112,22 @@ def test_each_device_is_made_once_in_a_process_of_its_own_and_timed_there(tmp_pa
     assert sorted(record.device for record in records) == ["a", "b"]
     assert store.load(tmp_path) == list(records)
     assert {name for name, kind in heard if kind == "LaunchFinished"} == {"a", "b"}
+
+
+def test_every_device_times_the_pairs_whose_records_join_in_any_order(tmp_path: Path) -> None:
+    one, other = fake_artifact(tmp_path, "a", "A"), fake_artifact(tmp_path, "b", "A")
+    with (
+        started_fleet(makers(x=InTurns, y=InTurns), lambda _: None) as fleet,
+        store.opened(tmp_path / "out", pytest.fail, "bench") as runs,
+    ):
+        plan = Plan(launches=2, runs=40, warmup=0)
+        outcomes = fleet.time([one], plan, runs, lambda *_: None, [PairedSubjects(one, other)])
+        rows = latest_rows(runs.records)
+    assert [row.device for row in rows] in (["x", "y"], ["y", "x"])
+    ratios = [row.paired[0] for each in outcomes for row in each.rows]
+    assert [found.ratio for found in ratios] == pytest.approx([0.5, 0.5], rel=1e-2)
+    assert [found.launches for found in ratios] == [PAIRED_LAUNCHES] * 2
+    assert sorted(row.paired[0].ratio or 0 for row in rows) == [found.ratio for found in ratios]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import pytest
 from asymm_deploy.bench import artifact
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.subjects import bare_files, exported_subject
+from asymm_deploy.bench.subjects import bare_files, counterparts_of, exported_subject
 from asymm_deploy.errors import ConversionError, ExitCode, NumericsError, UsageError
+from asymm_deploy.models.input_shape import parse_input_shapes
 from asymm_deploy.models.source import resolve
 
 
@@ -86,3 +87,41 @@ def test_another_engine_can_not_run_them() -> None:
 def test_one_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=os.strerror(2)):
         bare_files([tmp_path / "none.mnn"], Plan())
+
+
+def test_each_network_of_table_5_has_the_mbv3_of_its_size() -> None:
+    names = ["asymmnet_small_100", "pruned_large_050", "mbv3_large_050", "mobilenetv2_100"]
+    found = counterparts_of([resolve(name) for name in names], [Path("net.mnn")])
+    assert found.pairs == (
+        ("asymmnet_small_100", "mbv3_small_100"),
+        ("pruned_large_050", "mbv3_large_050"),
+    )
+    assert [each.model for each in found.added] == ["mbv3_small_100"]
+    assert found.without == ("mobilenetv2_100", "net")
+
+
+def test_an_mbv3_is_added_once_and_at_the_resolution_of_its_network() -> None:
+    shapes = parse_input_shapes(["1,3,192,192"])
+    sources = [resolve(name, shapes) for name in ("asymmnet_small_100", "pruned_small_100")]
+    (added,) = counterparts_of(sources, []).added
+    assert added.spec.input_shape == (1, 3, 192, 192)
+    mbv3 = resolve("mbv3_small_100")
+    with pytest.raises(UsageError, match="their inputs are 1,3,192,192 and 1,3,224,224") as refused:
+        counterparts_of([*sources, mbv3], [])
+    assert "--input-shape" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["mbv3_small_100"], "mbv3_small_100 has none"),
+        (["asymmnet_small_060"], "asymmnet_small_060 has none"),
+        (["asymmnet_small_100_face", "mobilefacenet"], "asymmnet_small_100_face, mobilefacenet "),
+    ],
+)
+def test_without_any_mbv3_there_is_nothing_to_pair(names: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        counterparts_of([resolve(name) for name in names], [])
+    assert "leave out --paired" in refused.value.hint
+    with pytest.raises(UsageError, match="a, b, c and 2 more have none"):
+        counterparts_of([], [Path(f"{name}.mnn") for name in "abcde"])

@@ -11,9 +11,11 @@ from asymm_deploy.bench.measure import (
     LaunchDiscarded,
     LaunchFinished,
     LaunchStarted,
+    PairFinished,
+    PairsGivenUp,
 )
-from asymm_deploy.bench.records import Conditions, LaunchRecord, Reading
-from asymm_deploy.commands.bench_progress import BenchProgress
+from asymm_deploy.bench.records import Conditions, LaunchRecord, PairedRatio, PairedRuns, Reading
+from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
 
 READING = Reading(
     battery_percent=75,
@@ -104,3 +106,58 @@ def test_of_several_devices_every_line_names_its_own(
     moved = shown(*events, several=True)
     assert moved == ["phone: resumed", "phone: net #1 failed"]
     assert all(line.startswith("phone: ") for line in capsys.readouterr().err.splitlines())
+
+
+def in_turns(record: LaunchRecord, **fields: object) -> PairFinished:
+    def one(model: str, partner: str, ns: int) -> LaunchRecord:
+        paired = PairedRuns(
+            partner_sha256="1" * 64,
+            partner=partner,
+            loaded_first=True,
+            runs_first=True,
+            cpu_ns=(ns, ns + 1),
+            start_ns=(0, 1),
+        )
+        changes = {"model": model, "paired": paired, "samples_ns": (ns, ns), **fields}
+        return msgspec.structs.replace(record, **changes)
+
+    return PairFinished((one("net", "mbv3", 11_000), one("mbv3", "net", 10_000)), 1, 10)
+
+
+def test_a_paired_launch_shows_its_ratio(
+    good: LaunchRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(in_turns(good, launch=4)) == ["net with mbv3 #5 x 1.100"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_paired_launch_that_fails_or_does_not_count_names_both(
+    good: LaunchRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = in_turns(good, samples_ns=(), error="it died")
+    assert shown(failed) == ["net with mbv3 #1 failed"]
+    hot = in_turns(good, flags=("hot",)).records[0]
+    assert shown(LaunchDiscarded(hot)) == []
+    assert capsys.readouterr().err.splitlines() == [
+        "net in turns with mbv3, launch 0: it died",
+        "net in turns with mbv3, launch 0 does not count (hot): it is repeated after a pause",
+    ]
+
+
+def test_pairs_that_are_given_up_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    names = tuple(f"{letter} in turns with z" for letter in "abcde")
+    assert shown(PairsGivenUp(names, "it knows none", 1, 2), several=True) == []
+    assert capsys.readouterr().err == (
+        "phone: no more launches of a in turns with z; b in turns with z; c in turns with z; "
+        "2 more: it knows none\n"
+    )
+
+
+def test_a_ratio_is_told_with_its_interval_and_what_does_not_count() -> None:
+    found = PairedRatio(partner="z", ratio=1.0796, low=1.0618, high=1.098, launches=8, made=8)
+    told = "takes 1.080 times as long as z (1.062 to 1.098), by 8 paired launches"
+    assert in_turns_text(found) == told
+    single = PairedRatio(partner="z", ratio=1.0796, launches=1, made=3, flags=("split-pairs",))
+    assert in_turns_text(single) == (
+        "takes 1.080 times as long as z, by 1 of 3 paired launches, without split-pairs"
+    )

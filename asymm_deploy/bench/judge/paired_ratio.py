@@ -20,6 +20,8 @@ from asymm_deploy.errors import ExitCode, worst
 
 _RISK = 0.025
 """On either side of the interval."""
+_OVER_ALL = {"below-floor"}
+"""Judged by the best calibration of any launch: a busy core shows less than it can do."""
 
 
 def whole_pairs(records: Iterable[LaunchRecord]) -> list[RecordPair]:
@@ -62,15 +64,15 @@ def latest_ratios(row: Sequence[LaunchRecord], pairs: Iterable[RecordPair]) -> l
 
 def paired_ratio(pairs: Sequence[RecordPair]) -> PairedRatio:
     """Return the ratio of the first model's times to the second one's, over one launch or more."""
-    counting = [pair for pair in pairs if all(record.valid for record in pair)]
-    others = [record for pair in pairs for record in pair if not all(x.valid for x in pair)]
+    counting = [pair for pair in pairs if all(map(_counts, pair))]
+    others = [record for pair in pairs if not all(map(_counts, pair)) for record in pair]
     spoilt = {name for record in others for name in record.flags if name not in record.allowed}
-    found = [name for name in spoilt if flags.FLAGS[name].invalidates]
+    found = [name for name in spoilt - _OVER_ALL if flags.FLAGS[name].invalidates]
     sides = ([one for one, _ in counting], [other for _, other in counting])
-    repeats = any(plausibility.repeated(side) is not None for side in sides)
     allowed = pairs[-1][0].allowed
-    if repeats and not flags.leave_valid(["repeated-samples"], allowed):
-        found.append("repeated-samples")
+    of_all = {name for side in sides for name in _flags_over_all(side)} - set(allowed)
+    if of_all:
+        found += of_all
         counting = []
     last = pairs[-1][0]
     summary = PairedRatio(
@@ -96,6 +98,17 @@ def paired_ratio(pairs: Sequence[RecordPair]) -> PairedRatio:
         high=None if around is None else math.exp(around.high),
         by_wall=math.exp(wall) if clock == "cpu" else None,
     )
+
+
+def _counts(record: LaunchRecord) -> bool:
+    """Whether nothing spoils the record but what is judged over all launches."""
+    return record.error is None and flags.leave_valid(set(record.flags) - _OVER_ALL, record.allowed)
+
+
+def _flags_over_all(side: Sequence[LaunchRecord]) -> list[str]:
+    """Return what is wrong with one model's launches together."""
+    floor = [name for name in verdicts.pooled_flags(side) if name in _OVER_ALL]
+    return [*floor, *(["repeated-samples"] if plausibility.repeated(side) is not None else [])]
 
 
 def _exit_code(found: Sequence[str], counting: int, made: int) -> ExitCode:

@@ -12,7 +12,7 @@ import pytest
 from asymm_deploy.bench.judge.pair_difference import has_cpu_times
 from asymm_deploy.bench.judge.paired_ratio import paired_ratio, whole_pairs
 from asymm_deploy.bench.judge.rows import alone, latest_rows
-from asymm_deploy.bench.records import LaunchRecord, PairedRuns, RecordPair
+from asymm_deploy.bench.records import Calibration, LaunchRecord, PairedRuns, RecordPair
 from asymm_deploy.errors import ExitCode
 
 MakePair = Callable[..., RecordPair]
@@ -121,6 +121,17 @@ def test_launches_that_repeat_each_other_give_no_ratio(pair: MakePair) -> None:
     found = paired_ratio([one, again])  # type: ignore[list-item]
     assert (found.ratio, found.flags) == (None, ("repeated-samples",))
     assert found.exit_code == ExitCode.HARNESS
+
+
+def test_the_floor_is_that_of_the_best_calibration(pair: MakePair) -> None:
+    """A busy core's own calibration may be slower than its fastest runs."""
+    floor = {"floor_madds": 300_000_000}
+    slow = {**floor, "calibration": Calibration(1e10, 1e10), "flags": ("below-floor",)}
+    launches = [pair(1.2, 0, **floor), pair(1.2, 1, **slow, valid=False, exit_code=3)]
+    found = paired_ratio(launches)
+    assert (found.launches, found.flags, found.exit_code) == (2, (), 0)
+    found = paired_ratio([launches[1]])
+    assert (found.ratio, found.flags, found.exit_code) == (None, ("below-floor",), 3)
 
 
 def test_few_runs_that_are_far_apart_are_no_coarse_clock(pair: MakePair) -> None:

@@ -282,3 +282,22 @@ def test_time_that_others_take_from_the_core_is_not_in_the_ratio(in_turns: InTur
     (ratio,) = in_turns.bench()[ASYMM].paired
     assert ratio.ratio == pytest.approx(1.1, rel=1e-3)
     assert ratio.by_wall == pytest.approx(1.05, rel=1e-3)
+
+
+def test_a_launch_that_heat_spoilt_for_good_is_made_again_by_the_next_bench(
+    in_turns: InTurns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asymm_deploy.bench.judge import verdicts
+
+    def hot(launch: Launch) -> Told:
+        return Told(ns=usual(launch).ns, flags=("hot",) if launch.model == ASYMM else ())
+
+    in_turns.bench(pairs=())
+    in_turns.device.script = hot
+    (ratio,) = in_turns.bench()[ASYMM].paired
+    assert (ratio.launches, ratio.flags, ratio.exit_code) == (0, ("hot",), ExitCode.UNSTABLE)
+    in_turns.device.script = usual
+    monkeypatch.setattr(verdicts, "worth_repeating", lambda record: "hot" in record.flags)
+    (ratio,) = in_turns.bench()[ASYMM].paired
+    assert in_turns.launched() == [BOTH] * PAIRED_LAUNCHES
+    assert (ratio.launches, ratio.flags) == (PAIRED_LAUNCHES, ())
