@@ -195,7 +195,7 @@ def cut_to(count: int) -> Callable[[Messages], Messages]:
         (of_side("second", "ns", lambda x: [1.5, *x[1:]]), "printed no valid 'pairs'"),
         (of_side("first", "cpu_ns", lambda x: [-1, *x[1:]]), "printed no valid 'pairs'"),
         (changed(5, wall_ns=1000), "made up: its main thread is said to have used 0.125 s"),
-        (changed(5, wall_ns=1000, cpu_ns=1000), "add up to more than"),
+        (changed(5, wall_ns=1000, cpu_ns=1000), "its runs add up to 0.05 s"),
         (changed(8, count=24), "counted 24 pairs but sent 25"),
         (cut_to(19), "the runner timed 19 pairs, where 25 were asked for"),
         (changed(1, sha256="0" * 64), "used another model file"),
