@@ -97,8 +97,11 @@ def launch_pair(
         )
         made.append(launch.finished(blank, side.artifact, reports[index], side.first, completed))
     one, other = made
+    error = one.error or other.error
+    if error is not None:
+        return _both_failed(blanks, error)
     impossible = told_impossible(made[order.runs], made[1 - order.runs])
-    if impossible is not None and one.error is None and other.error is None:
+    if impossible is not None:
         return _both_failed(blanks, f"{wire.MADE_UP}: {impossible}")
     return split_judged((one, other))
 
