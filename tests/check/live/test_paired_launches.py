@@ -19,6 +19,7 @@ from asymm_deploy.check.live.latency_change import change_of_outcome
 from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
 from asymm_deploy.check.live.time_pairs import LiveComparison
 from asymm_deploy.check.policy import DEFAULT_PERCENT
+from asymm_deploy.errors import UsageError
 
 NS = 10_000_000
 Check = Callable[..., LiveComparison]
@@ -333,7 +334,6 @@ def test_a_failure_in_a_short_launch_alone_is_one(check: Check, told: Any) -> No
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda line: line["paired"].update(cpu_ns=[1] * 3),
         lambda line: line["paired"].update(start_ns=[0] * 20),
         lambda line: line["paired"].update(partner_sha256="0" * 64),
         lambda line: line["paired"].update(cpu_ns=[8 * ns for ns in line["paired"]["cpu_ns"]]),
@@ -353,6 +353,20 @@ def test_a_pair_that_was_edited_is_taken_again(
     found = paired(check, noisy(told, 0))
     assert "did not fit" in found.notes[0]
     assert len(in_turns(check.device)) == 1  # type: ignore[attr-defined]
+
+
+def test_a_pair_that_no_runner_reports_is_refused_with_its_line(
+    check: Check, told: Any, tmp_path: Path
+) -> None:
+    paired(check, noisy(told, 0))
+    path = tmp_path / "out" / store.NAME
+    lines = path.read_text().splitlines()
+    edited = json.loads(lines[1])
+    edited["paired"]["cpu_ns"] = [1] * 3
+    lines[1] = json.dumps(edited)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UsageError, match="line 2: net: it has 3 processor times of 20 runs"):
+        paired(check, noisy(told, 0))
 
 
 @pytest.mark.parametrize("changes", [{"cpu_before": 0}, {"precision_in_force": "fp16"}])
