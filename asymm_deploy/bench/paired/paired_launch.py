@@ -97,9 +97,9 @@ def launch_pair(
         )
         made.append(launch.finished(blank, side.artifact, reports[index], side.first, completed))
     one, other = made
-    error = one.error or other.error
-    if error is not None:
-        return _both_failed(blanks, error)
+    reason = one.error or other.error
+    if reason is not None:
+        return _both_failed(blanks, reason)
     impossible = told_impossible(made[order.runs], made[1 - order.runs])
     if impossible is not None:
         return _both_failed(blanks, f"{wire.MADE_UP}: {impossible}")
