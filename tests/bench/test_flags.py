@@ -11,7 +11,15 @@ from asymm_deploy.errors import ExitCode, UsageError
 def test_the_names_are_those_of_the_contract() -> None:
     assert set(flags.FLAGS) == {
         *("wrong-core", "wrong-precision", "output-mismatch", "below-floor", "bimodal"),
-        *("launch-spread", "stolen-time", "throttled", "capped-clock", "hot", "battery-low"),
+        *(
+            "launch-spread",
+            "stolen-time",
+            "split-pairs",
+            "throttled",
+            "capped-clock",
+            "hot",
+            "battery-low",
+        ),
         *("power-save", "screen-off", "unpinned", "unverified", "failed", "tolerance-raised"),
         *("unwatched", "not-ready", "no-arm64", "busy", "no-space"),
         *("repeated-samples", "no-variance", "not-prime-core"),

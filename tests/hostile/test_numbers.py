@@ -27,7 +27,7 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
             (EXPORT, "--jobs", ("0", "-1", str(10**6), str(2**63))),
             (EXPORT, "--opset", ("0", "-1", "8", "21", "1000", str(2**63))),
             (EXPORT, "--tolerance", ("0", "-1", "nan", "inf")),
-            (CHECKED, "--max-blocks", ("0", "-1", "7", "1001", str(10**12), str(2**70))),
+            (CHECKED, "--max-blocks", ("0", "-1", "3", "1001", str(10**12), str(2**70))),
             (CHECKED, "--runs", ("0", "-1", str(10**12), str(2**70))),
             (CHECKED, "--seed", ("-1", str(2**70))),
         )
