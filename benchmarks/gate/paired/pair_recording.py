@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 ARMS = ("base", "again", "plus3", "plus5", "plus10")
 """Those of separate launches; a paired launch holds the first one and another."""
-UNDISTURBED = ("quiet", "others at work")
-"""The first scenario's name, and its name if other people use the machine meanwhile."""
+UNDISTURBED = ("quiet", "others at work", "few others at work")
+"""The first scenario's name, and its names if other people use the machine meanwhile."""
 DISTURBED = ("other core loaded", "same core loaded")
 _NS_PER_STEP = 100
 """Times are kept to a tenth of a microsecond, which is finer than they vary."""
