@@ -251,9 +251,7 @@ class _Row:
 
     def verified_by(self) -> LaunchRecord | None:
         """Return the finished launch whose output was compared, or else the first finished one."""
-        finished = [self.records[number] for number in sorted(self.finished)]
-        compared = [record for record in finished if record.output_error is not None]
-        return next(iter(compared or finished), None)
+        return verdicts.vouching([self.records[number] for number in sorted(self.finished)])
 
     def summary(self) -> RowSummary:
         return stats.summarise([self.records[number] for number in sorted(self.records)])

@@ -81,6 +81,15 @@ def judged_with(record: LaunchRecord, found: Iterable[str]) -> LaunchRecord:
     )
 
 
+def vouching(finished: Sequence[LaunchRecord]) -> LaunchRecord | None:
+    """Return the first launch whose output was compared, or else the first one; None of none.
+
+    It vouches for the outputs of the others.
+    """
+    compared = (record for record in finished if record.output_error is not None)
+    return next(compared, None) or next(iter(finished), None)
+
+
 def judged_again(launches: Sequence[LaunchRecord]) -> list[LaunchRecord]:
     """Return a row's launches, judged by what they hold: a file's own flags are not believed.
 
@@ -88,19 +97,19 @@ def judged_again(launches: Sequence[LaunchRecord]) -> list[LaunchRecord]:
     compared with the reference vouches for the others' outputs; if there is none, the first does.
     """
     finished = [record for record in launches if record.error is None]
-    compared = next((record for record in finished if record.output_error is not None), None)
-    first = compared or next(iter(finished), None)
+    first = vouching(finished)
+    verifiable = first is not None and first.output_error is not None
 
     def again(record: LaunchRecord, verified_by: LaunchRecord | None) -> LaunchRecord:
-        found = launch_flags(record, verified_by=verified_by, verifiable=compared is not None)
+        found = launch_flags(record, verified_by=verified_by, verifiable=verifiable)
         if record.conditions is not None and record.error is None:
             top_khz = record.device_facts.cpu_max_khz
             found += conditions.condition_flags(record.conditions, top_khz)
         return judged_with(record, [*record.flags, *found])
 
-    vouching = None if first is None else again(first, None)
+    judged = None if first is None else again(first, None)
     return [
-        vouching if record is first and vouching is not None else again(record, vouching)
+        judged if record is first and judged is not None else again(record, judged)
         for record in launches
     ]
 

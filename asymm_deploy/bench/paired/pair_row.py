@@ -117,9 +117,7 @@ class PairRow:
 
     def _verified_by(self, side: int) -> LaunchRecord | None:
         """Return the side's launch whose output was compared, or else its first one."""
-        finished = [self.records[number][side] for number in sorted(self.finished)]
-        compared = [record for record in finished if record.output_error is not None]
-        return next(iter(compared or finished), None)
+        return verdicts.vouching([self.records[number][side] for number in sorted(self.finished)])
 
 
 def resumed_pair(subjects: PairedSubjects, bench: Bench, runs: Journal) -> PairRow:

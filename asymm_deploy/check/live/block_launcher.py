@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 
@@ -30,35 +30,13 @@ _SHORT_RUNS = 1
 """Timed runs of a launch that is made to compare loading and memory."""
 
 
-class BlockLauncher(Protocol):
-    """Makes the launches of a block, and writes them down as they end."""
-
-    kind: ClassVar[BlockKind]
-
-    @property
-    def allowed(self) -> tuple[str, ...]:
-        """Return the flags that spoil no launch."""
-        ...
-
-    def order(self, place: BlockPlace) -> str:
-        """Return the order of a block: the same one, whenever it is taken."""
-        ...
-
-    def launch(self, contest: Contest, place: BlockPlace) -> BlockLaunches | CannotPair:
-        """Launch both arms; stop at the first launch that spoils the block."""
-        ...
-
-    def failure(
-        self, contest: Contest, place: BlockPlace, launches: BlockLaunches
-    ) -> ModelStopped | CannotPair | None:
-        """Return why an arm can't be timed at all; None if at worst the timing was disturbed."""
-        ...
-
-
 class SeparateLauncher:
-    """Four launches, each of one arm: A B B A or B A A B."""
+    """Four launches, each of one arm: A B B A or B A A B.
 
-    kind: ClassVar = SEPARATE
+    The other ways to launch a block are its subclasses; what they make is written down as it ends.
+    """
+
+    kind: ClassVar[BlockKind] = SEPARATE
 
     def __init__(self, bench: Bench, seed: int, runs: Runs) -> None:
         self._bench = bench
@@ -81,7 +59,7 @@ class SeparateLauncher:
         return drawn[place.block % 2]
 
     def launch(self, contest: Contest, place: BlockPlace) -> BlockLaunches | CannotPair:
-        """Launch the arms one by one."""
+        """Launch the arms one by one; stop at the first launch that spoils the block."""
         launches: BlockLaunches = []
         for arm in arms_of(self.order(place)):
             record = self._one(contest.arms[arm], place.model)
@@ -94,7 +72,7 @@ class SeparateLauncher:
     def failure(
         self, contest: Contest, place: BlockPlace, launches: BlockLaunches
     ) -> ModelStopped | CannotPair | None:
-        """Return why an arm can't be timed."""
+        """Return why an arm can't be timed at all; None if at worst the timing was disturbed."""
         del contest, place
         return arm_failure(launches)
 

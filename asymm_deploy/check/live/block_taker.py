@@ -12,7 +12,7 @@ from asymm_deploy.bench.launch import Bench
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.folders import Pair
-from asymm_deploy.check.live.block_launcher import BlockLauncher
+from asymm_deploy.check.live.block_launcher import SeparateLauncher
 from asymm_deploy.check.live.block_store import BLOCKS_FILE, BlockLine, BlockStore
 from asymm_deploy.check.live.contest import Contest, contest_of
 from asymm_deploy.check.live.decision import BlockMedians
@@ -71,7 +71,7 @@ class BlockTaker:
         bench: Bench,
         pairs: Sequence[Pair],
         seed: int,
-        launcher: BlockLauncher,
+        launcher: SeparateLauncher,
         earlier: Sequence[LaunchRecord],
         blocks: BlockStore,
         on_spoilt: OnSpoilt,
