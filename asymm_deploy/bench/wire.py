@@ -58,9 +58,9 @@ class Model(msgspec.Struct, frozen=True, tag_field="type", tag="model"):
     """Of the model file that was read."""
     input_shape: Annotated[tuple[_Axis, ...], msgspec.Meta(max_length=16)]
     """The first input's; empty if there is no input."""
-    init_ns: _Duration
+    init_ns: Annotated[int, msgspec.Meta(ge=1, le=24 * HOUR_NS)]
     """Time to load the file and create the session."""
-    memory_mb: Annotated[float, msgspec.Meta(ge=0, le=1e7)] | None
+    memory_mb: Annotated[float, msgspec.Meta(gt=0, le=1e7)] | None
     """Peak resident memory of the process so far, in units of 2**20 bytes."""
     precision: _Text
     """The one in use, according to the engine: fp32, fp16, or its own word for another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -15,6 +16,7 @@ REPORT_SCHEMA_VERSION = 1
 Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed", "same"]
 """``same``: both sides are the same file, so nothing was timed."""
 Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
+LoadMetric = Literal["init", "peak_memory"]
 Unit = Literal["ms", "bytes", "count", "MiB"]
 Mode = Literal["live", "recorded"]
 
@@ -29,6 +31,17 @@ UNITS: dict[Metric, Unit] = {
 
 UNDECIDED = "Undecided, which is no alarm."
 """Ends the sentence on an init time or a memory that can't be told from its threshold."""
+
+_LOAD_NAMES: dict[LoadMetric, str] = {"init": "Load time", "peak_memory": "Peak memory"}
+
+
+def not_told(metric: LoadMetric, models: Sequence[str]) -> str:
+    """Return the sentence on a metric that some launches of these models do not tell."""
+    return (
+        f"{_LOAD_NAMES[metric]} was not compared, as the runner did not tell it in every launch: "
+        f"{', '.join(models)}."
+    )
+
 
 GRAVEST_FIRST: tuple[Verdict, ...] = (
     "failed",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
+import importlib.util
 import os
 import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
@@ -81,25 +81,23 @@ def unchanged(recorded: Dependencies, folder: Path) -> bool:
 def recorded_files() -> Iterator[Dependencies]:
     """Record what is imported and read inside the block, in what it yields.
 
-    That is what a user's callable depends on: its modules and the weights it loads. It is filled
-    when the block ends. Files of Python itself and of installed packages are left out; after an
+    That is what a user's callable depends on: its modules and the weights it loads, each as it was
+    when it was first read. It is filled when the block ends. Files of Python itself and of installed packages are left out; after an
     upgrade of those, ``--force`` exports again.
     """
-    opened: dict[str, str] = {}  # as it was named -> where that was, as folders may be changed
+    opened = _Opened()
     asked: set[str] = set()
     recording = True
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if not recording or event not in {"import", "open", "sqlite3.connect"}:
+        if not recording:
             return
-        named = arguments[0]
-        if event == "import" and isinstance(named, str):
-            asked.add(named)
-        elif isinstance(named, str | bytes) and not (
-            event == "open" and set(str(arguments[1] or "")) & set("wax")
-        ):
-            text = os.fsdecode(named)
-            opened[text] = os.path.abspath(text)  # noqa: PTH100  Path's follows no ".."
+        if event == "open":
+            opened.tell(*arguments)
+        elif event == "sqlite3.connect":
+            opened.tell(arguments[0], "r", os.O_RDWR)
+        elif event == "import" and isinstance(arguments[0], str):
+            asked.add(arguments[0])
 
     sys.addaudithook(hook)  # it can't be removed, hence the switch
     found = Dependencies()
@@ -113,22 +111,62 @@ def recorded_files() -> Iterator[Dependencies]:
     for name in set(sys.modules) - before:
         origin = getattr(sys.modules[name], "__file__", None)
         if isinstance(origin, str):
-            opened[origin] = origin
+            opened.places[origin] = origin
             if "." not in name or not _belongs_to_python(Path(origin)):
                 modules[name] = os.path.realpath(origin)
         elif hasattr(sys.modules[name], "__path__"):
             modules[name] = ""
     found.modules.update(sorted(_found_here(modules).items()))  # others' importers have own ways
-    for text, place in sorted(opened.items()):
+    for text, place in sorted(opened.places.items()):
         path = Path(place)
         if path.parent.name == "__pycache__" or _belongs_to_python(path):
             continue
         if not path.exists():
             found.absent.append(text if path == Path(text).absolute() else place)
         elif path.is_file():
-            found.files[str(path)] = sha256_of(path)
+            found.files[str(path)] = opened.hashes.get(str(path)) or sha256_of(path)
             if not Path(text).is_absolute() and path == Path(text).absolute():
                 found.relative[text] = str(path)
+
+
+class _Opened:
+    """Files that were opened, as they were then: somebody may edit them while we go on."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+        """Each by its name: where that was, as folders may be changed."""
+        self.hashes: dict[str, str] = {}
+        """By place. Those are missing that were not there, or that this process writes to."""
+        self._busy: set[Path] = set()
+
+    def tell(self, named: object, mode: object, flags: object) -> None:
+        """Take the arguments of Python's audit event ``open``, which comes before the opening."""
+        if not isinstance(named, str | bytes):
+            return
+        text = os.fsdecode(named)
+        place = os.path.abspath(text)  # noqa: PTH100  Path's follows no ".."
+        writes = bool(set(str(mode or "")) & set("wax"))
+        if not writes:
+            self.places[text] = place
+        if writes or (isinstance(flags, int) and flags & os.O_ACCMODE != os.O_RDONLY):
+            self.hashes.pop(place, None)
+        else:
+            self._hash(Path(place))
+
+    def _hash(self, path: Path) -> None:
+        if path.suffix == ".pyc":
+            with suppress(ValueError):  # one without a source
+                path = Path(importlib.util.source_from_cache(str(path)))
+        if str(path) in self.hashes or path in self._busy or _belongs_to_python(path):
+            return
+        self._busy.add(path)  # hashing opens it, too
+        try:
+            if path.is_file():
+                self.hashes[str(path)] = sha256_of(path)
+        except OSError:
+            pass  # whoever asked for it is told
+        finally:
+            self._busy.discard(path)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Told:
     cpu: int = 1
     """Where the runner was seen; it is asked for core 1."""
     init_ns: int = 5_000_000
-    memory_mb: float = 50.0
+    memory_mb: float | None = 50.0
     output: str = "a"
     cpu_ns: float | None = None
     """Of a run of a pair; as ``ns`` unless given."""

@@ -102,6 +102,8 @@ def test_a_newer_runner_may_say_more() -> None:
         (changed(0, pid="4321"), "no valid 'hello'"),
         (changed(1, sha256="5" * 63), "no valid 'model'"),
         (changed(1, init_ns=-1), "no valid 'model'"),
+        (changed(1, init_ns=0), "no valid 'model'"),
+        (changed(1, memory_mb=0), "no valid 'model'"),
         (changed(1, api="other"), "no valid 'model'"),
         (changed(2, before=1.5), "no valid 'cpu'"),
         (changed(3, after_mac_per_s=0), "no valid 'calibration'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import py_compile
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -227,6 +228,49 @@ def test_a_file_that_hides_an_installed_package_is_noticed(
     assert unchanged(found, Path())
     (tmp_path / "colorsys.py").write_text("")
     assert not unchanged(found, Path())
+
+
+def edit_elsewhere(path: Path, text: str) -> None:
+    """Edit a file as an editor does, which is another process."""
+    edit = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+    subprocess.run([sys.executable, "-I", "-S", "-c", edit, str(path), text], check=True)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_is_edited_meanwhile_is_recorded_as_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cached: bool
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(tmp_path)
+    module, data = tmp_path / "a_module_to_edit.py", tmp_path / "data"
+    module.write_text("value = 1")
+    data.write_text("1")
+    as_read = {str(path): sha256_of(path) for path in (module, data)}
+    if cached:
+        __import__(module.stem)
+        del sys.modules[module.stem]
+    with recorded_files() as found:
+        __import__(module.stem)
+        data.read_bytes()
+        edit_elsewhere(module, "value = 2")
+        edit_elsewhere(data, "2")
+        data.read_bytes()
+    del sys.modules[module.stem]
+    assert found.files == as_read
+    assert not unchanged(found, Path())
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "r+"])
+def test_what_the_callable_itself_writes_is_recorded_as_it_leaves_it(
+    tmp_path: Path, mode: str
+) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("1")
+    with recorded_files() as found:
+        cache.read_text()
+        with cache.open(mode) as file:
+            file.write("2")
+    assert found.files == {str(cache): sha256_of(cache)}
 
 
 def test_a_module_without_its_source_is_recorded(

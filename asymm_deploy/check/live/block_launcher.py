@@ -159,8 +159,9 @@ class PairedLauncher(SeparateLauncher):
             alone.append((arm, record))
             if record.error is not None:
                 return arm_failure(alone)
-        together = launches[0][1].error
-        return CannotPair(f"each version runs alone, but not both in one process ({together})")
+        return CannotPair(
+            f"each version runs alone, but a launch of both gave no result ({errors[0]})"
+        )
 
     def _drawn(self, place: BlockPlace) -> PairOrder:
         """Return who is loaded first and who runs first; side 0 is the baseline."""

@@ -16,7 +16,7 @@ from asymm_deploy.check.exact_changes import counted_changes
 from asymm_deploy.check.findings import Change, GateReport, utc_now
 from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.latency_change import change_of_outcome, change_of_same_file
-from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
+from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes, untold_loads
 from asymm_deploy.check.live.time_pairs import LiveComparison, LiveEvent, time_pairs
 from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import UsageError
@@ -67,7 +67,7 @@ def compare_live(
         discarded=() if found is None else found.discarded,
         notes=(
             *ignored,
-            *(() if found is None else found.notes),
+            *(() if found is None else (*found.notes, *untold_loads(found.loads))),
             *_same_files(same),
             *(() if found is None else _resumed(found)),
         ),

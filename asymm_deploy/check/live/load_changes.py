@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,11 +16,18 @@ from asymm_deploy.bench.judge import log_interval
 from asymm_deploy.bench.judge.log_interval import Interval
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
-from asymm_deploy.check.findings import UNDECIDED, UNITS, Change, Metric, Verdict
+from asymm_deploy.check.findings import (
+    UNDECIDED,
+    UNITS,
+    Change,
+    LoadMetric,
+    Metric,
+    Verdict,
+    not_told,
+)
 from asymm_deploy.check.live.block_taker import SeriesLaunches
 from asymm_deploy.check.live.procedure import LOAD_BLOCKS
 
-LoadMetric = Literal["init", "peak_memory"]
 LOAD_METRICS: tuple[LoadMetric, ...] = ("init", "peak_memory")
 LOAD_RISK = 0.005
 """Of each of the two tests. Loads differ by 15 to 50 %, and the first may take ten times as long:
@@ -50,6 +55,24 @@ def load_changes(
             verdicts = [None if each is None else each.verdict for each in seen]
             found.append(_change(model, metric, known[-1], verdicts, allowed))
     return found
+
+
+def untold_loads(launches: Mapping[str, Sequence[SeriesLaunches]]) -> tuple[str, ...]:
+    """Return sentences on the metrics that were not compared since a launch does not tell them."""
+    found = []
+    for metric in LOAD_METRICS:
+        models = [
+            model
+            for model, series in launches.items()
+            if any(
+                _value(metric, record) is None
+                for each in series
+                for record in (*each.baseline, *each.candidate)
+            )
+        ]
+        if models:
+            found.append(not_told(metric, models))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +119,7 @@ def _logs_of_blocks(
 ) -> npt.NDArray[np.float64] | None:
     """Return the mean log of each block's launches; None if one of them doesn't tell."""
     values = [_value(metric, record) for record in records]
-    known = [value for value in values if value]
+    known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
     means: npt.NDArray[np.float64] = np.log(known).reshape(-1, of_one_block).mean(axis=1)
@@ -137,6 +160,7 @@ def _change(
 
 
 def _value(metric: LoadMetric, record: LaunchRecord) -> float | None:
-    if metric == "peak_memory":
-        return record.peak_memory_mb
-    return None if record.init_ns is None else record.init_ns / NS_PER_MS
+    value = record.peak_memory_mb if metric == "peak_memory" else record.init_ns
+    if not value:  # nothing takes no time, or no memory: earlier versions took 0 for an answer
+        return None
+    return value if metric == "peak_memory" else value / NS_PER_MS

@@ -9,7 +9,7 @@ give one such p on the slower side by chance alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
@@ -23,9 +23,11 @@ from asymm_deploy.check.findings import (
     UNDECIDED,
     UNITS,
     Change,
+    LoadMetric,
     Metric,
     Verdict,
     latency_without_figures,
+    not_told,
 )
 from asymm_deploy.check.policy import ALPHA_ONCE, GatePolicy
 from asymm_deploy.check.recorded.arm_refusals import LEAST_RECORDED_LAUNCHES
@@ -35,6 +37,10 @@ from asymm_deploy.errors import ExitCode
 
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
+_LOADS: tuple[tuple[LoadMetric, Callable[[LaunchRecord], float | None], float], ...] = (
+    ("init", lambda r: r.init_ns, NS_PER_MS),
+    ("peak_memory", lambda r: r.peak_memory_mb, 1.0),
+)
 
 
 def recorded_changes(
@@ -110,6 +116,24 @@ def change_by_ranks(
     )
 
 
+def loads_not_told(arms: Mapping[str, tuple[RecordedArm, RecordedArm]]) -> list[str]:
+    """Return sentences on what was not compared of models, as their launches do not tell it."""
+    found = []
+    for metric, of, _ in _LOADS:
+        models = [
+            model
+            for model, sides in arms.items()
+            if any(len(_told(x, of)) < min(len(x.counting), LEAST_RECORDED_LAUNCHES) for x in sides)
+        ]
+        if models:
+            found.append(not_told(metric, models))
+    return found
+
+
+def _told(arm: RecordedArm, of: Callable[[LaunchRecord], float | None]) -> list[float]:
+    return [value for value in map(of, arm.counting) if value]  # earlier versions took 0 as well
+
+
 def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64]:
     return arm.logs if sentinel is None else sentinel.corrected(arm)
 
@@ -127,13 +151,8 @@ def _other_metrics(
         for metric, a, b in counts
         if a is not None and b is not None
     ]
-    varying: tuple[tuple[Metric, Callable[[LaunchRecord], float | None], float], ...] = (
-        ("init", lambda r: r.init_ns, NS_PER_MS),
-        ("peak_memory", lambda r: r.peak_memory_mb, 1.0),
-    )
-    for metric, of, unit in varying:
-        a = [value for value in map(of, before.counting) if value]
-        b = [value for value in map(of, after.counting) if value]
+    for metric, of, unit in _LOADS:
+        a, b = _told(before, of), _told(after, of)
         if min(len(a), len(b)) >= LEAST_RECORDED_LAUNCHES:
             share = policy.thresholds[metric] / 100
             change = change_by_ranks(model, metric, np.log(a), np.log(b), share, unit)

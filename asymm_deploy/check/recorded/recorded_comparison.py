@@ -27,7 +27,7 @@ from asymm_deploy.check.recorded.recorded_arm import (
     recorded_arms,
     results_file,
 )
-from asymm_deploy.check.recorded.recorded_change import recorded_changes
+from asymm_deploy.check.recorded.recorded_change import loads_not_told, recorded_changes
 from asymm_deploy.check.recorded.sentinel import sentinel_named
 
 
@@ -92,5 +92,6 @@ def compare_folders(
         notes=(
             *([] if sentinel is None else [sentinel.note]),
             *(note for name in used for note in launch_remarks(name, before[name], after[name])),
+            *loads_not_told({n: (before[n], after[n]) for n in used if n != sentinel_name}),
         ),
     )

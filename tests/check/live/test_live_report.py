@@ -109,6 +109,14 @@ def test_changes_are_model_by_model_with_every_metric(compare: Any, told: Any) -
     }
 
 
+def test_what_the_runner_does_not_tell_is_named(compare: Any, told: Any) -> None:
+    found = compare(lambda launch: told(memory_mb=None if launch.arm == "B" else 50.0), "net")
+    assert [change.metric for change in found.changes] == ["latency", "mnn_size", "init"]
+    assert found.notes == (
+        "Peak memory was not compared, as the runner did not tell it in every launch: net.",
+    )
+
+
 def test_launches_of_an_earlier_check_are_said_and_kept(
     compare: Any, told: Any, slower: Slower
 ) -> None:

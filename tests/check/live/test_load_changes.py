@@ -11,9 +11,9 @@ import pytest
 
 from asymm_deploy.bench.judge import log_interval
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check.findings import Change
+from asymm_deploy.check.findings import Change, LoadMetric
 from asymm_deploy.check.live.block_taker import SeriesLaunches
-from asymm_deploy.check.live.load_changes import LOAD_RISK, LoadMetric, load_changes
+from asymm_deploy.check.live.load_changes import LOAD_RISK, load_changes, untold_loads
 from asymm_deploy.check.policy import DEFAULT_PERCENT
 
 Arms = tuple[Sequence[LaunchRecord], Sequence[LaunchRecord]]
@@ -129,13 +129,30 @@ def test_a_load_half_as_long_again_is_seen_through_some_noise(good: LaunchRecord
     assert [change.verdict for change in found].count("regressed") >= 95
 
 
-def test_memory_is_judged_too_and_nothing_is_said_of_what_is_unknown(good: LaunchRecord) -> None:
+def test_memory_is_judged_too_where_it_is_known(good: LaunchRecord) -> None:
     before, after = launches(good, 30, 0.1, 1), launches(good, 30, 0.1, 2, memory=70.0)
     change = judged("peak_memory", (before, after))
     assert (change.verdict, change.unit) == ("regressed", "MiB")
     assert change.change_percent == pytest.approx(100 / 6)
-    unknown = launches(good, 30, 0.1, 1, memory=None)
-    assert changes("peak_memory", (unknown, after)) == []
+    for memory in (None, 0.0):
+        unknown = launches(good, 30, 0.1, 1, memory=memory)
+        assert changes("peak_memory", (unknown, after)) == []
+
+
+@pytest.mark.parametrize("untold", [{"init_ns": 0}, {"init_ns": None}])
+def test_a_metric_that_one_launch_does_not_tell_is_named(
+    good: LaunchRecord, untold: dict[str, int | None]
+) -> None:
+    before = launches(good, 30, 0.1, 1)
+    after = launches(good, 30, 0.1, 2, memory=None)
+    before[3] = msgspec.structs.replace(before[3], **untold)
+    whole = SeriesLaunches(tuple(before[4:]), tuple(before[4:]), 2)
+    part = SeriesLaunches(tuple(before), tuple(after), 2)
+    assert untold_loads({"a": [whole], "b": [part], "c": [whole, part]}) == (
+        "Load time was not compared, as the runner did not tell it in every launch: b, c.",
+        "Peak memory was not compared, as the runner did not tell it in every launch: b, c.",
+    )
+    assert untold_loads({"a": [whole]}) == ()
 
 
 def of_blocks(good: LaunchRecord, *blocks: tuple[float, float]) -> list[LaunchRecord]:

@@ -186,7 +186,7 @@ def test_a_launch_that_was_stopped_again_and_again_does_not_count(check: Check, 
     ("changes", "why"),
     [
         ({"knows_pairs": False}, "the runner knows no paired launches: it is older than they are"),
-        ({"together": "bad alloc"}, "each version runs alone, but not both in one process"),
+        ({"together": "bad alloc"}, "each version runs alone, but a launch of both gave no result"),
     ],
 )
 def test_what_can_not_be_paired_is_timed_in_blocks_and_that_is_said(

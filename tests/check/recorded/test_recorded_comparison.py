@@ -28,3 +28,15 @@ def test_a_pattern_that_means_nothing_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="--models nte matches no model"):
         compared(folder("old"), folder("new"), models=("net", "nte"))
+
+
+@pytest.mark.parametrize(
+    ("untold", "what"), [({"peak_memory_mb": None}, "Peak memory"), ({"init_ns": 0}, "Load time")]
+)
+def test_what_launches_do_not_tell_is_named(
+    compared: Compared, folder: Callable[..., Path], untold: dict[str, object], what: str
+) -> None:
+    found = compared(folder("old"), folder("new", **untold))
+    assert f"{what} was not compared, as the runner did not tell it in every launch: net." in (
+        found.notes
+    )
