@@ -82,8 +82,8 @@ def recorded_files() -> Iterator[Dependencies]:
     """Record what is imported and read inside the block, in what it yields.
 
     That is what a user's callable depends on: its modules and the weights it loads, each as it was
-    when it was first read. It is filled when the block ends. Files of Python itself and of installed packages are left out; after an
-    upgrade of those, ``--force`` exports again.
+    when it was first read. It is filled when the block ends. Files of Python itself and of
+    installed packages are left out; after an upgrade of those, ``--force`` exports again.
     """
     opened = _Opened()
     asked: set[str] = set()
