@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
+import importlib
 import os
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -58,10 +56,14 @@ class Dependencies:
     """
     absent: list[str] = field(default_factory=list)
     """Files that were asked for and not there, as they were named."""
+    folders: dict[str, str] = field(default_factory=dict)
+    """Folders that code looked through: absolute path and ``names_sha256``."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Environment variables that code asked for: ``variable_sha256`` of each."""
 
 
 def unchanged(recorded: Dependencies, folder: Path) -> bool:
-    """Whether every name still means the same file from here, and every file has its SHA-256.
+    """Whether every name means the same from here, and every file has its SHA-256.
 
     Relative paths begin at ``folder``. A copy of a checkout has other files, whatever is in them.
     Nothing is imported.
@@ -70,150 +72,32 @@ def unchanged(recorded: Dependencies, folder: Path) -> bool:
         return (
             all(str((folder / name).absolute()) == path for name, path in recorded.relative.items())
             and not any((folder / name).exists() for name in recorded.absent)
-            and _found_here(recorded.modules) == recorded.modules
+            and found_here(recorded.modules) == recorded.modules
+            and all(names_sha256(path) == sha for path, sha in recorded.folders.items())
+            and all(variable_sha256(x) == sha for x, sha in recorded.environment.items())
             and all(sha256_of(Path(path)) == sha for path, sha in recorded.files.items())
         )
     except OSError:
         return False
 
 
-@contextmanager
-def recorded_files() -> Iterator[Dependencies]:
-    """Record what is imported and read inside the block, in what it yields.
+def names_sha256(folder: str) -> str:
+    """Return the SHA-256 of the names in a folder but hidden ones; raise OSError if there is none.
 
-    That is what a user's callable depends on: its modules and the weights it loads, each as it was
-    when it was first read. It is filled when the block ends. Files of Python itself and of
-    installed packages are left out; after an upgrade of those, ``--force`` exports again.
+    Python makes ``__pycache__`` whenever it likes.
     """
-    opened = _Opened()
-    asked: set[str] = set()
-    recording = True
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if not recording:
-            return
-        if event == "open":
-            opened.tell(*arguments)
-        elif event == "sqlite3.connect":
-            opened.tell(arguments[0], "r", os.O_RDWR)
-        elif event == "import" and isinstance(arguments[0], str):
-            asked.add(arguments[0])
-
-    sys.addaudithook(hook)  # it can't be removed, hence the switch
-    found = Dependencies()
-    before = set(sys.modules)
-    try:
-        with _native_opens_told():
-            yield found
-    finally:
-        recording = False
-    modules = dict.fromkeys((name for name in asked - set(sys.modules) if "." not in name), "")
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if isinstance(origin, str):
-            opened.places[origin] = origin
-            if "." not in name or not _belongs_to_python(Path(origin)):
-                modules[name] = os.path.realpath(origin)
-        elif hasattr(sys.modules[name], "__path__"):
-            modules[name] = ""
-    found.modules.update(sorted(_found_here(modules).items()))  # others' importers have own ways
-    for text, place in sorted(opened.places.items()):
-        path = Path(place)
-        if path.parent.name == "__pycache__" or _belongs_to_python(path):
-            continue
-        if not path.exists():
-            found.absent.append(text if path == Path(text).absolute() else place)
-        elif path.is_file():
-            found.files[str(path)] = opened.hashes.get(str(path)) or sha256_of(path)
-            if not Path(text).is_absolute() and path == Path(text).absolute():
-                found.relative[text] = str(path)
+    names = {path.name for path in Path(folder).iterdir()} - {"__pycache__"}
+    told = "\0".join(sorted(name for name in names if not name.startswith(".")))
+    return hashlib.sha256(os.fsencode(told)).hexdigest()
 
 
-class _Opened:
-    """Files that were opened, as they were then: somebody may edit them while we go on."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, str] = {}
-        """Each by its name: where that was, as folders may be changed."""
-        self.hashes: dict[str, str] = {}
-        """By place. Those are missing that were not there, or that this process writes to."""
-        self._busy: set[Path] = set()
-
-    def tell(self, named: object, mode: object, flags: object) -> None:
-        """Take the arguments of Python's audit event ``open``, which comes before the opening."""
-        if not isinstance(named, str | bytes):
-            return
-        text = os.fsdecode(named)
-        place = os.path.abspath(text)  # noqa: PTH100  Path's follows no ".."
-        writes = bool(set(str(mode or "")) & set("wax"))
-        if not writes:
-            self.places[text] = place
-        if writes or (isinstance(flags, int) and flags & os.O_ACCMODE != os.O_RDONLY):
-            self.hashes.pop(place, None)
-        else:
-            self._hash(Path(place))
-
-    def _hash(self, path: Path) -> None:
-        if path.suffix == ".pyc":
-            with suppress(ValueError):  # one without a source
-                path = Path(importlib.util.source_from_cache(str(path)))
-        if str(path) in self.hashes or path in self._busy or _belongs_to_python(path):
-            return
-        self._busy.add(path)  # hashing opens it, too
-        try:
-            if path.is_file():
-                self.hashes[str(path)] = sha256_of(path)
-        except OSError:
-            pass  # whoever asked for it is told
-        finally:
-            self._busy.discard(path)
+def variable_sha256(name: str) -> str:
+    """Return the SHA-256 of an environment variable, which may be a secret; empty if not set."""
+    value = os.environ.get(name)
+    return "" if value is None else hashlib.sha256(os.fsencode(value)).hexdigest()
 
 
-@contextmanager
-def _native_opens_told() -> Iterator[None]:
-    """Raise an audit event for files that native code opens: torch's own and safetensors'."""
-    import safetensors
-    import safetensors.torch
-    import torch
-
-    def telling(function: Callable[..., object], position: int) -> Callable[..., object]:
-        def tell(*arguments: object, **more: object) -> object:
-            named = arguments[position] if len(arguments) > position else more.get("filename")
-            if isinstance(named, str | os.PathLike):
-                sys.audit("open", os.fspath(named), "r", 0)
-            return function(*arguments, **more)
-
-        return tell
-
-    places: tuple[tuple[Any, str, int], ...] = (
-        (torch._C, "import_ir_module", 1),
-        (torch, "from_file", 0),
-        (safetensors, "safe_open", 0),
-        (safetensors.torch, "safe_open", 0),
-    )
-    reader = torch._C.PyTorchFileReader
-
-    class TellingReader(reader):  # type: ignore[misc, valid-type]
-        """A class, as others ask whether what they have is one."""
-
-        def __init__(self, named: object) -> None:
-            if isinstance(named, str | os.PathLike):
-                sys.audit("open", os.fspath(named), "r", 0)
-            super().__init__(named)
-
-    before = [(place, name, getattr(place, name)) for place, name, _ in places]
-    before.append((torch._C, "PyTorchFileReader", reader))
-    for place, name, position in places:
-        setattr(place, name, telling(getattr(place, name), position))
-    setattr(torch._C, "PyTorchFileReader", TellingReader)  # noqa: B010  mypy knows a class there
-    try:
-        yield
-    finally:
-        for place, name, function in before:
-            setattr(place, name, function)
-
-
-def _found_here(modules: Mapping[str, str]) -> dict[str, str]:
+def found_here(modules: Mapping[str, str]) -> dict[str, str]:
     """Return those of the modules whose name would be imported from that file here and now.
 
     The current folder comes first, as it does when a callable is loaded.
@@ -253,7 +137,8 @@ def _spec(part: str, where: Sequence[str], *, is_topmost: bool) -> ModuleSpec | 
     return None
 
 
-def _belongs_to_python(path: Path) -> bool:
+def belongs_to_python(path: Path) -> bool:
+    """Whether a file is of Python, of an installed package, of the system or of this program."""
     system = ("/proc", "/dev", "/sys", "/usr/lib", "/usr/share", "/etc")
     ours = str(Path(asymm_deploy.__file__).parent)
     return any(path.is_relative_to(root) for root in (ours, *_library_folders(), *system))

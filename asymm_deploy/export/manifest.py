@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.files import read_regular, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
@@ -133,6 +134,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Files that a callable asked for and that were not there, as it named them."""
     modules: dict[str, str] = {}
     """The modules that a callable imported: name and path, with all links resolved."""
+    folders: dict[str, Sha256] = {}
+    """Folders that a callable looked through: path, and the SHA-256 of the names in it."""
+    environment: dict[str, str] = {}
+    """Environment variables that a callable asked for, each as its SHA-256; empty if not set."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What the definition is made of beyond what a request names."""
+        return Dependencies(
+            self.sources,
+            self.relative_sources,
+            self.modules,
+            self.absent_sources,
+            self.folders,
+            self.environment,
+        )
 
 
 class DamagedManifestError(Exception):

@@ -144,6 +144,8 @@ def _manifest(
         relative_sources=start.dependencies.relative,
         absent_sources=start.dependencies.absent,
         modules=start.dependencies.modules,
+        folders=start.dependencies.folders,
+        environment=start.dependencies.environment,
     )
 
 

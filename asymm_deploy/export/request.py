@@ -239,10 +239,7 @@ class ExportRequest:
     def _has_other_files(self, found: Manifest) -> bool:
         """Whether what ``found`` was made of is not what its names mean here and now."""
         folder = self.source.path.parent if isinstance(self.source, OnnxFile) else Path()
-        made_of = freshness.Dependencies(
-            found.sources, found.relative_sources, found.modules, found.absent_sources
-        )
-        if not freshness.unchanged(made_of, folder):
+        if not freshness.unchanged(found.dependencies, folder):
             return True
         # Where they are gone, what was recorded of them counts.
         given = ((self.weights, self.weights_sha256), (self.samples, self.samples_sha256))

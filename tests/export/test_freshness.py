@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 
 import asymm_deploy
 from asymm_deploy.export import freshness
-from asymm_deploy.export.freshness import Dependencies, fingerprint, recorded_files, unchanged
+from asymm_deploy.export.freshness import Dependencies, fingerprint, unchanged
+from asymm_deploy.export.reading.recorded_files import recorded_files
 from asymm_deploy.files import sha256_of
 
 FACTS: dict[str, object] = {"source": "net", "seed": 0, "weights": None}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest, untrained, weights
-from asymm_deploy.export.freshness import Dependencies, recorded_files
+from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.onnx_graph import load_onnx, parsed_onnx
 from asymm_deploy.export.proof.reference import (
     Reference,
@@ -18,6 +18,7 @@ from asymm_deploy.export.proof.reference import (
 )
 from asymm_deploy.export.proof.samples import shaped_by_samples
 from asymm_deploy.export.reading.external_data import external_files
+from asymm_deploy.export.reading.recorded_files import recorded_files
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.torch_to_onnx import OPSET, to_onnx
 from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, load_callable
