@@ -19,11 +19,11 @@ _ASKED_THROUGH = frozenset(
     {"collections", "genericpath", "glob", "ntpath", "os", "pathlib", "posixpath"}
 )
 """Modules of Python's library that ask on behalf of their callers."""
-Tell = Callable[[str], None]
+_Tell = Callable[[str], None]
 
 
 @contextmanager
-def questions_told(absent: Tell, folder: Tell, variable: Tell) -> Iterator[None]:
+def questions_told(absent: _Tell, folder: _Tell, variable: _Tell) -> Iterator[None]:
     """Tell of files that are asked for in vain, of folders to look through, and of variables.
 
     Each as the user's code names it, before it has the answer. A copy of the whole environment, as
@@ -84,7 +84,7 @@ def questions_told(absent: Tell, folder: Tell, variable: Tell) -> Iterator[None]
             setattr(place, name, function)
 
 
-def _tell(told: Tell, named: object) -> None:
+def _tell(told: _Tell, named: object) -> None:
     if isinstance(named, str | bytes | os.PathLike):  # else the number of an open file
         told(os.fsdecode(named))
 
