@@ -35,6 +35,8 @@ _TOUCH_S = 3
 LEASE_S = 15.0
 """A lock untouched while we watch it this long has no owner: five times the pause in between."""
 _LOOK_S = 1.0
+_ENDED = ("Z", "X")
+"""States of a process that does nothing any more: proc(5)."""
 _held: set[str] = set()
 """Tokens of the locks that this process has: an earlier one of its own is nobody's any more."""
 
@@ -178,7 +180,8 @@ class Lock:
             return False
         if owner.pid == os.getpid() and owner.token not in _held:
             return True
-        return _started(owner.pid) != owner.started
+        now = _started(owner.pid)
+        return now != owner.started if now else not _exists(owner.pid)
 
     @staticmethod
     def _is_alive(owner: _Owner) -> bool:
@@ -210,12 +213,25 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process was started, in the kernel's ticks; empty if there is none.
+    """Return when a process was started, in the kernel's ticks.
 
-    Parses ``4321 (python3) S 1 4321 4321 ... 8213 ...`` of /proc/PID/stat.
+    Empty if there is none, if it has ended and its parent has not asked how, and where other users'
+    processes are hidden. Parses ``4321 (python3) S 1 4321 4321 ... 8213 ...`` of /proc/PID/stat.
     """
     try:
         # It is the 20th field behind the name in brackets, which may hold anything: proc(5).
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if words[0] in _ENDED else words[19]
     except (OSError, IndexError):
         return ""
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is a process of this number, seen or hidden."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # there is, and it is somebody else's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -125,6 +125,28 @@ def test_a_living_owner_on_this_machine_is_not_robbed_though_nothing_touches_its
     assert lock.is_ours()
 
 
+def owned_by(pid: int) -> _Owner:
+    return _Owner("0" * 16, lock_module._host(), pid, lock_module._started(pid))
+
+
+def test_an_owner_of_this_machine_that_is_hidden_from_us_is_not_taken_for_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner, gone = owned_by(os.getppid()), _Owner("0" * 16, lock_module._host(), 2**22 + 1, "1")
+    monkeypatch.setattr(lock_module, "_started", lambda pid: "")  # as /proc with hidepid=2 does
+    assert not Lock._is_gone(owner)
+    assert not Lock._is_alive(owner)  # so it is watched
+    assert Lock._is_gone(gone)
+
+
+def test_an_owner_that_has_ended_and_nobody_has_waited_for_does_not_live() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        owner = owned_by(process.pid)
+        assert Lock._is_alive(owner)
+        process.kill()
+        assert eventually(lambda: not Lock._is_alive(owner))
+
+
 def test_what_an_earlier_bench_of_this_process_could_not_give_back_is_nobodys(
     lock: Lock, phone: Phone, new_link: Callable[..., Link], told: list[str]
 ) -> None:
