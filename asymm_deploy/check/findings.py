@@ -17,6 +17,7 @@ Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "
 """``same``: both sides are the same file, so nothing was timed."""
 Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
 LoadMetric = Literal["init", "peak_memory"]
+CountMetric = Literal["madds", "params"]
 Unit = Literal["ms", "bytes", "count", "MiB"]
 Mode = Literal["live", "recorded"]
 
@@ -32,15 +33,17 @@ UNITS: dict[Metric, Unit] = {
 UNDECIDED = "Undecided, which is no alarm."
 """Ends the sentence on an init time or a memory that can't be told from its threshold."""
 
-_LOAD_NAMES: dict[LoadMetric, str] = {"init": "Load time", "peak_memory": "Peak memory"}
+_NOT_TOLD: dict[LoadMetric | CountMetric, str] = {
+    "init": "Load time was not compared, as the runner did not tell it in every launch",
+    "peak_memory": "Peak memory was not compared, as the runner did not tell it in every launch",
+    "madds": "Multiply-adds were not compared, as only one side tells them",
+    "params": "Parameters were not compared, as only one side tells them",
+}
 
 
-def not_told(metric: LoadMetric, models: Sequence[str]) -> str:
-    """Return the sentence on a metric that some launches of these models do not tell."""
-    return (
-        f"{_LOAD_NAMES[metric]} was not compared, as the runner did not tell it in every launch: "
-        f"{', '.join(models)}."
-    )
+def not_told(metric: LoadMetric | CountMetric, models: Sequence[str]) -> str:
+    """Return the sentence on a metric that was not compared of these models."""
+    return f"{_NOT_TOLD[metric]}: {', '.join(models)}."
 
 
 GRAVEST_FIRST: tuple[Verdict, ...] = (

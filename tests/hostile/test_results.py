@@ -140,6 +140,25 @@ def test_no_edited_results_get_a_verdict(
         assert printed.out.startswith(("failed", "unstable"))
 
 
+def test_launches_of_one_model_made_slower_are_not_another_ones(
+    folder: Path, good: LaunchRecord, refused: Callable[..., Any]
+) -> None:
+    for seed, name in enumerate(("old", "new"), start=1):
+        lines = []
+        for record, theirs in zip(benched(good, seed), benched(good, seed + 2), strict=True):
+            copied = record if name == "new" else theirs
+            other = with_samples(record, tuple(int(1.7 * ns) for ns in copied.samples_ns))
+            later = datetime.fromisoformat(record.started_at) + timedelta(seconds=3.5)
+            other = edited(other, model="other", started_at=later.isoformat(), process_ns=10**9)
+            lines += [record, edited(other, artifact_sha256=f"{seed}e" * 32)]
+        (folder / name).mkdir()
+        (folder / name / store.NAME).write_bytes(
+            b"".join(msgspec.json.encode(record) + b"\n" for record in lines)
+        )
+    names = ("launch 0 of net (new", "launch 0 of other (new", "one is a copy of the other")
+    refused(["check", "--baseline", "old", "--candidate", "new"], 2, *names)
+
+
 def test_honest_results_get_a_verdict(
     folder: Path, good: LaunchRecord, refused: Callable[..., Any]
 ) -> None:

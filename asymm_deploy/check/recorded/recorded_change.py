@@ -23,6 +23,7 @@ from asymm_deploy.check.findings import (
     UNDECIDED,
     UNITS,
     Change,
+    CountMetric,
     LoadMetric,
     Metric,
     Verdict,
@@ -37,6 +38,10 @@ from asymm_deploy.errors import ExitCode
 
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
+_COUNTS: tuple[tuple[CountMetric, Callable[[LaunchRecord], int | None]], ...] = (
+    ("madds", lambda r: r.madds),
+    ("params", lambda r: r.params),
+)
 _LOADS: tuple[tuple[LoadMetric, Callable[[LaunchRecord], float | None], float], ...] = (
     ("init", lambda r: r.init_ns, NS_PER_MS),
     ("peak_memory", lambda r: r.peak_memory_mb, 1.0),
@@ -116,9 +121,21 @@ def change_by_ranks(
     )
 
 
-def loads_not_told(arms: Mapping[str, tuple[RecordedArm, RecordedArm]]) -> list[str]:
-    """Return sentences on what was not compared of models, as their launches do not tell it."""
+def metrics_not_told(arms: Mapping[str, tuple[RecordedArm, RecordedArm]]) -> list[str]:
+    """Return sentences on what was not compared of models, as their launches do not tell it.
+
+    Counts that neither side tells are passed over: no export made those files.
+    """
     found = []
+    for count, of_count in _COUNTS:
+        models = [
+            model
+            for model, sides in arms.items()
+            if all(side.counting for side in sides)
+            and len({of_count(side.counting[-1]) is None for side in sides}) > 1
+        ]
+        if models:
+            found.append(not_told(count, models))
     for metric, of, _ in _LOADS:
         models = [
             model
@@ -141,16 +158,11 @@ def _logs(arm: RecordedArm, sentinel: Sentinel | None) -> npt.NDArray[np.float64
 def _other_metrics(
     model: str, before: RecordedArm, after: RecordedArm, policy: GatePolicy
 ) -> list[Change]:
-    old, new = before.counting[-1], after.counting[-1]
-    counts: tuple[tuple[Metric, int | None, int | None], ...] = (
-        ("madds", old.madds, new.madds),
-        ("params", old.params, new.params),
-    )
-    found = [
-        exact_change(model, metric, a, b, policy.thresholds[metric])
-        for metric, a, b in counts
-        if a is not None and b is not None
-    ]
+    found = []
+    for count, of_count in _COUNTS:
+        old, new = (of_count(arm.counting[-1]) for arm in (before, after))
+        if old is not None and new is not None:
+            found.append(exact_change(model, count, old, new, policy.thresholds[count]))
     for metric, of, unit in _LOADS:
         a, b = _told(before, of), _told(after, of)
         if min(len(a), len(b)) >= LEAST_RECORDED_LAUNCHES:

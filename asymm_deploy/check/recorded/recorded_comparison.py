@@ -7,6 +7,7 @@ from pathlib import Path
 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.copied_launches import (
+    FoundLaunch,
     refuse_copied,
     refuse_nearly_copied,
     refuse_shared,
@@ -27,7 +28,7 @@ from asymm_deploy.check.recorded.recorded_arm import (
     recorded_arms,
     results_file,
 )
-from asymm_deploy.check.recorded.recorded_change import loads_not_told, recorded_changes
+from asymm_deploy.check.recorded.recorded_change import metrics_not_told, recorded_changes
 from asymm_deploy.check.recorded.sentinel import sentinel_named
 
 
@@ -67,15 +68,17 @@ def compare_folders(
         for name in dict.fromkeys([*chosen, *([sentinel_name] if sentinel_name else [])])
         if name in before and name in after
     ]
+    finished: list[FoundLaunch] = []
     for name in used:
         refuse_several_shapes(name, before[name], after[name])
         refuse_other_circumstances(name, before[name], after[name])
         refuse_too_few(name, before[name], after[name])
         ours, theirs = old.finished(before[name].launches), new.finished(after[name].launches)
         refuse_shared({"the baseline": ours, "the candidate": theirs})
-        refuse_nearly_copied([*ours, *theirs])
+        finished += [*ours, *theirs]
         if name != sentinel_name and not choice.same_file:
             refuse_same_file(name, before[name], after[name])
+    refuse_nearly_copied(finished)  # of any model: one's launches may be another's, made slower
     sentinel = None if sentinel_name is None else sentinel_named(sentinel_name, before, after)
     changes = [
         change
@@ -92,6 +95,6 @@ def compare_folders(
         notes=(
             *([] if sentinel is None else [sentinel.note]),
             *(note for name in used for note in launch_remarks(name, before[name], after[name])),
-            *loads_not_told({n: (before[n], after[n]) for n in used if n != sentinel_name}),
+            *metrics_not_told({n: (before[n], after[n]) for n in used if n != sentinel_name}),
         ),
     )
