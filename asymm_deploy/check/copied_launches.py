@@ -107,8 +107,14 @@ def refuse_shared(sides: Mapping[str, Sequence[FoundLaunch]]) -> None:
 
 
 def refuse_nearly_copied(launches: Sequence[FoundLaunch]) -> None:
-    """Raise UsageError, naming both, if a launch looks like another one that was changed."""
-    found = first_near_copy([launch.record.samples_ns for launch in launches])
+    """Raise UsageError, naming both, if a launch looks like another one that was changed.
+
+    They may be of several models: what is slower or faster may be a copy too.
+    """
+    models = {launch.record.model for launch in launches}
+    found = first_near_copy(
+        [launch.record.samples_ns for launch in launches], of_one_model=len(models) == 1
+    )
     if found is not None:
         raise _copied(launches[found.one], launches[found.other], found.how)
 

@@ -75,10 +75,11 @@ def compare_folders(
         refuse_too_few(name, before[name], after[name])
         ours, theirs = old.finished(before[name].launches), new.finished(after[name].launches)
         refuse_shared({"the baseline": ours, "the candidate": theirs})
+        refuse_nearly_copied([*ours, *theirs])
         finished += [*ours, *theirs]
         if name != sentinel_name and not choice.same_file:
             refuse_same_file(name, before[name], after[name])
-    refuse_nearly_copied(finished)  # of any model: one's launches may be another's, made slower
+    refuse_nearly_copied(finished)
     sentinel = None if sentinel_name is None else sentinel_named(sentinel_name, before, after)
     changes = [
         change
