@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.phone.fixtures import missing
+from tests.phone.phone import Phone
+from tests.phone.profiles import PIXEL_4
+from tests.phone.server import AdbServer
 from tests.sent.conftest import Watch, make_watch
 
 MODULE = """\
@@ -134,6 +138,25 @@ def _wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_devices_talks_to_the_adb_server_alone(watch: Watch, program: str) -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    with AdbServer() as server, Phone(PIXEL_4) as phone:
+        server.connect(phone)
+        more = {name: text for name, text in server.env.items() if name.startswith("ANDROID_ADB")}
+        done = watch.run(program, "devices", more=more)
+    assert done.returncode == 0, done.stderr
+    assert phone.serial in done.stdout
+    elsewhere = [
+        call
+        for call in watch.reached_for()
+        if str(server.port) not in call and not call.startswith("socket(AF_INET")
+    ]
+    assert elsewhere == []
+    assert watch.left_behind() == []
+    assert watch.written_elsewhere() == []
 
 
 # the watching itself
