@@ -120,7 +120,8 @@ def load_callable(source: CallableModule) -> nn.Module:
     if folder not in sys.path:  # for good: the code may import more as it runs
         sys.path.insert(0, folder)
         importlib.invalidate_caches()
-    with contextlib.redirect_stdout(sys.stderr):
+    # What follows uses relative paths: the code may go elsewhere, but we stay.
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(folder):
         try:
             found: object = importlib.import_module(source.module)
         except BaseException as error:
