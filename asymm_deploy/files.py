@@ -181,6 +181,12 @@ _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
+def require_text(path: Path, hint: str) -> None:
+    """Raise UsageError for a path that is no text: the engines and their converters want UTF-8."""
+    if any("\ud800" <= character <= "\udfff" for character in str(path.absolute())):
+        raise UsageError(f"{path.absolute()} is not UTF-8, as the engines need it", hint)
+
+
 def resolved(path: Path) -> Path:
     """Return ``path`` without links, as far as they lead anywhere: those in a circle stay."""
     return Path(os.path.realpath(path))
@@ -209,8 +215,15 @@ def refused_by_system(error: OSError) -> DeployError | None:
         return None
     return UsageError(
         f"can't use {os.fsdecode(named)}: {error.strerror}",
-        "check the path, its permissions, and whether the disk that it is on answers",
+        "move away what is there, and repeat the command"
+        if is_in_the_way(error)
+        else "check the path, its permissions, and whether the disk that it is on answers",
     )
+
+
+def is_in_the_way(error: OSError) -> bool:
+    """Whether something that is no file, or no folder, is in its place: writing won't help."""
+    return error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EINVAL, errno.ELOOP}
 
 
 def is_full(error: OSError) -> bool:

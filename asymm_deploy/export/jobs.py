@@ -21,7 +21,7 @@ from asymm_deploy.errors import ConversionError, DeployError, ExitCode, UsageErr
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.processes.task_process import TaskEnd, run_tasks
 from asymm_deploy.export.request import ExportRequest
-from asymm_deploy.files import ensure_folder, require_regular
+from asymm_deploy.files import ensure_folder, require_regular, require_text
 from asymm_deploy.models.source import CallableModule
 from asymm_deploy.signals import holding_back_ctrl_c
 
@@ -72,11 +72,7 @@ def export_all(
     written.
     """
     out = requests[0].out
-    if any("\ud800" <= character <= "\udfff" for character in str(out)):
-        raise UsageError(
-            f"can't write artifacts to {out}: its name is not UTF-8, as the converters need it",
-            "give a folder whose path is text in UTF-8 with --out",
-        )
+    require_text(out, "rename the folder, or give another one for the artifacts")
     ensure_folder(out, "artifacts")
     outcomes: dict[int, ExportOutcome] = {}
 

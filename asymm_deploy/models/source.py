@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import require_regular
+from asymm_deploy.files import require_regular, require_text
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
@@ -205,6 +205,7 @@ def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     if size == 0:
         raise UsageError(f"{shown(text)} is empty", "export it again")
     _require_folder_name(path.stem)
+    require_text(path, "rename the folder that it is in")
     return OnnxFile(path, shapes)
 
 

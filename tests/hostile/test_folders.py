@@ -121,6 +121,12 @@ def test_what_is_in_the_place_of_a_file_is_named(
         refused(arguments, 2, Path(place).name, kind)
 
 
+def test_a_hint_names_no_option_that_the_command_lacks(refused: Refused, folder: Path) -> None:
+    with in_its_place(folder / "results" / "runs.jsonl", "a pipe"):
+        told = refused(["check", "--history", "results/runs.jsonl"], 2, "a pipe", "move it away")
+    assert "--out" not in told.err
+
+
 def test_links_in_a_circle_are_no_history(refused: Refused, folder: Path) -> None:
     with in_its_place(folder / "results" / "runs.jsonl", "a loop"):
         refused(["check", "--history", "results/runs.jsonl"], 2, "runs.jsonl")
@@ -324,6 +330,24 @@ def test_a_folder_that_the_converters_can_not_name_is_refused(
 ) -> None:
     del folder
     refused(["export", "asymmnet_small_035", "--out", "\udcff"], 2, "not UTF-8")
+
+
+def test_models_in_a_folder_that_the_engines_can_not_name_are_refused(
+    refused: Refused, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = artifacts.parent / "\udcff"
+    elsewhere.mkdir()
+    for path in (artifacts, artifacts.parent / "g.onnx"):
+        path.rename(elsewhere / path.name)
+    model = f"{elsewhere.name}/artifacts/g/model.mnn"
+    both = f"{elsewhere.name}/artifacts"
+    refused(["export", f"{elsewhere.name}/g.onnx"], 2, "not UTF-8", "rename the folder")
+    refused(["bench", model, *QUICK], 2, "not UTF-8")
+    refused(["check", "--baseline", both, "--candidate", both], 2, "not UTF-8")
+    monkeypatch.chdir(elsewhere)
+    refused(["export", "g.onnx"], 2, "not UTF-8")
+    refused(["bench", "artifacts/g/model.mnn", *QUICK], 2, "not UTF-8")
+    monkeypatch.chdir(artifacts.parent)
 
 
 @pytest.mark.parametrize("option", ["--out", "--artifacts"])
