@@ -25,7 +25,7 @@ from asymm_deploy.commands.options.check_options import CHECK_HELP
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
 from asymm_deploy.errors import INTERRUPTED, DeployError, ExitCode, HarnessError, UsageError
-from asymm_deploy.files import is_full
+from asymm_deploy.files import is_full, refused_by_system
 from asymm_deploy.signals import end_at_second_ctrl_c
 
 _PROGRAM = "asymm-deploy"
@@ -87,7 +87,11 @@ def run(arguments: Sequence[str]) -> int:
         return _READER_GONE
     except OSError as error:
         if not is_full(error):
-            return _report_bug(error)
+            refused = refused_by_system(error)
+            if refused is None:
+                return _report_bug(error)
+            console.complain(refused)
+            return refused.exit_code
         where = f": {error.filename}" if error.filename else ""
         hint = "free some space for the files and the output, then repeat the command: it resumes"
         console.complain(HarnessError(f"no space is left on the device{where}", hint))

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.errors import DeployError, HarnessError, UsageError
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -177,15 +177,53 @@ def _descriptor(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def require_text(path: Path, hint: str) -> None:
+    """Raise UsageError for a path that is no text: the engines and their converters want UTF-8."""
+    if any("\ud800" <= character <= "\udfff" for character in str(path.absolute())):
+        raise UsageError(f"{path.absolute()} is not UTF-8, as the engines need it", hint)
+
+
+def resolved(path: Path) -> Path:
+    """Return ``path`` without links, as far as they lead anywhere: those in a circle stay."""
+    return Path(os.path.realpath(path))
 
 
 def followed(path: Path) -> Path:
     """Return where ``path`` leads; raise OSError where links lead in a circle."""
-    target = Path(os.path.realpath(path))
+    target = resolved(path)
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return target
+
+
+def refused_by_system(error: OSError) -> DeployError | None:
+    """Return what to tell of what the system refused; None if the error names no path.
+
+    A path may be too long, kept from us, or on a disk or a server that doesn't answer.
+    """
+    if error.errno in _SCARCE:
+        return HarnessError(
+            f"the system refuses more: {error.strerror}",
+            "end other programs, or raise the limits that `ulimit -a` shows",
+        )
+    named = error.filename if error.filename2 is None else error.filename2  # of a renaming
+    if not isinstance(named, str | bytes | os.PathLike) or not error.strerror:
+        return None
+    return UsageError(
+        f"can't use {os.fsdecode(named)}: {error.strerror}",
+        "move away what is there, and repeat the command"
+        if is_in_the_way(error)
+        else "check the path, its permissions, and whether the disk that it is on answers",
+    )
+
+
+def is_in_the_way(error: OSError) -> bool:
+    """Whether something that is no file, or no folder, is in its place: writing won't help."""
+    return error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EINVAL, errno.ELOOP}
 
 
 def is_full(error: OSError) -> bool:

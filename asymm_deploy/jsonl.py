@@ -68,7 +68,7 @@ def read_lines(path: Path, kind: type[Record], known_version: int) -> Lines[Reco
         return Lines([], b"")
     except OSError as error:
         raise UsageError(
-            f"can't read {path}: {error.strerror}", "give another folder with --out"
+            f"can't read {path}: {error.strerror}", "move it away, or give another folder"
         ) from error
     lines = content.split(b"\n")
     torn = lines.pop()
@@ -99,7 +99,8 @@ def put_aside(path: Path, torn: bytes) -> str:
             os.fsync(file.fileno())
     except OSError as error:
         raise UsageError(
-            f"can't mend {path}: {error.strerror}", "make it writable, with space left"
+            f"can't mend {path}: {error.filename or path}: {error.strerror}",
+            "move that away, or make it writable, with space left",
         ) from error
     return f"{path} ended in the middle of a line; those {len(torn)} bytes are now in {target.name}"
 

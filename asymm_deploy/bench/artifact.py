@@ -18,7 +18,7 @@ from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.export.mnn import Api, module_ends_if_needed
 from asymm_deploy.export.proof import parity
-from asymm_deploy.files import opened_regular, sha256_of
+from asymm_deploy.files import is_in_the_way, opened_regular, require_text, sha256_of
 from asymm_deploy.models.spec import NetSpec
 
 _DAMAGED = (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError, ValueError)
@@ -90,6 +90,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
     Raises UsageError if the export is incomplete or a newer program wrote it.
     """
     try:
+        require_text(folder, "rename the folder, or move the export to another one")
         manifest = manifests.load_manifest(folder)
         names = [output.name for output in manifest.outputs]
         reference, own = _outputs(folder / manifests.REFERENCE, names)
@@ -121,9 +122,10 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             "export the model again, with --force",
         ) from error
     except (OSError, ValueError, KeyError) as error:
+        in_the_way = isinstance(error, OSError) and is_in_the_way(error)
         raise UsageError(
             f"{folder} holds an incomplete export: {_why(error)}",
-            "export the model again, with --force",
+            f"{'move that away, and ' * in_the_way}export the model again, with --force",
         ) from error
 
 
@@ -168,6 +170,7 @@ def bare(path: Path) -> Artifact:
         raise UsageError(
             f"can't read {path}: {error.strerror}", "give the path of a model file"
         ) from error
+    require_text(path, "rename the file, or the folder that it is in")
     ends = module_ends_if_needed(path)
     if ends is None:
         return Artifact(model=path.stem, path=path, sha256=sha256)

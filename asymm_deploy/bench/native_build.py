@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, get_args
 
@@ -21,7 +22,7 @@ import msgspec
 import asymm_deploy
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import read_regular, sha256_of, write_whole
+from asymm_deploy.files import read_regular, require_regular, sha256_of, write_whole
 
 Preset = Literal["android-arm64", "linux-arm64", "host"]
 """The presets of CMakePresets.json that build a runner to use."""
@@ -101,7 +102,7 @@ def read(folder: Path) -> Built:
     """Return the content of ``runner.json`` in ``folder``; raise HarnessError if it has none."""
     try:
         return msgspec.json.decode(read_regular(folder / RECORD), type=Built)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HarnessError(
             f"{folder / RECORD} does not say what the runner is", "build the runner again"
         ) from error
@@ -136,6 +137,8 @@ def build_native_runner(
     given = {name: path.absolute() for name, path in paths.items() if path is not None}
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            require_regular(log)
         with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as name:
             aside = Path(name)
             with log.open("wb") as talk:
@@ -143,8 +146,9 @@ def build_native_runner(
             made = _record(preset, aside / "out", _mnn_version(aside / "build"))
             _swap(aside, into)
     except OSError as error:
+        which = f"{Path(error.filename).name}: " if error.filename else ""
         raise UsageError(
-            f"can't build in {into.parent}: {error.strerror or error}",
+            f"can't build in {into.parent}: {which}{error.strerror or error}",
             "give a folder that you may write to, with space left",
         ) from error
     has_mnn = made.mnn_version is not None

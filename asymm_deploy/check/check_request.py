@@ -12,6 +12,7 @@ from asymm_deploy.check import folders
 from asymm_deploy.check.baseline import baseline_file
 from asymm_deploy.check.live.block_store import BLOCKS_FILE
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,8 @@ class CheckRequest:
 
 def refuse_out(request: CheckRequest) -> None:
     """Raise UsageError if new launches would join those being compared, or those of a bench."""
-    out = request.out.resolve()
-    compared = [folder.resolve() for folder in (request.baseline, request.candidate)]
+    out = resolved(request.out)
+    compared = [resolved(folder) for folder in (request.baseline, request.candidate)]
     if out in compared or baseline_file.is_baseline(out) or folders.is_model(out):
         raise UsageError(
             f"--out {request.out} is one of the folders to compare, or a baseline: their files "

@@ -17,6 +17,7 @@ from asymm_deploy.check.live.live_report import LiveWatcher, compare_live
 from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.check.recorded.recorded_report import compare_recorded
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import resolved
 
 
 def compare_versions(
@@ -51,7 +52,7 @@ def compare_versions(
 
 def _baseline_of(folder: Path) -> Baseline | None:
     """Return the baseline that ``folder`` is or is a part of: a model's folder, or the launches."""
-    for place in (folder, folder.resolve().parent):
+    for place in (folder, resolved(folder).parent):
         if baseline_file.is_baseline(place):
             return baseline_file.load_baseline(place)
     return None

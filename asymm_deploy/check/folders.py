@@ -11,6 +11,7 @@ from asymm_deploy.bench import artifact, store
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest
+from asymm_deploy.files import resolved
 
 _TO_TRY = (
     "give a folder that `asymm-deploy export --out`, `bench --out` or `baseline save` has written"
@@ -130,7 +131,7 @@ def is_model(folder: Path) -> bool:
 def _model_folders(folder: Path) -> dict[str, Path]:
     """Return the folders of models by name, in the order of names."""
     if is_model(folder):
-        return {folder.resolve().name: folder}
+        return {resolved(folder).name: folder}
     if not folder.is_dir():
         return {}
     return {path.name: path for path in sorted(folder.iterdir()) if is_model(path)}

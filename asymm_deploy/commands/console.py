@@ -10,6 +10,9 @@ from typing import Protocol
 from asymm_deploy.errors import DeployError
 from asymm_deploy.safe import GitHubCommand, no_command, printable
 
+_MOST_SHOWN = 1600
+"""Characters of a line: more than ours have, and fewer than a name may have."""
+
 
 def say(text: str) -> None:
     """Print a remark for people; GitHub's runner obeys a ``GitHubCommand`` and nothing else.
@@ -17,7 +20,7 @@ def say(text: str) -> None:
     Further lines are indented, so that no name with a line end in it looks like a remark of ours.
     """
     if not isinstance(text, GitHubCommand):
-        text = "\n  ".join(map(no_command, text.split("\n")))
+        text = "\n  ".join(no_command(_cut(line)) for line in text.split("\n"))
     show(text)
 
 
@@ -31,6 +34,13 @@ def complain(error: DeployError) -> None:
     """Print what failed and what to try."""
     say(f"error: {error.what}")
     say(f"hint: {error.hint}")
+
+
+def _cut(line: str) -> str:
+    """Return a line without the middle of a name that would fill the screen."""
+    if len(line) <= _MOST_SHOWN:
+        return line
+    return f"{line[: _MOST_SHOWN // 2]} ... {line[-_MOST_SHOWN // 2 :]}"
 
 
 @contextmanager

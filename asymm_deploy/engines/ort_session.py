@@ -92,7 +92,7 @@ class OrtSession:
 
     def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
-        self._feeds = {spec.name: fitted(arrays, spec) for spec in self.inputs}
+        self._feeds = {spec.name: fitted(arrays, _open(spec, arrays)) for spec in self.inputs}
 
     def run(self) -> None:
         """Compute; ONNX Runtime reads the arrays in place and makes new ones."""
@@ -108,6 +108,16 @@ class OrtSession:
         except ValueError as error:  # a sequence, say
             raise EngineError(f"ONNX Runtime gives an output that is no tensor: {error}") from error
         return dict(zip(self._names, values, strict=True))
+
+
+def _open(spec: TensorSpec, arrays: Mapping[str, Array]) -> TensorSpec:
+    """Return ``spec`` with the shape that is given where it has none.
+
+    ONNX Runtime tells an input of any shape as it tells a scalar; it takes what it gets for either.
+    """
+    if spec.shape or spec.name not in arrays:
+        return spec
+    return TensorSpec(spec.name, np.shape(arrays[spec.name]), spec.dtype)
 
 
 def _failed(what: str, error: Exception) -> EngineError:

@@ -17,11 +17,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from asymm_deploy.errors import ConversionError, DeployError, ExitCode
+from asymm_deploy.errors import ConversionError, DeployError, ExitCode, UsageError
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.processes.task_process import TaskEnd, run_tasks
 from asymm_deploy.export.request import ExportRequest
-from asymm_deploy.files import ensure_folder
+from asymm_deploy.files import ensure_folder, require_regular, require_text
 from asymm_deploy.models.source import CallableModule
 from asymm_deploy.signals import holding_back_ctrl_c
 
@@ -71,7 +71,9 @@ def export_all(
     ends the workers and keeps the models that are done. Raises UsageError if the folder can't be
     written.
     """
-    out = ensure_folder(requests[0].out, "artifacts")
+    out = requests[0].out
+    require_text(out, "rename the folder, or give another one for the artifacts")
+    ensure_folder(out, "artifacts")
     outcomes: dict[int, ExportOutcome] = {}
 
     def settle(index: int, outcome: ExportOutcome) -> None:
@@ -224,13 +226,22 @@ def _locked(out: Path, on_wait: Callable[[Path], None]) -> Iterator[None]:
 
     lock = FileLock(out / ".lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_wait(out)
-        lock.acquire()
+        with suppress(FileNotFoundError):
+            require_regular(out / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait(out)
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise UsageError(
+            f"can't lock {out / '.lock'}: {getattr(error, 'strerror', None) or error}",
+            "remove it if no export is running, or give another folder with --out",
+        ) from error
     try:
         for left in out.glob(f"{_WORK_PREFIX}*"):
-            shutil.rmtree(left, ignore_errors=True)
+            if left.is_dir() and not left.is_symlink():  # a pipe would keep us waiting
+                shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         lock.release()

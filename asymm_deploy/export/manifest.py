@@ -10,7 +10,7 @@ import msgspec
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.proof.parity import ParityReport
-from asymm_deploy.files import read_regular, sha256_of, written_aside
+from asymm_deploy.files import read_regular, resolved, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
 
 MANIFEST_SCHEMA_VERSION = 2
@@ -176,7 +176,7 @@ def load_manifest(folder: Path) -> Manifest:
     files = _FILES_OF_VERSION_1 if manifest.schema_version == 1 else EXPORT_FILES
     if set(manifest.files) != set(files):
         raise DamagedManifestError(f"it lists {sorted(manifest.files)}, not {sorted(files)}")
-    if manifest.model != folder.resolve().name:
+    if manifest.model != resolved(folder).name:
         raise DamagedManifestError(f"it describes {manifest.model!r}, not {folder.name}")
     return manifest
 

@@ -60,9 +60,12 @@ def to_mnn(source: Path, into: Path) -> None:
     with TemporaryDirectory(dir=into.absolute().parent) as folder:
         completed = _start("convert", str(source.absolute()), str(into.absolute()), folder=folder)
     if not into.exists() or into.stat().st_size == 0:
+        reason = _reason(completed).replace(str(source.absolute()), f" {source.name}")
         raise ConversionError(
-            f"MNN's converter wrote no file: {_reason(completed)}",
-            "replace the operators that it names by others, or write them in simpler ones",
+            f"MNN's converter wrote no file: {reason}",
+            _LEAVE_OUT
+            if _tells_nothing(completed)
+            else "replace the operators that it names by others, or write them in simpler ones",
         )
 
 
@@ -100,8 +103,11 @@ def run_mnn(
     if completed.returncode != 0 or not received.exists():
         raise ConversionError(
             f"MNN can't run the converted file: {_reason(completed)}",
-            "the graph has an operator that MNN converts but can't run: replace the one that it "
-            "names, or else leave out parts of the model until it runs",
+            _LEAVE_OUT
+            if _tells_nothing(completed)
+            else "the graph has an operator that MNN "
+            "converts but can't run: replace the one that it names, or else leave out parts of the "
+            "model until it runs",
         )
     with np.load(received, allow_pickle=False) as results:
         return [
@@ -161,6 +167,17 @@ _NOISE = re.compile(
     r"The device supports|Start to|MNN use high precision|ir version|opset version|Converted Failed"
     r"|^inputTensors|^outputTensors|^Traceback|Converted Success|^Note: "
 )
+
+
+_LEAVE_OUT = (
+    "it doesn't say at which operator: leave out parts of the model until it goes well; usual "
+    "reasons are tensors of more than 8 axes, and outputs that no operator computes"
+)
+
+
+def _tells_nothing(completed: subprocess.CompletedProcess[str]) -> bool:
+    """Whether MNN crashed, or has no more to say than that the file is not for it."""
+    return completed.returncode < 0 or "check your file format" in _reason(completed)
 
 
 def _reason(completed: subprocess.CompletedProcess[str]) -> str:

@@ -121,6 +121,8 @@ def _require_numbers(path: Path, what: str, kind: str) -> None:
     """Refuse what no probe can be made for, or no error computed of."""
     outer, _, inner = kind.rstrip(")").partition("(")
     side = what.partition(" ")[0]
+    if not kind and side == "input":
+        raise UsageError(f"{path}: {what} has no type", "give it one, float for example")
     if outer not in ("", "tensor"):
         word = {"seq": "a sequence", "optional": "optional", "map": "a map"}.get(outer, "sparse")
         instead = f"give a graph whose {side}s are tensors"

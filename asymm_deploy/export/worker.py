@@ -19,6 +19,7 @@ from asymm_deploy.export import pipeline
 from asymm_deploy.export.processes.task_process import stand_behind_parent
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.result import Result
+from asymm_deploy.files import refused_by_system
 from asymm_deploy.models.source import in_one_line
 
 
@@ -35,11 +36,17 @@ def export_in_worker(request: ExportRequest, work: Path) -> Result:
         return Result(pipeline.export_model(request, work, notes), None, tuple(notes))
     except DeployError as error:
         return Result(None, error, tuple(notes))
+    except OSError as error:
+        return Result(None, refused_by_system(error) or _unexpected(error), tuple(notes))
     except BaseException as error:  # a user's own kinds as well, which the parent can't read
-        traceback.print_exc()
-        failure = ConversionError(
-            f"an unexpected error: {in_one_line(error)}",
-            "if it isn't of the model's own code, please report it, with the traceback above and "
-            "the model",
-        )
-        return Result(None, failure, tuple(notes))
+        return Result(None, _unexpected(error), tuple(notes))
+
+
+def _unexpected(error: BaseException) -> ConversionError:
+    """Print the traceback, and return what to say of it."""
+    traceback.print_exception(error)
+    return ConversionError(
+        f"an unexpected error: {in_one_line(error)}",
+        "if it isn't of the model's own code, please report it, with the traceback above and "
+        "the model",
+    )

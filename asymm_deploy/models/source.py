@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import require_regular
+from asymm_deploy.files import require_regular, require_text
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
 from asymm_deploy.models.spec import NetSpec, at_resolution
@@ -120,7 +120,8 @@ def load_callable(source: CallableModule) -> nn.Module:
     if folder not in sys.path:  # for good: the code may import more as it runs
         sys.path.insert(0, folder)
         importlib.invalidate_caches()
-    with contextlib.redirect_stdout(sys.stderr):
+    # What follows uses relative paths: the code may go elsewhere, but we stay.
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(folder):
         try:
             found: object = importlib.import_module(source.module)
         except BaseException as error:
@@ -204,6 +205,7 @@ def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     if size == 0:
         raise UsageError(f"{shown(text)} is empty", "export it again")
     _require_folder_name(path.stem)
+    require_text(path, "rename the folder that it is in")
     return OnnxFile(path, shapes)
 
 

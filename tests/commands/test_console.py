@@ -23,6 +23,19 @@ def test_a_name_can_neither_give_a_command_nor_pass_for_a_remark(
     assert capsys.readouterr().err == "::error title=slow::x\n"
 
 
+def test_a_line_that_would_fill_the_screen_loses_its_middle(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.complain(UsageError(f"can't read {'n/' * 2500}x: too long", "shorten it"))
+    error, hint = capsys.readouterr().err.splitlines()
+    assert len(error) < 1700
+    assert (error[:16], error[-12:], hint) == (
+        "error: can't rea",
+        "/x: too long",
+        "hint: shorten it",
+    )
+
+
 def test_a_failure_is_said_with_its_next_step(capsys: pytest.CaptureFixture[str]) -> None:
     console.complain(UsageError("it is gone", "bring it back"))
     printed = capsys.readouterr()

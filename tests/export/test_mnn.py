@@ -97,8 +97,10 @@ def test_what_failed_is_told(
 def test_a_conversion_that_writes_no_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no graph")
 
-    with pytest.raises(ConversionError, match="MNN's converter wrote no file: "):
+    with pytest.raises(ConversionError, match="MNN's converter wrote no file: ") as caught:
         to_mnn(tmp_path / "model.onnx", tmp_path / "model.mnn")
+    assert "names" not in caught.value.hint  # MNN named no operator
+    assert str(tmp_path) not in caught.value.what
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -24,6 +24,17 @@ def graph(text: str) -> bytes:
     return serialised
 
 
+def test_an_input_of_any_shape_takes_the_one_that_is_given(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float x) => (float y) { y = Sin(x) }'
+    )
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    for shape in ((2, 3), (1,), ()):
+        ((found,),) = run_onnx(model.SerializeToString(), [{"x": np.ones(shape, np.float32)}])
+        assert found.shape == shape
+
+
 def test_every_sample_has_its_outputs_in_the_graphs_order() -> None:
     model = graph("g (float[1,2] x) => (float[1,2] b, float[1,2] a) { b = Neg(x) a = Add(x, x) }")
     samples: list[Arrays] = [

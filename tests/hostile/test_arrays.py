@@ -63,6 +63,7 @@ SAMPLES: dict[str, tuple[bytes, Sequence[str]]] = {
     "2**200 numbers": (npz_with(header(f"({2**200},)")), ("x",)),
     "a product of 2**64": (npz_with(header(f"({2**32}, {2**32})")), ("x",)),
     "less than no numbers": (npz_with(header("(-1, 4)")), ("x",)),
+    "millions of samples": (npz_with(header("(4194304, 1, 4)")), ("4194304 samples of x", "10000")),
     "fewer than it says": (npz_with(header("(1, 4)"), bytes(8)), ("x",)),
     "a header of code": (npz_with("__import__('os')._exit(0)"), ("x",)),
     "a header of brackets": (npz_with("(" * 5000), ("x",)),
@@ -79,6 +80,7 @@ SAMPLES: dict[str, tuple[bytes, Sequence[str]]] = {
     "another rank": (saved(x=np.ones((1, 1, 1, 4), np.float32)), ("x",)),
     "no elements": (saved(x=np.ones((0, 4), np.float32)), ("x",)),
     "one array too many": (saved(x=np.ones((1, 4), np.float32), z=np.ones(3)), ("z",)),
+    "20,000 arrays": (saved(**{f"x{i}": np.ones(1) for i in range(20_000)}), ("19980 more",)),
     "nothing": (saved(), ()),
 }
 
@@ -89,6 +91,14 @@ def test_samples_that_are_none_are_refused(
 ) -> None:
     (graph.parent / "s.npz").write_bytes(content)
     refused(["export", "g.onnx", "--inputs", "s.npz"], 2, "s.npz", *says)
+
+
+@pytest.mark.parametrize("shape", ["(-1, 1, 4)", "(True, 4)"])
+def test_shapes_that_are_none_are_refused_where_no_sample_is_read(
+    refused: Refused, graph: Path, shape: str
+) -> None:
+    (graph.parent / "s.npz").write_bytes(npz_with(header(shape)))
+    refused(["describe", "g.onnx", "--inputs", "s.npz"], 2, "s.npz", "x", "shape")
 
 
 def test_two_arrays_of_one_name_are_refused(refused: Refused, graph: Path) -> None:

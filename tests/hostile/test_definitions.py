@@ -50,6 +50,15 @@ def interrupts():
 def ends():
     os._exit(0)
 
+def elsewhere():
+    os.chdir("/")
+    return torch.nn.Linear(4, 4)
+
+class Elsewhere(torch.nn.Module):
+    def forward(self, x):
+        os.chdir("/")
+        return x.sin()
+
 class Random(torch.nn.Module):
     def forward(self, x):
         return x + torch.rand(1)
@@ -139,6 +148,14 @@ def test_a_callable_that_makes_no_model_is_refused(
     refused(["export", f"hostile_code:{name}", *SHAPE], code, *says)
 
 
+@pytest.mark.parametrize("name", ["elsewhere", "Elsewhere"])
+def test_code_that_goes_to_another_folder_takes_nothing_along(
+    refused: Refused, folder: Path, name: str
+) -> None:
+    (folder / "hostile_code.py").write_text(CODE)
+    refused(["export", f"hostile_code:{name}", *SHAPE], 0)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -202,6 +219,15 @@ def test_a_graph_that_can_not_be_run_is_refused(
 ) -> None:
     onnx.save(written(text), folder / "g.onnx")
     refused(["export", "g.onnx"], code, "g.onnx", *says)
+
+
+def test_an_input_without_a_type_is_refused(refused: Refused, folder: Path) -> None:
+    del folder
+    model = written("g (float[1,4] x) => (float[1,4] y) { y = Relu(x) }")
+    model.graph.input[0].type.tensor_type.elem_type = 0
+    onnx.save(model, "g.onnx")
+    refused(["export", "g.onnx"], 2, "input x has no type")
+    refused(["describe", "g.onnx"], 2, "input x has no type")
 
 
 @pytest.mark.parametrize("axes", [33, 5000])

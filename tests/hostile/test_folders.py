@@ -85,6 +85,8 @@ def in_its_place(path: Path, kind: str) -> Iterator[None]:
         ("s.npz", ["export", "asymmnet_small_035", "--inputs", "s.npz"]),
         ("h.onnx", ["export", "h.onnx"]),
         ("h.onnx", ["describe", "h.onnx"]),
+        ("artifacts/.lock", ["export", "asymmnet_small_035"]),
+        ("build.log", ["runner", "build", "--preset", "host", "--into", "build"]),
         ("runner", ["bench", "asymmnet_small_035", "--runner", "runner", *QUICK]),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
@@ -106,6 +108,7 @@ def test_what_is_no_file_is_refused(
         ("base/baseline.json", ["baseline", "save", "artifacts", "--into", "base", "--force"]),
         ("base/baseline.json", ["baseline", "show", "base"]),
         ("base/g/manifest.json", ["check", "--baseline", "base", "--candidate", "artifacts"]),
+        ("artifacts/g/manifest.json", ["baseline", "save", "artifacts", "--into", "b"]),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
@@ -116,6 +119,31 @@ def test_what_is_in_the_place_of_a_file_is_named(
         if arguments[1:] == ["results/runs.jsonl"] and kind == "a folder":
             pytest.skip("that is a folder without results")
         refused(arguments, 2, Path(place).name, kind)
+
+
+def test_a_hint_names_no_option_that_the_command_lacks(refused: Refused, folder: Path) -> None:
+    with in_its_place(folder / "results" / "runs.jsonl", "a pipe"):
+        told = refused(["check", "--history", "results/runs.jsonl"], 2, "a pipe", "move it away")
+    assert "--out" not in told.err
+
+
+def test_links_in_a_circle_are_no_history(refused: Refused, folder: Path) -> None:
+    with in_its_place(folder / "results" / "runs.jsonl", "a loop"):
+        refused(["check", "--history", "results/runs.jsonl"], 2, "runs.jsonl")
+
+
+def test_a_folder_in_the_place_of_an_exported_file_is_named(
+    refused: Refused, artifacts: Path
+) -> None:
+    with in_its_place(artifacts / "g" / "reference.npz", "a folder"):
+        refused(["export", "g.onnx"], 2, "artifacts/g/reference.npz: Is a directory")
+
+
+def test_a_pipe_among_what_a_killed_export_left_is_not_waited_for(
+    refused: Refused, artifacts: Path
+) -> None:
+    with in_its_place(artifacts / ".work-x", "a pipe"):
+        refused(["export", "g.onnx"], 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,6 +172,7 @@ MANIFESTS: dict[str, bytes] = {
     "half": b'{"schema_version": 2, "model"',
     "nested": b"[" * 100_000,
     "nested in it": b'{"schema_version": 2, "model": ' + b"[" * 100_000,
+    "nested where nobody looks": b'{"x": ' + b"[" * 100_000,
     "a number": b"7",
     "not UTF-8": b'{"schema_version": "\xff"}',
     "a version of text": b'{"schema_version": "2"}',
@@ -158,6 +187,19 @@ def test_a_damaged_manifest_is_refused(refused: Refused, artifacts: Path, conten
     (artifacts / "g" / "manifest.json").write_bytes(content)
     refused(["bench", "g.onnx", *QUICK], 2, "manifest.json")
     refused(["check", "--baseline", "artifacts", "--candidate", "artifacts"], 2, "manifest.json")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"x": ' + b"[" * 100_000, b"7", b"{}", b"\xff"])
+def test_a_runner_of_which_nothing_is_known_is_refused(
+    refused: Refused, folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.delenv("ASYMM_DEPLOY_RUNNER", raising=False)
+    there = folder / "asymm-deploy" / "runner" / "host"
+    there.mkdir(parents=True)
+    (there / "asymm-runner").write_bytes(b"")
+    (there / "runner.json").write_bytes(content)
+    refused(["runner", "where", "--preset", "host"], 3, "runner.json")
 
 
 def edited(record: LaunchRecord, **changes: object) -> bytes:
@@ -252,6 +294,60 @@ def test_what_names_nothing_is_refused(
     del folder
     code = 3 if "nowhere:1" in arguments else 2
     refused(arguments, code)
+
+
+LONG = "n" * 300
+"""Longer than a file's name may be."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "asymmnet_small_035", "--inputs", LONG],
+        ["export", "asymmnet_small_035", "--weights", LONG],
+        ["export", "asymmnet_small_035", "--out", LONG],
+        ["export", "asymmnet_small_035", "--out", "n/" * 2500],
+        ["bench", "asymmnet_small_035", "--runner", LONG],
+        ["bench", "asymmnet_small_035", "--runner", "n/" * 2500],
+        ["check", "--history", LONG],
+        ["check", "--baseline", LONG, "--candidate", LONG],
+        ["report", LONG],
+        ["report", "--table", "1", "--out", LONG],
+        ["baseline", "show", LONG],
+        ["runner", "build", "--preset", "host", "--into", LONG],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:50],
+)
+def test_a_path_that_is_too_long_is_refused(
+    refused: Refused, folder: Path, arguments: list[str]
+) -> None:
+    del folder
+    refused(arguments, 2, "too long")
+
+
+def test_a_folder_that_the_converters_can_not_name_is_refused(
+    refused: Refused, folder: Path
+) -> None:
+    del folder
+    refused(["export", "asymmnet_small_035", "--out", "\udcff"], 2, "not UTF-8")
+
+
+def test_models_in_a_folder_that_the_engines_can_not_name_are_refused(
+    refused: Refused, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = artifacts.parent / "\udcff"
+    elsewhere.mkdir()
+    for path in (artifacts, artifacts.parent / "g.onnx"):
+        path.rename(elsewhere / path.name)
+    model = f"{elsewhere.name}/artifacts/g/model.mnn"
+    both = f"{elsewhere.name}/artifacts"
+    refused(["export", f"{elsewhere.name}/g.onnx"], 2, "not UTF-8", "rename the folder")
+    refused(["bench", model, *QUICK], 2, "not UTF-8")
+    refused(["check", "--baseline", both, "--candidate", both], 2, "not UTF-8")
+    monkeypatch.chdir(elsewhere)
+    refused(["export", "g.onnx"], 2, "not UTF-8")
+    refused(["bench", "artifacts/g/model.mnn", *QUICK], 2, "not UTF-8")
+    monkeypatch.chdir(artifacts.parent)
 
 
 @pytest.mark.parametrize("option", ["--out", "--artifacts"])

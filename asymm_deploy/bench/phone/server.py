@@ -71,20 +71,35 @@ def address(environment: Mapping[str, str]) -> Address:
                 "set it to tcp:HOST:PORT, or unset it",
             )
         return Address(
-            (found["host"] or "localhost").strip("[]"), _port(found["port"], "ADB_SERVER_SOCKET")
+            _host((found["host"] or "localhost").strip("[]")),
+            _port(found["port"], "ADB_SERVER_SOCKET"),
         )
     host = environment.get("ANDROID_ADB_SERVER_HOST") or environment.get(
         "ANDROID_ADB_SERVER_ADDRESS"
     )
     port = environment.get("ANDROID_ADB_SERVER_PORT")
-    return Address(host or "localhost", _port(port, "ANDROID_ADB_SERVER_PORT") if port else _PORT)
+    host = _host(host or "localhost")
+    return Address(host, _port(port, "ANDROID_ADB_SERVER_PORT") if port else _PORT)
+
+
+def _host(name: str) -> str:
+    """Return a host's name, if it can be one at all."""
+    try:
+        name.encode("idna")
+    except UnicodeError as error:
+        raise UsageError(
+            f"the adb server's host can't be called {excerpt(name, 80)!r}",
+            "set ADB_SERVER_SOCKET or ANDROID_ADB_SERVER_HOST to a name or an address, or unset it",
+        ) from error
+    return name
 
 
 def _port(text: str, variable: str) -> int:
     """Parse a variable's port: ``5037``."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+    if not (re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) < 2**16):
         raise UsageError(
-            f"{variable} does not hold a port: {text!r}", "set it to a number up to 65535"
+            f"{variable} does not hold a port: {excerpt(text, 80)!r}",
+            "set it to a number up to 65535",
         )
     return int(text)
 

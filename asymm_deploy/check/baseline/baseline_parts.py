@@ -14,6 +14,7 @@ from asymm_deploy.check.baseline.baseline_file import kept_files
 from asymm_deploy.check.folders import is_model
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.files import resolved
 
 
 def complete_exports(artifacts: Path) -> dict[str, Path]:
@@ -23,7 +24,7 @@ def complete_exports(artifacts: Path) -> dict[str, Path]:
     """
     try:
         one = is_model(artifacts)
-        folders = [artifacts.resolve()] if one else sorted(filter(is_model, artifacts.iterdir()))
+        folders = [resolved(artifacts)] if one else sorted(filter(is_model, artifacts.iterdir()))
     except OSError as error:
         raise UsageError(
             f"can't read {artifacts}: {error.strerror}", "give the folder that `export` wrote"
@@ -35,7 +36,10 @@ def complete_exports(artifacts: Path) -> dict[str, Path]:
     for folder in folders:
         try:
             manifest = manifests.load_manifest(folder)
-        except (OSError, manifests.DamagedManifestError) as error:
+        except OSError as error:
+            why = f"can't read {manifests.MANIFEST_NAME}: {error.strerror}"
+            raise _incomplete(folder, why) from error
+        except manifests.DamagedManifestError as error:
             raise _incomplete(folder, str(error)) from error
         damaged = set(manifests.damaged_files(manifest, folder)) & set(kept_files(folder))
         if damaged:

@@ -30,6 +30,7 @@ from asymm_deploy.check.copied_launches import (
 from asymm_deploy.check.folders import matches
 from asymm_deploy.check.launched import LaunchIdentity, RowFailure
 from asymm_deploy.errors import UsageError
+from asymm_deploy.files import resolved
 from asymm_deploy.safe import one_line
 
 _MOST_NAMED = 5
@@ -68,7 +69,7 @@ class CommitPoint:
 
 def commit_of(path: Path) -> str:
     """Return the commit that a file's name ends in; if there is none, the name itself."""
-    name = path.resolve().parent.name if path.name == store.NAME else path.stem
+    name = resolved(path).parent.name if path.name == store.NAME else path.stem
     found = _COMMIT.search(name)
     return found[1] if found else one_line(name)
 

@@ -7,12 +7,13 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,14 @@ from asymm_deploy.models.source import OnnxFile
 if TYPE_CHECKING:
     import onnx
 
+_Held = TypeVar("_Held")
 _HOW = "save the arrays with np.savez('samples.npz', NAME=array, ...), each named as its input"
 _ONE = "array"
 """What the array of an .npy file is called, which has no name."""
 _MOST_BYTES = 2**33
+_MOST_SAMPLES = 10_000
+"""Each is run by the definition and by every step that is proven; more would take hours."""
+_MOST_NAMED = 20
 _DAMAGED = (
     *(ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, OverflowError, TypeError),
@@ -47,10 +52,11 @@ def load_samples(path: Path, specs: Sequence[TensorSpec]) -> list[Arrays]:
     that hold them. Raises UsageError for anything else, for values that are NaN or infinite, and
     for a file that is damaged or holds Python objects, which are never loaded.
     """
-    arrays = _named(path, _arrays(path), [spec.name for spec in specs])
+    names = [spec.name for spec in specs]
+    held = _named(path, shapes_in(path), names)  # before any value is: a few bytes may be GiBs
     counts: dict[str, int] = {}
     for spec in specs:
-        count = _count(path, spec, arrays[spec.name].shape)
+        count = _count(path, spec, held[spec.name][0])
         if count is not None:
             counts[spec.name] = count
     if len(set(counts.values())) > 1:
@@ -59,6 +65,7 @@ def load_samples(path: Path, specs: Sequence[TensorSpec]) -> list[Arrays]:
             f"{path} has {several}: not as many samples of one input as of another",
             "give as many of each, or one array of the input's own shape, which stands in all",
         )
+    arrays = _named(path, _arrays(path), names)
     ready = {
         spec.name: _of_type(path, spec, arrays[spec.name], several=spec.name in counts)
         for spec in specs
@@ -139,14 +146,19 @@ def shaped_by_samples(model: onnx.ModelProto, source: OnnxFile, path: Path | Non
     return replace(source, input_shapes=(*source.input_shapes, *taken))
 
 
-def _named(path: Path, held: Mapping[str, Array], names: Sequence[str]) -> Mapping[str, Array]:
+def _named(path: Path, held: Mapping[str, _Held], names: Sequence[str]) -> Mapping[str, _Held]:
     """Return the arrays by the inputs' names; raise UsageError if the two don't agree."""
     if len(names) == len(held) == 1:
         return {names[0]: next(iter(held.values()))}
     if set(held) == set(names):
         return held
-    wanted, found = (", ".join(sorted(each)) or "none" for each in (names, held))
+    wanted, found = (_listed(sorted(each)) or "none" for each in (names, held))
     raise UsageError(f"{path} has the arrays {found}, and the model has the inputs {wanted}", _HOW)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _count(path: Path, spec: TensorSpec, shape: tuple[int, ...]) -> int | None:
@@ -154,6 +166,12 @@ def _count(path: Path, spec: TensorSpec, shape: tuple[int, ...]) -> int | None:
     if shape == spec.shape:
         return None
     if shape[1:] == spec.shape and len(shape) == len(spec.shape) + 1:
+        if shape[0] > _MOST_SAMPLES:
+            raise UsageError(
+                f"{path} holds {shape[0]} samples of {spec.name}, and at most {_MOST_SAMPLES} are "
+                "taken",
+                "give fewer: a few that differ much show more than many that are alike",
+            )
         if shape[0]:
             return shape[0]
         raise UsageError(f"{path} holds no sample of {spec.name}", "give at least one")
@@ -265,6 +283,8 @@ def _header(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], st
             f"{path}: {name} has type {dtype.name}, which no input has",
             f"convert it to one of {', '.join(INPUT_TYPES)}",
         )
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise UsageError(f"{path}: {name} has no shape of whole numbers", f"save it again; {_HOW}")
     if prod(shape) * dtype.itemsize > _MOST_BYTES:
         raise UsageError(f"{path}: {name} is larger than 8 GiB", "give fewer samples")
     return shape, dtype.name
@@ -281,9 +301,9 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         if not start.startswith(b"PK"):
             raise UsageError(f"{path} is no .npz file, nor an .npy file", _HOW)
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            for member in names:
-                if names.count(member) > 1:
+            counts = Counter(archive.namelist())
+            for member, count in counts.items():
+                if count > 1:
                     raise UsageError(f"{path} has several arrays named {member}", _HOW)
                 with archive.open(member) as array:
                     yield member.removesuffix(".npy"), array

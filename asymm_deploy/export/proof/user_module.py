@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -109,7 +110,8 @@ def prepared_for_user_code() -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)
     os._exit = _exit_as_usual
     try:
-        with contextlib.redirect_stdout(sys.stderr), _uncompiled():
+        here = contextlib.chdir(Path.cwd())  # whatever folder the code goes to
+        with contextlib.redirect_stdout(sys.stderr), _uncompiled(), here:
             yield
     except SystemExit as error:
         raise RuntimeError(f"{_EXITS}({error.code})") from error
