@@ -80,7 +80,8 @@ class GateOutcome:
     def counted(self) -> str:
         """What the verdict is from, in words: 4 paired launches, 8 blocks."""
         paired = any(block.by_pairs is not None for block in self.blocks)
-        return f"{len(self.blocks)} {'paired launches' if paired else 'blocks'}"
+        one, several = ("paired launch", "paired launches") if paired else ("block", "blocks")
+        return f"{len(self.blocks)} {one if len(self.blocks) == 1 else several}"
 
 
 @dataclass(frozen=True, slots=True)
