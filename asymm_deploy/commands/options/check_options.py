@@ -120,7 +120,7 @@ CheckRunsOption = Annotated[
     typer.Option(
         metavar="N",
         help="Timed runs of each launch. Default: 50 of either version in a paired launch, 100 in "
-        "one of a block. A paired launch of slow models ends after 1.5 s, but has 20 at least.",
+        "one of a block. A paired launch of slow models ends after 1.5 s, but has 7 at least.",
     ),
 ]
 CheckMaxBlocksOption = Annotated[

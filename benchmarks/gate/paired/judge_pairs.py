@@ -121,7 +121,7 @@ _SETTINGS = ("scenario", "pairs", "first look", "most launches", "deviation, %")
 def settings_rows(recording: PairedRecording) -> list[list[object]]:
     """Return how the rule does with fewer pairs in a launch, and if it looks later or longer."""
     rows = []
-    for pairs, first_look, most in itertools.product((20, 50, 100), (4, 5, 6), (20, 40)):
+    for pairs, first_look, most in itertools.product((7, 20, 50, 100), (4, 5, 6), (20, 40)):
         data = pair_data(recording.paired, pairs)
         again = data.difference[recording.paired.arm == "again", CPU]
         row: list[object] = [recording.scenario, pairs, first_look, most]
