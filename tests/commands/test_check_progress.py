@@ -33,8 +33,11 @@ LOST = DiscardedBlock(model="net", block=3, reason="baseline: hot")
         (SeriesSettled("net", 0, GateOutcome("pass", TWO)), "net: pass after 2 blocks"),
         (SeriesSettled("net", 0, GateOutcome("regressed", TWO)), "to be confirmed by fresh ones"),
         (SeriesSettled("net", 1, GateOutcome("regressed", TWO)), "net: regressed after 2 blocks"),
-        (SeriesSettled("net", 0, GateOutcome("unstable", TWO[1:])), "net: unstable after 1 block\n"),
-        (SeriesSettled("net", 0, GateOutcome("failed", ())), "net: failed, and none of its launches"),
+        (
+            SeriesSettled("net", 0, GateOutcome("unstable", TWO[1:])),
+            "net: unstable after 1 block\n",
+        ),
+        (SeriesSettled("net", 0, GateOutcome("failed", ())), "net: failed, and none of its"),
     ],
 )
 def test_each_event_is_a_line(

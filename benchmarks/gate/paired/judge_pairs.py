@@ -64,7 +64,9 @@ def main() -> int:
     """Print the tables of each scenario; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=DATA)
-    parser.add_argument("--pairs", type=int, default=USUAL_RUNS["paired"], help="take the first of a launch")
+    parser.add_argument(
+        "--pairs", type=int, default=USUAL_RUNS["paired"], help="take the first of a launch"
+    )
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
     parser.add_argument("--settings", action="store_true", help="compare settings of the rule")
     given = parser.parse_args()
