@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import msgspec
@@ -267,17 +267,29 @@ def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
             )
 
 
-def prepare(device: Device, plan: Plan, runs: Journal, written_by: Command) -> Bench:
+def prepare(
+    device: Device, plan: Plan, runs: Journal, written_by: Command, other: Plan | None = None
+) -> Bench:
     """Return what all launches have in common, on the cores of an earlier bench of this plan.
 
-    Raises UsageError if a core is not available, HarnessError if there is no runner.
+    Those of the ``other`` plan are as good. Raises UsageError if a core is not available,
+    HarnessError if there is no runner.
     """
     runner = device.runner(plan.engine)
-    identity = plan_id(plan, device.facts(()), runner.identity)
-    same_plan = [record for record in runs.records if record.plan_id == identity]
+    identity, *more = (
+        plan_id(each, device.facts(()), runner.identity) for each in (plan, other) if each
+    )
+    same_plan = [record for record in runs.records if record.plan_id in {identity, *more}]
     earlier = same_plan[-1].cpus if same_plan else ()
     cpus = device.choose_cpus(plan.cpu, plan.threads, earlier)
     return Bench(device, plan, identity, device.facts(cpus), cpus, runner.command, written_by)
+
+
+def with_plan(bench: Bench, plan: Plan) -> Bench:
+    """Return the bench with another plan, on the same cores."""
+    runner = bench.device.runner(plan.engine)
+    identity = plan_id(plan, bench.device.facts(()), runner.identity)
+    return replace(bench, plan=plan, plan_id=identity)
 
 
 def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:

@@ -11,14 +11,21 @@ def launch_circumstances(record: LaunchRecord, *others: LaunchRecord) -> tuple[s
 
     The ``others`` were made alike, but those of pairs may have ended after fewer runs.
     """
-    counts = sorted({each.runs for each in (record, *others)})
-    runs = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    what = "runs" if record.paired is None else "pairs of runs"
+    every = (record, *others)
+    by_kind = {
+        "pairs of runs": [each.runs for each in every if each.paired is not None],
+        "runs": [each.runs for each in every if each.paired is None],
+    }
+    timed = [
+        f"{' to '.join(map(str, dict.fromkeys((min(counts), max(counts)))))} {what}"
+        for what, counts in by_kind.items()
+        if counts
+    ]
     return (
         f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
         f"{record.threads} thread{'s' * (record.threads > 1)}",
         f"{record.engine} {record.engine_version}, runner {record.runner} {record.runner_version}",
-        f"{runs} {what} per launch, after {record.warmup} to warm up",
+        f"{' or '.join(timed)} per launch, after {record.warmup} to warm up",
     )
 
 

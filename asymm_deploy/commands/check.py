@@ -15,6 +15,7 @@ from asymm_deploy.commands.options import check_options as option
 from asymm_deploy.commands.options.check_options import DesignName, PassOrFail
 from asymm_deploy.commands.options.shared_options import (
     CpuOption,
+    LaunchTimeoutOption,
     RunnerOption,
     WarmupOption,
     core,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from asymm_deploy.check.policy import GatePolicy
     from asymm_deploy.commands.options.shared_options import PrecisionName
 
-_TIMING = ("runner", "cpu", "runs", "warmup", "design", "max_blocks", "seed", "fresh")
+_TIMING = (
+    *("runner", "launch_timeout", "cpu", "runs", "warmup"),
+    *("design", "max_blocks", "seed", "fresh"),
+)
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -50,15 +54,16 @@ def check_command(
     init_threshold: option.CheckInitThresholdOption = "25%",
     memory_threshold: option.CheckMemoryThresholdOption = "10%",
     device: option.CheckDeviceOption = None,
-    runs: option.CheckRunsOption = 100,
+    runs: option.CheckRunsOption = None,
     warmup: WarmupOption = 20,
     design: option.CheckDesignOption = DesignName.PAIRED,
-    max_blocks: option.CheckMaxBlocksOption = 20,
+    max_blocks: option.CheckMaxBlocksOption = None,
     seed: option.CheckSeedOption = 0,
     threads: option.CheckThreadsOption = None,
     cpu: CpuOption = "auto",
     precision: option.CheckPrecisionOption = None,
     runner: RunnerOption = None,
+    launch_timeout: LaunchTimeoutOption = 300.0,
     allow: option.CheckAllowOption = None,
     ignore_missing: option.CheckIgnoreMissingOption = False,
     same_file: option.CheckSameFileOption = False,
@@ -73,11 +78,15 @@ def check_command(
 ) -> None:
     """See ``CHECK_HELP``, which is the command's help."""
     from asymm_deploy.check.outputs.write import WantedOutputs, prove_writable
+    from asymm_deploy.check.policy import USUAL_RUNS
 
     began = time.monotonic()
     limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
-    policy = _policy((threshold, *limits), max_blocks, seed, design)
-    plan = _plan(precision, runs, warmup, threads, cpu, allow, fresh=fresh)
+    policy = _policy((threshold, *limits), max_blocks, runs, seed, design)
+    each = USUAL_RUNS[policy.design] if runs is None else runs
+    plan = _plan(
+        precision, each, warmup, threads, cpu, allow, launch_timeout_s=launch_timeout, fresh=fresh
+    )
     wanted = WantedOutputs(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
     prove_writable(wanted)
     fails = inconclusive is PassOrFail.FAIL
@@ -120,16 +129,29 @@ def check_command(
     raise typer.Exit(report.exit_code)
 
 
-def _policy(limits: Sequence[str], max_blocks: int, seed: int, design: DesignName) -> GatePolicy:
+def _policy(
+    limits: Sequence[str], max_blocks: int | None, runs: int | None, seed: int, design: DesignName
+) -> GatePolicy:
     """Return what is allowed; ``limits`` are percentages, in the order of the metrics.
 
     Raises UsageError for one that is no percentage, and for numbers that make no sense.
     """
-    from asymm_deploy.check.policy import THRESHOLD_OPTIONS, GatePolicy, parse_percent
+    from asymm_deploy.check.policy import (
+        THRESHOLD_OPTIONS,
+        USUAL_RUNS,
+        GatePolicy,
+        parse_percent,
+    )
 
     given = zip(THRESHOLD_OPTIONS.items(), limits, strict=True)
     thresholds = {metric: parse_percent(text, name) for (metric, name), text in given}
-    return GatePolicy(thresholds=thresholds, design=design.value, max_blocks=max_blocks, seed=seed)
+    return GatePolicy(
+        thresholds=thresholds,
+        design=design.value,
+        max_blocks=max_blocks,
+        runs_alone=USUAL_RUNS["blocks"] if runs is None else None,
+        seed=seed,
+    )
 
 
 def _plan(
@@ -140,6 +162,7 @@ def _plan(
     cpu: str,
     allow: Sequence[str] | None,
     *,
+    launch_timeout_s: float,
     fresh: bool,
 ) -> Plan:
     """Return how to time one launch; raise UsageError for numbers that make no sense."""
@@ -153,6 +176,7 @@ def _plan(
         threads=1 if threads is None else threads,
         cpu=core(cpu),
         allow=tuple(allow or ()),
+        launch_timeout_s=launch_timeout_s,
         fresh=fresh,
     )
 

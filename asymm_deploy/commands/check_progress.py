@@ -119,7 +119,9 @@ def _settled(event: SeriesSettled) -> None:
         return
     counted = event.outcome.counted
     verdict = event.outcome.verdict
-    if verdict == "regressed" and event.series == 0:
+    if not event.outcome.blocks:
+        console.say(f"{event.model}: {verdict}, and none of its launches counts")
+    elif verdict == "regressed" and event.series == 0:
         console.say(f"{event.model}: slower in {counted}; to be confirmed by fresh ones")
     else:
         console.say(f"{event.model}: {verdict} after {counted}")

@@ -70,7 +70,7 @@ def main() -> int:
 def _drifting(arm: str, number: int) -> float:
     """Slow both arms down by 10 % over the comparison's longest series."""
     del arm
-    return 1 + 0.1 * number / GatePolicy().max_blocks
+    return 1 + 0.1 * number / GatePolicy().most_blocks
 
 
 def _throttled(arm: str, number: int) -> float:

@@ -149,7 +149,7 @@ def test_all_scenarios_are_summed_up_with_what_so_few_comparisons_can_say(
 
 def test_a_table_of_settings_has_a_row_for_each(recording: PairedRecording) -> None:
     rows = judge_pairs.settings_rows(recording)
-    settings = [(n, m, most) for n in (20, 50, 100) for m in (4, 5, 6) for most in (20, 40)]
+    settings = [(n, m, most) for n in (7, 20, 50, 100) for m in (4, 5, 6) for most in (20, 40)]
     assert [tuple(row[1:4]) for row in rows] == settings
     assert rows[0][5] == "0.0 slower, 0.0 undecided, 6 s (6)"
     assert rows[4][5] == "0.0 slower, 0.0 undecided, 9 s (9)"

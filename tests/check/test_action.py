@@ -24,7 +24,7 @@ import typer.main
 import yaml
 
 from asymm_deploy.check.live import alpha_spending
-from asymm_deploy.check.policy import ALPHA, LEAST_BLOCKS
+from asymm_deploy.check.policy import ALPHA, LEAST_BLOCKS, USUAL_BLOCKS
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -294,6 +294,17 @@ def test_inputs_are_arguments_and_no_part_of_the_script(exported: Workplace) -> 
     assert command[-4:] == ["--allow", "hot", "--sentinel", evil]
 
 
+@pytest.mark.parametrize("given", [{}, {"max-blocks": "9"}])
+def test_a_number_of_launches_is_only_given_where_one_is_asked_for(
+    exported: Workplace, given: dict[str, str]
+) -> None:
+    folders = {"baseline": "a", "candidate": "b"}
+    assert run_action(exported, exported.folder, folders | given) == 0
+    (command,) = exported.commands
+    assert ("--max-blocks" in command) == bool(given)
+    assert not given or command[command.index("--max-blocks") + 1] == "9"
+
+
 # the examples
 
 
@@ -385,11 +396,12 @@ def test_every_command_in_the_files_is_one_that_the_program_takes(workplace: Wor
 
 def test_the_guide_states_the_level_of_the_intervals() -> None:
     guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
-    looks = alpha_spending.planned_looks(LEAST_BLOCKS["paired"], 20)
+    looks = alpha_spending.planned_looks(LEAST_BLOCKS["paired"], USUAL_BLOCKS["paired"])
     for look in looks:
         level = 1 - 2 * alpha_spending.risk_of_look(look, looks, ALPHA)
         assert f"of {100 * level:.3g} %" in guide
     assert f"a chance of at most {100 * ALPHA:g} %" in guide
+    assert f"at most {USUAL_BLOCKS['paired']} paired launches" in guide
 
 
 def commands_in_the_guide() -> Iterator[Sequence[str]]:

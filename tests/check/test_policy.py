@@ -59,7 +59,7 @@ def test_20_us_are_allowed_to_a_model_of_any_size() -> None:
 
 def test_what_makes_sense_ends_at_8_and_1000_blocks_and_at_1000_percent() -> None:
     for blocks in (8, 1000):
-        assert GatePolicy(max_blocks=blocks).max_blocks == blocks
+        assert GatePolicy(max_blocks=blocks).most_blocks == blocks
     for metric in DEFAULT_PERCENT:
         assert GatePolicy(thresholds={metric: 1000.0}).thresholds[metric] == 1000
         with pytest.raises(UsageError, match="nothing would alarm"):
@@ -93,7 +93,15 @@ def test_what_is_allowed_unless_told_otherwise() -> None:
         "init": 25.0,
         "peak_memory": 10.0,
     }
-    assert (GatePolicy().max_blocks, GatePolicy().seed) == (20, 0)
+    assert (GatePolicy().most_blocks, GatePolicy().seed) == (20, 0)
+    assert GatePolicy(design="paired").most_blocks == 40
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, 20), (4, 8), (9, 9), (40, 40)])
+def test_blocks_in_the_place_of_pairs_have_a_number_of_their_own_unless_one_is_asked_for(
+    asked: int | None, most: int
+) -> None:
+    assert GatePolicy(design="paired", max_blocks=asked).in_blocks().most_blocks == most
 
 
 def test_the_threshold_turns_from_20_us_into_3_percent_at_two_thirds_of_a_millisecond() -> None:

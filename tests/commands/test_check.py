@@ -14,9 +14,11 @@ import msgspec
 import pytest
 
 from asymm_deploy import cli
+from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check import comparison
 from asymm_deploy.check.findings import Change, GateReport
+from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.commands import console
 
 
@@ -62,6 +64,36 @@ CHECK = ["check", "--baseline", "a", "--candidate", "b"]
 
 def commands_in(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip().startswith("::")]
+
+
+@pytest.mark.parametrize(
+    ("given", "runs", "blocks", "alone"),
+    [
+        ((), 50, 40, 100),
+        (("--design", "blocks"), 100, 20, 100),
+        (("--runs", "7"), 7, 40, None),
+        (("--design", "blocks", "--runs", "7"), 7, 20, None),
+        (("--max-blocks", "9"), 50, 9, 100),
+        (("--max-blocks", "20"), 50, 20, 100),
+    ],
+)
+def test_each_design_has_numbers_of_its_own_unless_others_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...],
+    runs: int,
+    blocks: int,
+    alone: int | None,
+) -> None:
+    seen: list[tuple[Plan, GatePolicy]] = []
+
+    def compared(_request: object, plan: Plan, policy: GatePolicy, *_: object) -> GateReport:
+        seen.append((plan, policy))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "compare_versions", compared)
+    assert cli.run([*CHECK, *given]) == 130
+    ((plan, policy),) = seen
+    assert (plan.runs, policy.most_blocks, policy.runs_alone) == (runs, blocks, alone)
 
 
 def test_an_alarm_is_the_only_command_to_github(

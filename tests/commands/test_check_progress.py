@@ -9,6 +9,7 @@ import pytest
 
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.live.block_taker import BlockSpoilt
+from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.live.procedure import (
     BlockPlace,
     GateOutcome,
@@ -19,6 +20,7 @@ from asymm_deploy.check.live.time_pairs import CheckResumed, LiveEvent
 from asymm_deploy.commands import check_progress, console
 from asymm_deploy.commands.check_progress import CheckProgress
 
+TWO = (BlockMedians((1.0, 1.0), (1.0, 1.0)),) * 2
 LOST = DiscardedBlock(model="net", block=3, reason="baseline: hot")
 
 
@@ -28,9 +30,14 @@ LOST = DiscardedBlock(model="net", block=3, reason="baseline: hot")
         (CheckResumed(12), "12 launches were measured before and are kept"),
         (BlockSpoilt(LOST, redone=True), "net, block 3, does not count: baseline: hot; it is"),
         (BlockSpoilt(LOST, redone=False), "that was the last try"),
-        (SeriesSettled("net", 0, GateOutcome("pass", ())), "net: pass after 0 blocks"),
-        (SeriesSettled("net", 0, GateOutcome("regressed", ())), "to be confirmed by fresh ones"),
-        (SeriesSettled("net", 1, GateOutcome("regressed", ())), "net: regressed after 0 blocks"),
+        (SeriesSettled("net", 0, GateOutcome("pass", TWO)), "net: pass after 2 blocks"),
+        (SeriesSettled("net", 0, GateOutcome("regressed", TWO)), "to be confirmed by fresh ones"),
+        (SeriesSettled("net", 1, GateOutcome("regressed", TWO)), "net: regressed after 2 blocks"),
+        (
+            SeriesSettled("net", 0, GateOutcome("unstable", TWO[1:])),
+            "net: unstable after 1 block\n",
+        ),
+        (SeriesSettled("net", 0, GateOutcome("failed", ())), "net: failed, and none of its"),
     ],
 )
 def test_each_event_is_a_line(

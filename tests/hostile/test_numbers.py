@@ -30,6 +30,7 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
             (CHECKED, "--max-blocks", ("0", "-1", "3", "1001", str(10**12), str(2**70))),
             (CHECKED, "--runs", ("0", "-1", str(10**12), str(2**70))),
             (CHECKED, "--seed", ("-1", str(2**70))),
+            (CHECKED, "--launch-timeout", ("0", "-1", "nan", "inf", "1e+09")),
         )
         for value in values
     ),

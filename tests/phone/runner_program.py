@@ -161,17 +161,17 @@ def _slow_down_pairs(pairs: dict[str, Any], shares: tuple[float, float]) -> int:
     """Do so with both runs of each pair; every run begins later by what those before it took."""
     sides = sorted((pairs["first"], pairs["second"]), key=lambda side: side["start_ns"])
     half = len(pairs["first"]["ns"]) // 2
-    more = 0
+    more = {"ns": 0, "cpu_ns": 0}
     for index in range(len(pairs["first"]["ns"])):
         for side in sides:
-            side["start_ns"][index] += more
-            for name in ("cpu_ns", "ns"):
+            side["start_ns"][index] += more["ns"]
+            for name in more:
                 before = side[name][index]
                 side[name][index] = round(before / shares[index >= half])
-            more += side["ns"][index] - before
-    pairs["wall_ns"] += more
-    pairs["cpu_ns"] += more
-    return more
+                more[name] += side[name][index] - before
+    pairs["wall_ns"] += more["ns"]
+    pairs["cpu_ns"] += more["cpu_ns"]
+    return more["ns"]
 
 
 if __name__ == "__main__":

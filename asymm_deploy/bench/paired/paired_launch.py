@@ -27,7 +27,10 @@ MOST_LOOP_S = 1.5
 
 Launches differ more than the pairs of one: more launches say more than longer ones.
 """
-LEAST_PAIRS = 20
+LEAST_PAIRS = 7
+"""A median that two disturbed pairs can't carry away. Launches are what is compared, so that fewer
+pairs make no more false alarms, only launches that differ more (docs/gate.md).
+"""
 
 _OLDER = "it is older than they are; `asymm-deploy runner build` makes a new one"
 

@@ -118,10 +118,10 @@ def judge(
         for name, blocks in open_models.items()
     }
     chances = {name: chance_of_no_growth(values) for name, values in differences.items()}
-    looks = alpha_spending.planned_looks(policy.least_blocks, policy.max_blocks)
+    looks = alpha_spending.planned_looks(policy.least_blocks, policy.most_blocks)
     risks = {
         name: alpha_spending.risk_of_look(
-            policy.max_blocks if is_last else len(blocks), looks, ALPHA
+            policy.most_blocks if is_last else len(blocks), looks, ALPHA
         )
         for name, blocks in open_models.items()
     }

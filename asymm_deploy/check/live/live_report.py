@@ -136,14 +136,14 @@ def _circumstances(found: LiveComparison | None, policy: GatePolicy) -> tuple[st
 
 def _design(found: LiveComparison, policy: GatePolicy) -> str:
     if found.in_blocks:
-        most = policy.in_blocks().max_blocks
+        most = policy.in_blocks().most_blocks
         return (
             f"blocks of 4 launches in random order, seed {policy.seed}, at most {most} blocks "
             "per model"
         )
     return (
         f"paired launches, both versions in turns in one process, in random order, seed "
-        f"{policy.seed}, at most {policy.max_blocks} launches per model"
+        f"{policy.seed}, at most {policy.most_blocks} launches per model"
     )
 
 

@@ -80,7 +80,8 @@ class GateOutcome:
     def counted(self) -> str:
         """What the verdict is from, in words: 4 paired launches, 8 blocks."""
         paired = any(block.by_pairs is not None for block in self.blocks)
-        return f"{len(self.blocks)} {'paired launches' if paired else 'blocks'}"
+        one, several = ("paired launch", "paired launches") if paired else ("block", "blocks")
+        return f"{len(self.blocks)} {one if len(self.blocks) == 1 else several}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class _Open:
         count = len(self.blocks)
         seen = max(count - 1, self.judged_at)
         to_look = next((x - count for x in _looks(policy) if x > seen), 0)
-        return min(to_look, policy.max_blocks - asked)
+        return min(to_look, policy.most_blocks - asked)
 
     def ended(self, verdict: Verdict, stopped: ModelStopped | None = None) -> GateOutcome:
         return GateOutcome(verdict, tuple(self.blocks), self.judgement, stopped=stopped)
@@ -201,7 +202,7 @@ def _series(
         del still[model]
         on_event(SeriesSettled(model, series, outcome))
 
-    for number in range(policy.max_blocks):
+    for number in range(policy.most_blocks):
         for model, state in list(still.items()):
             place = BlockPlace(model, series, number)
             taken = take(place)
@@ -213,7 +214,7 @@ def _series(
                 settle(model, state.ended(stopped.verdict, stopped))
             left = sum(other.left(policy, number) for other in still.values())
             on_event(SeriesProgress(place, _estimate(state.blocks), left))
-        is_last = number + 1 == policy.max_blocks
+        is_last = number + 1 == policy.most_blocks
         ready = {m: s for m, s in still.items() if _is_due(s, policy, is_last=is_last)}
         found = decision.judge(
             {m: s.blocks for m, s in ready.items()}, family, policy, is_last=is_last
@@ -251,14 +252,14 @@ def _is_due(state: _Open, policy: GatePolicy, *, is_last: bool) -> bool:
 
 
 def _looks(policy: GatePolicy) -> tuple[int, ...]:
-    return alpha_spending.planned_looks(policy.least_blocks, policy.max_blocks)
+    return alpha_spending.planned_looks(policy.least_blocks, policy.most_blocks)
 
 
 def _undecided(state: _Open, policy: GatePolicy) -> GateOutcome:
     if state.judgement is not None:
         return state.ended("inconclusive")
     why = (
-        f"Only {len(state.blocks)} of {policy.max_blocks} blocks count, and "
+        f"Only {len(state.blocks)} of {policy.most_blocks} blocks count, and "
         f"{policy.least_blocks} are needed."
     )
     return state.ended("unstable", ModelStopped("unstable", why, ExitCode.UNSTABLE))

@@ -76,12 +76,13 @@ def time_pairs(
     even on Ctrl-C. Raises UsageError for a core that is not available or files that were edited,
     and HarnessError if the device or the results folder fails.
     """
-    bench = measure.prepare(device, plan, runs, "check")
+    alone = plan if policy.runs_alone is None else replace(plan, runs=policy.runs_alone)
+    bench = measure.prepare(device, plan, runs, "check", alone)
     store = BlockStore(folder)
 
-    def taker(launcher: type[SeparateLauncher]) -> BlockTaker:
-        made = launcher(bench, policy.seed, runs)
-        return BlockTaker(bench, pairs, policy.seed, made, tuple(runs.records), store, on_event)
+    def taker(launcher: type[SeparateLauncher], own: Bench = bench) -> BlockTaker:
+        made = launcher(own, policy.seed, runs)
+        return BlockTaker(own, pairs, policy.seed, made, tuple(runs.records), store, on_event)
 
     timing = _Timing(
         taker(PairedLauncher if policy.design == "paired" else SeparateLauncher), policy, on_event
@@ -92,7 +93,8 @@ def time_pairs(
         timing.decide([pair.model for pair in pairs])
         unpaired = timing.unpaired
         if unpaired:
-            timing.decide_in_blocks(taker(SeparateLauncher))
+            own = measure.with_plan(bench, alone)
+            timing.decide_in_blocks(taker(SeparateLauncher, own))
         if policy.design == "paired":
             timing.compare_loads(taker(LoadLauncher))
     mended = (f"{store.mended}.",) if store.mended else ()

@@ -49,10 +49,6 @@ BenchPrecisionOption = Annotated[
         "a difference is flagged."
     ),
 ]
-BenchLaunchTimeoutOption = Annotated[
-    float,
-    typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
-]
 BenchPairedOption = Annotated[
     bool,
     typer.Option(

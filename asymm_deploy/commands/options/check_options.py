@@ -116,19 +116,20 @@ CheckDeviceOption = Annotated[
     ),
 ]
 CheckRunsOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
-        help="Timed runs of each launch. A paired launch of slow models ends after 1.5 s, but has "
-        "20 at least.",
+        help="Timed runs of each launch. Default: 50 of either version in a paired launch, 100 in "
+        "one of a block. A paired launch of slow models ends after 1.5 s, but has 7 at least.",
     ),
 ]
 CheckMaxBlocksOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
-        help="Paired launches per model, 4 to 1000, or with --design blocks blocks of four "
-        "launches, 8 to 1000. A model that is not decided by then is inconclusive.",
+        help="Paired launches per model, 4 to 1000 (default: 40), or with --design blocks blocks "
+        "of four launches, 8 to 1000 (default: 20). A model that is not decided by then is "
+        "inconclusive.",
     ),
 ]
 CheckDesignOption = Annotated[

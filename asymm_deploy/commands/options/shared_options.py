@@ -119,6 +119,10 @@ CpuOption = Annotated[
         "fastest core on a phone.",
     ),
 ]
+LaunchTimeoutOption = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Time after which a launch counts as hung."),
+]
 RunnerOption = Annotated[
     Path | None,
     typer.Option(

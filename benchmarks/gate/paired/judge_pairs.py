@@ -1,6 +1,6 @@
 """Judge the recording of both designs as ``check`` does, and as others do; tables for docs/gate.md.
 
-    python -m benchmarks.gate.paired.judge_pairs [FILE] [--pairs 100] [--first-look 4]
+    python -m benchmarks.gate.paired.judge_pairs [FILE] [--pairs 50] [--first-look 4]
     python -m benchmarks.gate.paired.judge_pairs [FILE] --settings
 
 "x 1.05" is the same model with its times multiplied; the slower models are real. "Any arm" takes
@@ -26,7 +26,7 @@ from scipy import stats
 from tabulate import tabulate
 
 from asymm_deploy.check.live import procedure
-from asymm_deploy.check.policy import LEAST_BLOCKS
+from asymm_deploy.check.policy import LEAST_BLOCKS, USUAL_RUNS
 from benchmarks.gate.paired.pair_comparisons import (
     ANY,
     CPU,
@@ -64,7 +64,9 @@ def main() -> int:
     """Print the tables of each scenario; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=DATA)
-    parser.add_argument("--pairs", type=int, default=100, help="take the first ones of a launch")
+    parser.add_argument(
+        "--pairs", type=int, default=USUAL_RUNS["paired"], help="take the first of a launch"
+    )
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
     parser.add_argument("--settings", action="store_true", help="compare settings of the rule")
     given = parser.parse_args()
@@ -121,7 +123,7 @@ _SETTINGS = ("scenario", "pairs", "first look", "most launches", "deviation, %")
 def settings_rows(recording: PairedRecording) -> list[list[object]]:
     """Return how the rule does with fewer pairs in a launch, and if it looks later or longer."""
     rows = []
-    for pairs, first_look, most in itertools.product((20, 50, 100), (4, 5, 6), (20, 40)):
+    for pairs, first_look, most in itertools.product((7, 20, 50, 100), (4, 5, 6), (20, 40)):
         data = pair_data(recording.paired, pairs)
         again = data.difference[recording.paired.arm == "again", CPU]
         row: list[object] = [recording.scenario, pairs, first_look, most]

@@ -41,7 +41,8 @@ class Case:
     percent: float = 3.0
     alike: bool = False
     """Whether to take off what the arm costs."""
-    max_blocks: int = GatePolicy().max_blocks
+    max_blocks: int | None = None
+    """As of ``GatePolicy``."""
 
 
 @dataclass(frozen=True)

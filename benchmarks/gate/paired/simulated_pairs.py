@@ -21,7 +21,7 @@ from asymm_deploy.bench.judge.pair_difference import PairDifference
 from asymm_deploy.check.live import procedure
 from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.live.procedure import BlockPlace
-from asymm_deploy.check.policy import LEAST_BLOCKS, GatePolicy
+from asymm_deploy.check.policy import LEAST_BLOCKS, USUAL_BLOCKS, GatePolicy
 
 Draw = Callable[[np.random.Generator], float]
 """By how much a launch's datum is off, as a difference of logs."""
@@ -62,7 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=1000)
     parser.add_argument("--first-look", type=int, default=LEAST_BLOCKS["paired"])
-    parser.add_argument("--max-blocks", type=int, default=GatePolicy().max_blocks)
+    parser.add_argument("--max-blocks", type=int, default=USUAL_BLOCKS["paired"])
     given = parser.parse_args()
     most = given.max_blocks
     with patch.dict(LEAST_BLOCKS, paired=given.first_look):

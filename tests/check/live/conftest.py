@@ -38,7 +38,7 @@ def check(
             if name in changes:
                 setattr(run.device, name, changes[name])  # type: ignore[attr-defined]
         run.events = []  # type: ignore[attr-defined]
-        of_policy = ("design", "seed", "max_blocks")
+        of_policy = ("design", "seed", "max_blocks", "runs_alone")
         policy = GatePolicy(**{k: v for k, v in changes.items() if k in of_policy})
         plan_changes = {k: v for k, v in changes.items() if k in ("allow", "fresh", "runs")}
         chosen = {**{k: getattr(plan, k) for k in ("runs", "launches", "warmup")}, **plan_changes}

@@ -99,7 +99,7 @@ def test_what_comes_first_is_balanced_whenever_a_look_is_taken(check: Check, tol
         first, second = seen[start : start + 2]
         assert first[0] != second[0]
         assert first[1] != second[1]
-    assert len(seen) == 20
+    assert len(seen) == 40
 
 
 def test_another_seed_draws_another_order(check: Check, told: Any, tmp_path: Path) -> None:
@@ -204,6 +204,21 @@ def test_what_can_not_be_paired_is_timed_in_blocks_and_that_is_said(
     assert len(in_turns(device)) == (1 if "knows_pairs" in changes else 2)
     assert set(found.loads) == {"net", "other"}
     assert "not compared" not in " ".join(found.notes)
+
+
+def test_blocks_in_the_place_of_pairs_are_those_that_one_would_have_asked_for(
+    check: Check, told: Any
+) -> None:
+    """As long, and kept for either: a check in blocks goes on from there."""
+    changes = {"runs_alone": 30, "knows_pairs": False}
+    found = paired(check, noisy(told, 0), **changes)
+    device = check.device  # type: ignore[attr-defined]
+    runs = [argv[argv.index("--runs") + 1] for argv in device.asked]
+    assert runs == ["20", *["30"] * 32]
+    assert paired(check, noisy(told, 0), **changes).kept == 32
+    again = check(noisy(told, 0), runs=30)
+    assert (found.outcomes["net"].verdict, again.outcomes["net"].verdict) == ("pass", "pass")
+    assert again.kept == 32
 
 
 @pytest.mark.parametrize(("arm", "side"), [("A", "baseline"), ("B", "candidate")])
