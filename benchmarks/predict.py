@@ -35,8 +35,8 @@ from asymm_deploy.bench.predicted.cost_calibration import (
     calibrated,
 )
 from asymm_deploy.bench.predicted.least_squares import (
-    Numbers,
-    left_out,
+    FitNumbers,
+    predicted_unseen,
     relative_errors,
     relative_fit,
 )
@@ -136,12 +136,12 @@ def gathered(path: Path) -> Table5Counts:
     return Table5Counts(key=keys.pop(), models=models)
 
 
-def paper_ms() -> Numbers:
+def paper_ms() -> FitNumbers:
     """Return Table 5's latencies in its order, shape (30,)."""
-    return printed_table(5)["latency_ms"].astype(float).to_numpy(dtype=np.float64)
+    return np.array([float(text) for text in printed_table(5)["latency_ms"]], dtype=np.float64)
 
 
-def column(name: str, data: Table5Counts) -> Numbers:
+def column(name: str, data: Table5Counts) -> FitNumbers:
     """Return a candidate's column, shape (models,); instructions and bytes in millions."""
     return np.array([_value(name, one) for one in data.models], dtype=np.float64)
 
@@ -167,29 +167,32 @@ def _value(name: str, one: ModelCounts) -> float:
     return float(getattr(counts, name) if value is None else value) / _PER_MILLION
 
 
-def tried(candidate: str, data: Table5Counts, ms: Numbers) -> list[str]:
+def tried(candidate: str, data: Table5Counts, ms: FitNumbers) -> list[str]:
     """Return a row of the table: errors as mean and worst in percent, and pairs in order."""
     columns = np.stack([column(name, data) for name in candidate.split(" + ")], axis=1)
     parts = [one.model.split("_") for one in data.models]
     family, scale, width = zip(*parts, strict=True)
-    alone = left_out(columns, ms, range(len(ms)))
+    alone = predicted_unseen(columns, ms, range(len(ms)))
     kept = np.array([tuple(part[:2]) != ("pruned", "large") for part in parts])
-    without = left_out(columns[kept], ms[kept], range(int(kept.sum())))
+    without = predicted_unseen(columns[kept], ms[kept], range(int(kept.sum())))
     return [
         candidate,
-        *(_errors(left_out(columns, ms, groups), ms) for groups in (range(len(ms)), family, scale)),
+        *(
+            _errors(predicted_unseen(columns, ms, groups), ms)
+            for groups in (range(len(ms)), family, scale)
+        ),
         _pairs(alone, ms, list(zip(scale, width, strict=True))),
         _errors(without, ms[kept]),
         ", ".join(f"{each:.3f}" for each in relative_fit(columns, ms)),
     ]
 
 
-def _errors(predicted: Numbers, ms: Numbers) -> str:
+def _errors(predicted: FitNumbers, ms: FitNumbers) -> str:
     errors = relative_errors(predicted, ms) * 100
     return f"{errors.mean():.1f} / {errors.max():.1f}"
 
 
-def _pairs(predicted: Numbers, ms: Numbers, groups: Sequence[Hashable]) -> str:
+def _pairs(predicted: FitNumbers, ms: FitNumbers, groups: Sequence[Hashable]) -> str:
     pairs = [
         (one, other)
         for one, other in combinations(range(len(ms)), 2)
@@ -209,10 +212,10 @@ def fitted(data: Table5Counts) -> CostCalibration:
     return calibrated(calibrations.SHIPPED, DEVICE, SOURCE, data.key, "fp32", list(rows))
 
 
-def off_by_family(data: Table5Counts, ms: Numbers) -> list[list[str]]:
+def off_by_family(data: Table5Counts, ms: FitNumbers) -> list[list[str]]:
     """Return how far each family's left-out predictions are off, from least to most."""
     columns = np.stack([column(name, data) for name in PREDICTORS], axis=1)
-    off = (left_out(columns, ms, range(len(ms))) / ms - 1) * 100
+    off = (predicted_unseen(columns, ms, range(len(ms))) / ms - 1) * 100
     kinds = ["_".join(one.model.split("_")[:2]) for one in data.models]
     return [
         [kind, f"{own.min():+.1f} to {own.max():+.1f}"]
@@ -240,8 +243,8 @@ def main() -> None:
     print(tabulate(off_by_family(data, ms), tablefmt="plain"))
     chosen = fitted(data)
     if arguments.keep:
-        calibrations.shipped_file().write_bytes(calibrations.as_json(chosen))
-    print(f"\n{calibrations.as_json(chosen).decode()}")
+        calibrations.shipped_file().write_bytes(calibrations.calibration_json(chosen))
+    print(f"\n{calibrations.calibration_json(chosen).decode()}")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def keep(calibration: CostCalibration) -> Path:
     path = _file_of(require_own_name(calibration.name))
     ensure_folder(path.parent, "calibrations")
     try:
-        write_whole(path, as_json(calibration))
+        write_whole(path, calibration_json(calibration))
     except OSError as error:
         raise (HarnessError if is_full(error) else UsageError)(
             f"can't write {path}: {error.strerror or error}",
@@ -83,7 +83,7 @@ def keep(calibration: CostCalibration) -> Path:
     return path
 
 
-def as_json(calibration: CostCalibration) -> bytes:
+def calibration_json(calibration: CostCalibration) -> bytes:
     """Return a calibration's file."""
     return msgspec.json.format(msgspec.json.encode(calibration)) + b"\n"
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts
 from asymm_deploy.bench.predicted.least_squares import (
-    Numbers,
-    left_out,
+    FitNumbers,
+    predicted_unseen,
     relative_errors,
     relative_fit,
 )
@@ -105,7 +105,7 @@ def calibrated(
     """
     counts = matrix([found for found, _ in rows])
     ms = np.array([latency for _, latency in rows])
-    alone = left_out(counts, ms, range(len(rows)))
+    alone = predicted_unseen(counts, ms, range(len(rows)))
     ratios, errors = ms / alone, relative_errors(alone, ms)
     return CostCalibration(
         name=name,
@@ -127,7 +127,7 @@ def calibrated(
     )
 
 
-def matrix(counts: Sequence[Counts]) -> Numbers:
+def matrix(counts: Sequence[Counts]) -> FitNumbers:
     """Return the columns of ``PREDICTORS``, shape (rows, columns)."""
     return np.array(
         [[float(getattr(found, name)) for name in PREDICTORS] for found in counts], dtype=np.float64

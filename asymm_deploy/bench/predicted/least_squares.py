@@ -7,10 +7,10 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]
+FitNumbers = npt.NDArray[np.float64]
 
 
-def relative_fit(counts: Numbers, ms: Numbers) -> Numbers:
+def relative_fit(counts: FitNumbers, ms: FitNumbers) -> FitNumbers:
     """Return the coefficients, none negative, that least miss ``ms`` in relative terms.
 
     ``counts`` has shape (rows, columns), ``ms`` (rows,); the coefficients have shape (columns,).
@@ -19,11 +19,11 @@ def relative_fit(counts: Numbers, ms: Numbers) -> Numbers:
     """
     from scipy.optimize import nnls
 
-    found: Numbers = nnls(counts / ms[:, None], np.ones(len(ms)))[0]
+    found: FitNumbers = nnls(counts / ms[:, None], np.ones(len(ms)))[0]
     return found
 
 
-def left_out(counts: Numbers, ms: Numbers, groups: Sequence[Hashable]) -> Numbers:
+def predicted_unseen(counts: FitNumbers, ms: FitNumbers, groups: Sequence[Hashable]) -> FitNumbers:
     """Return what is predicted for each row by a fit to the rows of all other groups.
 
     ``groups`` says which group each row belongs to; there are two at least.
@@ -35,6 +35,6 @@ def left_out(counts: Numbers, ms: Numbers, groups: Sequence[Hashable]) -> Number
     return predicted
 
 
-def relative_errors(predicted: Numbers, ms: Numbers) -> Numbers:
+def relative_errors(predicted: FitNumbers, ms: FitNumbers) -> FitNumbers:
     """Return by which part of ``ms`` each prediction is off; 0.05 is 5 %."""
     return np.abs(predicted / ms - 1)
