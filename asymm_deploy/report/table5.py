@@ -57,7 +57,7 @@ _PAPERS_TERMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
+class PredictedLatencies:
     """Latencies that nobody measured, by model, and by what they were predicted."""
 
     calibration: CostCalibration
@@ -67,7 +67,7 @@ class Predictions:
 def table5(
     rows: Sequence[RowSummary],
     counts: Callable[[str], tuple[int, int]],
-    predictions: Predictions | None = None,
+    predictions: PredictedLatencies | None = None,
 ) -> ReportTable:
     """Return the paper's 30 rows in its order, each with its latency relative to MBV3's.
 
@@ -110,7 +110,7 @@ def table5(
     )
 
 
-def _note_on(predictions: Predictions) -> str:
+def _note_on(predictions: PredictedLatencies) -> str:
     fit = predictions.calibration
     return (
         f"{PREDICTED_COLUMN.name} is a prediction, not measured: what a {fit.device} should take "

@@ -24,7 +24,7 @@ from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
 from asymm_deploy.report.read import costs_in, rows_in
 from asymm_deploy.report.report_table import ReportTable, TableFormat, render, to_csv
 from asymm_deploy.report.table1 import table1
-from asymm_deploy.report.table5 import Predictions, table5
+from asymm_deploy.report.table5 import PredictedLatencies, table5
 
 __all__ = [
     "LATENCY_CSV",
@@ -139,14 +139,14 @@ def _own(models: Sequence[str], rows: Sequence[RowSummary], wanted: RowFilter) -
 
 def _predictions(
     own: Sequence[RowSummary], costs: Sequence[CostRecord], wanted: RowFilter
-) -> Predictions | None:
+) -> PredictedLatencies | None:
     """Return what is predicted for Table 5; None where nothing was counted."""
     if not costs:
         return None
     calibration = calibrations.named()
     fitted_for = TimingSetting(wanted.device or "", calibration.engine, calibration.precision, 1)
     models = names.table_models(5) if meets(fitted_for, wanted) else ()
-    return Predictions(calibration, predicted_beside(models, own, costs, calibration))
+    return PredictedLatencies(calibration, predicted_beside(models, own, costs, calibration))
 
 
 def _of_counts(number: int) -> ReportTable:
