@@ -10,6 +10,7 @@ import pytest
 
 from asymm_deploy.bench.emulated.counts import CostRecord, OperatorCounts
 from asymm_deploy.bench.predicted import calibrations
+from asymm_deploy.bench.predicted.cost_calibration import PREDICTORS
 from asymm_deploy.models import names
 from benchmarks import predict
 
@@ -46,13 +47,13 @@ def test_what_ships_is_better_than_instructions_alone_and_than_madds(
     def mean(candidate: str, which: int) -> float:
         return float(predict.tried(candidate, data, ms)[which].split(" / ")[0])
 
-    chosen = " + ".join(predict.PREDICTORS)
+    chosen = " + ".join(PREDICTORS)
     for which in (1, 2, 3):  # left out alone, by family, by scale
         assert mean(chosen, which) < mean("insn", which) < mean("madds", which)
 
 
 def test_networks_are_predicted_in_the_papers_order(data: predict.Table5Counts) -> None:
-    row = predict.tried(" + ".join(predict.PREDICTORS), data, predict.paper_ms())
+    row = predict.tried(" + ".join(PREDICTORS), data, predict.paper_ms())
     assert row[4] == "30 of 30"
 
 
