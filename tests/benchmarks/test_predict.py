@@ -52,6 +52,12 @@ def test_what_ships_is_better_than_instructions_alone_and_than_madds(
         assert mean(chosen, which) < mean("insn", which) < mean("madds", which)
 
 
+def test_the_page_has_the_table_that_the_script_prints(data: predict.Table5Counts) -> None:
+    page = Path(predict.__file__).parent.parent / "docs" / "arm-cost.md"
+    assert predict.table(data) in page.read_text(encoding="utf-8")
+    assert predict.chosen_blindly(data, predict.paper_ms())[0] in page.read_text(encoding="utf-8")
+
+
 def test_networks_are_predicted_in_the_papers_order(data: predict.Table5Counts) -> None:
     row = predict.tried(" + ".join(PREDICTORS), data, predict.paper_ms())
     assert row[4] == "30 of 30"
