@@ -272,7 +272,7 @@ def main() -> None:
     ms = paper_ms()
     print(table(data))
     errors, choices = chosen_blindly(data, ms)
-    print(f"\nfamily, by the counts that the other families choose: {errors} ({'; '.join(choices)})")
+    print(f"\nfamily, by what the other families choose: {errors} ({'; '.join(choices)})")
     print(f"\n{' + '.join(PREDICTORS)}, left out alone, percent off:\n")
     print(tabulate(off_by_family(data, ms), tablefmt="plain"))
     chosen = fitted(data)

@@ -81,7 +81,7 @@ def measured_phone(results: Path, precision: Precision = "fp32") -> MeasuredPhon
             f"{excerpt(facts.abi)}, and what is counted are arm64's instructions",
             f"give results of an arm64 phone: {_OF_ONE}",
         )
-    versions = sorted({row.engine_version or "unknown" for row, _ in fitting if row.valid})
+    versions = sorted({_version_of(row) for row, _ in fitting if row.valid})
     if versions[1:]:
         raise UsageError(
             f"{results} was measured with several versions of MNN: {', '.join(versions)}",
@@ -90,7 +90,7 @@ def measured_phone(results: Path, precision: Precision = "fp32") -> MeasuredPhon
     invalid = tuple(row.model for row, _ in fitting if not row.valid)
     models = _distinct(fitting)
     if len(models) < LEAST_MODELS:
-        others = f"; {len(invalid)} more are not valid: {_listed(invalid)}" if invalid else ""
+        others = f"; {len(invalid)} more are not valid: {listed_few(invalid)}" if invalid else ""
         raise UsageError(
             f"{results} has {len(models)} models with a valid row, and a calibration needs "
             f"{LEAST_MODELS}{others}",
@@ -130,7 +130,7 @@ def phone_calibration(
         lacking = [model.model for model in phone.uncounted(costs)]
         raise UsageError(
             f"{len(used)} of {len(phone.models)} models that were measured have counts of the same "
-            f"file, and a calibration needs {LEAST_MODELS}; without: {_listed(lacking)}",
+            f"file, and a calibration needs {LEAST_MODELS}; without: {listed_few(lacking)}",
             "count the files that were measured: `asymm-deploy cost MODEL...` with the same "
             "artifacts folder and --out",
         )
@@ -152,6 +152,12 @@ def phone_calibration(
     return calibrated(name, phone.called, source, key, phone.precision, rows)
 
 
+def listed_few(names: Sequence[str]) -> str:
+    """Return up to 5 names, and how many more there are."""
+    more = f" and {len(names) - 5} more" if names[5:] else ""
+    return f"{', '.join(map(excerpt, names[:5]))}{more}"
+
+
 def _fitting(results: Path, precision: Precision) -> list[_Row]:
     """Return the rows by MNN at ``precision`` with one thread, each with its last launch."""
     rows = [
@@ -170,6 +176,12 @@ def _fitting(results: Path, precision: Precision) -> list[_Row]:
             "measure with `bench --engine mnn --threads 1`, or choose another --precision",
         )
     return fitting
+
+
+def _version_of(row: RowSummary) -> str:
+    """Return MNN's version without what may stand behind it on how that was built."""
+    words = (row.engine_version or "unknown").split()
+    return words[0] if words else "unknown"
 
 
 def _setting_of(row: RowSummary) -> tuple[str, str, int]:
@@ -200,9 +212,3 @@ def _records(results: Path) -> list[LaunchRecord]:
         raise UsageError(f"can't read {path}: {error.strerror or error}", hint) from error
     store.refuse_of_check(records, path, hint)
     return records
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return up to 5 names."""
-    more = f" and {len(names) - 5} more" if names[5:] else ""
-    return f"{', '.join(map(excerpt, names[:5]))}{more}"
