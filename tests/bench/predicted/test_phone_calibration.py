@@ -101,15 +101,19 @@ def test_rows_that_are_not_valid_or_of_another_setting_have_no_part(
 ) -> None:
     others = [
         launch("net1", error="it died", samples_ns=(), exit_code=3, valid=False, flags=("failed",)),
+        launch("net5", flags=("output-mismatch",), output_error=0.5, valid=False, exit_code=5),
         launch("net2", threads=2, samples_ns=(1_000_000,) * 5),
         launch("net3", engine="onnxruntime"),
         launch("net4", precision="fp16", precision_in_force="fp16"),
     ]
-    phone = measured_phone(results([*measured[1:], *others]))
+    valid = [record for record in measured if record.model not in {"net1", "net5"}]
+    phone = measured_phone(results([*valid, *others]))
 
-    assert [model.model for model in phone.models] == [f"net{number}" for number in range(2, 9)]
-    assert phone.invalid == ("net1",)
-    assert phone_calibration("mine", phone, counted).models == 7
+    assert [model.model for model in phone.models] == [
+        f"net{number}" for number in (2, 3, 4, 6, 7, 8)
+    ]
+    assert phone.invalid == ("net1", "net5")
+    assert phone_calibration("mine", phone, counted).models == 6
 
 
 def test_models_without_counts_of_the_same_file_and_precision_are_named(
@@ -146,6 +150,15 @@ def test_another_version_of_mnn_than_was_measured_is_refused(
     others = [msgspec.structs.replace(record, key=newer) for record in counted]
     with pytest.raises(UsageError, match=r"with mnn 3\.6\.1, but counted with mnn 3\.6\.2"):
         phone_calibration("mine", measured_phone(results(measured)), others)
+
+
+def test_a_version_that_says_how_mnn_was_built_is_the_same_version(
+    launch: Launch, counted: list[CostRecord], results: Results
+) -> None:
+    built = [launch(model, engine_version="3.6.1 linux-arm64 glibc") for model in NETS]
+    phone = measured_phone(results([*built[1:], launch("net1")]))
+    assert phone.engine_version == "3.6.1"
+    assert phone_calibration("mine", phone, counted).models == 8
 
 
 def test_too_few_models_are_an_error_that_names_those_that_are_not_valid(
