@@ -16,9 +16,11 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.baseline import baseline_app
 from asymm_deploy.commands.bench import bench_command
 from asymm_deploy.commands.check import check_command
+from asymm_deploy.commands.cost import cost_command
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
+from asymm_deploy.commands.emulator import emulator_app
 from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
@@ -44,6 +46,7 @@ app.command("models", short_help="List the paper's networks and their MAdds.")(m
 app.command("describe", short_help="Show a model's cost layer by layer.")(describe_command)
 app.command("export", short_help="Export models to ONNX and MNN, proven equal.")(export_command)
 app.command("bench", short_help="Time models on this machine or on phones.")(bench_command)
+app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
 app.command("report", short_help="Write a table of results.")(report_command)
 app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(
     check_command
@@ -52,6 +55,9 @@ app.add_typer(baseline_app, name="baseline", short_help="Keep the version to com
 app.command("devices", short_help="List the phones that can be timed.")(devices_command)
 app.command("doctor", short_help="Check this machine for what is missing.")(doctor_command)
 app.add_typer(runner_app, name="runner", short_help="Build or find the native runner.")
+app.add_typer(
+    emulator_app, name="emulator", short_help="Set up the emulator that counts instructions."
+)
 
 _READER_GONE = 141
 """What a shell shows of a program that SIGPIPE ended: ``| head`` had read enough."""

@@ -2,6 +2,7 @@
 #   MNN_ROOT                          a folder with include/ and lib/, or an unpacked release
 #   MNN_INCLUDE_DIR and MNN_LIBRARY   the folder that has MNN/Interpreter.hpp, and a libMNN.so or any
 #                                     shared object that exports MNN's C++ API
+#   MNN_LIBRARY                       alone, of the version that declared_mnn/ declares
 # or nothing, for a runner that can only calibrate. Either of the pair may be given with MNN_ROOT.
 #
 # Defines the target MNN, and sets MNN_INSTALLED (the libraries that the program needs beside it),
@@ -19,8 +20,10 @@ endif()
 set(how "give --mnn-root a folder with MNN's include/ and lib/, or --mnn-include-dir and --mnn-library; docs/android.md says where to get them")
 
 set(include_folder "${MNN_INCLUDE_DIR}")
-if(NOT include_folder)
+if(NOT include_folder AND MNN_ROOT)
   set(include_folder "${MNN_ROOT}/include")
+elseif(NOT include_folder)
+  set(include_folder "${CMAKE_CURRENT_SOURCE_DIR}/declared_mnn")
 endif()
 if(NOT EXISTS "${include_folder}/MNN/Interpreter.hpp")
   runner_gives_up("MNN's headers are missing: ${include_folder} has no MNN/Interpreter.hpp" "${how}")

@@ -153,6 +153,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   const std::map<std::string, bool*, std::less<>> switches = {
       {"--output-values", &found.output_values},
       {"--calibrate", &found.calibrate},
+      {"--count", &found.counted},
+      {"--by-operator", &found.by_operator},
   };
   const std::vector<std::string> required = {"--model",   "--engine",    "--runs", "--warmup",
                                              "--threads", "--precision", "--cpu",  "--input-seed"};
@@ -195,6 +197,10 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     throw Refused("the following arguments are required: " + missing);
   }
   if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
+  if (found.by_operator && !found.counted) throw Refused("argument --by-operator: needs --count");
+  if (found.counted && taken.count("--second-model") != 0) {
+    throw Refused("argument --count: takes one model, and --second-model is given");
+  }
   check_api(found, "--api", "an --output");
   check_api(second, "--second-api", "a --second-output");
   if (taken.count("--second-model") != 0) {

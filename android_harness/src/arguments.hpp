@@ -36,6 +36,8 @@ struct Arguments : Asked {
   std::int64_t least_runs = 1;
   // Only this runner has these:
   bool calibrate = false;  // no model: only calibrate
+  bool counted = false;      // marks around each run for an emulator, nothing timed, and:
+  bool by_operator = false;  // around each operator of a further run
   std::string input_file;
   std::string output_file;
 };

@@ -134,6 +134,17 @@ JsonLine& JsonLine::texts(std::string_view name, const std::map<std::string, std
   return *this;
 }
 
+JsonLine& JsonLine::list(std::string_view name, const std::vector<std::string>& values) {
+  key(name);
+  out_ += "[";
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    if (at > 0) out_ += ",";
+    out_ += quoted(values[at]);
+  }
+  out_ += "]";
+  return *this;
+}
+
 JsonLine& JsonLine::object(std::string_view name, const JsonLine& inner) {
   key(name);
   out_ += inner.out_ + "}";

@@ -25,6 +25,7 @@ class JsonLine {
   JsonLine& number(std::string_view key, std::optional<double> value);
   JsonLine& integers(std::string_view key, const std::vector<std::int64_t>& values);
   JsonLine& texts(std::string_view key, const std::map<std::string, std::string>& values);
+  JsonLine& list(std::string_view key, const std::vector<std::string>& values);
   JsonLine& object(std::string_view key, const JsonLine& inner);
 
   // The object and its line end.

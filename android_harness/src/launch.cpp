@@ -17,20 +17,6 @@
 namespace runner {
 namespace {
 
-Hello hello(const Engine& engine) {
-  utsname system{};
-  uname(&system);
-  return {RUNNER_VERSION, engine.version, system.machine, getpid()};
-}
-
-void need(const Engine& engine) {
-  if (!engine.load) {
-    throw Refused(
-        "this runner was built without MNN and can only calibrate; build it with MNN: "
-        "asymm-deploy runner build --mnn-root FOLDER");
-  }
-}
-
 Cpu cpu(const Arguments& arguments, std::optional<std::int64_t> before,
         std::optional<std::int64_t> after) {
   return {{arguments.cpus.begin(), arguments.cpus.end()}, before, after};
@@ -84,6 +70,20 @@ Loaded load_one(const std::string& which, const Arguments& arguments, const Engi
 }
 
 }  // namespace
+
+Hello hello(const Engine& engine) {
+  utsname system{};
+  uname(&system);
+  return {RUNNER_VERSION, engine.version, system.machine, getpid()};
+}
+
+void need(const Engine& engine) {
+  if (!engine.load) {
+    throw Refused(
+        "this runner was built without MNN and can only calibrate; build it with MNN: "
+        "asymm-deploy runner build --mnn-root FOLDER");
+  }
+}
 
 void launch(const Arguments& arguments, const Engine& engine, const Send& send) {
   send(line(hello(engine)));

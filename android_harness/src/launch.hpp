@@ -5,12 +5,19 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "messages.hpp"
 #include "session.hpp"
 
 namespace runner {
 
 // Sends one message, a line with its end.
 using Send = std::function<void(const std::string& line)>;
+
+// What every launch says first.
+Hello hello(const Engine& engine);
+
+// Throws Refused in a build without an engine.
+void need(const Engine& engine);
 
 // Loads, warms up and times, and sends each message as soon as that can't disturb anything. Throws
 // Refused.

@@ -7,6 +7,7 @@
 
 #include "arguments.hpp"
 #include "cores.hpp"
+#include "counted.hpp"
 #include "launch.hpp"
 #include "messages.hpp"
 #include "refused.hpp"
@@ -26,6 +27,7 @@ int run(int argc, char** argv) {
     if (arguments.die_with) runner::die_with(*arguments.die_with);
     if (!arguments.cpus.empty()) runner::pin(arguments.cpus);
     const auto work = arguments.calibrate ? runner::calibrate
+                      : arguments.counted ? runner::launch_counted
                       : arguments.second  ? runner::launch_both
                                           : runner::launch;
     work(arguments, runner::engine(), send);

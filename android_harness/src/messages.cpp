@@ -74,6 +74,16 @@ std::string line(const Pairs& message) {
       .line();
 }
 
+std::string line(const Operators& message) {
+  std::vector<std::string> names;
+  std::vector<std::string> types;
+  for (const OperatorName& each : message.found) {
+    names.push_back(each.name);
+    types.push_back(each.type);
+  }
+  return JsonLine("operators").list("names", names).list("types", types).line();
+}
+
 std::string line(const Output& message) {
   JsonLine json("output");
   json.text("sha256", message.sha256);

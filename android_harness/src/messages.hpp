@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "session.hpp"
+
 namespace runner {
 
 constexpr int kProtocol = 1;  // asymm_deploy.bench.protocol.PROTOCOL
@@ -63,6 +65,11 @@ struct Pairs {
   std::optional<std::int64_t> steal_ns;
 };
 
+// The operators of a run, in its order; see --by-operator.
+struct Operators {
+  std::vector<OperatorName> found;
+};
+
 struct Output {
   std::string sha256;
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
@@ -82,6 +89,7 @@ std::string line(const Cpu& message);
 std::string line(const Calibration& message);
 std::string line(const Samples& message);
 std::string line(const Pairs& message);
+std::string line(const Operators& message);
 std::string line(const Output& message);
 std::string line(const Done& message);
 std::string line(const Error& message);

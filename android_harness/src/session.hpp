@@ -13,6 +13,12 @@
 
 namespace runner {
 
+// One operator of a model, as the engine names it.
+struct OperatorName {
+  std::string name;
+  std::string type;
+};
+
 // A loaded model, ready to run on the CPU.
 class Session {
  public:
@@ -28,6 +34,9 @@ class Session {
   virtual void feed(const Arrays& arrays) = 0;
   // Copies the input in, computes, copies the output out. This is what is timed.
   virtual void run() = 0;
+  // The same as run(), with marks around each operator; returns them as they were run. Needs a
+  // session that was loaded for it.
+  virtual std::vector<OperatorName> run_by_operator();
   // What the last run computed.
   virtual Outputs outputs() const = 0;
 };

@@ -8,6 +8,8 @@
 #include <map>
 #include <utility>
 
+#include "layout.hpp"
+#include "marks.hpp"
 #include "refused.hpp"
 
 namespace runner {
@@ -50,7 +52,9 @@ class MnnSession : public Session {
  public:
   MnnSession(Interpreter interpreter, const Arguments& arguments)
       : interpreter_(std::move(interpreter)) {
-    interpreter_->setSessionMode(MNN::Interpreter::Session_Release);
+    // Only a session for debugging can be run operator by operator.
+    interpreter_->setSessionMode(arguments.by_operator ? MNN::Interpreter::Session_Debug
+                                                       : MNN::Interpreter::Session_Release);
     MNN::BackendConfig backend;
     backend.precision = precision_mode(arguments);
     MNN::ScheduleConfig schedule;
@@ -88,18 +92,24 @@ class MnnSession : public Session {
   }
 
   void run() override {
-    bool copied = true;
-    for (const auto& [name, port] : feeds_) {
-      copied &= port.device->copyFromHostTensor(port.host.get());
-    }
-    const MNN::ErrorCode code = interpreter_->runSession(session_);
-    for (const auto& [name, port] : fetches_) {
-      copied &= port.device->copyToHostTensor(port.host.get());
-    }
-    if (code != MNN::NO_ERROR) {
-      throw Refused("MNN's session stopped with error " + std::to_string(code));
-    }
-    if (!copied) throw Refused("MNN can't copy the model's input or output");
+    run_with([this] { return interpreter_->runSession(session_); });
+  }
+
+  std::vector<OperatorName> run_by_operator() override {
+    std::vector<OperatorName> operators;
+    const auto before = [&](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo* info) {
+      operators.push_back({info->name(), info->type()});
+      mark(Mark::kOperatorStarts);
+      return true;
+    };
+    const auto after = [](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo*) {
+      mark(Mark::kOperatorEnds);
+      return true;
+    };
+    run_with([&] {
+      return interpreter_->runSessionWithCallBackInfo(session_, before, after, false);
+    });
+    return operators;
   }
 
   Outputs outputs() const override {
@@ -117,6 +127,22 @@ class MnnSession : public Session {
   }
 
  private:
+  template <typename Run>
+  void run_with(const Run& run) {
+    bool copied = true;
+    for (const auto& [name, port] : feeds_) {
+      copied &= port.device->copyFromHostTensor(port.host.get());
+    }
+    const MNN::ErrorCode code = run();
+    for (const auto& [name, port] : fetches_) {
+      copied &= port.device->copyToHostTensor(port.host.get());
+    }
+    if (code != MNN::NO_ERROR) {
+      throw Refused("MNN's session stopped with error " + std::to_string(code));
+    }
+    if (!copied) throw Refused("MNN can't copy the model's input or output");
+  }
+
   int info(MNN::Interpreter::SessionInfoCode code) const {
     int found[16] = {-1};  // BACKENDS writes one value a configuration
     if (!interpreter_->getSessionInfo(session_, code, found)) return -1;
@@ -135,6 +161,7 @@ std::unique_ptr<Session> load(const Arguments& arguments) {
     throw Refused(std::string("the runner was built with the headers of MNN ") + MNN_VERSION +
                   ", but the library is MNN " + MNN::getVersion() + ": build it again");
   }
+  check_layout();
   if (arguments.api == "module") return open_module(arguments);
   return open_session(Interpreter(MNN::Interpreter::createFromFile(arguments.model.c_str())),
                       arguments);

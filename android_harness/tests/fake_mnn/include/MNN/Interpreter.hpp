@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 enum halide_type_code_t { halide_type_int = 0, halide_type_uint = 1, halide_type_float = 2 };
@@ -16,6 +18,7 @@ enum halide_type_code_t { halide_type_int = 0, halide_type_uint = 1, halide_type
 struct halide_type_t {
   halide_type_code_t code;
   std::uint8_t bits;
+  std::uint16_t lanes;
 };
 
 template <typename Number>
@@ -23,7 +26,7 @@ halide_type_t halide_type_of() {
   const auto code = std::is_floating_point_v<Number> ? halide_type_float
                     : std::is_signed_v<Number>       ? halide_type_int
                                                      : halide_type_uint;
-  return {code, static_cast<std::uint8_t>(8 * sizeof(Number))};
+  return {code, static_cast<std::uint8_t>(8 * sizeof(Number)), 1};
 }
 
 enum MNNForwardType { MNN_FORWARD_CPU = 0 };
@@ -61,11 +64,27 @@ class MNN_PUBLIC Tensor {
 
  private:
   halide_type_t type_;
+  DimensionType dimension_type_;
   std::vector<int> shape_;
   std::vector<char> bytes_;
 };
 
 class Session;
+
+class MNN_PUBLIC OperatorInfo {
+ public:
+  OperatorInfo(std::string name, std::string type)
+      : name_(std::move(name)), type_(std::move(type)) {}
+  const std::string& name() const { return name_; }
+  const std::string& type() const { return type_; }
+
+ private:
+  std::string name_;
+  std::string type_;
+};
+
+using TensorCallBackWithInfo =
+    std::function<bool(const std::vector<Tensor*>& tensors, const OperatorInfo* info)>;
 
 MNN_PUBLIC const char* getVersion();
 
@@ -79,6 +98,8 @@ class MNN_PUBLIC Interpreter {
   void setSessionMode(SessionMode mode);
   Session* createSession(const ScheduleConfig& config);
   ErrorCode runSession(Session* session) const;
+  ErrorCode runSessionWithCallBackInfo(const Session* session, const TensorCallBackWithInfo& before,
+                                       const TensorCallBackWithInfo& after, bool sync) const;
   bool getSessionInfo(const Session* session, SessionInfoCode code, void* found);
   const std::map<std::string, Tensor*>& getSessionOutputAll(const Session* session) const;
   const std::map<std::string, Tensor*>& getSessionInputAll(const Session* session) const;
