@@ -212,7 +212,8 @@ def _print_rows(
         if asked.output_format == "table":
             rows = [{column: row[column] for column in _SHOWN} for row in rows]
     print_data(formatted(rows, asked.output_format))
-    if asked.output_format == "table" and not asked.by_operator:
+    shown = asked.output_format == "table" and not asked.by_operator
+    if shown and any(row["predicted_ms"] for row in rows):
         console.say(
             f"predicted_ms is a prediction for one thread of {calibration.device}, not measured; "
             f"models left out of its fit were off by {calibration.mean_error:.0%} on average"
