@@ -6,7 +6,7 @@
                                                       takes new counts, and keeps them as data
 
 Counts are in data/table5_counts.json, so no emulator is needed. New ones come from
-`asymm-deploy cost --table 5 --by-operator --caches --out DIR`, on a machine that has one.
+`asymm-deploy cost --table 5 --out DIR`, on a machine that has one.
 
 Every fit is non-negative least squares in relative terms. An error is of a model that had no part
 in the fit: left out alone, with its family (AsymmNet, Pruned, MBV3), or with its scale (Large,
@@ -113,7 +113,7 @@ def gathered(path: Path) -> Table5Counts:
         if found is None or not found.counts or not found.operators or not found.valid:
             raise SystemExit(f"{path} has no counts by operator of {name}")
         if found.counts.l1_misses is None:
-            raise SystemExit(f"{path} has {name} without cache misses; use --caches")
+            raise SystemExit(f"{path} has {name} without cache misses; count without --no-caches")
         own = found.operators
         size = count_spec(names.parse(name))
         models.append(

@@ -23,7 +23,7 @@ from asymm_deploy.bench.predicted.phone_calibration import MeasuredModel
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.bench.subjects import bare_files, exported_subject
 from asymm_deploy.commands import console
-from asymm_deploy.commands.cost_calibrating import calibrate
+from asymm_deploy.commands.counting.cost_calibrating import calibrate
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError, worst
@@ -84,14 +84,24 @@ def run_calibration(asked: CostRequest, results: Path) -> ExitCode:
 
         def count(models: Sequence[MeasuredModel]) -> Sequence[CostRecord]:
             emulator = _ready(asked)
-            there = [_of_measured(asked, each) for each in models]
-            found = [each for each in there if each is not None]
+            exports = [_of_measured(asked, each) for each in models]
+            found = [each for each in exports if each is not None]
             return _counted(asked, emulator, found, costs)
 
-        made = calibrate(results, asked.calibration, asked.precision, costs.records, count)
+        there = _comparable(asked, costs.records)
+        made = calibrate(results, asked.calibration, asked.precision, there, count)
         _write_rows(asked.out, costs, made)
     print_data(made.name)
     return ExitCode.OK
+
+
+def _comparable(asked: CostRequest, records: Sequence[CostRecord]) -> Sequence[CostRecord]:
+    """Return what the emulator that is there has counted; all of them, if there is none."""
+    try:
+        key = find_emulator().key(asked.cpu)
+    except HarnessError:
+        return records
+    return [record for record in records if record.key == key]
 
 
 def _ready(asked: CostRequest) -> Emulator:
@@ -202,7 +212,8 @@ def _print_rows(
         if asked.output_format == "table":
             rows = [{column: row[column] for column in _SHOWN} for row in rows]
     print_data(formatted(rows, asked.output_format))
-    if asked.output_format == "table" and not asked.by_operator:
+    shown = asked.output_format == "table" and not asked.by_operator
+    if shown and any(row["predicted_ms"] for row in rows):
         console.say(
             f"predicted_ms is a prediction for one thread of {calibration.device}, not measured; "
             f"models left out of its fit were off by {calibration.mean_error:.0%} on average"

@@ -57,4 +57,13 @@ def costs_in(results: Path) -> list[CostRecord]:
     That is nothing where it wasn't run. Raises UsageError if it can't be read.
     """
     path = (results if results.is_dir() else results.parent) / COSTS_NAME
+    try:
+        require_regular(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(
+            f"can't read {path}: {error.strerror or error}",
+            "move it away, or count again with `asymm-deploy cost`",
+        ) from error
     return jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION).records

@@ -29,6 +29,7 @@ from asymm_deploy.bench.phone.parse import (
     text_lines,
     toybox,
 )
+from asymm_deploy.bench.predicted.calibrations import SHIPPED, read_calibration, shipped_file
 from asymm_deploy.bench.runner.__main__ import _parse as runner_arguments
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.bench.runner.recorded import read_recorded
@@ -215,6 +216,8 @@ PARSERS: tuple[Parser, ...] = (
     _file("manifest.json", _read_manifest, "manifest.json", _data("manifest.json"),
           raises=(DeployError, manifests.DamagedManifestError)),
     _file("baseline.json", read_baseline_file, "baseline.json", _data("baseline.json")),
+    _file("a calibration", lambda at: read_calibration(at / "c.json", SHIPPED), "c.json",
+          lambda: shipped_file().read_bytes()),
     _file("an export's manifest", lambda at: artifact.exported(_export(at), "mnn"),
           "manifest.json", _data("manifest.json")),
     _file("reference.npz", lambda at: artifact.exported(_export(at), "mnn"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -146,3 +147,13 @@ def test_damaged_counts_are_an_error_where_they_are_needed(
     (folder / COSTS_NAME).write_text("not ours\n")
     assert f"{COSTS_NAME} is damaged in line 1" in reported("--table=5", folder, code=2)
     reported("--table=6", folder)
+
+
+def test_counts_that_are_no_file_are_an_error_and_not_waited_for(
+    launch: Launch, results: Results, reported: Reported
+) -> None:
+    folder = results([launch()])
+    os.mkfifo(folder / COSTS_NAME)
+    printed = reported("--table=5", folder, code=2)
+    assert "it is a pipe" in printed
+    assert "--out" not in printed

@@ -39,14 +39,14 @@ def named(name: str = SHIPPED) -> CostCalibration:
     Raises UsageError if there is none, or if its file is damaged or of a newer version.
     """
     if name == SHIPPED:
-        return _read(shipped_file(), name)
+        return read_calibration(shipped_file(), name)
     path = _file_of(name)
     if not path.exists():
         raise UsageError(
             f"there is no calibration {excerpt(name)!r}",
             f"there are: {', '.join(kept_names())}; `asymm-deploy cost --calibrate` makes one",
         )
-    return _read(path, name)
+    return read_calibration(path, name)
 
 
 def kept_names() -> list[str]:
@@ -88,16 +88,8 @@ def calibration_json(calibration: CostCalibration) -> bytes:
     return msgspec.json.format(msgspec.json.encode(calibration)) + b"\n"
 
 
-def _file_of(name: str) -> Path:
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"a calibration can't be called {excerpt(name)!r}",
-            "use up to 64 letters, digits, dots, hyphens and underscores, like pixel-4",
-        )
-    return folder() / f"{name}{_ENDING}"
-
-
-def _read(path: Path, name: str) -> CostCalibration:
+def read_calibration(path: Path, name: str) -> CostCalibration:
+    """Return what a calibration's file holds, which is called ``name``; raise as ``named`` does."""
     hint = "remove it and calibrate again with `asymm-deploy cost --calibrate`"
     try:
         found = decode_json(
@@ -111,6 +103,15 @@ def _read(path: Path, name: str) -> CostCalibration:
     if wrong:
         raise UsageError(f"{path} is damaged: {wrong}", hint)
     return found
+
+
+def _file_of(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"a calibration can't be called {excerpt(name)!r}",
+            "use up to 64 letters, digits, dots, hyphens and underscores, like pixel-4",
+        )
+    return folder() / f"{name}{_ENDING}"
 
 
 def _wrong(found: CostCalibration, name: str) -> str | None:

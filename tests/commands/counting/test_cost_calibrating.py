@@ -14,7 +14,7 @@ from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.predicted import calibrations
 from asymm_deploy.bench.predicted.phone_calibration import MeasuredModel, measured_phone
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.commands.cost_calibrating import calibrate, name_for
+from asymm_deploy.commands.counting.cost_calibrating import calibrate, name_for
 from asymm_deploy.errors import UsageError
 from benchmarks import predict
 
