@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from asymm_deploy.bench.store import Runs
 
 HOST = "host"
+EMULATED = "a76"
+"""No device: an emulated processor, on which models are counted and not timed."""
 
 
 class ReadyDevices(Protocol):
@@ -55,6 +57,11 @@ def device_makers(
     Raises UsageError or HarnessError if there is no such device, or no runner for it.
     """
     asked = list(dict.fromkeys(names)) or [HOST]
+    if EMULATED in asked:
+        raise UsageError(
+            f"{EMULATED} is an emulated processor, and has no clock to time by",
+            f"count with `asymm-deploy cost`, or compare with `check --device {EMULATED}`",
+        )
     found: dict[str, DeviceMaker] = {}
     if HOST in asked:
         found[HOST] = partial(_host, runner)

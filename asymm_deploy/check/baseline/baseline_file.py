@@ -18,6 +18,8 @@ from asymm_deploy.versioned import DamagedError, decode_json
 
 BASELINE_SCHEMA_VERSION = 1
 BASELINE_FILE = "baseline.json"
+KEPT_COUNTS = "costs.jsonl"
+"""What the models execute in an emulator; a baseline that was saved without one lacks it."""
 BASELINE_MODEL_FILES = (manifests.MANIFEST_NAME, manifests.MNN, manifests.REFERENCE)
 """What a baseline keeps of each model, besides the recorded input of those that have one."""
 _SAVE_ANEW = (
@@ -153,6 +155,11 @@ def refuse_strays(folder: Path, baseline: Baseline) -> None:
                 f"{path} was not saved with the baseline: nobody knows which files were timed",
                 "move it out; `asymm-deploy baseline save --results` saves launches",
             )
+        if path.name == KEPT_COUNTS and KEPT_COUNTS not in baseline.files:
+            raise UsageError(
+                f"{path} was not saved with the baseline: nobody knows which files were counted",
+                "move it out; `asymm-deploy baseline save` counts where an emulator is set up",
+            )
 
 
 def write_baseline(
@@ -165,6 +172,8 @@ def write_baseline(
     names = [f"{model}/{name}" for model in models for name in kept_files(folder / model)]
     if launches:
         names.append(store.NAME)
+    if (folder / KEPT_COUNTS).exists():
+        names.append(KEPT_COUNTS)
     baseline = Baseline(
         schema_version=BASELINE_SCHEMA_VERSION,
         program=f"asymm-deploy {__version__}",
