@@ -57,9 +57,10 @@ def device_makers(
     Raises UsageError or HarnessError if there is no such device, or no runner for it.
     """
     asked = list(dict.fromkeys(names)) or [HOST]
-    if EMULATED in asked:
+    emulated = [name for name in asked if name.lower().removeprefix("cortex-") == EMULATED]
+    if emulated:
         raise UsageError(
-            f"{EMULATED} is an emulated processor, and has no clock to time by",
+            f"{emulated[0]} is an emulated processor, and has no clock to time by",
             f"count with `asymm-deploy cost`, or compare with `check --device {EMULATED}`",
         )
     found: dict[str, DeviceMaker] = {}

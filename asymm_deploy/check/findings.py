@@ -187,7 +187,11 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
             if not change.witness
         }
         if found == {"pass", "same"}:
-            leading = {change.verdict for change in self.changes if change.metric in LEADING}
+            leading = {
+                change.verdict
+                for change in self.changes
+                if change.metric in LEADING and not change.witness
+            }
             return "same" if leading == {"same"} else "pass"
         return next((verdict for verdict in GRAVEST_FIRST if verdict in found), "pass")
 

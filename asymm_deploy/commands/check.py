@@ -131,9 +131,7 @@ def check_command(
             limits=given_options(ctx, *_COUNTING[1:]),
         )
         make_device = partial(single_device, device, runner, plan.allow)
-        report = compare_versions(
-            request, plan, policy, make_device, CheckProgress(), counting
-        )
+        report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
     _publish(report, wanted, began)
     raise typer.Exit(report.exit_code)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
+    from asymm_deploy.bench.artifact import Artifact
+    from asymm_deploy.bench.emulated.counts import CostRecord
     from asymm_deploy.bench.records import Precision
     from asymm_deploy.check.counted.model_counter import CountedCheck, ModelCounter
 
@@ -65,4 +69,31 @@ def counted_check(
         return None
     from asymm_deploy.check.counted.model_counter import CountedCheck
 
-    return CountedCheck(alone, lambda: emulated_counter(precision), CountProgress())
+    return CountedCheck(alone, partial(emulated_counter, precision), CountProgress())
+
+
+def emulated_counter(precision: Precision) -> ModelCounter:
+    """Return the emulator that is set up, ready to count; raise HarnessError if there is none."""
+    from asymm_deploy.bench.emulated.counted_launch import count_model
+    from asymm_deploy.bench.emulated.emulator_home import find_emulator
+    from asymm_deploy.check.counted.emulated_counter import EmulatedCounter
+
+    emulator = find_emulator()
+    return EmulatedCounter(
+        key=emulator.key(),
+        precision=precision,
+        count=lambda artifact: count_model(emulator, artifact, precision=precision),
+        jobs=os.cpu_count() or 1,
+    )
+
+
+def counts_to_keep(artifacts: Sequence[Artifact]) -> Sequence[CostRecord]:
+    """Return the counts of each model for a baseline; none, with a remark, without an emulator."""
+    progress = CountProgress()
+    try:
+        counter = emulated_counter("fp32")
+        with progress.counting(len(artifacts)) as on_counted:
+            return counter.count_all(artifacts, on_counted)
+    except HarnessError as error:
+        console.say(f"counts are not kept: {error.what} ({error.hint})")
+        return ()

@@ -167,8 +167,11 @@ def _why(change: Change, allowed_percent: float, *, floor: int, by_operator: boo
         return "It is the same, to the last one."
     name = METRICS[change.metric]
     growth = after - before
-    limits = f"{allowed_percent:g} %" + (f", or {floor}," if floor else "")
-    said = f"{abs(growth):,} {'more' if growth > 0 else 'fewer'} {name}; {limits} more is allowed."
+    least = f", and at least {floor}" if floor else ""
+    said = (
+        f"{abs(growth):,} {'more' if growth > 0 else 'fewer'} {name}; "
+        f"{allowed_percent:g} % more is allowed{least}."
+    )
     if change.verdict == "improved":
         said = f"{-growth:,} fewer {name}."
     if not by_operator:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import msgspec
 import pytest
 
+from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts, OperatorCounts
+from asymm_deploy.bench.records import Precision
+from asymm_deploy.errors import HarnessError
 
 KEY = CostKey(
     cpu="cortex-a76",
@@ -88,3 +93,63 @@ def record(counts: Callable[..., Counts]) -> Callable[..., CostRecord]:
         return msgspec.structs.replace(made, **more)
 
     return make
+
+
+@dataclass
+class FakeCounter:
+    """Has counts by the folder and name of a model; what it was asked for is in ``asked``."""
+
+    records: Mapping[str, CostRecord]
+    key: CostKey = KEY
+    precision: Precision = "fp32"
+    asked: list[str] = field(default_factory=list)
+    failure: HarnessError | None = None
+
+    def count_all(
+        self, artifacts: Sequence[Artifact], on_counted: Callable[[str], None]
+    ) -> list[CostRecord]:
+        if self.failure is not None:
+            raise self.failure
+        found = []
+        for artifact in artifacts:
+            folder = artifact.path.parent
+            name = f"{folder.parent.name}/{folder.name}"
+            self.asked.append(name)
+            on_counted(artifact.model)
+            found.append(
+                msgspec.structs.replace(
+                    self.records[name],
+                    model=artifact.model,
+                    artifact_sha256=artifact.sha256,
+                    inputs_sha256=artifact.inputs_sha256,
+                    precision=self.precision,
+                    key=self.key,
+                )
+            )
+        return found
+
+
+class Notes:
+    """A watcher: what was said, and of which models."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+        self.counted: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+    @contextmanager
+    def counting(self, models: int) -> Iterator[Callable[[str], None]]:
+        yield self.counted.append
+        assert len(self.counted) <= models
+
+
+@pytest.fixture
+def counter() -> type[FakeCounter]:
+    return FakeCounter
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
