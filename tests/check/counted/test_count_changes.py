@@ -30,6 +30,7 @@ def compared(old: CostRecord, new: CostRecord, *allow: str) -> dict[str, Change]
         (1_000_999, "pass", False),
         (1_000_000, "pass", False),
         (999_000, "pass", True),
+        (990_000, "pass", True),
         (989_999, "improved", True),
     ],
 )
@@ -74,6 +75,7 @@ def test_a_few_misses_are_no_change_whatever_share_they_are(
 ) -> None:
     found = compared(record(l3=before), record(l3=after))["l3_misses"]
     assert found.verdict == verdict
+    assert found.notice == (verdict != "pass")
     assert (found.change_percent is None) == (before == 0 and after > 0)
 
 

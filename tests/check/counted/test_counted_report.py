@@ -148,7 +148,7 @@ def test_counts_that_the_baseline_kept_are_used(
     assert "Counts that the baseline kept, by the same emulator: net." in report.notes
 
 
-@pytest.mark.parametrize("of", ["another file", "another precision", "a failure"])
+@pytest.mark.parametrize("of", ["another file", "another input", "another precision", "a failure"])
 def test_counts_of_anything_else_are_made_again(
     compare: Compare, export: Export, record: Record, tmp_path: Path, of: str
 ) -> None:
@@ -157,6 +157,7 @@ def test_counts_of_anything_else_are_made_again(
     known = artifact.exported(tmp_path / "old" / "net", "mnn").sha256
     differing: dict[str, dict[str, Any]] = {
         "another file": {"artifact_sha256": "0" * 64},
+        "another input": {"artifact_sha256": known, "inputs_sha256": "0" * 64},
         "another precision": {"artifact_sha256": known, "precision": "fp16"},
         "a failure": {"artifact_sha256": known, "counts": None, "error": "lost"},
     }

@@ -51,6 +51,12 @@ def test_the_latency_alone_makes_the_verdict(record: Record, verdict: Verdict) -
         assert not any(change.alarms for change in found.changes[1:4])
 
 
+def test_the_same_file_stays_the_same_whatever_a_witness_says(record: Record) -> None:
+    counts = {"net": count_changes("net", record(), record(), DEFAULT_PERCENT)}
+    timed = report(latency_without_figures("net", "same", ""))
+    assert with_witness(timed, counts, [], []).verdict == "same"
+
+
 def test_a_witness_that_failed_fails_nothing(record: Record) -> None:
     found = heard("pass", record(flags=("output-mismatch",), valid=False), record())
     assert (found.verdict, found.exit_code) == ("pass", 0)

@@ -115,7 +115,8 @@ def test_operators_have_no_names_that_command_anybody(
 def test_a_witness_is_told_and_fails_nothing(
     report: GateReport, change: Callable[..., Change], grown: Change, verdict: str
 ) -> None:
-    witness = msgspec.structs.replace(grown, witness=True, verdict=verdict)
+    notice = verdict != "failed"
+    witness = msgspec.structs.replace(grown, witness=True, verdict=verdict, notice=notice)
     both = msgspec.structs.replace(report, changes=(change("net"), witness), discarded=())
     assert words.headline(both) == "pass (1 pass)"
     assert f"witness: {verdict}" in terminal_table.rendered(both)
