@@ -19,6 +19,7 @@ from asymm_deploy.commands.check import check_command
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
+from asymm_deploy.commands.emulator import emulator_app
 from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
@@ -52,6 +53,9 @@ app.add_typer(baseline_app, name="baseline", short_help="Keep the version to com
 app.command("devices", short_help="List the phones that can be timed.")(devices_command)
 app.command("doctor", short_help="Check this machine for what is missing.")(doctor_command)
 app.add_typer(runner_app, name="runner", short_help="Build or find the native runner.")
+app.add_typer(
+    emulator_app, name="emulator", short_help="Set up the emulator that counts instructions."
+)
 
 _READER_GONE = 141
 """What a shell shows of a program that SIGPIPE ended: ``| head`` had read enough."""

@@ -115,11 +115,13 @@ def build_native_runner(
     mnn_root: Path | None = None,
     mnn_include_dir: Path | None = None,
     mnn_library: Path | None = None,
+    is_counted: bool = False,
     say: Say = lambda _line: None,
 ) -> Built:
     """Build the runner and put it ``into`` a folder, complete or not at all.
 
-    Without any of the MNN paths the runner can only calibrate. CMake's output goes to a log beside
+    Without any of the MNN paths the runner can only calibrate. ``is_counted`` makes one for an
+    emulator that counts instructions. CMake's output goes to a log beside
     ``into``. Raises UsageError if a path or an environment variable is wrong, HarnessError if a
     tool is missing or fails.
     """
@@ -133,7 +135,9 @@ def build_native_runner(
         "MNN_INCLUDE_DIR": mnn_include_dir,
         "MNN_LIBRARY": mnn_library,
     }
-    given = {name: path.absolute() for name, path in paths.items() if path is not None}
+    given = {name: str(path.absolute()) for name, path in paths.items() if path is not None}
+    if is_counted:
+        given["RUNNER_COUNTED"] = "ON"
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as name:
@@ -259,7 +263,7 @@ def _run_cmake(
     source: Path,
     aside: Path,
     generator: str,
-    given: dict[str, Path],
+    given: dict[str, str],
     talk: IO[bytes],
     say: Say,
 ) -> None:
@@ -268,7 +272,7 @@ def _run_cmake(
     configure = ["--preset", preset, "-B", tree, "-G", generator]
     configure += [f"-DCMAKE_INSTALL_PREFIX={aside / 'out'}", "-DRUNNER_TESTS=OFF"]
     configure += ["-DCMAKE_UNITY_BUILD=ON"]  # each standard header once: half of the time
-    configure += [f"-D{name}={path}" for name, path in given.items()]
+    configure += [f"-D{name}={value}" for name, value in given.items()]
     compilation = ["--build", tree, "--parallel", str(os.cpu_count() or 1)]
     for what, arguments in (
         ("configuring", configure),

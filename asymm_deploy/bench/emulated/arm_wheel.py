@@ -1,0 +1,136 @@
+"""MNN's wheel for 64-bit ARM Linux: fetched by pip when a user asks for it, checked, unpacked."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from asymm_deploy.errors import HarnessError, UsageError
+
+PYTHON_TAG = "311"
+"""Of the wheel to fetch. Python never loads its engine here, so that any version would do."""
+_PLATFORM = "manylinux2014_aarch64"
+_WORDS = 300
+_MOST_BYTES = 1 << 30
+
+
+def engine_wheel_hint(version: str) -> str:
+    """Return what to do where the wheel can't be fetched."""
+    return (
+        f"on a machine with network run `pip download --no-deps --only-binary=:all: "
+        f"--python-version {PYTHON_TAG} --implementation cp --platform {_PLATFORM} "
+        f"MNN=={version}`, and give the file with --wheel"
+    )
+
+
+def fetch_arm_wheel(version: str, into: Path) -> Path:
+    """Download MNN's wheel of a version into a folder, by pip and its settings; return the file.
+
+    Raises HarnessError if pip can't, with what it said last.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
+    command += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation", "cp"]
+    command += ["--python-version", PYTHON_TAG, "--platform", _PLATFORM]
+    command += ["--dest", str(into), f"MNN=={version}"]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise HarnessError(f"can't start pip: {error}", engine_wheel_hint(version)) from error
+    found = sorted(into.glob("*.whl"))
+    if done.returncode != 0 or len(found) != 1:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        last = (said or done.stderr.splitlines() or ["it said nothing"])[-1][:_WORDS]
+        raise HarnessError(
+            f"pip can't fetch MNN {version} for 64-bit ARM Linux: {last}",
+            engine_wheel_hint(version),
+        )
+    return found[0]
+
+
+def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
+    """Put the engine and the libraries that it needs ``into`` a folder; return the engine.
+
+    Each file must have the hash that the wheel's own list gives it. Raises UsageError for a file
+    that is no such wheel: of another package, version or platform, or cut short.
+    """
+    _check_name(wheel, version)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            hashes = _listed_hashes(archive)
+            wanted = [name for name in archive.namelist() if _is_wanted(name)]
+            for name in wanted:
+                _unpack(archive, name, hashes.get(name), into)
+    except (zipfile.BadZipFile, EOFError, KeyError, StopIteration, ValueError, zlib.error) as error:
+        raise UsageError(f"{wheel} is damaged or cut short: {error}", "fetch it again") from error
+    except OSError as error:
+        raise UsageError(
+            f"can't read {wheel}: {error.strerror or error}", "give the path of a wheel"
+        ) from error
+    engines = [into / name for name in wanted if name.startswith("_mnncengine")]
+    if len(engines) != 1:
+        raise UsageError(f"{wheel} has no engine of MNN in it", engine_wheel_hint(version))
+    return engines[0]
+
+
+def _check_name(wheel: Path, version: str) -> None:
+    try:
+        name, found, _, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        raise UsageError(f"{wheel} has no name of a wheel", engine_wheel_hint(version)) from error
+    platforms = sorted({tag.platform for tag in tags})
+    if name != "mnn" or str(found) != version:
+        raise UsageError(
+            f"{wheel} is of {name} {found}, and MNN {version} is needed: it made the models",
+            engine_wheel_hint(version),
+        )
+    if not any(each.startswith("manylinux") and each.endswith("_aarch64") for each in platforms):
+        raise UsageError(
+            f"{wheel} is for {', '.join(platforms)}, and not for 64-bit ARM Linux",
+            engine_wheel_hint(version),
+        )
+
+
+def _is_wanted(name: str) -> bool:
+    return (name.startswith("_mnncengine") or name.lower().startswith("mnn.libs/")) and (
+        ".so" in name and not name.endswith("/") and ".." not in name
+    )
+
+
+def _listed_hashes(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the SHA-256 of each file as the wheel's RECORD has it, in hexadecimal."""
+    record = next(name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+    rows = csv.reader(io.StringIO(archive.read(record).decode()))
+    hashes = {}
+    for row in rows:
+        if len(row) > 1 and row[1].startswith("sha256="):
+            coded = row[1].removeprefix("sha256=")
+            raw = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
+            hashes[row[0]] = raw.hex()
+    return hashes
+
+
+def _unpack(archive: zipfile.ZipFile, name: str, sha256: str | None, into: Path) -> None:
+    if archive.getinfo(name).file_size > _MOST_BYTES:
+        raise zipfile.BadZipFile(f"{name} is too large")
+    content = archive.read(name)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise zipfile.BadZipFile(f"{name} has not the hash that the wheel lists")
+    target = into / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)

@@ -1,0 +1,133 @@
+"""Where the counted runner and the plugin are kept, and whether they are as they were built."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from asymm_deploy.bench.emulated.emulator import Emulator
+from asymm_deploy.bench.emulated.qemu import APT_PACKAGES, find_qemu
+from asymm_deploy.bench.native_build import PROGRAM, sources
+from asymm_deploy.errors import HarnessError
+from asymm_deploy.files import read_regular, sha256_of
+
+SETUP_HINT = "asymm-deploy emulator setup"
+RECORD_FILE = "emulator.json"
+PLUGIN_FILE = "count.so"
+RUNNER_FOLDER = "runner"
+SYSROOT = Path("/usr/aarch64-linux-gnu")
+"""Of Debian's and Ubuntu's cross compiler; the runner is linked to it and runs on it."""
+_SCHEMA_VERSION = 1
+_BUILT_FROM = ("CMakeLists.txt", "CMakePresets.json", "cmake", "declared_mnn", "emulator", "src")
+
+
+class EmulatorParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of ``emulator.json``: what lies beside it."""
+
+    schema_version: int = _SCHEMA_VERSION
+    engine_version: str
+    sources_sha256: str
+    engine_file: str
+    """Name of the engine's library, in the runner's folder."""
+    files: dict[str, str]
+    """SHA-256 of each file, by its path from the folder."""
+
+
+def emulator_home() -> Path:
+    """Return the folder that holds all that setup makes."""
+    from platformdirs import user_data_path
+
+    return user_data_path("asymm-deploy") / "emulator"
+
+
+def parts_folder() -> Path:
+    """Return the folder for this program's sources and the version of MNN that exports here."""
+    return emulator_home() / f"mnn-{engine_version()}-{sources_sha256()[:12]}"
+
+
+def engine_version() -> str:
+    """Return the version of MNN here: models are counted with the engine that made them."""
+    return metadata.version("MNN")
+
+
+def sources_sha256() -> str:
+    """Return the SHA-256 over all that the runner and the plugin are built from."""
+    total = hashlib.sha256()
+    for path in _source_files(sources()):
+        total.update(f"{path.relative_to(sources())}\0{sha256_of(path)}\n".encode())
+    return total.hexdigest()
+
+
+def find_emulator() -> Emulator:
+    """Return the emulator that was set up, if it is whole and of these sources.
+
+    Raises HarnessError that says what is missing, with what to do.
+    """
+    folder = parts_folder()
+    if not folder.is_dir():
+        others = sorted(path.name for path in emulator_home().glob("mnn-*") if path.is_dir())
+        because = (
+            f" for MNN {engine_version()} and this version of asymm-deploy (there is "
+            f"{', '.join(others)})"
+            if others
+            else ""
+        )
+        raise HarnessError(f"the emulator is not set up{because}", SETUP_HINT)
+    return read_emulator(folder, emulator_home())
+
+
+def read_emulator(folder: Path, home: Path) -> Emulator:
+    """Return the emulator whose parts are in ``folder``; raise HarnessError if it is not whole."""
+    try:
+        parts = msgspec.json.decode(read_regular(folder / RECORD_FILE), type=EmulatorParts)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise HarnessError(
+            f"{folder / RECORD_FILE} does not say what the emulator is", SETUP_HINT
+        ) from error
+    for name, sha256 in parts.files.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise HarnessError(
+                f"the emulator is not as it was set up: {path} is missing or was changed",
+                SETUP_HINT,
+            )
+    runner = folder / RUNNER_FOLDER / PROGRAM
+    qemu = find_qemu(home)
+    return Emulator(
+        qemu=qemu.command,
+        qemu_version=qemu.version,
+        sysroot=SYSROOT,
+        runner=runner,
+        plugin=folder / PLUGIN_FILE,
+        engine_version=parts.engine_version,
+        runner_sha256=sha256_of(runner),
+        library_sha256=sha256_of(runner.with_name(parts.engine_file)),
+        plugin_sha256=sha256_of(folder / PLUGIN_FILE),
+        libc=_libc_sha256(SYSROOT),
+    )
+
+
+def _libc_sha256(sysroot: Path) -> str:
+    total = hashlib.sha256()
+    for name in ("libc.so.6", "libm.so.6"):
+        path = sysroot / "lib" / name
+        if not path.is_file():
+            raise HarnessError(
+                f"there is no C library of 64-bit ARM Linux: no {path}",
+                f"sudo apt-get install {APT_PACKAGES[1]}",
+            )
+        total.update(sha256_of(path).encode())
+    return total.hexdigest()
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    for name in _BUILT_FROM:
+        path = root / name
+        if path.is_dir():
+            yield from sorted(each for each in path.rglob("*") if each.is_file())
+        else:
+            yield path

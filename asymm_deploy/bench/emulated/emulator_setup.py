@@ -1,0 +1,242 @@
+"""Get and build what counting needs: the counted runner and QEMU's plugin, tried before kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from asymm_deploy.bench import native_build
+from asymm_deploy.bench.emulated import arm_wheel, debian_qemu
+from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
+from asymm_deploy.bench.emulated.emulator_home import (
+    PLUGIN_FILE,
+    RECORD_FILE,
+    RUNNER_FOLDER,
+    SYSROOT,
+    EmulatorParts,
+    emulator_home,
+    engine_version,
+    parts_folder,
+    read_emulator,
+    sources_sha256,
+)
+from asymm_deploy.bench.emulated.qemu import (
+    APT_PACKAGES,
+    FETCH_HINT,
+    QEMU,
+    QEMU_VARIABLE,
+    Qemu,
+    ask,
+    candidates,
+    unpacked_command,
+)
+from asymm_deploy.bench.native_build import Say
+from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import sha256_of, write_whole
+
+_NEEDED = {
+    QEMU: "qemu-user",
+    "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
+    "cc": "gcc",
+    "cmake": "cmake",
+}
+_PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
+_LOCK = ".lock"
+_PREFIX = ".setup."
+_TRIAL_S = 120
+
+
+def set_up(
+    *, wheel: Path | None = None, fetch_qemu: bool = False, force: bool = False, say: Say
+) -> Emulator:
+    """Make the emulator ready and return it; nothing is done if it is, unless ``force``.
+
+    ``wheel`` is a file to take instead of fetching MNN's wheel. ``fetch_qemu`` unpacks Debian's
+    emulator into the data folder first. Raises HarnessError if something is missing, can't be
+    fetched or built, or if what was built does not count; UsageError for a wrong wheel or if
+    another setup is at work.
+    """
+    home = emulator_home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"can't make {home}: {error.strerror or error}", "set XDG_DATA_HOME to another folder"
+        ) from error
+    with _alone(home):
+        _remove_leftovers(home)
+        if fetch_qemu:
+            say("fetching Debian 12's qemu-user and its libraries by apt-get")
+            debian_qemu.unpack_qemu(home)
+        _check_tools(home)
+        folder = parts_folder()
+        if not force and wheel is None and folder.is_dir():
+            try:
+                found = read_emulator(folder, home)
+            except HarnessError as error:
+                say(f"{error.what}; setting it up again")
+            else:
+                say("it is set up, and whole")
+                return found
+        with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
+            aside = Path(name) / "parts"
+            qemu = _build(aside, Path(name), home, wheel, say)
+            say(f"counted with {QEMU} {qemu.version}")
+            _put_in_place(aside, folder)
+        return read_emulator(folder, home)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    lock = FileLock(home / _LOCK, timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise UsageError(
+            f"another setup is at work in {home}", "wait until it has ended, and try again"
+        ) from error
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove what a setup that was killed has left; the lock says that none is at work."""
+    for left in home.glob(f"{_PREFIX}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _check_tools(home: Path) -> None:
+    """Raise HarnessError that names all that is missing, in one line to install it."""
+    missing = [name for name in _NEEDED if shutil.which(name) is None]
+    if QEMU in missing and candidates(home):
+        missing.remove(QEMU)
+    packages = [_NEEDED[name] for name in missing]
+    if shutil.which("ninja") is None and shutil.which("make") is None:
+        missing.append("ninja")
+        packages.append("ninja-build")
+    if "aarch64-linux-gnu-g++" not in missing and not (SYSROOT / "lib" / "libc.so.6").is_file():
+        missing.append(f"{SYSROOT}/lib/libc.so.6")
+        packages.append(APT_PACKAGES[1])
+    if missing:
+        raise HarnessError(
+            f"not installed: {', '.join(missing)}",
+            f"sudo apt-get install {' '.join(dict.fromkeys(packages))}",
+        )
+
+
+def _build(aside: Path, scratch: Path, home: Path, wheel: Path | None, say: Say) -> Qemu:
+    """Build all parts into ``aside`` and try them; return the emulator that counted."""
+    version = engine_version()
+    if wheel is None:
+        say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
+        (scratch / "wheel").mkdir()
+        wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
+    engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
+    aside.mkdir()
+    native_build.build_native_runner(
+        "linux-arm64", into=aside / RUNNER_FOLDER, mnn_library=engine, is_counted=True, say=say
+    )
+    (aside / f"{RUNNER_FOLDER}.log").unlink(missing_ok=True)
+    say("compiling the plugin")
+    _compile_plugin(aside / PLUGIN_FILE)
+    write_whole(
+        aside / RECORD_FILE,
+        msgspec.json.format(
+            msgspec.json.encode(
+                EmulatorParts(
+                    engine_version=version,
+                    sources_sha256=sources_sha256(),
+                    engine_file=engine.name,
+                    files={
+                        str(path.relative_to(aside)): sha256_of(path)
+                        for path in sorted(aside.rglob("*"))
+                        if path.is_file()
+                    },
+                )
+            )
+        )
+        + b"\n",
+    )
+    return _first_that_counts(aside, scratch, home)
+
+
+def _compile_plugin(target: Path) -> None:
+    folder = native_build.sources() / "emulator"
+    command = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared"]
+    command += ["-fvisibility=hidden", "-o", str(target)]
+    command += [str(folder / name) for name in _PLUGIN_SOURCES]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if "error" in line]
+        told = "\n".join(lines[:5] or done.stderr.splitlines()[-5:])
+        raise HarnessError(
+            f"compiling the plugin failed:\n{told}", "install gcc: `sudo apt-get install gcc`"
+        )
+
+
+def _first_that_counts(aside: Path, scratch: Path, home: Path) -> Qemu:
+    """Return the first emulator that loads the plugin and runs the program; raise if none does."""
+    complaints = []
+    for command in candidates(home):
+        qemu = ask(command)
+        said = (
+            _trial(qemu, aside, scratch)
+            if qemu.has_plugins
+            else "it can't load plugins, and so can't count instructions"
+        )
+        if said is None:
+            return qemu
+        complaints.append(f"{' '.join(command)} (version {qemu.version}): {said}")
+    named = os.environ.get(QEMU_VARIABLE)
+    hint = FETCH_HINT
+    if unpacked_command(home) is not None and not named:
+        hint = "give --fetch-qemu again: the unpacked one is damaged"
+    raise HarnessError("no emulator can count: " + "; ".join(complaints), hint)
+
+
+def _trial(qemu: Qemu, aside: Path, scratch: Path) -> str | None:
+    """Return why the emulator can't run the program under the plugin; None if it did."""
+    counts = scratch / "trial.txt"
+    counts.unlink(missing_ok=True)
+    command = [*qemu.command, "-plugin", f"{aside / PLUGIN_FILE},out={counts},caches=on"]
+    command += ["-L", str(SYSROOT), str(aside / RUNNER_FOLDER / native_build.PROGRAM), "--count"]
+    try:
+        done = subprocess.run(
+            command,
+            env={"QEMU_CPU": DEFAULT_CPU},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_TRIAL_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    # It is asked for no model, which it says in its own words; the counts have no mark then.
+    answered = '"type":"error"' in done.stdout and counts.is_file()
+    if answered and counts.read_text(encoding="ascii", errors="replace").endswith("end\n"):
+        return None
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    return (said or [f"it ended with code {done.returncode} and counted nothing"])[-1][:300]
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    """Put the parts where they are looked for; older ones of the same name go first."""
+    if folder.exists():
+        folder.rename(aside.with_name("old"))
+    aside.rename(folder)
