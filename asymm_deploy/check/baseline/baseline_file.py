@@ -9,6 +9,7 @@ import msgspec
 
 from asymm_deploy import __version__
 from asymm_deploy.bench import store
+from asymm_deploy.bench.emulated.counts import COSTS_NAME
 from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.findings import Metric, utc_now
 from asymm_deploy.errors import UsageError
@@ -18,8 +19,6 @@ from asymm_deploy.versioned import DamagedError, decode_json
 
 BASELINE_SCHEMA_VERSION = 1
 BASELINE_FILE = "baseline.json"
-KEPT_COUNTS = "costs.jsonl"
-"""What the models execute in an emulator; a baseline that was saved without one lacks it."""
 BASELINE_MODEL_FILES = (manifests.MANIFEST_NAME, manifests.MNN, manifests.REFERENCE)
 """What a baseline keeps of each model, besides the recorded input of those that have one."""
 _SAVE_ANEW = (
@@ -155,7 +154,7 @@ def refuse_strays(folder: Path, baseline: Baseline) -> None:
                 f"{path} was not saved with the baseline: nobody knows which files were timed",
                 "move it out; `asymm-deploy baseline save --results` saves launches",
             )
-        if path.name == KEPT_COUNTS and KEPT_COUNTS not in baseline.files:
+        if path.name == COSTS_NAME and COSTS_NAME not in baseline.files:
             raise UsageError(
                 f"{path} was not saved with the baseline: nobody knows which files were counted",
                 "move it out; `asymm-deploy baseline save` counts where an emulator is set up",
@@ -172,8 +171,8 @@ def write_baseline(
     names = [f"{model}/{name}" for model in models for name in kept_files(folder / model)]
     if launches:
         names.append(store.NAME)
-    if (folder / KEPT_COUNTS).exists():
-        names.append(KEPT_COUNTS)
+    if (folder / COSTS_NAME).exists():
+        names.append(COSTS_NAME)
     baseline = Baseline(
         schema_version=BASELINE_SCHEMA_VERSION,
         program=f"asymm-deploy {__version__}",

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from asymm_deploy import jsonl
-from asymm_deploy.bench.emulated.counts import COSTS_SCHEMA_VERSION, CostRecord
-from asymm_deploy.check.baseline.baseline_file import KEPT_COUNTS, Baseline, is_baseline
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
+from asymm_deploy.check.baseline.baseline_file import Baseline, is_baseline
 
 
 def kept_counts(folder: Path, baseline: Baseline) -> tuple[CostRecord, ...]:
@@ -17,7 +17,7 @@ def kept_counts(folder: Path, baseline: Baseline) -> tuple[CostRecord, ...]:
 
     Raises UsageError if they are damaged or of a newer version.
     """
-    if KEPT_COUNTS not in baseline.files:
+    if COSTS_NAME not in baseline.files:
         return ()
     place = folder if is_baseline(folder) else folder.resolve().parent
     return read_counts(place)
@@ -25,13 +25,13 @@ def kept_counts(folder: Path, baseline: Baseline) -> tuple[CostRecord, ...]:
 
 def read_counts(folder: Path) -> tuple[CostRecord, ...]:
     """Return the counts in ``folder``; none if it has no costs.jsonl. Raises as ``kept_counts``."""
-    found = jsonl.read_lines(folder / KEPT_COUNTS, CostRecord, COSTS_SCHEMA_VERSION)
+    found = jsonl.read_lines(folder / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
     return tuple(found.records)
 
 
 def write_counts(folder: Path, records: Sequence[CostRecord]) -> None:
     """Replace the counts in ``folder``; without any it has no costs.jsonl."""
-    path = folder / KEPT_COUNTS
+    path = folder / COSTS_NAME
     path.unlink(missing_ok=True)
     if records:
         path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))

@@ -55,7 +55,7 @@ class Witness:
 
 
 def _left_out(error: DeployError) -> str:
-    return f"Without counts, since {error.what}. To have them, {error.hint}."
+    return f"Without counts: {error.what} ({error.hint})"
 
 
 def _with_note(report: GateReport, note: str) -> GateReport:
