@@ -74,17 +74,10 @@ def counted_check(
 
 def emulated_counter(precision: Precision) -> ModelCounter:
     """Return the emulator that is set up, ready to count; raise HarnessError if there is none."""
-    from asymm_deploy.bench.emulated.counted_launch import count_model
     from asymm_deploy.bench.emulated.emulator_home import find_emulator
     from asymm_deploy.check.counted.emulated_counter import EmulatedCounter
 
-    emulator = find_emulator()
-    return EmulatedCounter(
-        key=emulator.key(),
-        precision=precision,
-        count=lambda artifact: count_model(emulator, artifact, precision=precision),
-        jobs=os.cpu_count() or 1,
-    )
+    return EmulatedCounter(emulator=find_emulator(), precision=precision, jobs=os.cpu_count() or 1)
 
 
 def counts_to_keep(artifacts: Sequence[Artifact]) -> Sequence[CostRecord]:
