@@ -11,6 +11,7 @@ import pytest
 
 from asymm_deploy.bench import artifact, store
 from asymm_deploy.check.baseline.accept_change import accept_candidate
+from asymm_deploy.check.baseline.baseline_contents import baseline_remarks
 from asymm_deploy.check.baseline.baseline_file import load_baseline
 from asymm_deploy.check.baseline.kept_counts import kept_counts
 from asymm_deploy.check.baseline.save_baseline import save_baseline
@@ -145,6 +146,7 @@ def test_the_counts_of_the_models_are_kept_with_their_key(
         ("b", sha256(b"2")),
     ]
     assert kept_counts(folder / "a", saved) == kept
+    assert baseline_remarks(folder, saved)[-1] == f"counts of 2 models: {kept[0].key.text()}"
     save_baseline(artifacts, folder, force=True)
     assert "costs.jsonl" not in tree(folder)
 
