@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from asymm_deploy.bench.store import Runs
 
 HOST = "host"
+EMULATED = "a76"
+"""No device: an emulated processor, on which models are counted and not timed."""
 
 
 class ReadyDevices(Protocol):
@@ -55,6 +57,12 @@ def device_makers(
     Raises UsageError or HarnessError if there is no such device, or no runner for it.
     """
     asked = list(dict.fromkeys(names)) or [HOST]
+    emulated = [name for name in asked if name.lower().removeprefix("cortex-") == EMULATED]
+    if emulated:
+        raise UsageError(
+            f"{emulated[0]} is an emulated processor, and has no clock to time by",
+            f"count with `asymm-deploy cost`, or compare with `check --device {EMULATED}`",
+        )
     found: dict[str, DeviceMaker] = {}
     if HOST in asked:
         found[HOST] = partial(_host, runner)

@@ -10,6 +10,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.check import folders
 from asymm_deploy.check.baseline import baseline_file
+from asymm_deploy.check.folders import Pair
 from asymm_deploy.check.live.block_store import BLOCKS_FILE
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import resolved
@@ -71,6 +72,23 @@ def _is_of_check(out: Path) -> bool:
         )
         for line, record in enumerate(store.load(out))
     )
+
+
+def chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
+    """Return which models to compare, and remarks on those left out.
+
+    Raises UsageError if there is none, or one can't be compared.
+    """
+    pairs, *only = folders.pairs(request.baseline, request.candidate)
+    folders.require_matches({pair.model for pair in pairs}.union(*only), request.models)
+    pairs = [pair for pair in pairs if folders.matches(pair.model, request.models)]
+    only = [[name for name in names if folders.matches(name, request.models)] for names in only]
+    ignored = missing_models(request, *only)
+    if not pairs:
+        raise nothing_in_both(request)
+    for pair in pairs:
+        folders.require_comparable_pair(pair)
+    return pairs, ignored
 
 
 def missing_models(

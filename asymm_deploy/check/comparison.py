@@ -11,7 +11,11 @@ from asymm_deploy.check import folders
 from asymm_deploy.check.baseline import baseline_file
 from asymm_deploy.check.baseline.accepted_changes import with_accepted
 from asymm_deploy.check.baseline.baseline_file import Baseline
+from asymm_deploy.check.baseline.kept_counts import kept_counts
 from asymm_deploy.check.check_request import CheckRequest, refuse_out
+from asymm_deploy.check.counted.counted_report import compare_counted
+from asymm_deploy.check.counted.model_counter import CountedCheck
+from asymm_deploy.check.counted.second_witness import Witness
 from asymm_deploy.check.findings import GateReport
 from asymm_deploy.check.live.live_report import LiveWatcher, compare_live
 from asymm_deploy.check.policy import GatePolicy
@@ -26,20 +30,34 @@ def compare_versions(
     policy: GatePolicy,
     make_device: Callable[[], Device],
     watcher: LiveWatcher,
+    counting: CountedCheck | None = None,
 ) -> GateReport:
     """Compare both folders and return the report, with what the baseline accepts marked.
 
-    ``make_device`` is called once it is clear that there is something to time. Raises UsageError
-    if the folders can't be compared, and HarnessError if the device fails.
+    ``make_device`` is called once it is clear that there is something to time; with ``counting``
+    alone nothing is. Raises UsageError if the folders can't be compared, and HarnessError if the
+    device or the emulator fails.
     """
     folders.require_comparable_folder(request.baseline, "--baseline")
     folders.require_comparable_folder(request.candidate, "--candidate")
     both = (request.baseline, request.candidate)
     saved = _baseline_of(request.baseline)
+    kept = () if saved is None else kept_counts(request.baseline, saved)
+    if counting is not None and counting.alone:
+        report = compare_counted(request, policy, kept, counting.make_counter, counting.watcher)
+        return report if saved is None else with_accepted(report, saved)
     refuse_out(request)
     if all(map(folders.has_models, both)):
+        witness = None if counting is None else Witness(counting)
         report = compare_live(request, plan, policy, make_device, watcher)
+        if witness is not None:
+            report = witness.heard(report, request, policy, kept)
     elif all(map(folders.has_results, both)):
+        if counting is not None:
+            raise UsageError(
+                "--cost counts models, and these folders have only results",
+                "leave it out, or give two folders that export wrote",
+            )
         report = compare_recorded(request, policy)
     else:
         models, results = sorted(both, key=folders.has_models, reverse=True)

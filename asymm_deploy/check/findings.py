@@ -14,12 +14,22 @@ REPORT_SCHEMA_VERSION = 1
 """Incremented when a program written for the previous version would misread a report."""
 
 Verdict = Literal["pass", "regressed", "improved", "inconclusive", "unstable", "failed", "same"]
-"""``same``: both sides are the same file, so nothing was timed."""
-Metric = Literal["latency", "mnn_size", "madds", "params", "init", "peak_memory"]
+"""``same``: both sides are the same file, so nothing was timed or counted."""
+Metric = Literal[
+    "latency",
+    "mnn_size",
+    "madds",
+    "params",
+    "init",
+    "peak_memory",
+    "instructions",
+    "l2_misses",
+    "l3_misses",
+]
 LoadMetric = Literal["init", "peak_memory"]
 CountMetric = Literal["madds", "params"]
 Unit = Literal["ms", "bytes", "count", "MiB"]
-Mode = Literal["live", "recorded"]
+Mode = Literal["live", "recorded", "counted"]
 
 UNITS: dict[Metric, Unit] = {
     "latency": "ms",
@@ -28,7 +38,13 @@ UNITS: dict[Metric, Unit] = {
     "params": "count",
     "init": "ms",
     "peak_memory": "MiB",
+    "instructions": "count",
+    "l2_misses": "count",
+    "l3_misses": "count",
 }
+
+LEADING: tuple[Metric, ...] = ("latency", "instructions")
+"""What a comparison is about: it is shown for each model, even if it passed."""
 
 UNDECIDED = "Undecided, which is no alarm."
 """Ends the sentence on an init time or a memory that can't be told from its threshold."""
@@ -61,6 +77,25 @@ A regression is news even if something else is unclear.
 """
 
 
+class OperatorChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What one operator adds to a change of counts; None: that version doesn't have it."""
+
+    name: str
+    """As in the candidate's MNN file; in the baseline's, if it vanished."""
+    type: str
+    module: str | None
+    """Path of the torch module it came from; None where that is unknown."""
+    baseline: int | None
+    candidate: int | None
+    former_name: str | None = None
+    """Its name in the baseline, if that was another one."""
+
+    @property
+    def grown_by(self) -> int:
+        """How much more it counts in the candidate; negative if less."""
+        return (self.candidate or 0) - (self.baseline or 0)
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One model's metric in the baseline and in the candidate; None means unknown."""
 
@@ -85,11 +120,20 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Why the baseline accepts this change, which then raises no alarm."""
     exit_code: int = ExitCode.HARNESS
     """For a failed change: 3, or 5 if its output is wrong. Other verdicts don't use it."""
+    notice: bool = False
+    """Whether people should see it although it passed: counts that moved by 0.1 % or more."""
+    witness: bool = False
+    """Whether it is shown beside what was timed, and has no part in the verdict."""
+    operators: tuple[OperatorChange, ...] = ()
+    """Of a change of counts: every operator that counts more or less, the largest growth first.
+
+    What they add up to and the change itself may differ: the rest is outside of operators.
+    """
 
     @property
     def alarms(self) -> bool:
         """Whether this is a regression that nobody has accepted."""
-        return self.verdict == "regressed" and self.accepted is None
+        return self.verdict == "regressed" and self.accepted is None and not self.witness
 
 
 def latency_without_figures(
@@ -154,11 +198,17 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
         Same if all files are: their sizes and counts passed, and no version was compared.
         """
         found = {
-            "pass" if change.accepted is not None else change.verdict for change in self.changes
+            "pass" if change.accepted is not None else change.verdict
+            for change in self.changes
+            if not change.witness
         }
         if found == {"pass", "same"}:
-            latencies = {change.verdict for change in self.changes if change.metric == "latency"}
-            return "same" if latencies == {"same"} else "pass"
+            leading = {
+                change.verdict
+                for change in self.changes
+                if change.metric in LEADING and not change.witness
+            }
+            return "same" if leading == {"same"} else "pass"
         return next((verdict for verdict in GRAVEST_FIRST if verdict in found), "pass")
 
     @property
@@ -168,7 +218,7 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def exit_code_of(self, change: Change) -> ExitCode:
         """Return what ``check`` would exit with if ``change`` were the only one."""
-        if change.accepted is not None:
+        if change.accepted is not None or change.witness:
             return ExitCode.OK
         if change.verdict == "failed":
             return ExitCode(change.exit_code)

@@ -47,6 +47,9 @@ DEFAULT_PERCENT: dict[Metric, float] = {
     "params": 1.0,
     "init": 25.0,  # once a process; disks and page caches make it vary
     "peak_memory": 10.0,
+    "instructions": 1.0,
+    "l2_misses": 5.0,
+    "l3_misses": 5.0,
 }
 THRESHOLD_OPTIONS: dict[Metric, str] = {
     "latency": "--threshold",
@@ -55,6 +58,9 @@ THRESHOLD_OPTIONS: dict[Metric, str] = {
     "params": "--params-threshold",
     "init": "--init-threshold",
     "peak_memory": "--memory-threshold",
+    "instructions": "--insn-threshold",
+    "l2_misses": "--miss-threshold",
+    "l3_misses": "--miss-threshold",
 }
 _TIMED: frozenset[Metric] = frozenset({"latency", "init", "peak_memory"})
 """These vary by themselves, so no growth at all can't be asked for."""

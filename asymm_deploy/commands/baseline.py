@@ -44,11 +44,21 @@ def save_command(
             "--force", help="Replace a baseline that is there, and forget the changes it accepted."
         ),
     ] = False,
+    cost: Annotated[
+        bool,
+        typer.Option(
+            "--cost/--no-cost",
+            help="Where an emulator is set up, also keep what the models execute on it, for "
+            "`check --device a76`.",
+        ),
+    ] = True,
 ) -> None:
     """Save exported models as a baseline: a folder to commit, or to keep in CI's cache."""
     from asymm_deploy.check.baseline.save_baseline import save_baseline
+    from asymm_deploy.commands.check_counted import counts_to_keep
 
-    for line in save_baseline(artifacts, into, results=results, force=force)[1]:
+    count = counts_to_keep if cost else None
+    for line in save_baseline(artifacts, into, results=results, force=force, count=count)[1]:
         console.say(line)
 
 
@@ -87,8 +97,8 @@ def accept_command(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="What may grow, with --up-to: latency, mnn_size, madds, params, init or "
-            "peak_memory. Default: latency."
+            help="What may grow, with --up-to: latency, mnn_size, madds, params, init, "
+            "peak_memory, instructions, l2_misses or l3_misses. Default: latency."
         ),
     ] = None,
     up_to: Annotated[

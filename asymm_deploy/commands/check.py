@@ -37,6 +37,9 @@ _TIMING = (
     *("runner", "launch_timeout", "cpu", "runs", "warmup"),
     *("design", "max_blocks", "seed", "fresh"),
 )
+_TIMED = (*_TIMING, "threshold", "init_threshold", "memory_threshold", "threads", "sentinel")
+"""What means nothing where nothing is timed."""
+_COUNTING = ("cost", "insn_threshold", "miss_threshold")
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -53,6 +56,8 @@ def check_command(
     params_threshold: option.CheckParamsThresholdOption = "1%",
     init_threshold: option.CheckInitThresholdOption = "25%",
     memory_threshold: option.CheckMemoryThresholdOption = "10%",
+    insn_threshold: option.CheckInsnThresholdOption = "1%",
+    miss_threshold: option.CheckMissThresholdOption = "5%",
     device: option.CheckDeviceOption = None,
     runs: option.CheckRunsOption = None,
     warmup: WarmupOption = 20,
@@ -68,6 +73,7 @@ def check_command(
     ignore_missing: option.CheckIgnoreMissingOption = False,
     same_file: option.CheckSameFileOption = False,
     sentinel: option.CheckSentinelOption = None,
+    cost: option.CheckCostOption = False,
     inconclusive: option.CheckInconclusiveOption = PassOrFail.FAIL,
     out: option.CheckOutOption = Path("check-results"),
     fresh: option.CheckFreshOption = False,
@@ -82,7 +88,8 @@ def check_command(
 
     began = time.monotonic()
     limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
-    policy = _policy((threshold, *limits), max_blocks, runs, seed, design)
+    counted = (insn_threshold, miss_threshold, miss_threshold)
+    policy = _policy((threshold, *limits, *counted), max_blocks, runs, seed, design)
     each = USUAL_RUNS[policy.design] if runs is None else runs
     plan = _plan(
         precision, each, warmup, threads, cpu, allow, launch_timeout_s=launch_timeout, fresh=fresh
@@ -91,7 +98,8 @@ def check_command(
     prove_writable(wanted)
     fails = inconclusive is PassOrFail.FAIL
     if history:
-        _refuse_with_history(baseline, candidate, given_options(ctx, *_TIMING, *_CHOOSING))
+        meaningless = given_options(ctx, *_TIMING, *_CHOOSING, *_COUNTING)
+        _refuse_with_history(baseline, candidate, meaningless)
         from asymm_deploy.check.history.creep import check_history
 
         with console.waiting("looking for new levels"):
@@ -105,6 +113,7 @@ def check_command(
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
+        from asymm_deploy.commands.check_counted import counted_check
         from asymm_deploy.commands.check_progress import CheckProgress, single_device
 
         old, new = _both_folders(baseline, candidate, files)
@@ -123,8 +132,15 @@ def check_command(
             out=out,
             timing_options=given_options(ctx, *_TIMING),
         )
+        counting = counted_check(
+            device,
+            plan.precision,
+            as_witness=cost,
+            timing=given_options(ctx, *_TIMED),
+            limits=given_options(ctx, *_COUNTING[1:]),
+        )
         make_device = partial(single_device, device, runner, plan.allow)
-        report = compare_versions(request, plan, policy, make_device, CheckProgress())
+        report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
     _publish(report, wanted, began)
     raise typer.Exit(report.exit_code)
 

@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 EXAMPLES = ROOT / "docs" / "examples"
 CI = ROOT / ".github" / "workflows" / "ci.yml"
-HOSTED, PHONE, GITLAB = (
-    EXAMPLES / name for name in ("github-hosted.yml", "github-phone.yml", "gitlab.yml")
+HOSTED, COUNTED, PHONE, GITLAB = (
+    EXAMPLES / name
+    for name in ("github-hosted.yml", "github-counted.yml", "github-phone.yml", "gitlab.yml")
 )
 
 STAND_IN = """\
@@ -64,6 +65,10 @@ PYTHON = """\
 #!/bin/sh
 if [ "$1 $2" = "-m pip" ]; then exit 0; fi
 exec {python} "$@"
+"""
+SUDO = """\
+#!/bin/sh
+[ "$1" = apt-get ]  # and nothing is installed
 """
 
 
@@ -116,7 +121,12 @@ def workplace(tmp_path: Path) -> Workplace:
             pytest.skip(f"{tool} is not installed, and the steps are scripts for it")
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    for name, content in (("asymm-deploy", STAND_IN), ("python", PYTHON), ("python3", PYTHON)):
+    for name, content in (
+        ("asymm-deploy", STAND_IN),
+        ("python", PYTHON),
+        ("python3", PYTHON),
+        ("sudo", SUDO),
+    ):
         program = bin_folder / name
         program.write_text(content.format(python=sys.executable))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -181,6 +191,7 @@ def run_action(place: Workplace, cwd: Path, given: Mapping[str, str], **env: str
     [
         ("vendor.github-actions", ACTION),
         ("vendor.github-workflows", HOSTED),
+        ("vendor.github-workflows", COUNTED),
         ("vendor.github-workflows", PHONE),
         ("vendor.github-workflows", CI),
         ("custom.github-workflows-require-timeout", CI),
@@ -203,7 +214,7 @@ def test_the_schema_refuses_a_workflow_that_is_none(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("path", [HOSTED, PHONE, CI], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [HOSTED, COUNTED, PHONE, CI], ids=lambda path: path.name)
 def test_actionlint_finds_nothing(path: Path, tmp_path: Path) -> None:
     actionlint = shutil.which("actionlint")
     if actionlint is None:
@@ -278,6 +289,20 @@ def test_a_module_in_the_repository_is_not_taken_for_pythons_own(exported: Workp
     assert exported.outputs == {"verdict": "pass", "exit-code": "0"}
 
 
+def test_the_emulated_processor_is_given_no_options_of_timing(exported: Workplace) -> None:
+    given = {
+        "baseline": "a",
+        "candidate": "b",
+        "device": "a76",
+        "arguments": "--insn-threshold\n2%",
+    }
+    assert run_action(exported, exported.folder, given) == 0
+    (command,) = exported.commands
+    assert command[command.index("--device") + 1] == "a76"
+    assert not {"--threshold", "--max-blocks"} & set(command)
+    assert command[-2:] == ["--insn-threshold", "2%"]
+
+
 def test_inputs_are_arguments_and_no_part_of_the_script(exported: Workplace) -> None:
     evil = '$(touch hacked) "; touch hacked; `touch hacked`'
     (exported.folder / evil).mkdir()
@@ -308,8 +333,11 @@ def test_a_number_of_launches_is_only_given_where_one_is_asked_for(
 # the examples
 
 
-def test_the_hosted_workflow_compares_both_versions_in_one_job(workplace: Workplace) -> None:
-    parts = job(HOSTED)
+@pytest.mark.parametrize("path", [HOSTED, COUNTED], ids=lambda path: path.name)
+def test_a_hosted_workflow_compares_both_versions_in_one_job(
+    workplace: Workplace, path: Path
+) -> None:
+    parts = job(path)
     here = workplace.folder.parent / "hosted"
     here.mkdir()
     values = {"github.event.pull_request.base.sha": workplace.first}
@@ -331,7 +359,10 @@ def test_the_hosted_workflow_compares_both_versions_in_one_job(workplace: Workpl
         for side in ("baseline", "candidate")
     )
     assert (old, new) == ("old", "new")
-    assert [command[0] for command in workplace.commands] == ["export", "export", "check"]
+    counted = ["emulator"] * (path == COUNTED)
+    expected = [*counted, "export", "export", "check"]
+    assert [command[0] for command in workplace.commands] == expected
+    assert ("a76" in workplace.commands[-1]) == (path == COUNTED)
 
 
 def test_the_phones_workflow_compares_with_the_baseline_in_the_repository(

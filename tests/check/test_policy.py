@@ -72,7 +72,7 @@ def test_the_seed_is_0_or_more() -> None:
         GatePolicy(seed=-1)
 
 
-@pytest.mark.parametrize("metric", ["mnn_size", "madds", "params"])
+@pytest.mark.parametrize("metric", ["mnn_size", "madds", "params", "instructions", "l2_misses"])
 def test_what_is_counted_takes_0_and_nothing_less(metric: Metric) -> None:
     assert GatePolicy(thresholds={metric: 0.0}).thresholds[metric] == 0
     with pytest.raises(UsageError, match="is negative"):
@@ -92,6 +92,9 @@ def test_what_is_allowed_unless_told_otherwise() -> None:
         "params": 1.0,
         "init": 25.0,
         "peak_memory": 10.0,
+        "instructions": 1.0,
+        "l2_misses": 5.0,
+        "l3_misses": 5.0,
     }
     assert (GatePolicy().most_blocks, GatePolicy().seed) == (20, 0)
     assert GatePolicy(design="paired").most_blocks == 40

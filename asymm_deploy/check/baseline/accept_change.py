@@ -28,6 +28,7 @@ from asymm_deploy.check.baseline.baseline_parts import (
     write_launches,
 )
 from asymm_deploy.check.baseline.folder_swap import cant_write, real_place, recover, swapped
+from asymm_deploy.check.baseline.kept_counts import read_counts, write_counts
 from asymm_deploy.check.findings import UNITS, Metric, utc_now
 from asymm_deploy.check.policy import parse_percent
 from asymm_deploy.errors import UsageError
@@ -118,6 +119,9 @@ def accept_candidate(
             shutil.rmtree(aside / model)
         copy_model(exports[model], aside / model)
         write_launches(aside, kept)
+        counts = read_counts(aside)
+        counted = [record for record in counts if record.model != model]
+        write_counts(aside, counted)
         models = tuple(sorted({*baseline.models, model}))
         changed = write_baseline(aside, models, kept, (*standing, accepted))
     remarks = [baseline_size(folder, changed)]
@@ -126,6 +130,8 @@ def accept_candidate(
             f"{baseline.launches - len(kept)} launches of the former {model} were dropped: "
             "a recorded comparison needs new ones, a live one does not"
         )
+    if len(counted) < len(counts):
+        remarks.append(f"the counts of the former {model} were dropped: check counts it again")
     return changed, remarks
 
 

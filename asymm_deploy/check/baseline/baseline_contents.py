@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from asymm_deploy.check.baseline.baseline_file import (
@@ -10,6 +11,7 @@ from asymm_deploy.check.baseline.baseline_file import (
     Baseline,
     BaselineSetting,
 )
+from asymm_deploy.check.baseline.kept_counts import kept_counts
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.safe import log_line
 
@@ -39,6 +41,8 @@ def baseline_remarks(folder: Path, baseline: Baseline) -> list[str]:
             f"{setting.engine_version or 'of unknown version'}, {setting.precision}, "
             f"threads {setting.threads}, {_runner_of(setting)}"
         )
+    counted = Counter(record.key.text() for record in kept_counts(folder, baseline))
+    lines += [f"counts of {_count(many, 'model')}: {key}" for key, many in counted.items()]
     return lines
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from asymm_deploy import __version__
 from asymm_deploy.bench import store
+from asymm_deploy.bench.emulated.counts import COSTS_NAME
 from asymm_deploy.bench.records import LaunchRecord, Precision
 from asymm_deploy.check.findings import Metric, utc_now
 from asymm_deploy.errors import UsageError
@@ -153,6 +154,11 @@ def refuse_strays(folder: Path, baseline: Baseline) -> None:
                 f"{path} was not saved with the baseline: nobody knows which files were timed",
                 "move it out; `asymm-deploy baseline save --results` saves launches",
             )
+        if path.name == COSTS_NAME and COSTS_NAME not in baseline.files:
+            raise UsageError(
+                f"{path} was not saved with the baseline: nobody knows which files were counted",
+                "move it out; `asymm-deploy baseline save` counts where an emulator is set up",
+            )
 
 
 def write_baseline(
@@ -165,6 +171,8 @@ def write_baseline(
     names = [f"{model}/{name}" for model in models for name in kept_files(folder / model)]
     if launches:
         names.append(store.NAME)
+    if (folder / COSTS_NAME).exists():
+        names.append(COSTS_NAME)
     baseline = Baseline(
         schema_version=BASELINE_SCHEMA_VERSION,
         program=f"asymm-deploy {__version__}",

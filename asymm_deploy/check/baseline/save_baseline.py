@@ -8,9 +8,12 @@ none.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from asymm_deploy.bench import store
+from asymm_deploy.bench.artifact import Artifact, exported
+from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.judge.rows import alone
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.baseline.baseline_contents import baseline_size
@@ -24,18 +27,25 @@ from asymm_deploy.check.baseline.baseline_file import (
 )
 from asymm_deploy.check.baseline.baseline_parts import complete_exports, copy_model, write_launches
 from asymm_deploy.check.baseline.folder_swap import real_place, recover, swapped
+from asymm_deploy.check.baseline.kept_counts import write_counts
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
 
 
 def save_baseline(
-    artifacts: Path, into: Path, *, results: Path | None = None, force: bool = False
+    artifacts: Path,
+    into: Path,
+    *,
+    results: Path | None = None,
+    force: bool = False,
+    count: Callable[[Sequence[Artifact]], Sequence[CostRecord]] | None = None,
 ) -> tuple[Baseline, list[str]]:
     """Write a baseline of all models in ``artifacts``; return it and remarks for people.
 
-    From ``results`` it takes the finished launches of these very files. The folder appears whole or
-    not at all. ``force`` replaces a baseline: files in it that are not ours are kept, and what was
-    accepted is forgotten. Raises UsageError if something is missing, damaged or in the way.
+    From ``results`` it takes the finished launches of these very files, and from ``count`` what
+    they execute in an emulator. The folder appears whole or not at all. ``force`` replaces a
+    baseline: files in it that are not ours are kept, and what was accepted is forgotten. Raises
+    UsageError if something is missing, damaged or in the way.
     """
     into = real_place(into)
     recover(into, is_baseline)
@@ -48,10 +58,16 @@ def save_baseline(
     remarks: list[str] = []
     if results is not None:
         launches, remarks = _launches_of(models, results)
+    counts: list[CostRecord] = []
+    if count is not None:
+        counted = count([exported(folder, "mnn") for folder in models.values()])
+        counts, uncounted = _good_counts(counted)
+        remarks += uncounted
     with swapped(into, keeping=foreign) as aside:
         for name, folder in models.items():
             copy_model(folder, aside / name)
         write_launches(aside, launches)
+        write_counts(aside, counts)
         baseline = write_baseline(aside, tuple(models), launches, ())
     return baseline, [baseline_size(into, baseline), *remarks]
 
@@ -84,6 +100,19 @@ def _foreign(into: Path, former: Baseline | None) -> list[str]:
         return []
     ours = {BASELINE_FILE, *(PurePosixPath(name).parts[0] for name in former.files)}
     return [path.name for path in into.iterdir() if path.name not in ours]
+
+
+def _good_counts(counted: Sequence[CostRecord]) -> tuple[list[CostRecord], list[str]]:
+    """Return the counts that a check can use, and remarks on the others."""
+    kept = [record for record in counted if record.counts is not None and record.valid]
+    remarks = [
+        f"{record.model}: counts are not kept: {record.error or ', '.join(record.flags)}"
+        for record in counted
+        if record not in kept
+    ]
+    if kept:
+        remarks.append(f"counts of {len(kept)} of {len(counted)} models are kept")
+    return kept, remarks
 
 
 def _launches_of(models: dict[str, Path], results: Path) -> tuple[list[LaunchRecord], list[str]]:

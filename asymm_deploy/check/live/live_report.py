@@ -9,8 +9,7 @@ from typing import Protocol
 from asymm_deploy.bench import store
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.check import folders
-from asymm_deploy.check.check_request import CheckRequest, missing_models, nothing_in_both
+from asymm_deploy.check.check_request import CheckRequest, chosen_pairs
 from asymm_deploy.check.circumstances import allowed_growth, launch_circumstances
 from asymm_deploy.check.exact_changes import counted_changes
 from asymm_deploy.check.findings import Change, GateReport, utc_now
@@ -50,7 +49,7 @@ def compare_live(
             "--sentinel is for recorded results", "leave it out: a live comparison needs none"
         )
     started_at = utc_now()
-    pairs, ignored = _chosen_pairs(request)
+    pairs, ignored = chosen_pairs(request)
     same = [] if request.same_file else [pair for pair in pairs if pair.is_same_file]
     for line in _same_files(same):
         watcher.remark(line)
@@ -89,20 +88,6 @@ def _timed(
         watcher.watching(len(pairs) * policy.least_blocks) as on_event,
     ):
         return time_pairs(device, pairs, plan, policy, runs, request.out, on_event)
-
-
-def _chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
-    """Return what to compare, and remarks on what is left out."""
-    pairs, *only = folders.pairs(request.baseline, request.candidate)
-    folders.require_matches({pair.model for pair in pairs}.union(*only), request.models)
-    pairs = [pair for pair in pairs if folders.matches(pair.model, request.models)]
-    only = [[name for name in names if folders.matches(name, request.models)] for names in only]
-    ignored = missing_models(request, *only)
-    if not pairs:
-        raise nothing_in_both(request)
-    for pair in pairs:
-        folders.require_comparable_pair(pair)
-    return pairs, ignored
 
 
 def _changes(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from asymm_deploy.check.findings import Change, GateReport
-from asymm_deploy.check.outputs import words
+from asymm_deploy.check.outputs import operator_tables, words
 from asymm_deploy.safe import GitHubCommand, one_line
 
 Level = Literal["error", "warning", "notice"]
@@ -42,11 +42,13 @@ def annotation_lines(report: GateReport, environ: Mapping[str, str]) -> list[Git
 def _level(change: Change, report: GateReport) -> Level | None:
     if change.accepted is not None or change.verdict == "same":
         return "notice"
+    if change.witness:
+        return "notice" if change.notice or change.verdict == "failed" else None
     if change.verdict in {"regressed", "failed", "unstable"}:
         return "error"
     if change.verdict == "inconclusive":
         return "error" if report.inconclusive_fails else "warning"
-    return None
+    return "notice" if change.notice else None
 
 
 def _title(change: Change) -> str:
@@ -59,6 +61,7 @@ def _message(change: Change) -> str:
     if any(values):
         told = [" to ".join(value or "unknown" for value in values), words.change_text(change)]
         lines.append(", ".join(part for part in told if part))
+    lines += operator_tables.operator_lines(change)
     return "\n".join(lines)
 
 

@@ -7,7 +7,14 @@ import math
 import msgspec
 
 from asymm_deploy import __version__
-from asymm_deploy.check.findings import Change, DiscardedBlock, GateReport, Mode, Verdict
+from asymm_deploy.check.findings import (
+    Change,
+    DiscardedBlock,
+    GateReport,
+    Mode,
+    OperatorChange,
+    Verdict,
+)
 from asymm_deploy.check.outputs import words
 
 
@@ -23,7 +30,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     """What ``check`` exits with."""
     mode: Mode
-    """``live``: both timed in turns. ``recorded``: earlier results compared, the weaker test."""
+    """``live``: both timed in turns. ``recorded``: earlier results compared, the weaker test.
+
+    ``counted``: what both execute in an emulator, without a clock.
+    """
     device: str
     circumstances: tuple[str, ...]
     baseline: str
@@ -126,6 +136,17 @@ def _with_text(change: Change, report: GateReport) -> Change:
         model=_text(change.model),
         why=_text(change.why),
         accepted=None if change.accepted is None else _text(change.accepted),
+        operators=tuple(map(_operator_with_text, change.operators)),
+    )
+
+
+def _operator_with_text(of: OperatorChange) -> OperatorChange:
+    return msgspec.structs.replace(
+        of,
+        name=_text(of.name),
+        type=_text(of.type),
+        module=None if of.module is None else _text(of.module),
+        former_name=None if of.former_name is None else _text(of.former_name),
     )
 
 

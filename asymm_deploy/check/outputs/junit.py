@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from asymm_deploy.check.findings import Change, GateReport
-from asymm_deploy.check.outputs import terminal_table, words
+from asymm_deploy.check.outputs import operator_tables, terminal_table, words
 from asymm_deploy.safe import one_line
 
 _MS_PER_S = 1000
@@ -20,9 +20,10 @@ def rendered(report: GateReport, *, elapsed_s: float = 0.0) -> bytes:
     """Return the document; ``elapsed_s`` is how long the whole check took.
 
     A case is a model's metric. A regression is a failure, and what gave no result an error. What
-    could not be decided is a failure if it fails the job, else skipped, as is what was not timed.
-    The time of a case is the candidate's if the metric is a time, so that a CI system's chart of
-    durations is a chart of latencies; else 0.
+    could not be decided is a failure if it fails the job, else skipped, as is what was not timed. A
+    witness has no part in the verdict: what it says against a version is skipped, too. The time of
+    a case is the candidate's if the metric is a time, so that a CI system's chart of durations is a
+    chart of latencies; else 0.
     """
     root = ET.Element("testsuites")
     elements = [_element(change, report) for change in report.changes]
@@ -77,16 +78,20 @@ def _add_case(suite: ET.Element, change: Change, element: str | None) -> None:
     message = one_line(f"{words.change_text(change)} {words.why_text(change)}")
     kind = {} if element == "skipped" else {"type": change.verdict}
     found = ET.SubElement(case, element, {"message": message, **kind})
-    found.text = (
+    lines = [
         f"baseline {words.amount(change.baseline, change.unit) or 'unknown'}, "
-        f"candidate {words.amount(change.candidate, change.unit) or 'unknown'}"
-    )
+        f"candidate {words.amount(change.candidate, change.unit) or 'unknown'}",
+        *map(one_line, operator_tables.operator_lines(change)),
+    ]
+    found.text = "\n".join(lines)
 
 
 def _element(change: Change, report: GateReport) -> str | None:
     """Return the name of a case's element; None if it passed."""
     if change.accepted is not None or change.verdict in {"pass", "improved"}:
         return None
+    if change.witness:
+        return "skipped"
     if change.verdict == "failed":
         return "error"
     if change.verdict == "same":

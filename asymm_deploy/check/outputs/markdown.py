@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from asymm_deploy.check.findings import GateReport
-from asymm_deploy.check.outputs import words
+from asymm_deploy.check.findings import Change, GateReport
+from asymm_deploy.check.outputs import operator_tables, words
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import markdown
 
@@ -14,6 +14,8 @@ MOST_ROWS = 200
 """In the table, the gravest first: GitHub drops a step's summary that is larger than 1 MiB."""
 _MOST_LINES = 100
 """Beneath the table, for the same reason."""
+_MOST_TABLES = 50
+"""Of operators; a change in more models has them in the JSON file."""
 
 
 def rendered(report: GateReport) -> str:
@@ -41,6 +43,9 @@ def rendered(report: GateReport) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     if len(rows) > MOST_ROWS:
         lines += ["", f"{len(rows) - MOST_ROWS} more rows are in the JSON file."]
+    for change in [change for change in rows if change.operators][:_MOST_TABLES]:
+        lines += ["", f"<details><summary>{_summary(change)}</summary>", ""]
+        lines += [*_list(operator_tables.operator_lines(change)), "", "</details>"]
     lines += ["", *_list(words.remarks_beneath(report))]
     lines += ["", "<details><summary>Circumstances</summary>", ""]
     lines += [*_list(list(words.comparison_setting(report))), "", "</details>"]
@@ -65,6 +70,10 @@ def append_to_summary(text: str, environ: Mapping[str, str]) -> None:
             f"can't add to the job's summary {name}: {error.strerror}",
             "unset GITHUB_STEP_SUMMARY, or let it name a file that you may write",
         ) from error
+
+
+def _summary(change: Change) -> str:
+    return f"{markdown(words.subject(change))}, by operator"
 
 
 def _list(lines: list[str]) -> list[str]:

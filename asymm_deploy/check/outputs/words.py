@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from asymm_deploy.check.findings import (
     GRAVEST_FIRST,
+    LEADING,
     Change,
     DiscardedBlock,
     GateReport,
@@ -23,7 +24,13 @@ METRICS: dict[Metric, str] = {
     "params": "params",
     "init": "init time",
     "peak_memory": "peak memory",
+    "instructions": "instructions",
+    "l2_misses": "L2 misses",
+    "l3_misses": "L3 misses",
 }
+
+COUNTED_METRICS: tuple[Metric, ...] = ("instructions", "l2_misses", "l3_misses")
+"""These are exact, so two digits of a percentage say something."""
 
 _MOST_NAMED = 8
 """Models, or commits, in a sentence."""
@@ -46,7 +53,8 @@ def change_text(of: Change) -> str:
     """Return the change and its interval: ``+5.2 % [+4.1, +6.3]``; empty if it is unknown."""
     if of.change_percent is None:
         return ""
-    text = f"{of.change_percent:+.1f} %"
+    digits = 1 if of.metric not in COUNTED_METRICS else 2
+    text = f"{of.change_percent:+.{digits}f} %"
     if of.low_percent is None or of.high_percent is None:
         return text
     return f"{text} [{of.low_percent:+.1f}, {of.high_percent:+.1f}]"
@@ -58,8 +66,9 @@ def subject(of: Change) -> str:
 
 
 def verdict_text(of: Change) -> str:
-    """Return the verdict's word, or ``accepted``."""
-    return of.verdict if of.accepted is None else "accepted"
+    """Return the verdict's word, or ``accepted``; of a witness, that it is one."""
+    word = of.verdict if of.accepted is None else "accepted"
+    return f"witness: {word}" if of.witness else word
 
 
 def why_text(of: Change) -> str:
@@ -71,9 +80,10 @@ def rows_to_show(report: GateReport) -> list[Change]:
     """Return what people should see, the gravest first: every latency, and what changed.
 
     Other metrics that passed are many and say nothing; ``unseen`` names them in one sentence.
+    Counts that are witnesses stand last.
     """
     kept = [change for change in report.changes if not _is_quiet(change)]
-    return sorted(kept, key=lambda change: GRAVEST_FIRST.index(change.verdict))
+    return sorted(kept, key=lambda change: (change.witness, GRAVEST_FIRST.index(change.verdict)))
 
 
 def unseen(report: GateReport) -> str | None:
@@ -87,7 +97,7 @@ def unseen(report: GateReport) -> str | None:
 
 def headline(report: GateReport) -> str:
     """Return the verdict over all and how often each occurs: ``pass (11 pass, 1 accepted)``."""
-    counts = Counter(verdict_text(change) for change in report.changes)
+    counts = Counter(verdict_text(change) for change in report.changes if not change.witness)
     parts = [f"{counts[word]} {word}" for word in (*GRAVEST_FIRST, "accepted") if counts[word]]
     return f"{report.verdict} ({', '.join(parts)})" if parts else report.verdict
 
@@ -152,4 +162,9 @@ def comparison_setting(report: GateReport) -> Sequence[str]:
 
 
 def _is_quiet(change: Change) -> bool:
-    return change.metric != "latency" and change.verdict == "pass" and change.accepted is None
+    return (
+        change.metric not in LEADING
+        and change.verdict == "pass"
+        and change.accepted is None
+        and not change.notice
+    )

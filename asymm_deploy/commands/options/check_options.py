@@ -28,6 +28,10 @@ run by run. What disturbs the machine then disturbs both alike, so this works on
 If A and B are results folders that `bench --out` wrote, their launches are compared as they are.
 That is the weaker test: whatever changed between the two benches counts as the model's change.
 
+With --device a76 nothing is timed. Both versions run once on an emulated ARM processor
+(`asymm-deploy emulator setup`), and instructions and cache misses decide: the same numbers on any
+machine, so there is no noise and nothing to repeat.
+
 With --history, the FILEs are the launches of many commits, in order. The question then is whether
 models became slower bit by bit, and since which commit.
 
@@ -107,12 +111,36 @@ CheckInitThresholdOption = Annotated[
 CheckMemoryThresholdOption = Annotated[
     str, typer.Option(metavar="PERCENT", help="How much the peak memory may grow.")
 ]
+CheckInsnThresholdOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PERCENT",
+        help="With --device a76 or --cost: how many more instructions a model may take.",
+    ),
+]
+CheckMissThresholdOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PERCENT",
+        help="With --device a76 or --cost: how much the misses of the L2 cache, and those of the "
+        "L3 cache, may grow. 200 more always pass.",
+    ),
+]
 CheckDeviceOption = Annotated[
     str | None,
     typer.Option(
-        metavar="host|auto|SERIAL|HOST:PORT",
+        metavar="host|auto|SERIAL|HOST:PORT|a76",
         help="Where to time: this machine (host, the default), the one phone attached (auto), or "
-        "that phone. For results folders: compare only the launches of this device.",
+        "that phone. a76 times nothing: it counts what both execute on an emulated Cortex-A76. "
+        "For results folders: compare only the launches of this device.",
+    ),
+]
+CheckCostOption = Annotated[
+    bool,
+    typer.Option(
+        "--cost",
+        help="Also count what both versions execute on an emulated Cortex-A76, as a second "
+        "witness: it is shown, and changes no verdict.",
     ),
 ]
 CheckRunsOption = Annotated[

@@ -1,82 +1,24 @@
-"""An export, results and a saved baseline, for all tests of baselines."""
+"""Results and a saved baseline, for all tests of baselines."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.baseline.save_baseline import save_baseline
-from asymm_deploy.engines.tensors import TensorSpec
-from asymm_deploy.export.manifest import Manifest, Stages
-from asymm_deploy.export.proof.parity import ParityReport
 
 Export = Callable[..., Path]
 
 
-SAME = ParityReport(0.0, 0.0, 1.0, 1.0, 10)
-
-
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-@pytest.fixture
-def export(tmp_path: Path) -> Export:
-    """Write what export leaves of a model; its model files hold what is said.
-
-    Without a recorded input, it is what an older version left.
-    """
-
-    def write(
-        model: str, mnn: bytes = b"weights", into: str = "artifacts", *, recorded: bool = False
-    ) -> Path:
-        folder = tmp_path / into / model
-        folder.mkdir(parents=True)
-        outputs = io.BytesIO()
-        np.savez(outputs, output_0=np.zeros((1, 10), np.float32))
-        files = {"model.onnx": b"", "model.mnn": mnn, "reference.npz": outputs.getvalue()}
-        if recorded:
-            files["inputs.bin"] = b"values"
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        manifest = Manifest(
-            schema_version=2 if recorded else 1,
-            model=model,
-            source=model,
-            input_shape=(1, 3, 8, 8),
-            inputs=(TensorSpec("input", (1, 3, 8, 8)),),
-            outputs=(TensorSpec("output", (1, 10)),),
-            opset=17,
-            madds=100,
-            madds_m=0.0001,
-            floor_madds=50,
-            params=10,
-            params_m=0.00001,
-            uncounted=(),
-            weights="seed",
-            seed=0,
-            weights_path=None,
-            weights_sha256=None,
-            statistics_set=True,
-            reference="module",
-            spread=1.0,
-            stages=Stages(SAME, SAME, SAME),
-            files={name: sha256(content) for name, content in files.items()},
-            tools={},
-            fingerprint="0" * 64,
-            sources={},
-        )
-        (folder / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-        return tmp_path / into
-
-    return write
 
 
 @pytest.fixture
@@ -120,3 +62,36 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return contents
+
+
+@pytest.fixture
+def count() -> Callable[..., Callable[[Sequence[Artifact]], list[CostRecord]]]:
+    """Make what counts every model, but for those of which it is said why not."""
+
+    def make(**failures: str) -> Callable[[Sequence[Artifact]], list[CostRecord]]:
+        zeros = dict.fromkeys(("fma", "vector", "load", "store", "branch"), 0)
+        counts = Counts(insn=5, integer=5, load_bytes=0, store_bytes=0, **zeros)
+        key = dict.fromkeys(CostKey.__struct_fields__, "1") | {"engine": "mnn"}
+
+        def counted(artifacts: Sequence[Artifact]) -> list[CostRecord]:
+            return [
+                CostRecord(
+                    model=artifact.model,
+                    artifact_sha256=artifact.sha256,
+                    inputs_sha256=artifact.inputs_sha256,
+                    precision="fp32",
+                    key=msgspec.convert(key, CostKey),
+                    counts=None if artifact.model in failures else counts,
+                    operators=(),
+                    output_sha256=None,
+                    relative_error=None,
+                    flags=("failed",) * (artifact.model in failures),
+                    valid=artifact.model not in failures,
+                    error=failures.get(artifact.model),
+                )
+                for artifact in artifacts
+            ]
+
+        return counted
+
+    return make

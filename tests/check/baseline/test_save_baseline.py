@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asymm_deploy.bench import artifact, store
+from asymm_deploy.check.baseline.accept_change import accept_candidate
+from asymm_deploy.check.baseline.baseline_contents import baseline_remarks
 from asymm_deploy.check.baseline.baseline_file import load_baseline
+from asymm_deploy.check.baseline.kept_counts import kept_counts
 from asymm_deploy.check.baseline.save_baseline import save_baseline
 from asymm_deploy.errors import UsageError
 from tests.bench.paired_lines import add_paired_launches
@@ -125,3 +129,52 @@ def test_paired_launches_are_left_out_and_said(
     kept = store.load(tmp_path / "baseline")
     assert len(kept) == count
     assert all(record.paired is None for record in kept)
+
+
+def test_the_counts_of_the_models_are_kept_with_their_key(
+    export: Export, tree: Tree, count: Callable[..., Any], tmp_path: Path
+) -> None:
+    export("a", b"1")
+    artifacts = export("b", b"2")
+    folder = tmp_path / "baseline"
+    saved, remarks = save_baseline(artifacts, folder, count=count())
+    assert "costs.jsonl" in saved.files
+    assert "counts of 2 of 2 models are kept" in remarks
+    kept = kept_counts(folder, load_baseline(folder))
+    assert [(record.model, record.artifact_sha256) for record in kept] == [
+        ("a", sha256(b"1")),
+        ("b", sha256(b"2")),
+    ]
+    assert kept_counts(folder / "a", saved) == kept
+    assert baseline_remarks(folder, saved)[-1] == f"counts of 2 models: {kept[0].key.text()}"
+    save_baseline(artifacts, folder, force=True)
+    assert "costs.jsonl" not in tree(folder)
+
+
+def test_a_model_that_can_t_be_counted_is_saved_without_counts(
+    export: Export, count: Callable[..., Any], tmp_path: Path
+) -> None:
+    export("a", b"1")
+    artifacts = export("b", b"2")
+    _, remarks = save_baseline(artifacts, tmp_path / "baseline", count=count(b="no memory"))
+    assert "b: counts are not kept: no memory" in remarks
+    assert "counts of 1 of 2 models are kept" in remarks
+
+
+def test_counts_that_nobody_saved_are_refused(saved: Path) -> None:
+    (saved / "costs.jsonl").touch()
+    with pytest.raises(UsageError, match="was not saved with the baseline"):
+        load_baseline(saved)
+
+
+def test_counts_of_a_model_whose_files_are_replaced_are_dropped(
+    export: Export, count: Callable[..., Any], tmp_path: Path
+) -> None:
+    export("a", b"1")
+    artifacts = export("b", b"2")
+    folder = tmp_path / "baseline"
+    save_baseline(artifacts, folder, count=count())
+    new = export("b", b"3", "new")
+    changed, remarks = accept_candidate(folder, "b", new, reason="wanted", by="A. Person")
+    assert [record.model for record in kept_counts(folder, changed)] == ["a"]
+    assert "the counts of the former b were dropped: check counts it again" in remarks

@@ -1,0 +1,1 @@
+"""The exact gate: two versions by what they execute, without a clock."""
