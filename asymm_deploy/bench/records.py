@@ -291,6 +291,8 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     madds: int | None = None
     params: int | None = None
     input_shape: tuple[int, ...] | None = None
+    artifact_sha256: str | None = None
+    """Of the file that was timed; None if there was none."""
     output_error: float | None = None
     first_started_at: str = ""
     """Over its launches, failed ones included; ISO 8601, UTC."""

@@ -65,8 +65,13 @@ def report_command(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
     which = table_or_figure(table, figure)
-    rows = tables.rows_in(results, console.say) if tables.needs_results(which) else []
-    text = tables.report_text(which, rows, wanted, output_format.value)
+    costs = tables.costs_in(results) if which == 5 else []
+    rows = (
+        tables.rows_in(results, console.say, may_lack=bool(costs))
+        if tables.needs_results(which)
+        else []
+    )
+    text = tables.report_text(which, rows, wanted, output_format.value, costs)
     if out is None:
         print_data(text)
     else:

@@ -47,7 +47,7 @@ def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
 
     Raises UsageError if there are rows but none passes.
     """
-    left = [row for row in rows if _fits(_setting(row), wanted)]
+    left = [row for row in rows if meets(_setting(row), wanted)]
     if rows and not left:
         raise UsageError(
             "no result has the device, engine, precision and threads asked for",
@@ -72,7 +72,8 @@ def _setting(row: RowSummary) -> TimingSetting:
     return TimingSetting(row.device, row.engine, row.precision, row.threads)
 
 
-def _fits(setting: TimingSetting, wanted: RowFilter) -> bool:
+def meets(setting: TimingSetting, wanted: RowFilter) -> bool:
+    """Whether a setting passes ``wanted``."""
     return (
         wanted.device in (None, setting.device)
         and wanted.engine in (None, setting.engine)

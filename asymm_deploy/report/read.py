@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
@@ -14,14 +16,19 @@ from asymm_deploy.files import require_regular
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
 
 
-def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> list[RowSummary]:
+def rows_in(
+    results: Path, on_torn: Callable[[str], None] = lambda _: None, *, may_lack: bool = False
+) -> list[RowSummary]:
     """Return one row for each model and setting in a results folder, or in a given runs.jsonl.
 
     A bench may be writing to it at the same time. If the last launch is incomplete it is left out,
-    and ``on_torn`` gets a line that says so. Raises UsageError if there is nothing to read.
+    and ``on_torn`` gets a line that says so. Raises UsageError if there is nothing to read; a
+    folder that ``may_lack`` a runs.jsonl has no rows then.
     """
     try:
         path = results / store.NAME if results.is_dir() else results
+        if may_lack and results.is_dir() and not path.exists():
+            return []
         if not path.exists():
             raise UsageError(f"there are no results in {results}", _TO_TRY)
         require_regular(path)
@@ -42,3 +49,12 @@ def rows_in(results: Path, on_torn: Callable[[str], None] = lambda _: None) -> l
     if not rows:
         raise UsageError(f"{path} has no complete launch", _TO_TRY)
     return rows
+
+
+def costs_in(results: Path) -> list[CostRecord]:
+    """Return what `asymm-deploy cost` counted into a results folder, or beside a given runs.jsonl.
+
+    That is nothing where it wasn't run. Raises UsageError if it can't be read.
+    """
+    path = (results if results.is_dir() else results.parent) / COSTS_NAME
+    return jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION).records

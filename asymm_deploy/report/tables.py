@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
+from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.predicted import calibrations
+from asymm_deploy.bench.predicted.row_predictions import predicted_beside
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import write_whole
@@ -15,18 +18,19 @@ from asymm_deploy.models.cost import Complexity
 from asymm_deploy.models.names import Figure
 from asymm_deploy.report import latency_table, specification
 from asymm_deploy.report.caption import caption
-from asymm_deploy.report.comparable import RowFilter, fitting, one_setting
+from asymm_deploy.report.comparable import RowFilter, TimingSetting, fitting, meets, one_setting
 from asymm_deploy.report.figure1 import figure1
 from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
-from asymm_deploy.report.read import rows_in
+from asymm_deploy.report.read import costs_in, rows_in
 from asymm_deploy.report.report_table import ReportTable, TableFormat, render, to_csv
 from asymm_deploy.report.table1 import table1
-from asymm_deploy.report.table5 import table5
+from asymm_deploy.report.table5 import PredictedLatencies, table5
 
 __all__ = [
     "LATENCY_CSV",
     "NUMBERS",
     "Which",
+    "costs_in",
     "file_name",
     "needs_results",
     "report_text",
@@ -56,8 +60,15 @@ def needs_results(which: Which) -> bool:
     return which not in _COUNTS_ALONE
 
 
-def table_of(which: Which, rows: Sequence[RowSummary], wanted: RowFilter) -> ReportTable:
+def table_of(
+    which: Which,
+    rows: Sequence[RowSummary],
+    wanted: RowFilter,
+    costs: Sequence[CostRecord] = (),
+) -> ReportTable:
     """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
+
+    With ``costs``, Table 5 has a prediction for each model that was counted.
 
     Raises UsageError if we have no such table, if no row passes ``wanted``, or if one column would
     mix rows of several devices, engines, precisions or numbers of threads.
@@ -72,7 +83,9 @@ def table_of(which: Which, rows: Sequence[RowSummary], wanted: RowFilter) -> Rep
     if not needs_results(number):
         return _of_counts(number)
     own = _own(names.table_models(number), rows, wanted)
-    return table5(own, _counts(own)) if number == 5 else paper_comparison(number, own, _counts(own))
+    if number == 5:
+        return table5(own, _counts(own), _predictions(own, costs, wanted))
+    return paper_comparison(number, own, _counts(own))
 
 
 def file_name(which: int | Figure, suffix: str = "") -> str:
@@ -82,12 +95,16 @@ def file_name(which: int | Figure, suffix: str = "") -> str:
 
 
 def report_text(
-    which: Which, rows: Sequence[RowSummary], wanted: RowFilter, output_format: TableFormat
+    which: Which,
+    rows: Sequence[RowSummary],
+    wanted: RowFilter,
+    output_format: TableFormat,
+    costs: Sequence[CostRecord] = (),
 ) -> str:
     """Return a table as text. For None as CSV that is latency.csv, with all of its columns."""
     if which is None and output_format == "csv":
         return to_csv(latency_table.full(fitting(rows, wanted)))
-    return render(table_of(which, rows, wanted), output_format)
+    return render(table_of(which, rows, wanted, costs), output_format)
 
 
 def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:
@@ -118,6 +135,18 @@ def _own(models: Sequence[str], rows: Sequence[RowSummary], wanted: RowFilter) -
             if row.model in shapes and row.input_shape in (None, shapes[row.model])
         ]
     )
+
+
+def _predictions(
+    own: Sequence[RowSummary], costs: Sequence[CostRecord], wanted: RowFilter
+) -> PredictedLatencies | None:
+    """Return what is predicted for Table 5; None where nothing was counted."""
+    if not costs:
+        return None
+    calibration = calibrations.named()
+    fitted_for = TimingSetting(wanted.device or "", calibration.engine, calibration.precision, 1)
+    models = names.table_models(5) if meets(fitted_for, wanted) else ()
+    return PredictedLatencies(calibration, predicted_beside(models, own, costs, calibration))
 
 
 def _of_counts(number: int) -> ReportTable:

@@ -10,6 +10,7 @@ import msgspec
 
 from asymm_deploy.bench.records import Engine, Precision
 
+COSTS_NAME = "costs.jsonl"
 COSTS_SCHEMA_VERSION = 1
 """Newest version of a line in costs.jsonl. Incremented when older readers would misread it."""
 

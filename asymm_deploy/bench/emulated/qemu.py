@@ -11,9 +11,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.safe import excerpt
 
 QEMU = "qemu-aarch64"
 QEMU_VARIABLE = "ASYMM_DEPLOY_QEMU"
@@ -94,6 +96,18 @@ def find_qemu(home: Path) -> Qemu:
         f"{QEMU} is not installed",
         f"sudo apt-get install {' '.join(APT_PACKAGES[:2])}",
     )
+
+
+def require_cpu(command: tuple[str, ...], name: str) -> None:
+    """Raise UsageError unless the emulator knows a processor of this name."""
+    listed = _run([*command, "-cpu", "help"])
+    known = [line.strip() for line in listed.splitlines() if line.startswith(" ")]
+    if known and name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise UsageError(
+            f"QEMU knows no processor {excerpt(name)!r}",
+            f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}",
+        )
 
 
 def _run(command: list[str]) -> str:

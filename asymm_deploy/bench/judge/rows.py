@@ -66,6 +66,7 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         madds=shown.madds,
         params=shown.params,
         input_shape=shown.input_shape,
+        artifact_sha256=shown.artifact_sha256,
         output_error=max(
             (r.output_error for r in finished if r.output_error is not None), default=None
         ),
