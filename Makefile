@@ -1,6 +1,7 @@
 # make table5   install, export, time on this machine, write results/table5.csv and print the table
 # make tables   the same for every table of the paper and Figure 1; all of them in results/tables.md
 # make test     install and run everything that CI runs; COVERAGE= leaves the coverage out, which is faster
+# make emulator   install and set up what counts ARM instructions; says what apt-get has to install first
 # make dist     build what is published into dist/ and check it; CONTRIBUTING.md has the recipe
 # Set PYTHON to use another interpreter than python3 (3.11 or newer).
 
@@ -17,7 +18,7 @@ TIMED := --table=5 --table=6 --table=7 --table=8 --table=9 --table=10 --figure=1
 COVERAGE ?= -m slipcover
 NO_REWRITE := -W ignore::pytest.PytestAssertRewriteWarning
 
-.PHONY: install table5 tables test lint dist clean
+.PHONY: install emulator table5 tables test lint dist clean
 install: $(VENV)/.installed
 
 # pip must not choose versions: an unpinned torch is a download of gigabytes.
@@ -26,6 +27,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt asymm_deploy/__init__.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# Kept in the user's data folder, so that it outlives the checkout; done at once if it is there.
+emulator: install
+	$(BIN)/asymm-deploy emulator setup
 
 # Exit code 4 is a noisy machine: the rows say so, and the table is written all the same.
 table5: install

@@ -1,4 +1,5 @@
-"""What tests share: one thread for torch, so that they don't fight for cores, and a launch."""
+"""What tests share: one thread for torch, so that they don't fight for cores, a launch, and what
+counts instructions, if `make emulator` has set it up."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ import signal
 import pytest
 from hypothesis import settings
 
+from asymm_deploy.bench.emulated.emulator import Emulator
+from asymm_deploy.bench.emulated.emulator_home import find_emulator
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
+from asymm_deploy.errors import HarnessError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -21,6 +25,19 @@ for number in (signal.SIGINT, signal.SIGHUP):
         # signal too, and some tests send it to them. A handler that does nothing is not inherited,
         # and leaves pytest itself deaf.
         signal.signal(number, lambda _number, _frame: None)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Emulator:
+    """The one in the data folder of who runs the tests; those that need it are skipped without it.
+
+    It is looked for before any test points ``XDG_DATA_HOME`` elsewhere: pytest makes fixtures of a
+    session before those of a test. Its paths are absolute.
+    """
+    try:
+        return find_emulator()
+    except HarnessError as error:
+        pytest.skip(f"{error.what}; {error.hint}")
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,25 @@ static const struct pattern multiply_adds[] = {
     {0x9F00B400, 0x0F002000}, /* the same by element */
     {0x9F20FC00, 0x0E009400}, /* SDOT, UDOT */
     {0x9F00F400, 0x0F00E000}, /* the same by element */
-    {0xBFA0FC00, 0x0E20EC00}, /* FMLAL, FMLSL */
-    {0xBFA0FC00, 0x2E20CC00}, /* FMLAL2, FMLSL2 */
+    {0xBF20FC00, 0x0E20EC00}, /* FMLAL, FMLSL */
+    {0xBF20FC00, 0x2E20CC00}, /* FMLAL2, FMLSL2 */
+    {0xBFC0B400, 0x0F800000}, /* the same by element */
+    {0xBFC0B400, 0x2F808000},
+    {0xBF20DC00, 0x0E209000}, /* SQDMLAL, SQDMLSL */
+    {0xFF20DC00, 0x5E209000}, /* the same, scalar */
+    {0xBF00B400, 0x0F003000}, /* the same by element */
+    {0xFF00B400, 0x5F003000},
+    {0xBF20F400, 0x2E008400}, /* SQRDMLAH, SQRDMLSH */
+    {0xFF20F400, 0x7E008400}, /* the same, scalar */
+    {0xBF00D400, 0x2F00D000}, /* the same by element */
+    {0xFF00D400, 0x7F00D000},
+    {0xBF20E400, 0x2E00C400}, /* FCMLA */
+    {0xBF009400, 0x2F001000}, /* the same by element */
+    {0xBFE0FC00, 0x0E809C00}, /* USDOT */
+    {0xBF00F400, 0x0F00F000}, /* SUDOT, USDOT, BFDOT, BFMLALB, BFMLALT by element */
+    {0xDFE0F400, 0x4E80A400}, /* SMMLA, UMMLA, USMMLA */
+    {0xBF60FC00, 0x2E40FC00}, /* BFDOT, BFMLALB, BFMLALT */
+    {0xFFE0FC00, 0x6E40EC00}, /* BFMMLA */
 };
 
 static bool is_dc_zva(uint32_t bits) { return (bits & 0xFFFFFFE0) == 0xD50B7420; }
@@ -92,10 +109,13 @@ static struct a64_insn load_or_store(uint32_t bits) {
   const bool vector = FIELD(bits, 26, 1);
   const uint32_t kind = FIELD(bits, 28, 2);
   if (kind == 0 && vector) return structures(bits);
-  if (kind == 0) { /* exclusive and ordered; a pair has bit 21 without bit 23 */
+  if (kind == 0) { /* exclusive and ordered; with bit 21 of a pair, or a compare and swap */
     const uint32_t bytes = 1U << FIELD(bits, 30, 2);
-    const bool pair = FIELD(bits, 21, 1) && !FIELD(bits, 23, 1);
-    return accessing(FIELD(bits, 22, 1), pair ? 2 * bytes : bytes);
+    const bool load = FIELD(bits, 22, 1);
+    if (!FIELD(bits, 21, 1)) return accessing(load, bytes);
+    if (FIELD(bits, 23, 1)) return accessing(true, bytes);             /* CAS */
+    if (!FIELD(bits, 31, 1)) return accessing(true, 2 * (4 * bytes)); /* CASP */
+    return accessing(load, 2 * bytes);
   }
   if (kind == 1) { /* literal; with bit 24 the ordered ones of ARMv8.4 */
     if (FIELD(bits, 24, 1)) return accessing(FIELD(bits, 22, 2) != 0, 1U << FIELD(bits, 30, 2));
@@ -111,8 +131,8 @@ static struct a64_insn load_or_store(uint32_t bits) {
   }
   /* One register: bits 23:22 are the operation. */
   const uint32_t operation = FIELD(bits, 22, 2);
-  if (!FIELD(bits, 24, 1) && FIELD(bits, 21, 1) && FIELD(bits, 10, 2) == 0) { /* atomics */
-    return accessing(true, 1U << FIELD(bits, 30, 2));
+  if (!FIELD(bits, 24, 1) && FIELD(bits, 21, 1) && FIELD(bits, 10, 2) != 2) {
+    return accessing(true, 1U << FIELD(bits, 30, 2)); /* atomics, LDRAA, LDRAB */
   }
   if (!vector && FIELD(bits, 30, 2) == 3 && operation == 2) return accessing(true, 0); /* PRFM */
   const bool load = vector ? FIELD(bits, 22, 1) : operation != 0;

@@ -12,6 +12,7 @@ struct a64_insn {
 };
 
 /* FMA is every multiplication with an addition on vector and floating-point registers, of floats
-   and of integers (dot products too). Prefetches and atomics that return a value are loads; DC ZVA
-   stores a line of 64 bytes. */
+   and of integers (dot products too). Prefetches and atomics are loads, whatever atomics store; DC ZVA
+   stores a line of 64 bytes. Known are all instructions of a Cortex-A76. Of later ones, SVE's are
+   vector, their loads and stores too. */
 struct a64_insn a64_decode(uint32_t bits);

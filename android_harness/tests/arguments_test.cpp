@@ -119,6 +119,25 @@ TEST(arguments, to_calibrate_needs_no_model) {
   CHECK(found.cpus == std::vector<int>{3});
 }
 
+TEST(arguments, to_count_is_a_switch_and_operators_are_another) {
+  CHECK(!parse_arguments(request()).counted);
+  CHECK(!parse_arguments(request({"--count"})).by_operator);
+  const Arguments found = parse_arguments(request({"--by-operator", "--count"}));
+  CHECK(found.counted);
+  CHECK(found.by_operator);
+}
+
+TEST(arguments, what_does_not_go_with_counting_is_refused) {
+  CHECK_EQ(refused({"--by-operator"}), "argument --by-operator: needs --count");
+  CHECK_EQ(refused({"--count=1"}), "argument --count: takes no value");
+  CHECK_EQ(refused({"--count", "--second-model", "/other.mnn"}),
+           "argument --count: takes one model, and --second-model is given");
+  CHECK_EQ(refused({"--count", "--calibrate"}),
+           "argument --count: runs a model, and --calibrate runs none");
+  CHECK_EQ(refused({"--count", "--by-operator", "--api", "module", "--output", "y"}),
+           "argument --by-operator: only a session can be run so, no module");
+}
+
 TEST(arguments, what_is_missing_or_unknown_is_named) {
   CHECK_EQ(check::refusal([] { parse_arguments({"--model", "m", "--runs", "1", "--cpu", "0"}); }),
            "the following arguments are required: --engine, --warmup, --threads, --precision, "

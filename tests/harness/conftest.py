@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -83,3 +84,13 @@ def tree(shared: Path) -> Callable[[str], Tree]:
         return Tree(folder, QEMU if preset == "linux-arm64" else ())
 
     return built
+
+
+@pytest.fixture(scope="session")
+def shared_object(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """What the emulator's plugin decides with, without QEMU."""
+    need("cc")
+    path = tmp_path_factory.mktemp("emulator") / "parts.so"
+    sources = [str(SOURCE / "emulator" / name) for name in ("a64.c", "caches.c")]
+    step(["cc", "-O1", "-shared", "-fPIC", *sources, "-o", str(path)], SOURCE)
+    return ctypes.CDLL(str(path))
