@@ -16,11 +16,11 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.baseline import baseline_app
 from asymm_deploy.commands.bench import bench_command
 from asymm_deploy.commands.check import check_command
-from asymm_deploy.commands.cost import cost_command
+from asymm_deploy.commands.counting.cost import cost_command
+from asymm_deploy.commands.counting.emulator import emulator_app
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
-from asymm_deploy.commands.emulator import emulator_app
 from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP

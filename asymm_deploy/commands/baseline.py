@@ -55,7 +55,7 @@ def save_command(
 ) -> None:
     """Save exported models as a baseline: a folder to commit, or to keep in CI's cache."""
     from asymm_deploy.check.baseline.save_baseline import save_baseline
-    from asymm_deploy.commands.check_counted import counts_to_keep
+    from asymm_deploy.commands.counting.check_counted import counts_to_keep
 
     count = counts_to_keep if cost else None
     for line in save_baseline(artifacts, into, results=results, force=force, count=count)[1]:

@@ -113,8 +113,8 @@ def check_command(
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
-        from asymm_deploy.commands.check_counted import counted_check
         from asymm_deploy.commands.check_progress import CheckProgress, single_device
+        from asymm_deploy.commands.counting.check_counted import counted_check
 
         old, new = _both_folders(baseline, candidate, files)
         request = CheckRequest(

@@ -1,1 +1,1 @@
-"""Steps of ``asymm-deploy cost``."""
+"""The commands that count instructions, and their steps."""

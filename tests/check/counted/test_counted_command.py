@@ -12,7 +12,7 @@ import pytest
 from asymm_deploy import cli
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.check.baseline.kept_counts import read_counts
-from asymm_deploy.commands import check_counted
+from asymm_deploy.commands.counting import check_counted
 from asymm_deploy.errors import HarnessError
 
 Export = Callable[..., Path]

@@ -104,7 +104,7 @@ def cost_command(
       asymm-deploy cost asymmnet_small_035 --by-operator
       asymm-deploy cost --table 5
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.commands.cost_steps import CostRequest, run_calibration, run_cost
+    from asymm_deploy.commands.counting.cost_steps import CostRequest, run_calibration, run_cost
 
     names = list(dict.fromkeys(models or ()))
     bare = [Path(name) for name in names if name.endswith(".mnn")]
