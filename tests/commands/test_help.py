@@ -35,7 +35,8 @@ PARAMETERS = [
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {path.removeprefix("asymm-deploy ") for path in COMMANDS} == {
-        *("models", "describe", "export", "bench", "report", "check", "devices", "doctor"),
+        *("models", "describe", "export", "bench", "cost", "report", "check", "devices", "doctor"),
+        *("emulator setup", "emulator where"),
         *("baseline save", "baseline show", "baseline accept", "runner build", "runner where"),
     }
 

@@ -22,7 +22,7 @@ from asymm_deploy.bench.judge import output_error
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.safe import excerpt
 
-TIMEOUT_S = 3600.0
+COUNTING_TIMEOUT_S = 3600.0
 _COUNTS = "counts"
 _LOADER = "lib/ld-linux-aarch64.so.1"
 _WARM_UP = 1
@@ -115,11 +115,11 @@ def _run(
 ) -> _Found:
     """Run the program in ``folder``; raise WireError with the reason if it gives no result."""
     by_operator = artifact.api == "session"
-    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=TIMEOUT_S)
+    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=COUNTING_TIMEOUT_S)
     _require_emulation(completed, plan.cpu)
     report = launch.reported(
         completed,
-        TIMEOUT_S,
+        COUNTING_TIMEOUT_S,
         lambda stream: parse_counted_stream(stream, by_operator=by_operator),
     )
     if report.model.sha256 != artifact.sha256:
@@ -172,7 +172,8 @@ def _command(
         inputs_file=asked.inputs_file,
         module_outputs=asked.module_outputs,
     )
-    plugin = f"{emulator.plugin},out={folder / _COUNTS},caches={'on' if plan.caches else 'off'}"
+    caches = "on" if plan.caches else "off"
+    plugin = f"{in_option(emulator.plugin)},out={in_option(folder / _COUNTS)},caches={caches}"
     return [
         *("env", "-i", f"--chdir={folder}", f"QEMU_CPU={plan.cpu}"),
         *(*emulator.qemu, "-plugin", plugin),
@@ -181,6 +182,11 @@ def _command(
         *(["--by-operator"] if artifact.api == "session" else []),
         *request,
     ]
+
+
+def in_option(path: Path) -> str:
+    """Return a path as a part of one of QEMU's options, where a comma ends a part."""
+    return str(path).replace(",", ",,")
 
 
 def _require_emulation(completed: Completed, cpu: str) -> None:
