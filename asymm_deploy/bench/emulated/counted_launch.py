@@ -29,8 +29,8 @@ _LOADER = "lib/ld-linux-aarch64.so.1"
 _HERE = "/proc/self/cwd"
 """The folder that a program runs in, by a path that does not depend on where it is."""
 _NO_MODULES = (
-    "a model with loops or branches can't be counted: MNN runs it by its Module API alone, and only "
-    "sessions are counted"
+    "a model with loops or branches can't be counted: MNN runs it by its Module API alone, and "
+    "only sessions are counted"
 )
 _WARM_UP = 1
 """The first run computes what the engine prepares on demand; it differs by up to 0.03 %."""
