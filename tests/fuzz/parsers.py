@@ -16,6 +16,8 @@ import numpy as np
 import torch
 
 from asymm_deploy.bench import artifact, store, wire
+from asymm_deploy.bench.emulated.count_file import CountFileError, parse_counts
+from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.paired.pair_stream import parse_pair_stream
 from asymm_deploy.bench.phone import cpufreq
 from asymm_deploy.bench.phone.link import Link
@@ -248,6 +250,10 @@ PARSERS: tuple[Parser, ...] = (
            lambda raw, _: wire.parse_stream(raw), (wire.WireError,)),
     Parser("a runner's pairs", lambda: [samples.text_of("fuzz/pairs.jsonl")],
            lambda raw, _: parse_pair_stream(raw), (wire.WireError,)),
+    Parser("a counting runner's lines", lambda: [samples.text_of("fuzz/counted.jsonl")],
+           lambda raw, _: parse_counted_stream(raw), (wire.WireError,)),
+    Parser("the emulator's counts", lambda: [samples.text_of("fuzz/counts")],
+           lambda raw, _: parse_counts(raw), (CountFileError,)),
     Parser("a runner's arguments", lambda: ["\n".join(_REQUEST).encode()], _runner,
            (RefusedError,)),
     Parser("the lock's owner", lambda: [_OWNER.encode()], _lock),

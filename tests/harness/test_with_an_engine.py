@@ -17,6 +17,7 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
@@ -329,6 +330,34 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
     library(other / "_mnncengine.so", *flags)
     with pytest.raises(wire.RunnerError, match=r"headers of MNN 3\.6\.1, .* is MNN 3\.7\.0"):
         wire.parse_stream(run(program, model).stdout)
+
+
+def test_a_library_whose_tensors_lie_otherwise_is_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / native_build.PROGRAM
+    program.write_bytes((like_a_wheel / native_build.PROGRAM).read_bytes())
+    program.chmod(0o755)
+    library(tmp_path / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DFAKE_LAYOUT")
+    with pytest.raises(wire.RunnerError, match="tensors don't lie in memory as this runner"):
+        wire.parse_stream(run(program, model).stdout)
+
+
+def test_a_run_by_operator_names_them_and_computes_the_same(
+    like_a_wheel: Path, model: Path
+) -> None:
+    counting = ("--count", "--by-operator", "--input-seed", "7")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *counting)
+    assert ended.returncode == 0, ended.stdout
+    report = parse_counted_stream(ended.stdout)
+    assert report.operators == (("negative", "UnaryOp"), ("sum", "Reduction"))
+    assert report.output.values == expected(7)
+
+
+def test_a_module_is_not_run_by_operator(like_a_wheel: Path, model: Path) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--count", "--by-operator")
+    with pytest.raises(wire.RunnerError, match="only a session can be run so"):
+        parse_counted_stream(ended.stdout)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(

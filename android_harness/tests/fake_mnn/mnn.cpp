@@ -78,7 +78,11 @@ bool Tensor::copyToHostTensor(Tensor* host) const {
 
 Tensor::DimensionType Tensor::getDimensionType() const { return dimension_type_; }
 
+#ifdef FAKE_LAYOUT // as if its fields were elsewhere
+std::vector<int> Tensor::shape() const { return {}; }
+#else
 std::vector<int> Tensor::shape() const { return shape_; }
+#endif
 
 Interpreter* Interpreter::createFromFile(const char* file) {
   std::printf("the fake engine prints\n");

@@ -9,7 +9,8 @@ import msgspec
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.wire import Done, Hello, Model, RunnerOutput, WireError
 
-_LINES_BEFORE_OPERATORS = 2
+_OPERATORS_AT = 2
+"""After hello and model."""
 
 
 class CountedReport(msgspec.Struct, frozen=True):
@@ -18,8 +19,8 @@ class CountedReport(msgspec.Struct, frozen=True):
     hello: Hello
     model: Model
     output: RunnerOutput
-    operators: tuple[tuple[str, str], ...] | None
-    """Name and type of each, in their order; None if it was not run by operator."""
+    operators: tuple[tuple[str, str], ...]
+    """Name and type of each, in their order."""
 
 
 class _Operators(msgspec.Struct, frozen=True, tag_field="type", tag="operators"):
@@ -27,14 +28,16 @@ class _Operators(msgspec.Struct, frozen=True, tag_field="type", tag="operators")
     types: tuple[str, ...]
 
 
-def parse_counted_stream(stream: bytes, *, by_operator: bool) -> CountedReport:
+def parse_counted_stream(stream: bytes) -> CountedReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    lines = stream.splitlines(keepends=True)
+    lines = stream.split(b"\n")
     operators = None
-    if by_operator and len(lines) > _LINES_BEFORE_OPERATORS:
-        operators = _operators(lines.pop(_LINES_BEFORE_OPERATORS))
+    if _is_operators(lines):
+        operators = _operators(lines.pop(_OPERATORS_AT))
     order: Sequence[type[wire.Message]] = (Hello, Model, RunnerOutput, Done)
-    hello, model, output, done = wire.messages_in(b"".join(lines), order)
+    hello, model, output, done = wire.messages_in(b"\n".join(lines), order)
+    if operators is None:
+        raise WireError("the runner named no operators")
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(output, RunnerOutput)
@@ -42,10 +45,17 @@ def parse_counted_stream(stream: bytes, *, by_operator: bool) -> CountedReport:
     return CountedReport(hello, model, output, operators)
 
 
+def _is_operators(lines: Sequence[bytes]) -> bool:
+    """Tell an ``operators`` in its place from an error, which may take the place of any message."""
+    return len(lines) > _OPERATORS_AT + 1 and lines[_OPERATORS_AT].startswith(
+        b'{"type":"operators"'
+    )
+
+
 def _operators(line: bytes) -> tuple[tuple[str, str], ...]:
     try:
         found = msgspec.json.decode(line, type=_Operators)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"the runner printed no valid 'operators': {error}") from error
     if len(found.names) != len(found.types):
         raise WireError("the runner named operators without their types")

@@ -103,7 +103,7 @@ class CostRecord(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts | None
     """Of one run after a warm-up; None if the model failed."""
     operators: tuple[OperatorCounts, ...] | None
-    """None for a model that MNN can't run operator by operator, one with loops or branches."""
+    """None if the model failed."""
     output_sha256: str | None
     relative_error: float | None
     """Of the output against the reference, as a bench has it; None without a reference."""
