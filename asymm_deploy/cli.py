@@ -16,6 +16,7 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.baseline import baseline_app
 from asymm_deploy.commands.bench import bench_command
 from asymm_deploy.commands.check import check_command
+from asymm_deploy.commands.cost import cost_command
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
@@ -45,6 +46,7 @@ app.command("models", short_help="List the paper's networks and their MAdds.")(m
 app.command("describe", short_help="Show a model's cost layer by layer.")(describe_command)
 app.command("export", short_help="Export models to ONNX and MNN, proven equal.")(export_command)
 app.command("bench", short_help="Time models on this machine or on phones.")(bench_command)
+app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
 app.command("report", short_help="Write a table of results.")(report_command)
 app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(
     check_command

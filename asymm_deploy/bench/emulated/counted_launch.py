@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +29,45 @@ _WARM_UP = 1
 """The first run computes what the engine prepares on demand; it differs by up to 0.03 %."""
 
 
-def count_model(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountPlan:
+    """How to count."""
+
+    precision: Precision = "fp32"
+    cpu: str = DEFAULT_CPU
+    caches: bool = True
+    """Whether misses of caches are counted: that takes twice as long."""
+
+
+def count_models(
     emulator: Emulator,
-    artifact: Artifact,
+    artifacts: Sequence[Artifact],
+    plan: CountPlan,
     *,
-    precision: Precision = "fp32",
-    cpu: str = DEFAULT_CPU,
-    caches: bool = True,
+    jobs: int,
+    on_counted: Callable[[CostRecord], None],
+) -> list[CostRecord]:
+    """Count each model, ``jobs`` at a time, and return the records in the models' order.
+
+    Counts don't depend on what else runs. ``on_counted`` gets each record as it is made, in the
+    caller's thread. What that raises, and Ctrl-C, kills what still runs.
+    """
+    host = HostDevice()
+    pool = ThreadPoolExecutor(max(1, min(jobs, len(artifacts))))
+    try:
+        running = [pool.submit(count_model, emulator, each, plan, host) for each in artifacts]
+        for done in as_completed(running):
+            on_counted(done.result())
+        return [each.result() for each in running]
+    finally:
+        for each in running:
+            each.cancel()
+        host.end_all()
+        pool.shutdown(wait=True)
+
+
+def count_model(
+    emulator: Emulator, artifact: Artifact, plan: CountPlan, host: HostDevice
 ) -> CostRecord:
     """Run ``artifact`` once after a warm-up, and once operator by operator; count both.
 
@@ -44,8 +78,8 @@ def count_model(
         model=artifact.model,
         artifact_sha256=artifact.sha256,
         inputs_sha256=artifact.inputs_sha256,
-        precision=precision,
-        key=emulator.key(cpu),
+        precision=plan.precision,
+        key=emulator.key(plan.cpu),
         counts=None,
         operators=None,
         output_sha256=None,
@@ -58,7 +92,7 @@ def count_model(
         return _failed(blank, reason)
     try:
         with tempfile.TemporaryDirectory(prefix="asymm-count-") as name:
-            found = _run(emulator, artifact, Path(name), precision, cpu, caches)
+            found = _run(emulator, artifact, Path(name), plan, host)
     except wire.WireError as error:
         return _failed(blank, str(error))
     except OSError as error:
@@ -76,16 +110,13 @@ def _run(
     emulator: Emulator,
     artifact: Artifact,
     folder: Path,
-    precision: Precision,
-    cpu: str,
-    caches: bool,
+    plan: CountPlan,
+    host: HostDevice,
 ) -> _Found:
     """Run the program in ``folder``; raise WireError with the reason if it gives no result."""
     by_operator = artifact.api == "session"
-    completed = HostDevice().run(
-        _command(emulator, artifact, folder, precision, cpu, caches), timeout_s=TIMEOUT_S
-    )
-    _require_emulation(completed, cpu)
+    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=TIMEOUT_S)
+    _require_emulation(completed, plan.cpu)
     report = launch.reported(
         completed,
         TIMEOUT_S,
@@ -115,9 +146,7 @@ def _command(
     emulator: Emulator,
     artifact: Artifact,
     folder: Path,
-    precision: Precision,
-    cpu: str,
-    caches: bool,
+    plan: CountPlan,
 ) -> list[str]:
     """Put links to all files into ``folder``, and return the command that runs there.
 
@@ -136,16 +165,16 @@ def _command(
         runs=1,
         warmup=_WARM_UP,
         threads=1,
-        precision=precision,
+        precision=plan.precision,
         cpus=(),
         inputs=asked.inputs,
         output_values=artifact.reference is not None,
         inputs_file=asked.inputs_file,
         module_outputs=asked.module_outputs,
     )
-    plugin = f"{emulator.plugin},out={folder / _COUNTS},caches={'on' if caches else 'off'}"
+    plugin = f"{emulator.plugin},out={folder / _COUNTS},caches={'on' if plan.caches else 'off'}"
     return [
-        *("env", "-i", f"--chdir={folder}", f"QEMU_CPU={cpu}"),
+        *("env", "-i", f"--chdir={folder}", f"QEMU_CPU={plan.cpu}"),
         *(*emulator.qemu, "-plugin", plugin),
         *(f"l/{_LOADER}", "--library-path", "r:l/lib", f"r/{emulator.runner.name}"),
         "--count",

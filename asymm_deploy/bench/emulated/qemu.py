@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from asymm_deploy.errors import HarnessError, UsageError
@@ -113,6 +114,18 @@ def require_plugins(home: Path) -> None:
     if not complaints:
         raise HarnessError(f"{QEMU} is not installed", f"sudo apt-get install {APT_PACKAGES[0]}")
     raise HarnessError("; ".join(error.what for error in complaints), complaints[-1].hint)
+
+
+def require_cpu(command: tuple[str, ...], name: str) -> None:
+    """Raise UsageError unless the emulator knows a processor of this name."""
+    listed = _run([*command, "-cpu", "help"])
+    known = [line.strip() for line in listed.splitlines() if line.startswith(" ")]
+    if known and name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise UsageError(
+            f"QEMU knows no processor {excerpt(name)!r}",
+            f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}",
+        )
 
 
 def _run(command: list[str]) -> str:

@@ -38,6 +38,7 @@ class HostDevice:
         self._runner = None if runner is None else _program(runner)
         # Asked once: while this process stays off a core, its own affinity is smaller.
         self._allowed = _affinity()
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
         """Return what Linux's /proc and /sys or macOS's sysctl say."""
@@ -130,6 +131,7 @@ class HostDevice:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
+            self._running.add(process)
             completed = _collect(process, start_ns / 1e9 + timeout_s)
             return replace(completed, elapsed_ns=time.monotonic_ns() - start_ns)
         except OSError as error:
@@ -137,7 +139,14 @@ class HostDevice:
             return Completed(b"", text.encode(errors="replace"), _NOT_STARTED)
         finally:
             if process is not None:
+                self._running.discard(process)
                 _end(process)
+
+    def end_all(self) -> None:
+        """Kill what other threads run here; their ``run`` returns at once."""
+        for process in tuple(self._running):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:

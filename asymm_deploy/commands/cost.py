@@ -1,0 +1,146 @@
+"""``asymm-deploy cost``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asymm_deploy.bounds import MOST_CORES
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    InputsOption,
+    named_models,
+)
+from asymm_deploy.commands.options.shared_options import (
+    FORMATS,
+    MODEL_HELP,
+    ArtifactsOption,
+    PrecisionName,
+    TableOption,
+    TextFormat,
+    TextFormatOption,
+    complete_model,
+    within,
+)
+from asymm_deploy.errors import UsageError
+
+
+def cost_command(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help=MODEL_HELP + " Or a .mnn file, which is counted as it is.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    table: TableOption = None,
+    precision: Annotated[
+        PrecisionName,
+        typer.Option(help="Precision of the arithmetic; fp16 is computed as the processor does."),
+    ] = PrecisionName.FP32,
+    cpu: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="QEMU's name of the processor. Predictions are for cortex-a76 alone, the cache "
+            "sizes too.",
+        ),
+    ] = "cortex-a76",
+    caches: Annotated[
+        bool,
+        typer.Option("--caches/--no-caches", help="Count misses of caches, which takes longer."),
+    ] = True,
+    by_operator: Annotated[
+        bool,
+        typer.Option("--by-operator", help="Print a row for each operator instead of each model."),
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            callback=within("--jobs", 1, MOST_CORES),
+            help="Models counted at a time. Default: as many as there are cores.",
+        ),
+    ] = None,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Results folder, where cost.csv goes."),
+    ] = Path("results"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Count again what OUT already has counts of.")
+    ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULTS",
+            help="Fit predictions to your own phone: the results folder of a bench on it. Models "
+            "are those of the folder, and keep their counts in OUT.",
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Predict with this calibration; with --calibrate, the name to keep the new one "
+            "by. Default: snapdragon-855-paper, fitted to the paper's Table 5.",
+        ),
+    ] = None,
+    input_shape: InputShapeOption = None,
+    inputs: InputsOption = None,
+    output_format: TextFormatOption = TextFormat.TABLE,
+) -> None:
+    """Count a model's ARM instructions on an emulated Cortex-A76: exact, without a phone.
+
+    Exports first what is missing or out of date. Counts are the same on every machine and under
+    any load; outputs are compared with the reference. Each model is added to OUT/costs.jsonl as it
+    is counted, and OUT/cost.csv has a row for each. predicted_ms is a prediction, never measured.
+    Needs `asymm-deploy emulator setup` once.
+
+    \b
+      asymm-deploy cost asymmnet_small_035 --by-operator
+      asymm-deploy cost --table 5
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
+    from asymm_deploy.commands.cost_steps import CostRequest, run_calibration, run_cost
+
+    names = list(dict.fromkeys(models or ()))
+    bare = [Path(name) for name in names if name.endswith(".mnn")]
+    named = [name for name in names if not name.endswith(".mnn")]
+    nothing_named = not names and table is None
+    only_bare = bool(bare) and not named and table is None
+    if calibrate is not None and not nothing_named:
+        raise UsageError(
+            "--calibrate takes the models that its RESULTS have, and others are named",
+            "leave out the models, or --calibrate",
+        )
+    if only_bare and (input_shape or inputs):
+        raise UsageError(
+            f"{bare[0]} is counted as it is: no --input-shape or --inputs changes that",
+            "leave them out, or name the .onnx file or the callable that it was made from",
+        )
+    chosen = (
+        []
+        if only_bare or calibrate is not None
+        else named_models(named, table, input_shape, inputs)
+    )
+    request = CostRequest(
+        sources=[each.source for each in chosen],
+        samples={each.source.model: each.samples for each in chosen if each.samples is not None},
+        bare_files=bare,
+        precision=precision.value,
+        cpu=cpu,
+        caches=caches,
+        by_operator=by_operator,
+        jobs=jobs,
+        artifacts=artifacts,
+        out=out,
+        fresh=fresh,
+        calibration=calibration,
+        output_format=FORMATS[output_format],
+    )
+    if calibrate is not None:
+        raise typer.Exit(run_calibration(request, calibrate))
+    raise typer.Exit(run_cost(request))
