@@ -5,6 +5,7 @@ from __future__ import annotations
 from asymm_deploy.doctor.adb_and_phones import adb_checks
 from asymm_deploy.doctor.build_tools import build_checks
 from asymm_deploy.doctor.checklist import Check
+from asymm_deploy.doctor.counting_emulator import emulator_check
 from asymm_deploy.doctor.environment import Environment
 from asymm_deploy.doctor.machine import machine_checks
 from asymm_deploy.doctor.native_runner import runner_check
@@ -23,4 +24,5 @@ def examine(environment: Environment) -> list[Check]:
         runner,
         # With a runner in place, nobody needs the tools that build one.
         *build_checks(environment, "option" if runner.status == "ok" else "phone"),
+        emulator_check(),
     ]

@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,11 +16,15 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import opened_regular
+from asymm_deploy.safe import excerpt, first_words
 
 PYTHON_TAG = "311"
 """Of the wheel to fetch. Python never loads its engine here, so that any version would do."""
 _PLATFORM = "manylinux2014_aarch64"
 _WORDS = 300
+_DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error, csv.Error)
+"""What zipfile and csv say of content; RuntimeError is of encrypted files."""
 _MOST_BYTES = 1 << 30
 
 
@@ -54,13 +59,20 @@ def fetch_arm_wheel(version: str, into: Path) -> Path:
         raise HarnessError(f"can't start pip: {error}", engine_wheel_hint(version)) from error
     found = sorted(into.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        last = (said or done.stderr.splitlines() or ["it said nothing"])[-1][:_WORDS]
         raise HarnessError(
-            f"pip can't fetch MNN {version} for 64-bit ARM Linux: {last}",
+            f"pip can't fetch MNN {version} for 64-bit ARM Linux: {_reason(done.stderr)}",
             engine_wheel_hint(version),
         )
     return found[0]
+
+
+def _reason(said: str) -> str:
+    """Return why pip gave up. Without a network its errors only say that it found nothing."""
+    broken = re.search(r"connection broken by [\"'](.*)[\"']:", said)
+    if broken is not None:
+        return excerpt(f"no connection: {re.sub(r'<[^>]*>: ', '', broken[1])}", _WORDS)
+    errors = [line for line in said.splitlines() if line.startswith("ERROR")]
+    return excerpt((errors or said.splitlines() or ["it said nothing"])[-1], _WORDS)
 
 
 def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
@@ -71,13 +83,15 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
     """
     _check_name(wheel, version)
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with opened_regular(wheel) as file, zipfile.ZipFile(file) as archive:
             hashes = _listed_hashes(archive)
             wanted = [name for name in archive.namelist() if _is_wanted(name)]
             for name in wanted:
                 _unpack(archive, name, hashes.get(name), into)
-    except (zipfile.BadZipFile, EOFError, KeyError, StopIteration, ValueError, zlib.error) as error:
-        raise UsageError(f"{wheel} is damaged or cut short: {error}", "fetch it again") from error
+    except _DAMAGED as error:
+        raise UsageError(
+            f"{wheel} is damaged or cut short: {first_words(error)}", "fetch it again"
+        ) from error
     except OSError as error:
         raise UsageError(
             f"can't read {wheel}: {error.strerror or error}", "give the path of a wheel"
@@ -114,7 +128,9 @@ def _is_wanted(name: str) -> bool:
 
 def _listed_hashes(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return the SHA-256 of each file as the wheel's RECORD has it, in hexadecimal."""
-    record = next(name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+    record = next((name for name in archive.namelist() if name.endswith(".dist-info/RECORD")), None)
+    if record is None:
+        raise zipfile.BadZipFile("it has no RECORD of its files")
     rows = csv.reader(io.StringIO(archive.read(record).decode()))
     hashes = {}
     for row in rows:
@@ -130,7 +146,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, sha256: str | None, into: Path)
         raise zipfile.BadZipFile(f"{name} is too large")
     content = archive.read(name)
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise zipfile.BadZipFile(f"{name} has not the hash that the wheel lists")
+        raise zipfile.BadZipFile(f"{name} does not have the hash that the wheel lists")
     target = into / name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Debian's qemu-user with its libraries, unpacked where the system's own can't count."""
+"""The qemu-user of apt's package lists with its libraries, unpacked without installing it."""
 
 from __future__ import annotations
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
 from asymm_deploy.bench.emulated.emulator import Emulator
-from asymm_deploy.bench.emulated.qemu import APT_PACKAGES, find_qemu
+from asymm_deploy.bench.emulated.qemu import QEMU_VARIABLE, Qemu, ask, candidates, require_plugins
 from asymm_deploy.bench.native_build import PROGRAM, sources
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import read_regular, sha256_of
@@ -21,6 +22,7 @@ PLUGIN_FILE = "count.so"
 RUNNER_FOLDER = "runner"
 SYSROOT = Path("/usr/aarch64-linux-gnu")
 """Of Debian's and Ubuntu's cross compiler; the runner is linked to it and runs on it."""
+LIBC_PACKAGES = ("libc6-arm64-cross", "libstdc++6-arm64-cross")
 _SCHEMA_VERSION = 1
 _BUILT_FROM = ("CMakeLists.txt", "CMakePresets.json", "cmake", "declared_mnn", "emulator", "src")
 
@@ -33,6 +35,9 @@ class EmulatorParts(msgspec.Struct, frozen=True, kw_only=True):
     sources_sha256: str
     engine_file: str
     """Name of the engine's library, in the runner's folder."""
+    qemu: tuple[str, ...]
+    """Starts the emulator that counted when it was tried."""
+    qemu_version: str
     files: dict[str, str]
     """SHA-256 of each file, by its path from the folder."""
 
@@ -77,26 +82,66 @@ def find_emulator() -> Emulator:
             else ""
         )
         raise HarnessError(f"the emulator is not set up{because}", SETUP_HINT)
-    return read_emulator(folder, emulator_home())
+    return read_emulator(folder)
 
 
-def read_emulator(folder: Path, home: Path) -> Emulator:
-    """Return the emulator whose parts are in ``folder``; raise HarnessError if it is not whole."""
+def read_parts(folder: Path) -> EmulatorParts:
+    """Return what is in ``folder``; raise HarnessError if it is not as it was set up."""
+    parts = _read_record(folder)
+    changed = next(_changed(folder, parts.files), None)
+    if changed is not None:
+        raise HarnessError(
+            f"the emulator is not as it was set up: {changed} is missing or was changed", SETUP_HINT
+        )
+    return parts
+
+
+def kept_engine(version: str) -> Path | None:
+    """Return MNN's library of a version from any setup, if it is as it was; None if there is none.
+
+    What it needs lies beside it.
+    """
+    for folder in sorted(emulator_home().glob(f"mnn-{version}-*")):
+        try:
+            parts = _read_record(folder)
+        except HarnessError:
+            continue
+        libraries = {
+            name: sha256 for name, sha256 in parts.files.items() if ".so" in Path(name).name
+        }
+        libraries.pop(PLUGIN_FILE, None)
+        engine = folder / RUNNER_FOLDER / parts.engine_file
+        if parts.engine_version == version and not any(_changed(folder, libraries)):
+            return engine
+    return None
+
+
+def _read_record(folder: Path) -> EmulatorParts:
     try:
-        parts = msgspec.json.decode(read_regular(folder / RECORD_FILE), type=EmulatorParts)
+        return msgspec.json.decode(read_regular(folder / RECORD_FILE), type=EmulatorParts)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HarnessError(
             f"{folder / RECORD_FILE} does not say what the emulator is", SETUP_HINT
         ) from error
-    for name, sha256 in parts.files.items():
+
+
+def _changed(folder: Path, files: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the files that are missing or have another hash."""
+    for name, sha256 in files.items():
         path = folder / name
         if not path.is_file() or sha256_of(path) != sha256:
-            raise HarnessError(
-                f"the emulator is not as it was set up: {path} is missing or was changed",
-                SETUP_HINT,
-            )
+            yield path
+
+
+def read_emulator(folder: Path) -> Emulator:
+    """Return the emulator whose parts are in ``folder``; raise HarnessError if it is not whole.
+
+    QEMU is the one that was tried, in the version that was tried, or the one that the environment
+    names.
+    """
+    parts = read_parts(folder)
+    qemu = _qemu_of(parts)
     runner = folder / RUNNER_FOLDER / PROGRAM
-    qemu = find_qemu(home)
     return Emulator(
         qemu=qemu.command,
         qemu_version=qemu.version,
@@ -104,11 +149,28 @@ def read_emulator(folder: Path, home: Path) -> Emulator:
         runner=runner,
         plugin=folder / PLUGIN_FILE,
         engine_version=parts.engine_version,
-        runner_sha256=sha256_of(runner),
-        library_sha256=sha256_of(runner.with_name(parts.engine_file)),
-        plugin_sha256=sha256_of(folder / PLUGIN_FILE),
+        runner_sha256=parts.files[f"{RUNNER_FOLDER}/{PROGRAM}"],
+        library_sha256=parts.files[f"{RUNNER_FOLDER}/{parts.engine_file}"],
+        plugin_sha256=parts.files[PLUGIN_FILE],
         libc=_libc_sha256(SYSROOT),
     )
+
+
+def _qemu_of(parts: EmulatorParts) -> Qemu:
+    if os.environ.get(QEMU_VARIABLE):
+        require_plugins(emulator_home())
+        return ask(candidates(emulator_home())[0])
+    try:
+        qemu = ask(parts.qemu)
+    except HarnessError as error:
+        raise HarnessError(error.what, f"{SETUP_HINT}, which looks for another") from error
+    if qemu.version != parts.qemu_version:
+        raise HarnessError(
+            f"{qemu.command[-1]} is of version {qemu.version} now, and it was tried in version "
+            f"{parts.qemu_version}",
+            f"{SETUP_HINT}, which tries it again",
+        )
+    return qemu
 
 
 def _libc_sha256(sysroot: Path) -> str:
@@ -118,7 +180,7 @@ def _libc_sha256(sysroot: Path) -> str:
         if not path.is_file():
             raise HarnessError(
                 f"there is no C library of 64-bit ARM Linux: no {path}",
-                f"sudo apt-get install {APT_PACKAGES[1]}",
+                f"sudo apt-get install {' '.join(LIBC_PACKAGES)}",
             )
         total.update(sha256_of(path).encode())
     return total.hexdigest()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
+from msgspec import structs
 
 from asymm_deploy.bench import native_build
 from asymm_deploy.bench.emulated import arm_wheel, debian_qemu
 from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.emulated.emulator_home import (
+    LIBC_PACKAGES,
     PLUGIN_FILE,
     RECORD_FILE,
     RUNNER_FOLDER,
@@ -24,23 +26,24 @@ from asymm_deploy.bench.emulated.emulator_home import (
     EmulatorParts,
     emulator_home,
     engine_version,
+    kept_engine,
     parts_folder,
     read_emulator,
+    read_parts,
     sources_sha256,
 )
 from asymm_deploy.bench.emulated.qemu import (
-    APT_PACKAGES,
     FETCH_HINT,
     QEMU,
-    QEMU_VARIABLE,
     Qemu,
     ask,
     candidates,
-    unpacked_command,
+    require_plugins,
 )
 from asymm_deploy.bench.native_build import Say
-from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import sha256_of, write_whole
+from asymm_deploy.errors import DeployError, HarnessError, UsageError
+from asymm_deploy.files import ensure_folder, sha256_of, write_whole
+from asymm_deploy.safe import excerpt, first_words
 
 _NEEDED = {
     QEMU: "qemu-user",
@@ -51,6 +54,7 @@ _NEEDED = {
 _PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
 _LOCK = ".lock"
 _PREFIX = ".setup."
+_FAILED_LOG = "failed-build.log"
 _TRIAL_S = 120
 
 
@@ -64,46 +68,78 @@ def set_up(
     fetched or built, or if what was built does not count; UsageError for a wrong wheel or if
     another setup is at work.
     """
-    home = emulator_home()
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"can't make {home}: {error.strerror or error}", "set XDG_DATA_HOME to another folder"
-        ) from error
+    _require_linux()
+    home = _made_home()
     with _alone(home):
         _remove_leftovers(home)
         if fetch_qemu:
-            say("fetching Debian 12's qemu-user and its libraries by apt-get")
+            say("fetching qemu-user and its libraries by apt-get")
             debian_qemu.unpack_qemu(home)
         _check_tools(home)
+        require_plugins(home)
         folder = parts_folder()
         if not force and wheel is None and folder.is_dir():
-            try:
-                found = read_emulator(folder, home)
-            except HarnessError as error:
-                say(f"{error.what}; setting it up again")
-            else:
-                say("it is set up, and whole")
+            found = _made_ready(folder, home, say, is_new_qemu=fetch_qemu)
+            if found is not None:
                 return found
         with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
             aside = Path(name) / "parts"
-            qemu = _build(aside, Path(name), home, wheel, say)
-            say(f"counted with {QEMU} {qemu.version}")
+            _build(aside, Path(name), home, wheel, say)
             _put_in_place(aside, folder)
-        return read_emulator(folder, home)
+        return read_emulator(folder)
+
+
+def _require_linux() -> None:
+    if sys.platform != "linux":
+        raise HarnessError(
+            "the emulator runs on Linux alone: QEMU runs programs of Linux nowhere else",
+            "use a Linux machine, or a container with Debian 12",
+        )
+
+
+def _made_home() -> Path:
+    try:
+        return ensure_folder(emulator_home(), "the emulator")
+    except DeployError as error:
+        raise type(error)(
+            error.what, "set XDG_DATA_HOME to a folder that you may write to, with space left"
+        ) from error
 
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     lock = FileLock(home / _LOCK, timeout=0)
     try:
-        with lock:
-            yield
+        lock.acquire()
     except Timeout as error:
         raise UsageError(
             f"another setup is at work in {home}", "wait until it has ended, and try again"
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emulator | None:
+    """Return the emulator that is there, tried again if QEMU is another; None if it isn't whole."""
+    try:
+        parts = read_parts(folder)
+    except HarnessError as error:
+        say(f"{error.what}; setting it up again")
+        return None
+    if not is_new_qemu:
+        try:
+            found = read_emulator(folder)
+        except HarnessError as error:
+            say(error.what)
+        else:
+            say("it is set up, and whole")
+            return found
+    with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
+        qemu = _first_that_counts(folder, Path(name), home, say)
+    _write_record(folder, structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version))
+    return read_emulator(folder)
 
 
 def _remove_leftovers(home: Path) -> None:
@@ -123,7 +159,7 @@ def _check_tools(home: Path) -> None:
         packages.append("ninja-build")
     if "aarch64-linux-gnu-g++" not in missing and not (SYSROOT / "lib" / "libc.so.6").is_file():
         missing.append(f"{SYSROOT}/lib/libc.so.6")
-        packages.append(APT_PACKAGES[1])
+        packages += LIBC_PACKAGES
     if missing:
         raise HarnessError(
             f"not installed: {', '.join(missing)}",
@@ -131,40 +167,64 @@ def _check_tools(home: Path) -> None:
         )
 
 
-def _build(aside: Path, scratch: Path, home: Path, wheel: Path | None, say: Say) -> Qemu:
-    """Build all parts into ``aside`` and try them; return the emulator that counted."""
+def _build(aside: Path, scratch: Path, home: Path, wheel: Path | None, say: Say) -> None:
+    """Build all parts into ``aside``, and find the emulator that counts with them."""
     version = engine_version()
-    if wheel is None:
-        say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
-        (scratch / "wheel").mkdir()
-        wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
-    engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
+    engine = kept_engine(version) if wheel is None else None
+    if engine is not None:
+        say(f"taking MNN {version} from an earlier setup")
+    else:
+        if wheel is None:
+            say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
+            (scratch / "wheel").mkdir()
+            wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
+        engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
     aside.mkdir()
-    native_build.build_native_runner(
-        "linux-arm64", into=aside / RUNNER_FOLDER, mnn_library=engine, is_counted=True, say=say
-    )
-    (aside / f"{RUNNER_FOLDER}.log").unlink(missing_ok=True)
+    _build_runner(aside, engine, home, say)
     say("compiling the plugin")
     _compile_plugin(aside / PLUGIN_FILE)
-    write_whole(
-        aside / RECORD_FILE,
-        msgspec.json.format(
-            msgspec.json.encode(
-                EmulatorParts(
-                    engine_version=version,
-                    sources_sha256=sources_sha256(),
-                    engine_file=engine.name,
-                    files={
-                        str(path.relative_to(aside)): sha256_of(path)
-                        for path in sorted(aside.rglob("*"))
-                        if path.is_file()
-                    },
-                )
-            )
-        )
-        + b"\n",
+    qemu = _first_that_counts(aside, scratch, home, say)
+    _write_record(
+        aside,
+        EmulatorParts(
+            engine_version=version,
+            sources_sha256=sources_sha256(),
+            engine_file=engine.name,
+            qemu=qemu.command,
+            qemu_version=qemu.version,
+            files={
+                str(path.relative_to(aside)): sha256_of(path)
+                for path in sorted(aside.rglob("*"))
+                if path.is_file()
+            },
+        ),
     )
-    return _first_that_counts(aside, scratch, home)
+
+
+def _build_runner(aside: Path, engine: Path, home: Path, say: Say) -> None:
+    """Build the counted runner. If that fails, what CMake said stays in the data folder."""
+    log, kept = aside / f"{RUNNER_FOLDER}.log", home / _FAILED_LOG
+    try:
+        made = native_build.build_native_runner(
+            "linux-arm64", into=aside / RUNNER_FOLDER, mnn_library=engine, is_counted=True, say=say
+        )
+    except DeployError as error:
+        if str(log) not in error.hint:
+            raise
+        log.replace(kept)
+        raise type(error)(error.what, error.hint.replace(str(log), str(kept))) from error
+    log.unlink(missing_ok=True)
+    kept.unlink(missing_ok=True)
+    if made.mnn_version != engine_version():
+        raise HarnessError(
+            f"the counting runner is for MNN {made.mnn_version}, and MNN {engine_version()} is "
+            "installed here",
+            f"pip install MNN=={made.mnn_version}",
+        )
+
+
+def _write_record(folder: Path, parts: EmulatorParts) -> None:
+    write_whole(folder / RECORD_FILE, msgspec.json.format(msgspec.json.encode(parts)) + b"\n")
 
 
 def _compile_plugin(target: Path) -> None:
@@ -188,32 +248,33 @@ def _compile_plugin(target: Path) -> None:
         )
 
 
-def _first_that_counts(aside: Path, scratch: Path, home: Path) -> Qemu:
+def _first_that_counts(parts: Path, scratch: Path, home: Path, say: Say) -> Qemu:
     """Return the first emulator that loads the plugin and runs the program; raise if none does."""
     complaints = []
     for command in candidates(home):
-        qemu = ask(command)
+        try:
+            qemu = ask(command)
+        except HarnessError as error:
+            complaints.append(error.what)
+            continue
         said = (
-            _trial(qemu, aside, scratch)
+            _trial(qemu, parts, scratch)
             if qemu.has_plugins
             else "it can't load plugins, and so can't count instructions"
         )
         if said is None:
+            say(f"counted with {QEMU} {qemu.version}")
             return qemu
-        complaints.append(f"{' '.join(command)} (version {qemu.version}): {said}")
-    named = os.environ.get(QEMU_VARIABLE)
-    hint = FETCH_HINT
-    if unpacked_command(home) is not None and not named:
-        hint = "give --fetch-qemu again: the unpacked one is damaged"
-    raise HarnessError("no emulator can count: " + "; ".join(complaints), hint)
+        complaints.append(f"{command[-1]} (version {qemu.version}): {said}")
+    raise HarnessError("no emulator can count: " + "; ".join(complaints), FETCH_HINT)
 
 
-def _trial(qemu: Qemu, aside: Path, scratch: Path) -> str | None:
+def _trial(qemu: Qemu, parts: Path, scratch: Path) -> str | None:
     """Return why the emulator can't run the program under the plugin; None if it did."""
     counts = scratch / "trial.txt"
     counts.unlink(missing_ok=True)
-    command = [*qemu.command, "-plugin", f"{aside / PLUGIN_FILE},out={counts},caches=on"]
-    command += ["-L", str(SYSROOT), str(aside / RUNNER_FOLDER / native_build.PROGRAM), "--count"]
+    command = [*qemu.command, "-plugin", f"{parts / PLUGIN_FILE},out={counts},caches=on"]
+    command += ["-L", str(SYSROOT), str(parts / RUNNER_FOLDER / native_build.PROGRAM), "--count"]
     try:
         done = subprocess.run(
             command,
@@ -226,13 +287,13 @@ def _trial(qemu: Qemu, aside: Path, scratch: Path) -> str | None:
             timeout=_TRIAL_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
+        return first_words(error)
     # It is asked for no model, which it says in its own words; the counts have no mark then.
     answered = '"type":"error"' in done.stdout and counts.is_file()
     if answered and counts.read_text(encoding="ascii", errors="replace").endswith("end\n"):
         return None
     said = [line for line in done.stderr.splitlines() if line.strip()]
-    return (said or [f"it ended with code {done.returncode} and counted nothing"])[-1][:300]
+    return excerpt((said or [f"it ended with code {done.returncode} and counted nothing"])[-1], 300)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

@@ -19,11 +19,14 @@ from asymm_deploy.safe import excerpt
 
 QEMU = "qemu-aarch64"
 QEMU_VARIABLE = "ASYMM_DEPLOY_QEMU"
-"""Names another qemu-aarch64 than the first in PATH."""
-APT_PACKAGES = ("qemu-user", "g++-aarch64-linux-gnu", "gcc", "cmake", "ninja-build")
+"""Names another qemu-aarch64 than the first in PATH: its path, or its name there."""
+APT_PACKAGES = ("qemu-user", "g++-aarch64-linux-gnu")
 FETCH_HINT = (
-    "`asymm-deploy emulator setup --fetch-qemu` unpacks Debian 12's, which can, into your data "
-    f"folder; or set {QEMU_VARIABLE} to one that can"
+    "Debian 12's qemu-user can: where apt-get has its packages, `asymm-deploy emulator setup "
+    f"--fetch-qemu` unpacks it into your data folder; or set {QEMU_VARIABLE} to one that can"
+)
+_INSTALL_HINT = (
+    f"sudo apt-get install {APT_PACKAGES[0]}; or set {QEMU_VARIABLE} to the path of a {QEMU}"
 )
 _LONGEST_S = 60
 _UNPACKED = "qemu"
@@ -41,10 +44,19 @@ class Qemu:
 
 
 def candidates(home: Path) -> list[tuple[str, ...]]:
-    """Return the commands that may start it, the best first: named, unpacked, the system's."""
+    """Return the commands that may start it, the best first: named, or unpacked and the system's.
+
+    Raises UsageError if the variable names no program.
+    """
     named = os.environ.get(QEMU_VARIABLE)
     if named:
-        return [(named,)]
+        program = shutil.which(named)
+        if program is None:
+            raise UsageError(
+                f"${QEMU_VARIABLE} names {excerpt(named)}, which is not a program",
+                f"set it to the path of a {QEMU}, or unset it to use the one that is installed",
+            )
+        return [(str(Path(program).absolute()),)]
     found = []
     unpacked = unpacked_command(home)
     if unpacked is not None:
@@ -69,33 +81,39 @@ def unpacked_command(home: Path) -> tuple[str, ...] | None:
 def ask(command: tuple[str, ...]) -> Qemu:
     """Return what an emulator says of itself; raise HarnessError if it can't be started."""
     said = _run([*command, "--version"])
-    found = re.search(r"version (\d+\.\d+\.\d+)", said)
+    found = re.search(rf"{QEMU} version (\d+\.\d+\.\d+)", said)
     if found is None:
         raise HarnessError(
-            f"{' '.join(command)} does not tell its version: {said[:200]!r}",
-            f"install qemu-user, or set {QEMU_VARIABLE} to a {QEMU}",
+            f"{command[-1]} does not say that it is a {QEMU}, but {excerpt(said, 80)!r}",
+            _INSTALL_HINT,
         )
     return Qemu(command, found[1], "-plugin" in _run([*command, "-h"]))
 
 
-def find_qemu(home: Path) -> Qemu:
-    """Return the first emulator that can load plugins; raise HarnessError if there is none."""
-    without = None
+def require_plugins(home: Path) -> None:
+    """Raise HarnessError unless an emulator is there that can load plugins, saying why each can't.
+
+    Whether it takes ours shows only when it is tried.
+    """
+    complaints = []
     for command in candidates(home):
-        qemu = ask(command)
+        try:
+            qemu = ask(command)
+        except HarnessError as error:
+            complaints.append(error)
+            continue
         if qemu.has_plugins:
-            return qemu
-        without = without or qemu
-    if without is not None:
-        raise HarnessError(
-            f"{' '.join(without.command)} (version {without.version}) can't load plugins, and so "
-            "can't count instructions",
-            FETCH_HINT,
+            return
+        complaints.append(
+            HarnessError(
+                f"{command[-1]} (version {qemu.version}) can't load plugins, and so can't count "
+                "instructions",
+                FETCH_HINT,
+            )
         )
-    raise HarnessError(
-        f"{QEMU} is not installed",
-        f"sudo apt-get install {' '.join(APT_PACKAGES[:2])}",
-    )
+    if not complaints:
+        raise HarnessError(f"{QEMU} is not installed", f"sudo apt-get install {APT_PACKAGES[0]}")
+    raise HarnessError("; ".join(error.what for error in complaints), complaints[-1].hint)
 
 
 def require_cpu(command: tuple[str, ...], name: str) -> None:
@@ -123,7 +141,12 @@ def _run(command: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(
-            f"{command[0]} can't be started: {error}",
-            f"install qemu-user, or set {QEMU_VARIABLE} to a {QEMU}",
+            f"{command[0]} can't be started: {_why(error)}", _INSTALL_HINT
         ) from error
     return done.stdout + done.stderr
+
+
+def _why(error: OSError | subprocess.TimeoutExpired) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {_LONGEST_S} s"
+    return error.strerror or str(error)

@@ -1,0 +1,162 @@
+"""A machine whose compiler, CMake, pip and QEMU are scripts, and wheels without a real engine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from asymm_deploy import cli
+from asymm_deploy.bench.emulated import emulator_home, emulator_setup, qemu
+
+WHEEL = "mnn-{version}-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
+ENGINE = "_mnncengine.cpython-311-aarch64-linux-gnu.so"
+CONTENT = {ENGINE: b"engine", "mnn.libs/libgomp.so.1": b"threads", "MNN/nn.py": b"python"}
+
+QEMU = """\
+case "$1" in
+  --version) echo "qemu-aarch64 version {version} (Debian)" ;;
+  -h) echo "{options}" ;;
+  *)
+    {trial}
+    file=${{2#*out=}}
+    echo end > "${{file%%,*}}"
+    echo '{{"type":"error"}}' ;;
+esac
+"""
+CMAKE = """\
+case "$1" in
+  --version) echo "cmake version 3.25.1" ;;
+  --preset)
+    for each; do
+      case "$each" in
+        -DCMAKE_INSTALL_PREFIX=*) out="${{each#*=}}" ;;
+        -DMNN_LIBRARY=*) library="${{each#*=}}" ;;
+      esac
+    done
+    mkdir -p "$4" "$out"
+    printf {mnn} > "$4/mnn_version.txt"
+    echo program > "$out/asymm-runner"
+    cp "$library" "$out" ;;
+  --build) {build} ;;
+esac
+"""
+COMPILER = 'while [ "$1" != -o ]; do shift; done; echo plugin > "$2"'
+
+
+def wheel_file(
+    folder: Path,
+    content: Mapping[str, bytes] = CONTENT,
+    *,
+    name: str = WHEEL,
+    listed: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a wheel whose RECORD has the hashes of ``listed``, or else of its content."""
+    path = folder / name.format(version=emulator_home.engine_version())
+    rows = []
+    for entry, data in (content if listed is None else listed).items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.append(f"{entry},sha256={digest},{len(data)}\n")
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, data in content.items():
+            archive.writestr(entry, data)
+        archive.writestr("MNN.dist-info/RECORD", "".join(rows))
+    return path
+
+
+@dataclass
+class Bench:
+    """What a test puts together, and ``run``, which gives the exit code."""
+
+    folder: Path
+    home: Path
+    capture: pytest.CaptureFixture[str]
+    said: str = field(default="", init=False)
+    """What the last command wrote to stderr."""
+
+    def program(self, name: str, body: str) -> Path:
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    def qemu(
+        self,
+        version: str = "7.2.22",
+        *,
+        options: str = "-plugin",
+        trial: str = "",
+        name: str = "qemu-aarch64",
+    ) -> Path:
+        return self.program(name, QEMU.format(version=version, options=options, trial=trial))
+
+    def cmake(self, *, mnn: str | None = None, build: str = "true") -> None:
+        mnn = mnn or emulator_home.engine_version()
+        self.program("cmake", CMAKE.format(mnn=mnn, build=build))
+
+    def pip(self, body: str) -> None:
+        """Have Python be this, so that ``-m pip download ...`` is."""
+        sys.executable = str(self.program("python-with-pip", body))
+
+    def remove(self, name: str) -> None:
+        (self.folder / "bin" / name).unlink()
+
+    def wheel(self) -> Path:
+        return wheel_file(self.folder)
+
+    def run(self, *arguments: object) -> int:
+        self.capture.readouterr()
+        code = cli.run(["emulator", *map(str, arguments)])
+        self.said = self.capture.readouterr().err
+        return code
+
+    def set_up(self) -> Path:
+        """Set it up from a wheel, and return the folder of the parts."""
+        assert self.run("setup", "--wheel", self.wheel()) == 0
+        return emulator_home.parts_folder()
+
+    def left(self) -> set[str]:
+        """What is in the data folder but the lock."""
+        return {path.name for path in self.home.iterdir()} - {".lock"}
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bench:
+    """A machine that has all that setup needs, a data folder of its own, and no network."""
+    made = Bench(tmp_path, tmp_path / "data" / "asymm-deploy" / "emulator", capsys)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv(qemu.QEMU_VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(sys, "executable", sys.executable)  # so that it is put back
+    for module in (emulator_home, emulator_setup):
+        monkeypatch.setattr(module, "SYSROOT", tmp_path / "sysroot")
+    (tmp_path / "sysroot" / "lib").mkdir(parents=True)
+    for name in ("libc.so.6", "libm.so.6"):
+        (tmp_path / "sysroot" / "lib" / name).write_text(name)
+    made.qemu()
+    made.cmake()
+    made.program("cc", COMPILER)
+    made.program("aarch64-linux-gnu-g++", "true")
+    made.program("ninja", "true")
+    made.pip("exit 1")
+    for name in ("mkdir", "cp", "sleep"):
+        found = shutil.which(name, path="/usr/bin:/bin")
+        assert found is not None
+        (tmp_path / "bin" / name).symlink_to(found)
+    return made
+
+
+@pytest.fixture
+def write_wheel(tmp_path: Path) -> Callable[..., Path]:
+    """``write_wheel(content, name=..., listed=...)`` writes one into the test's folder."""
+    return lambda *arguments, **named: wheel_file(tmp_path, *arguments, **named)
