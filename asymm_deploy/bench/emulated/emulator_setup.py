@@ -14,7 +14,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from asymm_deploy.bench import native_build
-from asymm_deploy.bench.emulated import arm_wheel, debian_qemu
+from asymm_deploy.bench.emulated import debian_qemu
 from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.emulated.emulator_home import (
     PLUGIN_FILE,
@@ -38,6 +38,7 @@ from asymm_deploy.bench.emulated.qemu import (
     candidates,
     unpacked_command,
 )
+from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import sha256_of, write_whole
