@@ -74,7 +74,9 @@ Loaded load_one(const std::string& which, const Arguments& arguments, const Engi
 Hello hello(const Engine& engine) {
   utsname system{};
   uname(&system);
-  return {RUNNER_VERSION, engine.version, system.machine, getpid()};
+  // Of several builds of one engine, those beside the usual one say so.
+  const std::string build = RUNNER_BUILD;
+  return {RUNNER_VERSION, engine.version + (build.empty() ? "" : " " + build), system.machine, getpid()};
 }
 
 void need(const Engine& engine) {

@@ -68,12 +68,12 @@ def device_makers(
         found[HOST] = partial(_host, runner)
     over_adb = [name for name in asked if name != HOST]
     if over_adb:
-        from asymm_deploy.bench import native_build
+        from asymm_deploy.bench.native.phone_runner import where_for_phones
         from asymm_deploy.bench.phone import find
         from asymm_deploy.bench.phone.server import Server, address
 
         server = Server(address(os.environ))
-        program = runner or native_build.where()
+        program = runner or where_for_phones(tell)
         for name in over_adb:
             for serial in find.serials(server, name, os.environ, tell):
                 found[serial] = partial(_phone, serial, program, options)

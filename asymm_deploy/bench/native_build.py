@@ -20,6 +20,7 @@ from typing import IO, Literal, get_args
 import msgspec
 
 import asymm_deploy
+from asymm_deploy.bench.native.own_libc import LIBC, put_libc_beside
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import read_regular, require_regular, sha256_of, write_whole
@@ -53,6 +54,8 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     """Version of MNN's headers; the program refuses another library. None: built without MNN."""
     files: dict[str, str]
     """SHA-256 of each file in the folder, by name."""
+    libc: str | None = None
+    """The C library that lies beside it with its loader; None: the device's own is used."""
 
 
 def sources() -> Path:
@@ -117,14 +120,15 @@ def build_native_runner(
     mnn_include_dir: Path | None = None,
     mnn_library: Path | None = None,
     is_counted: bool = False,
+    with_libc: bool = False,
     say: Say = lambda _line: None,
 ) -> Built:
     """Build the runner and put it ``into`` a folder, complete or not at all.
 
     Without any of the MNN paths the runner can only calibrate. ``is_counted`` makes one for an
-    emulator that counts instructions. CMake's output goes to a log beside
-    ``into``. Raises UsageError if a path or an environment variable is wrong, HarnessError if a
-    tool is missing or fails.
+    emulator that counts instructions, ``with_libc`` one for a device without the GNU C library.
+    CMake's output goes to a log beside ``into``. Raises UsageError if a path or an environment
+    variable is wrong, HarnessError if a tool is missing or fails.
     """
     source = source or sources()
     into = (into or folder_of(preset)).absolute()
@@ -139,6 +143,9 @@ def build_native_runner(
     given = {name: str(path.absolute()) for name, path in paths.items() if path is not None}
     if is_counted:
         given["RUNNER_COUNTED"] = "ON"
+    libc = LIBC if with_libc else None
+    if libc is not None:
+        given["RUNNER_BUILD"] = f"{preset} {libc}"
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
@@ -147,7 +154,9 @@ def build_native_runner(
             aside = Path(name)
             with log.open("wb") as talk:
                 _run_cmake(preset, source, aside, generator, given, talk, say)
-            made = _record(preset, aside / "out", _mnn_version(aside / "build"))
+            if libc is not None:
+                put_libc_beside(aside / "out")
+            made = _record(preset, aside / "out", _mnn_version(aside / "build"), libc)
             _swap(aside, into)
     except OSError as error:
         which = f"{Path(error.filename).name}: " if error.filename else ""
@@ -241,7 +250,8 @@ def _cmake_version() -> tuple[int, ...]:
 
 def _check_ndk() -> None:
     named = os.environ.get("ANDROID_NDK_HOME")
-    hint = "unpack the NDK and set ANDROID_NDK_HOME to its folder; docs/android.md says how"
+    hint = "set ANDROID_NDK_HOME to an unpacked NDK, or unset it and leave out --preset to build "
+    hint += "without one; docs/android.md says how"
     if not named:
         raise UsageError("ANDROID_NDK_HOME is not set, so there is no NDK to build with", hint)
     toolchain = Path(named) / "build" / "cmake" / "android.toolchain.cmake"
@@ -313,12 +323,13 @@ def _mnn_version(tree: Path) -> str | None:
     return told.read_text(encoding="utf-8").strip() if told.exists() else None
 
 
-def _record(preset: Preset, folder: Path, mnn_version: str | None) -> Built:
+def _record(preset: Preset, folder: Path, mnn_version: str | None, libc: str | None) -> Built:
     made = Built(
         protocol=PROTOCOL,
         version=asymm_deploy.__version__,
         preset=preset,
         mnn_version=mnn_version,
+        libc=libc,
         files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
     )
     write_whole(folder / RECORD, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")

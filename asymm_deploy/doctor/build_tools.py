@@ -20,12 +20,16 @@ _LIBRARY_FOLDERS = ("lib", "lib/arm64-v8a", "arm64-v8a", ".")
 
 
 def build_checks(environment: Environment, need: Need) -> Iterator[Check]:
-    """Yield a check of each tool; ``need`` is "option" if a runner has been built already."""
-    yield _ndk(environment, need)
+    """Yield a check of each tool; ``need`` is "option" if a runner has been built already.
+
+    Without an NDK the runner is built by the cross compiler, with MNN's wheel.
+    """
+    by_ndk: Need = need if environment.variables.get("ANDROID_NDK_HOME") else "option"
+    yield _ndk(environment, by_ndk)
     yield _cmake(environment, need)
     yield _generator(environment, need)
-    yield _mnn(environment, need)
-    yield _cross_compiler(environment)
+    yield _mnn(environment, by_ndk)
+    yield _cross_compiler(environment, need if by_ndk == "option" else "option")
 
 
 def _ndk(environment: Environment, need: Need) -> Check:
@@ -109,9 +113,9 @@ def _mnn(environment: Environment, need: Need) -> Check:
     return Check(name, need, "ok", excerpt(str(library)))
 
 
-def _cross_compiler(environment: Environment) -> Check:
+def _cross_compiler(environment: Environment, need: Need) -> Check:
     path = environment.which(_CROSS_COMPILER)
     if path is not None:
-        return Check("linux-arm64 compiler", "option", "ok", excerpt(str(path)))
-    to_do = "only for the linux-arm64 preset: `sudo apt install g++-aarch64-linux-gnu`"
-    return Check("linux-arm64 compiler", "option", "missing", f"no {_CROSS_COMPILER}", to_do)
+        return Check("linux-arm64 compiler", need, "ok", excerpt(str(path)))
+    to_do = "to build without an NDK: `sudo apt-get install g++-aarch64-linux-gnu`"
+    return Check("linux-arm64 compiler", need, "missing", f"no {_CROSS_COMPILER}", to_do)

@@ -13,8 +13,9 @@ def runner_check() -> Check:
     """Return which runner would be pushed, or why there is none."""
     try:
         from asymm_deploy.bench import native_build
+        from asymm_deploy.bench.native.phone_runner import where_for_phones
 
-        program = native_build.where()
+        program = where_for_phones()
     except ImportError as error:
         return Check(
             _NAME, "phone", "unknown", excerpt(str(error)), "install what is missing above"
@@ -26,4 +27,6 @@ def runner_check() -> Check:
     except DeployError:  # named by a variable, it may be any program that speaks the protocol
         return Check(_NAME, "phone", "ok", excerpt(str(program)))
     found = f"{excerpt(str(program))}, with MNN {excerpt(built.mnn_version or 'missing')}"
+    if built.libc is not None:
+        found += f" and {excerpt(built.libc)} of its own"
     return Check(_NAME, "phone", "ok", found)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import msgspec
 import pandas as pd
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.bench.units import KHZ_PER_GHZ
-from asymm_deploy.report.comparable import TimingSetting
-
-_Key = tuple[str, str, str, int]
-"""TimingSetting's fields."""
+from asymm_deploy.report.comparable import TimingSetting, setting_of, settings
 
 
 def caption(rows: Sequence[RowSummary]) -> tuple[str, ...]:
@@ -22,9 +18,11 @@ def caption(rows: Sequence[RowSummary]) -> tuple[str, ...]:
         return ("No latency has been measured.",)
     # dtype=object: one missing clock must not turn the other integers into floats.
     frame = pd.DataFrame(map(msgspec.structs.asdict, rows), dtype=object)
-    groups = frame.groupby(list(TimingSetting.__annotations__), sort=False)
+    of_rows = [setting_of(row) for row in rows]
     return tuple(
-        line for key, own in groups for line in _lines(TimingSetting(*cast(_Key, key)), own)
+        line
+        for setting in settings(rows)
+        for line in _lines(setting, frame[[each == setting for each in of_rows]])
     )
 
 

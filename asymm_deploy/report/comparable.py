@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
@@ -27,6 +27,8 @@ class TimingSetting:
     engine: str
     precision: str
     threads: int
+    build: str = ""
+    """Which build of the engine it was, where its version says more than a number."""
 
     @property
     def threads_text(self) -> str:
@@ -34,12 +36,13 @@ class TimingSetting:
         return "1 thread" if self.threads == 1 else f"{self.threads} threads"
 
     def __str__(self) -> str:
-        return f"{self.device}, {self.engine}, {self.precision}, {self.threads_text}"
+        engine = f"{self.engine} {self.build}".rstrip()
+        return f"{self.device}, {engine}, {self.precision}, {self.threads_text}"
 
 
 def settings(rows: Sequence[RowSummary]) -> list[TimingSetting]:
     """Return each setting of ``rows`` once, in order of appearance."""
-    return list(dict.fromkeys(_setting(row) for row in rows))
+    return list(dict.fromkeys(setting_of(row) for row in rows))
 
 
 def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
@@ -47,7 +50,7 @@ def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
 
     Raises UsageError if there are rows but none passes.
     """
-    left = [row for row in rows if meets(_setting(row), wanted)]
+    left = [row for row in rows if meets(setting_of(row), wanted)]
     if rows and not left:
         raise UsageError(
             "no result has the device, engine, precision and threads asked for",
@@ -60,16 +63,21 @@ def one_setting(rows: Sequence[RowSummary]) -> list[RowSummary]:
     """Return ``rows``; raise UsageError, naming the settings, if they have more than one."""
     found = settings(rows)
     if len(found) > 1:
+        alike = len({replace(each, build="") for each in found}) == 1
         raise UsageError(
             f"the results have {len(found)} settings, and one column can't mix them: "
             f"{_listed(found)}",
-            "choose with --device, --engine, --precision or --threads",
+            "bench with each build of the runner into a folder of its own"
+            if alike
+            else "choose with --device, --engine, --precision or --threads",
         )
     return list(rows)
 
 
-def _setting(row: RowSummary) -> TimingSetting:
-    return TimingSetting(row.device, row.engine, row.precision, row.threads)
+def setting_of(row: RowSummary) -> TimingSetting:
+    """Return how a row was measured."""
+    build = (row.engine_version or "").partition(" ")[2]
+    return TimingSetting(row.device, row.engine, row.precision, row.threads, build)
 
 
 def meets(setting: TimingSetting, wanted: RowFilter) -> bool:

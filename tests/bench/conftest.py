@@ -20,6 +20,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
+from tests.bench.wheels import wheel_file
 
 # Two inputs whose order in the graph is not that of their names, and two outputs likewise.
 GRAPH = """
@@ -182,3 +183,9 @@ def harness() -> Harness:
             sys.exit(error.exit_code)
         """)
     )
+
+
+@pytest.fixture
+def write_wheel(tmp_path: Path) -> Callable[..., Path]:
+    """``write_wheel(content, name=..., listed=...)`` writes one into the test's folder."""
+    return lambda *arguments, **named: wheel_file(tmp_path, *arguments, **named)

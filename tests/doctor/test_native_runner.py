@@ -47,7 +47,7 @@ def test_without_a_runner_it_says_how_to_build_one(machine: Machine) -> None:
     found = runner_check()
     assert (found.status, found.need) == ("missing", "phone")
     assert "asymm-deploy runner build" in found.to_do
-    assert needs(machine)["Android NDK"] == "phone"
+    assert needs(machine)["linux-arm64 compiler"] == "phone"
 
 
 def test_with_a_runner_the_tools_to_build_one_are_options(machine: Machine, built: Path) -> None:
@@ -55,7 +55,7 @@ def test_with_a_runner_the_tools_to_build_one_are_options(machine: Machine, buil
     machine.file("runner/runner.json", record("3.6.1"))
     found = runner_check()
     assert (found.status, found.found) == ("ok", f"{built}, with MNN 3.6.1")
-    assert needs(machine)["Android NDK"] == "option"
+    assert needs(machine)["linux-arm64 compiler"] == "option"
 
 
 def test_a_runner_without_mnn_will_not_do(machine: Machine, built: Path) -> None:

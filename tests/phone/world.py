@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 import uuid
 from collections.abc import Iterable
@@ -25,6 +26,9 @@ _PATH = re.compile(
     r"/(?=(?:data|sdcard|sys|system|vendor|storage|"
     r"proc/(?:sys|self/status|cpuinfo|stat|uptime|version|meminfo))(?:[^\w.\-]|$))"
 )
+
+# At the start of a line: a program of the phone's own processor that brings its loader.
+_LOADER = re.compile(r"^/\S+/ld-linux-aarch64\.so\.1(?= )", re.MULTILINE)
 
 
 class World:
@@ -49,6 +53,8 @@ class World:
         }
         self.thermal_hal_ready = True
         self.screen_on = True
+        self.emulator: tuple[str, ...] = ()
+        """Starts what was built for the phone's processor, where this machine has another."""
         self.disk_kb, self.free_kb = 113_260_508, 79_989_816
         self.boot_completed = True
         self.denied: set[str] = set()
@@ -144,7 +150,10 @@ class World:
 
     def inward(self, command: str) -> str:
         """Return a command with the phone's paths turned into ours."""
-        return _PATH.sub(lambda _match: f"{self.root}/", command)
+        ours = _PATH.sub(lambda _match: f"{self.root}/", command)
+        if not self.emulator:
+            return ours
+        return _LOADER.sub(lambda match: shlex.join([*self.emulator, match[0]]), ours)
 
     # Showing.
 

@@ -50,3 +50,11 @@ def test_a_choice_that_fits_nothing_is_an_error_that_says_what_there_is(row: Mak
 
 def test_nothing_fits_where_there_is_nothing(row: MakeRow) -> None:
     assert fitting([], RowFilter(device="tablet")) == []
+
+
+def test_builds_of_one_engine_share_no_column(row: MakeRow) -> None:
+    rows = [row("a"), row("b", engine_version="3.6.1 linux-arm64 glibc")]
+    with pytest.raises(UsageError, match="mnn linux-arm64 glibc, fp32") as caught:
+        one_setting(rows)
+    assert "each build of the runner into a folder of its own" in caught.value.hint
+    assert len(one_setting([row("a"), row("b", engine_version="3.6.2")])) == 2

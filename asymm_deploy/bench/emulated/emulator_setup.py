@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from msgspec import structs
 
 from asymm_deploy.bench import native_build
-from asymm_deploy.bench.emulated import arm_wheel, debian_qemu
+from asymm_deploy.bench.emulated import debian_qemu
 from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.emulated.emulator_home import (
     LIBC_PACKAGES,
@@ -40,6 +40,7 @@ from asymm_deploy.bench.emulated.qemu import (
     candidates,
     require_plugins,
 )
+from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.files import ensure_folder, sha256_of, write_whole

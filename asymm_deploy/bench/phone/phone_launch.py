@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.native.own_libc import LOADER
 from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
 from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import Link
@@ -224,14 +225,15 @@ class Launcher:
         before, after = (
             f"cat {state} >{folder}/{when}" if state else ":" for when in ("before", "after")
         )
-        libraries = shlex.quote(str(PurePosixPath(argv[0]).parent))
+        program = PurePosixPath(argv[0])  # a loader has an option for it, and our own commands none
+        libraries = "" if program.name == LOADER else str(program.parent)
         return "\n".join(
             (
                 f": {_OURS}",
                 "trap '' HUP",  # adbd sends it when the connection is lost
                 f"echo $$ >{folder}/pid",
                 f"ulimit -f {wire.MAX_STREAM_BYTES // _BLOCK_BYTES + 1}",
-                f"export LD_LIBRARY_PATH={libraries}",
+                f"export LD_LIBRARY_PATH={shlex.quote(libraries)}",
                 before,
                 f"{shlex.join(argv)} >{folder}/out 2>{folder}/err",
                 f"echo $? >{folder}/code.part",

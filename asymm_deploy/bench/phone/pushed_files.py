@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from asymm_deploy.bench.native.own_libc import LOADER
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.parse.toybox import digests
 from asymm_deploy.errors import HarnessError
@@ -41,6 +42,11 @@ class Program:
             digest.update(f"{file.name} {sha256_of(file)}\n".encode())
         return cls(files, digest.hexdigest())
 
+    @property
+    def has_loader(self) -> bool:
+        """Whether it comes with a C library of its own, and is started by that one's loader."""
+        return any(file.name == LOADER for file in self.files)
+
 
 @dataclass
 class PushedFiles:
@@ -64,7 +70,11 @@ class PushedFiles:
 
     def command_of(self, program: Program) -> tuple[str, ...]:
         """Return the command that starts a runner there."""
-        return (str(self.folder_of(program) / program.files[0].name),)
+        folder = self.folder_of(program)
+        runner = str(folder / program.files[0].name)
+        if not program.has_loader:
+            return (runner,)
+        return (str(folder / LOADER), "--library-path", str(folder), runner)
 
     def find_existing(self) -> None:
         """Find out, by content, what earlier benches have left."""
@@ -84,7 +94,7 @@ class PushedFiles:
         return sum(sizes) + _MARGIN_BYTES
 
     def put_program(self, program: Program) -> None:
-        """Push the runner and make it executable; what else is in its folder is removed.
+        """Push the runner, to be started; what else is in its folder is removed.
 
         A library there would be loaded in place of the system's own.
         """
@@ -92,10 +102,11 @@ class PushedFiles:
         for source in program.files:
             self._put(source, str(self.folder_of(program) / source.name))
         folder = self.folder_of(program)
-        runner = shlex.quote(str(folder / program.files[0].name))
+        started = [program.files[0].name] + [LOADER] * program.has_loader
+        runnable = " ".join(shlex.quote(str(folder / name)) for name in started)
         ours = "|".join(shlex.quote(str(folder / source.name)) for source in program.files)
         self.link.run_with_retries(
-            f'chmod 755 {runner}; for it in {folder}/*; do case "$it" in {ours}) ;; '
+            f'chmod 755 {runnable}; for it in {folder}/*; do case "$it" in {ours}) ;; '
             '*) rm -rf "$it";; esac; done'
         )
 

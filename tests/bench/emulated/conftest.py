@@ -1,13 +1,9 @@
-"""A machine whose compiler, CMake, pip and QEMU are scripts, and wheels without a real engine."""
+"""A machine whose compiler, CMake, pip and QEMU are scripts."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shutil
 import sys
-import zipfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +11,7 @@ import pytest
 
 from asymm_deploy import cli
 from asymm_deploy.bench.emulated import emulator_home, emulator_setup, qemu
-
-WHEEL = "mnn-{version}-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
-ENGINE = "_mnncengine.cpython-311-aarch64-linux-gnu.so"
-CONTENT = {ENGINE: b"engine", "mnn.libs/libgomp.so.1": b"threads", "MNN/nn.py": b"python"}
+from tests.bench.wheels import wheel_file
 
 QEMU = """\
 case "$1" in
@@ -49,26 +42,6 @@ case "$1" in
 esac
 """
 COMPILER = 'while [ "$1" != -o ]; do shift; done; echo plugin > "$2"'
-
-
-def wheel_file(
-    folder: Path,
-    content: Mapping[str, bytes] = CONTENT,
-    *,
-    name: str = WHEEL,
-    listed: Mapping[str, bytes] | None = None,
-) -> Path:
-    """Write a wheel whose RECORD has the hashes of ``listed``, or else of its content."""
-    path = folder / name.format(version=emulator_home.engine_version())
-    rows = []
-    for entry, data in (content if listed is None else listed).items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        rows.append(f"{entry},sha256={digest},{len(data)}\n")
-    with zipfile.ZipFile(path, "w") as archive:
-        for entry, data in content.items():
-            archive.writestr(entry, data)
-        archive.writestr("MNN.dist-info/RECORD", "".join(rows))
-    return path
 
 
 @dataclass
@@ -154,9 +127,3 @@ def bench(
         assert found is not None
         (tmp_path / "bin" / name).symlink_to(found)
     return made
-
-
-@pytest.fixture
-def write_wheel(tmp_path: Path) -> Callable[..., Path]:
-    """``write_wheel(content, name=..., listed=...)`` writes one into the test's folder."""
-    return lambda *arguments, **named: wheel_file(tmp_path, *arguments, **named)

@@ -11,7 +11,7 @@ _MACHINES = {3: "x86", 8: "MIPS", 40: "32-bit arm", 62: "x86-64", 183: "arm64", 
 """By ``e_machine`` of an ELF header (ELF-64 Object File Format and its supplements)."""
 _ARM64 = 183
 _HEADER_BYTES = 20
-_BUILD = "build it with `asymm-deploy runner build --preset android-arm64`"
+_BUILD = "build it with `asymm-deploy runner build`"
 _CAN_RUN_IT = "no-arm64"
 """Allowed for phones that run other programs, such as an emulator on x86-64."""
 

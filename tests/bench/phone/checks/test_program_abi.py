@@ -35,7 +35,7 @@ def test_what_no_phone_can_run_is_refused_unless_the_phone_is_none(
     with pytest.raises(UsageError) as refused:
         refuse_foreign_programs([good, bad], ["busy"])
     assert f"{bad} {said}" in refused.value.what
-    assert "runner build --preset android-arm64" in refused.value.hint
+    assert "asymm-deploy runner build" in refused.value.hint
     refuse_foreign_programs([good, bad], ["no-arm64"])
 
 

@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import lzma
 import re
 import subprocess
 import sys
@@ -23,8 +24,13 @@ PYTHON_TAG = "311"
 """Of the wheel to fetch. Python never loads its engine here, so that any version would do."""
 _PLATFORM = "manylinux2014_aarch64"
 _WORDS = 300
-_DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error, csv.Error)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error),
+    *(EOFError, KeyError, NotImplementedError, RuntimeError, ValueError),
+)
 """What zipfile and csv say of content; RuntimeError is of encrypted files."""
+_ARM64 = b"\xb7\x00"
+"""The machine in the head of an ELF file, at byte 18."""
 _MOST_BYTES = 1 << 30
 
 
@@ -79,15 +85,15 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
     """Put the engine and the libraries that it needs ``into`` a folder; return the engine.
 
     Each file must have the hash that the wheel's own list gives it. Raises UsageError for a file
-    that is no such wheel: of another package, version or platform, or cut short.
+    that is no such wheel: of another package, version or platform, or cut short; HarnessError if
+    there is no space for its files.
     """
     _check_name(wheel, version)
     try:
         with opened_regular(wheel) as file, zipfile.ZipFile(file) as archive:
             hashes = _listed_hashes(archive)
             wanted = [name for name in archive.namelist() if _is_wanted(name)]
-            for name in wanted:
-                _unpack(archive, name, hashes.get(name), into)
+            found = {name: _content(archive, name, hashes.get(name)) for name in wanted}
     except _DAMAGED as error:
         raise UsageError(
             f"{wheel} is damaged or cut short: {first_words(error)}", "fetch it again"
@@ -96,10 +102,23 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
         raise UsageError(
             f"can't read {wheel}: {error.strerror or error}", "give the path of a wheel"
         ) from error
-    engines = [into / name for name in wanted if name.startswith("_mnncengine")]
+    engines = [name for name in wanted if name.startswith("_mnncengine")]
     if len(engines) != 1:
         raise UsageError(f"{wheel} has no engine of MNN in it", engine_wheel_hint(version))
-    return engines[0]
+    if found[engines[0]][18:20] != _ARM64:
+        raise UsageError(
+            f"the engine in {wheel} is for another machine than 64-bit ARM",
+            engine_wheel_hint(version),
+        )
+    try:
+        for name, content in found.items():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            (into / name).write_bytes(content)
+    except OSError as error:
+        raise HarnessError(
+            f"can't unpack {wheel} into {into}: {error.strerror or error}", "leave 60 MB free there"
+        ) from error
+    return into / engines[0]
 
 
 def _check_name(wheel: Path, version: str) -> None:
@@ -141,12 +160,10 @@ def _listed_hashes(archive: zipfile.ZipFile) -> dict[str, str]:
     return hashes
 
 
-def _unpack(archive: zipfile.ZipFile, name: str, sha256: str | None, into: Path) -> None:
+def _content(archive: zipfile.ZipFile, name: str, sha256: str | None) -> bytes:
     if archive.getinfo(name).file_size > _MOST_BYTES:
         raise zipfile.BadZipFile(f"{name} is too large")
     content = archive.read(name)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise zipfile.BadZipFile(f"{name} does not have the hash that the wheel lists")
-    target = into / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
+    return content

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.bench.emulated.arm_wheel import unpack_engine
 from asymm_deploy.bench.emulated.emulator_home import engine_version
-from asymm_deploy.errors import UsageError
+from asymm_deploy.bench.native.arm_wheel import fetch_arm_wheel, unpack_engine
+from asymm_deploy.errors import HarnessError, UsageError
 
 ENGINE = "_mnncengine.cpython-311-aarch64-linux-gnu.so"
-CONTENT = {ENGINE: b"engine", "mnn.libs/libgomp.so.1": b"threads", "MNN/nn.py": b"python"}
+ARM64 = b"\x7fELF".ljust(18, b"\0") + b"\xb7\0 engine"
+CONTENT = {ENGINE: ARM64, "mnn.libs/libgomp.so.1": b"threads", "MNN/nn.py": b"python"}
 
 Write = Callable[..., Path]
 
@@ -30,7 +31,7 @@ def refused(wheel: Path) -> str:
 def test_the_engine_and_its_libraries_are_unpacked_and_nothing_else(write_wheel: Write) -> None:
     wheel = write_wheel()
     engine = unpack_engine(wheel, engine_version(), wheel.parent / "into")
-    assert engine.read_bytes() == b"engine"
+    assert engine.read_bytes() == ARM64
     files = [path for path in (wheel.parent / "into").rglob("*") if path.is_file()]
     assert sorted(path.name for path in files) == [ENGINE, "libgomp.so.1"]
 
@@ -104,3 +105,44 @@ def test_what_is_no_file_is_refused_and_never_waited_for(write_wheel: Write) -> 
     wheel.unlink()
     wheel.mkdir()
     assert "can't read" in refused(wheel)
+
+
+def test_an_engine_of_another_machine_is_refused_whatever_the_wheel_is_called(
+    write_wheel: Write,
+) -> None:
+    x86 = ARM64.replace(b"\xb7", b"\x3e")
+    assert "is for another machine" in refused(write_wheel({ENGINE: x86}))
+
+
+@pytest.mark.parametrize("at", range(0, 700, 7))
+def test_a_wheel_with_a_flipped_bit_is_unpacked_or_refused_in_words(
+    write_wheel: Write, at: int
+) -> None:
+    wheel = write_wheel()
+    content = bytearray(wheel.read_bytes())
+    for bit in range(8):
+        content[at % len(content)] ^= 1 << bit
+        wheel.write_bytes(content)
+        try:
+            unpack_engine(wheel, engine_version(), wheel.parent / "into")
+        except UsageError as error:
+            assert error.hint
+        content[at % len(content)] ^= 1 << bit
+
+
+def test_without_space_it_says_so(write_wheel: Write) -> None:
+    wheel = write_wheel()
+    (wheel.parent / "into").write_text("a file in the place of the folder")
+    with pytest.raises(HarnessError, match="can't unpack"):
+        unpack_engine(wheel, engine_version(), wheel.parent / "into")
+
+
+def test_without_a_network_it_says_how_to_bring_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(HarnessError, match=r"pip can't fetch MNN 3\.6\.1") as caught:
+        fetch_arm_wheel("3.6.1", tmp_path)
+    assert "pip download" in caught.value.hint
+    assert "--wheel" in caught.value.hint

@@ -1,0 +1,78 @@
+"""A C library of its own for a runner: phones have Android's, and not the GNU one.
+
+The loader is started with the runner as its argument, and looks for libraries in their folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from asymm_deploy.errors import HarnessError
+
+LIBC = "glibc"
+"""What ``runner.json`` calls it."""
+LOADER = "ld-linux-aarch64.so.1"
+"""By this name every program for 64-bit ARM Linux asks for it."""
+CROSS_COMPILER = "aarch64-linux-gnu-g++"
+CROSS_PACKAGE = "g++-aarch64-linux-gnu"
+
+_READELF = "aarch64-linux-gnu-readelf"
+_NEEDED = re.compile(r"\(NEEDED\)[^\n]*\[([^\]\n]+)\]")
+
+
+def put_libc_beside(folder: Path) -> None:
+    """Copy the loader, and each library that the files in ``folder`` need, from the compiler's.
+
+    What those need in turn comes along. Raises HarnessError if one is missing.
+    """
+    there = {path.name for path in folder.iterdir()}
+    pending = [*sorted(there), LOADER]
+    while pending:
+        name = pending.pop()
+        if name not in there:
+            shutil.copyfile(_library(name), folder / name)
+            there.add(name)
+        pending += sorted(_needed(folder / name) - there)
+    (folder / LOADER).chmod(0o755)
+
+
+def _needed(path: Path) -> set[str]:
+    """Return the names of the libraries that a program or a library asks for."""
+    return set(_NEEDED.findall(_said([_READELF, "--dynamic", str(path)])))
+
+
+def _library(name: str) -> Path:
+    """Return where the compiler has a library; it repeats the name of one that it hasn't."""
+    found = Path(_said([CROSS_COMPILER, f"-print-file-name={name}"]).strip())
+    if not found.is_absolute() or not found.is_file():
+        raise HarnessError(
+            f"{CROSS_COMPILER} has no {name}, which the runner needs", _install(CROSS_PACKAGE)
+        )
+    return found
+
+
+def _said(command: Sequence[str]) -> str:
+    try:
+        return subprocess.run(
+            command,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HarnessError(
+            f"can't ask {command[0]} about the runner's libraries: {error}",
+            _install(CROSS_PACKAGE),
+        ) from error
+
+
+def _install(*packages: str) -> str:
+    return f"sudo apt-get install --reinstall {' '.join(packages)}"
