@@ -23,7 +23,7 @@ from asymm_deploy.bench.judge import output_error
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.safe import excerpt
 
-COUNTING_TIMEOUT_S = 3600.0
+_TIMEOUT_S = 3600.0
 _COUNTS = "counts"
 _LOADER = "lib/ld-linux-aarch64.so.1"
 _HERE = "/proc/self/cwd"
@@ -123,9 +123,9 @@ def _run(
     host: HostDevice,
 ) -> _Found:
     """Run the program in ``folder``; raise WireError with the reason if it gives no result."""
-    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=COUNTING_TIMEOUT_S)
+    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=_TIMEOUT_S)
     _require_emulation(completed, plan.cpu)
-    report = launch.reported(completed, COUNTING_TIMEOUT_S, parse_counted_stream)
+    report = launch.reported(completed, _TIMEOUT_S, parse_counted_stream)
     if report.model.sha256 != artifact.sha256:
         raise wire.WireError("the runner read another model file than asked")
     if report.hello.engine_version != emulator.engine_version:
@@ -194,7 +194,7 @@ def _require_emulation(completed: Completed, cpu: str) -> None:
     if b"unable to find CPU model" in completed.stderr:
         raise wire.WireError(f"QEMU knows no processor {excerpt(cpu)}")
     if completed.timed_out:
-        raise wire.WireError(f"the model was not counted within {COUNTING_TIMEOUT_S / 3600:g} h")
+        raise wire.WireError(f"the model was not counted within {_TIMEOUT_S / 3600:g} h")
     without_memory = any(
         said in completed.stdout + completed.stderr
         for said in (b"std::bad_alloc", b"Cannot allocate memory")
