@@ -27,7 +27,7 @@ UNITY = "-DCMAKE_UNITY_BUILD=ON"
 QUICKLY = {
     "host": (UNITY, "-DCMAKE_CXX_FLAGS_RELEASE=-O0"),
     "host-asan": (UNITY, "-DCMAKE_CXX_FLAGS_RELEASE=-O0"),
-    "linux-arm64": (UNITY,),
+    "linux-arm64": (UNITY, "-DCMAKE_CXX_FLAGS_RELEASE=-O0"),
 }
 QEMU = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
 
