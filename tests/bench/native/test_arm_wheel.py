@@ -68,10 +68,11 @@ def test_one_that_is_damaged_cut_short_empty_or_missing_is_refused(tmp_path: Pat
     with pytest.raises(UsageError, match="has no engine of MNN"):
         unpack_engine(wheel, "3.6.1", out)
     wheel.unlink()
-    for make in (lambda: None, lambda: os.mkfifo(wheel)):
-        make()
-        with pytest.raises(UsageError, match="can't unpack"):
-            unpack_engine(wheel, "3.6.1", out)
+    with pytest.raises(UsageError, match=r"can't unpack .*: No such file"):
+        unpack_engine(wheel, "3.6.1", out)
+    os.mkfifo(wheel)
+    with pytest.raises(UsageError, match=r"can't unpack .*: it is a pipe"):
+        unpack_engine(wheel, "3.6.1", out)
 
 
 def test_without_a_network_it_says_how_to_bring_the_wheel(
