@@ -5,7 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +20,7 @@ import numpy.typing as npt
 import pytest
 
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.device import Completed
 from asymm_deploy.bench.emulated.counted_launch import CountPlan, count_model
 from asymm_deploy.bench.emulated.counts import CostRecord, Counts
 from asymm_deploy.bench.emulated.emulator import Emulator
@@ -221,3 +226,68 @@ def test_an_emulator_that_fails_gives_the_reason(
     failing = replace(emulator, qemu=(str(script), *emulator.qemu))
     with pytest.raises(AssertionError, match=why):
         raise AssertionError(refused(count(failing, artifact, CountPlan(caches=False))))
+
+
+class Flooded(HostDevice):
+    """A host whose programs print without end, and are killed for it."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
+        """Run nothing."""
+        del argv, timeout_s
+        return Completed(b"{", b"", -signal.SIGKILL, flooded=True)
+
+
+def test_what_is_killed_for_printing_without_end_is_not_said_to_need_memory(
+    emulator: Emulator, artifact: Artifact
+) -> None:
+    record = count_model(emulator, artifact, CountPlan(), Flooded())
+    assert refused(record) == "the runner printed without end and was killed"
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from asymm_deploy.bench import artifact
+from asymm_deploy.bench.emulated.counted_launch import CountPlan, count_model
+from asymm_deploy.bench.emulated.emulator import Emulator
+from asymm_deploy.bench.host.host_device import HostDevice
+from asymm_deploy.files import sha256_of
+where = Path("/")
+emulator = Emulator(
+    qemu=(sys.argv[1],), qemu_version="", sysroot=where, runner=where / "runner", plugin=where,
+    engine_version="", runner_sha256="", library_sha256="", plugin_sha256="", libc="",
+)
+file = Path(sys.argv[2])
+whole = artifact.Artifact(model="m", path=file, sha256=sha256_of(file))
+count_model(emulator, whole, CountPlan(), HostDevice())
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_the_emulator_ends_with_who_started_it_even_if_that_was_killed(tmp_path: Path) -> None:
+    told, script, model = tmp_path / "pid", tmp_path / "qemu", tmp_path / "m.mnn"
+    script.write_text(f"#!/bin/sh\necho $$ > {told}\nexec sleep 60\n")
+    script.chmod(0o755)
+    model.write_bytes(b"")
+    process = subprocess.Popen([sys.executable, "-c", COUNTING, str(script), str(model)])
+    try:
+        _wait_for(lambda: told.exists() and told.read_text().endswith("\n"))
+    finally:
+        process.kill()
+        process.wait()
+    _wait_for(lambda: _has_ended(int(told.read_text())))
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or dead and not yet collected by who inherited it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)

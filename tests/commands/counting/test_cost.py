@@ -91,6 +91,16 @@ def test_what_was_counted_is_not_counted_again_unless_it_is_asked_for(
     assert "it was counted" in capsys.readouterr().err
 
 
+def test_predictions_are_explained_where_there_are_any(
+    counted: tuple[Path, list[dict[str, str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = counted
+    assert again(folder, models=SMALL[:1]) == 0
+    assert "predicted_ms is a prediction" in capsys.readouterr().err
+    assert again(folder, "--precision=fp16", models=SMALL[:1], out="half") == 0
+    assert "predicted_ms is a prediction" not in capsys.readouterr().err
+
+
 def test_operators_are_named_with_their_modules(
     counted: tuple[Path, list[dict[str, str]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
