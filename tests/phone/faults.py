@@ -179,6 +179,8 @@ class LaunchFault(Fault):
     times: int | None = 1
     launch: int | None = None
     """Which one on this phone, counted from 0; None: the next."""
+    given: str | None = None
+    """An argument that it must have been given; None: whatever it has."""
     at: str = "model"
     """When: ``start`` (nothing loaded), ``model`` (before the timed loop), ``looped`` or
     ``samples`` (after it)."""

@@ -105,7 +105,8 @@ class LaunchFollower:
         if event == "model" and core is not None:
             launch.clock_share = self._phone.world.clock_share(core)
         for fault in self._phone.faults.of(LaunchFault):
-            if fault.at == event and fault.launch in {None, launch.number}:
+            is_meant = fault.given is None or fault.given in launch.argv
+            if fault.at == event and fault.launch in {None, launch.number} and is_meant:
                 self._phone.faults.happened(fault)
                 orders |= fault.happen(self._phone, launch)
         if event == "looped" and core is not None:

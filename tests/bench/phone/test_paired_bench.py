@@ -50,8 +50,7 @@ def test_a_pair_is_one_command_and_one_that_throttles_is_made_again(
     capfd: pytest.CaptureFixture[str],
     is_clean: Callable[[Phone], bool],
 ) -> None:
-    # The first two launches are those of either network alone.
-    phone.faults.add(Throttles(launch=2, khz=825_600, cools_after_s=0.0))
+    phone.faults.add(Throttles(given="--second-model", khz=825_600, cools_after_s=0.0))
     out = tmp_path / "results"
     allowed = [f"--allow={name}" for name in NOISE if name != "throttled"]
     numbers = ("--runs=20", "--launches=1", "--warmup=1", "--patience=20", "--cool-down=0.1")
