@@ -140,10 +140,17 @@ def latency_without_figures(
     model: str, verdict: Verdict, why: str, exit_code: ExitCode = ExitCode.HARNESS
 ) -> Change:
     """Return a verdict on a model of which no latencies can be shown."""
+    return change_without_figures(model, "latency", verdict, why, exit_code)
+
+
+def change_without_figures(
+    model: str, metric: Metric, verdict: Verdict, why: str, exit_code: ExitCode = ExitCode.HARNESS
+) -> Change:
+    """Return a verdict on one metric of a model where there is nothing to show."""
     return Change(
         model=model,
-        metric="latency",
-        unit="ms",
+        metric=metric,
+        unit=UNITS[metric],
         baseline=None,
         candidate=None,
         change_percent=None,

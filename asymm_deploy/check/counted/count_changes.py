@@ -14,7 +14,7 @@ import msgspec
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.emulated.counts import CostRecord, Counts
 from asymm_deploy.check.counted.operator_matching import matched_operators, operator_changes
-from asymm_deploy.check.findings import UNITS, Change, Metric, Verdict
+from asymm_deploy.check.findings import UNITS, Change, Metric, Verdict, change_without_figures
 from asymm_deploy.check.outputs.words import METRICS
 from asymm_deploy.errors import ExitCode, UsageError
 
@@ -61,20 +61,7 @@ def counts_without_figures(
     model: str, verdict: Verdict, why: str, exit_code: ExitCode = ExitCode.HARNESS
 ) -> Change:
     """Return a verdict on a model of which no counts can be shown."""
-    return Change(
-        model=model,
-        metric="instructions",
-        unit=UNITS["instructions"],
-        baseline=None,
-        candidate=None,
-        change_percent=None,
-        low_percent=None,
-        high_percent=None,
-        threshold_percent=None,
-        verdict=verdict,
-        why=why,
-        exit_code=exit_code,
-    )
+    return change_without_figures(model, "instructions", verdict, why, exit_code)
 
 
 def refuse_other_counts(model: str, baseline: CostRecord, candidate: CostRecord) -> None:

@@ -11,8 +11,6 @@ import pytest
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts, OperatorCounts
-from asymm_deploy.bench.emulated.emulator import Emulator
-from asymm_deploy.bench.emulated.emulator_home import find_emulator
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.errors import HarnessError
 
@@ -26,15 +24,6 @@ KEY = CostKey(
     emulator="7.2.22",
     plugin_sha256="4" * 64,
 )
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Emulator:
-    """Return the real one; tests that need it are skipped where it is not set up."""
-    try:
-        return find_emulator()
-    except HarnessError as error:
-        pytest.skip(f"{error.what}: {error.hint}")
 
 
 @pytest.fixture

@@ -9,22 +9,13 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.emulated import counted_launch, emulator_home
+from asymm_deploy.bench.emulated import counted_launch
 from asymm_deploy.bench.emulated.counts import COST_COLUMNS, COSTS_NAME
 from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.errors import HarnessError
 
 SMALL = ["asymmnet_small_035", "mbv3_small_035"]
 SHAPE = "--input-shape=1,3,32,32"
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Emulator:
-    """The emulator that is set up here."""
-    try:
-        return emulator_home.find_emulator()
-    except HarnessError as error:
-        pytest.skip(f"{error.what} ({error.hint})")
 
 
 @pytest.fixture(scope="module")
