@@ -1,0 +1,1 @@
+"""Per operator: where the time goes, and where the error comes from."""
