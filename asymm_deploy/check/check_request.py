@@ -75,7 +75,7 @@ def _is_of_check(out: Path) -> bool:
 
 
 def chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
-    """Return which models to compare, and remarks on those left out.
+    """Return which models to compare, and remarks on those left out or fed otherwise.
 
     Raises UsageError if there is none, or one can't be compared.
     """
@@ -88,7 +88,7 @@ def chosen_pairs(request: CheckRequest) -> tuple[list[Pair], tuple[str, ...]]:
         raise nothing_in_both(request)
     for pair in pairs:
         folders.require_comparable_pair(pair)
-    return pairs, ignored
+    return pairs, (*ignored, *folders.otherwise_fed(pairs))
 
 
 def missing_models(

@@ -12,6 +12,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest
 from asymm_deploy.files import resolved
+from asymm_deploy.safe import excerpt
 
 _TO_TRY = (
     "give a folder that `asymm-deploy export --out`, `bench --out` or `baseline save` has written"
@@ -100,6 +101,21 @@ def require_comparable_pair(pair: Pair) -> None:
         )
 
 
+def otherwise_fed(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """Return a remark on each model whose inputs have other names or types in the two versions.
+
+    That is a change of what the model is given, which its latency, load and counts include.
+    """
+    return tuple(
+        f"{pair.model}: its inputs are {old} in the baseline and {new} in the candidate. What that "
+        "costs is part of the comparison."
+        for pair in pairs
+        if pair.baseline.inputs is not None
+        and pair.candidate.inputs is not None
+        and (old := _fed(pair.baseline)) != (new := _fed(pair.candidate))
+    )
+
+
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether one of ``patterns``, globs or parts of names, matches; with none, all match."""
     globs = [text if any(char in text for char in "*?[") else f"*{text}*" for text in patterns]
@@ -121,6 +137,10 @@ def _pair(model: str, baseline: Path, candidate: Path) -> Pair:
 
 def _shapes(of: Artifact) -> str:
     return " and ".join("x".join(map(str, spec.shape)) for spec in of.inputs or ())
+
+
+def _fed(of: Artifact) -> str:
+    return ", ".join(f"{excerpt(spec.name)} ({spec.dtype})" for spec in of.inputs or ()) or "none"
 
 
 def is_model(folder: Path) -> bool:

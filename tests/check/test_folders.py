@@ -34,3 +34,21 @@ def test_versions_for_other_input_shapes_are_refused(pair: Callable[[str], Pair]
     said = "the input shape is 1x3x96x96 in the baseline and 1x3x224x224 in the candidate"
     with pytest.raises(UsageError, match=f"net can't be compared: {said}"):
         folders.require_comparable_pair(large)
+
+
+def test_inputs_of_another_type_or_name_are_compared_and_said(pair: Callable[[str], Pair]) -> None:
+    def fed(*inputs: TensorSpec) -> Pair:
+        old, new = pair("net").baseline, pair("net").candidate
+        before = (TensorSpec("image", (1, 3, 96, 96)),)
+        return Pair(
+            "net", dataclasses.replace(old, inputs=before), dataclasses.replace(new, inputs=inputs)
+        )
+
+    same, typed, named = (
+        fed(TensorSpec("image", (1, 3, 96, 96))),
+        fed(TensorSpec("image", (1, 3, 96, 96), "uint8")),
+        fed(TensorSpec("data\n", (1, 3, 96, 96))),
+    )
+    of_type, of_name = folders.otherwise_fed([same, typed, named, pair("net")])
+    assert "inputs are image (float32) in the baseline and image (uint8) in the cand" in of_type
+    assert "and data (float32) in the candidate" in of_name

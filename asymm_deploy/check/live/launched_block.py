@@ -10,6 +10,7 @@ from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.pair_difference import pair_difference
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.wire import MADE_UP
 from asymm_deploy.check.live.decision import BlockMedians
 from asymm_deploy.check.live.procedure import ModelStopped
 from asymm_deploy.errors import ExitCode
@@ -60,7 +61,9 @@ def arm_failure(launches: BlockLaunches) -> ModelStopped | None:
         code = ExitCode(record.exit_code)
         if code not in (ExitCode.OK, ExitCode.UNSTABLE):
             why = record.error or _meaning(record, record.allowed)
-            return ModelStopped("failed", f"The {ARM_NAMES[arm]} failed: {why}", code)
+            runner_lies = why.startswith(MADE_UP)  # of either version: it is no version's fault
+            which = "A launch" if runner_lies else f"The {ARM_NAMES[arm]}"
+            return ModelStopped("failed", f"{which} failed: {why}", code)
     return None
 
 
