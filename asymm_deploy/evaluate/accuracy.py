@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asymm_deploy.evaluate.prediction import Prediction
+from asymm_deploy.evaluate.prediction import ImagePrediction
 
 ACCURACY_CSV = "accuracy.csv"
 ACCURACY_COLUMNS = (
@@ -58,7 +58,7 @@ class Agreement:
     """Of McNemar's exact test: as large a difference by chance, where neither is better."""
 
 
-def accuracy_of(predictions: Sequence[Prediction], classes: int) -> Accuracy:
+def accuracy_of(predictions: Sequence[ImagePrediction], classes: int) -> Accuracy:
     """Return the accuracy of at least one prediction."""
     from scipy import stats
 
@@ -74,7 +74,7 @@ def accuracy_of(predictions: Sequence[Prediction], classes: int) -> Accuracy:
     )
 
 
-def agreement_of(before: Sequence[Prediction], after: Sequence[Prediction]) -> Agreement:
+def agreement_of(before: Sequence[ImagePrediction], after: Sequence[ImagePrediction]) -> Agreement:
     """Return how ``after`` compares with ``before`` on the images that both have."""
     from scipy import stats
 

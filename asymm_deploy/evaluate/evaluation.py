@@ -17,7 +17,7 @@ from asymm_deploy.evaluate import image_worker
 from asymm_deploy.evaluate.chunk_store import Chunks
 from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
-from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, Prediction, Unreadable
+from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
 from asymm_deploy.export.jobs import fork_server_context
 from asymm_deploy.signals import holding_back_ctrl_c
 
@@ -29,7 +29,7 @@ CHUNK_IMAGES = 32
 class Evaluation:
     """What came out for one model."""
 
-    predictions: dict[EvaluationEngine, tuple[Prediction, ...]]
+    predictions: dict[EvaluationEngine, tuple[ImagePrediction, ...]]
     seconds: dict[EvaluationEngine, float]
     unreadable: tuple[Unreadable, ...]
 

@@ -18,7 +18,7 @@ from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.evaluate.image_folder import LabelledImage
-from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, Prediction, Unreadable
+from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
 from asymm_deploy.evaluate.preprocessing import ImageInput, Preprocessing, cropped
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.export.processes.task_process import stand_behind_parent
@@ -64,7 +64,7 @@ class ImageRunner:
     def chunk(self, root: Path, images: Sequence[LabelledImage], first: int) -> Chunk:
         """Return what the engines say of ``images``, the first of which is number ``first``."""
         model = self._model
-        found: dict[EvaluationEngine, list[Prediction]] = {each: [] for each in model.engines}
+        found: dict[EvaluationEngine, list[ImagePrediction]] = {each: [] for each in model.engines}
         seconds = dict.fromkeys(model.engines, 0.0)
         unreadable = []
         for image in images:
@@ -92,13 +92,13 @@ class ImageRunner:
         )
 
 
-def _prediction(image: LabelledImage, values: Array) -> Prediction:
+def _prediction(image: LabelledImage, values: Array) -> ImagePrediction:
     """Return the five likeliest classes; a value that is no number comes last."""
     scores = np.asarray(values, np.float64).ravel()
     scores = np.where(np.isnan(scores), -np.inf, scores)
     order = np.argsort(-scores, kind="stable")[:5]
     best = float(scores[order[0]])
-    return Prediction(image.path, image.label, tuple(map(int, order)), best)
+    return ImagePrediction(image.path, image.label, tuple(map(int, order)), best)
 
 
 def _torch(model: EvaluatedModel) -> _Compute:

@@ -11,7 +11,7 @@ ENGINES: tuple[EvaluationEngine, ...] = ("torch", "onnxruntime", "mnn")
 CHUNKS_SCHEMA_VERSION = 1
 
 
-class Prediction(msgspec.Struct, frozen=True, array_like=True):
+class ImagePrediction(msgspec.Struct, frozen=True, array_like=True):
     """One engine's answer for one image."""
 
     image: str
@@ -41,7 +41,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     """Place of the chunk's first image among all that are evaluated."""
     count: int
-    predictions: dict[EvaluationEngine, tuple[Prediction, ...]]
+    predictions: dict[EvaluationEngine, tuple[ImagePrediction, ...]]
     seconds: dict[EvaluationEngine, float]
     """Processor time of each engine's one thread for them, decoding left out."""
     unreadable: tuple[Unreadable, ...]

@@ -7,26 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.evaluate.accuracy import accuracy_of, agreement_of
-from asymm_deploy.evaluate.prediction import Prediction
+from asymm_deploy.evaluate.prediction import ImagePrediction
 
 
-def answers(*top1: int, label: int = 0) -> list[Prediction]:
-    return [Prediction(f"{i}.jpg", label, (best, 9), 1.0) for i, best in enumerate(top1)]
+def answers(*top1: int, label: int = 0) -> list[ImagePrediction]:
+    return [ImagePrediction(f"{i}.jpg", label, (best, 9), 1.0) for i, best in enumerate(top1)]
 
 
 def test_wilsons_interval_is_that_of_the_books() -> None:
     found = accuracy_of(answers(*[0] * 81, *[1] * 182), classes=10)
     assert (found.top1, found.images) == (81, 263)
-    assert (found.low, found.high) == (
-        pytest.approx(0.2553, abs=1e-4),
-        pytest.approx(0.3662, abs=1e-4),
-    )
+    assert [found.low, found.high] == pytest.approx([0.2553, 0.3662], abs=1e-4)
 
 
 def test_top_5_counts_what_is_among_five_and_says_nothing_of_few_classes() -> None:
     predictions = [
-        Prediction("a", 3, (1, 2, 3, 4, 5), 1.0),
-        Prediction("b", 3, (1, 2, 4, 5, 6), 1.0),
+        ImagePrediction("a", 3, (1, 2, 3, 4, 5), 1.0),
+        ImagePrediction("b", 3, (1, 2, 4, 5, 6), 1.0),
     ]
     assert accuracy_of(predictions, classes=10).top5 == 1
     assert accuracy_of(predictions, classes=5).top5 is None

@@ -14,8 +14,11 @@ from PIL import Image
 from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
 
 
-def saved(path: Path, image: Image.Image, **options: object) -> Path:
-    image.save(path, **options)
+def saved(path: Path, image: Image.Image, *more: Image.Image) -> Path:
+    if more:
+        image.save(path, save_all=True, append_images=more)
+    else:
+        image.save(path)
     return path
 
 
@@ -46,7 +49,7 @@ def test_cmyk_floats_and_the_first_of_several_pictures_are_read(tmp_path: Path) 
     floats = saved(tmp_path / "f.tiff", Image.fromarray(np.full((8, 8), 77.0, np.float32)))
     assert decoded_image(floats, 1).getpixel((0, 0)) == 77
     first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
-    moving = saved(tmp_path / "m.gif", first, save_all=True, append_images=[second])
+    moving = saved(tmp_path / "m.gif", first, second)
     assert decoded_image(moving, 3).getpixel((1, 1)) == (255, 0, 0)
 
 

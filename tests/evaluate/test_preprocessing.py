@@ -39,17 +39,16 @@ def test_values_are_normalised_by_channel_and_bytes_stay_as_they_are() -> None:
     pixels = np.zeros((224, 224, 3), np.uint8)
     pixels[..., 2] = 255
     values = NET.filled(pixels, IMAGENET)
-    assert (values.shape, values.dtype) == ((1, 3, 224, 224), np.float32)
+    assert values.shape == (1, 3, 224, 224)
+    assert values.dtype == np.dtype("float32")
     assert values[0, 0, 0, 0] == pytest.approx(-123.68 / 58.393)
     assert values[0, 2, 5, 7] == pytest.approx((255 - 103.939) / 57.375)
     backwards = Preprocessing(IMAGENET.mean, IMAGENET.std, channels="BGR")
     assert NET.filled(pixels, backwards)[0, 0, 5, 7] == pytest.approx((255 - 103.939) / 57.375)
     raw = ImageInput("x", 224, 224, 3, channels_last=True, dtype="uint8").filled(pixels, IMAGENET)
-    assert (raw.shape, raw.dtype, raw[0, 0, 0].tolist()) == (
-        (1, 224, 224, 3),
-        np.uint8,
-        [0, 0, 255],
-    )
+    assert raw.shape == (1, 224, 224, 3)
+    assert raw.dtype == np.dtype("uint8")
+    assert raw[0, 0, 0].tolist() == [0, 0, 255]
 
 
 @given(
