@@ -154,11 +154,13 @@ def _write_tables(
     if asked.which is None:
         return tables.report_text(None, rows, RowFilter(), asked.output_format)
     texts = []
+    accuracies = tables.accuracies_in(asked.out) if asked.which == 5 else {}
     for device in devices:
         choice = RowFilter(device, asked.plan.engine, asked.plan.precision, asked.plan.threads)
         suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(device))}" if devices[1:] else ""
         target = asked.out / tables.file_name(asked.which, suffix)
-        tables.write(target, tables.report_text(asked.which, everything, choice, "csv"))
+        given = (asked.which, everything, choice)
+        tables.write(target, tables.report_text(*given, "csv", accuracies=accuracies))
         console.say(f"wrote {target}")
-        texts.append(tables.report_text(asked.which, everything, choice, asked.output_format))
+        texts.append(tables.report_text(*given, asked.output_format, accuracies=accuracies))
     return "\n".join(texts)

@@ -66,12 +66,13 @@ def report_command(
     )
     which = table_or_figure(table, figure)
     costs = tables.costs_in(results) if which == 5 else []
+    accuracies = tables.accuracies_in(results) if which == 5 else {}
     rows = (
-        tables.rows_in(results, console.say, may_lack=bool(costs))
+        tables.rows_in(results, console.say, may_lack=bool(costs or accuracies))
         if tables.needs_results(which)
         else []
     )
-    text = tables.report_text(which, rows, wanted, output_format.value, costs)
+    text = tables.report_text(which, rows, wanted, output_format.value, costs, accuracies)
     if out is None:
         print_data(text)
     else:

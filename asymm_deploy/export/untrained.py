@@ -21,6 +21,8 @@ from asymm_deploy.export.proof.user_module import UserModule
 if TYPE_CHECKING:
     import torch
 
+    from asymm_deploy.export.request import ExportRequest
+
 _ROUNDS = 2
 """How many sets of probes the statistics are taken from."""
 
@@ -80,6 +82,17 @@ def lacks_statistics(module: torch.nn.Module) -> bool:
         and not layer.running_mean.any()
         and bool((layer.running_var == 1).all())
         for layer in layers
+    )
+
+
+def set_missing_statistics(
+    request: ExportRequest, module: torch.nn.Module, specs: Sequence[TensorSpec]
+) -> bool:
+    """Set the statistics of a module without trained weights that has none; return whether so."""
+    return (
+        request.weights is None
+        and lacks_statistics(module)
+        and set_statistics(module, specs, request.seed)
     )
 
 

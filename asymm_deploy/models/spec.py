@@ -18,6 +18,7 @@ channel, and LeakyReLU with slope 0.1.
 """
 
 IMAGE_CHANNELS = 3
+IMAGENET_CLASSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class NetSpec:
     """Activation of stem, last and head; the rows have their own."""
     input_shape: tuple[int, ...] = (1, IMAGE_CHANNELS, 224, 224)
     """(batch, 3, height, width)"""
-    classes: int = 1000
+    classes: int = IMAGENET_CLASSES
     stem_kernel: int = 3
     after_stem: Literal["depthwise", "maxpool"] | None = None
     """A 3x3 depthwise convolution (MobileFaceNet), or 3x3 stride-2 max pooling (ResNet)."""

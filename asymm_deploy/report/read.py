@@ -11,7 +11,10 @@ from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION,
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1, read_accuracy, trained_top1
 from asymm_deploy.files import require_regular
+from asymm_deploy.models.spec import IMAGENET_CLASSES
 
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
 
@@ -49,6 +52,21 @@ def rows_in(
     if not rows:
         raise UsageError(f"{path} has no complete launch", _TO_TRY)
     return rows
+
+
+def accuracies_in(results: Path) -> dict[str, MeasuredTop1]:
+    """Return what `asymm-deploy evaluate` measured of trained models with ImageNet's classes.
+
+    That is nothing where it wasn't run. Raises UsageError if accuracy.csv can't be read.
+    """
+    folder = results if results.is_dir() else results.parent
+    try:
+        return trained_top1(read_accuracy(folder), IMAGENET_CLASSES)
+    except ValueError as error:
+        raise UsageError(
+            f"{folder / ACCURACY_CSV} is damaged: {error}",
+            "move it away, and repeat `asymm-deploy evaluate`, which runs nothing again",
+        ) from error
 
 
 def costs_in(results: Path) -> list[CostRecord]:

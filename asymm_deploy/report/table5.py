@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.predicted.cost_calibration import CostCalibration
 from asymm_deploy.bench.records import PairedRatio, RowSummary
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.models import names
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
@@ -68,16 +70,19 @@ def table5(
     rows: Sequence[RowSummary],
     counts: Callable[[str], tuple[int, int]],
     predictions: PredictedLatencies | None = None,
+    accuracies: Mapping[str, MeasuredTop1] = MappingProxyType({}),
 ) -> ReportTable:
     """Return the paper's 30 rows in its order, each with its latency relative to MBV3's.
 
     ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
-    without a row has neither latency nor ``valid``. ``top1_percent`` is empty: no
-    accuracy is measured. If any row was timed in turns with its MBV3, those ratios are there too.
-    ``predictions`` add a column, which is empty for a model that they lack.
+    without a row has neither latency nor ``valid``. ``top1_percent`` is that of ``accuracies``,
+    and empty for a model that they lack. If any row was timed in turns with its MBV3, those ratios
+    are there too. ``predictions`` add a column, which is empty for a model that they lack.
     """
     models = names.table_models(5)
-    frame = with_printed(ours(models, rows, counts), 5, _KEYS).assign(top1_percent=None)
+    frame = with_printed(ours(models, rows, counts), 5, _KEYS)
+    top1 = {model: each.percent for model, each in accuracies.items() if model in models}
+    frame["top1_percent"] = pd.Series(top1, index=frame.index, dtype=float)
     frame = with_base(frame, frame["network"] == "MBV3", on=["scale", "multiplier"])
     printed_ms = frame[["paper_latency_ms", "base_paper_latency_ms"]].astype(float)
     frame["paper_latency_vs_mbv3"] = printed_ms.iloc[:, 0] / printed_ms.iloc[:, 1]
@@ -105,6 +110,7 @@ def table5(
             *([f"{_NO_RATIO}: {', '.join(without)}."] if len(without) else ()),
             *_notes_in_turns(in_turns),
             *([_note_on(predictions)] if predictions else []),
+            *_notes_on_accuracy({model: accuracies[model] for model in top1}),
             *footnotes(measured),
         ),
     )
@@ -118,6 +124,16 @@ def _note_on(predictions: PredictedLatencies) -> str:
         f"the fit it is off by {fit.mean_error:.1%} on average and {fit.worst_error:.1%} at worst, "
         "which is Pruned-Large."
     )
+
+
+def _notes_on_accuracy(found: Mapping[str, MeasuredTop1]) -> list[str]:
+    if not found:
+        return []
+    each = "; ".join(
+        f"{model} {top1.low:.2f} to {top1.high:.2f} on {top1.images:,} images"
+        for model, top1 in found.items()
+    )
+    return [f"top-1 is of trained weights in MNN, fp32; Wilson's 95 % intervals: {each}."]
 
 
 def ratios_in_turns(rows: Sequence[RowSummary]) -> dict[str, PairedRatio]:

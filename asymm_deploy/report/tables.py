@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 from asymm_deploy.bench.emulated.counts import CostRecord
@@ -12,6 +13,7 @@ from asymm_deploy.bench.predicted import calibrations
 from asymm_deploy.bench.predicted.row_predictions import predicted_beside
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.files import write_whole
 from asymm_deploy.models import names
 from asymm_deploy.models.cost import Complexity
@@ -21,7 +23,7 @@ from asymm_deploy.report.caption import caption
 from asymm_deploy.report.comparable import RowFilter, TimingSetting, fitting, meets, one_setting
 from asymm_deploy.report.figure1 import figure1
 from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
-from asymm_deploy.report.read import costs_in, rows_in
+from asymm_deploy.report.read import accuracies_in, costs_in, rows_in
 from asymm_deploy.report.report_table import ReportTable, TableFormat, render, to_csv
 from asymm_deploy.report.table1 import table1
 from asymm_deploy.report.table5 import PredictedLatencies, table5
@@ -30,6 +32,7 @@ __all__ = [
     "LATENCY_CSV",
     "NUMBERS",
     "Which",
+    "accuracies_in",
     "costs_in",
     "file_name",
     "needs_results",
@@ -65,10 +68,12 @@ def table_of(
     rows: Sequence[RowSummary],
     wanted: RowFilter,
     costs: Sequence[CostRecord] = (),
+    accuracies: Mapping[str, MeasuredTop1] = MappingProxyType({}),
 ) -> ReportTable:
     """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
 
-    With ``costs``, Table 5 has a prediction for each model that was counted.
+    With ``costs``, Table 5 has a prediction for each model that was counted, and with
+    ``accuracies`` the top-1 of each that was evaluated.
 
     Raises UsageError if we have no such table, if no row passes ``wanted``, or if one column would
     mix rows of several devices, engines, precisions or numbers of threads.
@@ -84,7 +89,7 @@ def table_of(
         return _of_counts(number)
     own = _own(names.table_models(number), rows, wanted)
     if number == 5:
-        return table5(own, _counts(own), _predictions(own, costs, wanted))
+        return table5(own, _counts(own), _predictions(own, costs, wanted), accuracies)
     return paper_comparison(number, own, _counts(own))
 
 
@@ -100,11 +105,12 @@ def report_text(
     wanted: RowFilter,
     output_format: TableFormat,
     costs: Sequence[CostRecord] = (),
+    accuracies: Mapping[str, MeasuredTop1] = MappingProxyType({}),
 ) -> str:
     """Return a table as text. For None as CSV that is latency.csv, with all of its columns."""
     if which is None and output_format == "csv":
         return to_csv(latency_table.full(fitting(rows, wanted)))
-    return render(table_of(which, rows, wanted, costs), output_format)
+    return render(table_of(which, rows, wanted, costs, accuracies), output_format)
 
 
 def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:

@@ -114,11 +114,7 @@ def reference_of_module(request: ExportRequest, module: torch.nn.Module) -> Refe
 
     inputs = typed_inputs(request, module)
     user = UserModule(module, [spec.name for spec in inputs])
-    statistics_set = (
-        request.weights is None
-        and untrained.lacks_statistics(module)
-        and untrained.set_statistics(module, inputs, request.seed)
-    )
+    statistics_set = untrained.set_missing_statistics(request, module, inputs)
     returned: list[Output] = []
 
     def run(arrays: Arrays) -> list[Array]:

@@ -55,7 +55,7 @@ def start_from_file(request: ExportRequest, source: OnnxFile) -> Start:
 def start_from_module(request: ExportRequest, scratch: Path, notes: list[str]) -> Start:
     """Build, run and export the module; ``notes`` gets how its weights were loaded at once."""
     with recorded_files() as dependencies:
-        module = _build(request, notes)
+        module = built_module(request, notes)
         reference = reference_of_module(request, module)  # forward may import and read as well
     file = scratch / manifest.EXPORTED
     example, opset = reference.probes[0].arrays, request.opset or OPSET
@@ -63,7 +63,11 @@ def start_from_module(request: ExportRequest, scratch: Path, notes: list[str]) -
     return Start(file, load_onnx(file), reference, dependencies, told, module)
 
 
-def _build(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
+def built_module(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
+    """Return the module of ``request`` with its weights; ``notes`` gets how they were loaded.
+
+    BatchNorm statistics that it lacks are not set yet. Raises UsageError where that fails.
+    """
     import torch
 
     from asymm_deploy.models.build import build

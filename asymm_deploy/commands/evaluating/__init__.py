@@ -1,0 +1,1 @@
+"""``asymm-deploy evaluate``: the command and its steps."""

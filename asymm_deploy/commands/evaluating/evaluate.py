@@ -1,0 +1,124 @@
+"""``asymm-deploy evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asymm_deploy.bounds import MOST_CORES
+from asymm_deploy.commands.options.input_options import InputShapeOption, named_models
+from asymm_deploy.commands.options.shared_options import (
+    FORMATS,
+    ArtifactsOption,
+    ModelsArgument,
+    TableOption,
+    TextFormat,
+    TextFormatOption,
+    within,
+)
+
+
+def evaluate_command(
+    images: Annotated[
+        Path,
+        typer.Option(
+            "--images",
+            metavar="ROOT",
+            help="Folder with the images, those of a class in a folder of its name: "
+            "ROOT/CLASS/*.jpg.",
+        ),
+    ],
+    models: ModelsArgument = None,
+    table: TableOption = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The model's classes in the order of its outputs, the name of a folder a line. "
+            "Default: ROOT/classes.txt if it is there, else the folders in the order of their "
+            "names.",
+        ),
+    ] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="torch|onnxruntime|mnn",
+            help="What runs the model; repeat it for several. Default: all three, and each is "
+            "compared with the first.",
+        ),
+    ] = None,
+    preprocess: Annotated[
+        str,
+        typer.Option(
+            metavar="imagenet|FILE.json",
+            help="How an image becomes the input: imagenet is the authors' way (shorter side to "
+            "256, 224 from the centre, their mean and deviation); or a JSON file with mean, std, "
+            "crop_ratio, interpolation and channels.",
+        ),
+    ] = "imagenet",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            callback=within("--limit", 1, 10**9),
+            help="Evaluate N of the images, drawn at random by --seed. Default: all.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Which images --limit draws; the same seed, the same.")
+    ] = 0,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            callback=within("--jobs", 1, MOST_CORES),
+            help="Processes that decode images and run engines, each on one thread. Default: one "
+            "for each core.",
+        ),
+    ] = None,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Results folder, where accuracy.csv goes."),
+    ] = Path("results"),
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Put all images through the engines again."),
+    ] = False,
+    input_shape: InputShapeOption = None,
+    output_format: TextFormatOption = TextFormat.TABLE,
+) -> None:
+    """Evaluate classifiers on images: top-1 and top-5 in PyTorch, ONNX Runtime and MNN.
+
+    Exports first what is missing or out of date. All engines get the same pixels. OUT/accuracy.csv
+    has a row for each model and engine, with Wilson's 95 % interval and what has changed from the
+    first engine; OUT/predictions/ has every prediction as Parquet. Images that can't be decoded are
+    listed and counted. Repeat the command after Ctrl-C: it goes on where it stopped.
+
+    \b
+      asymm-deploy evaluate asymmnet_large_100 --images imagenet/val --limit 5000
+      asymm-deploy evaluate net.onnx --images photos --classes classes.txt --engine mnn
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
+    from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
+
+    named = named_models(models, table, input_shape)
+    raise typer.Exit(
+        run_evaluation(
+            EvaluationRequest(
+                sources=[each.source for each in named],
+                images=images,
+                classes=classes,
+                engines=engine or [],
+                preprocess=preprocess,
+                limit=limit,
+                seed=seed,
+                jobs=jobs,
+                artifacts=artifacts,
+                out=out,
+                fresh=fresh,
+                output_format=FORMATS[output_format],
+            )
+        )
+    )

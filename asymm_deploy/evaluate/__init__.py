@@ -1,0 +1,1 @@
+"""Accuracy on images, on each engine that runs a model."""

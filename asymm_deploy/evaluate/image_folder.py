@@ -1,0 +1,177 @@
+"""Images with their classes, from a folder for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.decoding import SUFFIXES
+from asymm_deploy.files import read_regular
+from asymm_deploy.safe import excerpt
+
+CLASSES_NAME = "classes.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image file."""
+
+    path: str
+    """Relative to the root, with ``/``."""
+    label: int
+    size: int
+    """Bytes; with the time of change it tells whether the file is the same later."""
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """All images below a root, in the order of classes and names."""
+
+    root: Path
+    classes: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+    empty: tuple[str, ...] = ()
+    """Classes without an image."""
+    other_files: int = 0
+    """Files beside the images that are none by their names, hidden ones left out."""
+    unseen: tuple[str, ...] = field(default=())
+    """Folders that could not be listed, with the reason."""
+
+
+def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder:
+    """Return the images of ``root/CLASS/``, folders inside a class included.
+
+    A class's number is its line in ``classes_file``, or in ``root/classes.txt``, or else its place
+    among the folders in the order of names. Links are followed, each folder once. Raises UsageError
+    if there is no image, or a folder is not among the classes.
+    """
+    folders = _class_folders(root)
+    listed = classes_file or (root / CLASSES_NAME)
+    classes = (
+        _listed_classes(listed, folders, root)
+        if classes_file is not None or listed.exists()
+        else tuple(folders)
+    )
+    numbers = {name: number for number, name in enumerate(classes)}
+    images: list[LabelledImage] = []
+    others, unseen = 0, []
+    with_images = set()
+    for name in folders:
+        found, beside, why = _images_below(root, name, numbers[name])
+        others += beside
+        unseen += why
+        images += found
+        if found:
+            with_images.add(name)
+    if not images:
+        raise UsageError(
+            f"{root} has no images in its folders"
+            + (f": {excerpt(unseen[0])}" if unseen else f" ({others} other files)"),
+            f"put images into {root}/CLASS/, a folder for each class",
+        )
+    images.sort(key=lambda image: (image.label, image.path))
+    return ImageFolder(
+        root,
+        classes,
+        tuple(images),
+        tuple(name for name in folders if name not in with_images),
+        others,
+        tuple(unseen),
+    )
+
+
+def sampled(images: Sequence[LabelledImage], limit: int | None, seed: int) -> list[LabelledImage]:
+    """Return ``limit`` of the images, drawn by ``seed``, in their order; all if there are fewer."""
+    if limit is None or limit >= len(images):
+        return list(images)
+    drawn = np.random.default_rng(seed).choice(len(images), limit, replace=False)
+    places = sorted(map(int, drawn))
+    return [images[place] for place in places]
+
+
+def _class_folders(root: Path) -> list[str]:
+    try:
+        entries = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"can't list the images in {root}: {told}", "give a folder with a folder for each class"
+        ) from error
+    found = [name for name in entries if not name.startswith(".")]
+    if not found:
+        raise UsageError(
+            f"{root} has no folders in it, and a folder's name is the class of its images",
+            f"put the images of each class into {root}/CLASS/",
+        )
+    return found
+
+
+def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
+    try:
+        lines = read_regular(path).decode().splitlines()
+    except OSError as error:
+        raise UsageError(
+            f"can't read {path}: {error.strerror or error}", "give a file with a class a line"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8", "write it with a class a line") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    classes = [line.strip() for line in lines]
+    seen: set[str] = set()
+    for number, name in enumerate(classes, 1):
+        if not name or name in seen:
+            raise UsageError(
+                f"{path}, line {number}: " + (f"{excerpt(name)} again" if name else "no class"),
+                "give each class a line of its own, in the order of the model's outputs",
+            )
+        seen.add(name)
+    unknown = [name for name in folders if name not in seen]
+    if unknown:
+        shown = ", ".join(map(excerpt, unknown[:5])) + (" ..." if unknown[5:] else "")
+        raise UsageError(
+            f"{root} has folders that {path} doesn't list: {shown}",
+            "add them, or take them out of the folder",
+        )
+    return tuple(classes)
+
+
+def _images_below(root: Path, name: str, label: int) -> tuple[list[LabelledImage], int, list[str]]:
+    """Return the images of a class, how many other files are there, and what can't be listed."""
+    found: list[LabelledImage] = []
+    others = 0
+    unseen: list[str] = []
+    # A link to a folder above leads to other classes, and back here.
+    seen = {os.path.realpath(above) for above in (root, *root.absolute().parents)}
+
+    def told(error: OSError) -> None:
+        unseen.append(f"{error.filename}: {error.strerror}")
+
+    for folder, inner, files in os.walk(root / name, followlinks=True, onerror=told):
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        inner[:] = sorted(each for each in inner if not each.startswith("."))
+        for file in files:
+            if file.startswith("."):
+                continue
+            path = Path(folder) / file
+            if path.suffix.lower() not in SUFFIXES:
+                others += 1
+                continue
+            try:
+                facts = path.stat()
+                size, changed_ns = facts.st_size, facts.st_mtime_ns
+            except OSError:  # a link to nothing: decoding will say so
+                size, changed_ns = 0, 0
+            relative = path.relative_to(root).as_posix()
+            found.append(LabelledImage(relative, label, size, changed_ns))
+    return found, others, unseen

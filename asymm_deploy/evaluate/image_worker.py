@@ -1,0 +1,168 @@
+"""A process that puts images through engines: it decodes, runs, and gives back predictions.
+
+It stays up for many chunks of images, since loading an engine takes longer than a chunk. Each
+engine runs on one thread; several of these processes use several cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+import numpy as np
+
+from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.errors import ConversionError, UsageError
+from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
+from asymm_deploy.evaluate.image_folder import LabelledImage
+from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
+from asymm_deploy.evaluate.preprocessing import ImageInput, Preprocessing, cropped
+from asymm_deploy.export.mnn import Api
+from asymm_deploy.export.processes.task_process import stand_behind_parent
+from asymm_deploy.export.request import ExportRequest
+
+if TYPE_CHECKING:
+    from asymm_deploy.engines.session import Session
+
+_Compute: TypeAlias = Callable[[Arrays], Array]
+"""From the inputs by name to the one output that has the classes' values."""
+
+
+class EvaluatedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker has to know of a model."""
+
+    request: ExportRequest
+    onnx: Path
+    mnn: Path
+    api: Api
+    inputs: tuple[TensorSpec, ...]
+    output_names: tuple[str, ...]
+    output: str
+    """The one with a value for each class."""
+    taken: ImageInput
+    """How the model takes an image."""
+    recipe: Preprocessing
+    engines: tuple[EvaluationEngine, ...]
+
+
+class ImageRunner:
+    """A model on all engines that are asked for."""
+
+    def __init__(self, model: EvaluatedModel) -> None:
+        """Load it. Raises EngineError, or UsageError of the definition."""
+        self._model = model
+        makers: dict[EvaluationEngine, Callable[[EvaluatedModel], _Compute]] = {
+            "torch": _torch,
+            "onnxruntime": _onnxruntime,
+            "mnn": _mnn,
+        }
+        self._computes = {engine: makers[engine](model) for engine in model.engines}
+
+    def chunk(self, root: Path, images: Sequence[LabelledImage], first: int) -> Chunk:
+        """Return what the engines say of ``images``, the first of which is number ``first``."""
+        model = self._model
+        found: dict[EvaluationEngine, list[ImagePrediction]] = {each: [] for each in model.engines}
+        seconds = dict.fromkeys(model.engines, 0.0)
+        unreadable = []
+        for image in images:
+            try:
+                picture = decoded_image(root / image.path, model.taken.channels)
+            except UnreadableImageError as error:
+                unreadable.append(Unreadable(image.path, str(error)))
+                continue
+            arrays: Arrays = {
+                model.taken.name: model.taken.filled(
+                    cropped(picture, model.taken, model.recipe), model.recipe
+                )
+            }
+            for engine, compute in self._computes.items():
+                began = time.thread_time()
+                values = compute(arrays)
+                seconds[engine] += time.thread_time() - began
+                found[engine].append(_prediction(image, values))
+        return Chunk(
+            first=first,
+            count=len(images),
+            predictions={engine: tuple(each) for engine, each in found.items()},
+            seconds=seconds,
+            unreadable=tuple(unreadable),
+        )
+
+
+def _prediction(image: LabelledImage, values: Array) -> ImagePrediction:
+    """Return the five likeliest classes; a value that is no number comes last."""
+    scores = np.asarray(values, np.float64).ravel()
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    order = np.argsort(-scores, kind="stable")[:5]
+    best = float(scores[order[0]])
+    return ImagePrediction(image.path, image.label, tuple(map(int, order)), best)
+
+
+def _torch(model: EvaluatedModel) -> _Compute:
+    import torch
+
+    from asymm_deploy.export import untrained
+    from asymm_deploy.export.proof.user_module import UserModule
+    from asymm_deploy.export.steps.start import built_module
+
+    torch.set_num_threads(1)
+    module = built_module(model.request, [])
+    untrained.set_missing_statistics(model.request, module, model.inputs)
+    user = UserModule(module, [spec.name for spec in model.inputs])
+    place = model.output_names.index(model.output)
+    return lambda arrays: user.arrays(arrays)[place]
+
+
+def _onnxruntime(model: EvaluatedModel) -> _Compute:
+    from asymm_deploy.engines.ort_session import OrtSession
+
+    return _of_session(OrtSession(str(model.onnx)), model.output)
+
+
+def _mnn(model: EvaluatedModel) -> _Compute:
+    from asymm_deploy.engines.mnn_module import MnnModule
+    from asymm_deploy.engines.mnn_session import MnnSession
+
+    session: Session = (
+        MnnSession(str(model.mnn))
+        if model.api == "session"
+        else MnnModule(str(model.mnn), model.inputs, model.output_names)
+    )
+    return _of_session(session, model.output)
+
+
+def _of_session(session: Session, output: str) -> _Compute:
+    def compute(arrays: Arrays) -> Array:
+        session.feed(arrays)
+        session.run()
+        return session.outputs()[output]
+
+    return compute
+
+
+_made: list[ImageRunner | UsageError | ConversionError] = []
+"""This process's runner, made once; or why it could not be made."""
+
+
+def begin(model: EvaluatedModel) -> None:
+    """Prepare this process; a failure is kept for the first chunk, to be told in words."""
+    from asymm_deploy.engines.engine_error import EngineError
+
+    stand_behind_parent()
+    try:
+        _made.append(ImageRunner(model))
+    except UsageError as error:
+        _made.append(error)
+    except EngineError as error:
+        _made.append(ConversionError(str(error), "export the model again, with --force"))
+
+
+def run_chunk(root: Path, images: Sequence[LabelledImage], first: int) -> Chunk:
+    """Return what this process's engines say of ``images``."""
+    (runner,) = _made
+    if not isinstance(runner, ImageRunner):
+        raise runner
+    return runner.chunk(root, images, first)

@@ -1,0 +1,59 @@
+"""Every prediction of a model as a Parquet file, a row for each image and engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.files import written_aside
+
+
+def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: Evaluation) -> None:
+    """Write ``found`` to ``path``, whole or not at all; raise OSError if that can't be done.
+
+    Columns: model, engine, image, label, label_name, top1, top1_name, top5, score,
+    correct, unreadable. Of an image that could not be decoded, ``unreadable`` says why, and the
+    rest is empty.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def name(number: int) -> str | None:
+        return classes[number] if number < len(classes) else None
+
+    rows = [
+        {
+            "model": model,
+            "engine": engine,
+            "image": each.image,
+            "label": each.label,
+            "label_name": name(each.label),
+            "top1": each.top1,
+            "top1_name": name(each.top1),
+            "top5": list(each.top5),
+            "score": each.score,
+            "correct": each.top1 == each.label,
+            "unreadable": None,
+        }
+        for engine, predictions in found.predictions.items()
+        for each in predictions
+    ]
+    rows += [{"model": model, "image": i.image, "unreadable": i.reason} for i in found.unreadable]
+    schema = pa.schema(
+        {
+            "model": pa.string(),
+            "engine": pa.string(),
+            "image": pa.string(),
+            "label": pa.int32(),
+            "label_name": pa.string(),
+            "top1": pa.int32(),
+            "top1_name": pa.string(),
+            "top5": pa.list_(pa.int32()),
+            "score": pa.float64(),
+            "correct": pa.bool_(),
+            "unreadable": pa.string(),
+        }
+    )
+    table = pa.Table.from_pylist(rows, schema=schema)
+    with written_aside(path) as aside:
+        parquet.write_table(table, aside)

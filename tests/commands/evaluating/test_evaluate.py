@@ -1,0 +1,174 @@
+"""``evaluate`` from a folder of images to accuracy.csv, on three engines, and again after a cut."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asymm_deploy.cli import run
+
+NET = """
+import torch
+from torch import nn
+
+
+class Brightest(nn.Module):
+    '''The channel with the largest mean: red, green or blue.'''
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
+            self.conv.bias.zero_()
+
+    def forward(self, x):
+        return torch.flatten(nn.functional.adaptive_avg_pool2d(self.conv(x), 1), 1)
+
+
+def make():
+    return Brightest()
+"""
+COLOURS = ("blue", "green", "red")
+RECIPE = '{"mean": [0, 0, 0], "std": [255, 255, 255]}'
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network, a recipe, and images of three colours: one of them in the wrong
+    folder, one damaged."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "brightest_net.py").write_text(NET)
+    (folder / "recipe.json").write_text(RECIPE)
+    (folder / "model_order.txt").write_text("red\ngreen\nblue\n")
+    noise = np.random.default_rng(0)
+    for place, name in enumerate(COLOURS):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = noise.integers(0, 120, (20, 30, 3), dtype=np.uint8)
+            pixels[..., 2 - place] += 100
+            Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
+    (folder / "images/red/0.png").replace(folder / "images/blue/from red.png")
+    (folder / "images/green/cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+def evaluate(*more: str) -> int:
+    return run(
+        [
+            *("evaluate", "brightest_net:make", "--input-shape", "1,3,16,16"),
+            *("--images", "images", "--classes", "model_order.txt"),
+            *("--preprocess", "recipe.json", "--jobs", "1", *more),
+        ]
+    )
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "accuracy.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(autouse=True)
+def here(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk)
+
+
+def test_three_engines_agree_to_the_image_and_count_what_is_right(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--format", "csv") == 0
+    printed = capfd.readouterr()
+    found = rows(desk / "results")
+    assert [row["engine"] for row in found] == ["torch", "onnxruntime", "mnn"]
+    for row in found:
+        assert (row["images"], row["unreadable"]) == ("60", "1")
+        assert row["top1_percent"] == f"{100 * 59 / 60:.3f}"
+        assert float(row["top1_low_percent"]) < 98 < float(row["top1_high_percent"])
+        assert (row["top5_percent"], row["weights"]) == ("", "given")
+    for row in found[1:]:
+        assert (row["agreement_percent"], row["compared_with"]) == ("100.000", "torch")
+        assert (row["became_wrong"], row["became_right"], row["mcnemar_p"]) == ("0", "0", "1")
+    assert list(csv.DictReader(printed.out.splitlines())) == found
+    assert "green/cut.png: " in printed.err
+
+    from pyarrow import parquet
+
+    table = parquet.read_table(desk / "results/predictions/brightest_net.make.parquet").to_pylist()
+    assert len(table) == 3 * 60 + 1
+    wrong = {row["image"] for row in table if row["correct"] is False}
+    assert wrong == {"blue/from red.png"}
+    assert {row["top1_name"] for row in table if row["image"] in wrong} == {"red"}
+
+    assert evaluate() == 0  # everything is there
+    assert "61 of 61 images were done before" in capfd.readouterr().err
+    assert rows(desk / "results") == found
+
+
+def test_a_changed_image_or_recipe_is_evaluated_anew(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--engine", "mnn", "--out", "again", "--limit", "8") == 0
+    before = rows(desk / "again")
+    assert before[0]["images"] in ("7", "8")
+    assert evaluate("--engine", "mnn", "--out", "again", "--limit", "8", "--seed", "1") == 0
+    assert "done before" not in capfd.readouterr().err
+    (after,) = rows(desk / "again")  # one row for a model and engine: the newest
+    assert after["key"] != before[0]["key"]
+
+
+def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
+    for number in range(300):
+        target = desk / "many" / COLOURS[number % 3]
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{number}.png").symlink_to(desk / "images/red/5.png")
+    command = [
+        *(sys.executable, "-m", "asymm_deploy", "evaluate", "brightest_net:make"),
+        *("--input-shape", "1,3,16,16", "--images", "many", "--classes", "model_order.txt"),
+        *("--engine", "onnxruntime", "--out", "cut", "--jobs", "1"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    kept: list[Path] = []
+    while process.poll() is None and not (kept and kept[0].stat().st_size):
+        kept = list((desk / "cut").glob("predictions/*.jsonl"))
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate()
+    assert process.returncode in (130, 0), err  # 0: it was done by then
+    if process.returncode == 130:
+        assert b"everything that was finished is kept" in err
+        done = subprocess.run(command, capture_output=True, check=True)
+        assert b"of 300 images were done before" in done.stderr
+    assert rows(desk / "cut")[0]["images"] == "300"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--images", "nowhere"), "can't list the images in nowhere"),
+        (("--classes", "nothing.txt"), "can't read nothing.txt"),
+        (("--engine", "tflite"), "--engine tflite is none that can evaluate"),
+        (("--preprocess", "model_order.txt"), "is no recipe"),
+        (("--limit", "0"), "--limit 0 is out of range"),
+    ],
+)
+def test_bad_input_is_told(
+    arguments: tuple[str, ...], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*arguments) == 2
+    assert told in capfd.readouterr().err
+
+
+def test_another_number_of_classes_is_told_with_both(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "four.txt").write_text("red\ngreen\nblue\nblack\n")
+    assert evaluate("--classes", "four.txt", "--out", "other") == 2
+    assert "tells 3 classes apart, and the images have 4" in capfd.readouterr().err

@@ -1,0 +1,86 @@
+"""Image files as people have them: every kind becomes RGB, and what can't be says why."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
+
+
+def saved(path: Path, image: Image.Image, *more: Image.Image) -> Path:
+    if more:
+        image.save(path, save_all=True, append_images=more)
+    else:
+        image.save(path)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_png_of_any_mode_is_read(tmp_path: Path, mode: str) -> None:
+    image = Image.new("RGB", (9, 7), (200, 200, 200))
+    made = (
+        Image.fromarray(np.full((7, 9), 200 * 257, np.uint16))
+        if mode == "I;16"
+        else image.convert(mode)
+    )
+    found = decoded_image(saved(tmp_path / "a.png", made), 3)
+    assert (found.mode, found.size) == ("RGB", (9, 7))
+    red = found.getpixel((3, 3))
+    assert isinstance(red, tuple)
+    assert red[0] in (0, 255) if mode == "1" else abs(red[0] - 200) <= 4  # a palette is coarse
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.avif", "a.bmp", "a.tiff", "a.gif"])
+def test_other_formats_are_read(tmp_path: Path, name: str) -> None:
+    found = decoded_image(saved(tmp_path / name, Image.new("RGB", (32, 32), (10, 200, 90))), 3)
+    assert (found.mode, found.size) == ("RGB", (32, 32))
+
+
+def test_cmyk_floats_and_the_first_of_several_pictures_are_read(tmp_path: Path) -> None:
+    cmyk = saved(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)))
+    assert decoded_image(cmyk, 3).mode == "RGB"
+    floats = saved(tmp_path / "f.tiff", Image.fromarray(np.full((8, 8), 77.0, np.float32)))
+    assert decoded_image(floats, 1).getpixel((0, 0)) == 77
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    moving = saved(tmp_path / "m.gif", first, second)
+    assert decoded_image(moving, 3).getpixel((1, 1)) == (255, 0, 0)
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    def part(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(b"\0" * 9))
+
+
+def test_what_can_t_be_decoded_says_why_on_one_line(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "a.jpg", Image.effect_noise((64, 64), 90)).read_bytes()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.png").mkdir()
+    cases = {
+        "empty.png": (b"", "the file is empty"),
+        "cut.jpg": (whole[: len(whole) // 2], ""),
+        "text.jpg": (b"hello", "it is no image"),
+        "bomb.png": (png_that_claims(60_000, 60_000), "60000 x 60000 pixels"),
+        "short.png": (png_that_claims(64, 64), ""),
+        "gone.jpg": (None, "No such file"),
+        "pipe.jpg": (None, "pipe"),
+        "folder.png": (None, "folder"),
+    }
+    for name, (content, why) in cases.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UnreadableImageError) as caught:
+            decoded_image(tmp_path / name, 3)
+        assert why in str(caught.value), name
+        assert str(caught.value), name
+        assert "\n" not in str(caught.value)
