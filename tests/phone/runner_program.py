@@ -87,7 +87,6 @@ class _Launch:
         program._launch = own_launch
         cores.core_now = lambda: self._name(core_now())
         cores.pin = own_pin
-        cores.steal_ns = lambda _cpus: 0
         code = program.main(argv)
         self._phone.tell("done")
         return code
