@@ -36,8 +36,6 @@ import sys, _tools
 _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
                    "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
 """
-NOISE = ("bimodal", "launch-spread", "stolen-time", "throttled", "capped-clock")
-"""Of this machine; flags that a row is about are not allowed in it."""
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +89,6 @@ class Row:
     device: str = "auto"
     code: int = 3
     in_its_row: bool = False
-    strict: tuple[str, ...] = ()
-    """Of NOISE: what the row is about."""
 
 
 def world(**state: Any) -> Spoil:
@@ -152,10 +148,9 @@ ROWS = [
     Row("no sha256sum", fault(faults.NoTool, name="sha256sum"), ("{serial} has no `sha256sum`",)),
     Row("no 64-bit programs", world(abilist="armeabi-v7a,armeabi"), ("arm64-v8a", "no-arm64")),
     Row("screen off", world(screen_on=False), ("screen is off", "--allow screen-off")),
-    Row("throttled", world(thermal_status=3), ("throttling", "--allow throttled"),
-        strict=("throttled",)),
+    Row("throttled", world(thermal_status=3), ("throttling", "--allow throttled")),
     Row("clock limited", lambda scene: scene.phone.world.cap(7, 2_131_200),
-        ("limited to 2131200 of 2841600 kHz", "--allow capped-clock"), strict=("capped-clock",)),
+        ("limited to 2131200 of 2841600 kHz", "--allow capped-clock")),
     Row("hot", world(battery_tenths_c=412), ("41.2 degC", "--allow hot")),
     Row("battery low", world(battery_percent=9), ("9 %", "--allow battery-low")),
     Row("power save", world(low_power=True), ("power-save", "--allow power-save")),
@@ -249,12 +244,10 @@ def scene(server: AdbServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def bench_of(row: Row, scene: Scene, made: Path) -> list[str]:
-    allowed = [name for name in NOISE if name not in row.strict]
     return [
         *("bench", str(made / "tiny.mnn"), "--out", "results", "--runner", str(made / "runner")),
         *("--runs", "6", "--launches", "2", "--warmup", "1", "--cool-down", "0.1"),
         *("--device", row.device.replace("{serial}", scene.phone.serial)),
-        *(word for name in allowed for word in ("--allow", name)),
         *row.options,
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -179,8 +179,6 @@ class LaunchFault(Fault):
     times: int | None = 1
     launch: int | None = None
     """Which one on this phone, counted from 0; None: the next."""
-    given: str | None = None
-    """An argument that it must have been given; None: whatever it has."""
     at: str = "model"
     """When: ``start`` (nothing loaded), ``model`` (before the timed loop), ``looped`` or
     ``samples`` (after it)."""
@@ -305,6 +303,17 @@ class Throttles(LaunchFault):
         phone.world.cap(self.policy, self.khz)
         phone.world.thermal_status = self.status
         launch.cools_after_s = self.cools_after_s
+        return {}
+
+
+@dataclass(eq=False, kw_only=True)
+class Meanwhile(LaunchFault):
+    """A test's own doing; the launch goes on only once it is done, however busy this machine is."""
+
+    do: Callable[[], object]
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        self.do()
         return {}
 
 

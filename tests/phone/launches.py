@@ -101,12 +101,13 @@ class LaunchFollower:
 
     def _orders(self, launch: Launch, event: str) -> dict[str, Any]:
         core = next(iter(launch.cores), None)
-        orders: dict[str, Any] = {"cores": self._cores} if event == "start" else {}
+        orders: dict[str, Any] = {}
+        if event == "start":
+            orders = {"cores": self._cores, "number": launch.number}
         if event == "model" and core is not None:
             launch.clock_share = self._phone.world.clock_share(core)
         for fault in self._phone.faults.of(LaunchFault):
-            is_meant = fault.given is None or fault.given in launch.argv
-            if fault.at == event and fault.launch in {None, launch.number} and is_meant:
+            if fault.at == event and fault.launch in {None, launch.number}:
                 self._phone.faults.happened(fault)
                 orders |= fault.happen(self._phone, launch)
         if event == "looped" and core is not None:

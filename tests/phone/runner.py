@@ -1,8 +1,9 @@
 """The runner that tests push: asymm_deploy's own, run on this machine as if it were the phone.
 
-Its times, outputs and hashes are true. Only what tells the phone from this machine is the phone's:
-the numbers of the cores, and the ABI. The phone hears of each launch on a socket, and may order it
-to go wrong.
+Its outputs and hashes are true. What tells the phone from this machine is the phone's: the numbers
+of the cores, the ABI, and the times, which follow from the phone's clock alone. So nothing that
+this machine does looks like heat, or like a neighbour of the runner. The phone hears of each launch
+on a socket, and may order it to go wrong.
 """
 
 from __future__ import annotations

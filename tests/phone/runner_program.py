@@ -11,6 +11,11 @@ from typing import Any
 
 _CONTROL = "ASYMM_PHONE_CONTROL"
 _CORES = 8
+_RUN_NS, _MORE_NS = 200_000, 2_000
+"""What a run takes at the top clock, and how much more at most."""
+_BETWEEN_NS = 500
+_INIT_NS = 1_000_000
+_MAC_PER_S = 4e10
 
 
 class _Phone:
@@ -43,10 +48,13 @@ class _Launch:
     """One launch on the phone: changes what it prints on its way out."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        import random
+
         self._phone = _Phone()
         self._stream = 1
         orders = self._phone.tell("start", pid=os.getpid(), argv=list(argv))
         self._real = orders.get("cores") or sorted(os.sched_getaffinity(0))
+        self._rng = random.Random(orders.get("number", 0))
         self._asked: tuple[int, ...] = ()
         self._shares = (1.0, 1.0)
         self._precision: str | None = None
@@ -59,7 +67,7 @@ class _Launch:
         from asymm_deploy.bench.runner import cores
 
         take_stdout, launch = program._take_stdout, program._launch
-        core_now, pin, steal_ns = cores.core_now, cores.pin, cores.steal_ns
+        core_now, pin = cores.core_now, cores.pin
 
         def own_stdout() -> int:
             self._stream = take_stdout()
@@ -75,17 +83,16 @@ class _Launch:
                 raise cores.RefusedError(f"can't pin to core {listed}: Invalid argument")
             pin(sorted({self._place(cpu) for cpu in cpus}))
 
-        def own_steal_ns(cpus: Sequence[int]) -> int | None:
-            return steal_ns(sorted({self._place(cpu) for cpu in cpus}))
-
         program._take_stdout = own_stdout
         program._launch = own_launch
         cores.core_now = lambda: self._name(core_now())
         cores.pin = own_pin
-        cores.steal_ns = own_steal_ns
         code = program.main(argv)
         self._phone.tell("done")
         return code
+
+    def _run_ns(self) -> int:
+        return _RUN_NS + self._rng.randrange(_MORE_NS)
 
     def _place(self, cpu: int) -> int:
         """Return the real core that stands for the phone's."""
@@ -115,16 +122,18 @@ class _Launch:
                 self._precision = orders.get("precision")
                 self._migrated = orders.get("migrated")
             fields["precision"] = self._precision or fields["precision"]
+            fields["init_ns"] = _INIT_NS + self._rng.randrange(_MORE_NS)
         elif kind == "cpu":
             self._shares = tuple(self._phone.tell("looped").get("shares", (1.0, 1.0)))
             if self._migrated is not None:
                 fields["after"] = self._migrated
         elif kind == "calibration":
-            fields["before_mac_per_s"] *= self._shares[0]
-            fields["after_mac_per_s"] *= self._shares[1]
+            for when, share in zip(("before", "after"), self._shares, strict=True):
+                fields[f"{when}_mac_per_s"] = _MAC_PER_S * share
         elif kind in {"samples", "pairs"}:
-            slow_down = _slow_down if kind == "samples" else _slow_down_pairs
-            time.sleep(slow_down(fields, self._shares) / 1e9)  # it has lived for that long
+            set_times = _set_times if kind == "samples" else _set_times_of_pairs
+            set_times(fields, self._shares, self._run_ns)
+            time.sleep(fields["wall_ns"] / 1e9)  # it has lived for that long
             orders = self._phone.tell("samples")
         if "cut" in orders:
             line = json.dumps({"type": kind, **fields})
@@ -143,35 +152,30 @@ class _Launch:
                 time.sleep(3600)
 
 
-def _slow_down(samples: dict[str, Any], shares: tuple[float, float]) -> int:
-    """Slow the first half by the clock from before the loop, the second by the one after it.
-
-    Returns how much longer the loop is, in ns.
-    """
-    before = sum(samples["ns"])
+def _set_times(
+    samples: dict[str, Any], shares: tuple[float, float], run_ns: Callable[[], int]
+) -> None:
+    """Have the first half run at the clock from before the loop, the second at the one after it."""
     half = len(samples["ns"]) // 2
-    samples["ns"] = [round(ns / shares[index >= half]) for index, ns in enumerate(samples["ns"])]
-    more: int = sum(samples["ns"]) - before
-    samples["wall_ns"] += more
-    samples["cpu_ns"] += more
-    return more
+    samples["ns"] = [round(run_ns() / shares[index >= half]) for index in range(len(samples["ns"]))]
+    samples["wall_ns"] = sum(samples["ns"]) + _BETWEEN_NS * len(samples["ns"])
+    samples.update(cpu_ns=samples["wall_ns"], waited_ns=0, steal_ns=0)
 
 
-def _slow_down_pairs(pairs: dict[str, Any], shares: tuple[float, float]) -> int:
-    """Do so with both runs of each pair; every run begins later by what those before it took."""
+def _set_times_of_pairs(
+    pairs: dict[str, Any], shares: tuple[float, float], run_ns: Callable[[], int]
+) -> None:
+    """Do so with both runs of each pair, which keep the turns that they had."""
     sides = sorted((pairs["first"], pairs["second"]), key=lambda side: side["start_ns"])
     half = len(pairs["first"]["ns"]) // 2
-    more = {"ns": 0, "cpu_ns": 0}
+    now = 0
     for index in range(len(pairs["first"]["ns"])):
         for side in sides:
-            side["start_ns"][index] += more["ns"]
-            for name in more:
-                before = side[name][index]
-                side[name][index] = round(before / shares[index >= half])
-                more[name] += side[name][index] - before
-    pairs["wall_ns"] += more["ns"]
-    pairs["cpu_ns"] += more["cpu_ns"]
-    return more["ns"]
+            side["start_ns"][index] = now
+            side["ns"][index] = round(run_ns() / shares[index >= half])
+            side["cpu_ns"][index] = side["ns"][index]
+            now += side["ns"][index] + _BETWEEN_NS
+    pairs.update(wall_ns=now, cpu_ns=now, waited_ns=0, steal_ns=0)
 
 
 if __name__ == "__main__":

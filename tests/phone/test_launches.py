@@ -30,7 +30,7 @@ from tests.phone.faults import (
     Truncated,
     WrongPrecision,
 )
-from tests.phone.runner_program import _slow_down_pairs
+from tests.phone.runner_program import _set_times_of_pairs
 
 BASE = "/data/local/tmp/asymm-deploy"
 GRAPH = """
@@ -101,7 +101,6 @@ def test_a_launch_is_what_the_hosts_runner_reports_but_for_core_and_abi(
         assert report.model.sha256 == expected.model.sha256
         assert report.hello.abi == "arm64-v8a"
         assert (report.cpu.asked, report.cpu.before, report.cpu.after) == ((cpu,), cpu, cpu)
-        assert report.samples.steal_ns is not None
     assert [launch.cores for launch in ready.phone.launches] == [(7,), (4,), (0,)]
 
 
@@ -234,19 +233,32 @@ def test_throttling_in_mid_launch_slows_both_of_a_pair_alike(
     assert sum(report.pairs.first.cpu_ns or ()) <= report.pairs.cpu_ns
 
 
-def test_a_lower_clock_keeps_the_ratio_of_a_pair_and_moves_what_comes_after() -> None:
+def test_times_are_the_phones_and_those_of_two_launches_differ_a_little(ready: Attached) -> None:
+    first, second = (wire.parse_stream(launch(ready).stdout) for _ in range(2))
+    assert first.calibration == second.calibration
+    assert first.calibration.before_mac_per_s == first.calibration.after_mac_per_s
+    samples = [*first.samples.ns, *second.samples.ns]
+    assert len(set(samples)) > 1
+    assert max(samples) < 1.01 * min(samples)
+    assert first.samples.ns != second.samples.ns
+    for report in (first, second):
+        assert sum(report.samples.ns) < report.samples.wall_ns == report.samples.cpu_ns
+        assert (report.samples.waited_ns, report.samples.steal_ns) == (0, 0)
+
+
+def test_a_lower_clock_lengthens_all_runs_after_it_of_a_pair_and_keeps_their_turns() -> None:
     pairs: dict[str, Any] = {
-        "first": {"ns": [100, 100], "cpu_ns": [80, 80], "start_ns": [300, 710]},
-        "second": {"ns": [200, 300], "cpu_ns": [160, 240], "start_ns": [0, 405]},
-        "wall_ns": 820,
-        "cpu_ns": 600,
+        "first": {"ns": [7, 7], "cpu_ns": [7, 7], "start_ns": [300, 710]},
+        "second": {"ns": [7, 7], "cpu_ns": [7, 7], "start_ns": [0, 405]},
     }
-    assert _slow_down_pairs(pairs, (0.5, 0.25)) == 100 + 200 + 300 + 900
+    _set_times_of_pairs(pairs, (0.5, 0.25), lambda: 100)
     assert pairs == {
-        "first": {"ns": [200, 400], "cpu_ns": [160, 320], "start_ns": [500, 1910]},
-        "second": {"ns": [400, 1200], "cpu_ns": [320, 960], "start_ns": [0, 705]},
-        "wall_ns": 820 + 1500,
-        "cpu_ns": 600 + 1200,
+        "first": {"ns": [200, 400], "cpu_ns": [200, 400], "start_ns": [700, 2300]},
+        "second": {"ns": [200, 400], "cpu_ns": [200, 400], "start_ns": [0, 1400]},
+        "wall_ns": 3200,
+        "cpu_ns": 3200,
+        "waited_ns": 0,
+        "steal_ns": 0,
     }
 
 

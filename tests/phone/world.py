@@ -17,6 +17,9 @@ from tests.phone.profiles import Policy, Profile
 TMP = "/data/local/tmp"
 _CPU = "sys/devices/system/cpu"
 _THERMAL = "sys/class/thermal"
+_IDLE_S = 0.02
+"""The most that a while without a launch counts for, however long it takes on this machine: else a
+program that starts slowly here would look like a core that something holds down."""
 
 # Paths that lie in the phone's folder. /proc/PID stays the kernel's: processes here are real, but
 # /proc/self/status would tell of this machine's cores. A name before the path means that it is the
@@ -69,6 +72,7 @@ class World:
         self._busy: list[frozenset[int]] = []
         self._spent_s = {p.first: dict.fromkeys(p.khz, 0.0) for p in profile.policies}
         self._counted_at = time.monotonic()
+        self._idled_s = dict.fromkeys(self._spent_s, 0.0)
         self._shown: dict[str, tuple[str, int]] = {}
         self._aside = str(self.state / "aside")
         self._make_folders()
@@ -161,7 +165,13 @@ class World:
         """Add the time since the last call to the clocks that the cores ran at."""
         now = time.monotonic()
         for policy in self.profile.policies:
-            self._spent_s[policy.first][self._clock_khz(policy)] += now - self._counted_at
+            passed_s = now - self._counted_at
+            if self._is_busy(policy):
+                self._idled_s[policy.first] = 0.0
+            else:
+                passed_s = min(passed_s, _IDLE_S - self._idled_s[policy.first])
+                self._idled_s[policy.first] += passed_s
+            self._spent_s[policy.first][self._clock_khz(policy)] += passed_s
         self._counted_at = now
 
     def show(self) -> None:
@@ -227,8 +237,10 @@ class World:
 
     def _clock_khz(self, policy: Policy) -> int:
         """Return the cap if something runs there, else the lowest clock."""
-        busy = any(claim & set(policy.cores) for claim in self._busy)
-        return self.cap_khz(policy) if busy else policy.khz[0]
+        return self.cap_khz(policy) if self._is_busy(policy) else policy.khz[0]
+
+    def _is_busy(self, policy: Policy) -> bool:
+        return any(claim & set(policy.cores) for claim in self._busy)
 
     def say_properties(self, profile: Profile) -> None:
         """Have getprop speak for ``profile``, as where another phone takes this one's address."""

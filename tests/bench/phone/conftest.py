@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from tests.phone.fixtures import (  # noqa: F401
 from tests.phone.phone import Phone
 
 LAUNCHES = 3
-# Few runs, on a machine whose noise is no matter here.
-# The simulated clock is low while the runner starts, which takes its time on a busy machine.
 NOISE = ("bimodal", "launch-spread", "stolen-time", "throttled", "capped-clock")
+"""Of this machine: allowed where a runner tells its own times, as on the host. The phone's runner
+tells the phone's, which have none."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ def arguments(folder: Path, exports: Path, tmp_path: Path, phone_runner: Path) -
         *("--out", str(tmp_path / "results"), "--runner", str(phone_runner)),
         *("--runs", "6", "--launches", str(LAUNCHES), "--warmup", "1"),
         *("--patience", "20", "--cool-down", "0.1", "--launch-timeout", "30"),
-        *(word for name in NOISE for word in ("--allow", name)),
     ]
 
 
@@ -100,11 +99,10 @@ def bench(
 ) -> Bench:
     """Run it in this process, on the phone that is attached unless told otherwise."""
 
-    def run(*more: str, device: str = "auto", strict: Sequence[str] = ()) -> Ended:
-        """Give ``more`` arguments; flags in ``strict`` are not allowed as noise."""
-        kept = _without(arguments, strict)
+    def run(*more: str, device: str = "auto") -> Ended:
+        """Give ``more`` arguments."""
         capfd.readouterr()
-        code = cli.run([*kept, "--device", device, *more])
+        code = cli.run([*arguments, "--device", device, *more])
         said = capfd.readouterr()
         return Ended(code, said.out, said.err, lines_in(tmp_path / "results"))
 
@@ -118,12 +116,9 @@ def bench_process(
 ) -> Callable[..., subprocess.Popen[bytes]]:
     """Start it as a process of its own, on the phone that is attached."""
 
-    def start(
-        *more: str, device: str = "auto", strict: Sequence[str] = ()
-    ) -> subprocess.Popen[bytes]:
-        kept = _without(arguments, strict)
+    def start(*more: str, device: str = "auto") -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "asymm_deploy.cli", *kept, "--device", device, *more],
+            [sys.executable, "-m", "asymm_deploy.cli", *arguments, "--device", device, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(os.environ),
@@ -131,15 +126,6 @@ def bench_process(
         )
 
     return start
-
-
-def _without(arguments: Sequence[str], strict: Sequence[str]) -> list[str]:
-    """Return the arguments without allowing what ``strict`` names."""
-    kept = list(arguments)
-    for name in strict:
-        at = kept.index(name)
-        del kept[at - 1 : at + 1]
-    return kept
 
 
 def lines_in(results: Path) -> tuple[LaunchRecord, ...]:

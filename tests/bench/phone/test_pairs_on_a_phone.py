@@ -90,10 +90,8 @@ def test_throttling_in_mid_launch_flags_both_and_is_no_difference_between_them(
     for record in (one, other):
         assert record.error is None
         assert "throttled" in record.flags
-        assert median(record.samples_ns[PAIRS // 2 :]) > 1.5 * median(
-            record.samples_ns[: PAIRS // 2]
-        )
-    assert abs(pair_difference(one, other).wall) < 0.3
+        assert median(record.samples_ns[PAIRS // 2 :]) > 3 * median(record.samples_ns[: PAIRS // 2])
+    assert abs(pair_difference(one, other).wall) < 0.02
 
 
 def test_another_file_in_the_place_of_the_second_one_is_noticed_and_named(

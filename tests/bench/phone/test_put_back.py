@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy.bench.phone import lock as adb_lock
+from asymm_deploy.bench.phone import phone_launch
 from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
-from tests.phone.faults import Hangs
+from tests.phone.faults import Hangs, Meanwhile
 from tests.phone.phone import Phone
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -116,29 +117,24 @@ ANOTHER = '{"token":"0123456789abcdef","host":"elsewhere","pid":1,"started":"1"}
 
 
 def test_a_phone_that_was_taken_over_is_left_to_who_took_it(bench: Bench, phone: Phone) -> None:
-    def take_in_the_second_launch() -> None:
-        while len(phone.launches) < 2:
-            time.sleep(0.01)
-        (phone.path(adb_lock.FOLDER) / "owner").write_text(ANOTHER)
-
-    taker = threading.Thread(target=take_in_the_second_launch)
-    taker.start()
+    owner = phone.path(adb_lock.FOLDER) / "owner"
+    phone.faults.add(Meanwhile(launch=1, do=lambda: owner.write_text(ANOTHER)))
     ended = bench()
-    taker.join()
     assert ended.code == 3
     assert f"another benchmark has taken {phone.serial} meanwhile" in ended.err
-    assert (phone.path(adb_lock.FOLDER) / "owner").read_text() == ANOTHER
+    assert owner.read_text() == ANOTHER
     assert len(ended.finished) == 2
 
 
 def test_a_bench_that_took_the_phone_in_mid_launch_is_named_as_the_reason(
-    bench: Bench, phone: Phone
+    bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone.faults.add(Hangs(launch=1))
 
     def take_in_the_second_launch() -> None:
-        while len(phone.launches) < 2:
-            time.sleep(0.01)
+        wait_for_launch(phone, 1)
+        # Its folder will be gone, as before its birth; the one before it had all the time for that.
+        monkeypatch.setattr(phone_launch, "_BIRTH_S", 0.0)
         # As the other does it: the claim first, then every launch is killed and removed.
         (phone.path(adb_lock.FOLDER) / "owner").write_text(ANOTHER)
         os.kill(phone.launches[1].pid, signal.SIGKILL)
@@ -155,7 +151,10 @@ def test_a_bench_that_took_the_phone_in_mid_launch_is_named_as_the_reason(
 
 
 @pytest.mark.parametrize("owner", ["", '{"token":"t","host":"elsewhere","pid":1,"started":"1"}'])
-def test_a_lock_that_nobody_touches_is_nobodys(bench: Bench, phone: Phone, owner: str) -> None:
+def test_a_lock_that_nobody_touches_is_nobodys(
+    bench: Bench, phone: Phone, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adb_lock, "LEASE_S", 2.0)
     lock = phone.path(adb_lock.FOLDER)
     lock.mkdir()
     if owner:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
+from tests.bench.phone.conftest import LAUNCHES, NOISE, Bench, lines_in
 from tests.phone.faults import Hangs, Killed, Unauthorized
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, PIXEL_4, Profile
@@ -48,7 +48,8 @@ def test_all_phones_are_timed_at_once(
 def test_devices_can_be_named_one_by_one_with_the_host_among_them(
     bench: Bench, phone: Phone, other: Phone
 ) -> None:
-    ended = bench("--device", "host", device=other.serial)
+    noise = [f"--allow={name}" for name in NOISE]  # of the host
+    ended = bench("--device", "host", *noise, device=other.serial)
     assert ended.code == 0, ended.err
     devices = {record.device for record in ended.lines}
     assert len(devices) == 2

@@ -18,7 +18,7 @@ from asymm_deploy import cli
 from asymm_deploy.bench import native_build
 from asymm_deploy.bench.native.own_libc import LOADER
 from asymm_deploy.bench.phone.pushed_files import BASE
-from tests.bench.phone.conftest import lines_in
+from tests.bench.phone.conftest import NOISE, lines_in
 from tests.phone.phone import Phone
 
 QEMU = "qemu-aarch64"
@@ -93,7 +93,8 @@ def test_from_runner_build_to_a_row(
     phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
     at = arguments.index("--runner")
     argv = [*arguments[:at], *arguments[at + 2 :], "--device", "auto", "--cpu", str(HERE)]
-    code = cli.run([*argv, "--keep"])
+    allowed = [f"--allow={name}" for name in NOISE]
+    code = cli.run([*argv, *allowed, "--keep"])
     said = capfd.readouterr()
     records = lines_in(tmp_path / "results")
     assert code == 0, said.err
