@@ -245,6 +245,16 @@ def ensure_folder(path: Path, purpose: str) -> Path:
     return path
 
 
+def data_folder() -> Path:
+    """Return the folder for what is kept for the user: below $XDG_DATA_HOME, or the system's own.
+
+    It is absolute, and a ``~`` that no shell has seen is the user's home. It may not exist.
+    """
+    from platformdirs import user_data_path
+
+    return Path(os.path.expanduser(user_data_path("asymm-deploy"))).absolute()  # noqa: PTH111
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

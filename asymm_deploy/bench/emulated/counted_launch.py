@@ -22,10 +22,12 @@ from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.judge import output_error
 from asymm_deploy.bench.records import Precision
+from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
 _TIMEOUT_S = 3600.0
 _COUNTS = "counts"
+_SCRATCH = "asymm-counted-"
 _LOADER = "lib/ld-linux-aarch64.so.1"
 _HERE = "/proc/self/cwd"
 """The folder that a program runs in, by a path that does not depend on where it is."""
@@ -101,8 +103,8 @@ def count_model(
     if reason is not None:
         return _failed(blank, reason)
     try:
-        with tempfile.TemporaryDirectory(prefix="asymm-count-") as name:
-            found = _run(emulator, artifact, Path(name), plan, host)
+        with scratch_folder(Path(tempfile.gettempdir()), _SCRATCH) as folder:
+            found = _run(emulator, artifact, folder, plan, host)
     except wire.WireError as error:
         return _failed(blank, str(error))
     except OSError as error:

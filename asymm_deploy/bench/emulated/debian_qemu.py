@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from asymm_deploy.bench.emulated.qemu import QEMU, ask, unpacked_command
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.locks import scratch_folder
 
 _HINT = (
     "on Debian 12, or with its package lists in apt, `sudo apt-get install qemu-user` installs it; "
@@ -26,8 +26,7 @@ def unpack_qemu(home: Path) -> None:
     for tool in ("apt-get", "apt-cache", "dpkg"):
         if shutil.which(tool) is None:
             raise HarnessError(f"{tool} is not installed, so no package can be fetched", _HINT)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".setup.") as name:
-        scratch = Path(name)
+    with scratch_folder(home, ".setup.") as scratch:
         _told(["apt-get", "download", *_needed_packages()], scratch)
         for package in sorted(scratch.glob("*.deb")):
             _told(["dpkg", "-x", str(package), str(scratch / "qemu")], scratch)

@@ -14,7 +14,7 @@ from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.qemu import QEMU_VARIABLE, Qemu, ask, candidates, require_plugins
 from asymm_deploy.bench.native_build import PROGRAM, sources
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.files import read_regular, sha256_of
+from asymm_deploy.files import data_folder, read_regular, sha256_of
 
 SETUP_HINT = "asymm-deploy emulator setup"
 RECORD_FILE = "emulator.json"
@@ -44,9 +44,7 @@ class EmulatorParts(msgspec.Struct, frozen=True, kw_only=True):
 
 def emulator_home() -> Path:
     """Return the folder that holds all that setup makes."""
-    from platformdirs import user_data_path
-
-    return user_data_path("asymm-deploy") / "emulator"
+    return data_folder() / "emulator"
 
 
 def parts_folder() -> Path:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import structs
 
 from asymm_deploy.bench import native_build
@@ -44,6 +42,7 @@ from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.files import ensure_folder, sha256_of, write_whole
+from asymm_deploy.locks import HeldError, held_alone, scratch_folder
 from asymm_deploy.safe import excerpt, first_words
 
 _NEEDED = {
@@ -55,6 +54,7 @@ _NEEDED = {
 _PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
 _LOCK = ".lock"
 _PREFIX = ".setup."
+_ANOTHER_FOLDER = "set XDG_DATA_HOME to a folder that you may write to, with space left"
 _FAILED_LOG = "failed-build.log"
 _TRIAL_S = 120
 
@@ -72,7 +72,6 @@ def set_up(
     _require_linux()
     home = _made_home()
     with _alone(home):
-        _remove_leftovers(home)
         if fetch_qemu:
             say("fetching qemu-user and its libraries by apt-get")
             debian_qemu.unpack_qemu(home)
@@ -83,9 +82,9 @@ def set_up(
             found = _made_ready(folder, home, say, is_new_qemu=fetch_qemu)
             if found is not None:
                 return found
-        with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
-            aside = Path(name) / "parts"
-            _build(aside, Path(name), home, wheel, say)
+        with scratch_folder(home, _PREFIX) as scratch:
+            aside = scratch / "parts"
+            _build(aside, scratch, home, wheel, say)
             _put_in_place(aside, folder)
         return read_emulator(folder)
 
@@ -102,24 +101,18 @@ def _made_home() -> Path:
     try:
         return ensure_folder(emulator_home(), "the emulator")
     except DeployError as error:
-        raise type(error)(
-            error.what, "set XDG_DATA_HOME to a folder that you may write to, with space left"
-        ) from error
+        raise type(error)(error.what, _ANOTHER_FOLDER) from error
 
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    lock = FileLock(home / _LOCK, timeout=0)
     try:
-        lock.acquire()
-    except Timeout as error:
+        with held_alone(home / _LOCK, _ANOTHER_FOLDER):
+            yield
+    except HeldError:
         raise UsageError(
             f"another setup is at work in {home}", "wait until it has ended, and try again"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        ) from None
 
 
 def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emulator | None:
@@ -137,16 +130,10 @@ def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emu
         else:
             say("it is set up, and whole")
             return found
-    with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
-        qemu = _first_that_counts(folder, Path(name), home, say)
+    with scratch_folder(home, _PREFIX) as scratch:
+        qemu = _first_that_counts(folder, scratch, home, say)
     _write_record(folder, structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version))
     return read_emulator(folder)
-
-
-def _remove_leftovers(home: Path) -> None:
-    """Remove what a setup that was killed has left; the lock says that none is at work."""
-    for left in home.glob(f"{_PREFIX}*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_tools(home: Path) -> None:

@@ -176,7 +176,7 @@ def test_two_setups_do_not_meet(bench: Bench) -> None:
 
 
 def test_what_a_killed_setup_left_is_removed_and_nothing_of_it_believed(bench: Bench) -> None:
-    half = bench.home / ".setup.abc" / "parts" / "runner"
+    half = bench.home / ".setup.abcdefgh" / "parts" / "runner"
     half.mkdir(parents=True)
     (half / "asymm-runner").write_text("half")
     with pytest.raises(HarnessError, match="not set up"):
