@@ -248,11 +248,11 @@ def ensure_folder(path: Path, purpose: str) -> Path:
 def data_folder() -> Path:
     """Return the folder for what is kept for the user: below $XDG_DATA_HOME, or the system's own.
 
-    It is absolute, and a ``~`` that no shell has seen is the user's home. It may not exist.
+    It is absolute, and may not exist. XDG's specification has a relative one ignored.
     """
     from platformdirs import user_data_path
 
-    return Path(os.path.expanduser(user_data_path("asymm-deploy"))).absolute()  # noqa: PTH111
+    return user_data_path("asymm-deploy").absolute()
 
 
 def _umask() -> int:

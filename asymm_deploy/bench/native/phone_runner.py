@@ -47,14 +47,14 @@ def build_with_libc(
     into = into or native_build.folder_of(WITH_LIBC)
     with _folder_beside(into) as scratch:
         if wheel is None:
-            say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
-            (scratch / "wheel").mkdir()
-            wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
+            engine = arm_wheel.fetched_engine(version, scratch, say).engine
+        else:
+            engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
         return native_build.build_native_runner(
             WITH_LIBC,
             source=source,
             into=into,
-            mnn_library=arm_wheel.unpack_engine(wheel, version, scratch / "engine"),
+            mnn_library=engine,
             with_libc=True,
             say=say,
         )

@@ -12,10 +12,11 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from asymm_deploy.bench import wire
@@ -44,15 +45,18 @@ def run_program(
     *,
     limit_s: float,
     folder: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
     log: IO[bytes] | None = None,
     starts_others: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Said:
     """Run a program of the system to its end, in English and with nothing to read.
 
-    ``log`` takes all that it prints, in the place of what is returned. ``starts_others`` is for one
-    whose children take long: they end with us, even if we are killed. ``meanwhile`` is called every
-    ``0.25`` s or more often. What raises an exception here kills the program and its children.
+    ``variables`` are set beside those of our environment. ``log`` takes all that it prints, in the
+    place of what is returned. ``starts_others`` is for one whose children take long: they end with
+    us, even if we are killed. ``meanwhile`` is called every 0.25 s or more often. What raises an
+    exception here kills the program and its children.
+
     Raises OSError whose ``strerror`` tells why it can't be started, or that it took longer than
     ``limit_s`` or printed without end.
     """
@@ -65,7 +69,7 @@ def run_program(
     process = subprocess.Popen(
         [*tie, *command],
         cwd=folder,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, "LC_ALL": "C", **variables},
         stdin=subprocess.DEVNULL,
         stdout=stream,
         stderr=stream,

@@ -40,6 +40,14 @@ def set_up_emulator(
     force: Annotated[
         bool, typer.Option("--force", help="Build again what is set up already.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove the setups of other versions as well. Default: those go that nobody has "
+            "used for 30 days.",
+        ),
+    ] = False,
 ) -> None:
     """Fetch MNN for 64-bit ARM, build the counting runner and QEMU's plugin, and try them.
 
@@ -49,7 +57,9 @@ def set_up_emulator(
     from asymm_deploy.bench.emulated.emulator_setup import set_up
 
     with ending_like_ctrl_c():
-        found = set_up(wheel=wheel, fetch_qemu=fetch_qemu, force=force, say=console.say)
+        found = set_up(
+            wheel=wheel, fetch_qemu=fetch_qemu, force=force, prune=prune, say=console.say
+        )
     print_data(str(found.runner.parent.parent))
 
 
@@ -57,9 +67,15 @@ def set_up_emulator(
 def where_emulator() -> None:
     """Print the folder of the emulator's parts, and what counts depend on."""
     from asymm_deploy.bench.emulated.emulator_home import find_emulator
+    from asymm_deploy.bench.emulated.other_setups import PRUNE_HINT, other_setups
 
     found = find_emulator()
     print_data(str(found.runner.parent.parent))
     for name, value in found.facts:
         console.say(f"{name}: {value}")
     console.say(f"key: {found.key().text()}")
+    others = other_setups()
+    for each in others:
+        console.say(f"of another version: {each.text()}")
+    if others:
+        console.say(PRUNE_HINT)
