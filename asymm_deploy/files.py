@@ -245,6 +245,16 @@ def ensure_folder(path: Path, purpose: str) -> Path:
     return path
 
 
+def data_folder() -> Path:
+    """Return the folder for what is kept for the user: below $XDG_DATA_HOME, or the system's own.
+
+    It is absolute, and may not exist. XDG's specification has a relative one ignored.
+    """
+    from platformdirs import user_data_path
+
+    return user_data_path("asymm-deploy").absolute()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

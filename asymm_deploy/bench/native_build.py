@@ -7,11 +7,9 @@ and have the loader look in that folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,10 +18,19 @@ from typing import IO, Literal, get_args
 import msgspec
 
 import asymm_deploy
+from asymm_deploy.bench.native.cmake_needs import require_build_tools
 from asymm_deploy.bench.native.own_libc import LIBC, put_libc_beside
+from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import read_regular, require_regular, sha256_of, write_whole
+from asymm_deploy.files import (
+    data_folder,
+    read_regular,
+    require_regular,
+    sha256_of,
+    write_whole,
+)
+from asymm_deploy.locks import scratch_folder
 
 Preset = Literal["android-arm64", "linux-arm64", "host"]
 """The presets of CMakePresets.json that build a runner to use."""
@@ -34,8 +41,9 @@ RECORD = "runner.json"
 VARIABLE = "ASYMM_DEPLOY_RUNNER"
 """Names a runner to use instead of the one that was built."""
 
-_CMAKE_LEAST = (3, 22)  # CMakePresets.json says so too
+_BUILD_S = 3600
 _SHOWN_LINES = 15
+_FULL = os.strerror(errno.ENOSPC)
 _IS_ERROR = re.compile(r"\b[Ee]rror\b")  # from CMake, a compiler or a linker
 _SAID_BY_US = re.compile(r"asymm-runner: (.*) \(hint: (.*)\)$")  # runner_gives_up in CMakeLists.txt
 
@@ -72,9 +80,7 @@ def sources() -> Path:
 
 def folder_of(preset: Preset) -> Path:
     """Return where ``build`` puts the runner, and ``where`` looks for it."""
-    from platformdirs import user_data_path
-
-    return user_data_path("asymm-deploy") / "runner" / preset
+    return data_folder() / "runner" / preset
 
 
 def where(preset: Preset = "android-arm64") -> Path:
@@ -134,7 +140,7 @@ def build_native_runner(
     into = (into or folder_of(preset)).absolute()
     log = into.with_name(f"{into.name}.log")
     _check_target(into)
-    generator = _check_tools(preset)
+    generator = require_build_tools(preset)
     paths = {
         "MNN_ROOT": mnn_root,
         "MNN_INCLUDE_DIR": mnn_include_dir,
@@ -150,8 +156,7 @@ def build_native_runner(
         into.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             require_regular(log)
-        with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as name:
-            aside = Path(name)
+        with scratch_folder(into.parent, f".{into.name}.") as aside:
             with log.open("wb") as talk:
                 _run_cmake(preset, source, aside, generator, given, talk, say)
             if libc is not None:
@@ -204,74 +209,6 @@ def _check_target(into: Path) -> None:
         )
 
 
-def _check_tools(preset: Preset) -> str:
-    """Return the name of a CMake generator; raise if something needed to build is missing."""
-    found = _cmake_version()
-    if found < _CMAKE_LEAST:
-        raise HarnessError(
-            f"cmake is too old: {_dotted(found)}; {_dotted(_CMAKE_LEAST)} is needed",
-            "install a newer one, for instance with `pip install cmake`",
-        )
-    if preset == "android-arm64":
-        _check_ndk()
-    elif preset == "linux-arm64":
-        _check_compiler("aarch64-linux-gnu-g++", "apt install g++-aarch64-linux-gnu")
-    else:
-        _check_compiler("c++", "apt install g++")
-    if shutil.which("ninja"):
-        return "Ninja"
-    if shutil.which("make"):
-        return "Unix Makefiles"
-    raise HarnessError(
-        "neither ninja nor make is installed, and CMake needs one of them",
-        "install one, for instance with `apt install ninja-build` or `pip install ninja`",
-    )
-
-
-def _cmake_version() -> tuple[int, ...]:
-    hint = "install it, for instance with `apt install cmake` or `pip install cmake`"
-    try:
-        told = subprocess.run(
-            ["cmake", "--version"],  # noqa: S607  the user's own, wherever it is
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=True,
-        ).stdout
-    except FileNotFoundError:
-        raise HarnessError("cmake is not installed", hint) from None
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise HarnessError(f"cmake can't be started: {error}", hint) from error
-    found = re.search(r"cmake version (\d+)\.(\d+)", told)
-    if found is None:
-        raise HarnessError("cmake does not tell its version", hint)
-    return tuple(map(int, found.groups()))
-
-
-def _check_ndk() -> None:
-    named = os.environ.get("ANDROID_NDK_HOME")
-    hint = "set ANDROID_NDK_HOME to an unpacked NDK, or unset it and leave out --preset to build "
-    hint += "without one; docs/android.md says how"
-    if not named:
-        raise UsageError("ANDROID_NDK_HOME is not set, so there is no NDK to build with", hint)
-    toolchain = Path(named) / "build" / "cmake" / "android.toolchain.cmake"
-    if not toolchain.is_file():
-        raise UsageError(
-            f"ANDROID_NDK_HOME names {named}, which is not an NDK: it has no {toolchain}", hint
-        )
-
-
-def _check_compiler(name: str, install: str) -> None:
-    if shutil.which(name) is None:
-        raise HarnessError(
-            f"the compiler {name} is not installed", f"install it, for instance with `{install}`"
-        )
-
-
-def _dotted(version: Sequence[int]) -> str:
-    return ".".join(map(str, version))
-
-
 def _run_cmake(
     preset: Preset,
     source: Path,
@@ -300,12 +237,16 @@ def _run_cmake(
 def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> None:
     """Run one command, with its output in the log; if it fails, raise with the first error."""
     start = talk.tell()
-    code = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, check=False
-    ).returncode
-    if code == 0:
-        return
     log = Path(talk.name)
+    try:
+        done = run_program(command, limit_s=_BUILD_S, folder=folder, log=talk, starts_others=True)
+    except OSError as error:
+        raise HarnessError(
+            f"{what} the runner failed: {command[0]}: {error.strerror or error}",
+            f"the whole output is in {log}",
+        ) from error
+    if done.returncode == 0:
+        return
     with log.open("rb") as written:
         written.seek(start)
         lines = written.read().decode(errors="replace").splitlines()
@@ -314,7 +255,11 @@ def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> N
             raise UsageError(ours[1], ours[2])
     first = next((at for at, line in enumerate(lines) if _IS_ERROR.search(line)), -_SHOWN_LINES)
     told = "\n".join(line for line in lines[first:][:_SHOWN_LINES] if line.strip())
-    raise HarnessError(f"{what} the runner failed:\n{told}", f"the whole output is in {log}")
+    is_full = any(_FULL in line for line in lines)
+    raise HarnessError(
+        f"{what} the runner failed:\n{told}",
+        f"{'free some space; ' if is_full else ''}the whole output is in {log}",
+    )
 
 
 def _mnn_version(tree: Path) -> str | None:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, Command, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, read_regular, require_regular
+from asymm_deploy.files import ensure_folder, read_regular
+from asymm_deploy.locks import HeldError, held_alone
 
 NAME = "runs.jsonl"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
@@ -123,16 +123,19 @@ def refuse_of_check(records: Sequence[LaunchRecord], path: Path, instead: str) -
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / _LOCK, timeout=0)
     holder = folder / _HOLDER
     try:
-        with suppress(FileNotFoundError):
-            require_regular(folder / _LOCK)
-    except OSError as error:
-        raise _no_lock(folder, error) from error
-    try:
-        lock.acquire()
-    except Timeout:
+        with held_alone(folder / _LOCK, "give another folder with --out"):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with suppress(OSError):  # a courtesy to the next bench; a full disk is noticed later
+                holder.unlink(missing_ok=True)  # of a bench that was killed
+                holder.write_text(f"process {os.getpid()}, since {now},\n", encoding="utf-8")
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    holder.unlink(missing_ok=True)
+    except HeldError:
         who = "another bench"
         with suppress(OSError, UnicodeDecodeError):
             who = read_regular(holder).decode().strip() or who
@@ -140,26 +143,6 @@ def _held(folder: Path) -> Iterator[None]:
             f"{who} is writing to {folder}",
             "wait until it is done, or give another folder with --out",
         ) from None
-    except (OSError, NotImplementedError) as error:
-        raise _no_lock(folder, error) from error
-    try:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        with suppress(OSError):  # a courtesy to the next bench; a full disk is noticed later
-            holder.unlink(missing_ok=True)  # of a bench that was killed
-            holder.write_text(f"process {os.getpid()}, since {now},\n", encoding="utf-8")
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _no_lock(folder: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or error
-    return UsageError(
-        f"can't lock {folder / _LOCK}: {reason}",
-        "remove it if no bench is running, or give another folder with --out",
-    )
 
 
 def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
-from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_special
+from asymm_deploy.errors import HarnessError
+from asymm_deploy.files import ensure_folder
+from asymm_deploy.locks import HeldError, held_alone
 
 _LOCK = ".cost.lock"
 
@@ -44,27 +44,15 @@ def opened_costs(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Cos
     can't be written, or costs.jsonl is damaged or of a newer version.
     """
     ensure_folder(folder, "results")
-    lock = folder / _LOCK
-    if is_special(lock):
-        raise UsageError(f"{lock} is no file", "remove it, or give another folder with --out")
-    held = FileLock(lock, timeout=0)
     try:
-        held.acquire()
-    except Timeout:
+        with held_alone(folder / _LOCK, "give another folder with --out"):
+            path = folder / COSTS_NAME
+            found = jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION)
+            if found.torn:
+                on_repair(jsonl.put_aside(path, found.torn))
+            yield Costs(path, found.records)
+    except HeldError:
         raise HarnessError(
             f"another `cost` is writing to {folder}",
             "wait until it is done, or give another folder with --out",
         ) from None
-    except (OSError, NotImplementedError) as error:
-        raise UsageError(
-            f"can't lock {lock}: {getattr(error, 'strerror', None) or error}",
-            "give another folder with --out",
-        ) from error
-    try:
-        path = folder / COSTS_NAME
-        found = jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION)
-        if found.torn:
-            on_repair(jsonl.put_aside(path, found.torn))
-        yield Costs(path, found.records)
-    finally:
-        held.release()

@@ -22,10 +22,11 @@ from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.judge import output_error
 from asymm_deploy.bench.records import Precision
+from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
-_TIMEOUT_S = 3600.0
 _COUNTS = "counts"
+_SCRATCH = "asymm-counted-"
 _LOADER = "lib/ld-linux-aarch64.so.1"
 _HERE = "/proc/self/cwd"
 """The folder that a program runs in, by a path that does not depend on where it is."""
@@ -45,6 +46,7 @@ class CountPlan:
     cpu: str = DEFAULT_CPU
     caches: bool = True
     """Whether misses of caches are counted: that takes twice as long."""
+    timeout_s: float = 3600.0
 
 
 def count_models(
@@ -101,8 +103,8 @@ def count_model(
     if reason is not None:
         return _failed(blank, reason)
     try:
-        with tempfile.TemporaryDirectory(prefix="asymm-count-") as name:
-            found = _run(emulator, artifact, Path(name), plan, host)
+        with scratch_folder(Path(tempfile.gettempdir()), _SCRATCH) as folder:
+            found = _run(emulator, artifact, folder, plan, host)
     except wire.WireError as error:
         return _failed(blank, str(error))
     except OSError as error:
@@ -124,9 +126,9 @@ def _run(
     host: HostDevice,
 ) -> _Found:
     """Run the program in ``folder``; raise WireError with the reason if it gives no result."""
-    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=_TIMEOUT_S)
-    _require_emulation(completed, plan.cpu)
-    report = launch.reported(completed, _TIMEOUT_S, parse_counted_stream)
+    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=plan.timeout_s)
+    _require_emulation(completed, plan)
+    report = launch.reported(completed, plan.timeout_s, parse_counted_stream)
     if report.model.sha256 != artifact.sha256:
         raise wire.WireError("the runner read another model file than asked")
     if report.hello.engine_version != emulator.engine_version:
@@ -176,8 +178,12 @@ def _command(
         output_values=artifact.reference is not None,
         inputs_file=asked.inputs_file,
     )
-    # QEMU would split the path of a folder at its commas.
+    # QEMU would split the path of a folder at its commas, and env take one with = for a variable.
     (folder / "p.so").symlink_to(emulator.plugin)
+    qemu = list(emulator.qemu)
+    if "=" in qemu[0]:
+        (folder / "q").symlink_to(qemu[0])
+        qemu[0] = "./q"
     plugin = f"./p.so,out={_COUNTS},caches={'on' if plan.caches else 'off'}"
     # Counting must not go on when whoever asked for it was killed. The runner's own --die-with has
     # a number as long as it happens to be, and the program would see that.
@@ -185,7 +191,7 @@ def _command(
     return [
         *tie,
         *("env", "-i", f"--chdir={folder}", f"QEMU_CPU={plan.cpu}"),
-        *(*emulator.qemu, "-plugin", plugin),
+        *(*qemu, "-plugin", plugin),
         *(f"{_HERE}/l/{_LOADER}", "--library-path", f"{_HERE}/r:{_HERE}/l/lib"),
         f"{_HERE}/r/{emulator.runner.name}",
         "--count",
@@ -194,12 +200,12 @@ def _command(
     ]
 
 
-def _require_emulation(completed: Completed, cpu: str) -> None:
+def _require_emulation(completed: Completed, plan: CountPlan) -> None:
     """Raise WireError if QEMU itself did not begin, or ended before the program did."""
     if b"unable to find CPU model" in completed.stderr:
-        raise wire.WireError(f"QEMU knows no processor {excerpt(cpu)}")
+        raise wire.WireError(f"QEMU knows no processor {excerpt(plan.cpu)}")
     if completed.timed_out:
-        raise wire.WireError(f"the model was not counted within {_TIMEOUT_S / 3600:g} h")
+        raise wire.WireError(f"the model was not counted within {plan.timeout_s / 60:g} minutes")
     without_memory = any(
         said in completed.stdout + completed.stderr
         for said in (b"std::bad_alloc", b"Cannot allocate memory")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.qemu import QEMU_VARIABLE, Qemu, ask, candidates, require_plugins
 from asymm_deploy.bench.native_build import PROGRAM, sources
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.files import read_regular, sha256_of
+from asymm_deploy.files import data_folder, read_regular, sha256_of
 
 SETUP_HINT = "asymm-deploy emulator setup"
+SETUP_PREFIX = ".setup."
+"""Of folders that a setup works in."""
 RECORD_FILE = "emulator.json"
 PLUGIN_FILE = "count.so"
 RUNNER_FOLDER = "runner"
@@ -40,13 +43,14 @@ class EmulatorParts(msgspec.Struct, frozen=True, kw_only=True):
     qemu_version: str
     files: dict[str, str]
     """SHA-256 of each file, by its path from the folder."""
+    wheel: str | None = None
+    """Name of the file that the engine came in; None: kept by a version that did not say."""
+    wheel_sha256: str | None = None
 
 
 def emulator_home() -> Path:
     """Return the folder that holds all that setup makes."""
-    from platformdirs import user_data_path
-
-    return user_data_path("asymm-deploy") / "emulator"
+    return data_folder() / "emulator"
 
 
 def parts_folder() -> Path:
@@ -96,23 +100,26 @@ def read_parts(folder: Path) -> EmulatorParts:
     return parts
 
 
-def kept_engine(version: str) -> Path | None:
-    """Return MNN's library of a version from any setup, if it is as it was; None if there is none.
+def kept_setups(version: str = "") -> Iterator[tuple[Path, EmulatorParts]]:
+    """Yield each setup's folder with its record, of one version of MNN or of all; none damaged."""
+    for folder in sorted(emulator_home().glob(f"mnn-{version or '*'}-*")):
+        with suppress(HarnessError):
+            yield folder, _read_record(folder)
+
+
+def kept_engine(version: str) -> tuple[Path, EmulatorParts] | None:
+    """Return MNN's library of a version from any setup, with its record, if it is as it was.
 
     What it needs lies beside it.
     """
-    for folder in sorted(emulator_home().glob(f"mnn-{version}-*")):
-        try:
-            parts = _read_record(folder)
-        except HarnessError:
-            continue
+    for folder, parts in kept_setups(version):
         libraries = {
             name: sha256 for name, sha256 in parts.files.items() if ".so" in Path(name).name
         }
         libraries.pop(PLUGIN_FILE, None)
         engine = folder / RUNNER_FOLDER / parts.engine_file
         if parts.engine_version == version and not any(_changed(folder, libraries)):
-            return engine
+            return engine, parts
     return None
 
 
@@ -140,7 +147,14 @@ def read_emulator(folder: Path) -> Emulator:
     names.
     """
     parts = read_parts(folder)
-    qemu = _qemu_of(parts)
+    found = emulator_of(folder, parts, _qemu_of(parts))
+    with suppress(OSError):  # of another user, or read-only
+        os.utime(folder / RECORD_FILE)  # when it was used last
+    return found
+
+
+def emulator_of(folder: Path, parts: EmulatorParts, qemu: Qemu) -> Emulator:
+    """Return the emulator with its parts in ``folder``, whole or not, and QEMU."""
     runner = folder / RUNNER_FOLDER / PROGRAM
     return Emulator(
         qemu=qemu.command,

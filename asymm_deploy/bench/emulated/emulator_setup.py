@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import structs
 
-from asymm_deploy.bench import native_build
 from asymm_deploy.bench.emulated import debian_qemu
-from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
+from asymm_deploy.bench.emulated.emulator import Emulator
+from asymm_deploy.bench.emulated.emulator_build import build_parts
 from asymm_deploy.bench.emulated.emulator_home import (
     LIBC_PACKAGES,
-    PLUGIN_FILE,
     RECORD_FILE,
-    RUNNER_FOLDER,
+    SETUP_PREFIX,
     SYSROOT,
     EmulatorParts,
     emulator_home,
-    engine_version,
-    kept_engine,
+    emulator_of,
     parts_folder,
     read_emulator,
     read_parts,
-    sources_sha256,
 )
+from asymm_deploy.bench.emulated.other_setups import PRUNE_HINT, other_setups, remove_setups
 from asymm_deploy.bench.emulated.qemu import (
     FETCH_HINT,
     QEMU,
-    Qemu,
     ask,
     candidates,
     require_plugins,
 )
-from asymm_deploy.bench.native import arm_wheel
+from asymm_deploy.bench.emulated.trial import trial_fault
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, sha256_of, write_whole
-from asymm_deploy.safe import excerpt, first_words
+from asymm_deploy.files import ensure_folder, is_full, write_whole
+from asymm_deploy.locks import HeldError, held_alone, scratch_folder
 
 _NEEDED = {
     QEMU: "qemu-user",
@@ -52,42 +46,72 @@ _NEEDED = {
     "cc": "gcc",
     "cmake": "cmake",
 }
-_PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
 _LOCK = ".lock"
-_PREFIX = ".setup."
-_FAILED_LOG = "failed-build.log"
-_TRIAL_S = 120
+_ANOTHER_FOLDER = "set XDG_DATA_HOME to a folder that you may write to, with space left"
 
 
 def set_up(
-    *, wheel: Path | None = None, fetch_qemu: bool = False, force: bool = False, say: Say
+    *,
+    wheel: Path | None = None,
+    fetch_qemu: bool = False,
+    force: bool = False,
+    prune: bool = False,
+    say: Say,
 ) -> Emulator:
     """Make the emulator ready and return it; nothing is done if it is, unless ``force``.
 
     ``wheel`` is a file to take instead of fetching MNN's wheel. ``fetch_qemu`` unpacks Debian's
-    emulator into the data folder first. Raises HarnessError if something is missing, can't be
-    fetched or built, or if what was built does not count; UsageError for a wrong wheel or if
-    another setup is at work.
+    emulator into the data folder first. ``prune`` removes the setups of other versions, which else
+    go when nobody has used them for a month. Raises HarnessError if something is missing, can't be
+    fetched or built, or if what was built does not count; UsageError for a wrong wheel, for a
+    folder that can't be written, or if another setup is at work.
     """
     _require_linux()
     home = _made_home()
     with _alone(home):
-        _remove_leftovers(home)
-        if fetch_qemu:
-            say("fetching qemu-user and its libraries by apt-get")
-            debian_qemu.unpack_qemu(home)
-        _check_tools(home)
-        require_plugins(home)
-        folder = parts_folder()
-        if not force and wheel is None and folder.is_dir():
-            found = _made_ready(folder, home, say, is_new_qemu=fetch_qemu)
-            if found is not None:
-                return found
-        with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
-            aside = Path(name) / "parts"
-            _build(aside, Path(name), home, wheel, say)
-            _put_in_place(aside, folder)
-        return read_emulator(folder)
+        try:
+            found = _set_up(home, wheel, fetch_qemu=fetch_qemu, force=force, say=say)
+            _remove_others(home, say, all_of_them=prune)
+        except OSError as error:
+            raise (HarnessError if is_full(error) else UsageError)(
+                f"can't set up the emulator in {home}: {error.strerror or error}"
+                + (f": {error.filename}" if error.filename else ""),
+                "leave 200 MB free there" if is_full(error) else _ANOTHER_FOLDER,
+            ) from error
+    return found
+
+
+def _set_up(home: Path, wheel: Path | None, *, fetch_qemu: bool, force: bool, say: Say) -> Emulator:
+    if fetch_qemu:
+        debian_qemu.unpack_qemu(home, say)
+    _check_tools(home)
+    require_plugins(home)
+    folder = parts_folder()
+    if not force and wheel is None and folder.is_dir():
+        found = _made_ready(folder, home, say, is_new_qemu=fetch_qemu)
+        if found is not None:
+            return found
+    with scratch_folder(home, SETUP_PREFIX) as scratch:
+        aside = scratch / "parts"
+        parts = build_parts(aside, scratch, home, wheel, say)
+        _write_record(aside, _first_that_counts(aside, parts, home, say))
+        _put_in_place(aside, folder)
+    return read_emulator(folder)
+
+
+def _remove_others(home: Path, say: Say, *, all_of_them: bool) -> None:
+    try:
+        removed = remove_setups(home, SETUP_PREFIX, all_of_them=all_of_them)
+    except OSError:
+        if all_of_them:
+            raise
+        removed = []  # nobody asked for it
+    for each in removed:
+        say(f"removed {each.text()}")
+    left = other_setups()
+    if left:
+        megabytes = sum(each.size_bytes for each in left) / 1e6
+        say(f"{len(left)} of other versions take {megabytes:.0f} MB; {PRUNE_HINT}")
 
 
 def _require_linux() -> None:
@@ -102,24 +126,18 @@ def _made_home() -> Path:
     try:
         return ensure_folder(emulator_home(), "the emulator")
     except DeployError as error:
-        raise type(error)(
-            error.what, "set XDG_DATA_HOME to a folder that you may write to, with space left"
-        ) from error
+        raise type(error)(error.what, _ANOTHER_FOLDER) from error
 
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    lock = FileLock(home / _LOCK, timeout=0)
     try:
-        lock.acquire()
-    except Timeout as error:
+        with held_alone(home / _LOCK, _ANOTHER_FOLDER):
+            yield
+    except HeldError:
         raise UsageError(
             f"another setup is at work in {home}", "wait until it has ended, and try again"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        ) from None
 
 
 def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emulator | None:
@@ -137,16 +155,8 @@ def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emu
         else:
             say("it is set up, and whole")
             return found
-    with tempfile.TemporaryDirectory(dir=home, prefix=_PREFIX) as name:
-        qemu = _first_that_counts(folder, Path(name), home, say)
-    _write_record(folder, structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version))
+    _write_record(folder, _first_that_counts(folder, parts, home, say))
     return read_emulator(folder)
-
-
-def _remove_leftovers(home: Path) -> None:
-    """Remove what a setup that was killed has left; the lock says that none is at work."""
-    for left in home.glob(f"{_PREFIX}*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_tools(home: Path) -> None:
@@ -168,89 +178,12 @@ def _check_tools(home: Path) -> None:
         )
 
 
-def _build(aside: Path, scratch: Path, home: Path, wheel: Path | None, say: Say) -> None:
-    """Build all parts into ``aside``, and find the emulator that counts with them."""
-    version = engine_version()
-    engine = kept_engine(version) if wheel is None else None
-    if engine is not None:
-        say(f"taking MNN {version} from an earlier setup")
-    else:
-        if wheel is None:
-            say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
-            (scratch / "wheel").mkdir()
-            wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
-        engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
-    aside.mkdir()
-    _build_runner(aside, engine, home, say)
-    say("compiling the plugin")
-    _compile_plugin(aside / PLUGIN_FILE)
-    qemu = _first_that_counts(aside, scratch, home, say)
-    _write_record(
-        aside,
-        EmulatorParts(
-            engine_version=version,
-            sources_sha256=sources_sha256(),
-            engine_file=engine.name,
-            qemu=qemu.command,
-            qemu_version=qemu.version,
-            files={
-                str(path.relative_to(aside)): sha256_of(path)
-                for path in sorted(aside.rglob("*"))
-                if path.is_file()
-            },
-        ),
-    )
-
-
-def _build_runner(aside: Path, engine: Path, home: Path, say: Say) -> None:
-    """Build the counted runner. If that fails, what CMake said stays in the data folder."""
-    log, kept = aside / f"{RUNNER_FOLDER}.log", home / _FAILED_LOG
-    try:
-        made = native_build.build_native_runner(
-            "linux-arm64", into=aside / RUNNER_FOLDER, mnn_library=engine, is_counted=True, say=say
-        )
-    except DeployError as error:
-        if str(log) not in error.hint:
-            raise
-        log.replace(kept)
-        raise type(error)(error.what, error.hint.replace(str(log), str(kept))) from error
-    log.unlink(missing_ok=True)
-    kept.unlink(missing_ok=True)
-    if made.mnn_version != engine_version():
-        raise HarnessError(
-            f"the counting runner is for MNN {made.mnn_version}, and MNN {engine_version()} is "
-            "installed here",
-            f"pip install MNN=={made.mnn_version}",
-        )
-
-
 def _write_record(folder: Path, parts: EmulatorParts) -> None:
     write_whole(folder / RECORD_FILE, msgspec.json.format(msgspec.json.encode(parts)) + b"\n")
 
 
-def _compile_plugin(target: Path) -> None:
-    folder = native_build.sources() / "emulator"
-    command = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared"]
-    command += ["-fvisibility=hidden", "-o", str(target)]
-    command += [str(folder / name) for name in _PLUGIN_SOURCES]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if "error" in line]
-        told = "\n".join(lines[:5] or done.stderr.splitlines()[-5:])
-        raise HarnessError(
-            f"compiling the plugin failed:\n{told}", "install gcc: `sudo apt-get install gcc`"
-        )
-
-
-def _first_that_counts(parts: Path, scratch: Path, home: Path, say: Say) -> Qemu:
-    """Return the first emulator that loads the plugin and runs the program; raise if none does."""
+def _first_that_counts(folder: Path, parts: EmulatorParts, home: Path, say: Say) -> EmulatorParts:
+    """Return the parts with the first emulator that counts with them; raise if none does."""
     complaints = []
     for command in candidates(home):
         try:
@@ -259,42 +192,15 @@ def _first_that_counts(parts: Path, scratch: Path, home: Path, say: Say) -> Qemu
             complaints.append(error.what)
             continue
         said = (
-            _trial(qemu, parts, scratch)
+            trial_fault(emulator_of(folder, parts, qemu))
             if qemu.has_plugins
             else "it can't load plugins, and so can't count instructions"
         )
         if said is None:
-            say(f"counted with {QEMU} {qemu.version}")
-            return qemu
+            say(f"{QEMU} {qemu.version} counts right")
+            return structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version)
         complaints.append(f"{command[-1]} (version {qemu.version}): {said}")
     raise HarnessError("no emulator can count: " + "; ".join(complaints), FETCH_HINT)
-
-
-def _trial(qemu: Qemu, parts: Path, scratch: Path) -> str | None:
-    """Return why the emulator can't run the program under the plugin; None if it did."""
-    counts = scratch / "trial.txt"
-    counts.unlink(missing_ok=True)
-    command = [*qemu.command, "-plugin", f"{parts / PLUGIN_FILE},out={counts},caches=on"]
-    command += ["-L", str(SYSROOT), str(parts / RUNNER_FOLDER / native_build.PROGRAM), "--count"]
-    try:
-        done = subprocess.run(
-            command,
-            env={"QEMU_CPU": DEFAULT_CPU},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_TRIAL_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return first_words(error)
-    # It is asked for no model, which it says in its own words; the counts have no mark then.
-    answered = '"type":"error"' in done.stdout and counts.is_file()
-    if answered and counts.read_text(encoding="ascii", errors="replace").endswith("end\n"):
-        return None
-    said = [line for line in done.stderr.splitlines() if line.strip()]
-    return excerpt((said or [f"it ended with code {done.returncode} and counted nothing"])[-1], 300)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.safe import excerpt
 
@@ -50,7 +50,7 @@ def candidates(home: Path) -> list[tuple[str, ...]]:
     """
     named = os.environ.get(QEMU_VARIABLE)
     if named:
-        program = shutil.which(named)
+        program = shutil.which(os.path.expanduser(named))  # noqa: PTH111  no shell has seen it
         if program is None:
             raise UsageError(
                 f"${QEMU_VARIABLE} names {excerpt(named)}, which is not a program",
@@ -130,23 +130,9 @@ def require_cpu(command: tuple[str, ...], name: str) -> None:
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_LONGEST_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run_program(command, limit_s=_LONGEST_S)
+    except OSError as error:
         raise HarnessError(
-            f"{command[0]} can't be started: {_why(error)}", _INSTALL_HINT
+            f"{command[0]} can't be started: {error.strerror or error}", _INSTALL_HINT
         ) from error
     return done.stdout + done.stderr
-
-
-def _why(error: OSError | subprocess.TimeoutExpired) -> str:
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"it did not answer within {_LONGEST_S} s"
-    return error.strerror or str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import selectors
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 import asymm_deploy
-from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Completed, Runner
+from asymm_deploy.bench.native.programs import collected, end_group
 from asymm_deploy.bench.records import DeviceFacts, Engine
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import sha256_of
@@ -25,8 +24,6 @@ from asymm_deploy.files import sha256_of
 _PACKAGES = {"mnn": "MNN", "onnxruntime": "onnxruntime"}
 _WATCH_S = 0.2
 """How long the cores are watched to find the least busy one: 20 kernel ticks."""
-_POLL_S = 0.25
-_STDERR_TAIL_BYTES = 64 * 2**10
 _NOT_STARTED = 127  # a shell's code if there is no such program
 
 
@@ -132,7 +129,7 @@ class HostDevice:
                 start_new_session=True,
             )
             self._running.add(process)
-            completed = _collect(process, start_ns / 1e9 + timeout_s)
+            completed = collected(process, start_ns / 1e9 + timeout_s)
             return replace(completed, elapsed_ns=time.monotonic_ns() - start_ns)
         except OSError as error:
             text = f"can't start {argv[0]}: {error.strerror}"
@@ -140,55 +137,13 @@ class HostDevice:
         finally:
             if process is not None:
                 self._running.discard(process)
-                _end(process)
+                end_group(process)
 
     def end_all(self) -> None:
         """Kill what other threads run here; their ``run`` returns at once."""
         for process in tuple(self._running):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
-    """Read both streams until they end, the program is gone, time is up, or it printed too much."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out, err = bytearray(), bytearray()
-    timed_out = flooded = gone = False
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, out)
-        selector.register(process.stderr, selectors.EVENT_READ, err)
-        while selector.get_map() and not (timed_out or flooded or gone):
-            ready = selector.select(min(_POLL_S, max(0.0, deadline - time.monotonic())))
-            for key, _events in ready:
-                chunk = os.read(key.fd, 2**20)
-                key.data.extend(chunk)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-            del err[:-_STDERR_TAIL_BYTES]
-            flooded = len(out) > wire.MAX_STREAM_BYTES
-            timed_out = time.monotonic() >= deadline
-            # A process that it started may keep the streams open after it has ended.
-            gone = not ready and process.poll() is not None
-    if not (timed_out or flooded):
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            timed_out = True
-    _end(process)
-    return Completed(
-        bytes(out), bytes(err), process.returncode, timed_out=timed_out, flooded=flooded
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program and everything it started; collect its exit code."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
 
 
 def _program(path: Path) -> Path:

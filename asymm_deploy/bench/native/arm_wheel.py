@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import hashlib
 import io
 import lzma
+import os
 import re
-import subprocess
 import sys
+import time
 import zipfile
 import zlib
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from asymm_deploy.bench.device import Tell
+from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import opened_regular
+from asymm_deploy.files import opened_regular, sha256_of
 from asymm_deploy.safe import excerpt, first_words
 
 PYTHON_TAG = "311"
 """Of the wheel to fetch. Python never loads its engine here, so that any version would do."""
 _PLATFORM = "manylinux2014_aarch64"
 _WORDS = 300
+_LONGEST_S = 1200.0
+_TELL_S = 5.0
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error),
     *(EOFError, KeyError, NotImplementedError, RuntimeError, ValueError),
@@ -32,6 +40,17 @@ _DAMAGED = (
 _ARM64 = b"\xb7\x00"
 """The machine in the head of an ELF file, at byte 18."""
 _MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedEngine:
+    """MNN's library with what it needs beside it, and the file that it came in."""
+
+    engine: Path
+    wheel: str | None
+    """Its name; None if nobody wrote it down."""
+    sha256: str | None
+    """Of that file."""
 
 
 def engine_wheel_hint(version: str) -> str:
@@ -43,33 +62,78 @@ def engine_wheel_hint(version: str) -> str:
     )
 
 
-def fetch_arm_wheel(version: str, into: Path) -> Path:
+def fetched_engine(version: str, scratch: Path, say: Tell) -> FetchedEngine:
+    """Fetch MNN's wheel of a version by pip, and unpack its engine; both lie in ``scratch`` then.
+
+    Raises HarnessError if pip can't, or if what it fetched is of no use.
+    """
+    say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
+    (scratch / "wheel").mkdir()
+    wheel = fetch_arm_wheel(version, scratch / "wheel", say)
+    sha256 = sha256_of(wheel)
+    try:
+        return FetchedEngine(unpack_engine(wheel, version, scratch / "engine"), wheel.name, sha256)
+    except UsageError as error:
+        raise HarnessError(
+            f"what pip fetched is of no use: {error.what}",
+            "`pip cache purge`, then try again; or give another file with --wheel",
+        ) from error
+
+
+def fetch_arm_wheel(version: str, into: Path, say: Tell = lambda _line: None) -> Path:
     """Download MNN's wheel of a version into a folder, by pip and its settings; return the file.
 
-    Raises HarnessError if pip can't, with what it said last.
+    ``say`` gets a line now and then. Raises HarnessError if pip can't, with what it said last.
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation", "cp"]
     command += ["--python-version", PYTHON_TAG, "--platform", _PLATFORM]
     command += ["--dest", str(into), f"MNN=={version}"]
     try:
-        done = subprocess.run(
+        done = run_program(
             command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
+            limit_s=_LONGEST_S,
+            variables={"TMPDIR": str(into)},  # what it leaves when it is killed goes with ours
+            starts_others=True,
+            meanwhile=_Progress(into, say).tell,
         )
+    except TimeoutError as error:
+        raise HarnessError(
+            f"pip did not fetch MNN {version} within {_LONGEST_S / 60:g} minutes",
+            f"try again; or {engine_wheel_hint(version)}",
+        ) from error
     except OSError as error:
-        raise HarnessError(f"can't start pip: {error}", engine_wheel_hint(version)) from error
+        raise HarnessError(
+            f"can't start pip: {error.strerror or error}", engine_wheel_hint(version)
+        ) from error
     found = sorted(into.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
+        is_full = os.strerror(errno.ENOSPC) in done.stderr
         raise HarnessError(
             f"pip can't fetch MNN {version} for 64-bit ARM Linux: {_reason(done.stderr)}",
-            engine_wheel_hint(version),
+            f"leave 200 MB free in {into.parent.parent}" if is_full else engine_wheel_hint(version),
         )
     return found[0]
+
+
+class _Progress:
+    """Tells how much has come, now and then, as long as it grows."""
+
+    def __init__(self, folder: Path, say: Tell) -> None:
+        self._folder, self._say = folder, say
+        self._told_at, self._told = time.monotonic(), 0
+
+    def tell(self) -> None:
+        if time.monotonic() < self._told_at + _TELL_S:
+            return
+        self._told_at = time.monotonic()
+        size = 0
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # it was a temporary one
+                size += path.stat().st_size if path.is_file() else 0
+        if size > self._told:
+            self._told = size
+            self._say(f"fetched {size / 1e6:.0f} MB so far")
 
 
 def _reason(said: str) -> str:

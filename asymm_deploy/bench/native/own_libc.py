@@ -5,14 +5,14 @@ The loader is started with the runner as its argument, and looks for libraries i
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.safe import excerpt
 
 LIBC = "glibc"
 """What ``runner.json`` calls it."""
@@ -21,6 +21,7 @@ LOADER = "ld-linux-aarch64.so.1"
 CROSS_COMPILER = "aarch64-linux-gnu-g++"
 CROSS_PACKAGE = "g++-aarch64-linux-gnu"
 
+_ANSWER_S = 60
 _READELF = "aarch64-linux-gnu-readelf"
 _NEEDED = re.compile(r"\(NEEDED\)[^\n]*\[([^\]\n]+)\]")
 
@@ -58,20 +59,16 @@ def _library(name: str) -> Path:
 
 def _said(command: Sequence[str]) -> str:
     try:
-        return subprocess.run(
-            command,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise HarnessError(
-            f"can't ask {command[0]} about the runner's libraries: {error}",
-            _install(CROSS_PACKAGE),
-        ) from error
+        done = run_program(command, limit_s=_ANSWER_S)
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        if done.returncode == 0:
+            return done.stdout
+        why = excerpt(done.stderr) or f"it ended with code {done.returncode}"
+    raise HarnessError(
+        f"can't ask {command[0]} about the runner's libraries: {why}", _install(CROSS_PACKAGE)
+    )
 
 
 def _install(*packages: str) -> str:

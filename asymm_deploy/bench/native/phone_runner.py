@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.bench.native.own_libc import CROSS_COMPILER, CROSS_PACKAGE
 from asymm_deploy.bench.native_build import PROGRAM, VARIABLE, Built, Preset, Say
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.locks import scratch_folder
 
 BY_NDK: Preset = "android-arm64"
 WITH_LIBC: Preset = "linux-arm64"
@@ -47,14 +47,14 @@ def build_with_libc(
     into = into or native_build.folder_of(WITH_LIBC)
     with _folder_beside(into) as scratch:
         if wheel is None:
-            say(f"fetching MNN {version} for 64-bit ARM Linux by pip (20 MB)")
-            (scratch / "wheel").mkdir()
-            wheel = arm_wheel.fetch_arm_wheel(version, scratch / "wheel")
+            engine = arm_wheel.fetched_engine(version, scratch, say).engine
+        else:
+            engine = arm_wheel.unpack_engine(wheel, version, scratch / "engine")
         return native_build.build_native_runner(
             WITH_LIBC,
             source=source,
             into=into,
-            mnn_library=arm_wheel.unpack_engine(wheel, version, scratch / "engine"),
+            mnn_library=engine,
             with_libc=True,
             say=say,
         )
@@ -100,16 +100,16 @@ def _usable(preset: Preset) -> Path:
 @contextmanager
 def _folder_beside(into: Path) -> Iterator[Path]:
     """Give a folder for what is needed on the way; raise UsageError where it can't be made."""
-    try:
-        into.parent.mkdir(parents=True, exist_ok=True)
-        aside = tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.")
-    except OSError as error:
-        raise UsageError(
-            f"can't build in {into.parent}: {error.strerror or error}",
-            "give a folder that you may write to, with space left",
-        ) from error
-    with aside as name:
-        yield Path(name)
+    with ExitStack() as kept:
+        try:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            aside = kept.enter_context(scratch_folder(into.parent, f".{into.name}."))
+        except OSError as error:
+            raise UsageError(
+                f"can't build in {into.parent}: {error.strerror or error}",
+                "give a folder that you may write to, with space left",
+            ) from error
+        yield aside
 
 
 def _require_tools() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from asymm_deploy.bench.predicted.cost_calibration import CALIBRATION_VERSION, CostCalibration
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_full, read_regular, write_whole
+from asymm_deploy.files import data_folder, ensure_folder, is_full, read_regular, write_whole
 from asymm_deploy.safe import excerpt
 from asymm_deploy.versioned import DamagedError, decode_json
 
@@ -28,9 +28,7 @@ def shipped_file() -> Path:
 
 def folder() -> Path:
     """Return where the user's own are kept."""
-    from platformdirs import user_data_path
-
-    return user_data_path("asymm-deploy") / "calibrations"
+    return data_folder() / "calibrations"
 
 
 def named(name: str = SHIPPED) -> CostCalibration:

@@ -9,6 +9,7 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.shared_options import print_data
+from asymm_deploy.signals import ending_like_ctrl_c
 
 emulator_app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +40,14 @@ def set_up_emulator(
     force: Annotated[
         bool, typer.Option("--force", help="Build again what is set up already.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove the setups of other versions as well. Default: those go that nobody has "
+            "used for 30 days.",
+        ),
+    ] = False,
 ) -> None:
     """Fetch MNN for 64-bit ARM, build the counting runner and QEMU's plugin, and try them.
 
@@ -47,7 +56,10 @@ def set_up_emulator(
     """
     from asymm_deploy.bench.emulated.emulator_setup import set_up
 
-    found = set_up(wheel=wheel, fetch_qemu=fetch_qemu, force=force, say=console.say)
+    with ending_like_ctrl_c():
+        found = set_up(
+            wheel=wheel, fetch_qemu=fetch_qemu, force=force, prune=prune, say=console.say
+        )
     print_data(str(found.runner.parent.parent))
 
 
@@ -55,9 +67,15 @@ def set_up_emulator(
 def where_emulator() -> None:
     """Print the folder of the emulator's parts, and what counts depend on."""
     from asymm_deploy.bench.emulated.emulator_home import find_emulator
+    from asymm_deploy.bench.emulated.other_setups import PRUNE_HINT, other_setups
 
     found = find_emulator()
     print_data(str(found.runner.parent.parent))
     for name, value in found.facts:
         console.say(f"{name}: {value}")
     console.say(f"key: {found.key().text()}")
+    others = other_setups()
+    for each in others:
+        console.say(f"of another version: {each.text()}")
+    if others:
+        console.say(PRUNE_HINT)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from asymm_deploy import cli
 from asymm_deploy.bench.emulated import emulator_home, emulator_setup, qemu
+from asymm_deploy.bench.emulated.trial import TRIAL_MADDS, trial_artifact
 from tests.bench.wheels import wheel_file
 
 QEMU = """\
@@ -20,10 +25,11 @@ case "$1" in
   *)
     {trial}
     file=${{2#*out=}}
-    echo end > "${{file%%,*}}"
-    echo '{{"type":"error"}}' ;;
+    cp "{answers}/counts" "${{file%%,*}}"
+    cat "{answers}/stream" ;;
 esac
 """
+COUNTED = "asymm-count 1 caches=on\n0 {zeros}\n1 {counts}\nend\n"
 CMAKE = """\
 case "$1" in
   --version) echo "cmake version 3.25.1" ;;
@@ -67,9 +73,20 @@ class Bench:
         *,
         options: str = "-plugin",
         trial: str = "",
+        fma: int = TRIAL_MADDS // 4,
+        off: float = 0.0,
         name: str = "qemu-aarch64",
     ) -> Path:
-        return self.program(name, QEMU.format(version=version, options=options, trial=trial))
+        """Write one that counts ``fma`` in setup's trial, whose output is ``off`` by so much."""
+        answers = self.folder / f"{name} answers"
+        answers.mkdir(exist_ok=True)
+        counts = [fma + 50, fma, 10, 10, 10, 10, 10, 99, 99, 3, 2, 1]
+        (answers / "counts").write_text(
+            COUNTED.format(zeros=" ".join("0" for _ in counts), counts=" ".join(map(str, counts)))
+        )
+        (answers / "stream").write_bytes(_stream(off))
+        body = QEMU.format(version=version, options=options, trial=trial, answers=answers)
+        return self.program(name, body)
 
     def cmake(self, *, mnn: str | None = None, build: str = "true") -> None:
         mnn = mnn or emulator_home.engine_version()
@@ -81,6 +98,12 @@ class Bench:
 
     def remove(self, name: str) -> None:
         (self.folder / "bin" / name).unlink()
+
+    def link(self, name: str) -> None:
+        """Have a program of this machine."""
+        found = shutil.which(name, path="/usr/bin:/bin")
+        assert found is not None
+        (self.folder / "bin" / name).symlink_to(found)
 
     def wheel(self) -> Path:
         return wheel_file(self.folder)
@@ -101,6 +124,45 @@ class Bench:
         return {path.name for path in self.home.iterdir()} - {".lock"}
 
 
+def _stream(off: float) -> bytes:
+    """What the counting runner prints of setup's trial."""
+    trial = trial_artifact()
+    assert trial.reference is not None
+    ((name, output),) = trial.reference.items()
+    values = (output.astype("<f4") + np.float32(off)).tobytes()
+    version = emulator_home.engine_version()
+    messages: list[dict[str, object]] = [
+        {
+            "type": "hello",
+            "protocol": 1,
+            "runner": "native",
+            "runner_version": "0",
+            "engine": "mnn",
+            "engine_version": version,
+            "abi": "aarch64",
+            "pid": 1,
+        },
+        {
+            "type": "model",
+            "sha256": trial.sha256,
+            "input_shape": [1, 16, 8, 8],
+            "init_ns": 1,
+            "memory_mb": 1,
+            "precision": "fp32",
+            "threads": 1,
+            "api": "session",
+        },
+        {"type": "operators", "names": [], "types": []},
+        {
+            "type": "output",
+            "sha256": hashlib.sha256(values).hexdigest(),
+            "values": {name: base64.b64encode(values).decode()},
+        },
+        {"type": "done", "count": 1},
+    ]
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in messages)
+
+
 @pytest.fixture
 def bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -108,6 +170,7 @@ def bench(
     """A machine that has all that setup needs, a data folder of its own, and no network."""
     made = Bench(tmp_path, tmp_path / "data" / "asymm-deploy" / "emulator", capsys)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the data folder is without that
     monkeypatch.delenv(qemu.QEMU_VARIABLE, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(sys, "executable", sys.executable)  # so that it is put back
@@ -122,8 +185,6 @@ def bench(
     made.program("aarch64-linux-gnu-g++", "true")
     made.program("ninja", "true")
     made.pip("exit 1")
-    for name in ("mkdir", "cp", "sleep"):
-        found = shutil.which(name, path="/usr/bin:/bin")
-        assert found is not None
-        (tmp_path / "bin" / name).symlink_to(found)
+    for name in ("mkdir", "cp", "cat", "env", "sleep"):
+        made.link(name)
     return made

@@ -9,8 +9,11 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build
-from asymm_deploy.bench.emulated import emulator_home
+from asymm_deploy.bench.emulated import emulator_build, emulator_home
+from asymm_deploy.bench.native import arm_wheel
 from asymm_deploy.errors import HarnessError
+from asymm_deploy.files import sha256_of
+from tests.bench.wheels import CONTENT, wheel_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,61 @@ def test_pip_fetches_the_wheel_and_a_second_build_needs_no_network(bench: Bench)
     bench.pip("exit 1")
     assert bench.run("setup", "--force") == 0
     assert "from an earlier setup" in bench.said
+
+
+def test_what_pip_fetched_is_remembered_and_must_be_the_same_again(bench: Bench) -> None:
+    wheel = bench.wheel()
+    fetch = f'while [ "$1" != --dest ]; do shift; done; cp {wheel} "$2"'
+    bench.pip(fetch)
+    assert bench.run("setup") == 0
+    folder = emulator_home.parts_folder()
+    parts = emulator_home.read_parts(folder)
+    assert (parts.wheel, parts.wheel_sha256) == (wheel.name, sha256_of(wheel))
+    bench.pip("exit 1")
+    assert bench.run("setup", "--force") == 0
+    assert emulator_home.read_parts(folder) == parts
+    next((folder / "runner").glob("_mnn*")).unlink()  # so that it is fetched again
+    wheel_file(bench.folder, CONTENT | {"MNN/nn.py": b"another"})
+    bench.pip(fetch)
+    assert bench.run("setup") == 3
+    assert f"pip fetched another {wheel.name} than before" in bench.said
+    assert parts.wheel_sha256 is not None
+    assert parts.wheel_sha256 in bench.said
+    assert bench.run("setup", "--wheel", wheel) == 0  # whoever names it trusts it
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        ("head -c 300 {wheel}", "is damaged or cut short"),
+        ("echo oh", "is damaged or cut short"),
+    ],
+)
+def test_what_pip_fetched_and_is_damaged_is_refused_with_what_to_do(
+    bench: Bench, does: str, why: str
+) -> None:
+    wheel = bench.wheel()
+    find = 'while [ "$1" != --dest ]; do shift; done'
+    bench.pip(f'{find}; {does.format(wheel=wheel)} > "$2/{wheel.name}"')
+    bench.link("head")
+    assert bench.run("setup") == 3
+    assert "what pip fetched is of no use: " in bench.said
+    assert why in bench.said
+    assert "hint: `pip cache purge`" in bench.said
+    assert bench.left() == set()
+
+
+def test_a_slow_pip_tells_how_much_has_come_and_is_ended_in_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm_wheel, "_TELL_S", 0.0)
+    monkeypatch.setattr(arm_wheel, "_LONGEST_S", 1.5)
+    bench.link("head")
+    bench.pip('head -c 2500000 /dev/zero > "$TMPDIR/part"; sleep 60')
+    assert bench.run("setup") == 3
+    assert bench.said.count("fetched 2 MB so far") == 1
+    assert "pip did not fetch MNN" in bench.said
+    assert bench.left() == set()
 
 
 def test_an_engine_that_was_changed_is_not_taken_again(bench: Bench) -> None:
@@ -86,7 +144,8 @@ def test_a_qemu_without_plugins_is_refused_before_anything_is_built(bench: Bench
 def test_a_qemu_that_refuses_the_plugin_is_quoted(bench: Bench) -> None:
     bench.qemu("9.1.0", trial=REFUSES)
     assert bench.run("setup", "--wheel", bench.wheel()) == 3
-    assert f"(version 9.1.0): Could not load plugin: {OTHER}" in bench.said
+    assert "(version 9.1.0): the runner ended with code 1: " in bench.said
+    assert OTHER in bench.said
     assert "--fetch-qemu" in bench.said
     assert bench.left() == set()
 
@@ -176,7 +235,7 @@ def test_two_setups_do_not_meet(bench: Bench) -> None:
 
 
 def test_what_a_killed_setup_left_is_removed_and_nothing_of_it_believed(bench: Bench) -> None:
-    half = bench.home / ".setup.abc" / "parts" / "runner"
+    half = bench.home / ".setup.abcdefgh" / "parts" / "runner"
     half.mkdir(parents=True)
     (half / "asymm-runner").write_text("half")
     with pytest.raises(HarnessError, match="not set up"):
@@ -241,6 +300,79 @@ def test_a_qemu_that_is_gone_is_named(bench: Bench) -> None:
     bench.remove("qemu-aarch64")
     assert bench.run("where") == 3
     assert "bin/qemu-aarch64 can't be started: No such file or directory" in bench.said
+
+
+# folders
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "a b", "a=b", "a%20b%s", "ü漢", "-a", "~", "a'b\"c", "a$HOME`b`", "b" * 200]
+)
+def test_the_data_folder_may_have_any_name(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (bench.folder / name).mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(bench.folder / name))
+    folder = bench.set_up()
+    assert folder.is_relative_to(bench.folder / name)
+    assert bench.run("where") == 0
+
+
+@pytest.mark.parametrize("named", ["./bin/own-qemu", "~/bin/own-qemu", "own-qemu"])
+def test_the_emulator_is_found_from_anywhere_however_it_was_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.setenv("ASYMM_DEPLOY_QEMU", named)
+    own = bench.qemu(name="own-qemu")
+    bench.set_up()
+    monkeypatch.delenv("ASYMM_DEPLOY_QEMU")
+    monkeypatch.chdir("/")
+    assert emulator_home.find_emulator().qemu == (str(own),)
+
+
+@pytest.mark.parametrize("named", ["relative", "./relative", "~/data"])
+def test_a_data_folder_is_never_one_below_where_somebody_happens_to_be(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.setenv("XDG_DATA_HOME", named)
+    folder = bench.set_up()
+    monkeypatch.chdir("/")
+    assert folder.is_absolute()
+    assert bench.run("where") == 0
+
+
+def test_a_lock_that_is_a_folder_is_named(bench: Bench) -> None:
+    (bench.home / ".lock").mkdir(parents=True)
+    assert bench.run("setup") == 2
+    assert f"can't lock {bench.home / '.lock'}: it is no file" in bench.said
+
+
+def test_a_lock_of_another_user_is_refused_with_another_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", ".lock")
+
+    monkeypatch.setattr(FileLock, "acquire", denied)
+    assert bench.run("setup") == 2
+    assert "Permission denied" in bench.said
+    assert "hint: set XDG_DATA_HOME" in bench.said
+
+
+@pytest.mark.parametrize("step", ["_compile_plugin", "_build_runner", "unpack_engine"])
+def test_a_disk_that_fills_up_is_told_and_nothing_half_made_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "count.so")
+
+    monkeypatch.setattr(emulator_build, step, full)
+    assert bench.run("setup", "--wheel", bench.wheel()) == 3
+    assert f"can't set up the emulator in {bench.home}: No space left on device" in bench.said
+    assert "hint: leave 200 MB free there" in bench.said
+    assert bench.left() == set()
 
 
 def test_a_data_folder_that_can_not_be_made_is_named(
