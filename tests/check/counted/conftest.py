@@ -104,9 +104,10 @@ class FakeCounter:
     precision: Precision = "fp32"
     asked: list[str] = field(default_factory=list)
     failure: HarnessError | None = None
+    interrupted_at: str | None = None
 
     def count_all(
-        self, artifacts: Sequence[Artifact], on_counted: Callable[[str], None]
+        self, artifacts: Sequence[Artifact], on_counted: Callable[[CostRecord], None]
     ) -> list[CostRecord]:
         if self.failure is not None:
             raise self.failure
@@ -115,17 +116,18 @@ class FakeCounter:
             folder = artifact.path.parent
             name = f"{folder.parent.name}/{folder.name}"
             self.asked.append(name)
-            on_counted(artifact.model)
-            found.append(
-                msgspec.structs.replace(
-                    self.records[name],
-                    model=artifact.model,
-                    artifact_sha256=artifact.sha256,
-                    inputs_sha256=artifact.inputs_sha256,
-                    precision=self.precision,
-                    key=self.key,
-                )
+            if name == self.interrupted_at:
+                raise KeyboardInterrupt
+            record = msgspec.structs.replace(
+                self.records[name],
+                model=artifact.model,
+                artifact_sha256=artifact.sha256,
+                inputs_sha256=artifact.inputs_sha256,
+                precision=self.precision,
+                key=self.key,
             )
+            on_counted(record)
+            found.append(record)
         return found
 
 
