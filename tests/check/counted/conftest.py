@@ -13,17 +13,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts, OperatorCounts
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.errors import HarnessError
-
-KEY = CostKey(
-    cpu="cortex-a76",
-    engine="mnn",
-    engine_version="3.6.1",
-    runner_sha256="1" * 64,
-    library_sha256="2" * 64,
-    libc="3" * 64,
-    emulator="7.2.22",
-    plugin_sha256="4" * 64,
-)
+from tests.made_costs import KEY
 
 
 @pytest.fixture
