@@ -17,16 +17,19 @@ from asymm_deploy.engines.feeding import fitted
 from asymm_deploy.engines.mnn_session import (
     WINOGRAD_MEMORY_LEVEL,
     cpu_config,
+    empty_host_tensor,
     host_tensor,
     host_values,
     tensor_dtype,
     tensor_shape,
 )
 from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, Source
-from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
+from asymm_deploy.engines.tensors import Array, TensorSpec
 
 Overwriting: TypeAlias = Callable[[int, int], Array | None]
 """(operator's index, input's index) -> what that input is to hold before the operator runs."""
+
+_Step: TypeAlias = Callable[[list[Any], Any], None]
 
 
 class MnnWatched:
@@ -97,7 +100,9 @@ class _Watch:
         """Take down what the operator made."""
         return self._guarded(self._end, tensors, info)
 
-    def _guarded(self, step: Callable[[list[Any], Any], None], tensors: list[Any], info: Any) -> bool:
+    def _guarded(
+        self, step: Callable[[list[Any], Any], None], tensors: list[Any], info: Any
+    ) -> bool:
         if self.failure is not None:
             return True
         try:
@@ -144,7 +149,7 @@ def read_tensor(tensor: Any) -> Array:
     dtype = tensor_dtype(tensor)
     if 0 in shape:
         return np.empty(shape, dtype)
-    host = host_tensor(tensor, np.zeros(shape, dtype))
+    host = empty_host_tensor(tensor)
     tensor.copyToHostTensor(host)
     return host_values(host).reshape(shape)
 

@@ -57,7 +57,10 @@ class MnnSession:
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
         self._feeds: list[tuple[Any, Any]] = []
         self._fetches = {
-            name: (tensor, host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor))))
+            name: (
+                tensor,
+                host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor))),
+            )
             for name, tensor in self._interpreter.getSessionOutputAll(self._session).items()
         }
         if not self._tensors or not self._fetches:
@@ -166,6 +169,11 @@ def host_tensor(tensor: Any, values: Array) -> Any:
     host = MNN.Tensor(tensor, plain)
     ctypes.memmove(_pointer_in(host.getHost(), None), values.ctypes.data, values.nbytes)
     return host
+
+
+def empty_host_tensor(tensor: Any) -> Any:
+    """Return a tensor of its shape and type, to copy its values to."""
+    return host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor)))
 
 
 def host_values(host: Any) -> Array:

@@ -1,8 +1,8 @@
 """How far operators are from the reference's values: with all before them in MNN, and alone; pure.
 
-For its own error an operator is fed with the reference's values: `overwritten` says which input gets
-which. What feeds it without a reference of its own (a part of something that is judged at its end)
-stays as it was computed from the reference's values before it, so that the whole is judged.
+For its own error an operator is fed with the reference's values: `overwritten` says which input
+gets which. What feeds it without a reference of its own (a part of something that is judged at its
+end) stays as it was computed from the reference's values before it, so that the whole is judged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asymm_deploy.explain.operator_graph import PlacedOperator, Reference
 
 MOST_OVER_DEVIATION = 1e9
 """Stands for what is infinitely far: NaN or an infinity where the reference has a number."""
-_LEAST_DEVIATION = 1e-3
+_LEAST_DEVIATION = 0.02
 """Of the largest value: what varies less is nearly constant, and its deviation is rounding."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 import msgspec
 import numpy as np
@@ -12,11 +11,17 @@ from onnx import NodeProto
 from asymm_deploy.engines.mnn_file import MnnOperator
 from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, Source
 from asymm_deploy.engines.tensors import Array
-from asymm_deploy.explain.converted_graph import CONVOLUTIONS, MOVES, ConvertedGraph
 from asymm_deploy.explain.explanation import Kind
-from asymm_deploy.explain.kinds import LAYOUT, WEIGHTED, NodeKinds
+from asymm_deploy.explain.placing.converted_graph import MOVES, ConvertedGraph
+from asymm_deploy.explain.placing.kinds import WEIGHTED, NodeKinds
+from asymm_deploy.explain.placing.onnx_view import LAYOUT
 
 _CONVERSIONS = frozenset({"FloatToInt8", "Int8ToFloat"})
+_KINDS_WITHOUT_NODE: dict[str, Kind] = {
+    "Raster": "layout",
+    "FloatToInt8": "conversion",
+    "Int8ToFloat": "conversion",
+}
 _ALIKE = 0.1
 """Share of the deviation within which a copy of unknown order is taken for a tensor."""
 _TELLING = (
@@ -26,6 +31,8 @@ _TELLING = (
     (frozenset({"Sigmoid", "Tanh"}), 3),
 )
 """Of several nodes that became one operator, the one that tells most; then the last."""
+_FUSED_LAST = frozenset({"Relu", "Clip"})
+"""What other operators take in."""
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -51,6 +58,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """The types of all the nodes that it computes."""
     makes: str | None
     """The ONNX tensor that it ends in, judged or not."""
+    int8: bool
+    """Whether MNN computes it in 8 bits."""
     output_shapes: tuple[tuple[int, ...], ...]
     input_shapes: tuple[tuple[int, ...], ...]
     sources: tuple[Source | None, ...]
@@ -83,7 +92,7 @@ class OperatorPlaces:
                 continue
             if each.name == owner.name:
                 exact[owner.index] = each.index
-            if not _plain(each.type) == "Raster" or owner.type in MOVES:
+            if _plain(each.type) != "Raster" or owner.type in MOVES:
                 last[owner.index] = each.index
             last.setdefault(owner.index, each.index)
         makers = last | exact
@@ -129,6 +138,7 @@ class OperatorPlaces:
             node_type=None if node is None else node.op_type,
             nodes=tuple(each.op_type for each in nodes),
             makes=tensor,
+            int8="INT8" in observed.type,
             output_shapes=tuple(tuple(each.shape) for each in observed.outputs),
             input_shapes=observed.input_shapes,
             sources=observed.sources,
@@ -158,7 +168,8 @@ class OperatorPlaces:
         if owner.type not in MOVES:
             return kind not in _CONVERSIONS and (kind != "Raster" or observed.name == owner.name)
         name = self._graph.stands_for(owner.outputs[0])
-        return name in self._values and self._values[name].size == observed.outputs[0].size
+        values = None if name is None else self._values.get(name)
+        return values is not None and values.size == observed.outputs[0].size
 
     def _copies(self, observed: ObservedOperator) -> bool:
         """Whether a copy holds exactly what its only source holds."""
@@ -202,7 +213,7 @@ class OperatorPlaces:
         return {each.tensor for each in found if each is not None}
 
     def _joins(self, name: str, observed: ObservedOperator) -> bool:
-        """Whether a copy puts several tensors into one: what else makes ``name`` of them?"""
+        """Whether a copy puts several tensors into one, as ``name`` is made."""
         several = len({each for each in observed.sources if each is not None}) > 1
         return several and any(n.op_type == "Concat" for n in self._graph.nodes_of(name))
 
@@ -230,25 +241,41 @@ class OperatorPlaces:
         return apart / (float(expected.std()) or 1.0)
 
     def _nodes(
-        self, observed: ObservedOperator, tensor: str | None, owner: MnnOperator | None, *, moved: bool
+        self,
+        observed: ObservedOperator,
+        tensor: str | None,
+        owner: MnnOperator | None,
+        *,
+        moved: bool,
     ) -> list[NodeProto]:
         """Return the nodes that an operator computes, or for which it copies."""
         if tensor is None or owner is None:
             return []
+        if not moved:
+            return self._graph.nodes_of(tensor)
+        read = self._tensors_read(observed)
+        nodes = self._graph.view.between(tensor, read, LAYOUT) if tensor not in read else []
+        if nodes:
+            return nodes
         nodes = self._graph.nodes_of(tensor)
-        if not moved or any(node.op_type in LAYOUT for node in nodes):
-            layout = [node for node in nodes if node.op_type in LAYOUT]
-            return layout if moved else nodes
+        if len(set(observed.sources)) > 1:  # the parts of a convolution in groups
+            return nodes
         # A copy of what another operator computed: it is made for whoever reads it.
         ends = self._graph.ends_in(owner)
         after = self._graph.nodes_of(ends) if ends else []
         return after or nodes
 
     def _kind(
-        self, kind: str, observed: ObservedOperator, nodes: Sequence[NodeProto], node: NodeProto | None
+        self,
+        kind: str,
+        observed: ObservedOperator,
+        nodes: Sequence[NodeProto],
+        node: NodeProto | None,
     ) -> Kind:
         if node is None:
-            return "conversion" if kind in _CONVERSIONS else "layout" if kind == "Raster" else "other"
+            return (
+                "conversion" if kind in _CONVERSIONS else "layout" if kind == "Raster" else "other"
+            )
         within = next((each for each in nodes if self.kinds.is_within_module(each)), None)
         if within is not None and self.kinds.of(within) == "squeeze-excite":
             return "squeeze-excite"
@@ -282,5 +309,7 @@ def _most_telling(nodes: Sequence[NodeProto]) -> NodeProto | None:
     joined = [node for node in nodes if node.op_type == "Concat"]
     if joined:
         return joined[0]
+    if len(nodes) > 1:
+        nodes = [node for node in nodes if node.op_type not in _FUSED_LAST] or nodes
     ranks = {id(n): next((r for kinds, r in _TELLING if n.op_type in kinds), 9) for n in nodes}
     return min(nodes, key=lambda node: ranks[id(node)], default=None)

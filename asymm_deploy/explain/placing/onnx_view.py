@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx
 from onnx import NodeProto
 
 from asymm_deploy.export.proof.refusal.culprit import module_path
 
+
+def types_of(names: str) -> frozenset[str]:
+    """Return the types of operators that stand in ``names``, with spaces between."""
+    return frozenset(names.split())
+
+
+LAYOUT = types_of(
+    "Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split Gather Expand Pad "
+    "Tile DepthToSpace SpaceToDepth GatherElements GatherND Concat"
+)
+"""Nodes that compute nothing."""
 
 
 class OnnxView:
@@ -45,12 +56,39 @@ class OnnxView:
         return tensor in self.inputs or (tensor in self.maker and tensor not in self.constants)
 
     def sole_reader(self, tensor: str) -> NodeProto | None:
-        """Return the only node that reads a tensor; None if there are others, or it is an output."""
+        """Return the only node that reads a tensor; None if others do, or it is an output."""
         readers = self.readers.get(tensor, [])
         return readers[0] if len(readers) == 1 and tensor not in self.outputs else None
 
-    def between(self, tensor: str, known: frozenset[str]) -> list[NodeProto]:
-        """Return the nodes that make ``tensor`` of the tensors ``known``, its own maker first."""
+    def is_after(self, tensor: str, earlier: str) -> bool:
+        """Whether ``tensor`` is ``earlier``, or made of it alone in a few steps."""
+        for _ in range(_FUSED_AT_MOST):
+            if tensor == earlier:
+                return True
+            reader = self.sole_reader(earlier)
+            if reader is None:
+                return False
+            earlier = reader.output[0]
+        return False
+
+    def is_laid_out(self, tensor: str, earlier: str) -> bool:
+        """Whether ``tensor`` is ``earlier``, or copies of its values."""
+        for _ in range(_FURTHEST):
+            if tensor == earlier:
+                return True
+            maker = self.maker.get(tensor)
+            if maker is None or maker.op_type not in LAYOUT:
+                return False
+            tensor = maker.input[0]
+        return False
+
+    def between(
+        self, tensor: str, known: Collection[str], types: Collection[str] | None = None
+    ) -> list[NodeProto]:
+        """Return the nodes that make ``tensor`` of the tensors ``known``, its own maker first.
+
+        Only those of ``types``, if given: what others make counts as known.
+        """
         found: list[NodeProto] = []
         waiting = [tensor]
         while waiting:
@@ -58,11 +96,13 @@ class OnnxView:
             node = self.maker.get(name)
             if node is None or name in self.constants or any(node is each for each in found):
                 continue
+            if types is not None and node.op_type not in types:
+                continue
             found.append(node)
             waiting += [each for each in node.input if each and each not in known]
         return found
 
-    def module(self, node: NodeProto) -> str | None:
+    def module(self, node: NodeProto, depth: int = 0) -> str | None:
         """Return the path of the torch module that a node is of, empty for the network itself.
 
         None if that isn't known. A node that torch didn't name is found by the names of what it
@@ -76,10 +116,10 @@ class OnnxView:
         own = [name for name in node.input if name in self.weights and _is_parameter(name)]
         for name in sorted(own, key=lambda name: self._uses[name]):
             if self._uses[name] == 1:
-                return name.rpartition(".")[0]
-        return self._by_neighbours(node, own)
+                return str(name).rpartition(".")[0]
+        return self._by_neighbours(node, own, depth)
 
-    def _by_neighbours(self, node: NodeProto, own: Sequence[str]) -> str | None:
+    def _by_neighbours(self, node: NodeProto, own: Sequence[str], depth: int) -> str | None:
         """Return the module of a nameless node by what follows it, or else goes before it."""
         after = self._first_named(node, forward=True)
         before = self._first_named(node, forward=False)
@@ -88,7 +128,11 @@ class OnnxView:
             scope = module.rpartition(".")[0]
             if any(near is not None and _within(near, scope) for near in (after, before)):
                 return module
-        return before if after is None else after
+        if after is not None:
+            return after
+        # Nothing follows: a last node that has no name belongs to what it is made of.
+        makers = [self.maker[name] for name in node.input if name in self.maker]
+        return before if not makers or depth > _FURTHEST else self.module(makers[0], depth + 1)
 
     def _first_named(self, node: NodeProto, *, forward: bool) -> str | None:
         waiting, seen = [node], 0
@@ -107,6 +151,8 @@ class OnnxView:
         return None
 
 
+_FUSED_AT_MOST = 8
+"""Nodes that become one operator of a file."""
 _FURTHEST = 50
 """Nodes that are looked at for a name."""
 

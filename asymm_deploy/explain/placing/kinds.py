@@ -1,4 +1,4 @@
-"""What a node is to the network: squeeze-excite and attention by their structure, the rest by type."""
+"""What a node is to the network: squeeze-excite and attention by structure, the rest by type."""
 
 from __future__ import annotations
 
@@ -7,45 +7,41 @@ from math import prod
 from onnx import NodeProto
 
 from asymm_deploy.explain.explanation import Kind
-from asymm_deploy.explain.onnx_view import OnnxView, attribute
+from asymm_deploy.explain.placing.onnx_view import LAYOUT, OnnxView, attribute, types_of
 
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"})
 _PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum"})
 WEIGHTED = _CONVOLUTIONS | _PRODUCTS
-_ACTIVATIONS = frozenset(
-    "Relu Clip HardSwish HardSigmoid Sigmoid Tanh PRelu LeakyRelu Elu Selu Celu ThresholdedRelu "
-    "Softplus Softsign Mish Gelu Erf Swish Softmax LogSoftmax".split()
+_ACTIVATIONS = types_of(
+    "Relu Clip HardSwish HardSigmoid Sigmoid Tanh PRelu LeakyRelu Elu Selu Celu "
+    "ThresholdedRelu Softplus Softsign Mish Gelu Erf Swish Softmax LogSoftmax"
 )
-_POOLING = frozenset(
-    "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool GlobalLpPool MaxRoiPool RoiAlign "
-    "AdaptiveAveragePool".split()
+_POOLING = types_of(
+    "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool GlobalLpPool MaxRoiPool "
+    "RoiAlign AdaptiveAveragePool"
 )
-_NORMALISATIONS = frozenset(
+_NORMALISATIONS = types_of(
     "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization LRN "
-    "LpNormalization RMSNormalization SimplifiedLayerNormalization SkipLayerNormalization".split()
+    "LpNormalization RMSNormalization SimplifiedLayerNormalization SkipLayerNormalization"
 )
-_ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Pow Sqrt Reciprocal Abs Neg Exp Log Min Max Sum Mean Mod Where Equal Less "
-    "Greater LessOrEqual GreaterOrEqual And Or Not Xor Sign Floor Ceil Round Sin Cos Tan Cast "
-    "IsNaN IsInf".split()
-)
-LAYOUT = frozenset(
-    "Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split Gather Expand Pad Tile "
-    "DepthToSpace SpaceToDepth GatherElements GatherND Concat".split()
+_ELEMENTWISE = types_of(
+    "Add Sub Mul Div Pow Sqrt Reciprocal Abs Neg Exp Log Min Max Sum Mean Mod Where Equal "
+    "Less Greater LessOrEqual GreaterOrEqual And Or Not Xor Sign Floor Ceil Round Sin Cos "
+    "Tan Cast IsNaN IsInf"
 )
 _GATES = frozenset({"Sigmoid", "HardSigmoid"})
 _IN_A_GATE = (
     _ACTIVATIONS
     | _CONVOLUTIONS
     | frozenset({"Gemm", "MatMul"})
-    | frozenset("Reshape Flatten Squeeze Unsqueeze Identity Add Mul Div BatchNormalization".split())
+    | types_of("Reshape Flatten Squeeze Unsqueeze Identity Add Mul Div BatchNormalization")
 )
 _MEANS = frozenset({"GlobalAveragePool", "ReduceMean", "AveragePool", "AdaptiveAveragePool"})
 _LARGEST_GATE = 24
 """Nodes of a squeeze-excite, at most: with BatchNorm and hard-sigmoids written out it has 20."""
-_BETWEEN_PRODUCTS = frozenset(
-    "Softmax Mul Div Add Sub Where Cast Reshape Transpose Clip Max Identity Dropout Expand "
-    "Unsqueeze Squeeze Slice IsNaN Tanh".split()
+_BETWEEN_PRODUCTS = types_of(
+    "Softmax Mul Div Add Sub Where Cast Reshape Transpose Clip Max Identity Dropout "
+    "Expand Unsqueeze Squeeze Slice IsNaN Tanh"
 )
 
 
@@ -112,7 +108,7 @@ class NodeKinds:
             if (
                 any(kind in _MEANS for kind in types)
                 and sum(kind in WEIGHTED for kind in types) == 2
-                and self._ends_in_gate(gate, found)
+                and self._ends_in_gate(gate)
             ):
                 return [id(node) for node in (*found, product)]
         return []
@@ -139,7 +135,7 @@ class NodeKinds:
             waiting += node.input
         return found
 
-    def _ends_in_gate(self, gate: str, found: list[NodeProto]) -> bool:
+    def _ends_in_gate(self, gate: str) -> bool:
         """Whether the last nodes before the product bound it: a sigmoid, or a clipped sum."""
         node = self._view.maker.get(gate)
         for _ in range(4):
@@ -147,13 +143,11 @@ class NodeKinds:
                 return False
             if node.op_type in _GATES or node.op_type == "Clip":
                 return True
-            node = next(
-                (self._view.maker[n] for n in node.input if n in self._view.maker), None
-            )
+            node = next((self._view.maker[n] for n in node.input if n in self._view.maker), None)
         return False
 
     def _attention(self, softmax: NodeProto) -> list[int]:
-        """Return the two products around a softmax, and what lies between; none if there are none."""
+        """Return the products around a softmax and what lies between, or nothing."""
         before = self._product(softmax, forward=False)
         after = self._product(softmax, forward=True)
         return [id(node) for node in (*before, *after)] if before and after else []

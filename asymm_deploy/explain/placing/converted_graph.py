@@ -12,28 +12,31 @@ from collections.abc import Iterator
 from onnx import NodeProto
 
 from asymm_deploy.engines.mnn_file import MnnFile, MnnOperator
-from asymm_deploy.explain.onnx_view import OnnxView, attribute
+from asymm_deploy.explain.placing.onnx_view import LAYOUT, OnnxView, attribute, types_of
 
-_SAME_VALUES = frozenset(
-    "ConvertTensor Reshape Squeeze Unsqueeze Flatten ExpandDims Identity Dropout FloatToInt8 "
-    "Int8ToFloat".split()
+_SAME_VALUES = types_of(
+    "ConvertTensor Reshape Squeeze Unsqueeze Flatten ExpandDims Identity Dropout "
+    "FloatToInt8 Int8ToFloat"
 )
 """Operators whose output has the input's values in the same order."""
 
-MOVES = _SAME_VALUES | frozenset(
-    "Concat Permute Transpose Slice SliceTf StridedSlice Padding Crop Pack Unpack Tile BroadcastTo "
-    "DepthToSpace SpaceToDepth GatherV2 Gather Reverse SpaceToBatchND BatchToSpaceND Raster".split()
+MOVES = _SAME_VALUES | types_of(
+    "Concat Permute Transpose Slice SliceTf StridedSlice Padding Crop Pack Unpack Tile "
+    "BroadcastTo DepthToSpace SpaceToDepth GatherV2 Gather Reverse SpaceToBatchND "
+    "BatchToSpaceND Raster"
 )
 """Operators that compute nothing: MNN copies values instead, several operators at once."""
 
-CONVOLUTIONS = frozenset(
+CONVOLUTIONS = types_of(
     "Convolution ConvolutionDepthwise ConvInt8 DepthwiseConvInt8 Deconvolution "
-    "DeconvolutionDepthwise Convolution3D ConvTranspose3D".split()
+    "DeconvolutionDepthwise Convolution3D ConvTranspose3D"
 )
 
 _FUSED = frozenset({"Relu", "Clip", "BatchNormalization"})
 """What an operator may take in while the file still names its tensor after the node before."""
 
+_PRODUCT = "__matmul_converted"
+"""What the converter puts after the name of a matrix product that became a convolution."""
 _RASTER = re.compile(r"(.*)_raster_\d+\Z", re.DOTALL)
 _GROUP = re.compile(r"(.*)___output___(\d+)\Z", re.DOTALL)
 
@@ -124,27 +127,62 @@ class ConvertedGraph:
     def _match(self) -> None:
         for operator in self.file.operators:
             for tensor in operator.outputs:
-                name = self.file.tensors[tensor]
-                if self.view.has(name):
-                    self._stands[tensor] = self._last_fused(name)
-            if operator.outputs and operator.outputs[0] not in self._stands:
-                self._match_nameless(operator)
+                reads = operator.type in MOVES
+                name = self._copied(operator, tensor) if reads else self._made(operator, tensor)
+                if name is not None:
+                    self._stands[tensor] = name
         for operator in reversed(self.file.operators):
             if operator.type in _SAME_VALUES and operator.outputs and operator.inputs:
                 source, made = operator.inputs[0], operator.outputs[0]
                 if source not in self._stands and made in self._stands:
                     self._stands[source] = self._stands[made]
 
-    def _match_nameless(self, operator: MnnOperator) -> None:
+    def _copied(self, operator: MnnOperator, tensor: int) -> str | None:
+        """Return what the output of an operator that only moves values stands for.
+
+        Where the converter put what comes after it before it, its tensor has a wrong name.
+        """
         source = self._stands.get(operator.inputs[0]) if operator.inputs else None
-        if source is None:
-            return
-        if operator.type in _SAME_VALUES:
-            self._stands[operator.outputs[0]] = source
-        elif operator.type in CONVOLUTIONS:
-            node = self._convolution_of(operator, source)
-            if node is not None:
-                self._stands[operator.outputs[0]] = self._last_fused(node.output[0])
+        if operator.type not in _SAME_VALUES:
+            source = None
+        name, own = self._in_onnx(self.file.tensors[tensor]), self._in_onnx(operator.name)
+        if name is None or (source is not None and not self.view.is_laid_out(name, source)):
+            return source
+        maker = self.view.maker.get(name)
+        if own is None or maker is None or maker is self.view.maker.get(own):
+            return name
+        return source if maker.op_type in LAYOUT else name
+
+    def _made(self, operator: MnnOperator, tensor: int) -> str | None:
+        """Return what the output of an operator that computes stands for."""
+        name = self._in_onnx(self.file.tensors[tensor])
+        own = self._in_onnx(operator.name.removesuffix(_PRODUCT))
+        if name is not None and (own is None or self.view.is_after(name, own)):
+            return self._last_fused(name)
+        if own is not None:
+            carried = operator.name.endswith(_PRODUCT) or self._carried(tensor, own)
+            return own if carried else None
+        source = self._stands.get(operator.inputs[0]) if operator.inputs else None
+        if operator.type not in CONVOLUTIONS or source is None:
+            return None
+        node = self._convolution_of(operator, source)
+        return None if node is None else self._last_fused(node.output[0])
+
+    def _in_onnx(self, name: str) -> str | None:
+        return name if self.view.has(name) else None
+
+    def _carried(self, tensor: int, name: str) -> bool:
+        """Whether the tensor becomes the one called ``name``, its values in the same order."""
+        waiting, seen = [tensor], {tensor}
+        while waiting:
+            for reader in self.readers.get(waiting.pop(), []):
+                if reader.type not in _SAME_VALUES or reader.outputs[0] in seen:
+                    continue
+                if self.file.tensors[reader.outputs[0]] == name:
+                    return True
+                seen.add(reader.outputs[0])
+                waiting.append(reader.outputs[0])
+        return False
 
     def _last_fused(self, name: str) -> str:
         """Return the last tensor of those that were fused after ``name``: no other has a name."""

@@ -9,12 +9,11 @@ import onnx
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.engines.mnn_file import MnnFile, MnnOperator
+from asymm_deploy.engines.observation import Source
 from asymm_deploy.errors import UsageError
-from asymm_deploy.explain.converted_graph import ConvertedGraph
 from asymm_deploy.explain.operator_graph import PlacedOperator
+from asymm_deploy.explain.placing.converted_graph import ConvertedGraph
 from asymm_deploy.models.onnx_cost import count_graph
-
-_MAKES_INT8 = frozenset({"FloatToInt8"})
 
 
 def madds_of(
@@ -52,31 +51,31 @@ def _nodes_of(operator: PlacedOperator, graph: ConvertedGraph) -> list[str]:
     return [node.name or next(iter(node.output), "?") for node in nodes]
 
 
-def bytes_moved(
-    placed: Sequence[PlacedOperator], file: MnnFile, precision: Precision, int8: Sequence[bool]
-) -> list[int]:
-    """Return the bytes of each operator's inputs, weights and outputs, each once.
-
-    ``int8`` says of each operator whether its output is kept in 8 bits.
-    """
+def bytes_moved(placed: Sequence[PlacedOperator], file: MnnFile, precision: Precision) -> list[int]:
+    """Return the bytes of each operator's inputs, weights and outputs, each once."""
     width = 2 if precision == "fp16" else 4
     found = []
     for operator in placed:
-        seen = set()
-        total = 0
-        for source, shape in zip(operator.sources, operator.input_shapes, strict=True):
-            if source is not None and source in seen:
-                continue
-            seen.add(source)
-            small = source is not None and source.operator >= 0 and int8[source.operator]
-            total += prod(shape) * (1 if small else width)
-        own = 1 if int8[operator.index] else width
-        total += sum(prod(shape) for shape in operator.output_shapes) * own
-        owner = None if operator.file_operator is None else file.operators[operator.file_operator]
-        if owner is not None and operator.whole:
-            total += _weight_bytes(owner, width)
+        read = {
+            (source, position * (source is None)): (source, shape)
+            for position, (source, shape) in enumerate(
+                zip(operator.sources, operator.input_shapes, strict=True)
+            )
+        }
+        total = sum(
+            prod(shape) * (1 if _is_int8(placed, source) else width)
+            for source, shape in read.values()
+        )
+        made = sum(prod(shape) for shape in operator.output_shapes)
+        total += made * (1 if operator.int8 else width)
+        if operator.file_operator is not None and operator.whole:
+            total += _weight_bytes(file.operators[operator.file_operator], width)
         found.append(total)
     return found
+
+
+def _is_int8(placed: Sequence[PlacedOperator], source: Source | None) -> bool:
+    return source is not None and source.operator >= 0 and placed[source.operator].int8
 
 
 def _weight_bytes(operator: MnnOperator, width: int) -> int:
