@@ -23,7 +23,7 @@ from asymm_deploy.engines.mnn_session import (
     tensor_dtype,
     tensor_shape,
 )
-from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, Source
+from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, ValueSource
 from asymm_deploy.engines.tensors import Array, TensorSpec
 
 Overwriting: TypeAlias = Callable[[int, int], Array | None]
@@ -65,7 +65,7 @@ class MnnWatched:
             tensor = self._tensors[spec.name]
             values = fitted(arrays, spec)
             tensor.copyFrom(host_tensor(tensor, values))
-            watch.made(values, Source(GRAPH_INPUT, position))
+            watch.made(values, ValueSource(GRAPH_INPUT, position))
         code = self._interpreter.runSessionWithCallBackInfo(self._session, watch.begin, watch.end)
         if watch.failure is not None:
             raise watch.failure
@@ -83,12 +83,12 @@ class _Watch:
         self.operators: list[ObservedOperator] = []
         self.failure: Exception | None = None
         self._overwriting = overwriting
-        self._makers: dict[bytes, Source] = {}
+        self._makers: dict[bytes, ValueSource] = {}
         self._shapes: tuple[tuple[int, ...], ...] = ()
-        self._sources: tuple[Source | None, ...] = ()
+        self._sources: tuple[ValueSource | None, ...] = ()
         self._digests: list[bytes] = []
 
-    def made(self, values: Array, by: Source) -> None:
+    def made(self, values: Array, by: ValueSource) -> None:
         """Remember who made these values: an input that holds them comes from there."""
         self._makers[_digest(values)] = by
 
@@ -129,7 +129,7 @@ class _Watch:
         index = len(self.operators)
         outputs = tuple(map(read_tensor, tensors))
         digests = list(map(_digest, outputs)) if self._overwriting is None else []
-        self._makers |= {each: Source(index, place) for place, each in enumerate(digests)}
+        self._makers |= {each: ValueSource(index, place) for place, each in enumerate(digests)}
         self.operators.append(
             ObservedOperator(
                 index,

@@ -11,7 +11,7 @@ GRAPH_INPUT = -1
 """Stands for an operator where values come from outside."""
 
 
-class Source(NamedTuple):
+class ValueSource(NamedTuple):
     """Where an input's values come from."""
 
     operator: int
@@ -29,7 +29,7 @@ class ObservedOperator:
     """MNN's: of the tensor that it makes, or a made-up one."""
     type: str
     input_shapes: tuple[tuple[int, ...], ...]
-    sources: tuple[Source | None, ...]
+    sources: tuple[ValueSource | None, ...]
     """By input: what made it; None: it is a constant, or unknown."""
     copies: bool
     """Whether its output holds, bit by bit and in that order, what its first input holds."""

@@ -25,7 +25,7 @@ from asymm_deploy.explain.operator_errors import operator_error
 from asymm_deploy.explain.operator_graph import PlacedOperator
 
 _PROGRAM = "asymm_deploy.explain.watching.watching_process"
-TIMEOUT_S = 600
+_TIMEOUT_S = 600
 """A network of a thousand operators takes seconds. What takes ten minutes hangs."""
 
 
@@ -205,12 +205,12 @@ def _watch(request: WatchRequest, made: Path) -> subprocess.CompletedProcess[str
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise ConversionError(
-            f"MNN and ONNX Runtime did not finish {request.model} within {TIMEOUT_S} s",
+            f"MNN and ONNX Runtime did not finish {request.model} within {_TIMEOUT_S} s",
             "give a smaller model, or a smaller input",
         ) from error
 

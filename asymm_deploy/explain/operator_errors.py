@@ -14,7 +14,7 @@ import numpy as np
 
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.explain.explanation import MOST_SNR_DB, OperatorError
-from asymm_deploy.explain.operator_graph import PlacedOperator, Reference
+from asymm_deploy.explain.operator_graph import ExpectedTensor, PlacedOperator
 
 MOST_OVER_DEVIATION = 1e9
 """Stands for what is infinitely far: NaN or an infinity where the reference has a number."""
@@ -23,7 +23,7 @@ _LEAST_DEVIATION = 0.02
 
 
 def expected_values(
-    reference: Reference, shape: tuple[int, ...], values: Mapping[str, Array]
+    reference: ExpectedTensor, shape: tuple[int, ...], values: Mapping[str, Array]
 ) -> Array | None:
     """Return what an output of ``shape`` should hold; None if the reference can't say."""
     found = values.get(reference.tensor)

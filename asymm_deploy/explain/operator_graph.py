@@ -9,7 +9,7 @@ import numpy as np
 from onnx import NodeProto
 
 from asymm_deploy.engines.mnn_file import MnnOperator
-from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, Source
+from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, ValueSource
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.explain.explanation import Kind
 from asymm_deploy.explain.placing.converted_graph import MOVES, ConvertedGraph
@@ -35,7 +35,7 @@ _FUSED_LAST = frozenset({"Relu", "Clip"})
 """What other operators take in."""
 
 
-class Reference(msgspec.Struct, frozen=True):
+class ExpectedTensor(msgspec.Struct, frozen=True):
     """The ONNX tensor whose values an operator's output should have."""
 
     tensor: str
@@ -62,8 +62,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """Whether MNN computes it in 8 bits."""
     output_shapes: tuple[tuple[int, ...], ...]
     input_shapes: tuple[tuple[int, ...], ...]
-    sources: tuple[Source | None, ...]
-    references: tuple[Reference | None, ...]
+    sources: tuple[ValueSource | None, ...]
+    references: tuple[ExpectedTensor | None, ...]
     """By output."""
     unjudged: str | None
     """Why no output has a reference."""
@@ -105,7 +105,7 @@ class OperatorPlaces:
     def _place(
         self, observed: ObservedOperator, owner: MnnOperator | None, *, makes: bool
     ) -> PlacedOperator:
-        references: tuple[Reference | None, ...] = (None,) * len(observed.outputs)
+        references: tuple[ExpectedTensor | None, ...] = (None,) * len(observed.outputs)
         tensor: str | None = None
         why: str | None = None
         kind = _plain(observed.type)
@@ -148,19 +148,19 @@ class OperatorPlaces:
             whole=makes,
         )
 
-    def _made(self, owner: MnnOperator, position: int) -> Reference | None:
+    def _made(self, owner: MnnOperator, position: int) -> ExpectedTensor | None:
         """Return the reference of the output of the file's operator."""
         if position >= len(owner.outputs):
             return None
         tensor = owner.outputs[position]
         name = self._graph.stands_for(tensor)
         if name is not None:
-            return Reference(name) if name in self._values else None
+            return ExpectedTensor(name) if name in self._values else None
         group = self._graph.channels_of(tensor)
         if group is None or owner.convolution is None or group[0] not in self._values:
             return None
         size = owner.convolution.outputs
-        return Reference(group[0], (group[1] * size, (group[1] + 1) * size))
+        return ExpectedTensor(group[0], (group[1] * size, (group[1] + 1) * size))
 
     def _own_output(self, owner: MnnOperator, observed: ObservedOperator) -> bool:
         """Whether a copy that is the last of an operator makes its output, going by the size."""
@@ -177,15 +177,15 @@ class OperatorPlaces:
             return False
         return observed.copies and observed.sources[0] is not None
 
-    def _reference_of(self, source: Source | None) -> Reference | None:
+    def _reference_of(self, source: ValueSource | None) -> ExpectedTensor | None:
         if source is None:
             return None
         if source.operator == GRAPH_INPUT:
             names = sorted(self._graph.view.inputs)
-            return Reference(names[source.output]) if source.output < len(names) else None
+            return ExpectedTensor(names[source.output]) if source.output < len(names) else None
         return self._placed[source.operator].references[source.output]
 
-    def _copied(self, observed: ObservedOperator, owner: MnnOperator) -> Reference | None:
+    def _copied(self, observed: ObservedOperator, owner: MnnOperator) -> ExpectedTensor | None:
         """Return which tensor a copy makes: one that the operator reads, or that those come of."""
         found = observed.outputs[0]
         shape = _without_ones(found.shape)
@@ -200,11 +200,11 @@ class OperatorPlaces:
                 names.setdefault(name, _without_ones(values.shape) == shape)
         exact = [name for name, alike in names.items() if alike]
         if len(exact) == 1:
-            return Reference(exact[0])
+            return ExpectedTensor(exact[0])
         apart = {name: self._apart(name, found) for name in exact or names}
         best = min(apart, key=lambda name: apart[name], default=None)
         if best is not None and (apart[best] < _ALIKE or self._joins(best, observed)):
-            return Reference(best)
+            return ExpectedTensor(best)
         return self._broadcast(observed, owner, read)
 
     def _tensors_read(self, observed: ObservedOperator) -> set[str]:
@@ -219,7 +219,7 @@ class OperatorPlaces:
 
     def _broadcast(
         self, observed: ObservedOperator, owner: MnnOperator, read: set[str]
-    ) -> Reference | None:
+    ) -> ExpectedTensor | None:
         """Return the tensor that is repeated for an operator with a larger one."""
         shape = observed.outputs[0].shape
         for tensor in owner.inputs:
@@ -229,7 +229,7 @@ class OperatorPlaces:
                 continue
             try:
                 if np.broadcast_shapes(values.shape, shape) == shape:
-                    return Reference(name)
+                    return ExpectedTensor(name)
             except ValueError:
                 continue
         return None

@@ -9,7 +9,7 @@ import onnx
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.engines.mnn_file import MnnFile, MnnOperator
-from asymm_deploy.engines.observation import Source
+from asymm_deploy.engines.observation import ValueSource
 from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.operator_graph import PlacedOperator
 from asymm_deploy.explain.placing.converted_graph import ConvertedGraph
@@ -74,7 +74,7 @@ def bytes_moved(placed: Sequence[PlacedOperator], file: MnnFile, precision: Prec
     return found
 
 
-def _is_int8(placed: Sequence[PlacedOperator], source: Source | None) -> bool:
+def _is_int8(placed: Sequence[PlacedOperator], source: ValueSource | None) -> bool:
     return source is not None and source.operator >= 0 and placed[source.operator].int8
 
 
