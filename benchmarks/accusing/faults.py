@@ -29,15 +29,21 @@ class Fault:
     """As of `nets`, or the paper's."""
     node: str
     """Of the ONNX graph; the fault is in what MNN makes of it."""
-    made: OnnxFault | MnnFault
-    file: str = "onnx"
-    """The suffix of the file that it is in."""
-    weights: int = 32
-    """Bits of the weights that the .mnn file keeps."""
+    in_onnx: OnnxFault | None = None
+    """Made in the .onnx file, which is converted then."""
+    in_mnn: MnnFault | None = None
+    """Made in the .mnn file."""
+    bits: int = 32
+    """Of each weight that the .mnn file keeps."""
+
+    @property
+    def file(self) -> str:
+        """The kind of file that it is made in."""
+        return "onnx" if self.in_mnn is None else "mnn"
 
 
-def _mnn(what: str, model: str, node: str, made: MnnFault, weights: int = 32) -> Fault:
-    return Fault(what, model, node, made, "mnn", weights)
+def _mnn(what: str, model: str, node: str, made: MnnFault, bits: int = 32) -> Fault:
+    return Fault(what, model, node, in_mnn=made, bits=bits)
 
 
 _BIG, _SMALL, _OLD = "asymmnet_large_100", "asymmnet_small_035", "mbv3_small_100"
@@ -66,7 +72,7 @@ FAULTS = (
     _mnn("BatchNorm's scale 10 % off", "densenet", "/3/norm/BatchNormalization",
          mnn_faults.scale(one_channel(1.1))),
     _mnn("8-bit weights' scale 10 % off", _OLD, "/blocks.5/project/conv/Conv",
-         mnn_faults.scale(one_channel(1.1)), weights=8),
+         mnn_faults.scale(one_channel(1.1)), bits=8),
     # Bias
     Fault("bias 5 % off", _OLD, "/blocks.2/depthwise/conv/Conv", _bias(shifted(0.05))),
     Fault("bias 10 % off", _BIG, "/blocks.10/se/expand/Conv", _bias(shifted(0.1))),

@@ -62,10 +62,11 @@ def scale(change: Change) -> MnnFault:
     def made(data: bytearray, operator: MnnOperator) -> None:
         if operator.convolution is None:
             span = _parameters(data, operator).span(1, 4)
-        else:
-            span = operator.convolution.scales
+            channels = 0 if span is None else span.count
+        else:  # a least value and a scale for each channel
+            span, channels = operator.convolution.scales, operator.convolution.outputs
         assert span is not None
-        _change(data, span, span.count, change)
+        _change(data, span, channels, change)
 
     return made
 
