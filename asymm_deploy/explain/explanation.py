@@ -13,6 +13,8 @@ EXPLAINED_SCHEMA_VERSION = 1
 """Newest version of a line in explained.jsonl. Incremented when older readers would misread it."""
 MOST_SNR_DB = 300.0
 """Stands for values that are equal to the reference, bit by bit."""
+MOST_DEVIATIONS = 1e30
+"""Stands for an error that is infinite or no number: JSON has neither."""
 
 Kind: TypeAlias = Literal[
     "pointwise",
@@ -41,6 +43,14 @@ class OperatorError(msgspec.Struct, frozen=True, kw_only=True):
     """10 log10 of the reference's power over the error's; `MOST_SNR_DB` if they are equal."""
     over_deviation: float
     """The largest error over the standard deviation of the reference's values."""
+
+    def __post_init__(self) -> None:
+        """Keep both within what a file can hold."""
+        if not self.over_deviation <= MOST_DEVIATIONS:
+            msgspec.structs.force_setattr(self, "over_deviation", MOST_DEVIATIONS)
+        if not abs(self.snr_db) <= MOST_SNR_DB:
+            kept = MOST_SNR_DB if self.snr_db > 0 else -MOST_SNR_DB
+            msgspec.structs.force_setattr(self, "snr_db", kept)
 
 
 class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
