@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from asymm_deploy.explain.explanation import EXPLAIN_COLUMNS, ExplainedOperator, Explanation
-from asymm_deploy.explain.views.parts import Part, by_kind, by_module, by_operator
+from asymm_deploy.explain.views.operator_groups import (
+    OperatorGroup,
+    by_kind,
+    by_module,
+    by_operator,
+)
 from asymm_deploy.safe import csv_cell
 
 ExplainCell: TypeAlias = str | int | float | None
@@ -64,20 +69,20 @@ class Whole:
 
     explanation: Explanation
     cost: float | None
-    """Of all operators, as ``Part.cost``."""
+    """Of all operators, as ``OperatorGroup.cost``."""
     madds: int
 
     @classmethod
     def of(cls, explanation: Explanation) -> Whole:
         """Add the operators up."""
-        everything = Part("", explanation.operators)
+        everything = OperatorGroup("", explanation.operators)
         return cls(explanation, everything.cost, everything.madds)
 
-    def share_percent(self, part: Part) -> float | None:
+    def share_percent(self, part: OperatorGroup) -> float | None:
         """Return its share of the time, or else of the instructions; None if neither is known."""
         return 100 * part.cost / self.cost if part.cost is not None and self.cost else None
 
-    def madds_percent(self, part: Part) -> float | None:
+    def madds_percent(self, part: OperatorGroup) -> float | None:
         """Return its share of the multiply-adds; None for a model that has none."""
         return 100 * part.madds / self.madds if self.madds else None
 
@@ -107,7 +112,9 @@ def _identity(operator: ExplainedOperator) -> ExplainRow:
     }
 
 
-def _row(whole: Whole, part: Part, columns: Sequence[str], **named: ExplainCell) -> ExplainRow:
+def _row(
+    whole: Whole, part: OperatorGroup, columns: Sequence[str], **named: ExplainCell
+) -> ExplainRow:
     explanation = whole.explanation
     moved, insn, gmacs = part.bytes_moved, part.insn, part.gmacs
     peak = explanation.peak_gmacs

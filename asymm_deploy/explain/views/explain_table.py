@@ -7,7 +7,12 @@ from typing import Literal, TypeAlias
 
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.views.explain_rows import Whole
-from asymm_deploy.explain.views.parts import Part, by_kind, by_module, by_operator
+from asymm_deploy.explain.views.operator_groups import (
+    OperatorGroup,
+    by_kind,
+    by_module,
+    by_operator,
+)
 from asymm_deploy.explain.views.what_to_see import table1_shares, what_to_see
 from asymm_deploy.safe import excerpt
 
@@ -15,11 +20,9 @@ By: TypeAlias = Literal["operator", "module", "kind"]
 
 _BAR = 8
 """Characters of the bar of the costliest part."""
-_WIDEST = 36
+_WIDEST = 30
 """Characters of a name; the rest of the row is about 80."""
 _NO_MODULE = "(in no module)"
-_ABOVE = "<<"
-"""Marks an own error above its limit."""
 
 
 def explain_table(explanation: Explanation, by: By, depth: int) -> str:
@@ -44,13 +47,13 @@ def _rows(explanation: Explanation, by: By, depth: int) -> str:
         parts = by_kind(operators)
         heads = ["kind", "operators"]
     whole = Whole.of(explanation)
-    everything = Part("", operators)
+    everything = OperatorGroup("", operators)
     top = max((part.cost or 0 for part in parts), default=0)
     timed, counted = everything.time_ms is not None, everything.insn is not None
     judged = any(each.own or each.on_layer for each in operators)
     heads += ["MAdds M", *(["ms"] if timed else []), *(["insn M"] if counted else [])]
     heads += [*(["share %", ""] if timed or counted else []), *(["GMAC/s"] if timed else [])]
-    heads += ["SNR dB", "own error", "limit", ""] if judged else []
+    heads += ["SNR dB", "own error", ""] if judged else []
     body = [_cells(whole, part, by, top, timed, counted, judged) for part in parts]
     total = _cells(whole, everything, by, 0, timed, counted, judged=False)
     named = ["", "all", "", ""] if by == "operator" else ["all", str(len(operators))]
@@ -73,7 +76,7 @@ def _aligned_rows(rows: Sequence[Sequence[str]], texts: Collection[str]) -> str:
 
 
 def _cells(
-    whole: Whole, part: Part, by: By, top: float, timed: bool, counted: bool, judged: bool
+    whole: Whole, part: OperatorGroup, by: By, top: float, timed: bool, counted: bool, judged: bool
 ) -> list[str]:
     """Return the cells of a row, in the order of its heads."""
     if by == "operator" and len(part.operators) == 1:
@@ -104,14 +107,13 @@ def _of_one(operator: ExplainedOperator) -> list[str]:
     return [str(operator.index), _fitted(place), operator.kind, _fitted(shape)]
 
 
-def _errors(part: Part) -> list[str]:
+def _errors(part: OperatorGroup) -> list[str]:
     on_layer, worst = part.on_layer, part.worst
     limit = worst.own_limit if worst else None
     return [
         "" if on_layer is None else f"{on_layer.snr_db:.1f}",
         "" if worst is None or worst.own is None else f"{worst.own.over_deviation:.1e}",
-        "" if limit is None else f"{limit:.0e}",
-        _ABOVE if part.accused else "",
+        f"> {limit:.0e}" if limit is not None and part.accused else "",
     ]
 
 

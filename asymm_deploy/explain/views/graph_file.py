@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
-from asymm_deploy.explain.views.parts import Part
+from asymm_deploy.explain.views.operator_groups import OperatorGroup
 
 _PALE, _DARK, _ACCUSED = "#fff7ec", "#d7301f", "#7a0177"
 
@@ -55,9 +55,9 @@ def _node_data(name: str, results: dict[str, dict[str, object]]) -> str:
     return json.dumps({"name": name, "results": results, "gradient": gradient}, indent=1)
 
 
-def _by_node(operators: Sequence[ExplainedOperator]) -> list[Part]:
+def _by_node(operators: Sequence[ExplainedOperator]) -> list[OperatorGroup]:
     found: dict[str, list[ExplainedOperator]] = {}
     for each in operators:
         if each.node:
             found.setdefault(each.node, []).append(each)
-    return [Part(node, tuple(members)) for node, members in found.items()]
+    return [OperatorGroup(node, tuple(members)) for node, members in found.items()]

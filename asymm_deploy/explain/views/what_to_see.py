@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.views.explain_rows import Whole
-from asymm_deploy.explain.views.parts import Part, by_kind
+from asymm_deploy.explain.views.operator_groups import OperatorGroup, by_kind
 
 _NAMED_KINDS = 3
 _TABLE_1 = ("depthwise", "pointwise", "vanilla")
@@ -49,7 +49,7 @@ def table1_shares(explanation: Explanation) -> dict[str, tuple[float | None, flo
     found: dict[str, list[ExplainedOperator]] = {name: [] for name in (*_TABLE_1, "other")}
     for each in explanation.operators:
         found[_table1_kind(each)].append(each)
-    parts = {name: Part(name, tuple(members)) for name, members in found.items()}
+    parts = {name: OperatorGroup(name, tuple(members)) for name, members in found.items()}
     return {
         name: (
             whole.madds_percent(part),
@@ -74,7 +74,7 @@ def _title(explanation: Explanation) -> str:
 def _whole_cost(explanation: Explanation) -> str:
     if explanation.median_ms is not None:
         return f": {explanation.median_ms:.3g} ms"
-    insn = Part("", explanation.operators).insn
+    insn = OperatorGroup("", explanation.operators).insn
     return "" if insn is None else f": {insn / 1e6:,.1f} M instructions"
 
 

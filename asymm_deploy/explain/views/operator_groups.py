@@ -13,7 +13,7 @@ from asymm_deploy.explain.explanation import ExplainedOperator, OperatorError
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OperatorGroup:
     """What one row of a view tells of: one operator, or several."""
 
     name: str
@@ -70,12 +70,12 @@ class Part:
         return any(each.accused for each in self.operators)
 
 
-def by_operator(operators: Sequence[ExplainedOperator]) -> list[Part]:
+def by_operator(operators: Sequence[ExplainedOperator]) -> list[OperatorGroup]:
     """Return a part for each operator."""
-    return [Part(each.name, (each,)) for each in operators]
+    return [OperatorGroup(each.name, (each,)) for each in operators]
 
 
-def by_module(operators: Sequence[ExplainedOperator], depth: int) -> list[Part]:
+def by_module(operators: Sequence[ExplainedOperator], depth: int) -> list[OperatorGroup]:
     """Return a part for each module, ``depth`` names deep, in the order in which they begin.
 
     What is in no module is one part, with an empty name.
@@ -83,7 +83,7 @@ def by_module(operators: Sequence[ExplainedOperator], depth: int) -> list[Part]:
     return _together(operators, lambda each: ".".join((each.module or "").split(".")[:depth]))
 
 
-def by_kind(operators: Sequence[ExplainedOperator]) -> list[Part]:
+def by_kind(operators: Sequence[ExplainedOperator]) -> list[OperatorGroup]:
     """Return a part for each kind, the costliest first."""
     parts = _together(operators, lambda each: each.kind)
     return sorted(parts, key=lambda part: (-(part.cost or 0), -part.madds))
@@ -91,11 +91,11 @@ def by_kind(operators: Sequence[ExplainedOperator]) -> list[Part]:
 
 def _together(
     operators: Sequence[ExplainedOperator], name: Callable[[ExplainedOperator], str]
-) -> list[Part]:
+) -> list[OperatorGroup]:
     found: dict[str, list[ExplainedOperator]] = {}
     for each in operators:
         found.setdefault(name(each), []).append(each)
-    return [Part(key, tuple(members)) for key, members in found.items()]
+    return [OperatorGroup(key, tuple(members)) for key, members in found.items()]
 
 
 def _strain(operator: ExplainedOperator) -> float:
