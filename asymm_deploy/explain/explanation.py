@@ -75,6 +75,8 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """Of the inputs, weights and outputs, each once, in the types they are kept in."""
     time_ms: float | None = None
     """Its part of ``Explanation.median_ms``."""
+    launches_ms: tuple[float, ...] = ()
+    """The same by launch, where there were several: how far they lie apart is the noise."""
     insn: int | None = None
     """Instructions of the emulated processor."""
     on_layer: OperatorError | None = None

@@ -30,7 +30,8 @@ KIND_COLUMNS = ("model", "device", "precision", "kind", "operators", *_TOGETHER)
 _DIGITS = {
     **dict.fromkeys(("madds_m", "moved_mb", "insn_m", "time_ms"), 6),
     **dict.fromkeys(("share_percent", "madds_percent", "gmacs", "intensity"), 3),
-    **dict.fromkeys(("peak_percent", "snr_db", "own_snr_db"), 2),
+    **dict.fromkeys(("peak_percent", "snr_db", "own_snr_db", "grown_percent"), 2),
+    **dict.fromkeys(("baseline_ms", "grown_ms", "noise_ms", "baseline_insn_m", "grown_insn_m"), 6),
 }
 """Behind the point; those of counts have all six, so that nothing is rounded."""
 
@@ -101,6 +102,11 @@ def explain_json(rows: Iterable[ExplainRow]) -> str:
     return json.dumps(list(rows), indent=2)
 
 
+def rounded_row(cells: ExplainRow, columns: Sequence[str]) -> ExplainRow:
+    """Return the cells of ``columns``, in their order, with as many digits as mean something."""
+    return {column: _rounded(cells[column], column) for column in columns}
+
+
 def _identity(operator: ExplainedOperator) -> ExplainRow:
     return {
         "index": operator.index,
@@ -141,7 +147,7 @@ def _row(
         "own_limit": worst.own_limit if worst else None,
         "accused": part.accused if own else None,
     }
-    return {column: _rounded(cells[column], column) for column in columns}
+    return rounded_row(cells, columns)
 
 
 def _rounded(cell: ExplainCell, column: str) -> ExplainCell:

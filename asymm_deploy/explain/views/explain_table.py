@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal, TypeAlias
 
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.views.explain_rows import Whole
 from asymm_deploy.explain.views.operator_groups import (
+    By,
     OperatorGroup,
     by_kind,
     by_module,
@@ -15,8 +15,6 @@ from asymm_deploy.explain.views.operator_groups import (
 )
 from asymm_deploy.explain.views.what_to_see import table1_shares, what_to_see
 from asymm_deploy.safe import excerpt
-
-By: TypeAlias = Literal["operator", "module", "kind"]
 
 _BAR = 8
 """Characters of the bar of the costliest part."""
@@ -59,10 +57,10 @@ def _rows(explanation: Explanation, by: By, depth: int) -> str:
     named = ["", "all", "", ""] if by == "operator" else ["all", str(len(operators))]
     total[: len(named)] = named
     total += [""] * (len(heads) - len(total))
-    return _aligned_rows([heads, *body, total], {"module", "kind", "shape", ""})
+    return aligned_rows([heads, *body, total], {"module", "kind", "shape", ""})
 
 
-def _aligned_rows(rows: Sequence[Sequence[str]], texts: Collection[str]) -> str:
+def aligned_rows(rows: Sequence[Sequence[str]], texts: Collection[str]) -> str:
     """Return rows, of which the first are heads, in columns; those of ``texts`` to the left."""
     from tabulate import tabulate
 
@@ -84,7 +82,7 @@ def _cells(
     elif by == "operator":
         cells = [""] * 4
     else:
-        cells = [_fitted(part.name or _NO_MODULE), str(len(part.operators))]
+        cells = [fitted_name(part.name or _NO_MODULE), str(len(part.operators))]
     cells.append(f"{part.madds / 1e6:.3f}" if part.madds else "")
     if timed:
         cells.append("" if part.time_ms is None else f"{part.time_ms:.3f}")
@@ -104,7 +102,7 @@ def _cells(
 def _of_one(operator: ExplainedOperator) -> list[str]:
     place = operator.module or operator.node or operator.name
     shape = "x".join(str(size) for size in operator.output_shape)
-    return [str(operator.index), _fitted(place), operator.kind, _fitted(shape)]
+    return [str(operator.index), fitted_name(place), operator.kind, fitted_name(shape)]
 
 
 def _errors(part: OperatorGroup) -> list[str]:
@@ -117,7 +115,7 @@ def _errors(part: OperatorGroup) -> list[str]:
     ]
 
 
-def _fitted(name: str) -> str:
+def fitted_name(name: str) -> str:
     """Return a name with its end, which tells operators apart, and on one line."""
     line = excerpt(name, 400)
     return line if len(line) <= _WIDEST else f"...{line[3 - _WIDEST :]}"
@@ -131,7 +129,7 @@ def _table1(explanation: Explanation) -> str:
         ["multiply-adds %", *_percent([madds for madds, _ in shares.values()])],
         [f"{measured} %", *_percent([cost for _, cost in shares.values()])],
     ]
-    return "As in the paper's Table 1:\n" + _aligned_rows([["", *shares], *rows], {""})
+    return "As in the paper's Table 1:\n" + aligned_rows([["", *shares], *rows], {""})
 
 
 def _percent(numbers: Sequence[float | None]) -> list[str]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from asymm_deploy.explain.explanation import ExplainedOperator, OperatorError
+
+By: TypeAlias = Literal["operator", "module", "kind"]
+"""What operators can be taken together by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class OperatorGroup:
         """Of all of them; None if nothing was timed."""
         times = [each.time_ms for each in self.operators if each.time_ms is not None]
         return sum(times) if times else None
+
+    @property
+    def launches_ms(self) -> tuple[float, ...]:
+        """The same by launch; empty if there were not several."""
+        return tuple(map(sum, zip(*(each.launches_ms for each in self.operators), strict=True)))
 
     @property
     def insn(self) -> int | None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from asymm_deploy.explain.explanation import Explanation
-from asymm_deploy.explain.views.explain_table import By, explain_table
+from asymm_deploy.explain.views.explain_table import explain_table
+from asymm_deploy.explain.views.operator_groups import By
 from asymm_deploy.explain.views.what_to_see import table1_shares, what_to_see
 
 
