@@ -124,6 +124,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Empty if the model failed."""
     reference: str | None
     """Where the right values come from: a file's name; None if there was none."""
+    reference_sha256: str | None = None
     flags: tuple[str, ...]
     """As of a bench."""
     valid: bool
