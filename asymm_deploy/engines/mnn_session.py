@@ -64,7 +64,10 @@ class MnnSession:
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
         self._feeds: list[tuple[Any, Any]] = []
         self._fetches = {
-            name: (tensor, _host_tensor(tensor, np.zeros(_shape(tensor), _dtype(tensor))))
+            name: (
+                tensor,
+                host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor))),
+            )
             for name, tensor in self._interpreter.getSessionOutputAll(self._session).items()
         }
         if not self._tensors or not self._fetches:
@@ -74,7 +77,7 @@ class MnnSession:
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs in byte order of their names."""
         return tuple(
-            TensorSpec(name, _shape(tensor), _dtype(tensor).name)
+            TensorSpec(name, tensor_shape(tensor), tensor_dtype(tensor).name)
             for name, tensor in self._tensors.items()
         )
 
@@ -98,7 +101,7 @@ class MnnSession:
     def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
         self._feeds = [
-            (self._tensors[spec.name], _host_tensor(self._tensors[spec.name], fitted(arrays, spec)))
+            (self._tensors[spec.name], host_tensor(self._tensors[spec.name], fitted(arrays, spec)))
             for spec in self.inputs
         ]
 
@@ -130,7 +133,7 @@ class MnnSession:
 
     def outputs(self) -> Arrays:
         """Return copies of what the last run computed, by name."""
-        return {name: _values(host) for name, (_tensor, host) in self._fetches.items()}
+        return {name: host_values(host) for name, (_tensor, host) in self._fetches.items()}
 
 
 def cpu_config(precision: str, threads: int) -> dict[str, str | int]:
@@ -157,11 +160,13 @@ def precision_in_force(backend: int, machine: str) -> str:
     return f"backend {backend}"
 
 
-def _shape(tensor: Any) -> tuple[int, ...]:
+def tensor_shape(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of one of the wheel's tensors."""
     return tuple(tensor.getShape())
 
 
-def _dtype(tensor: Any) -> np.dtype[Any]:
+def tensor_dtype(tensor: Any) -> np.dtype[Any]:
+    """Return the type of its values; raise EngineError where it holds no numbers."""
     kind = tensor.getDataType()
     for halide, dtype in (
         (MNN.Halide_Type_Float, np.float32),
@@ -176,23 +181,28 @@ def _dtype(tensor: Any) -> np.dtype[Any]:
     raise EngineError("MNN can't run the model: it has a tensor that holds no numbers")
 
 
-def _host_tensor(tensor: Any, values: Array) -> Any:
+def host_tensor(tensor: Any, values: Array) -> Any:
     """Return a tensor of ``values`` in the plain order: MNN's own may be packed by channels."""
     plain = MNN.Tensor_DimensionType_Caffe
     if tensor.getDimensionType() == MNN.Tensor_DimensionType_Tensorflow:
         plain = MNN.Tensor_DimensionType_Tensorflow
     kind = tensor.getDataType()
     if kind is not None:
-        return MNN.Tensor(_shape(tensor), kind, values, plain)
+        return MNN.Tensor(tensor_shape(tensor), kind, values, plain)
     host = MNN.Tensor(tensor, plain)
     ctypes.memmove(_pointer_in(host.getHost(), None), values.ctypes.data, values.nbytes)
     return host
 
 
-def _values(host: Any) -> Array:
+def empty_host_tensor(tensor: Any) -> Any:
+    """Return a tensor of its shape and type, to copy its values to."""
+    return host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor)))
+
+
+def host_values(host: Any) -> Array:
     """Return a copy of the values of a tensor in the plain order."""
     if host.getDataType() is not None:
         return np.array(host.getNumpyData())
-    values = np.empty(_shape(host), np.int8)
+    values = np.empty(tensor_shape(host), np.int8)
     ctypes.memmove(values.ctypes.data, _pointer_in(host.getHost(), None), values.nbytes)
     return values
