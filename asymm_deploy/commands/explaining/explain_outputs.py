@@ -21,6 +21,7 @@ from asymm_deploy.explain.explanation import EXPLAIN_COLUMNS, Explanation
 from asymm_deploy.explain.views.explain_rows import (
     KIND_COLUMNS,
     MODULE_COLUMNS,
+    ExplainRow,
     explain_csv,
     explain_json,
     kind_rows_of,
@@ -55,7 +56,8 @@ def write_views(
         return _against(asked, baseline, explanations[0])
     if asked.output_format == "table":
         return "\n\n".join(explain_table(each, asked.by, asked.depth) for each in explanations)
-    rows, columns = [], EXPLAIN_COLUMNS
+    rows: list[ExplainRow] = []
+    columns: Sequence[str] = EXPLAIN_COLUMNS
     for each in explanations:
         if asked.by == "operator":
             rows += operator_rows_of(each)
