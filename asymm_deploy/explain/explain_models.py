@@ -1,0 +1,203 @@
+"""Models -> their explanations, one after the other; each is handed on as it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+import msgspec
+
+from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.emulated.counted_launch import CountPlan, count_models
+from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.emulated.emulator import Emulator
+from asymm_deploy.bench.find_devices import EMULATED
+from asymm_deploy.bench.observed.operator_times import ObservedTimes, time_operators
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.errors import DeployError
+from asymm_deploy.explain.explain_model import (
+    PlacedModel,
+    explained_by_count,
+    explained_by_error,
+    explained_by_time,
+    failed_explanation,
+)
+from asymm_deploy.explain.explained_subject import ExplainSubject
+from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
+from asymm_deploy.explain.host_errors import explain_values
+
+_NO_MODULES = (
+    "it has loops or branches: MNN runs it by its Module API alone, which tells of no operators"
+)
+_NO_REFERENCE = "Without a reference no errors are known, nor which module an operator is of."
+_NO_HALF = (
+    "Errors in fp16 are those of the processor that computes it, and this machine computes in "
+    "fp32: none are told."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainPlan:
+    """How to explain, for every model."""
+
+    bench: Plan
+    """How each launch is timed; its runs are those of one launch."""
+    launches: int
+    times: bool
+    errors: bool
+
+
+class ExplainWatcher:
+    """What happens meanwhile; does nothing of its own."""
+
+    def step(self, model: str, what: str) -> None:
+        """Tell that a step of a model is done."""
+
+    def failed(self, model: str, error: DeployError) -> None:
+        """Tell that the errors of a model can't be found out; it may still be timed."""
+
+    def explained(self, subject: ExplainSubject, explanation: Explanation) -> None:
+        """Take an explanation as it is made."""
+
+
+def explain_on_device(
+    device: Device,
+    subjects: Sequence[ExplainSubject],
+    plan: ExplainPlan,
+    watcher: ExplainWatcher,
+    *,
+    in_turns: bool = False,
+) -> list[Explanation]:
+    """Explain each model on a device, the whole of one before the next.
+
+    ``in_turns``: each launch of one model is followed by that of the next, so that what disturbs
+    them disturbs all alike. Raises HarnessError if the device fails, and UsageError for a core that
+    it doesn't have; what fails with a model is in its explanation.
+    """
+    name = device.facts(()).device
+    groups = [list(subjects)] if in_turns else [[each] for each in subjects]
+    made = []
+    for group in groups:
+        can_run = [each for each in group if each.artifact.api == "session"]
+        places = [_placed(each, plan, watcher) for each in can_run]
+        times = _launched(device, can_run, plan, watcher) if plan.times and can_run else None
+        for subject in group:
+            if subject not in can_run:
+                found = failed_explanation(
+                    subject.artifact, plan.bench.precision, name, _NO_MODULES
+                )
+            elif times is None:
+                place = places[can_run.index(subject)]
+                found = _by_errors(subject, place, plan, name)
+            else:
+                which = can_run.index(subject)
+                launches = [each[which] for each in times]
+                found = explained_by_time(
+                    subject.artifact, places[which], launches, plan.bench.allow
+                )
+            watcher.explained(subject, found)
+            made.append(found)
+    return made
+
+
+def explain_emulated(
+    emulator: Emulator,
+    subjects: Sequence[ExplainSubject],
+    plan: ExplainPlan,
+    jobs: int,
+    watcher: ExplainWatcher,
+) -> list[Explanation]:
+    """Explain each model by its instructions, ``jobs`` at a time, once its places are known.
+
+    What fails with a model is in its explanation.
+    """
+    places = {
+        (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher)
+        for each in subjects
+        if each.artifact.api == "session"
+    }
+    made: dict[tuple[str, str], Explanation] = {}
+    known = {(each.artifact.model, each.artifact.sha256): each for each in subjects}
+
+    def counted(record: CostRecord) -> None:
+        key = record.model, record.artifact_sha256
+        subject = known[key]
+        watcher.step(record.model, "counted")
+        made[key] = explained_by_count(subject.artifact, places.get(key, PlacedModel()), record)
+        watcher.explained(subject, made[key])
+
+    if plan.times:
+        count = CountPlan(precision=plan.bench.precision, caches=False)
+        artifacts = [each.artifact for each in subjects]
+        count_models(emulator, artifacts, count, jobs=jobs, on_counted=counted)
+    else:
+        for key, subject in known.items():
+            place = places.get(key)
+            made[key] = (
+                failed_explanation(subject.artifact, plan.bench.precision, EMULATED, _NO_MODULES)
+                if place is None
+                else _by_errors(subject, place, plan, EMULATED)
+            )
+            watcher.explained(subject, made[key])
+    return [made[each.artifact.model, each.artifact.sha256] for each in subjects]
+
+
+def _launched(
+    device: Device, subjects: Sequence[ExplainSubject], plan: ExplainPlan, watcher: ExplainWatcher
+) -> list[list[ObservedTimes]]:
+    """Return the times of each launch, and in each of every model."""
+    artifacts = [each.artifact for each in subjects]
+    made = []
+    for _ in range(plan.launches):
+        made.append(
+            time_operators(
+                device,
+                artifacts,
+                plan.bench,
+                lambda times: watcher.step(times.record.model, "timed"),
+            )
+        )
+    return made
+
+
+def _placed(subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher) -> PlacedModel:
+    """Return the operators in their places with their errors, as far as they can be found out."""
+    if subject.reference is None:
+        return PlacedModel(notes=(_NO_REFERENCE,))
+    half = plan.bench.precision == "fp16"
+    try:
+        operators = explain_values(
+            subject.artifact.path,
+            subject.reference,
+            subject.sample(),
+            precision=plan.bench.precision,
+        )
+    except DeployError as error:
+        watcher.failed(subject.artifact.model, error)
+        return PlacedModel(notes=(f"Errors and modules are unknown: {error.what}.",))
+    watcher.step(subject.artifact.model, "compared")
+    notes = (_NO_HALF,) if half and plan.errors else ()
+    if half or not plan.errors:
+        operators = tuple(map(_without_errors, operators))
+    return PlacedModel(
+        operators,
+        reference=subject.reference_name,
+        reference_sha256=subject.reference_sha256,
+        notes=notes,
+    )
+
+
+def _without_errors(operator: ExplainedOperator) -> ExplainedOperator:
+    return msgspec.structs.replace(operator, on_layer=None, own=None, own_limit=None, unjudged=None)
+
+
+def _by_errors(
+    subject: ExplainSubject, place: PlacedModel, plan: ExplainPlan, device: str
+) -> Explanation:
+    if not place.operators:
+        reason = place.notes[0] if place.notes else "it has no operators"
+        return failed_explanation(subject.artifact, plan.bench.precision, device, reason)
+    return explained_by_error(
+        subject.artifact, place, plan.bench.precision, metadata.version("MNN"), device
+    )
