@@ -86,22 +86,27 @@
     made.append(text);
     return made;
   }
-  function fill(table, shown, keys) {
+  function shown(value, column) {
+    if (value === null) return "";
+    if (typeof value !== "number" || column.field === "index") return String(value);
+    return column.field.endsWith("snr") && value >= 300 ? "equal" : value.toFixed(column.digits);
+  }
+  function fill(table, columns, data) {
     table.replaceChildren();
     const head = table.createTHead().insertRow();
-    for (const column of shown.columns) {
+    for (const column of columns) {
       const made = cell("th", column.heading, column.number);
       made.scope = "col";
       head.append(made);
     }
     const body = table.createTBody();
-    shown.rows.forEach((row, index) => {
+    for (const datum of data) {
       const made = body.insertRow();
-      made.dataset.key = keys[index];
-      row.forEach((text, place) => {
-        const column = shown.columns[place];
+      made.dataset.key = datum.key;
+      made.classList.toggle("invalid", datum.accused === "yes");
+      columns.forEach((column, place) => {
         const words = document.createElement("bdi");
-        words.append(text);
+        words.append(shown(datum[column.field], column));
         if (place === 0) {
           const button = document.createElement("button");
           button.type = "button";
@@ -111,8 +116,10 @@
           made.append(cell("th", button, column.number));
         } else made.append(cell(column.key ? "th" : "td", words, column.number));
       });
-    });
+    }
   }
+  const rowsOf = (columns) =>
+    columns.key.map((_, at) => Object.fromEntries(Object.entries(columns).map(([name, all]) => [name, all[at]])));
 
   // ---- pictures
 
@@ -130,22 +137,20 @@
     return made;
   }
 
-  async function draw(panel, name, picture) {
+  async function draw(panel, name, all) {
+    const picture = all.pictures[name];
     const place = document.getElementById(`${panel.section.id}-${name}`);
-    const table = document.getElementById(`${panel.section.id}-${name}-table`);
     const figure = place.closest("figure");
     const select = figure.querySelector("select");
     const chosen = picture.choices[select ? select.selectedIndex : 0];
     const spec = fitted(picture.spec);
     if (chosen) {
-      for (const layer of spec.layer) if (layer.data) layer.data.values = chosen.data;
-      if (spec.data) spec.data.values = chosen.data;
-      if (spec.datasets) for (const data of Object.keys(spec.datasets)) spec.datasets[data] = chosen.data;
-      const see = `${panel.section.id}-${name}`;
-      document.getElementById(`${see}-see`).textContent = chosen.sentence;
-      document.getElementById(`${see}-name`).textContent = chosen.table.title;
+      const data = rowsOf(all.choices[chosen.label]);
+      spec.data.values = data;
+      document.getElementById(`${place.id}-see`).textContent = chosen.sentence;
+      document.getElementById(`${place.id}-name`).textContent = chosen.title;
       place.setAttribute("aria-label", `${picture.title}. ${chosen.sentence}`);
-      fill(table, chosen.table, chosen.keys);
+      fill(document.getElementById(`${place.id}-table`), picture.columns, data);
     }
     if (panel.views.has(name)) panel.views.get(name).finalize();
     const made = await vegaEmbed(place, spec, {
@@ -168,7 +173,10 @@
     document.head.append(script);
     const all = JSON.parse(pictures);
     const drawn = () => Promise.all(
-      panels.flatMap((panel) => Object.entries(all[panel.section.id]).map(([name, picture]) => draw(panel, name, picture)))
+      panels.flatMap((panel) => {
+        const own = all[panel.section.id];
+        return Object.keys(own.pictures).map((name) => draw(panel, name, own));
+      })
     );
     for (const panel of panels)
       for (const select of panel.section.querySelectorAll("select"))
@@ -180,7 +188,7 @@
             if (index < 0) continue;
             other.selectedIndex = index;
             const name = other.closest("figure").dataset.figure;
-            draw(panel, name, all[panel.section.id][name]);
+            draw(panel, name, all[panel.section.id]);
           }
         });
     await drawn();

@@ -76,21 +76,6 @@ def table_id(number: int, picture: Picture) -> str:
     return f"{panel_id(number)}-{picture.name}-table"
 
 
-def shown_table(table: ReportTable) -> dict[str, object]:
-    """Return a table as the page's script draws it: headings, and cells as people see them."""
-    return {
-        "title": one_line(table.title),
-        "columns": [
-            {"heading": column.heading, "number": column.kind == "number", "key": column.is_key}
-            for column in table.columns
-        ],
-        "rows": [
-            [shown_cell(cell, column) for cell, column in zip(row, table.columns, strict=True)]
-            for row in table.rows
-        ],
-    }
-
-
 def _heading(said: PageText) -> str:
     against = "" if said.other is None else f" against <bdi>{_text(said.other)}</bdi>"
     return f"Results in <bdi>{_text(said.folder)}</bdi>{against}"
@@ -211,6 +196,7 @@ def _footer(said: PageText) -> str:
         f"<small>({_size(len(content))})</small></button>"
         for name, content in said.saved.items()
     )
+    written = f"Written by asymm-deploy {__version__} on {_moment(said.written_at)} UTC"
     return f"""<footer>
 <h2>The data</h2>
 <p>Everything shown here is made from the files inside this page, each sample included.
@@ -218,7 +204,8 @@ def _footer(said: PageText) -> str:
 <p class="saves">
 {buttons}
 </p>
-<p class="note">Written by asymm-deploy {__version__} on {_moment(said.written_at)} UTC. The page loads nothing from anywhere: its policy forbids it.</p>
+<p class="note">{written}.
+The page loads nothing from anywhere: its policy forbids it.</p>
 <noscript><p>Pictures, and tables by layer, need JavaScript, which is off here.</p></noscript>
 <p id="trouble" role="alert" hidden></p>
 </footer>"""

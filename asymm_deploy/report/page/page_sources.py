@@ -5,9 +5,11 @@ The bytes are kept, since the page carries them: whoever has the page can make i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
@@ -35,6 +37,7 @@ class PageSources:
     """The files by name, those of the other folder as ``against/runs.jsonl``, and their records."""
 
     contents: Mapping[str, bytes]
+    """As they were, but for costs.jsonl: that is without its operators, which no page shows."""
     launches: tuple[LaunchRecord, ...]
     costs: tuple[CostRecord, ...]
     explained: tuple[Explanation, ...]
@@ -57,7 +60,18 @@ def sources_in(results: Path, other: Path | None) -> PageSources:
         if found[store.NAME] is None and found[CHECK_NAME] is None:
             raise UsageError(f"there are no results in {other}", _TO_TRY)
         contents |= {f"{OTHER_PREFIX}{name}": content for name, content in found.items() if content}
-    return sources_of(contents, results, other)
+    found_there = sources_of(contents, results, other)
+    if found_there.costs:
+        contents[COSTS_NAME] = _without_operators(found_there.costs)
+    return found_there
+
+
+def _without_operators(costs: Sequence[CostRecord]) -> bytes:
+    """Return the lines of a costs.jsonl, a tenth as long."""
+    return b"".join(
+        msgspec.json.encode(msgspec.structs.replace(record, operators=())) + b"\n"
+        for record in costs
+    )
 
 
 def sources_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.bench.flags import FLAGS, gravest_first, leave_valid
 from asymm_deploy.report.page.page_tabs import Tab
 from asymm_deploy.report.page.pictures.picture import counted, joined
@@ -16,7 +17,7 @@ _ENGINES = {"mnn": "MNN", "onnxruntime": "ONNX Runtime"}
 
 def summary(tabs: Sequence[Tab]) -> list[str]:
     """Return one paragraph for each tab."""
-    return [_timed(tab) if tab.models else _untimed(tab) for tab in tabs]
+    return [f"{_timed(tab)}{_beside(tab)}" if tab.models else _untimed(tab) for tab in tabs]
 
 
 def _timed(tab: Tab) -> str:
@@ -38,11 +39,11 @@ def _timed(tab: Tab) -> str:
     when = f"on {first}" if first == last else f"from {first} to {last}"
     runs = sum(each.runs for each in rows)
     launches = sum(each.launches for each in rows)
-    was = "was" if len(rows) == 1 else "were"
+    processes = f"{launches:,} {'process' if launches == 1 else 'processes'}"
     return (
-        f"{counted(len(rows), 'model')} {was} timed on {place} with {engine} {versions} in "
-        f"{row.precision}, by {threads}, {when}: {counted(runs, 'run')} in "
-        f"{counted(launches, 'process').replace('processs', 'processes')}. {_validity(tab.models)}"
+        f"{counted(len(rows), 'model')} {_was(len(rows))} timed on {place} with {engine} "
+        f"{versions} in {row.precision}, by {threads}, {when}: {counted(runs, 'run')} in "
+        f"{processes}. {_validity(tab.models)}"
     )
 
 
@@ -70,6 +71,25 @@ def _validity(models: Sequence[TimedModel]) -> str:
     return f"{others}: {why}{' (a row may have several reasons)' if several else ''}."
 
 
+def _beside(tab: Tab) -> str:
+    if not tab.explained:
+        return ""
+    return f" {counted(tab.explained, 'model')} {_was(tab.explained)} explained layer by layer."
+
+
 def _untimed(tab: Tab) -> str:
-    what = joined([picture.title.lower() for picture in tab.pictures]) or "nothing"
-    return f"{tab.title}: {what}."
+    device = tab.title.partition(",")[0]
+    parts = []
+    if tab.counted:
+        parts.append(
+            f"The instructions of {counted(tab.counted, 'model')} {_was(tab.counted)} counted"
+        )
+    if tab.explained:
+        parts.append(f"{counted(tab.explained, 'model')} {_was(tab.explained)} explained")
+    what = "; ".join(parts) or "Nothing was finished"
+    emulated = ", an emulated Arm processor: nothing is timed there" if device == EMULATED else ""
+    return f"{what} on {device}{emulated}."
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"

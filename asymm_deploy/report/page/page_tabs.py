@@ -39,6 +39,10 @@ class Tab:
     """How it was measured."""
     models: tuple[TimedModel, ...]
     """Its rows of latency.csv; empty where nothing was timed."""
+    explained: int
+    """How many models were looked at operator by operator."""
+    counted: int
+    """How many were counted on an emulated processor."""
     pictures: tuple[Picture, ...]
     remarks: tuple[str, ...]
     """What is missing, and why."""
@@ -121,6 +125,8 @@ def _tab(
         one_line(str(key)),
         lines,
         tuple(models),
+        sum(not each.error for each in explained),
+        len({each.model for each in costs if not each.error}),
         tuple(picture for picture in pictures if picture is not None),
         tuple(remarks),
     )

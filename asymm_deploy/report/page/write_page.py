@@ -22,10 +22,10 @@ from asymm_deploy.report.page.page_blocks import (
     sha256_hex,
     with_manifest,
 )
-from asymm_deploy.report.page.page_html import PageText, page_html, panel_id, shown_table
+from asymm_deploy.report.page.page_html import PageText, page_html, panel_id
 from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.page_tabs import Tab, tabs_of
-from asymm_deploy.report.page.pictures.picture import Picture, plain
+from asymm_deploy.report.page.pictures.picture import Datum, Picture, Spec, filled
 from asymm_deploy.report.page.vega_library import picture_files
 from asymm_deploy.report.report_table import to_csv
 
@@ -122,7 +122,7 @@ def write_pictures(folder: Path, sources: PageSources, wanted: RowFilter) -> lis
     return written
 
 
-def _single(picture: Picture, tab: int | None) -> list[tuple[str, dict[str, object]]]:
+def _single(picture: Picture, tab: int | None) -> list[tuple[str, Spec]]:
     """Return a picture's files by name: one, or one for each of its choices."""
     stem = f"{tab}-{picture.name}" if tab else picture.name
     if not picture.spec:
@@ -130,17 +130,9 @@ def _single(picture: Picture, tab: int | None) -> list[tuple[str, dict[str, obje
     if len(picture.choices) < 2:
         return [(stem, picture.spec)]
     return [
-        (f"{stem}-{_file_word(choice.label, index)}", _filled(picture.spec, plain(choice.data)))
+        (f"{stem}-{_file_word(choice.label, index)}", filled(picture.spec, choice.data))
         for index, choice in enumerate(picture.choices, start=1)
     ]
-
-
-def _filled(spec: dict[str, object], data: object) -> dict[str, object]:
-    """Return a specification with other data in its only data set."""
-    datasets = spec.get("datasets")
-    if isinstance(datasets, dict):
-        return {**spec, "datasets": dict.fromkeys(datasets, data)}
-    raise TypeError("a picture with choices has one data set")
 
 
 def _file_word(label: str, number: int) -> str:
@@ -160,24 +152,45 @@ def _tables(tabs: Sequence[Tab]) -> dict[str, bytes]:
 
 
 def _drawn(tabs: Sequence[Tab]) -> dict[str, object]:
-    """Return what the page's script draws, by tab and picture."""
+    """Return what the page's script draws, by tab.
+
+    The data of choices stand there once, by label, as columns: two pictures of a tab share them.
+    """
     return {
         panel_id(number): {
-            picture.name: {
-                "title": picture.title,
-                "spec": picture.spec,
-                "choices": [
-                    {
-                        "data": choice.data,
-                        "sentence": choice.sentence,
-                        "table": shown_table(choice.table),
-                        "keys": choice.keys,
-                    }
-                    for choice in picture.choices
-                ],
-            }
-            for picture in tab.pictures
-            if picture.spec
+            "choices": {
+                choice.label: _columns(choice.data)
+                for picture in tab.pictures
+                for choice in picture.choices
+            },
+            "pictures": {
+                picture.name: {
+                    "title": picture.title,
+                    "spec": picture.spec,
+                    "columns": [
+                        {
+                            "field": column.name,
+                            "heading": column.heading,
+                            "number": column.kind == "number",
+                            "digits": column.digits,
+                            "key": column.is_key,
+                        }
+                        for column in picture.table.columns
+                    ]
+                    if picture.choices
+                    else [],
+                    "choices": [
+                        {"label": each.label, "sentence": each.sentence, "title": each.title}
+                        for each in picture.choices
+                    ],
+                }
+                for picture in tab.pictures
+                if picture.spec
+            },
         }
         for number, tab in enumerate(tabs)
     }
+
+
+def _columns(data: Sequence[Datum]) -> dict[str, list[object]]:
+    return {name: [datum[name] for datum in data] for name in data[0]} if data else {}

@@ -13,13 +13,13 @@ from asymm_deploy.report.page.pictures.picture import (
     Picture,
     counted,
     finished,
+    network_name,
     plain,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import Column, ReportTable
 
-_NETWORKS = {"asymmnet": "AsymmNet", "pruned": "Pruned", "mbv3": "MBV3"}
 _WITH_ACCURACY = (5, 6)
 """The paper's tables that print a top-1 accuracy on ImageNet."""
 
@@ -54,17 +54,19 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
         return None
     trusted = [each for each in known if each[0].row.valid] or known
     front = [model.key for model, _, _ in _front(trusted)]
+    slowest = max(ms for _, _, ms in known)
     labelled = _with_room(_front(trusted))
     data: list[Datum] = [
         {
             "key": model.key,
-            "network": _NETWORKS.get(model.row.network or "", model.row.network or "other"),
+            "network": network_name(model.row.network),
             "scale": (model.row.scale or "other").capitalize(),
             "top1": top1,
             "ms": ms,
             "valid": model.row.valid,
             "front": model.key in front,
             "label": model.key if model.key in labelled else "",
+            "late": ms > 0.7 * slowest,
             "noticed": model.noticed or "nothing",
         }
         for model, top1, ms in known
@@ -162,7 +164,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             "ms:Q",
             title="mean latency (ms)",
             scale=alt.Scale(zero=False, padding=12),
-            axis=alt.Axis(format="~g", labelOverlap=True),
+            axis=alt.Axis(format="~g", tickCount=10, labelOverlap=True),
         ),
         y=alt.Y("top1:Q", title="top-1 (%), the paper's", scale=alt.Scale(zero=False, padding=12)),
     )
@@ -171,10 +173,12 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         .mark_line(color="#8a8f98", strokeWidth=1.5, interpolate="step-after", tooltip=False)
         .encode(order="ms:Q")
     )
-    names_on_front = (
-        base.transform_filter("datum.label !== ''")
-        .mark_text(align="right", baseline="bottom", dx=-7, dy=-4, fontSize=11, limit=160)
-        .encode(text="label:N")
+    labels = base.transform_filter("datum.label !== ''").encode(text="label:N")
+    left = labels.transform_filter("datum.late").mark_text(
+        align="right", baseline="bottom", dx=-7, dy=-4, fontSize=11, limit=160
+    )
+    right = labels.transform_filter("!datum.late").mark_text(
+        align="left", baseline="top", dx=8, dy=5, fontSize=11, limit=160
     )
     points = base.mark_point(filled=True, size=95, strokeWidth=1.6, cursor="pointer").encode(
         color=alt.Color(
@@ -197,5 +201,5 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             alt.Tooltip("noticed:N", title="noticed"),
         ],
     )
-    chart = alt.layer(line, points, names_on_front).add_params(picked)
+    chart = alt.layer(line, points, left, right).add_params(picked)
     return finished(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")

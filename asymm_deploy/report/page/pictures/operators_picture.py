@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 from asymm_deploy.explain.explanation import (
@@ -11,16 +11,16 @@ from asymm_deploy.explain.explanation import (
     ExplainedOperator,
     Explanation,
     Kind,
-    OperatorError,
 )
 from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Choice,
     Datum,
     Picture,
+    Spec,
     counted,
     finished,
-    plain,
+    short_number,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
@@ -28,8 +28,6 @@ from asymm_deploy.safe import one_line
 _MILLION = 1e6
 _CHOSEN = "chosen"
 """The name of the data set that a choice fills."""
-_HIGHEST_DB = 160.0
-"""Errors of float32 end at about 140 dB; what is equal bit by bit is drawn here."""
 _KIND_COLOURS: dict[Kind, str] = {
     "pointwise": "#3b82d6",
     "depthwise": "#d97706",
@@ -46,25 +44,13 @@ _KIND_COLOURS: dict[Kind, str] = {
     "conversion": "#7d8a3a",
     "other": "#8a8f98",
 }
-_TIME_COLUMNS = (
+_PLACE = (
     Column("index", "no.", is_key=True),
     Column("module", "module", "text", is_key=True),
     Column("kind", "kind", "text"),
-    Column("type", "operator", "text"),
-    Column("shape", "output", "text"),
-    Column("madds_m", "MAdds (M)", digits=2),
-)
-_AFTER_TIME = (
-    Column("share", "share (%)", digits=1),
-    Column("gmacs", "GMAdds/s", digits=1),
-    Column("moved", "moved (MB)", digits=2),
-    Column("intensity", "MAdds a byte", digits=2),
-    Column("percent", "of the peak (%)", digits=0),
 )
 _ERROR_TABLE = (
-    Column("index", "no.", is_key=True),
-    Column("module", "module", "text", is_key=True),
-    Column("kind", "kind", "text"),
+    *_PLACE,
     Column("snr", "SNR (dB)", digits=1),
     Column("over", "error over deviation", "text"),
     Column("own_snr", "own SNR (dB)", digits=1),
@@ -77,60 +63,83 @@ _ERROR_TABLE = (
 
 def layers_picture(explained: Sequence[Explanation]) -> Picture | None:
     """Return the picture of time, or of instructions, by operator; None if neither is known."""
-    choices = [
-        _layers_choice(each)
-        for each in explained
-        if any(_amount(operator) is not None for operator in each.operators)
-    ]
-    if not choices:
+    known = [each for each in explained if any(map(_has_amount, each.operators))]
+    if not known:
         return None
-    timed = any(operator.time_ms is not None for each in explained for operator in each.operators)
-    return _picture(
-        "layers",
-        "Milliseconds by layer" if timed else "Instructions by layer",
-        choices,
-        _layers_spec(choices, "ms" if timed else "M instructions"),
+    timed = any(operator.time_ms is not None for each in known for operator in each.operators)
+    unit = "ms" if timed else "M instructions"
+    choices = [
+        Choice(
+            one_line(each.model),
+            _layers_sentence(each, unit),
+            f"{one_line(each.model)}, by operator",
+            tuple(_data(each)),
+        )
+        for each in known
+    ]
+    columns = (
+        *_PLACE,
+        Column("type", "operator", "text"),
+        Column("shape", "output", "text"),
+        Column("madds_m", "MAdds (M)", digits=2),
+        Column("amount", "time (ms)" if timed else "instructions (M)", digits=4),
+        Column("share", "share (%)", digits=1),
+        Column("gmacs", "GMAdds/s", digits=1),
+        Column("moved", "moved (MB)", digits=2),
+        Column("intensity", "MAdds a byte", digits=2),
+        Column("percent", "of the peak (%)", digits=0),
+    )
+    notes = (
         (
             "Operators are in the order in which they run. What watching them cost is taken out: "
             "their times add up to the plain median.",
         )
         if timed
-        else (),
+        else ()
+    )
+    return Picture(
+        "layers",
+        "Milliseconds by layer" if timed else "Instructions by layer",
+        choices[0].sentence,
+        _layers_spec(known, unit, choices[0].sentence),
+        ReportTable(choices[0].title, columns, ()),
+        choices=tuple(choices),
+        notes=notes,
     )
 
 
 def snr_picture(explained: Sequence[Explanation]) -> Picture | None:
     """Return the picture of errors by operator; None if none was compared with a reference."""
     choices = [
-        _snr_choice(each)
+        Choice(
+            one_line(each.model),
+            _snr_sentence(each),
+            f"{one_line(each.model)}, errors by operator",
+            tuple(_data(each)),
+        )
         for each in explained
         if any(operator.on_layer or operator.own for operator in each.operators)
     ]
     if not choices:
         return None
-    return _picture(
+    return Picture(
         "snr",
         "Error by layer",
-        choices,
-        _snr_spec(choices),
-        (
+        choices[0].sentence,
+        _snr_spec(choices[0].sentence),
+        ReportTable(choices[0].title, _ERROR_TABLE, ()),
+        choices=tuple(choices),
+        notes=(
             "Higher is better: 20 dB more is a tenth of the error. On-layer has the errors of all "
-            "operators before it in it; own is of this operator alone, fed with the right values.",
+            "operators before it in it; own is of this operator alone, fed with the right values. "
+            "What is equal to the reference bit by bit is in the table alone.",
         ),
     )
 
 
-def _picture(
-    name: str,
-    title: str,
-    choices: Sequence[Choice],
-    spec: dict[str, object],
-    notes: tuple[str, ...],
-) -> Picture:
-    first = choices[0]
-    return Picture(
-        name, title, first.sentence, spec, first.table, first.keys, tuple(choices), notes
-    )
+def operator_key(operator: ExplainedOperator) -> str:
+    """Return what names an operator within a tab: it is no model's name."""
+    return f"#{operator.index}"
 
 
 def _amount(operator: ExplainedOperator) -> float | None:
@@ -140,69 +149,58 @@ def _amount(operator: ExplainedOperator) -> float | None:
     return None if operator.insn is None else operator.insn / _MILLION
 
 
-def operator_key(operator: ExplainedOperator) -> str:
-    """Return what names an operator within a tab: it is no model's name."""
-    return f"#{operator.index}"
+def _has_amount(operator: ExplainedOperator) -> bool:
+    return _amount(operator) is not None
 
 
 def _place(operator: ExplainedOperator) -> str:
     return one_line(operator.module or operator.node or operator.name)
 
 
-def _layers_choice(explained: Explanation) -> Choice:
-    total = sum(_amount(operator) or 0 for operator in explained.operators)
-    timed = any(operator.time_ms is not None for operator in explained.operators)
+def _total(explained: Explanation) -> float:
+    return sum(_amount(operator) or 0 for operator in explained.operators)
+
+
+def _data(explained: Explanation) -> list[Datum]:
+    """Return a datum for each operator, with all that either picture shows."""
+    total = _total(explained)
     data: list[Datum] = []
-    cells = []
     for operator in explained.operators:
-        amount = _amount(operator)
-        share = 100 * amount / total if amount is not None and total else None
-        ms = operator.time_ms
+        amount, ms = _amount(operator), operator.time_ms
         gmacs = operator.madds / ms / _MILLION if ms and operator.madds else None
-        moved = operator.bytes_moved / _MILLION
-        intensity = operator.madds / operator.bytes_moved if operator.bytes_moved else None
         peak = 100 * gmacs / explained.peak_gmacs if gmacs and explained.peak_gmacs else None
+        own, on_layer, limit = operator.own, operator.on_layer, operator.own_limit
         data.append(
             {
                 "key": operator_key(operator),
                 "index": operator.index,
-                "kind": operator.kind,
                 "module": _place(operator),
-                "type": operator.type,
-                "amount": amount,
-                "share": share,
-                "madds_m": operator.madds / _MILLION,
+                "kind": operator.kind,
+                "type": one_line(operator.type),
+                "shape": "x".join(map(str, operator.output_shape)),
+                "madds_m": short_number(operator.madds / _MILLION),
+                "amount": short_number(amount),
+                "share": short_number(100 * amount / total if amount and total else amount),
+                "gmacs": short_number(gmacs),
+                "moved": short_number(operator.bytes_moved / _MILLION),
+                "intensity": short_number(
+                    operator.madds / operator.bytes_moved if operator.bytes_moved else None
+                ),
+                "percent": short_number(peak),
+                "snr": None if on_layer is None else short_number(on_layer.snr_db),
+                "over": None if on_layer is None else f"{on_layer.over_deviation:.2g}",
+                "own_snr": None if own is None else short_number(own.snr_db),
+                "own_over": None if own is None else f"{own.over_deviation:.2g}",
+                "limit": None if limit is None else f"{limit:.2g}",
+                "accused": "yes" if operator.accused else "",
+                "unjudged": operator.unjudged and one_line(operator.unjudged),
             }
         )
-        cells.append(
-            (
-                operator.index,
-                _place(operator),
-                operator.kind,
-                operator.type,
-                "x".join(map(str, operator.output_shape)),
-                operator.madds / _MILLION,
-                amount,
-                share,
-                gmacs,
-                moved,
-                intensity,
-                peak,
-            )
-        )
-    heading = "time (ms)" if timed else "instructions (M)"
-    columns = (*_TIME_COLUMNS, Column("amount", heading, digits=4), *_AFTER_TIME)
-    label = one_line(explained.model)
-    return Choice(
-        label,
-        tuple(data),
-        _layers_sentence(explained, total, "ms" if timed else "M instructions"),
-        ReportTable(f"{label}, by operator", columns, tuple(cells)),
-        tuple(map(operator_key, explained.operators)),
-    )
+    return data
 
 
-def _layers_sentence(explained: Explanation, total: float, unit: str) -> str:
+def _layers_sentence(explained: Explanation, unit: str) -> str:
+    total = _total(explained)
     kinds: defaultdict[str, float] = defaultdict(float)
     madds: defaultdict[str, float] = defaultdict(float)
     for operator in explained.operators:
@@ -224,20 +222,26 @@ def _layers_sentence(explained: Explanation, total: float, unit: str) -> str:
     )
 
 
-def _layers_spec(choices: Sequence[Choice], unit: str) -> dict[str, object]:
+def _layers_spec(explained: Sequence[Explanation], unit: str, sentence: str) -> Spec:
     import altair as alt
 
     picked = alt.param(name="picked", value="")
-    present = {str(datum["kind"]) for choice in choices for datum in choice.data}
+    present = {operator.kind for each in explained for operator in each.operators}
     kinds = [kind for kind in get_args(Kind) if kind in present]
     bars = (
-        alt.Chart(alt.InlineData(values=plain(choices[0].data), name=_CHOSEN))
-        .mark_bar(cursor="pointer", stroke="#c2410c")
+        alt.Chart(alt.InlineData(values=[{}], name=_CHOSEN))
+        .mark_bar(cursor="pointer", strokeWidth=2.5)
         .encode(
             x=alt.X(
                 "index:O",
                 title="operator, in the order of the graph",
-                axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False, grid=False),
+                axis=alt.Axis(
+                    labelExpr="datum.value % 10 === 0 ? datum.label : ''",
+                    labelOverlap=False,
+                    labelAngle=0,
+                    ticks=False,
+                    grid=False,
+                ),
                 scale=alt.Scale(paddingInner=0.12, paddingOuter=0.1),
             ),
             y=alt.Y("amount:Q", title=unit),
@@ -246,7 +250,9 @@ def _layers_spec(choices: Sequence[Choice], unit: str) -> dict[str, object]:
                 scale=alt.Scale(domain=kinds, range=[_KIND_COLOURS[kind] for kind in kinds]),
                 legend=alt.Legend(title=None),
             ),
-            strokeWidth=alt.condition("datum.key === picked", alt.value(2.5), alt.value(0)),
+            stroke=alt.condition(
+                "datum.key === picked", alt.value("#c2410c"), alt.value("transparent")
+            ),
             opacity=alt.condition(
                 "picked === '' || picked[0] !== '#' || datum.key === picked",
                 alt.value(1),
@@ -263,59 +269,7 @@ def _layers_spec(choices: Sequence[Choice], unit: str) -> dict[str, object]:
         )
     )
     chart = alt.layer(bars).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=280), f"By layer. {choices[0].sentence}")
-
-
-_CURVES: tuple[tuple[str, Callable[[ExplainedOperator], OperatorError | None]], ...] = (
-    ("on-layer: all before it ran too", lambda operator: operator.on_layer),
-    ("own: this operator alone", lambda operator: operator.own),
-)
-
-
-def _snr_choice(explained: Explanation) -> Choice:
-    data: list[Datum] = [
-        {
-            "key": operator_key(operator),
-            "index": operator.index,
-            "module": _place(operator),
-            "kind": operator.kind,
-            "curve": curve,
-            "db": min(error.snr_db, _HIGHEST_DB),
-            "said": "equal" if error.snr_db >= MOST_SNR_DB else f"{error.snr_db:.1f} dB",
-            "over": f"{error.over_deviation:.2g}",
-            "accused": operator.accused and curve == _CURVES[1][0],
-        }
-        for operator in explained.operators
-        for curve, of in _CURVES
-        if (error := of(operator)) is not None
-    ]
-    cells = tuple(
-        (
-            operator.index,
-            _place(operator),
-            operator.kind,
-            *_error_cells(operator.on_layer),
-            *_error_cells(operator.own),
-            None if operator.own_limit is None else f"{operator.own_limit:.2g}",
-            "yes" if operator.accused else "",
-            operator.unjudged,
-        )
-        for operator in explained.operators
-    )
-    label = one_line(explained.model)
-    return Choice(
-        label,
-        tuple(data),
-        _snr_sentence(explained),
-        ReportTable(f"{label}, errors by operator", _ERROR_TABLE, cells),
-        tuple(map(operator_key, explained.operators)),
-    )
-
-
-def _error_cells(error: OperatorError | None) -> tuple[float | None, str | None]:
-    if error is None:
-        return None, None
-    return error.snr_db, f"{error.over_deviation:.2g}"
+    return finished(chart.properties(width=WIDE, height=280), f"By layer. {sentence}")
 
 
 def _snr_sentence(explained: Explanation) -> str:
@@ -331,34 +285,46 @@ def _snr_sentence(explained: Explanation) -> str:
             f"{name}{where}: the own error of {_place(first)} (no. {first.index}){more} is beyond "
             f"its limit.{end}"
         )
-    judged = [operator for operator in explained.operators if operator.own]
+    judged = [(each, each.own.snr_db) for each in explained.operators if each.own]
     if not judged:
         return f"{name}{where}: no operator was judged alone.{end}"
-    lowest = min(judged, key=lambda operator: operator.own.snr_db if operator.own else 0)
-    own = lowest.own.snr_db if lowest.own else 0
+    lowest, own = min(judged, key=lambda pair: pair[1])
     return (
         f"{name}{where}: no own error is beyond its limit; the least exact operator is "
         f"{_place(lowest)} with {own:.0f} dB.{end}"
     )
 
 
-def _snr_spec(choices: Sequence[Choice]) -> dict[str, object]:
+_CURVES = {"snr": "on-layer: all before it ran, too", "own_snr": "own: this operator alone"}
+
+
+def _snr_spec(sentence: str) -> Spec:
     import altair as alt
 
     picked = alt.param(name="picked", value="")
-    x = alt.X(
-        "index:Q",
-        title="operator, in the order of the graph",
-        scale=alt.Scale(zero=False, nice=False, padding=8),
-        axis=alt.Axis(grid=False),
-    )
     colour = alt.Color(
         "curve:N",
-        scale=alt.Scale(domain=[curve for curve, _ in _CURVES], range=["#3b82d6", "#2f9e6e"]),
+        scale=alt.Scale(domain=list(_CURVES.values()), range=["#3b82d6", "#2f9e6e"]),
         legend=alt.Legend(title=None),
     )
-    base = alt.Chart(alt.InlineData(values=plain(choices[0].data), name=_CHOSEN)).encode(
-        x=x, y=alt.Y("db:Q", title="SNR (dB)", scale=alt.Scale(zero=False)), color=colour
+    base = (
+        alt.Chart(alt.InlineData(values=[{}], name=_CHOSEN))
+        .transform_fold(list(_CURVES), as_=["field", "db"])
+        .transform_filter(f"isValid(datum.db) && datum.db < {MOST_SNR_DB}")
+        .transform_calculate(
+            curve=f"datum.field === 'snr' ? '{_CURVES['snr']}' : '{_CURVES['own_snr']}'",
+            error="datum.field === 'snr' ? datum.over : datum.own_over",
+        )
+        .encode(
+            x=alt.X(
+                "index:Q",
+                title="operator, in the order of the graph",
+                scale=alt.Scale(zero=False, nice=False, padding=8),
+                axis=alt.Axis(grid=False),
+            ),
+            y=alt.Y("db:Q", title="SNR (dB)", scale=alt.Scale(zero=False)),
+            color=colour,
+        )
     )
     lines = base.mark_line(strokeWidth=1.2, opacity=0.7, tooltip=False)
     dots = base.mark_point(filled=True, cursor="pointer", opacity=1).encode(
@@ -367,16 +333,15 @@ def _snr_spec(choices: Sequence[Choice]) -> dict[str, object]:
             alt.Tooltip("module:N", title="module"),
             alt.Tooltip("kind:N", title="kind"),
             alt.Tooltip("curve:N", title="which"),
-            alt.Tooltip("said:N", title="SNR"),
-            alt.Tooltip("over:N", title="error over deviation"),
+            alt.Tooltip("db:Q", title="SNR (dB)", format=".1f"),
+            alt.Tooltip("error:N", title="error over deviation"),
+            alt.Tooltip("limit:N", title="limit of the own error"),
         ],
     )
     accused = (
-        base.transform_filter("datum.accused")
-        .mark_point(shape="cross", size=260, filled=False, strokeWidth=2.5, tooltip=False)
+        base.transform_filter("datum.accused === 'yes' && datum.field === 'own_snr'")
+        .mark_point(shape="cross", angle=45, size=260, filled=True, tooltip=False)
         .encode(color=alt.value("#d64545"))
     )
     chart = alt.layer(lines, dots, accused).add_params(picked)
-    return finished(
-        chart.properties(width=WIDE, height=260), f"Error by layer. {choices[0].sentence}"
-    )
+    return finished(chart.properties(width=WIDE, height=260), f"Error by layer. {sentence}")

@@ -37,16 +37,19 @@ WIDE = 900
 NETWORK_COLOURS = ("#3b82d6", "#d97706", "#2f9e6e", "#a667c9", "#d6498b", "#8a8f98", "#9a6b4f")
 """Each is told from both a white and a black ground."""
 
+_NETWORKS = {"asymmnet": "AsymmNet", "pruned": "Pruned", "mbv3": "MBV3"}
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several data that a picture can show, as one model of several."""
+    """One of several data that a picture can show: one model of several."""
 
     label: str
-    data: tuple[Datum, ...]
     sentence: str
-    table: ReportTable
-    keys: tuple[str, ...]
+    title: str
+    """Of its table."""
+    data: tuple[Datum, ...]
+    """A datum for each row of the table; its fields are the table's columns, and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ class Picture:
     spec: Spec
     """Vega-Lite, with its data."""
     table: ReportTable
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = ()
     """Of the table's rows."""
     choices: tuple[Choice, ...] = ()
-    """If not empty: the data set ``chosen`` is one of these, and so is the table."""
+    """If not empty, ``spec`` has one data set without data, and ``table`` no rows: both are one of
+    these, as whoever looks chooses."""
     notes: tuple[str, ...] = field(default=())
     """What else a reader must know, a sentence each."""
 
@@ -81,10 +85,25 @@ def finished(chart: alt.TopLevelMixin, spoken: str) -> Spec:
     return spec
 
 
+def filled(spec: Spec, data: Sequence[Datum]) -> Spec:
+    """Return a specification with one data set without data, with these in it."""
+    return {**spec, "data": {**spec["data"], "values": plain(data)}}
+
+
+def short_number(value: float | None) -> float | None:
+    """Return a number with the digits that anybody can see, so that pages stay small."""
+    return None if value is None else float(f"{value:.5g}")
+
+
 def plain(data: Sequence[Datum]) -> list[dict[str, Any]]:
     """Return data as altair takes them; numbers that are not finite become null, as in JSON."""
     found: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(data))
     return found
+
+
+def network_name(network: str | None) -> str:
+    """Return what pictures call a network's family: as the paper does, where that has it."""
+    return _NETWORKS.get(network or "", one_line(network or "other"))
 
 
 def joined(names: Sequence[str]) -> str:

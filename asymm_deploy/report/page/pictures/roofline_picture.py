@@ -10,11 +10,11 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     finished,
+    network_name,
     plain,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, peak_gmacs
 from asymm_deploy.report.report_table import Column, ReportTable
-from asymm_deploy.safe import one_line
 
 _MILLION = 1e6
 _MOST_COLOURS = len(NETWORK_COLOURS)
@@ -40,7 +40,7 @@ def roofline_picture(models: Sequence[TimedModel]) -> Picture | None:
         return None
     one_core = peak_gmacs([model for model, _, _ in known])
     peak = one_core and one_core * known[0][0].row.threads
-    networks = [one_line(model.row.network or "other") for model, _, _ in known]
+    networks = [network_name(model.row.network) for model, _, _ in known]
     shown = list(dict.fromkeys(networks))[: _MOST_COLOURS - 1]
     data: list[Datum] = []
     cells = []
@@ -156,7 +156,7 @@ def _spec(data: Sequence[Datum], peak: float | None, sentence: str) -> dict[str,
         layers = [
             line.mark_line(color="#c2410c", strokeDash=[6, 4], strokeWidth=1.5, tooltip=False),
             line.transform_filter(f"datum.madds_m >= {ends[-1]!r}")
-            .mark_text(align="right", baseline="top", dy=8, fontSize=11, color="#c2410c")
+            .mark_text(align="right", baseline="bottom", dy=-7, fontSize=11, color="#c2410c")
             .encode(text="text:N"),
         ]
     chart = alt.layer(*layers, points).add_params(picked)
