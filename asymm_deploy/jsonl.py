@@ -70,6 +70,14 @@ def read_lines(path: Path, kind: type[Record], known_version: int) -> Lines[Reco
         raise UsageError(
             f"can't read {path}: {error.strerror}", "move it away, or give another folder"
         ) from error
+    return lines_of(content, path, kind, known_version)
+
+
+def lines_of(content: bytes, path: Path, kind: type[Record], known_version: int) -> Lines[Record]:
+    """Return what the ``content`` of a file holds; ``path`` is how messages call it.
+
+    Raises UsageError as ``read_lines`` does.
+    """
     lines = content.split(b"\n")
     torn = lines.pop()
     records = [

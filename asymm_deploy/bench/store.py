@@ -150,7 +150,18 @@ def read_runs(path: Path) -> jsonl.Lines[LaunchRecord]:
 
     Raises UsageError if it is damaged, of a newer version, or holds what can't have been measured.
     """
-    found = jsonl.read_lines(path, LaunchRecord, RUNS_SCHEMA_VERSION)
+    return _known(jsonl.read_lines(path, LaunchRecord, RUNS_SCHEMA_VERSION), path)
+
+
+def runs_of(content: bytes, path: Path) -> jsonl.Lines[LaunchRecord]:
+    """Return what the ``content`` of a runs.jsonl holds; ``path`` is how messages call it.
+
+    Raises UsageError as ``read_runs`` does.
+    """
+    return _known(jsonl.lines_of(content, path, LaunchRecord, RUNS_SCHEMA_VERSION), path)
+
+
+def _known(found: jsonl.Lines[LaunchRecord], path: Path) -> jsonl.Lines[LaunchRecord]:
     plausibility.refuse_impossible(found.records, path)
     for number, record in enumerate(found.records, start=1):
         unknown = [name for name in record.flags if name not in FLAGS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +13,27 @@ from asymm_deploy.commands.options.shared_options import (
     PrecisionName,
     ReportFormat,
     ReportFormatOption,
+    given_options,
     print_data,
     table_or_figure,
 )
+from asymm_deploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from asymm_deploy.report.comparable import RowFilter
+
+_OF_TABLES = ("table", "figure", "output_format", "out")
+_OF_ROWS = ("device", "engine", "precision", "threads")
 
 
 def report_command(
+    ctx: typer.Context,
     results: Annotated[
-        Path, typer.Argument(help="The results folder that `bench --out` wrote.")
+        Path,
+        typer.Argument(
+            help="The results folder that `bench --out` wrote; with --verify a page that this "
+            "command wrote."
+        ),
     ] = Path("results"),
     table: Annotated[
         int | None,
@@ -42,6 +55,37 @@ def report_command(
         Path | None,
         typer.Option(metavar="FILE", help="File for the table. Default: print it to stdout."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page instead: pictures, tables and all samples in one file that works "
+            "offline. Needs the extra [page].",
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OTHER",
+            help="With --page or --pictures: an earlier results folder, whose launches stand "
+            "beside these, with the verdict.",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the page's pictures as SVG and PNG, for READMEs and pull requests.",
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Read a page again: does all it says follow from the samples inside it? "
+            "Exit code 5 if not.",
+        ),
+    ] = False,
     device: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Only results of this device, as latency.csv names it."),
@@ -54,27 +98,109 @@ def report_command(
         int | None, typer.Option(metavar="N", help="Only results with this number of threads.")
     ] = None,
 ) -> None:
-    """Write a table of results: all latencies, or a table of the paper with ours beside it.
+    r"""Write a table of results, or a page of pictures.
 
-    Tables 1, 3 and 4 hold counts alone and need no results.
+    The table is all latencies, or one of the paper's with ours beside it. Tables 1, 3 and 4 hold
+    counts alone and need no results.
+
+    \b
+      asymm-deploy report --table 5
+      asymm-deploy report results --page results.html
+      asymm-deploy report results.html --verify
     """
-    from asymm_deploy.report import tables
     from asymm_deploy.report.comparable import RowFilter
 
     wanted = RowFilter(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
-    which = table_or_figure(table, figure)
-    costs = tables.costs_in(results) if which == 5 else []
-    accuracies = tables.accuracies_in(results) if which == 5 else {}
+    if verify:
+        others = ("page", "against", "pictures", *_OF_TABLES, *_OF_ROWS)
+        _refuse_beside("--verify", given_options(ctx, *others))
+        _verify(results)
+        return
+    if page is not None or pictures is not None:
+        which = "--page" if page is not None else "--pictures"
+        _refuse_beside(which, given_options(ctx, *_OF_TABLES))
+        _write_page(results, against, page, pictures, wanted)
+        return
+    if against is not None:
+        raise UsageError(
+            "--against is about pages and pictures", "add --page FILE.html, or leave it out"
+        )
+    which_table = table_or_figure(table, figure)
+    from asymm_deploy.report import tables
+
+    costs = tables.costs_in(results) if which_table == 5 else []
+    accuracies = tables.accuracies_in(results) if which_table == 5 else {}
     rows = (
         tables.rows_in(results, console.say, may_lack=bool(costs or accuracies))
-        if tables.needs_results(which)
+        if tables.needs_results(which_table)
         else []
     )
-    text = tables.report_text(which, rows, wanted, output_format.value, costs, accuracies)
+    given = (which_table, rows, wanted, output_format.value)
+    text = tables.report_text(*given, costs, accuracies)
     if out is None:
         print_data(text)
     else:
         tables.write(out, text)
         console.say(f"wrote {out}")
+
+
+def _write_page(
+    results: Path,
+    against: Path | None,
+    page: Path | None,
+    pictures: Path | None,
+    wanted: RowFilter,
+) -> None:
+    from datetime import UTC, datetime
+
+    from asymm_deploy.report.page.page_sources import sources_in
+    from asymm_deploy.report.page.vega_library import require_page_extra, vega_library
+    from asymm_deploy.report.page.write_page import (
+        PageRequest,
+        made_page,
+        write_page,
+        write_pictures,
+    )
+
+    require_page_extra()
+    sources = sources_in(results, against)
+    for remark in sources.remarks:
+        console.say(remark)
+    if pictures is not None:
+        written = write_pictures(pictures, sources, wanted)
+        console.say(f"wrote {len(written)} files to {pictures}")
+    if page is not None:
+        asked = PageRequest(
+            _folder_name(results),
+            None if against is None else _folder_name(against),
+            wanted,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        with console.waiting("drawing"):
+            text = made_page(sources, asked, vega_library())
+        write_page(page, text)
+        console.say(f"wrote {page} ({len(text.encode()) / 1e6:.2f} MB)")
+
+
+def _verify(page: Path) -> None:
+    from asymm_deploy.report.page.vega_library import require_page_extra
+    from asymm_deploy.report.page.verify_page import verified
+
+    require_page_extra()
+    print_data("\n".join(verified(page).lines))
+
+
+def _folder_name(path: Path) -> str:
+    """Return a folder's own name: where it lies is nobody's business."""
+    whole = path.absolute()
+    return whole.name if whole.is_dir() else whole.parent.name
+
+
+def _refuse_beside(option: str, given: tuple[str, ...]) -> None:
+    if given:
+        names = ["--format" if name == "--output-format" else name for name in given]
+        raise UsageError(
+            f"{' and '.join(names)} can't stand beside {option}", f"leave {' and '.join(names)} out"
+        )

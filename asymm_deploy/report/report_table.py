@@ -100,7 +100,9 @@ def to_markdown(table: ReportTable) -> str:
     """
     cells = [
         [
-            _shown(cell, column) if column.kind == "number" else markdown(_shown(cell, column))
+            shown_cell(cell, column)
+            if column.kind == "number"
+            else markdown(shown_cell(cell, column))
             for cell, column in zip(row, table.columns, strict=True)
         ]
         for row in table.rows
@@ -175,7 +177,7 @@ def _html_row(row: Sequence[Cell], columns: Sequence[Column]) -> str:
         if column.name == "valid" and cell is False:
             css_class = ' class="invalid"'
         start, end = ('th scope="row"', "th") if column.is_key else ("td", "td")
-        text = html.escape(_shown(cell, column))
+        text = html.escape(shown_cell(cell, column))
         cells.append(f"<{start}{_css_class(column)}>{text}</{end}>")
     return f"<tr{css_class}>{''.join(cells)}</tr>"
 
@@ -184,7 +186,7 @@ def _css_class(column: Column) -> str:
     return ' class="n"' if column.kind == "number" else ""
 
 
-def _shown(cell: Cell, column: Column) -> str:
+def shown_cell(cell: Cell, column: Column) -> str:
     """Return a cell's text for people."""
     if isinstance(cell, bool):
         return "yes" if cell else "NO"

@@ -1,0 +1,145 @@
+"""What a page is made from: the files of a results folder, as they were, and what they hold.
+
+The bytes are kept, since the page carries them: whoever has the page can make it again from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from asymm_deploy import jsonl
+from asymm_deploy.bench import store
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import UsageError
+from asymm_deploy.explain.explanation import (
+    EXPLAINED_NAME,
+    EXPLAINED_SCHEMA_VERSION,
+    Explanation,
+)
+from asymm_deploy.files import read_regular
+from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
+
+OTHER_PREFIX = "against/"
+"""Before the name of a file of the other results folder."""
+SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME)
+"""The files of a results folder that a page shows, if they are there."""
+
+_TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSources:
+    """The files by name, those of the other folder as ``against/runs.jsonl``, and their records."""
+
+    contents: Mapping[str, bytes]
+    """As they were, but for costs.jsonl: that is without its operators, which no page shows."""
+    launches: tuple[LaunchRecord, ...]
+    costs: tuple[CostRecord, ...]
+    explained: tuple[Explanation, ...]
+    verdicts: CheckVerdicts | None
+    other_launches: tuple[LaunchRecord, ...]
+    remarks: tuple[str, ...]
+    """What was left out: a last line that is not whole."""
+
+
+def sources_in(results: Path, other: Path | None) -> PageSources:
+    """Read a results folder, and another one to compare with.
+
+    Raises UsageError if there is nothing to show, or a file can't be read or is damaged.
+    """
+    contents = _contents(results)
+    if not contents:
+        raise UsageError(f"there are no results in {results}", _TO_TRY)
+    if other is not None:
+        found = {name: _contents(other).get(name) for name in (store.NAME, CHECK_NAME)}
+        if found[store.NAME] is None and found[CHECK_NAME] is None:
+            raise UsageError(f"there are no results in {other}", _TO_TRY)
+        contents |= {f"{OTHER_PREFIX}{name}": content for name, content in found.items() if content}
+    found_there = sources_of(contents, results, other)
+    if found_there.costs:
+        contents[COSTS_NAME] = _without_operators(found_there.costs)
+    return found_there
+
+
+def _without_operators(costs: Sequence[CostRecord]) -> bytes:
+    """Return the lines of a costs.jsonl, a tenth as long."""
+    return b"".join(
+        msgspec.json.encode(msgspec.structs.replace(record, operators=())) + b"\n"
+        for record in costs
+    )
+
+
+def sources_of(
+    contents: Mapping[str, bytes], where: Path, other: Path | None = None
+) -> PageSources:
+    """Return what the files hold; ``where`` and ``other`` are how messages call their folders.
+
+    Raises UsageError if one is damaged, or of a newer version.
+    """
+    remarks: list[str] = []
+
+    def records(name: str) -> list[LaunchRecord]:
+        folder, _, own = name.rpartition("/")
+        path = (other or where / "against" if folder else where) / own
+        found = store.runs_of(contents.get(name, b""), path)
+        store.refuse_of_check(
+            found.records, path, "give a folder that `asymm-deploy bench` wrote with --out"
+        )
+        if found.torn:
+            remarks.append(f"{path} ends in the middle of a line; that launch is left out")
+        return found.records
+
+    launches = records(store.NAME)
+    others = records(f"{OTHER_PREFIX}{store.NAME}")
+    costs = jsonl.lines_of(
+        contents.get(COSTS_NAME, b""), where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION
+    )
+    explained = jsonl.lines_of(
+        contents.get(EXPLAINED_NAME, b""),
+        where / EXPLAINED_NAME,
+        Explanation,
+        EXPLAINED_SCHEMA_VERSION,
+    )
+    for name, torn in ((COSTS_NAME, costs.torn), (EXPLAINED_NAME, explained.torn)):
+        if torn:
+            remarks.append(f"{where / name} ends in the middle of a line; that model is left out")
+    told = [
+        verdicts_of(contents[name], folder / CHECK_NAME)
+        for name, folder in (
+            (CHECK_NAME, where),
+            (f"{OTHER_PREFIX}{CHECK_NAME}", other or where / "against"),
+        )
+        if name in contents
+    ]
+    if not (launches or costs.records or explained.records or told):
+        raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
+    return PageSources(
+        contents=contents,
+        launches=tuple(launches),
+        costs=tuple(costs.records),
+        explained=tuple(explained.records),
+        verdicts=told[-1] if told else None,
+        other_launches=tuple(others),
+        remarks=tuple(remarks),
+    )
+
+
+def _contents(results: Path) -> dict[str, bytes]:
+    """Return the bytes of those files that are there, of a folder or beside a given runs.jsonl."""
+    try:
+        folder = results if results.is_dir() else results.parent
+        if not results.is_dir() and results.name != store.NAME:
+            raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
+        return {
+            name: read_regular(folder / name)
+            for name in SOURCE_NAMES
+            if (folder / name).is_symlink() or (folder / name).exists()
+        }
+    except OSError as error:
+        where = error.filename or results
+        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error

@@ -1,0 +1,172 @@
+"""The tabs of a page: one for each device and setting, since no picture may mix two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.find_devices import EMULATED
+from asymm_deploy.errors import UsageError
+from asymm_deploy.explain.explanation import Explanation
+from asymm_deploy.report.caption import caption
+from asymm_deploy.report.comparable import (
+    RowFilter,
+    TimingSetting,
+    fitting,
+    meets,
+    setting_of,
+    settings,
+)
+from asymm_deploy.report.page.page_sources import PageSources
+from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
+from asymm_deploy.report.page.pictures.cost_picture import cost_picture
+from asymm_deploy.report.page.pictures.launches_picture import launches_picture
+from asymm_deploy.report.page.pictures.operators_picture import layers_picture, snr_picture
+from asymm_deploy.report.page.pictures.picture import Picture
+from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
+from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
+from asymm_deploy.report.page.pictures.versions_picture import versions_picture
+from asymm_deploy.safe import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """What was found out on one device in one way."""
+
+    title: str
+    caption: tuple[str, ...]
+    """How it was measured."""
+    models: tuple[TimedModel, ...]
+    """Its rows of latency.csv; empty where nothing was timed."""
+    explained: int
+    """How many models were looked at operator by operator."""
+    counted: int
+    """How many were counted on an emulated processor."""
+    pictures: tuple[Picture, ...]
+    remarks: tuple[str, ...]
+    """What is missing, and why."""
+
+
+def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
+    """Return the tabs, those with timings first, in the order in which they were measured.
+
+    Raises UsageError if nothing passes ``wanted``.
+    """
+    timed = timed_models(sources.launches)
+    before = timed_models(sources.other_launches)
+    explained = _latest(sources.explained)
+    keys = list(
+        dict.fromkeys(
+            [
+                *settings([model.row for model in timed]),
+                *(_explained_setting(each) for each in explained),
+                *(_counted_setting(each, sources.costs) for each in sources.costs),
+            ]
+        )
+    )
+    kept = [key for key in keys if meets(key, wanted)]
+    if not kept:
+        fitting([model.row for model in timed], wanted)  # names what there is
+        raise UsageError(
+            "nothing here has the device, engine, precision and threads asked for",
+            f"there is: {'; '.join(map(str, keys))}",
+        )
+    return [
+        _tab(
+            key,
+            [model for model in timed if setting_of(model.row) == key],
+            [model for model in before if _alike(setting_of(model.row), key)],
+            [each for each in explained if _explained_setting(each) == key],
+            [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
+            sources,
+        )
+        for key in kept
+    ]
+
+
+def _tab(
+    key: TimingSetting,
+    models: Sequence[TimedModel],
+    before: Sequence[TimedModel],
+    explained: Sequence[Explanation],
+    costs: Sequence[CostRecord],
+    sources: PageSources,
+) -> Tab:
+    rows = [model.row for model in models]
+    pictures = [
+        accuracy_picture(models),
+        roofline_picture(models),
+        launches_picture(models) if models else None,
+        layers_picture(explained),
+        snr_picture(explained),
+        versions_picture(models, before, sources.verdicts),
+        cost_picture(costs),
+    ]
+    remarks = [
+        f"{one_line(each.model)} was not explained: {one_line(each.error)}"
+        for each in explained
+        if each.error
+    ]
+    remarks += [
+        f"{one_line(each.model)} was not counted: {one_line(each.error)}"
+        for each in costs
+        if each.error
+    ]
+    lines = caption(rows) if rows else ()
+    if key.device == EMULATED:
+        lines = (
+            "Device: an emulated processor (Cortex-A76). Nothing is timed here: instructions are "
+            "counted, and are the same on any machine.",
+        )
+    elif not rows:
+        lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. Explained alone.",)
+    return Tab(
+        one_line(str(key)),
+        lines,
+        tuple(models),
+        sum(not each.error for each in explained),
+        len({each.model for each in costs if not each.error}),
+        tuple(picture for picture in pictures if picture is not None),
+        tuple(remarks),
+    )
+
+
+def _latest(explained: Sequence[Explanation]) -> list[Explanation]:
+    """Return the last explanation of each model on each device, in the order of the first ones."""
+    found: dict[tuple[str, ...], Explanation] = {}
+    for each in explained:
+        found[each.model, each.device, each.engine, each.precision] = each
+    return list(found.values())
+
+
+def _explained_setting(explained: Explanation) -> TimingSetting:
+    build = explained.engine_version.partition(" ")[2]
+    return TimingSetting(
+        explained.device,
+        explained.engine,
+        explained.precision,
+        1,
+        "" if _emulated(explained) else build,
+    )
+
+
+def _emulated(explained: Explanation) -> bool:
+    return explained.device == EMULATED
+
+
+def _counted_setting(cost: CostRecord, costs: Sequence[CostRecord]) -> TimingSetting:
+    """Return where counts belong; those by another emulator or engine can't be compared."""
+    several = len({each.key for each in costs if each.precision == cost.precision}) > 1
+    build = cost.key.text() if several else ""
+    return TimingSetting(EMULATED, cost.key.engine, cost.precision, 1, build)
+
+
+def _alike(one: TimingSetting, other: TimingSetting) -> bool:
+    """Whether two settings differ in the engine's build at most."""
+    return (one.device, one.engine, one.precision, one.threads) == (
+        other.device,
+        other.engine,
+        other.precision,
+        other.threads,
+    )

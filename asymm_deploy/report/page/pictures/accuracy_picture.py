@@ -1,0 +1,205 @@
+"""Accuracy over latency, with the front of those that nothing else beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from asymm_deploy.models import names
+from asymm_deploy.report.page.pictures.picture import (
+    NETWORK_COLOURS,
+    WIDE,
+    Datum,
+    Picture,
+    counted,
+    finished,
+    network_name,
+    plain,
+)
+from asymm_deploy.report.page.pictures.timed_model import TimedModel
+from asymm_deploy.report.paper import printed_table
+from asymm_deploy.report.report_table import Column, ReportTable
+
+_WITH_ACCURACY = (5, 6)
+"""The paper's tables that print a top-1 accuracy on ImageNet."""
+
+_PLOT_WIDE, _PLOT_HIGH = 800, 300
+_LABEL_WIDE, _LABEL_HIGH = 150, 17
+"""Pixels."""
+
+_TABLE = (
+    Column("model", "model", "text", is_key=True),
+    Column("top1", "paper top-1 (%)", digits=1),
+    Column("ms", "mean (ms)", digits=3),
+    Column("front", "on the front", "text"),
+    Column("valid", "valid", "text"),
+    Column("noticed", "what was noticed", "text"),
+)
+
+
+def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
+    """Return the picture of those models whose accuracy is known; None if it is of fewer than two.
+
+    The accuracies are the paper's: none is measured here.
+    """
+    known = [
+        (model, printed[model.row.model], model.row.latency_mean_ms)
+        for printed in [paper_top1()]
+        for model in models
+        if model.row.latency_mean_ms is not None
+        and model.row.model in printed
+        and model.row.input_shape in (None, names.parse(model.row.model).input_shape)
+    ]
+    if len(known) < 2:
+        return None
+    trusted = [each for each in known if each[0].row.valid] or known
+    front = [model.key for model, _, _ in _front(trusted)]
+    slowest = max(ms for _, _, ms in known)
+    labelled = _with_room(_front(trusted))
+    data: list[Datum] = [
+        {
+            "key": model.key,
+            "network": network_name(model.row.network),
+            "scale": (model.row.scale or "other").capitalize(),
+            "top1": top1,
+            "ms": ms,
+            "valid": model.row.valid,
+            "front": model.key in front,
+            "label": model.key if model.key in labelled else "",
+            "late": ms > 0.7 * slowest,
+            "noticed": model.noticed or "nothing",
+        }
+        for model, top1, ms in known
+    ]
+    table = ReportTable(
+        "Accuracy and latency",
+        _TABLE,
+        tuple(
+            (model.key, top1, ms, model.key in front, model.row.valid, model.noticed)
+            for model, top1, ms in known
+        ),
+    )
+    sentence = _sentence(known, trusted, front)
+    return Picture(
+        "accuracy",
+        "Accuracy over latency",
+        sentence,
+        _spec(data, sentence),
+        table,
+        tuple(model.key for model, _, _ in known),
+        notes=("Accuracies are the paper's, top-1 on ImageNet; latencies are measured here.",),
+    )
+
+
+@cache
+def paper_top1() -> dict[str, float]:
+    """Return the top-1 accuracies that the paper prints, in percent, by model."""
+    found: dict[str, float] = {}
+    for number in _WITH_ACCURACY:
+        printed = printed_table(number)["top1_percent"]
+        for model, text in zip(names.table_models(number), printed, strict=True):
+            found.setdefault(model, float(text))
+    return found
+
+
+_Known = tuple[TimedModel, float, float]
+
+
+def _front(known: Sequence[_Known]) -> list[_Known]:
+    """Return those than which no other one is faster and at least as accurate, the fastest first.
+
+    Of equals the first one is meant.
+    """
+    best, front = float("-inf"), []
+    for each in sorted(known, key=lambda one: (one[2], -one[1])):
+        if each[1] > best:
+            front.append(each)
+            best = each[1]
+    return front
+
+
+def _with_room(front: Sequence[_Known]) -> set[str]:
+    """Return those of a front whose names can stand beside their points without touching.
+
+    The slowest one comes first, since whoever looks for the best looks there.
+    """
+    widest = max(ms for _, _, ms in front) - min(ms for _, _, ms in front) or 1
+    highest = max(top1 for _, top1, _ in front) - min(top1 for _, top1, _ in front) or 1
+    taken: list[tuple[float, float]] = []
+    found = set()
+    for model, top1, ms in reversed(front):
+        x, y = ms / widest * _PLOT_WIDE, top1 / highest * _PLOT_HIGH
+        if all(abs(x - a) > _LABEL_WIDE or abs(y - b) > _LABEL_HIGH for a, b in taken):
+            taken.append((x, y))
+            found.add(model.key)
+    return found
+
+
+def _sentence(known: Sequence[_Known], trusted: Sequence[_Known], front: Sequence[str]) -> str:
+    on_front = _front(trusted)
+    fastest, best = on_front[0], on_front[-1]
+    doubtful = len(known) - len(trusted)
+    ends = f"{fastest[0].key} ({fastest[1]:g} % in {fastest[2]:.2f} ms)"
+    if len(on_front) > 1:
+        ends = f"from {ends} to {best[0].key} ({best[1]:g} % in {best[2]:.2f} ms)"
+    text = (
+        f"{len(front)} of {counted(len(trusted), 'network')} "
+        f"{'lies' if len(front) == 1 else 'lie'} on the front, {ends}: no other one is faster and "
+        "as accurate."
+    )
+    if doubtful:
+        text += f" {counted(doubtful, 'flagged network')} (hollow) can't be on it."
+    elif not any(model.row.valid for model, _, _ in known):
+        text += " All rows are flagged (hollow): another bench may order them otherwise."
+    return text
+
+
+def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
+    import altair as alt
+
+    picked = alt.param(name="picked", value="")
+    networks = list(dict.fromkeys(str(each["network"]) for each in data))
+    base = alt.Chart(alt.InlineData(values=plain(data))).encode(
+        x=alt.X(
+            "ms:Q",
+            title="mean latency (ms)",
+            scale=alt.Scale(zero=False, padding=12),
+            axis=alt.Axis(format="~g", tickCount=10, labelOverlap=True),
+        ),
+        y=alt.Y("top1:Q", title="top-1 (%), the paper's", scale=alt.Scale(zero=False, padding=12)),
+    )
+    line = (
+        base.transform_filter("datum.front")
+        .mark_line(color="#8a8f98", strokeWidth=1.5, interpolate="step-after", tooltip=False)
+        .encode(order="ms:Q")
+    )
+    labels = base.transform_filter("datum.label !== ''").encode(text="label:N")
+    left = labels.transform_filter("datum.late").mark_text(
+        align="right", baseline="bottom", dx=-7, dy=-4, fontSize=11, limit=160
+    )
+    right = labels.transform_filter("!datum.late").mark_text(
+        align="left", baseline="top", dx=8, dy=5, fontSize=11, limit=160
+    )
+    points = base.mark_point(filled=True, size=95, strokeWidth=1.6, cursor="pointer").encode(
+        color=alt.Color(
+            "network:N",
+            scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
+            legend=alt.Legend(title=None),
+        ),
+        stroke=alt.Stroke(
+            "network:N",
+            scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
+            legend=alt.Legend(title=None),
+        ),
+        shape=alt.Shape("scale:N", legend=alt.Legend(title=None)),
+        fillOpacity=alt.condition("datum.valid", alt.value(0.85), alt.value(0)),
+        size=alt.condition("datum.key === picked", alt.value(320), alt.value(95)),
+        tooltip=[
+            alt.Tooltip("key:N", title="model"),
+            alt.Tooltip("top1:Q", title="paper top-1 (%)"),
+            alt.Tooltip("ms:Q", title="mean (ms)", format=".3f"),
+            alt.Tooltip("noticed:N", title="noticed"),
+        ],
+    )
+    chart = alt.layer(line, points, left, right).add_params(picked)
+    return finished(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")

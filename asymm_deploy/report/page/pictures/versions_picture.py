@@ -1,0 +1,199 @@
+"""Both versions' launches side by side, the ratio, and the verdict where there is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from asymm_deploy.bench.units import NS_PER_MS
+from asymm_deploy.report.page.check_verdicts import CheckedChange, CheckVerdicts
+from asymm_deploy.report.page.pictures.picture import (
+    WIDE,
+    Datum,
+    Picture,
+    counted,
+    finished,
+    joined,
+    plain,
+)
+from asymm_deploy.report.page.pictures.timed_model import TimedModel
+from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.safe import one_line
+
+BEFORE, NOW = "before", "now"
+_ROW_PIXELS = 15
+_RISK = 0.025
+
+_TABLE = (
+    Column("model", "model", "text", is_key=True),
+    Column("before", "before (ms)", digits=3),
+    Column("now", "now (ms)", digits=3),
+    Column("ratio", "now over before", digits=3),
+    Column("low", "95 % from", digits=3),
+    Column("high", "to", digits=3),
+    Column("verdict", "verdict", "text"),
+    Column("why", "why", "text"),
+)
+
+
+def versions_picture(
+    now: Sequence[TimedModel], before: Sequence[TimedModel], verdicts: CheckVerdicts | None
+) -> Picture | None:
+    """Return the picture of models that both have finished launches of; None if there is none.
+
+    The verdict is `check`'s. The ratio is of the mean logs of launch medians, its interval Welch's.
+    """
+    old = {model.key: model for model in before if model.medians_ms}
+    both = [(model, old[model.key]) for model in now if model.medians_ms and model.key in old]
+    if not both:
+        return None
+    latency = {
+        one_line(change.model): change
+        for change in (verdicts.changes if verdicts else ())
+        if change.metric == "latency"
+    }
+    cells = []
+    data: list[Datum] = []
+    for model, former in both:
+        ratio, low, high = welch_ratio(former.medians_ms, model.medians_ms)
+        change = latency.get(one_line(model.row.model))
+        verdict = change.verdict if change else "none"
+        cells.append(
+            (
+                model.key,
+                float(np.median(former.medians_ms)),
+                float(np.median(model.medians_ms)),
+                ratio,
+                low,
+                high,
+                change.verdict if change else None,
+                change.why if change else None,
+            )
+        )
+        data += [
+            {
+                "key": model.key,
+                "version": version,
+                "ms": float(np.median(launch.samples_ns)) / NS_PER_MS,
+                "launch": launch.launch + 1,
+                "flags": ", ".join(launch.flags) or "none",
+                "ratio": ratio,
+                "verdict": verdict,
+            }
+            for version, side in ((BEFORE, former), (NOW, model))
+            for launch in side.launches
+            if launch.error is None and launch.samples_ns
+        ]
+    sentence = _sentence([(str(cell[0]), cell[3], cell[4], cell[5]) for cell in cells], latency)
+    return Picture(
+        "versions",
+        "Before and now",
+        sentence,
+        _spec(data, sentence),
+        ReportTable("Before and now", _TABLE, tuple(cells)),
+        tuple(model.key for model, _ in both),
+        notes=(
+            "A dot is the median of one launch. Two benches at two times are the weaker "
+            "comparison: whatever else changed between them counts, too. `asymm-deploy check` "
+            "times both versions in turns.",
+        ),
+    )
+
+
+def welch_ratio(
+    before: Sequence[float], now: Sequence[float]
+) -> tuple[float, float | None, float | None]:
+    """Return now over before, and its 95 % interval, which needs two values on each side."""
+    from scipy.special import stdtrit
+
+    logs = [np.log(np.asarray(side)) for side in (before, now)]
+    step = float(logs[1].mean() - logs[0].mean())
+    if min(len(before), len(now)) < 2:
+        return math.exp(step), None, None
+    parts = [float(side.var(ddof=1)) / len(side) for side in logs]
+    variance = sum(parts)
+    if not variance:
+        return math.exp(step), math.exp(step), math.exp(step)
+    freedom = variance**2 / sum(
+        part**2 / (len(side) - 1) for part, side in zip(parts, logs, strict=True)
+    )
+    reach = float(stdtrit(freedom, 1 - _RISK)) * math.sqrt(variance)
+    return math.exp(step), math.exp(step - reach), math.exp(step + reach)
+
+
+def _sentence(
+    ratios: Sequence[tuple[str, float, float | None, float | None]],
+    latency: dict[str, CheckedChange],
+) -> str:
+    regressed = [name for name, *_ in ratios if name in latency and _is(latency[name], "regressed")]
+    improved = [name for name, *_ in ratios if name in latency and _is(latency[name], "improved")]
+    parts = []
+    if regressed:
+        parts.append(f"Regressed: {joined(regressed)}.")
+    if improved:
+        parts.append(f"Improved: {joined(improved)}.")
+    if latency and not parts:
+        parts.append("No verdict says that a model became slower or faster.")
+    farthest = max(ratios, key=lambda each: abs(math.log(each[1])))
+    between = (
+        f" (95 %: {farthest[2]:.3f} to {farthest[3]:.3f})" if farthest[2] and farthest[3] else ""
+    )
+    parts.append(
+        f"Of {counted(len(ratios), 'model')} in both, {farthest[0]} changed most: it takes "
+        f"{farthest[1]:.3f} times as long as before{between}."
+    )
+    return " ".join(parts)
+
+
+def _is(change: CheckedChange, verdict: str) -> bool:
+    return change.verdict == verdict
+
+
+def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
+    import altair as alt
+
+    picked = alt.param(name="picked", value="")
+    order = list(dict.fromkeys(str(each["key"]) for each in data))
+    dots = (
+        alt.Chart(alt.InlineData(values=plain(data)))
+        .mark_point(filled=True, opacity=0.8, cursor="pointer")
+        .encode(
+            x=alt.X(
+                "ms:Q",
+                title="latency (ms)",
+                scale=alt.Scale(type="log", nice=False, padding=10),
+                axis=alt.Axis(format="~g", tickCount=8, labelOverlap=True, orient="top"),
+            ),
+            y=alt.Y(
+                "key:N",
+                sort=order,
+                title=None,
+                axis=alt.Axis(domain=False, ticks=False, grid=True),
+            ),
+            yOffset=alt.YOffset("version:N", sort=[BEFORE, NOW]),
+            color=alt.Color(
+                "version:N",
+                scale=alt.Scale(domain=[BEFORE, NOW], range=["#8a8f98", "#3b82d6"]),
+                legend=alt.Legend(title=None),
+            ),
+            shape=alt.Shape(
+                "version:N",
+                scale=alt.Scale(domain=[BEFORE, NOW], range=["square", "circle"]),
+            ),
+            size=alt.condition("datum.key === picked", alt.value(90), alt.value(36)),
+            tooltip=[
+                alt.Tooltip("key:N", title="model"),
+                alt.Tooltip("version:N", title="version"),
+                alt.Tooltip("launch:Q", title="launch"),
+                alt.Tooltip("ms:Q", title="median (ms)", format=".3f"),
+                alt.Tooltip("ratio:Q", title="now over before", format=".3f"),
+                alt.Tooltip("verdict:N", title="verdict"),
+                alt.Tooltip("flags:N", title="flags of the launch"),
+            ],
+        )
+    )
+    chart = alt.layer(dots).add_params(picked)
+    height = alt.Step(_ROW_PIXELS, **{"for": "offset"})
+    return finished(chart.properties(width=WIDE, height=height), f"Before and now. {sentence}")
