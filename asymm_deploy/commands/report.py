@@ -137,8 +137,9 @@ def report_command(
         if tables.needs_results(which_table)
         else []
     )
-    given = (which_table, rows, wanted, output_format.value)
-    text = tables.report_text(*given, costs, accuracies)
+    text = tables.report_text(
+        which_table, rows, wanted, output_format.value, costs, accuracies
+    )
     if out is None:
         print_data(text)
     else:
