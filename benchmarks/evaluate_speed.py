@@ -1,0 +1,95 @@
+"""How long ``evaluate`` takes per image: decoding, and each engine beside PyTorch.
+
+``python benchmarks/evaluate_speed.py [MODEL] [--images N]``
+
+Images are JPEGs of ImageNet's usual size, made from smoothed noise. Each goes through all engines in
+turn, so what disturbs the machine disturbs all alike; times are processor time of one thread. The
+last lines say what 50,000 images take on this machine if nothing else runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from asymm_deploy.evaluate.decoding import decoded_image
+from asymm_deploy.evaluate.image_folder import labelled_images
+from asymm_deploy.evaluate.image_worker import EvaluatedModel, ImageRunner
+from asymm_deploy.evaluate.prediction import ENGINES
+from asymm_deploy.evaluate.preprocessing import IMAGENET, cropped, image_input
+from asymm_deploy.export.jobs import export_all
+from asymm_deploy.export.manifest import MNN, ONNX
+from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.models.source import resolve
+
+_SIZE = (500, 375)
+_ALL = 50_000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("model", nargs="?", default="asymmnet_large_100")
+    parser.add_argument("--images", type=int, default=100)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (outcome,) = export_all([ExportRequest(resolve(asked.model), folder / "artifacts")], jobs=1)
+        assert outcome.manifest is not None, outcome.failure
+        made, at = outcome.manifest, outcome.request.folder
+        model = EvaluatedModel(
+            request=outcome.request,
+            onnx=at / ONNX,
+            mnn=at / MNN,
+            api=made.api,
+            inputs=made.inputs,
+            output_names=tuple(each.name for each in made.outputs),
+            output=made.outputs[0].name,
+            taken=image_input(made.inputs),
+            recipe=IMAGENET,
+            engines=ENGINES,
+        )
+        root = _photographs(folder / "images", asked.images)
+        images = labelled_images(root).images
+        runner = ImageRunner(model)
+        runner.chunk(root, images[:5], 0)  # what is done once: memory, caches of files
+        began = time.thread_time()
+        for image in images:
+            cropped(decoded_image(root / image.path, 3), model.taken, model.recipe)
+        decoding = time.thread_time() - began
+        seconds = runner.chunk(root, images, 0).seconds
+    each_ms = {
+        name: 1000 * s / len(images) for name, s in (("decoding", decoding), *seconds.items())
+    }
+    for name, ms in each_ms.items():
+        against = "" if name == "decoding" else f", {each_ms['torch'] / ms:.2f} x torch's speed"
+        print(
+            f"{name:12} {ms:7.2f} ms an image, {1000 / ms:6.1f} images a second and core{against}"
+        )
+    cores = os.cpu_count() or 1
+    for chosen in (("mnn",), ENGINES):
+        total = each_ms["decoding"] + sum(each_ms[name] for name in chosen)
+        print(
+            f"{_ALL:,} images with {', '.join(chosen)}: {_ALL * total / 6e4 / cores:.0f} min "
+            f"on {cores} cores"
+        )
+
+
+def _photographs(root: Path, count: int) -> Path:
+    random = np.random.default_rng(0)
+    (root / "class").mkdir(parents=True)
+    for number in range(count):
+        noise = random.integers(0, 256, (_SIZE[1], _SIZE[0], 3), dtype=np.uint8)
+        smooth = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2))
+        smooth.save(root / "class" / f"{number}.jpg", quality=90)
+    return root
+
+
+if __name__ == "__main__":
+    main()
