@@ -17,6 +17,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.bench.records import LaunchRecord
+from tests.phone.faults import Fault
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
     adb_server,
@@ -71,6 +72,23 @@ def new_link(adb_environment: object, told: list[str]) -> Callable[..., Link]:  
 def link(phone: Phone, new_link: Callable[..., Link]) -> Link:  # noqa: F811
     """A link to the phone."""
     return new_link(phone)
+
+
+@pytest.fixture
+def lose_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault, float], None]:
+    """Have links wait for so many seconds once a fault has happened, and for long until then.
+
+    So only the fault tries their patience, and nothing else that takes its time on a busy machine.
+    """
+
+    def after(fault: Fault, patience_s: float) -> None:
+        def either(short_s: float, long_s: float) -> property:
+            return property(lambda _: short_s if fault.happened else long_s, lambda *_: None)
+
+        monkeypatch.setattr(Link, "_patience_s", either(patience_s, 60.0), raising=False)
+        monkeypatch.setattr(Link, "_answer_s", either(patience_s / 4, 3.0), raising=False)
+
+    return after
 
 
 @pytest.fixture(scope="session")

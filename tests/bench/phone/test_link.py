@@ -16,7 +16,7 @@ from asymm_deploy.bench.phone.server import LostError
 from asymm_deploy.bench.phone.shell_stream import ShellOutput
 from asymm_deploy.errors import HarnessError
 from tests.phone.conftest import eventually
-from tests.phone.faults import CutPush, CutShell, DiskFull, ReadOnlyFolder
+from tests.phone.faults import CutPush, CutShell, DiskFull, Fault, ReadOnlyFolder
 from tests.phone.phone import Phone
 from tests.phone.profiles import OLD_PHONE, Profile
 from tests.phone.server import AdbServer
@@ -117,10 +117,9 @@ def test_a_connection_that_breaks_every_time_is_an_error(
 
 
 def test_patience_is_over_in_time(
-    phone: Phone, new_link: Callable[..., Link], told: list[str]
+    phone: Phone, link: Link, told: list[str], lose_patience: Callable[[Fault, float], None]
 ) -> None:
-    link = new_link(phone, patience_s=0.5)
-    phone.faults.add(CutShell(containing="sleep", after_s=0.1, away_s=60))
+    lose_patience(phone.faults.add(CutShell(containing="sleep", after_s=0.1, away_s=60)), 0.5)
     with pytest.raises(HarnessError, match=r"did not come back within 0\.5 s \(adb says: "):
         link.run_with_retries("sleep 5")
     assert len(told) == 1

@@ -111,10 +111,10 @@ def test_an_adb_server_that_another_program_ends_is_started_again(
 
 
 def test_a_phone_that_stays_away_is_an_error_and_its_launches_are_kept(
-    bench: Bench, phone: Phone
+    bench: Bench, phone: Phone, lose_patience: Callable[[Fault, float], None]
 ) -> None:
-    phone.faults.add(CutLaunch(launch=1, away_s=60.0))
-    ended = bench("--patience", "2")
+    lose_patience(phone.faults.add(CutLaunch(launch=1, away_s=60.0)), 2)
+    ended = bench()
     assert ended.code == 3
     assert f"error: {phone.serial} did not come back within 2 s" in ended.err
     assert "hint: " in ended.err

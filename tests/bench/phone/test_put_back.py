@@ -80,10 +80,9 @@ def test_a_bench_that_was_killed_leaves_no_lock_and_no_setting_behind(
     process.kill()
     process.communicate()
     assert phone.path(adb_lock.FOLDER).exists()
-    started = time.monotonic()
     ended = bench()
     assert ended.code == 0, ended.err
-    assert time.monotonic() - started < adb_lock.LEASE_S
+    assert "checking whether it is still running" not in ended.err  # so it waited for nothing
     assert len(ended.finished) == LAUNCHES
     assert is_clean(phone)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from asymm_deploy.bench.phone import phone_launch
 from tests.bench.phone.conftest import LAUNCHES, Bench
 from tests.phone.faults import (
     ExecDenied,
@@ -42,12 +45,21 @@ def test_a_runner_that_is_killed_every_time_fails_its_row_with_the_signal(
 
 
 def test_a_runner_that_hangs_is_killed_in_time(
-    bench: Bench, phone: Phone, is_clean: Callable[[Phone], bool]
+    bench: Bench,
+    phone: Phone,
+    is_clean: Callable[[Phone], bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    later = SimpleNamespace(**vars(time) | {"monotonic": lambda: time.monotonic() + 30})
+
+    def half_a_minute_passes() -> None:
+        monkeypatch.setattr(phone_launch, "time", later)
+
+    phone.faults.add(Meanwhile(launch=1, do=half_a_minute_passes))
     phone.faults.add(Hangs(launch=1))
-    ended = bench("--launch-timeout", "4")
+    ended = bench()
     assert ended.code == 3
-    assert "the runner was not finished within 4 s" in ended.err
+    assert "the runner was not finished within 30 s" in ended.err
     assert [record.launch for record in ended.finished] == [0]
     assert is_clean(phone)
 

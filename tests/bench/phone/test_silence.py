@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy.bench.phone import attached as attached_module
-from asymm_deploy.bench.phone import link as link_module
 from asymm_deploy.bench.phone.attached import attached
 from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.errors import HarnessError
@@ -18,7 +17,8 @@ from tests.phone.faults import Fault, Hush, HushedLaunch, HushedPush, HushedShel
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4
 
-ENOUGH_S = 40.0
+LosePatience = Callable[[Fault, float], None]
+ENOUGH_S = 55.0
 """For a whole bench on a busy machine; without patience, one silent command took 60 s."""
 
 
@@ -36,26 +36,27 @@ ENOUGH_S = 40.0
     ids=["facts", "lock", "touching", "hashes", "push", "start", "launch"],
 )
 def test_a_phone_that_stays_silent_is_given_up_when_patience_is_over(
-    bench: Bench, phone: Phone, fault: Fault
+    bench: Bench, phone: Phone, fault: Fault, lose_patience: LosePatience
 ) -> None:
-    phone.faults.add(fault)
+    lose_patience(phone.faults.add(fault), 1.5)
     started = time.monotonic()
-    ended = bench("--patience", "3")
+    ended = bench()
     assert time.monotonic() - started < ENOUGH_S
     assert fault.happened == 1
     assert ended.code == 3
-    assert f"error: {phone.serial} did not answer for 3 s, though adb lists it as a " in ended.err
+    assert f"error: {phone.serial} did not answer for 1.5 s, though adb lists it as a " in ended.err
     assert "hint: wake it" in ended.err
     assert "is back" not in ended.err
     assert ended.err.count("is gone") <= 1
 
 
 def test_a_phone_that_falls_silent_at_the_end_keeps_nobody_waiting(
-    bench: Bench, phone: Phone
+    bench: Bench, phone: Phone, lose_patience: LosePatience
 ) -> None:
-    phone.faults.add(HushedShell(containing="rm -f /data/local/tmp/asymm-deploy/stayon"))
+    fault = phone.faults.add(HushedShell(containing="rm -f /data/local/tmp/asymm-deploy/stayon"))
+    lose_patience(fault, 1.5)
     started = time.monotonic()
-    ended = bench("--patience", "3")
+    ended = bench()
     assert time.monotonic() - started < ENOUGH_S
     assert ended.code == 0
     assert len(ended.finished) == LAUNCHES
@@ -74,7 +75,8 @@ def test_a_phone_that_falls_silent_at_the_end_keeps_nobody_waiting(
 def test_a_phone_that_answers_again_in_time_costs_no_launch(
     bench: Bench, phone: Phone, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "_ANSWER_S", 0.5)
+    hasty = property(lambda link: 15.0 if link.losses else 2.0, lambda *_: None)
+    monkeypatch.setattr(Link, "_answer_s", hasty, raising=False)
     phone.faults.add(fault)
     ended = bench()
     assert ended.code == 0, ended.err
@@ -83,20 +85,26 @@ def test_a_phone_that_answers_again_in_time_costs_no_launch(
     assert ended.err.count("is gone") == ended.err.count("is back") <= 1
 
 
+@pytest.fixture
+def asking(phone: Phone, new_link: Callable[..., Link], monkeypatch: pytest.MonkeyPatch) -> Link:
+    """A link that soon asks whether the phone answers, and then gives it time."""
+    really = Link._answers
+    monkeypatch.setattr(Link, "_answers", lambda link, _within_s: really(link, 30.0))
+    return new_link(phone, patience_s=8)
+
+
 def test_a_command_that_is_silent_on_a_phone_that_answers_is_waited_for(
-    phone: Phone, new_link: Callable[..., Link], told: list[str]
+    asking: Link, told: list[str]
 ) -> None:
-    link = new_link(phone, patience_s=2)
-    assert link.run_with_retries("sleep 4; echo out").stdout == b"out\n"
+    assert asking.run_with_retries("sleep 4; echo out").stdout == b"out\n"
     assert told == []
 
 
 def test_a_command_that_never_says_anything_is_told_from_a_phone_that_does_not(
-    phone: Phone, new_link: Callable[..., Link], told: list[str]
+    asking: Link, told: list[str]
 ) -> None:
-    link = new_link(phone, patience_s=2)
     with pytest.raises(HarnessError, match=r"answers, but a command printed nothing for 1 s"):
-        link.run_with_retries("sleep 60", timeout_s=1)
+        asking.run_with_retries("sleep 60", timeout_s=1)
     assert told == []
 
 
