@@ -35,9 +35,10 @@ from asymm_deploy.bench.emulated.qemu import (
     require_plugins,
 )
 from asymm_deploy.bench.emulated.trial import trial_fault
+from asymm_deploy.bench.native.cmake_needs import require_cmake_paths
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_full, write_whole
+from asymm_deploy.files import ensure_folder, is_full, require_text, write_whole
 from asymm_deploy.locks import HeldError, held_alone, scratch_folder
 
 _NEEDED = {
@@ -123,6 +124,8 @@ def _require_linux() -> None:
 
 
 def _made_home() -> Path:
+    require_text(emulator_home(), "set XDG_DATA_HOME to another folder")
+    require_cmake_paths([emulator_home()])
     try:
         return ensure_folder(emulator_home(), "the emulator")
     except DeployError as error:

@@ -20,9 +20,10 @@ from types import MappingProxyType
 from typing import IO
 
 from asymm_deploy.bench import wire
-from asymm_deploy.bench.device import Completed
+from asymm_deploy.bench.device import Completed, Tell
 
 _POLL_S = 0.25
+_TELL_S = 5.0
 _STDERR_TAIL_BYTES = 64 * 2**10
 _TIE = (
     *("setpriv", "--pdeathsig=TERM"),
@@ -38,6 +39,28 @@ class Said:
     returncode: int
     stdout: str
     stderr: str
+
+
+class Growth:
+    """Tells how much has come into a folder, every few seconds, as long as it grows."""
+
+    def __init__(self, folder: Path, say: Tell) -> None:
+        """Take the folder and what shows a line to the user."""
+        self._folder, self._say = folder, say
+        self._told_at, self._told = time.monotonic(), 0.0
+
+    def tell(self) -> None:
+        """Say it, if it is time."""
+        if time.monotonic() < self._told_at + _TELL_S:
+            return
+        self._told_at = time.monotonic()
+        size = 0
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # it was a temporary one
+                size += path.stat().st_size if path.is_file() else 0
+        if size > self._told:
+            self._told = size
+            self._say(f"fetched {size / 1e6:.0f} MB so far")
 
 
 def run_program(
