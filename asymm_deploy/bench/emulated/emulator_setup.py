@@ -83,9 +83,9 @@ def set_up(
 
 
 def _set_up(home: Path, wheel: Path | None, *, fetch_qemu: bool, force: bool, say: Say) -> Emulator:
+    _check_tools(home, needs_qemu=not fetch_qemu)
     if fetch_qemu:
         debian_qemu.unpack_qemu(home, say)
-    _check_tools(home)
     require_plugins(home)
     folder = parts_folder()
     if not force and wheel is None and folder.is_dir():
@@ -162,10 +162,10 @@ def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emu
     return read_emulator(folder)
 
 
-def _check_tools(home: Path) -> None:
+def _check_tools(home: Path, *, needs_qemu: bool) -> None:
     """Raise HarnessError that names all that is missing, in one line to install it."""
     missing = [name for name in _NEEDED if shutil.which(name) is None]
-    if QEMU in missing and candidates(home):
+    if QEMU in missing and (not needs_qemu or candidates(home)):
         missing.remove(QEMU)
     packages = [_NEEDED[name] for name in missing]
     if shutil.which("ninja") is None and shutil.which("make") is None:
