@@ -1,7 +1,8 @@
 # make table5   install, export, time on this machine, write results/table5.csv and print the table
 # make tables   the same for every table of the paper and Figure 1; all of them in results/tables.md
 # make test     install and run everything that CI runs; COVERAGE= leaves the coverage out, which is faster
-# make emulator   install and set up what counts ARM instructions; says what apt-get has to install first
+# make emulator   install and set up what counts ARM instructions; says what apt-get has to install first. SETUP=--fetch-qemu
+#                 takes Debian 12's emulator, where the system's can't load plugins
 # make dist     build what is published into dist/ and check it; CONTRIBUTING.md has the recipe
 # Set PYTHON to use another interpreter than python3 (3.11 or newer).
 
@@ -30,7 +31,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt asymm_deploy/__init__.py
 
 # Kept in the user's data folder, so that it outlives the checkout; done at once if it is there.
 emulator: install
-	$(BIN)/asymm-deploy emulator setup
+	$(BIN)/asymm-deploy emulator setup $(SETUP)
 
 # Exit code 4 is a noisy machine: the rows say so, and the table is written all the same.
 table5: install

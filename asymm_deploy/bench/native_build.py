@@ -18,7 +18,7 @@ from typing import IO, Literal, get_args
 import msgspec
 
 import asymm_deploy
-from asymm_deploy.bench.native.cmake_needs import require_build_tools
+from asymm_deploy.bench.native.cmake_needs import require_build_tools, require_cmake_paths
 from asymm_deploy.bench.native.own_libc import LIBC, put_libc_beside
 from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.bench.protocol import PROTOCOL
@@ -147,6 +147,7 @@ def build_native_runner(
         "MNN_LIBRARY": mnn_library,
     }
     given = {name: str(path.absolute()) for name, path in paths.items() if path is not None}
+    require_cmake_paths([into, source.absolute(), *map(Path, given.values())])
     if is_counted:
         given["RUNNER_COUNTED"] = "ON"
     libc = LIBC if with_libc else None

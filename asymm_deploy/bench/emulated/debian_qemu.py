@@ -1,76 +1,142 @@
-"""The qemu-user of apt's package lists with its libraries, unpacked without installing it."""
+"""Debian 12's qemu-user with its libraries, unpacked beside the rest without installing it.
+
+It can load plugins; those of later releases can't, or not ours. ``debian-12-qemu.sha256`` names its
+package and those that it needs, as Debian 12's last point release has them. Each has to have its
+hash, wherever it comes from. ``apt-cache depends --recurse qemu-user`` and ``apt-cache show`` say
+them, where apt knows Debian 12 alone.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.emulated.emulator_home import SETUP_PREFIX
-from asymm_deploy.bench.emulated.qemu import QEMU, ask, unpacked_command
-from asymm_deploy.bench.native.programs import run_program
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.bench.emulated.qemu import QEMU, QEMU_VARIABLE, UNPACKED, ask, unpacked_command
+from asymm_deploy.bench.native.programs import Growth, Said, run_program
+from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import sha256_of
 from asymm_deploy.locks import scratch_folder
+from asymm_deploy.safe import excerpt
 
-_HINT = (
-    "on Debian 12, or with its package lists in apt, `sudo apt-get install qemu-user` installs it; "
-    "this option needs apt-get, dpkg and a Debian whose lists have qemu-user 7 or 8"
+ARCHIVE_VARIABLE = "ASYMM_DEPLOY_DEBIAN"
+"""Names another address of Debian's archive than the usual ones."""
+_ARCHIVES = (
+    "http://deb.debian.org/debian",
+    "http://snapshot.debian.org/archive/debian/20260901T000000Z",
 )
-_PACKAGE = "qemu-user"
+"""Without TLS, as Debian's own default: the hashes are known."""
+_LIST = Path(__file__).with_name("debian-12-qemu.sha256")
+_APT_HELPER = "/usr/lib/apt/apt-helper"
+_KINDS = {"x86_64": "amd64", "aarch64": "arm64"}
 _LONGEST_S = 1200.0
+_HINT = f"set {QEMU_VARIABLE} to a {QEMU} of version 4.2 to 8.2 that can load plugins"
 
 
 def unpack_qemu(home: Path, say: Tell) -> None:
-    """Download qemu-user and all that it needs by apt-get, and unpack it into the data folder.
+    """Download qemu-user and all that it needs by apt's helper, and unpack it into ``home``.
 
-    Nothing is installed. Raises HarnessError if a step fails, or if what was unpacked can't load
-    plugins; the folder then is as it was.
+    Nothing is installed, and apt's package lists play no part. Raises HarnessError if a step fails,
+    or if what was unpacked can't load plugins; the folder then is as it was.
     """
-    for tool in ("apt-get", "apt-cache", "dpkg"):
+    wanted = _wanted()
+    for tool in (_APT_HELPER, "dpkg"):
         if shutil.which(tool) is None:
-            raise HarnessError(f"{tool} is not installed, so no package can be fetched", _HINT)
-    say("fetching qemu-user and its libraries by apt-get")
+            raise HarnessError(
+                f"there is no {tool}: only Debian and its like can fetch and unpack packages", _HINT
+            )
+    if ":" in str(home):
+        raise UsageError(
+            f"what is unpacked can't be started in {home}: its loader takes no path with a colon",
+            "set XDG_DATA_HOME to another folder",
+        )
     with scratch_folder(home, SETUP_PREFIX) as scratch:
-        _told(["apt-get", "download", *_needed_packages()], scratch)
-        for package in sorted(scratch.glob("*.deb")):
-            _told(["dpkg", "-x", str(package), str(scratch / "qemu")], scratch)
+        say("fetching qemu-user of Debian 12 and its libraries (20 MB)")
+        _fetch(wanted, scratch, say)
+        for name in map(os.path.basename, wanted):
+            _require(_told(["dpkg", "-x", name, "unpacked"], scratch), f"unpacking {name}")
+        _keep_needed(scratch / "unpacked", scratch / UNPACKED)
         command = unpacked_command(scratch)
         if command is None:
-            raise HarnessError(f"the package {_PACKAGE} has no {QEMU} in it", _HINT)
-        qemu = ask(command)
-        if not qemu.has_plugins:
-            raise HarnessError(
-                f"the {QEMU} {qemu.version} of these package lists can't load plugins", _HINT
-            )
-        target = home / "qemu"
+            raise HarnessError(f"the packages have no {QEMU} in them", _HINT)
+        if not ask(command).has_plugins:
+            raise HarnessError(f"Debian 12's {QEMU} can't load plugins here", _HINT)
+        target = home / UNPACKED
         if target.exists():
             target.rename(scratch / "old")
-        (scratch / "qemu").rename(target)
+        (scratch / UNPACKED).rename(target)
 
 
-def _needed_packages() -> list[str]:
-    """Return the package and those that it depends on, in turn."""
-    said = _told(
-        [
-            *("apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests"),
-            *("--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", _PACKAGE),
-        ],
-        Path.cwd(),
+def _wanted() -> Mapping[str, str]:
+    """Return the SHA-256 of each file for machines of this kind, by its path in the archive."""
+    kind = _KINDS.get(platform.machine())
+    listed = [line.split() for line in _LIST.read_text(encoding="ascii").splitlines()]
+    found = {path: sha256 for sha256, path in listed if path.endswith(f"_{kind}.deb")}
+    if not found:
+        raise HarnessError(f"no {QEMU} is known for machines of kind {platform.machine()}", _HINT)
+    return found
+
+
+def _fetch(wanted: Mapping[str, str], scratch: Path, say: Tell) -> None:
+    named = os.environ.get(ARCHIVE_VARIABLE)
+    archives = (named.rstrip("/"),) if named else _ARCHIVES
+    complaints = []
+    for archive in archives:
+        command = [_APT_HELPER, "download-file"]
+        for path, sha256 in wanted.items():
+            command += [f"{archive}/{path}", Path(path).name, f"SHA256:{sha256}"]
+        done = _told(command, scratch, Growth(scratch, say))
+        if done.returncode != 0:
+            complaints.append(_reason(done))
+            continue
+        for path, sha256 in wanted.items():
+            if sha256_of(scratch / Path(path).name) != sha256:
+                raise HarnessError(f"{archive}/{path} is not the file that it should be", _HINT)
+        return
+    raise HarnessError(
+        f"can't fetch Debian 12's qemu-user: {'; '.join(complaints)}",
+        f"set {ARCHIVE_VARIABLE} to the address of a mirror of Debian's archive; or {_HINT}",
     )
-    names = [line for line in said.splitlines() if line and not line.startswith((" ", "<"))]
-    if _PACKAGE not in names:
-        raise HarnessError(f"apt knows no package {_PACKAGE}", "sudo apt-get update")
-    return names
 
 
-def _told(command: list[str], folder: Path) -> str:
-    try:
-        done = run_program(command, limit_s=_LONGEST_S, folder=folder, starts_others=True)
-    except OSError as error:
-        raise HarnessError(
-            f"`{' '.join(command[:3])}` failed: {error.strerror or error}", _HINT
-        ) from error
+def _reason(done: Said) -> str:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+    return excerpt((lines or done.stderr.splitlines() or ["apt-helper said nothing"])[0], 300)
+
+
+def _require(done: Said, what: str) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise HarnessError(f"`{' '.join(command[:3])}` failed: {last[:300]}", _HINT)
-    return done.stdout
+        raise HarnessError(f"{what} failed: {excerpt(last, 300)}", _HINT)
+
+
+def _told(command: Sequence[str], folder: Path, growth: Growth | None = None) -> Said:
+    try:
+        return run_program(
+            command,
+            limit_s=_LONGEST_S,
+            folder=folder,
+            starts_others=True,
+            meanwhile=growth.tell if growth else lambda: None,
+        )
+    except OSError as error:
+        raise HarnessError(f"{command[0]} failed: {error.strerror or error}", _HINT) from error
+
+
+def _keep_needed(root: Path, into: Path) -> None:
+    """Move the emulator and all libraries into one folder, as the loader looks for them."""
+    into.mkdir()
+    program = root / "usr" / "bin" / QEMU
+    links = []
+    for path in [program, *sorted(root.rglob("*.so.*"))]:
+        if path.is_symlink():
+            links.append(path)
+        elif path.is_file():
+            path.rename(into / path.name)
+    for link in links:
+        if not (into / link.name).exists():
+            (into / link.name).symlink_to(link.readlink().name)

@@ -35,9 +35,10 @@ from asymm_deploy.bench.emulated.qemu import (
     require_plugins,
 )
 from asymm_deploy.bench.emulated.trial import trial_fault
+from asymm_deploy.bench.native.cmake_needs import require_cmake_paths
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_full, write_whole
+from asymm_deploy.files import ensure_folder, is_full, require_text, write_whole
 from asymm_deploy.locks import HeldError, held_alone, scratch_folder
 
 _NEEDED = {
@@ -82,9 +83,9 @@ def set_up(
 
 
 def _set_up(home: Path, wheel: Path | None, *, fetch_qemu: bool, force: bool, say: Say) -> Emulator:
+    _check_tools(home, needs_qemu=not fetch_qemu)
     if fetch_qemu:
         debian_qemu.unpack_qemu(home, say)
-    _check_tools(home)
     require_plugins(home)
     folder = parts_folder()
     if not force and wheel is None and folder.is_dir():
@@ -123,6 +124,8 @@ def _require_linux() -> None:
 
 
 def _made_home() -> Path:
+    require_text(emulator_home(), "set XDG_DATA_HOME to another folder")
+    require_cmake_paths([emulator_home()])
     try:
         return ensure_folder(emulator_home(), "the emulator")
     except DeployError as error:
@@ -159,10 +162,10 @@ def _made_ready(folder: Path, home: Path, say: Say, *, is_new_qemu: bool) -> Emu
     return read_emulator(folder)
 
 
-def _check_tools(home: Path) -> None:
+def _check_tools(home: Path, *, needs_qemu: bool) -> None:
     """Raise HarnessError that names all that is missing, in one line to install it."""
     missing = [name for name in _NEEDED if shutil.which(name) is None]
-    if QEMU in missing and candidates(home):
+    if QEMU in missing and (not needs_qemu or candidates(home)):
         missing.remove(QEMU)
     packages = [_NEEDED[name] for name in missing]
     if shutil.which("ninja") is None and shutil.which("make") is None:

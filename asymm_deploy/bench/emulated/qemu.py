@@ -15,6 +15,7 @@ from pathlib import Path
 
 from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.files import require_text
 from asymm_deploy.safe import excerpt
 
 QEMU = "qemu-aarch64"
@@ -22,14 +23,15 @@ QEMU_VARIABLE = "ASYMM_DEPLOY_QEMU"
 """Names another qemu-aarch64 than the first in PATH: its path, or its name there."""
 APT_PACKAGES = ("qemu-user", "g++-aarch64-linux-gnu")
 FETCH_HINT = (
-    "Debian 12's qemu-user can: where apt-get has its packages, `asymm-deploy emulator setup "
-    f"--fetch-qemu` unpacks it into your data folder; or set {QEMU_VARIABLE} to one that can"
+    "Debian 12's qemu-user can: `asymm-deploy emulator setup --fetch-qemu` unpacks it into your "
+    f"data folder; or set {QEMU_VARIABLE} to one that can"
 )
 _INSTALL_HINT = (
     f"sudo apt-get install {APT_PACKAGES[0]}; or set {QEMU_VARIABLE} to the path of a {QEMU}"
 )
 _LONGEST_S = 60
-_UNPACKED = "qemu"
+UNPACKED = "qemu"
+"""The folder of the one that setup has unpacked, beside the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def candidates(home: Path) -> list[tuple[str, ...]]:
                 f"${QEMU_VARIABLE} names {excerpt(named)}, which is not a program",
                 f"set it to the path of a {QEMU}, or unset it to use the one that is installed",
             )
+        require_text(Path(program), "rename it, or make a link to it")
         return [(str(Path(program).absolute()),)]
     found = []
     unpacked = unpacked_command(home)
@@ -69,13 +72,12 @@ def candidates(home: Path) -> list[tuple[str, ...]]:
 
 def unpacked_command(home: Path) -> tuple[str, ...] | None:
     """Return how to start the one that setup has unpacked: by the loader that came with it."""
-    root = home / _UNPACKED
-    program = root / "usr" / "bin" / QEMU
-    loaders = sorted(root.glob("lib*/**/ld-linux*.so*")) + sorted(root.glob("lib*/**/ld64*.so*"))
-    if not program.is_file() or not loaders:
+    folder = home / UNPACKED
+    program = folder / QEMU
+    loader = next(iter(sorted(folder.glob("ld-linux*.so*"))), None)
+    if not program.is_file() or loader is None:
         return None
-    folders = sorted({str(path.parent) for path in root.glob("**/*.so.*") if path.is_file()})
-    return (str(loaders[0]), "--library-path", ":".join(folders), str(program))
+    return (str(loader), "--library-path", str(folder), str(program))
 
 
 def ask(command: tuple[str, ...]) -> Qemu:

@@ -11,17 +11,15 @@ import lzma
 import os
 import re
 import sys
-import time
 import zipfile
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from asymm_deploy.bench.device import Tell
-from asymm_deploy.bench.native.programs import run_program
+from asymm_deploy.bench.native.programs import Growth, run_program
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import opened_regular, sha256_of
 from asymm_deploy.safe import excerpt, first_words
@@ -31,7 +29,6 @@ PYTHON_TAG = "311"
 _PLATFORM = "manylinux2014_aarch64"
 _WORDS = 300
 _LONGEST_S = 1200.0
-_TELL_S = 5.0
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error),
     *(EOFError, KeyError, NotImplementedError, RuntimeError, ValueError),
@@ -95,7 +92,7 @@ def fetch_arm_wheel(version: str, into: Path, say: Tell = lambda _line: None) ->
             limit_s=_LONGEST_S,
             variables={"TMPDIR": str(into)},  # what it leaves when it is killed goes with ours
             starts_others=True,
-            meanwhile=_Progress(into, say).tell,
+            meanwhile=Growth(into, say).tell,
         )
     except TimeoutError as error:
         raise HarnessError(
@@ -114,26 +111,6 @@ def fetch_arm_wheel(version: str, into: Path, say: Tell = lambda _line: None) ->
             f"leave 200 MB free in {into.parent.parent}" if is_full else engine_wheel_hint(version),
         )
     return found[0]
-
-
-class _Progress:
-    """Tells how much has come, now and then, as long as it grows."""
-
-    def __init__(self, folder: Path, say: Tell) -> None:
-        self._folder, self._say = folder, say
-        self._told_at, self._told = time.monotonic(), 0
-
-    def tell(self) -> None:
-        if time.monotonic() < self._told_at + _TELL_S:
-            return
-        self._told_at = time.monotonic()
-        size = 0
-        for path in self._folder.rglob("*"):
-            with suppress(OSError):  # it was a temporary one
-                size += path.stat().st_size if path.is_file() else 0
-        if size > self._told:
-            self._told = size
-            self._say(f"fetched {size / 1e6:.0f} MB so far")
 
 
 def _reason(said: str) -> str:

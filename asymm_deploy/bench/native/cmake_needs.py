@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from asymm_deploy.bench.native.programs import run_program
@@ -13,6 +13,7 @@ from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.safe import excerpt
 
 _CMAKE_LEAST = (3, 22)  # CMakePresets.json says so too
+_SPLIT_BY = ('"', "$", ";", "\\", "|")
 _ANSWER_S = 60
 
 
@@ -38,6 +39,18 @@ def require_build_tools(preset: str) -> str:
         "neither ninja nor make is installed, and CMake needs one of them",
         "install one, for instance with `apt install ninja-build` or `pip install ninja`",
     )
+
+
+def require_cmake_paths(paths: Iterable[Path]) -> None:
+    """Raise UsageError for a path that CMake, or what it writes for ninja, would take apart."""
+    for path in paths:
+        found = next((each for each in _SPLIT_BY if each in str(path)), None)
+        if found is not None or any(character < " " for character in str(path)):
+            raise UsageError(
+                f"CMake can't build with {excerpt(str(path))}: its path has "
+                f"{found or 'a line end or another control character'}",
+                f"choose a folder without any of {' '.join(_SPLIT_BY)} in its path",
+            )
 
 
 def _cmake_version() -> tuple[int, ...]:

@@ -20,15 +20,21 @@ from types import MappingProxyType
 from typing import IO
 
 from asymm_deploy.bench import wire
-from asymm_deploy.bench.device import Completed
+from asymm_deploy.bench.device import Completed, Tell
 
 _POLL_S = 0.25
+_TELL_S = 5.0
 _STDERR_TAIL_BYTES = 64 * 2**10
+_GRACE_S = 3.0
+_END_ALL = 'trap "" TERM; kill -TERM 0; sleep 1; kill -KILL 0'
 _TIE = (
     *("setpriv", "--pdeathsig=TERM"),
-    *("sh", "-c", 'trap "kill -KILL 0" TERM; "$@" & wait "$!"', "sh"),
+    *("sh", "-c", f'trap \'{_END_ALL}\' TERM; "$@" & wait "$!"', "sh"),
 )
-"""Before a command: it and all that it starts are killed when who started it dies, however."""
+"""Before a command: it and all that it starts end when who started it dies, however.
+
+Ninja gives each compiler a group of its own, and ends them only if it is asked to end itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,28 @@ class Said:
     returncode: int
     stdout: str
     stderr: str
+
+
+class Growth:
+    """Tells how much has come into a folder, every few seconds, as long as it grows."""
+
+    def __init__(self, folder: Path, say: Tell) -> None:
+        """Take the folder and what shows a line to the user."""
+        self._folder, self._say = folder, say
+        self._told_at, self._told = time.monotonic(), 0.0
+
+    def tell(self) -> None:
+        """Say it, if it is time."""
+        if time.monotonic() < self._told_at + _TELL_S:
+            return
+        self._told_at = time.monotonic()
+        size = 0
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # it was a temporary one
+                size += path.stat().st_size if path.is_file() else 0
+        if size > self._told:
+            self._told = size
+            self._say(f"fetched {size / 1e6:.0f} MB so far")
 
 
 def run_program(
@@ -76,9 +104,9 @@ def run_program(
         start_new_session=True,
     )
     try:
-        done = collected(process, time.monotonic() + limit_s, meanwhile)
+        done = collected(process, time.monotonic() + limit_s, meanwhile, _stop)
     finally:
-        end_group(process)
+        _stop(process)
     if done.timed_out:
         raise TimeoutError(errno.ETIMEDOUT, f"it did not end within {limit_s:g} s", command[0])
     if done.flooded:
@@ -90,10 +118,22 @@ def run_program(
     )
 
 
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Have a program that still runs end what it started, and itself; kill what is left."""
+    try:
+        if process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(_GRACE_S)
+    finally:
+        end_group(process)
+
+
 def collected(
     process: subprocess.Popen[bytes],
     deadline: float,
     meanwhile: Callable[[], None] = lambda: None,
+    end: Callable[[subprocess.Popen[bytes]], None] | None = None,
 ) -> Completed:
     """Read what a session's first process prints until that ends, time is up, or it is too much.
 
@@ -123,7 +163,7 @@ def collected(
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             timed_out = True
-    end_group(process)
+    (end or end_group)(process)
     return Completed(
         bytes(out), bytes(err), process.returncode, timed_out=timed_out, flooded=flooded
     )

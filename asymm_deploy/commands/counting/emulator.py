@@ -33,8 +33,8 @@ def set_up_emulator(
         bool,
         typer.Option(
             "--fetch-qemu",
-            help="Unpack Debian's qemu-user into the data folder by apt-get, where the system's "
-            "own can't load plugins. Nothing is installed.",
+            help="Unpack Debian 12's qemu-user into the data folder, where the system's own can't "
+            "load plugins. Nothing is installed.",
         ),
     ] = False,
     force: Annotated[

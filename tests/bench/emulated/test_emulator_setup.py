@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from asymm_deploy.bench import native_build
 from asymm_deploy.bench.emulated import emulator_build, emulator_home
-from asymm_deploy.bench.native import arm_wheel
+from asymm_deploy.bench.native import arm_wheel, programs
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import sha256_of
 from tests.bench.wheels import CONTENT, wheel_file
@@ -96,7 +96,7 @@ def test_what_pip_fetched_and_is_damaged_is_refused_with_what_to_do(
 def test_a_slow_pip_tells_how_much_has_come_and_is_ended_in_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arm_wheel, "_TELL_S", 0.0)
+    monkeypatch.setattr(programs, "_TELL_S", 0.0)
     monkeypatch.setattr(arm_wheel, "_LONGEST_S", 1.5)
     bench.link("head")
     bench.pip('head -c 2500000 /dev/zero > "$TMPDIR/part"; sleep 60')
@@ -306,7 +306,8 @@ def test_a_qemu_that_is_gone_is_named(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a,b", "a b", "a=b", "a%20b%s", "ü漢", "-a", "~", "a'b\"c", "a$HOME`b`", "b" * 200]
+    "name",
+    ["a,b", "a b", "a=b", "a%20b%s", "ü漢", "-a", "~", "a'b", "a`b`", "a:b#", "b" * 200],
 )
 def test_the_data_folder_may_have_any_name(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
@@ -316,6 +317,26 @@ def test_the_data_folder_may_have_any_name(
     folder = bench.set_up()
     assert folder.is_relative_to(bench.folder / name)
     assert bench.run("where") == 0
+
+
+@pytest.mark.parametrize("name", ["a;b", "a$b", 'a"b', "a\\b", "a|b", "a\nb"])
+def test_a_data_folder_in_which_nothing_can_be_built_is_refused_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(bench.folder / name))
+    assert bench.run("setup", "--wheel", bench.wheel()) == 2
+    assert "CMake can't build with" in bench.said
+    assert "hint: choose a folder without any of" in bench.said
+    assert not (bench.folder / name).exists()
+
+
+@pytest.mark.parametrize("variable", ["XDG_DATA_HOME", "ASYMM_DEPLOY_QEMU"])
+def test_what_is_not_utf_8_is_refused_in_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(bench.program("q\udcff", "exit 1")))
+    assert bench.run("setup", "--wheel", bench.wheel()) == 2
+    assert "is not UTF-8" in bench.said
 
 
 @pytest.mark.parametrize("named", ["./bin/own-qemu", "~/bin/own-qemu", "own-qemu"])

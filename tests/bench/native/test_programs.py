@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,14 @@ from asymm_deploy.bench.native.programs import run_program
 
 SHELL = ("sh", "-c")
 WITH_CHILDREN = "sleep 60 & echo $! > {told}; sleep 60"
+LIKE_NINJA = 'set -m; sleep 60 & trap "kill -TERM -$!; exit 1" TERM; echo $! > {told}; wait'
+"""Its children are in groups of their own, and it ends them if it is asked to end."""
 WAITING = """
 import sys
 from asymm_deploy.bench.native.programs import run_program
 from asymm_deploy.signals import ending_like_ctrl_c
 with ending_like_ctrl_c():
-    run_program(["sh", "-c", sys.argv[1]], limit_s=60, starts_others=True)
+    run_program([*sys.argv[1:]], limit_s=60, starts_others=True)
 """
 
 
@@ -80,6 +82,13 @@ def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
     wait_for(lambda: has_ended(pid_in(told)))
 
 
+def test_one_that_has_to_end_others_is_given_the_time(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    with pytest.raises(TimeoutError):
+        run_program(["bash", "-c", LIKE_NINJA.format(told=told)], limit_s=0.5)
+    wait_for(lambda: has_ended(pid_in(told)))
+
+
 def test_a_program_that_prints_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MAX_STREAM_BYTES", 2**20)
     with pytest.raises(OSError, match="it prints without end"):
@@ -99,12 +108,13 @@ def test_what_happens_meanwhile_may_stop_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
-def test_its_children_end_with_us_whatever_ends_us(tmp_path: Path, by: signal.Signals) -> None:
+@pytest.mark.parametrize("program", [("sh", "-c", WITH_CHILDREN), ("bash", "-c", LIKE_NINJA)])
+def test_its_children_end_with_us_whatever_ends_us(
+    tmp_path: Path, program: Sequence[str], by: signal.Signals
+) -> None:
     told = tmp_path / "pid"
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, WITH_CHILDREN.format(told=told)],
-        stderr=subprocess.DEVNULL,
-    )
+    command = [word.format(told=told) for word in program]
+    process = subprocess.Popen([sys.executable, "-c", WAITING, *command], stderr=subprocess.DEVNULL)
     try:
         child = pid_in(told)
         os.kill(process.pid, by)
