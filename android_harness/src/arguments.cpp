@@ -197,7 +197,9 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     throw Refused("the following arguments are required: " + missing);
   }
   if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
-  if (found.by_operator && !found.counted) throw Refused("argument --by-operator: needs --count");
+  if (found.by_operator && taken.count("--second-model") != 0) {
+    throw Refused("argument --by-operator: takes one model, and --second-model is given");
+  }
   if (found.counted && taken.count("--second-model") != 0) {
     throw Refused("argument --count: takes one model, and --second-model is given");
   }
