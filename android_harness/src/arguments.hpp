@@ -40,6 +40,8 @@ struct Arguments : Asked {
   bool counted = false;    // marks around each run for an emulator, nothing timed
   std::string input_file;
   std::string output_file;
+  std::string operator_values;  // a file to write
+  std::string operator_inputs;  // a file to read for it
 };
 
 // Throws Refused, worded as Python's argparse words it where argparse has such an error.

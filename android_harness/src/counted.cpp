@@ -3,6 +3,7 @@
 #include "loaded.hpp"
 #include "marks.hpp"
 #include "messages.hpp"
+#include "operator_values.hpp"
 #include "refused.hpp"
 
 namespace runner {
@@ -35,6 +36,7 @@ void launch_counted(const Arguments& arguments, const Engine& engine, const Send
   send(line(described(model, arguments)));
   if (arguments.by_operator) send(line(Operators{notes.found(), std::nullopt}));
   send(line(computed(model, arguments)));
+  write_operator_values(arguments, *model.session);
   send(line(Done{arguments.runs}));
 }
 

@@ -10,6 +10,7 @@
 #include "cores.hpp"
 #include "loaded.hpp"
 #include "messages.hpp"
+#include "operator_values.hpp"
 #include "refused.hpp"
 #include "turns.hpp"
 #include "usage.hpp"
@@ -133,6 +134,7 @@ void launch_by_operator(const Arguments& arguments, const Engine& engine, const 
   time_loop(arguments, send, [&] { return watched.in_turns(); });
   send(line(watched.operators()));
   send(line(computed(model, arguments)));
+  write_operator_values(arguments, *model.session);
   send(line(Done{arguments.runs}));
 }
 

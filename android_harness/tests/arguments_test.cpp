@@ -139,6 +139,10 @@ TEST(arguments, one_model_alone_is_run_by_operator) {
   CHECK(parse_arguments(request({"--by-operator"})).by_operator);
   CHECK_EQ(refused({"--by-operator", "--second-model", "/other.mnn"}),
            "argument --by-operator: takes one model, and --second-model is given");
+  CHECK_EQ(parse_arguments(request({"--by-operator", "--operator-values", "v"})).operator_values, "v");
+  CHECK_EQ(refused({"--operator-values", "v"}), "argument --operator-values: needs --by-operator");
+  CHECK_EQ(refused({"--by-operator", "--operator-inputs", "i"}),
+           "argument --operator-inputs: needs --operator-values");
 }
 
 TEST(arguments, what_is_missing_or_unknown_is_named) {
