@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ExplainSubject:
     """A model to explain; without a reference its operators can be timed, and not judged."""
 

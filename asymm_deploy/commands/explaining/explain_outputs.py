@@ -114,7 +114,7 @@ def _tell(explanation: Explanation) -> None:
     if explanation.taken_out_percent is not None:
         console.say(
             f"{explanation.model}: watching the operators cost "
-            f"{explanation.taken_out_percent:.1f} % of the time, which is taken out"
+            f"{explanation.taken_out_percent:.1f} % on top, which is taken out of the times"
         )
     for note in explanation.notes:
         console.say(f"{explanation.model}: {excerpt(note, 400)}")

@@ -79,6 +79,8 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
         require_writable(path)
     other = None if asked.against is None else find_other(asked.against)
     subjects, failed = _subjects(asked)
+    for subject in subjects if not asked.times else ():
+        _require_reference(subject)
     beside, refused = _other_subject(asked, other)
     with opened_explained(asked.out, console.say) as folder:
         try:
@@ -117,6 +119,15 @@ def _subjects(asked: ExplainRequest) -> tuple[list[ExplainSubject], list[ExitCod
     found = bare_files(asked.bare_files, asked.plan)
     exported, failed = _exported(asked, asked.sources, asked.samples)
     return [subject_of(each, asked.reference) for each in (*found, *exported)], failed
+
+
+def _require_reference(subject: ExplainSubject) -> None:
+    if subject.reference is None:
+        raise UsageError(
+            f"{subject.artifact.path} has no reference, so there are no errors to find, and "
+            "--no-time leaves out the times",
+            "give the ONNX file that it was made from, with --reference, or leave out --no-time",
+        )
 
 
 def _exported(
