@@ -14,6 +14,7 @@ import numpy as np
 
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.feeding import fitted
+from asymm_deploy.engines.int8_tensors import write_in_8_bits
 from asymm_deploy.engines.mnn_session import (
     WINOGRAD_MEMORY_LEVEL,
     cpu_config,
@@ -43,6 +44,8 @@ class MnnWatched:
         except Exception as error:  # MNN raises nothing more specific
             raise EngineError("MNN can't load the model: it is damaged or no .mnn file") from error
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
+        self.kept: frozenset[tuple[int, int]] = frozenset()
+        """Operator and input: what the last run should have overwritten, and couldn't."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -73,6 +76,7 @@ class MnnWatched:
             raise EngineError(f"MNN's session stopped with error {code}")
         if not watch.operators:
             raise EngineError("MNN ran no operator")
+        self.kept = frozenset(watch.kept)
         return tuple(watch.operators)
 
 
@@ -82,6 +86,7 @@ class _Watch:
     def __init__(self, overwriting: Overwriting | None) -> None:
         self.operators: list[ObservedOperator] = []
         self.failure: Exception | None = None
+        self.kept: set[tuple[int, int]] = set()
         self._overwriting = overwriting
         self._makers: dict[bytes, ValueSource] = {}
         self._shapes: tuple[tuple[int, ...], ...] = ()
@@ -111,7 +116,7 @@ class _Watch:
             self.failure = error
         return True
 
-    def _begin(self, tensors: list[Any], _info: Any) -> None:
+    def _begin(self, tensors: list[Any], info: Any) -> None:
         index = len(self.operators)
         self._shapes = tuple(map(tensor_shape, tensors))
         if self._overwriting is None:
@@ -120,10 +125,8 @@ class _Watch:
             return
         for position, tensor in enumerate(tensors):
             values = self._overwriting(index, position)
-            if values is not None:
-                dtype = tensor_dtype(tensor)
-                shaped = np.ascontiguousarray(values, dtype).reshape(tensor_shape(tensor))
-                tensor.copyFrom(host_tensor(tensor, shaped))
+            if values is not None and not _write(tensor, values, info.getType()):
+                self.kept.add((index, position))
 
     def _end(self, tensors: list[Any], info: Any) -> None:
         index = len(self.operators)
@@ -152,6 +155,17 @@ def read_tensor(tensor: Any) -> Array:
     host = empty_host_tensor(tensor)
     tensor.copyToHostTensor(host)
     return host_values(host).reshape(shape)
+
+
+def _write(tensor: Any, values: Array, operator: str) -> bool:
+    """Put values into a tensor that an operator of this type is about to read."""
+    shape, dtype = tensor_shape(tensor), tensor_dtype(tensor)
+    if "INT8" in operator.replace("FloatToInt8 [ DT_INT8 ]", "") or operator == "Int8ToFloat":
+        return write_in_8_bits(tensor, read_tensor(tensor), values)
+    if 0 not in shape:
+        shaped = np.ascontiguousarray(values, dtype).reshape(shape)
+        tensor.copyFrom(host_tensor(tensor, shaped))
+    return True
 
 
 def _digest(values: Array) -> bytes:

@@ -199,6 +199,11 @@ def empty_host_tensor(tensor: Any) -> Any:
     return host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor)))
 
 
+def pointer_to(tensor: Any) -> int:
+    """Return where the values of a tensor lie, in MNN's own order; 0 if it has no memory."""
+    return _pointer_in(tensor.getHost(), None) or 0
+
+
 def host_values(host: Any) -> Array:
     """Return a copy of the values of a tensor in the plain order."""
     if host.getDataType() is not None:

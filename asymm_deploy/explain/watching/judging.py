@@ -53,7 +53,9 @@ def judge_run(request: WatchRequest) -> JudgedRun:
         given = overwritten(placed, values)
         alone = watched.run(feed, lambda *place, given=given: given.get(place))
         on_layer = _largest(on_layer, _errors(placed, natural, values))
-        own = _largest(own, _errors(placed, alone, values))
+        unfed = {operator for operator, _input in watched.kept}
+        errors = _errors(placed, alone, values)
+        own = _largest(own, [None if i in unfed else each for i, each in enumerate(errors)])
     shapes = {name: tuple(array.shape) for name, array in samples[0].items()}
     return JudgedRun(
         placed=placed,
