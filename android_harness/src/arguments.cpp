@@ -204,9 +204,6 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   if (found.counted && found.calibrate) {
     throw Refused("argument --count: runs a model, and --calibrate runs none");
   }
-  if (found.by_operator && found.api == "module") {
-    throw Refused("argument --by-operator: only a session can be run so, no module");
-  }
   check_api(found, "--api", "an --output");
   check_api(second, "--second-api", "a --second-output");
   if (taken.count("--second-model") != 0) {

@@ -10,7 +10,7 @@
 namespace runner {
 
 std::vector<OperatorName> Session::run_by_operator() {
-  throw Refused("this model can't be run operator by operator: it has loops or branches");
+  throw Refused("this engine can't run a model operator by operator");
 }
 
 void launch_counted(const Arguments& arguments, const Engine& engine, const Send& send) {

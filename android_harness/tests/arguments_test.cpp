@@ -134,8 +134,6 @@ TEST(arguments, what_does_not_go_with_counting_is_refused) {
            "argument --count: takes one model, and --second-model is given");
   CHECK_EQ(refused({"--count", "--calibrate"}),
            "argument --count: runs a model, and --calibrate runs none");
-  CHECK_EQ(refused({"--count", "--by-operator", "--api", "module", "--output", "y"}),
-           "argument --by-operator: only a session can be run so, no module");
 }
 
 TEST(arguments, what_is_missing_or_unknown_is_named) {

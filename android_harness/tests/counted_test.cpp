@@ -79,7 +79,7 @@ TEST(counted, a_session_without_operators_is_refused) {
   arguments.by_operator = true;
   Events events;
   CHECK_EQ(check::refusal([&] { events.launch(arguments, events.engine(false)); }),
-           "this model can't be run operator by operator: it has loops or branches");
+           "this engine can't run a model operator by operator");
 }
 
 TEST(counted, without_an_engine_only_hello_is_sent) {

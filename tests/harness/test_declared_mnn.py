@@ -9,38 +9,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import _mnncengine
-import numpy as np
-import onnx
-import onnx.parser
 import pytest
 
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.engines.tensors import TensorSpec
+from tests.made_networks import (
+    LOOPED,
+    LOOPED_INPUTS,
+    TWO_ENDED,
+    TWO_ENDED_INPUTS,
+    made_network,
+)
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
 FAKE = SOURCE / "tests" / "fake_mnn"
 ENGINE = Path(_mnncengine.__file__)
 OLD_ABI = "-D_GLIBCXX_USE_CXX11_ABI=0"
 PYTHON_RUNNER = (sys.executable, "-I", "-m", "asymm_deploy.bench.runner")
-GRAPH = """
-<ir_version: 8, opset_import: ["" : 17]>
-two_ended (float[1,3,16,16] right, float[1,8,16,16] left)
-    => (float[1,8,16,16] total, float[1,8,1,1] mean)
-{
-  convolved = Conv<pads=[1,1,1,1]>(right, weight)
-  total = Add(convolved, left)
-  mean = GlobalAveragePool(total)
-}
-"""
-INPUTS = (TensorSpec("right", (1, 3, 16, 16)), TensorSpec("left", (1, 8, 16, 16)))
-CONVERT = """
-import sys, _tools
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
-                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
-"""
 
 
-def report(command: Sequence[str], model: Path) -> wire.RunnerReport:
+def report(
+    command: Sequence[str],
+    model: Path,
+    inputs: Sequence[TensorSpec] = TWO_ENDED_INPUTS,
+    module_outputs: tuple[str, ...] | None = None,
+) -> wire.RunnerReport:
     asked = wire.request(
         model=str(model),
         engine="mnn",
@@ -49,8 +42,9 @@ def report(command: Sequence[str], model: Path) -> wire.RunnerReport:
         threads=1,
         precision="fp32",
         cpus=(),
-        inputs=tuple(wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in INPUTS),
+        inputs=tuple(wire.input_argument(spec.name, spec.shape, spec.dtype) for spec in inputs),
         output_values=True,
+        module_outputs=module_outputs,
     )
     ended = subprocess.run([*command, *asked], capture_output=True, timeout=60, check=False)
     return wire.parse_stream(ended.stdout)
@@ -58,15 +52,12 @@ def report(command: Sequence[str], model: Path) -> wire.RunnerReport:
 
 @pytest.fixture(scope="module")
 def two_ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with two inputs and two outputs, neither in the order of their names."""
-    folder = tmp_path_factory.mktemp("two_ended")
-    model = onnx.parser.parse_model(GRAPH)
-    weight = np.random.default_rng(1).normal(size=(8, 3, 3, 3)).astype(np.float32)
-    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
-    onnx.save(model, folder / "model.onnx")
-    files = [str(folder / "model.onnx"), str(folder / "model.mnn")]
-    subprocess.run([sys.executable, "-I", "-c", CONVERT, *files], check=True, capture_output=True)
-    return folder / "model.mnn"
+    return made_network(TWO_ENDED, tmp_path_factory.mktemp("two_ended") / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_network(LOOPED, tmp_path_factory.mktemp("looped") / "model.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +81,20 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree / "out" / native_build.PROGRAM
 
 
-def test_outputs_are_the_python_runners(runner: Path, two_ended: Path) -> None:
-    ours = report([str(runner)], two_ended)
-    assert ours.output == report(PYTHON_RUNNER, two_ended).output
+@pytest.mark.parametrize("module_outputs", [None, ("total", "mean")], ids=["session", "module"])
+def test_outputs_are_the_python_runners(
+    runner: Path, two_ended: Path, module_outputs: tuple[str, ...] | None
+) -> None:
+    ours = report([str(runner)], two_ended, module_outputs=module_outputs)
+    theirs = report(PYTHON_RUNNER, two_ended, module_outputs=module_outputs)
+    assert ours.output == theirs.output
     assert set(ours.output.values or {}) == {"total", "mean"}
+
+
+def test_a_loop_and_a_branch_run_as_in_the_python_runner(runner: Path, looped: Path) -> None:
+    ours = report([str(runner)], looped, LOOPED_INPUTS, ("y",))
+    assert ours.model.api == "module"
+    assert ours.output == report(PYTHON_RUNNER, looped, LOOPED_INPUTS, ("y",)).output
 
 
 def test_an_engine_whose_tensors_lie_otherwise_in_memory_is_refused(
@@ -105,6 +106,7 @@ def test_an_engine_whose_tensors_lie_otherwise_in_memory_is_refused(
     program.chmod(0o755)
     command = ["c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}", OLD_ABI]
     engine = str(tmp_path / ENGINE.name)
-    subprocess.run([*command, str(FAKE / "mnn.cpp"), "-o", engine], check=True, timeout=120)
+    sources = [str(FAKE / name) for name in ("mnn.cpp", "express.cpp")]
+    subprocess.run([*command, *sources, "-o", engine], check=True, timeout=120)
     with pytest.raises(wire.RunnerError, match="don't lie in memory as this runner expects"):
         report([str(program)], two_ended)

@@ -332,15 +332,19 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
         wire.parse_stream(run(program, model).stdout)
 
 
-def test_a_library_whose_tensors_lie_otherwise_is_refused(
-    like_a_wheel: Path, model: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("what", "flag", "api"),
+    [("tensors", "-DFAKE_LAYOUT", ()), ("variables", "-DFAKE_EXPRESS_LAYOUT", MODULE)],
+)
+def test_a_library_whose_classes_lie_otherwise_is_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path, what: str, flag: str, api: Sequence[str]
 ) -> None:
     program = tmp_path / native_build.PROGRAM
     program.write_bytes((like_a_wheel / native_build.PROGRAM).read_bytes())
     program.chmod(0o755)
-    library(tmp_path / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DFAKE_LAYOUT")
-    with pytest.raises(wire.RunnerError, match="tensors don't lie in memory as this runner"):
-        wire.parse_stream(run(program, model).stdout)
+    library(tmp_path / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", flag)
+    with pytest.raises(wire.RunnerError, match=f"{what} don't lie in memory as this runner"):
+        wire.parse_stream(run(program, model, *api).stdout)
 
 
 def test_a_run_by_operator_names_them_and_computes_the_same(
@@ -354,10 +358,13 @@ def test_a_run_by_operator_names_them_and_computes_the_same(
     assert report.output.values == expected(7)
 
 
-def test_a_module_is_not_run_by_operator(like_a_wheel: Path, model: Path) -> None:
-    ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--count", "--by-operator")
-    with pytest.raises(wire.RunnerError, match="only a session can be run so"):
-        parse_counted_stream(ended.stdout)
+def test_a_module_is_run_by_operator_too(like_a_wheel: Path, model: Path) -> None:
+    counting = (*MODULE, "--count", "--by-operator", "--input-seed", "7")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *counting)
+    assert ended.returncode == 0, ended.stdout
+    report = parse_counted_stream(ended.stdout)
+    assert report.operators == (("negative", "Fake"), ("sum", "Fake"))
+    assert report.output.values == expected(7)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
