@@ -19,6 +19,7 @@ from asymm_deploy.bench.subjects import bare_files, exported_subject
 from asymm_deploy.commands import console
 from asymm_deploy.commands.explaining.explain_outputs import (
     complain_of_accused,
+    complain_of_failure,
     require_writable,
     write_explain_csv,
     write_views,
@@ -86,17 +87,20 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
         try:
             made, problems = _explained(asked, home, subjects, beside, folder)
         finally:  # Ctrl-C too: explain.csv tells of every model on disk
-            write_explain_csv(asked.out, folder.records)
+            write_explain_csv(asked.out, folder)
     ours = made[: len(subjects)]
     baseline = made[len(subjects)] if beside is not None else None
     if other is not None and other.records:
         baseline = other.record_for(ours[0]) if ours else None
     if ours:
         print_data(write_views(asked, ours, baseline))
+    for each in made:
+        if each.model not in problems:
+            complain_of_failure(each)
     for each in ours:
         complain_of_accused(each, asked.reference)
     codes = [_code(each, asked.plan.allow) for each in made]
-    return worst([*codes, *failed, *refused, *problems])
+    return worst([*codes, *failed, *refused, *problems.values()])
 
 
 def _home(asked: ExplainRequest) -> Device | Emulator:
@@ -164,7 +168,7 @@ def _explained(
     subjects: Sequence[ExplainSubject],
     beside: ExplainSubject | None,
     folder: Explained,
-) -> tuple[list[Explanation], list[ExitCode]]:
+) -> tuple[list[Explanation], dict[str, ExitCode]]:
     """Return the explanation of each subject, one that is there already or a new one."""
     several = asked.against is not None and not isinstance(home, Emulator)
     plan = ExplainPlan(
@@ -184,7 +188,7 @@ def _explained(
         )
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
-    problems: list[ExitCode] = []
+    problems: dict[str, ExitCode] = {}
     made: list[Explanation] = []
     if everything:
         with console.progress("explaining", steps) as advance, ending_like_ctrl_c():
