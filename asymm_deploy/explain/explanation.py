@@ -85,6 +85,8 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """This operator alone, fed with the reference's values."""
     own_limit: float | None = None
     """What ``own.over_deviation`` may be at most."""
+    limit_reason: str | None = None
+    """Why that is more than rounding in fp32, in words: ``weights in 8 bits``."""
     unjudged: str | None = None
     """Why there is no error, in words: ``part of a HardSigmoid, judged at its end``."""
 

@@ -119,6 +119,7 @@ def explained_operators(run: JudgedRun, precision: Precision) -> tuple[Explained
         run.own,
         strict=True,
     ):
+        limit = own_limit(place, precision, weight_bits=bits)
         found.append(
             ExplainedOperator(
                 index=place.index,
@@ -133,7 +134,8 @@ def explained_operators(run: JudgedRun, precision: Precision) -> tuple[Explained
                 bytes_moved=moved,
                 on_layer=on_layer,
                 own=own,
-                own_limit=None if own is None else own_limit(place, precision, weight_bits=bits),
+                own_limit=None if own is None else limit.largest,
+                limit_reason=None if own is None else limit.reason,
                 unjudged=place.unjudged,
             )
         )

@@ -61,7 +61,7 @@ def judge_run(request: WatchRequest) -> JudgedRun:
         placed=placed,
         madds=tuple(madds_of(placed, graph, reference, shapes)),
         bytes_moved=tuple(bytes_moved(placed, graph.file, request.precision)),
-        weight_bits=tuple(_weight_bits(each, graph.file) for each in placed),
+        weight_bits=_all_weight_bits(placed, graph.file),
         on_layer=tuple(on_layer),
         own=tuple(own),
     )
@@ -98,6 +98,15 @@ def _largest(
         max((each for each in pair if each), key=lambda error: error.over_deviation, default=None)
         for pair in zip(before, now, strict=True)
     ]
+
+
+def _all_weight_bits(placed: Sequence[PlacedOperator], file: MnnFile) -> tuple[int | None, ...]:
+    """Return in how many bits the file keeps each operator's weights.
+
+    A file with weights in 16 bits has all of its constants in so many.
+    """
+    found = [_weight_bits(each, file) for each in placed]
+    return tuple(16 if each is None and 16 in found else each for each in found)
 
 
 def _weight_bits(operator: PlacedOperator, file: MnnFile) -> int | None:
