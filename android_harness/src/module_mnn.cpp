@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "marks.hpp"
+#include "operator_mnn.hpp"
 #include "refused.hpp"
 #include "session_mnn.hpp"
 
@@ -111,22 +111,18 @@ class MnnModule : public Session {
   }
 
   // An operator in a loop is there as often as it ran.
-  std::vector<OperatorName> run_by_operator() override {
-    std::vector<OperatorName> operators;
+  void run_by_operator(const Watch& watch) override {
+    Callbacks callbacks(watch);
     const std::shared_ptr<express::Executor> executor = express::ExecutorScope::Current();
-    executor->setCallBack(
-        [&](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo* info) {
-          operators.push_back({info->name(), info->type()});
-          mark(Mark::kOperatorStarts);
-          return true;
-        },
-        [](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo*) {
-          mark(Mark::kOperatorEnds);
-          return true;
-        });
-    run();
+    executor->setCallBack(callbacks.before(), callbacks.after());
+    try {
+      run();
+    } catch (const Refused&) {
+      callbacks.rethrow();  // which is why it stopped
+      throw;
+    }
+    callbacks.rethrow();
     executor->setCallBack(nullptr, nullptr);
-    return operators;
   }
 
   Outputs outputs() const override {

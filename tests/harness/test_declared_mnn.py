@@ -12,6 +12,7 @@ import _mnncengine
 import pytest
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.observed.observed_stream import ObservedReport, parse_observed_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from tests.made_networks import (
     LOOPED,
@@ -34,6 +35,26 @@ def report(
     inputs: Sequence[TensorSpec] = TWO_ENDED_INPUTS,
     module_outputs: tuple[str, ...] | None = None,
 ) -> wire.RunnerReport:
+    return wire.parse_stream(started(command, model, inputs, module_outputs))
+
+
+def watched(
+    command: Sequence[str],
+    model: Path,
+    inputs: Sequence[TensorSpec],
+    module_outputs: tuple[str, ...] | None = None,
+) -> ObservedReport:
+    found = started(command, model, inputs, module_outputs, "--by-operator")
+    return parse_observed_stream(found)
+
+
+def started(
+    command: Sequence[str],
+    model: Path,
+    inputs: Sequence[TensorSpec],
+    module_outputs: tuple[str, ...] | None,
+    *more: str,
+) -> bytes:
     asked = wire.request(
         model=str(model),
         engine="mnn",
@@ -46,8 +67,8 @@ def report(
         output_values=True,
         module_outputs=module_outputs,
     )
-    ended = subprocess.run([*command, *asked], capture_output=True, timeout=60, check=False)
-    return wire.parse_stream(ended.stdout)
+    asked += more
+    return subprocess.run([*command, *asked], capture_output=True, timeout=60, check=False).stdout
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +116,23 @@ def test_a_loop_and_a_branch_run_as_in_the_python_runner(runner: Path, looped: P
     ours = report([str(runner)], looped, LOOPED_INPUTS, ("y",))
     assert ours.model.api == "module"
     assert ours.output == report(PYTHON_RUNNER, looped, LOOPED_INPUTS, ("y",)).output
+
+
+def test_operators_are_the_python_runners(runner: Path, two_ended: Path) -> None:
+    ours, theirs = (
+        watched(command, two_ended, TWO_ENDED_INPUTS) for command in ([str(runner)], PYTHON_RUNNER)
+    )
+    assert ours.launch.output == theirs.launch.output
+    for name in ("names", "types", "shapes", "flops_m"):
+        assert getattr(ours.operators, name) == getattr(theirs.operators, name)
+
+
+def test_operators_of_a_loop_are_timed_as_often_as_they_run(runner: Path, looped: Path) -> None:
+    found = watched([str(runner)], looped, LOOPED_INPUTS, ("y",))
+    plain = report([str(runner)], looped, LOOPED_INPUTS, ("y",))
+    assert found.launch.output == plain.output
+    assert len(set(found.operators.names)) < len(found.operators.names)
+    assert all(shapes for shapes in found.operators.shapes)
 
 
 def test_an_engine_whose_tensors_lie_otherwise_in_memory_is_refused(

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
+from asymm_deploy.bench.observed.observed_stream import parse_observed_stream
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
@@ -365,6 +366,21 @@ def test_a_module_is_run_by_operator_too(like_a_wheel: Path, model: Path) -> Non
     report = parse_counted_stream(ended.stdout)
     assert report.operators == (("negative", "Fake"), ("sum", "Fake"))
     assert report.output.values == expected(7)
+
+
+@pytest.mark.parametrize("api", [(), MODULE], ids=["session", "module"])
+def test_operators_are_timed_by_either_interface(
+    like_a_wheel: Path, model: Path, api: tuple[str, ...]
+) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *api, "--by-operator")
+    assert ended.returncode == 0, ended.stdout
+    report = parse_observed_stream(ended.stdout)
+    assert report.launch.output.values == expected(0)
+    assert len(report.launch.samples.ns) == 5
+    assert report.operators.names == ("negative", "sum")
+    if not api:  # its module tells of no tensors
+        assert report.operators.shapes == (((1, 4),), ((1,),))
+    assert report.operators.flops_m == (0.5, 0.5)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(

@@ -112,6 +112,7 @@ class MNN_PUBLIC OperatorInfo {
   OperatorInfo() = delete;
   const std::string& name() const;
   const std::string& type() const;
+  float flops() const;
 };
 
 using TensorCallBackWithInfo =

@@ -22,10 +22,6 @@ LEAST_RUNS = 40
 """Fewer leave an operator without one undisturbed run among them."""
 _REDONE = 2
 """How often a launch that heat spoilt is repeated, as in a bench."""
-_NO_MODULES = (
-    "its operators can't be timed: it has loops or branches, MNN runs it by its Module API alone, "
-    "and only a session tells of its operators"
-)
 _OLDER = "argument --by-operator: needs --count"
 
 
@@ -111,7 +107,7 @@ def _cooled(bench: Bench, artifact: Artifact) -> ObservedTimes:
 def _timed(bench: Bench, artifact: Artifact) -> ObservedTimes:
     blank = launch.blank(bench, artifact, 0, 0)
     blank = msgspec.structs.replace(blank, runs=bench.plan.runs)
-    reason = _NO_MODULES if artifact.api == "module" else artifact_changed(artifact)
+    reason = artifact_changed(artifact)
     if reason is not None:
         return ObservedTimes(record=launch.failed(blank, reason))
     model, *inputs = map(bench.device.put, artifact.files)

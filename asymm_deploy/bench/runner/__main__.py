@@ -143,8 +143,8 @@ def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
         parser.error("argument --by-operator: only mnn tells of its operators")
     if options.api == "module":
         parser.error(
-            "argument --by-operator: the model has loops or branches, MNN runs it by its Module "
-            "API alone, and only a session tells of its operators"
+            "argument --by-operator: MNN's Python package doesn't tell of a module's operators; "
+            "the native runner does (`asymm-deploy runner build`, then --runner)"
         )
     if options.second_model is not None:
         parser.error("argument --by-operator: takes one model, and --second-model is given")

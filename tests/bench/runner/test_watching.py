@@ -154,7 +154,7 @@ def test_a_launch_by_operator_is_whole_and_computes_what_a_plain_one_does(
     ("more", "why"),
     [
         (("--engine", "onnxruntime"), "--by-operator: only mnn tells of its operators"),
-        (("--api", "module", "--output", "y"), "--by-operator: the model has loops or branches"),
+        (("--api", "module", "--output", "y"), "doesn't tell of a module's operators"),
         (("--second-model", "x"), "--by-operator: takes one model, and --second-model is given"),
     ],
 )
