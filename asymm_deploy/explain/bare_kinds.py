@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
+from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.mnn_file import read_mnn
 from asymm_deploy.explain.explanation import ExplainedOperator, Kind
 from asymm_deploy.export.proof.refusal.culprit import module_path
+from asymm_deploy.files import read_regular
 
 _KINDS: dict[str, Kind] = {
     "ConvolutionDepthwise": "depthwise",
@@ -34,24 +40,50 @@ _KINDS: dict[str, Kind] = {
     "FloatToInt8": "conversion",
     "Int8ToFloat": "conversion",
 }
+_WEIGHTED = frozenset({"pointwise", "depthwise", "convolution", "fully connected"})
 _WITHOUT = "nobody gave the ONNX file that it was made from"
 
 
+def pointwise_names(model: Path) -> frozenset[str]:
+    """Return which operators of an .mnn file are convolutions with 1x1 kernels; none if damaged."""
+    try:
+        operators = read_mnn(read_regular(model)).operators
+    except (OSError, EngineError):
+        return frozenset()
+    return frozenset(
+        each.name
+        for each in operators
+        if each.convolution is not None
+        and each.convolution.kernel == (1, 1)
+        and _KINDS.get(each.type) == "convolution"
+    )
+
+
 def bare_operator(
-    index: int, name: str, kind: str, output_shape: tuple[int, ...]
+    index: int,
+    name: str,
+    kind: str,
+    output_shape: tuple[int, ...] = (),
+    flops_m: float = 0.0,
+    pointwise: Collection[str] = (),
 ) -> ExplainedOperator:
-    """Return an operator by what MNN says of it; which module it is stands in most names."""
+    """Return an operator by what MNN says of it; which module it is stands in most names.
+
+    ``flops_m`` are MNN's: multiply-adds, in 10^6, of what has weights.
+    """
     plain = kind.partition(" ")[0]  # without what MNN adds for int8
+    is_pointwise = name in pointwise and _KINDS.get(plain) == "convolution"
+    found: Kind = "pointwise" if is_pointwise else _KINDS.get(plain, "other")
     return ExplainedOperator(
         index=index,
         name=name,
         type=plain,
-        kind=_KINDS.get(plain, "other"),
+        kind=found,
         module=module_path(name) or None,
         node=None,
         node_type=None,
         output_shape=output_shape,
-        madds=0,
+        madds=round(flops_m * 1e6) if found in _WEIGHTED else 0,
         bytes_moved=0,
         unjudged=_WITHOUT,
     )

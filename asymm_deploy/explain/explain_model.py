@@ -35,6 +35,8 @@ class PlacedModel:
     """The name of the file that the right values come from; None without one."""
     reference_sha256: str | None = None
     notes: tuple[str, ...] = ()
+    pointwise: frozenset[str] = frozenset()
+    """Where no places are known: the operators that are convolutions with 1x1 kernels."""
 
 
 def explained_by_time(
@@ -77,11 +79,14 @@ def explained_by_count(artifact: Artifact, placed: PlacedModel, record: CostReco
     found = _blank(artifact, placed, record.precision, device="a76")
     operators: tuple[ExplainedOperator, ...] = ()
     if record.error is None:
-        named = [(each.name, each.type) for each in record.operators or ()]
-        insn = [each.counts.insn for each in record.operators or ()]
+        counted = record.operators or ()
+        ran = [
+            bare_operator(index, each.name, each.type, pointwise=placed.pointwise)
+            for index, each in enumerate(counted)
+        ]
         operators = tuple(
-            msgspec.structs.replace(each, insn=count)
-            for each, count in zip(_in_places(placed, named), insn, strict=True)
+            msgspec.structs.replace(place, insn=each.counts.insn)
+            for place, each in zip(_in_places(placed, ran), counted, strict=True)
         )
     return msgspec.structs.replace(
         found,
@@ -148,9 +153,15 @@ def _timed(
     placed: PlacedModel, launches: Sequence[ObservedTimes], whole_ms: float
 ) -> tuple[ExplainedOperator, ...]:
     """Return the operators with times that add up to ``whole_ms``, and those of each launch."""
-    first = launches[0].operators
-    shapes = [each.output_shape for each in first]
-    places = _in_places(placed, [(each.name, each.type) for each in first], shapes)
+    places = _in_places(
+        placed,
+        [
+            bare_operator(
+                *(index, each.name, each.type, each.output_shape, each.flops_m, placed.pointwise)
+            )
+            for index, each in enumerate(launches[0].operators)
+        ],
+    )
     by_launch = [[each.time_ns / 1e6 for each in launch.operators] for launch in launches]
     usual = [median(times) for times in zip(*by_launch, strict=True)]
     scale = whole_ms / (sum(usual) or 1.0)
@@ -165,29 +176,19 @@ def _timed(
     )
 
 
-def _in_places(
-    placed: PlacedModel,
-    named: Sequence[tuple[str, str]],
-    shapes: Sequence[tuple[int, ...]] | None = None,
-) -> list[ExplainedOperator]:
-    """Return the operators that ran, by name and type, with what is known of them by name.
+def _in_places(placed: PlacedModel, ran: Sequence[ExplainedOperator]) -> list[ExplainedOperator]:
+    """Return the operators that ran, by name and order, with what is known of their places.
 
     One that only ran there is told with what its name and type say.
     """
-    known = dict(
-        zip(_numbered(each.name for each in placed.operators), placed.operators, strict=True)
-    )
+    places = placed.operators
+    known = dict(zip(_numbered(each.name for each in places), places, strict=True))
     found = []
-    for index, (key, (name, kind)) in enumerate(
-        zip(_numbered(name for name, _ in named), named, strict=True)
-    ):
+    for key, bare in zip(_numbered(each.name for each in ran), ran, strict=True):
         place = known.get(key)
-        if place is None:
-            shape = shapes[index] if shapes is not None else ()
-            place = bare_operator(index, name, kind, shape)
-            if placed.operators:
-                place = msgspec.structs.replace(place, unjudged=_NOT_ON_HOST)
-        found.append(msgspec.structs.replace(place, index=index))
+        if place is None and places:
+            place = msgspec.structs.replace(bare, unjudged=_NOT_ON_HOST)
+        found.append(msgspec.structs.replace(place or bare, index=bare.index))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,6 +17,7 @@ from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.bench.observed.operator_times import ObservedTimes, time_operators
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.errors import DeployError
+from asymm_deploy.explain.bare_kinds import pointwise_names
 from asymm_deploy.explain.explain_model import (
     PlacedModel,
     explained_by_count,
@@ -30,7 +32,11 @@ from asymm_deploy.explain.host_errors import explain_values
 _NO_MODULES = (
     "it has loops or branches: MNN runs it by its Module API alone, which tells of no operators"
 )
-_NO_REFERENCE = "Without a reference no errors are known, nor which module an operator is of."
+_NO_REFERENCE = "Without a reference no errors are known: give one with --reference FILE.onnx."
+_HOST_ERRORS = (
+    "Errors were measured on this machine: in fp32 the other one may sum up in another order, and "
+    "computes the same else."
+)
 _NO_HALF = (
     "Errors in fp16 are those of the processor that computes it, and this machine computes in "
     "fp32: none are told."
@@ -80,21 +86,18 @@ def explain_on_device(
     made = []
     for group in groups:
         can_run = [each for each in group if each.artifact.api == "session"]
-        places = [_placed(each, plan, watcher) for each in can_run]
-        times = _launched(device, can_run, plan, watcher) if plan.times and can_run else None
+        places = {each: _placed(each, plan, watcher, device=name) for each in can_run}
+        times = _launched(device, can_run, plan, watcher) if plan.times and can_run else {}
         for subject in group:
-            if subject not in can_run:
+            if subject not in places:
                 found = failed_explanation(
                     subject.artifact, plan.bench.precision, name, _NO_MODULES
                 )
-            elif times is None:
-                place = places[can_run.index(subject)]
-                found = _by_errors(subject, place, plan, name)
+            elif subject not in times:
+                found = _by_errors(subject, places[subject], plan, name)
             else:
-                which = can_run.index(subject)
-                launches = [each[which] for each in times]
                 found = explained_by_time(
-                    subject.artifact, places[which], launches, plan.bench.allow
+                    subject.artifact, places[subject], times[subject], plan.bench.allow
                 )
             watcher.explained(subject, found)
             made.append(found)
@@ -113,7 +116,7 @@ def explain_emulated(
     What fails with a model is in its explanation.
     """
     places = {
-        (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher)
+        (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher, device=EMULATED)
         for each in subjects
         if each.artifact.api == "session"
     }
@@ -145,26 +148,29 @@ def explain_emulated(
 
 def _launched(
     device: Device, subjects: Sequence[ExplainSubject], plan: ExplainPlan, watcher: ExplainWatcher
-) -> list[list[ObservedTimes]]:
-    """Return the times of each launch, and in each of every model."""
+) -> dict[ExplainSubject, list[ObservedTimes]]:
+    """Return the times of every model by launch: all of them once, then all of them again."""
     artifacts = [each.artifact for each in subjects]
-    made = []
+    made: dict[ExplainSubject, list[ObservedTimes]] = {each: [] for each in subjects}
     for _ in range(plan.launches):
-        made.append(
-            time_operators(
-                device,
-                artifacts,
-                plan.bench,
-                lambda times: watcher.step(times.record.model, "timed"),
-            )
+        found = time_operators(
+            device,
+            artifacts,
+            plan.bench,
+            lambda times: watcher.step(times.record.model, "timed"),
         )
+        for subject, times in zip(subjects, found, strict=True):
+            made[subject].append(times)
     return made
 
 
-def _placed(subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher) -> PlacedModel:
+def _placed(
+    subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher, *, device: str
+) -> PlacedModel:
     """Return the operators in their places with their errors, as far as they can be found out."""
     if subject.reference is None:
-        return PlacedModel(notes=(_NO_REFERENCE,))
+        pointwise = pointwise_names(subject.artifact.path)
+        return PlacedModel(notes=(_NO_REFERENCE,), pointwise=pointwise)
     half = plan.bench.precision == "fp16"
     try:
         operators = explain_values(
@@ -177,7 +183,11 @@ def _placed(subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher)
         watcher.failed(subject.artifact.model, error)
         return PlacedModel(notes=(f"Errors and modules are unknown: {error.what}.",))
     watcher.step(subject.artifact.model, "compared")
-    notes = (_NO_HALF,) if half and plan.errors else ()
+    notes: tuple[str, ...] = ()
+    if plan.errors and half:
+        notes = (_NO_HALF,)
+    elif plan.errors and device != platform.node():
+        notes = (_HOST_ERRORS,)
     if half or not plan.errors:
         operators = tuple(map(_without_errors, operators))
     return PlacedModel(

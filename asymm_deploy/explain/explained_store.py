@@ -28,11 +28,17 @@ class Explained:
         """Take what ``opened_explained`` read."""
         self._path = path
         self._records = list(records)
+        self._found = len(self._records)
 
     @property
     def records(self) -> tuple[Explanation, ...]:
         """All of them, in the order in which they were made."""
         return tuple(self._records)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether anything was added since the folder was opened."""
+        return len(self._records) > self._found
 
     def add(self, record: Explanation) -> None:
         """Add a record; it is on disk before this returns. Raises HarnessError."""

@@ -11,19 +11,20 @@ from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.bench.runner.recorded import read_recorded
+from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.export.inputs import bench_inputs
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
-from asymm_deploy.files import sha256_of
+from asymm_deploy.files import read_regular, sha256_of
 from asymm_deploy.models.source import OnnxFile
 
 if TYPE_CHECKING:
     import onnx
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ExplainSubject:
     """A model to explain; without a reference its operators can be timed, and not judged."""
 
@@ -97,6 +98,7 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
     from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
 
     model = load_onnx(reference)
+    _require_common_tensors(artifact.path, reference, model)
     found = ExplainSubject(artifact, reference, _hash(reference), reference_is_own=False)
     if artifact.inputs and artifact.reference is not None:
         _require_same_inputs(artifact, reference, model)
@@ -129,6 +131,23 @@ def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelP
                 f"{artifact.model} has {has}",
                 "give a reference with the same inputs: the same names, shapes and types",
             )
+
+
+def _require_common_tensors(path: Path, reference: Path, model: onnx.ModelProto) -> None:
+    """Raise UsageError if no tensor that the model computes has a name in the reference."""
+    from asymm_deploy.engines.mnn_file import read_mnn
+
+    try:
+        ours = set(read_mnn(read_regular(path)).tensors)
+    except (OSError, EngineError):  # what runs it says so
+        return
+    theirs = {name for node in model.graph.node for name in node.output if name}
+    if not ours & theirs:
+        raise UsageError(
+            f"{reference} has no tensor with a name that one of {path.name} has, so there is "
+            "nothing to compare",
+            "give the ONNX file that the model was made from, or another one of the same names",
+        )
 
 
 def _fits(shape: Sequence[int], sizes: Sequence[int | None]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from asymm_deploy.explain.against.against_rows import (
     against_table,
 )
 from asymm_deploy.explain.against.differences import differences
-from asymm_deploy.explain.explained_store import latest_explained
+from asymm_deploy.explain.explained_store import Explained, latest_explained
 from asymm_deploy.explain.explanation import EXPLAIN_COLUMNS, Explanation
 from asymm_deploy.explain.views.explain_rows import (
     KIND_COLUMNS,
@@ -45,20 +45,20 @@ def write_views(
     asked: ExplainRequest, explanations: Sequence[Explanation], baseline: Explanation | None
 ) -> str:
     """Write the files that were asked for, say what has to be said; return what goes to stdout."""
-    for each in explanations:
-        _tell(each)
     good = [each for each in explanations if each.error is None]
+    for each in good:
+        _tell(each)
     if asked.trace is not None:
         _write(asked.trace, trace_json(good))
     if asked.graph is not None and good:
         _write_graphs(asked.graph, good[0])
-    if baseline is not None and explanations:
-        return _against(asked, baseline, explanations[0])
+    if baseline is not None and good:
+        return _against(asked, baseline, good[0])
     if asked.output_format == "table":
-        return "\n\n".join(explain_table(each, asked.by, asked.depth) for each in explanations)
+        return "\n\n".join(explain_table(each, asked.by, asked.depth) for each in good)
     rows: list[ExplainRow] = []
     columns: Sequence[str] = EXPLAIN_COLUMNS
-    for each in explanations:
+    for each in good:
         if asked.by == "operator":
             rows += operator_rows_of(each)
         elif asked.by == "module":
@@ -68,11 +68,15 @@ def write_views(
     return explain_json(rows) if asked.output_format == "json" else explain_csv(rows, columns)
 
 
-def write_explain_csv(out: Path, records: Iterable[Explanation]) -> None:
-    """Write explain.csv of all that the folder has explanations of, a row for each operator."""
-    rows = [row for each in latest_explained(records) for row in operator_rows_of(each)]
-    if rows:
-        _write(out / EXPLAIN_CSV, explain_csv(rows, EXPLAIN_COLUMNS))
+def write_explain_csv(out: Path, folder: Explained) -> None:
+    """Write explain.csv of all that the folder has explanations of, a row for each operator.
+
+    If there is nothing new since the last time, it stays as it is.
+    """
+    path = out / EXPLAIN_CSV
+    rows = [row for each in latest_explained(folder.records) for row in operator_rows_of(each)]
+    if rows and (folder.has_grown or not path.exists()):
+        _write(path, explain_csv(rows, EXPLAIN_COLUMNS))
 
 
 def complain_of_accused(explanation: Explanation, reference: Path | None) -> None:
@@ -95,6 +99,18 @@ def complain_of_accused(explanation: Explanation, reference: Path | None) -> Non
     )
 
 
+def complain_of_failure(explanation: Explanation) -> None:
+    """Say why a model could not be explained, and what to try."""
+    if explanation.error is not None:
+        console.complain(
+            HarnessError(
+                f"{explanation.model} can't be explained: {explanation.error}",
+                "`asymm-deploy bench` times it as a whole; if its file is damaged, export it again "
+                "with --force",
+            )
+        )
+
+
 def require_writable(path: Path | None) -> None:
     """Raise UsageError if a file that is asked for can't be written, before anything is done."""
     if path is None or is_special(path):
@@ -109,12 +125,11 @@ def require_writable(path: Path | None) -> None:
 def _tell(explanation: Explanation) -> None:
     """Say what a reader has to know: flags, what was taken out, notes."""
     for name in explanation.flags:
-        why = explanation.error or flags.FLAGS[name].meaning
-        console.say(f"{explanation.model}: {name}: {excerpt(why)}")
+        console.say(f"{explanation.model}: {name}: {flags.FLAGS[name].meaning}")
     if explanation.taken_out_percent is not None:
         console.say(
             f"{explanation.model}: watching the operators cost "
-            f"{explanation.taken_out_percent:.1f} % of the time, which is taken out"
+            f"{explanation.taken_out_percent:.1f} % on top, which is taken out of the times"
         )
     for note in explanation.notes:
         console.say(f"{explanation.model}: {excerpt(note, 400)}")

@@ -22,8 +22,8 @@ class ExplainProgress(ExplainWatcher):
         self._advance = advance
         self._folder = folder
         self._keep = {id(each) for each in keep}
-        self.problems: list[ExitCode] = []
-        """Of models whose errors could not be found out."""
+        self.problems: dict[str, ExitCode] = {}
+        """Of models whose errors could not be found out; that was said."""
 
     def step(self, model: str, what: str) -> None:
         """Move the bar on."""
@@ -32,7 +32,7 @@ class ExplainProgress(ExplainWatcher):
     def failed(self, model: str, error: DeployError) -> None:
         """Tell why there are no errors."""
         console.complain(error.about(model))
-        self.problems.append(error.exit_code)
+        self.problems[model] = error.exit_code
         self._advance(model)
 
     def explained(self, subject: ExplainSubject, explanation: Explanation) -> None:

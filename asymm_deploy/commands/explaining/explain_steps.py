@@ -19,6 +19,7 @@ from asymm_deploy.bench.subjects import bare_files, exported_subject
 from asymm_deploy.commands import console
 from asymm_deploy.commands.explaining.explain_outputs import (
     complain_of_accused,
+    complain_of_failure,
     require_writable,
     write_explain_csv,
     write_views,
@@ -79,22 +80,27 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
         require_writable(path)
     other = None if asked.against is None else find_other(asked.against)
     subjects, failed = _subjects(asked)
+    for subject in subjects if not asked.times else ():
+        _require_reference(subject)
     beside, refused = _other_subject(asked, other)
     with opened_explained(asked.out, console.say) as folder:
         try:
             made, problems = _explained(asked, home, subjects, beside, folder)
         finally:  # Ctrl-C too: explain.csv tells of every model on disk
-            write_explain_csv(asked.out, folder.records)
+            write_explain_csv(asked.out, folder)
     ours = made[: len(subjects)]
     baseline = made[len(subjects)] if beside is not None else None
     if other is not None and other.records:
         baseline = other.record_for(ours[0]) if ours else None
     if ours:
         print_data(write_views(asked, ours, baseline))
+    for each in made:
+        if each.model not in problems:
+            complain_of_failure(each)
     for each in ours:
         complain_of_accused(each, asked.reference)
     codes = [_code(each, asked.plan.allow) for each in made]
-    return worst([*codes, *failed, *refused, *problems])
+    return worst([*codes, *failed, *refused, *problems.values()])
 
 
 def _home(asked: ExplainRequest) -> Device | Emulator:
@@ -117,6 +123,15 @@ def _subjects(asked: ExplainRequest) -> tuple[list[ExplainSubject], list[ExitCod
     found = bare_files(asked.bare_files, asked.plan)
     exported, failed = _exported(asked, asked.sources, asked.samples)
     return [subject_of(each, asked.reference) for each in (*found, *exported)], failed
+
+
+def _require_reference(subject: ExplainSubject) -> None:
+    if subject.reference is None:
+        raise UsageError(
+            f"{subject.artifact.path} has no reference, so there are no errors to find, and "
+            "--no-time leaves out the times",
+            "give the ONNX file that it was made from, with --reference, or leave out --no-time",
+        )
 
 
 def _exported(
@@ -153,7 +168,7 @@ def _explained(
     subjects: Sequence[ExplainSubject],
     beside: ExplainSubject | None,
     folder: Explained,
-) -> tuple[list[Explanation], list[ExitCode]]:
+) -> tuple[list[Explanation], dict[str, ExitCode]]:
     """Return the explanation of each subject, one that is there already or a new one."""
     several = asked.against is not None and not isinstance(home, Emulator)
     plan = ExplainPlan(
@@ -173,7 +188,7 @@ def _explained(
         )
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
-    problems: list[ExitCode] = []
+    problems: dict[str, ExitCode] = {}
     made: list[Explanation] = []
     if everything:
         with console.progress("explaining", steps) as advance, ending_like_ctrl_c():

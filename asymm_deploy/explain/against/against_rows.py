@@ -56,7 +56,7 @@ def against_sentences(
         percent = "" if whole.grown_percent is None else f" ({whole.grown_percent:+.1f} %)"
         sentences = [
             f"{name} against {other}: {_amount(after.cost, timed=timed)}, and "
-            f"{_amount(before.cost, timed=timed)} there{percent}."
+            f"{_amount(before.cost, timed=timed)} there{percent}{_noise(whole)}."
         ]
         sentences += _largest(found, by, timed=timed)
     new = sum(each.baseline is None for each in found)
@@ -66,6 +66,14 @@ def against_sentences(
     if any(each.newly_accused for each in found):
         sentences.append(f"{error_sentence(candidate)}.")
     return sentences
+
+
+def _noise(whole: GroupDifference) -> str:
+    """Return how the growth of the whole compares with what its launches lie apart."""
+    if whole.noise_ms is None:
+        return ""
+    apart = f"launches of one version lie up to {whole.noise_ms:.2g} ms apart"
+    return f"; {apart}" if whole.is_real else f", which may be noise: {apart}"
 
 
 def _largest(found: Sequence[GroupDifference], by: By, *, timed: bool) -> list[str]:

@@ -28,7 +28,7 @@ def explain_table(explanation: Explanation, by: By, depth: int) -> str:
     lines = [excerpt(what_to_see(explanation), 600)]
     if explanation.operators:
         lines += ["", _rows(explanation, by, depth)]
-        if by == "kind":
+        if by == "kind" and any(each.madds for each in explanation.operators):
             lines += ["", _table1(explanation)]
     return "\n".join(lines)
 
