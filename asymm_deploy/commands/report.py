@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from asymm_deploy.commands import console
+from asymm_deploy.commands import console, page_steps
 from asymm_deploy.commands.options.shared_options import (
     EngineName,
     PrecisionName,
@@ -18,9 +18,6 @@ from asymm_deploy.commands.options.shared_options import (
     table_or_figure,
 )
 from asymm_deploy.errors import UsageError
-
-if TYPE_CHECKING:
-    from asymm_deploy.report.comparable import RowFilter
 
 _OF_TABLES = ("table", "figure", "output_format", "out")
 _OF_ROWS = ("device", "engine", "precision", "threads")
@@ -116,12 +113,12 @@ def report_command(
     if verify:
         others = ("page", "against", "pictures", *_OF_TABLES, *_OF_ROWS)
         _refuse_beside("--verify", given_options(ctx, *others))
-        _verify(results)
+        page_steps.verify_page(results)
         return
     if page is not None or pictures is not None:
         which = "--page" if page is not None else "--pictures"
         _refuse_beside(which, given_options(ctx, *_OF_TABLES))
-        _write_page(results, against, page, pictures, wanted)
+        page_steps.write_page_and_pictures(results, against, page, pictures, wanted)
         return
     if against is not None:
         raise UsageError(
@@ -145,58 +142,6 @@ def report_command(
     else:
         tables.write(out, text)
         console.say(f"wrote {out}")
-
-
-def _write_page(
-    results: Path,
-    against: Path | None,
-    page: Path | None,
-    pictures: Path | None,
-    wanted: RowFilter,
-) -> None:
-    from datetime import UTC, datetime
-
-    from asymm_deploy.report.page.page_sources import sources_in
-    from asymm_deploy.report.page.vega_library import require_page_extra, vega_library
-    from asymm_deploy.report.page.write_page import (
-        PageRequest,
-        made_page,
-        write_page,
-        write_pictures,
-    )
-
-    require_page_extra()
-    sources = sources_in(results, against)
-    for remark in sources.remarks:
-        console.say(remark)
-    if pictures is not None:
-        written = write_pictures(pictures, sources, wanted)
-        console.say(f"wrote {len(written)} files to {pictures}")
-    if page is not None:
-        asked = PageRequest(
-            _folder_name(results),
-            None if against is None else _folder_name(against),
-            wanted,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        with console.waiting("drawing"):
-            text = made_page(sources, asked, vega_library())
-        write_page(page, text)
-        console.say(f"wrote {page} ({len(text.encode()) / 1e6:.2f} MB)")
-
-
-def _verify(page: Path) -> None:
-    from asymm_deploy.report.page.vega_library import require_page_extra
-    from asymm_deploy.report.page.verify_page import verified
-
-    require_page_extra()
-    print_data("\n".join(verified(page).lines))
-
-
-def _folder_name(path: Path) -> str:
-    """Return a folder's own name: where it lies is nobody's business."""
-    whole = path.absolute()
-    return whole.name if whole.is_dir() else whole.parent.name
 
 
 def _refuse_beside(option: str, given: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ The bytes are kept, since the page carries them: whoever has the page can make i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ OTHER_PREFIX = "against/"
 SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME)
 """The files of a results folder that a page shows, if they are there."""
 
+_OF_CHECK = b'"written_by":"check"'
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
 
 
@@ -47,23 +48,31 @@ class PageSources:
     """What was left out: a last line that is not whole."""
 
 
-def sources_in(results: Path, other: Path | None) -> PageSources:
+def sources_in(
+    results: Path, other: Path | None, verdict: Callable[[], bytes | None] = lambda: None
+) -> PageSources:
     """Read a results folder, and another one to compare with.
 
+    ``verdict`` gives `check`'s document on the two, where the other folder has none.
     Raises UsageError if there is nothing to show, or a file can't be read or is damaged.
     """
     contents = _contents(results)
     if not contents:
         raise UsageError(f"there are no results in {results}", _TO_TRY)
     if other is not None:
-        found = {name: _contents(other).get(name) for name in (store.NAME, CHECK_NAME)}
-        if found[store.NAME] is None and found[CHECK_NAME] is None:
+        found = _contents(other)
+        told = found.get(CHECK_NAME) or verdict()
+        launches = found.get(store.NAME)
+        if launches is None and told is None:
             raise UsageError(f"there are no results in {other}", _TO_TRY)
-        contents |= {f"{OTHER_PREFIX}{name}": content for name, content in found.items() if content}
-    found_there = sources_of(contents, results, other)
-    if found_there.costs:
-        contents[COSTS_NAME] = _without_operators(found_there.costs)
-    return found_there
+        if launches is not None:
+            contents[f"{OTHER_PREFIX}{store.NAME}"] = launches
+        if told is not None:
+            contents[f"{OTHER_PREFIX}{CHECK_NAME}"] = told
+    sources = sources_of(contents, results, other)
+    if sources.costs:
+        contents[COSTS_NAME] = _without_operators(sources.costs)
+    return sources
 
 
 def _without_operators(costs: Sequence[CostRecord]) -> bytes:
@@ -81,51 +90,43 @@ def sources_of(
 
     Raises UsageError if one is damaged, or of a newer version.
     """
-    remarks: list[str] = []
-
-    def records(name: str) -> list[LaunchRecord]:
-        folder, _, own = name.rpartition("/")
-        path = (other or where / "against" if folder else where) / own
-        found = store.runs_of(contents.get(name, b""), path)
+    beside = other or where / "against"
+    runs, theirs = contents.get(store.NAME, b""), contents.get(f"{OTHER_PREFIX}{store.NAME}", b"")
+    found = store.runs_of(runs, where / store.NAME)
+    before = store.runs_of(theirs, beside / store.NAME)
+    counts = contents.get(COSTS_NAME, b"")
+    costs = jsonl.lines_of(counts, where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
+    seen = contents.get(EXPLAINED_NAME, b"")
+    explained = jsonl.lines_of(seen, where / EXPLAINED_NAME, Explanation, EXPLAINED_SCHEMA_VERSION)
+    for records, path in ((found.records, where), (before.records, beside)):
         store.refuse_of_check(
-            found.records, path, "give a folder that `asymm-deploy bench` wrote with --out"
+            records, path / store.NAME, "give a folder that `asymm-deploy bench` wrote"
         )
-        if found.torn:
-            remarks.append(f"{path} ends in the middle of a line; that launch is left out")
-        return found.records
-
-    launches = records(store.NAME)
-    others = records(f"{OTHER_PREFIX}{store.NAME}")
-    costs = jsonl.lines_of(
-        contents.get(COSTS_NAME, b""), where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION
-    )
-    explained = jsonl.lines_of(
-        contents.get(EXPLAINED_NAME, b""),
-        where / EXPLAINED_NAME,
-        Explanation,
-        EXPLAINED_SCHEMA_VERSION,
-    )
-    for name, torn in ((COSTS_NAME, costs.torn), (EXPLAINED_NAME, explained.torn)):
-        if torn:
-            remarks.append(f"{where / name} ends in the middle of a line; that model is left out")
     told = [
-        verdicts_of(contents[name], folder / CHECK_NAME)
-        for name, folder in (
-            (CHECK_NAME, where),
-            (f"{OTHER_PREFIX}{CHECK_NAME}", other or where / "against"),
-        )
+        verdicts_of(contents[name], path / CHECK_NAME)
+        for name, path in ((CHECK_NAME, where), (f"{OTHER_PREFIX}{CHECK_NAME}", beside))
         if name in contents
     ]
-    if not (launches or costs.records or explained.records or told):
+    if not (found.records or costs.records or explained.records or told):
         raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
+    torn = {
+        where / store.NAME: found.torn,
+        beside / store.NAME: before.torn,
+        where / COSTS_NAME: costs.torn,
+        where / EXPLAINED_NAME: explained.torn,
+    }
     return PageSources(
         contents=contents,
-        launches=tuple(launches),
+        launches=tuple(found.records),
         costs=tuple(costs.records),
         explained=tuple(explained.records),
         verdicts=told[-1] if told else None,
-        other_launches=tuple(others),
-        remarks=tuple(remarks),
+        other_launches=tuple(before.records),
+        remarks=tuple(
+            f"{path} ends in the middle of a line, which is left out"
+            for path, rest in torn.items()
+            if rest
+        ),
     )
 
 
@@ -135,7 +136,7 @@ def _contents(results: Path) -> dict[str, bytes]:
         folder = results if results.is_dir() else results.parent
         if not results.is_dir() and results.name != store.NAME:
             raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
-        return {
+        found = {
             name: read_regular(folder / name)
             for name in SOURCE_NAMES
             if (folder / name).is_symlink() or (folder / name).exists()
@@ -143,3 +144,6 @@ def _contents(results: Path) -> dict[str, bytes]:
     except OSError as error:
         where = error.filename or results
         raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error
+    if CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]:
+        del found[store.NAME]  # launches of two versions, of which check.json has the outcome
+    return found

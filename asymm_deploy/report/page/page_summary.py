@@ -86,7 +86,9 @@ def _untimed(tab: Tab) -> str:
         )
     if tab.explained:
         parts.append(f"{counted(tab.explained, 'model')} {_was(tab.explained)} explained")
-    what = "; ".join(parts) or "Nothing was finished"
+    if not parts:
+        return f"{tab.title}: {' '.join(picture.sentence for picture in tab.pictures)}"
+    what = "; ".join(parts)
     emulated = ", an emulated Arm processor: nothing is timed there" if device == EMULATED else ""
     return f"{what} on {device}{emulated}."
 

@@ -18,6 +18,7 @@ from asymm_deploy.report.comparable import (
     setting_of,
     settings,
 )
+from asymm_deploy.report.page.check_verdicts import CheckVerdicts
 from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
@@ -26,6 +27,7 @@ from asymm_deploy.report.page.pictures.operators_picture import layers_picture, 
 from asymm_deploy.report.page.pictures.picture import Picture
 from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
+from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
 from asymm_deploy.report.page.pictures.versions_picture import versions_picture
 from asymm_deploy.safe import one_line
 
@@ -66,23 +68,29 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
         )
     )
     kept = [key for key in keys if meets(key, wanted)]
+    verdicts = sources.verdicts
+    if verdicts and not keys:
+        return [_of_check(verdicts)]
     if not kept:
         fitting([model.row for model in timed], wanted)  # names what there is
         raise UsageError(
             "nothing here has the device, engine, precision and threads asked for",
             f"there is: {'; '.join(map(str, keys))}",
         )
-    return [
+    tabs = [
         _tab(
             key,
             [model for model in timed if setting_of(model.row) == key],
             [model for model in before if _alike(setting_of(model.row), key)],
             [each for each in explained if _explained_setting(each) == key],
             [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
-            sources,
+            verdicts if verdicts and verdicts.device == key.device else None,
         )
         for key in kept
     ]
+    if verdicts and verdicts.device not in {key.device for key in keys}:
+        tabs.append(_of_check(verdicts))
+    return tabs
 
 
 def _tab(
@@ -91,7 +99,7 @@ def _tab(
     before: Sequence[TimedModel],
     explained: Sequence[Explanation],
     costs: Sequence[CostRecord],
-    sources: PageSources,
+    verdicts: CheckVerdicts | None,
 ) -> Tab:
     rows = [model.row for model in models]
     pictures = [
@@ -100,7 +108,8 @@ def _tab(
         launches_picture(models) if models else None,
         layers_picture(explained),
         snr_picture(explained),
-        versions_picture(models, before, sources.verdicts),
+        versions_picture(models, before, verdicts),
+        verdicts_picture(verdicts) if verdicts and not before else None,
         cost_picture(costs),
     ]
     remarks = [
@@ -130,6 +139,13 @@ def _tab(
         tuple(picture for picture in pictures if picture is not None),
         tuple(remarks),
     )
+
+
+def _of_check(verdicts: CheckVerdicts) -> Tab:
+    """Return the tab of a comparison on a device of which nothing else is known."""
+    where = one_line(verdicts.device)
+    line = f"Device: {where}. Both versions were compared by asymm-deploy check."
+    return Tab(f"{where}, check", (line,), (), 0, 0, (verdicts_picture(verdicts),), ())
 
 
 def _latest(explained: Sequence[Explanation]) -> list[Explanation]:

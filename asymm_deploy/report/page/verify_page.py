@@ -174,7 +174,7 @@ def _cell_differences(
         if len(own) != len(rows):
             yield f"the table {name} has {len(own) - 1} rows, and the samples give {len(rows) - 1}"
             continue
-        for heading, row, right in zip(rows[:1] * len(rows), own, rows, strict=True):
+        for heading, row, right in zip([*rows[:1]] * len(rows), own, rows, strict=True):
             if len(row) != len(right):
                 yield f"{_named(right)}: {len(row)} cells in place of {len(right)}"
                 continue

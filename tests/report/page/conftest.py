@@ -19,8 +19,8 @@ from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostKey, CostRecord, 
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.explain.explanation import (
     EXPLAINED_NAME,
-    Explanation,
     ExplainedOperator,
+    Explanation,
     Kind,
     OperatorError,
 )

@@ -7,6 +7,7 @@ from functools import cache
 
 from asymm_deploy.models import names
 from asymm_deploy.report.page.pictures.picture import (
+    GREY,
     NETWORK_COLOURS,
     WIDE,
     Datum,
@@ -170,7 +171,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
     )
     line = (
         base.transform_filter("datum.front")
-        .mark_line(color="#8a8f98", strokeWidth=1.5, interpolate="step-after", tooltip=False)
+        .mark_line(color=GREY, strokeWidth=1.5, interpolate="step-after", tooltip=False)
         .encode(order="ms:Q")
     )
     labels = base.transform_filter("datum.label !== ''").encode(text="label:N")
@@ -180,7 +181,9 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
     right = labels.transform_filter("!datum.late").mark_text(
         align="left", baseline="top", dx=8, dy=5, fontSize=11, limit=160
     )
-    points = base.mark_point(filled=True, size=95, strokeWidth=1.6, cursor="pointer").encode(
+    points = base.mark_point(
+        filled=True, size=95, strokeWidth=1.6, opacity=1, cursor="pointer"
+    ).encode(
         color=alt.Color(
             "network:N",
             scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
@@ -191,7 +194,10 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
             legend=alt.Legend(title=None),
         ),
-        shape=alt.Shape("scale:N", legend=alt.Legend(title=None)),
+        shape=alt.Shape(
+            "scale:N",
+            legend=alt.Legend(title=None, symbolFillColor=GREY, symbolStrokeColor=GREY),
+        ),
         fillOpacity=alt.condition("datum.valid", alt.value(0.85), alt.value(0)),
         size=alt.condition("datum.key === picked", alt.value(320), alt.value(95)),
         tooltip=[

@@ -132,7 +132,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         x=alt.X(
             "millions:Q",
             title="instructions of one run (M)",
-            axis=alt.Axis(orient="top", labelOverlap=True),
+            axis=alt.Axis(orient="top", labelOverlap="greedy", labelSeparation=6),
         ),
         y=y,
         color=alt.Color(
@@ -162,5 +162,5 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
     )
     chart = alt.layer(bars, said).add_params(picked)
     return finished(
-        chart.properties(width=WIDE, height=alt.Step(_ROW_PIXELS)), f"Instructions. {sentence}"
+        chart.properties(width=WIDE, height=_ROW_PIXELS * len(order)), f"Instructions. {sentence}"
     )

@@ -141,9 +141,13 @@ def _spec(data: Sequence[Datum], intervals: Sequence[Datum], sentence: str) -> d
     order = [str(each["key"]) for each in intervals]
     y = alt.Y("key:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, grid=True))
     scale = alt.Scale(type="log", nice=False, padding=10)
-    axis = alt.Axis(format="~g", tickCount=8, labelOverlap=True, orient="top")
+    axis = alt.Axis(
+        format="~g", tickCount=8, labelOverlap="greedy", labelSeparation=6, orient="top"
+    )
     colour_scale = alt.Scale(domain=["valid", "flagged"], range=[GOOD, FLAGGED])
-    colour = alt.Color("valid:N", scale=colour_scale, legend=alt.Legend(title=None))
+    colour = alt.Color(
+        "valid:N", scale=colour_scale, legend=alt.Legend(title=None, symbolOpacity=1)
+    )
     rows = alt.Chart(alt.InlineData(values=plain(intervals)))
     row_tooltip = [
         alt.Tooltip("key:N", title="model"),
@@ -167,7 +171,9 @@ def _spec(data: Sequence[Datum], intervals: Sequence[Datum], sentence: str) -> d
             x=alt.X("ms:Q", scale=scale, title="latency (ms)"),
             y=y,
             color=colour,
-            stroke=alt.Stroke("valid:N", scale=colour_scale, legend=alt.Legend(title=None)),
+            stroke=alt.Stroke(
+                "valid:N", scale=colour_scale, legend=alt.Legend(title=None, symbolOpacity=1)
+            ),
             fillOpacity=alt.condition("datum.valid === 'valid'", alt.value(1), alt.value(0)),
             size=alt.condition("datum.key === picked", alt.value(80), alt.value(34)),
             tooltip=[
@@ -185,5 +191,6 @@ def _spec(data: Sequence[Datum], intervals: Sequence[Datum], sentence: str) -> d
     )
     chart = alt.layer(bars, dots).add_params(picked)
     return finished(
-        chart.properties(width=WIDE, height=alt.Step(_ROW_PIXELS)), f"Every launch. {sentence}"
+        chart.properties(width=WIDE, height=_ROW_PIXELS * len(intervals)),
+        f"Every launch. {sentence}",
     )

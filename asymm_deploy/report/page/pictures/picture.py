@@ -34,6 +34,7 @@ _CONFIG = {
 WIDE = 900
 """Pixels of a picture outside of a page."""
 
+GREY = "#8a8f98"
 NETWORK_COLOURS = ("#3b82d6", "#d97706", "#2f9e6e", "#a667c9", "#d6498b", "#8a8f98", "#9a6b4f")
 """Each is told from both a white and a black ground."""
 

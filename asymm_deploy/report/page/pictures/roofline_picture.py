@@ -107,17 +107,17 @@ def _spec(data: Sequence[Datum], peak: float | None, sentence: str) -> dict[str,
         "madds_m:Q",
         title="multiply-adds (M)",
         scale=alt.Scale(type="log", padding=14, nice=False),
-        axis=alt.Axis(format="~g", tickCount=8, labelOverlap=True),
+        axis=alt.Axis(format="~g", tickCount=8, labelOverlap="greedy", labelSeparation=6),
     )
     y = alt.Y(
         "ms:Q",
         title="median latency (ms)",
         scale=alt.Scale(type="log", padding=14, nice=False),
-        axis=alt.Axis(format="~g", tickCount=6, labelOverlap=True),
+        axis=alt.Axis(format="~g", tickCount=6, labelOverlap="greedy", labelSeparation=6),
     )
     points = (
         alt.Chart(alt.InlineData(values=plain(data)))
-        .mark_point(filled=True, size=95, strokeWidth=1.6, cursor="pointer")
+        .mark_point(filled=True, size=95, strokeWidth=1.6, opacity=1, cursor="pointer")
         .encode(
             x=x,
             y=y,

@@ -10,6 +10,7 @@ import numpy as np
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.report.page.check_verdicts import CheckedChange, CheckVerdicts
 from asymm_deploy.report.page.pictures.picture import (
+    GREY,
     WIDE,
     Datum,
     Picture,
@@ -23,6 +24,12 @@ from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
 
 BEFORE, NOW = "before", "now"
+_COLOURS = {
+    BEFORE: GREY,
+    NOW: "#3b82d6",
+    f"{NOW}, regressed": "#d64545",
+    f"{NOW}, improved": "#2f9e6e",
+}
 _ROW_PIXELS = 15
 _RISK = 0.025
 
@@ -76,6 +83,7 @@ def versions_picture(
             {
                 "key": model.key,
                 "version": version,
+                "side": version if side is former else _side(verdict),
                 "ms": float(np.median(launch.samples_ns)) / NS_PER_MS,
                 "launch": launch.launch + 1,
                 "flags": ", ".join(launch.flags) or "none",
@@ -96,7 +104,7 @@ def versions_picture(
         tuple(model.key for model, _ in both),
         notes=(
             "A dot is the median of one launch. Two benches at two times are the weaker "
-            "comparison: whatever else changed between them counts, too. `asymm-deploy check` "
+            "comparison: whatever else changed between them counts, too. asymm-deploy check "
             "times both versions in turns.",
         ),
     )
@@ -147,6 +155,10 @@ def _sentence(
     return " ".join(parts)
 
 
+def _side(verdict: str) -> str:
+    return f"{NOW}, {verdict}" if verdict in {"regressed", "improved"} else NOW
+
+
 def _is(change: CheckedChange, verdict: str) -> bool:
     return change.verdict == verdict
 
@@ -156,15 +168,18 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
 
     picked = alt.param(name="picked", value="")
     order = list(dict.fromkeys(str(each["key"]) for each in data))
+    sides = [side for side in _COLOURS if any(each["side"] == side for each in data)]
     dots = (
         alt.Chart(alt.InlineData(values=plain(data)))
-        .mark_point(filled=True, opacity=0.8, cursor="pointer")
+        .mark_point(filled=True, opacity=0.9, cursor="pointer")
         .encode(
             x=alt.X(
                 "ms:Q",
                 title="latency (ms)",
                 scale=alt.Scale(type="log", nice=False, padding=10),
-                axis=alt.Axis(format="~g", tickCount=8, labelOverlap=True, orient="top"),
+                axis=alt.Axis(
+                    format="~g", tickCount=8, labelOverlap="greedy", labelSeparation=6, orient="top"
+                ),
             ),
             y=alt.Y(
                 "key:N",
@@ -174,13 +189,15 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             ),
             yOffset=alt.YOffset("version:N", sort=[BEFORE, NOW]),
             color=alt.Color(
-                "version:N",
-                scale=alt.Scale(domain=[BEFORE, NOW], range=["#8a8f98", "#3b82d6"]),
+                "side:N",
+                scale=alt.Scale(domain=sides, range=[_COLOURS[side] for side in sides]),
                 legend=alt.Legend(title=None),
             ),
             shape=alt.Shape(
-                "version:N",
-                scale=alt.Scale(domain=[BEFORE, NOW], range=["square", "circle"]),
+                "side:N",
+                scale=alt.Scale(
+                    domain=sides, range=["square" if side == BEFORE else "circle" for side in sides]
+                ),
             ),
             size=alt.condition("datum.key === picked", alt.value(90), alt.value(36)),
             tooltip=[
@@ -195,5 +212,5 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         )
     )
     chart = alt.layer(dots).add_params(picked)
-    height = alt.Step(_ROW_PIXELS, **{"for": "offset"})
+    height = 2 * _ROW_PIXELS * len(order)
     return finished(chart.properties(width=WIDE, height=height), f"Before and now. {sentence}")
