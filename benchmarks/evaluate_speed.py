@@ -2,9 +2,9 @@
 
 ``python benchmarks/evaluate_speed.py [MODEL] [--images N]``
 
-Images are JPEGs of ImageNet's usual size, made from smoothed noise. Each goes through all engines in
-turn, so what disturbs the machine disturbs all alike; times are processor time of one thread. The
-last lines say what 50,000 images take on this machine if nothing else runs.
+Images are JPEGs of ImageNet's usual size, made from smoothed noise. Each goes through all engines
+in turn, so what disturbs the machine disturbs all alike; times are processor time of one thread.
+The last lines say what 50,000 images take on this machine if nothing else runs.
 """
 
 from __future__ import annotations

@@ -166,6 +166,16 @@ def test_bad_input_is_told(
     assert told in capfd.readouterr().err
 
 
+def test_what_can_t_be_added_to_is_told_before_any_work(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "spoilt").mkdir()
+    (desk / "spoilt" / "accuracy.csv").write_text("model,engine\nnet\n")
+    assert evaluate("--out", "spoilt") == 2
+    assert "spoilt/accuracy.csv is damaged, or of another version" in capfd.readouterr().err
+    assert not (desk / "spoilt" / "predictions").exists()
+
+
 def test_another_number_of_classes_is_told_with_both(
     desk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
