@@ -6,6 +6,7 @@ engine runs on one thread; several of these processes use several cores.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -152,6 +153,7 @@ def begin(model: EvaluatedModel) -> None:
     from asymm_deploy.engines.engine_error import EngineError
 
     stand_behind_parent()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where MNN tells of the processor
     try:
         _made.append(ImageRunner(model))
     except UsageError as error:

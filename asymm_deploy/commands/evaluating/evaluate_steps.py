@@ -14,7 +14,12 @@ from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError, worst
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
-from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting, accuracy_rows, with_earlier
+from asymm_deploy.evaluate.accuracy_rows import (
+    EvaluatedSetting,
+    accuracy_rows,
+    read_accuracy,
+    with_earlier,
+)
 from asymm_deploy.evaluate.chunk_store import PREDICTIONS_NAME, opened_chunks
 from asymm_deploy.evaluate.evaluation import (
     Evaluation,
@@ -79,18 +84,21 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     recipe = preprocessing_of(asked.preprocess)
     folder = labelled_images(asked.images, asked.classes)
     images = sampled(folder.images, asked.limit, asked.seed)
+    read_accuracy(asked.out)  # what can't be added to is told before minutes of work
     _tell_of(folder, len(images))
     requests = [as_recorded(each, asked.artifacts) for each in asked.sources]
     rows: list[ListRow] = []
     codes: list[ExitCode] = []
     for outcome in export_with_progress(requests):
         try:
-            rows += _of_model(asked, outcome, engines, recipe, folder, images)
+            made = _of_model(asked, outcome, engines, recipe, folder, images)
+            _write_rows(asked.out, made)
+            rows += made
         except DeployError as error:
             console.complain(error.about(outcome.request.text))
             codes.append(error.exit_code)
     if rows:
-        _write_rows(asked.out, rows)
+        console.say(f"wrote {asked.out / ACCURACY_CSV}")
     shown = (
         [{column: row[column] for column in _SHOWN} for row in rows]
         if asked.output_format == "table"
@@ -251,4 +259,3 @@ def _write_rows(out: Path, rows: Sequence[ListRow]) -> None:
             f"can't write {path}: {error.strerror or error}",
             "make it writable, with space left, and repeat the command: nothing is run again",
         ) from error
-    console.say(f"wrote {path}")

@@ -166,9 +166,29 @@ def test_bad_input_is_told(
     assert told in capfd.readouterr().err
 
 
+def test_what_can_t_be_added_to_is_told_before_any_work(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "spoilt").mkdir()
+    (desk / "spoilt" / "accuracy.csv").write_text("model,engine\nnet\n")
+    assert evaluate("--out", "spoilt") == 2
+    assert "spoilt/accuracy.csv is damaged, or of another version" in capfd.readouterr().err
+    assert not (desk / "spoilt" / "predictions").exists()
+
+
 def test_another_number_of_classes_is_told_with_both(
     desk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (desk / "four.txt").write_text("red\ngreen\nblue\nblack\n")
     assert evaluate("--classes", "four.txt", "--out", "other") == 2
     assert "tells 3 classes apart, and the images have 4" in capfd.readouterr().err
+
+
+def test_without_its_libraries_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else 1)
+    assert evaluate() == 2
+    told = capfd.readouterr().err
+    assert "evaluate needs pyarrow, which is not installed" in told
+    assert "pip install 'asymm-deploy[evaluate]'" in told
