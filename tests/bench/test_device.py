@@ -20,6 +20,7 @@ from asymm_deploy.bench.phone.server import Server, address
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
     adb_server,
+    kept_server,
     new_phone,
     phone,
     phone_runner,

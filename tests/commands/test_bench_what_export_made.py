@@ -90,11 +90,11 @@ IN_MODULE = {"branch", "loop", "rows", "constant"}
 NOISE = {"bimodal", "stolen-time"}
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command in this process, quietly; return its code."""
-    quiet = io.StringIO()
-    with redirect_stdout(quiet), redirect_stderr(quiet):
-        return cli.run(arguments)
+def run(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run the command in this process; return its code and all that it printed."""
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        return cli.run(arguments), told.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +107,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model.graph.initializer.append(onnx.numpy_helper.from_array(array, constant))
         onnx.save(model, folder / f"{name}.onnx")
     models = [str(folder / f"{name}.onnx") for name in GRAPHS]
-    told = io.StringIO()
-    with redirect_stdout(told), redirect_stderr(told):
-        code = cli.run(["export", *models, "--out", str(folder / "artifacts")])
-    assert code == 0, told.getvalue()
+    code, told = run(["export", *models, "--out", str(folder / "artifacts")])
+    assert code == 0, told
     return folder
 
 
@@ -121,7 +119,8 @@ def launches(request: pytest.FixtureRequest, files: Path) -> dict[str, dict[str,
     results = files / request.param
     arguments = ["--artifacts", str(files / "artifacts"), "--out", str(results)]
     arguments += ["--runs", "5", "--launches", "1", "--engine", request.param]
-    assert run(["bench", *models, *arguments]) in (0, 4)
+    code, told = run(["bench", *models, *arguments])
+    assert code in (0, 4), told
     lines = (results / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     return {record["model"]: record for record in map(json.loads, lines)}
 

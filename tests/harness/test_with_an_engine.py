@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,18 @@ def like_a_wheel(shared: Path) -> Path:
                 "host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine
             )
     return folder
+
+
+@pytest.fixture
+def not_optimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of this test take half of the time; ``like_a_wheel`` is optimised."""
+    really: Any = native_build._run_cmake
+
+    def quickly(*given: Any) -> None:
+        *before, options, talk, say = given
+        really(*before, {**options, "CMAKE_CXX_FLAGS_RELEASE": "-O0"}, talk, say)
+
+    monkeypatch.setattr(native_build, "_run_cmake", quickly)
 
 
 @pytest.fixture
@@ -276,27 +289,23 @@ def test_to_calibrate_takes_no_second_model_either(
     assert len(ended.stdout.splitlines()) == 4
 
 
-@pytest.mark.parametrize("beside", [True, False], ids=["in a library beside it", "missing"])
-def test_the_module_api_may_lie_beside_the_engine_or_be_missing(
-    tmp_path: Path, model: Path, beside: bool
-) -> None:
-    root = tmp_path / "root"
-    (root / "lib").mkdir(parents=True)
+def released(root: Path, into: Path, *more: str) -> native_build.Built:
+    """Build with MNN as a release has it: include/ and lib/, today's C++ ABI, no Module API."""
     (root / "include").symlink_to(FAKE / "include")
-    library(root / "lib" / "libMNN.so", "-Wl,-soname,libMNN.so", sources=["mnn.cpp"])
-    if beside:
-        flags = ("-Wl,-soname,libMNN_Express.so", f"-L{root / 'lib'}", "-lMNN")
-        library(root / "lib" / "libMNN_Express.so", *flags, sources=["express.cpp"])
-    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
-    assert ("libMNN_Express.so" in made.files) is beside
+    library(root / "lib" / "libMNN.so", "-Wl,-soname,libMNN.so", *more, sources=["mnn.cpp"])
+    return native_build.build_native_runner("host", into=into, mnn_root=root)
+
+
+def test_where_the_module_api_is_missing_a_model_of_its_is_refused(
+    tmp_path: Path, model: Path, not_optimised: None
+) -> None:
+    (tmp_path / "root").mkdir()
+    made = released(tmp_path / "root", tmp_path / "out")
+    assert set(made.files) == {native_build.PROGRAM, "libMNN.so"}
     program = tmp_path / "out" / native_build.PROGRAM
     assert wire.parse_stream(run(program, model).stdout).output.values == expected(0)
-    ended = run(program, model, *MODULE)
-    if beside:
-        assert wire.parse_stream(ended.stdout).output.values == expected(0)
-        return
     with pytest.raises(wire.RunnerError, match=r"this runner's MNN has none: put libMNN_Express"):
-        wire.parse_stream(ended.stdout)
+        wire.parse_stream(run(program, model, *MODULE).stdout)
 
 
 def test_a_model_that_the_engine_refuses_is_refused(like_a_wheel: Path, tmp_path: Path) -> None:
@@ -384,31 +393,26 @@ def test_operators_are_timed_by_either_interface(
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
-    tmp_path: Path, model: Path
+    tmp_path: Path, model: Path, not_optimised: None
 ) -> None:
-    """Lay it out as a release: include/ and lib/, today's C++ ABI, a library beside it."""
-    root = tmp_path / "root"
-    (root / "include").parent.mkdir()
-    (root / "include").symlink_to(FAKE / "include")
-    (root / "lib").mkdir()
+    """A library that MNN needs lies beside it, and one with its Module API."""
+    root, core = tmp_path / "root", tmp_path / "root" / "lib" / "libcore.so"
+    core.parent.mkdir(parents=True)
     source = tmp_path / "core.cpp"
     source.write_text("int core() { return 0; }\n", encoding="utf-8")
-    core = root / "lib" / "libcore.so"
     subprocess.run(
         ["c++", "-shared", "-fPIC", "-Wl,-soname,libcore.so", str(source), "-o", str(core)],
         check=True,
         timeout=60,
     )
-    library(
-        root / "lib" / "libMNN.so",
-        "-Wl,-soname,libMNN.so",
-        "-Wl,--no-as-needed",
-        f"-L{core.parent}",
-        "-lcore",
-    )
-    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
-    assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libcore.so"}
-    (root / "lib" / "libMNN.so").unlink()  # what counts is beside the program
-    assert wire.parse_stream(
-        run(tmp_path / "out" / native_build.PROGRAM, model).stdout
-    ).output.values == (expected(0))
+    lies_there = f"-L{core.parent}"
+    express = root / "lib" / "libMNN_Express.so"
+    library(express, "-Wl,-soname,libMNN_Express.so", sources=["express.cpp"])
+    made = released(root, tmp_path / "out", "-Wl,--no-as-needed", lies_there, "-lcore")
+    libraries = {"libMNN.so", "libMNN_Express.so", "libcore.so"}
+    assert set(made.files) == {native_build.PROGRAM, *libraries}
+    for name in libraries:  # what counts is beside the program
+        (root / "lib" / name).unlink()
+    program = tmp_path / "out" / native_build.PROGRAM
+    for api in ((), MODULE):
+        assert wire.parse_stream(run(program, model, *api).stdout).output.values == expected(0)

@@ -12,6 +12,7 @@ import pytest
 from tests.phone.fixtures import (
     adb_environment,  # noqa: F401 - fixtures are found by their names
     adb_server,  # noqa: F401
+    kept_server,  # noqa: F401
     missing,
     new_phone,  # noqa: F401
     phone,  # noqa: F401

@@ -28,13 +28,21 @@ def missing() -> str | None:
     return None
 
 
-@pytest.fixture
-def adb_server() -> Iterator[AdbServer]:
-    """A real adb server for this test alone, with no phone connected."""
+@pytest.fixture(scope="session")
+def kept_server() -> Iterator[AdbServer]:
+    """A real adb server; ``adb_server`` lends it to one test after the other."""
     if reason := missing():
         pytest.skip(reason)
     with AdbServer() as server:
         yield server
+
+
+@pytest.fixture
+def adb_server(kept_server: AdbServer) -> Iterator[AdbServer]:
+    """A real adb server with no phone connected."""
+    kept_server.start()  # unless it runs: the test before may have ended it
+    yield kept_server
+    kept_server.adb("disconnect")
 
 
 @pytest.fixture

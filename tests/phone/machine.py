@@ -13,6 +13,7 @@ from pathlib import Path
 # own; away from 5555-5585, where adb looks for emulators.
 _PORTS = range(20_000, 32_000)
 _PR_CAPBSET_DROP = 24
+_ROOM_BYTES = 2**30
 _CAPABILITIES = (1, 2, 24)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE
 
 
@@ -36,6 +37,16 @@ def respect_file_modes() -> None:
     if os.geteuid() == 0:
         for capability in _CAPABILITIES:
             ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def folder_in_memory() -> str | None:
+    """Return where folders are quick to make and to remove; None where that is too small."""
+    place = Path("/dev/shm")
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return None
+    found = os.statvfs(place)
+    is_large = found.f_bavail * found.f_frsize > _ROOM_BYTES
+    return str(place) if is_large and not found.f_flag & os.ST_NOEXEC else None
 
 
 def remove_tree(folder: Path) -> None:

@@ -31,7 +31,7 @@ from tests.phone.faults import (
     Unauthorized,
 )
 from tests.phone.launches import Launch, LaunchFollower
-from tests.phone.machine import bound_socket, remove_tree, respect_file_modes
+from tests.phone.machine import bound_socket, folder_in_memory, remove_tree, respect_file_modes
 from tests.phone.profiles import PIXEL_4, Profile
 from tests.phone.runner import CONTROL
 from tests.phone.world import TMP, World
@@ -61,7 +61,7 @@ class Phone:
         self.errors: list[BaseException] = []
         """What went wrong in the phone's own code; raised by ``stop``."""
         # Short, as the path of a socket must be; without links, since outputs are searched for it.
-        self._folder = Path(tempfile.mkdtemp(prefix="phone-")).resolve()
+        self._folder = Path(tempfile.mkdtemp(prefix="phone-", dir=folder_in_memory())).resolve()
         self._mark = uuid.uuid4().hex
         self.world = World(profile, self._folder)
         self.traffic = transport.Traffic()

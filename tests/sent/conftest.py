@@ -169,11 +169,14 @@ class Watch:
 
 
 def _shared_names() -> set[str]:
-    """Shared memory without semaphores: those of other processes come and go, ours are traced."""
+    """Shared memory without semaphores, which come and go and are traced where they are ours.
+
+    And without simulated phones, of the tests that another worker runs meanwhile.
+    """
     if not SHARED_MEMORY.is_dir():
         return set()
     names = {path.name for path in SHARED_MEMORY.iterdir()}
-    return {name for name in names if not name.startswith("sem.")}
+    return {name for name in names if not name.startswith(("sem.", "phone-"))}
 
 
 def _paths(call: str) -> list[Path]:

@@ -21,6 +21,7 @@ from tests.phone.faults import Fault
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
     adb_server,
+    kept_server,
     new_phone,
     phone,
     phone_runner,

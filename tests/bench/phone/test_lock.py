@@ -22,7 +22,9 @@ ELSEWHERE = '{"token":"0123456789abcdef","host":"elsewhere","pid":4711,"started"
 
 
 @pytest.fixture
-def lock(link: Link, told: list[str]) -> Iterator[Lock]:
+def lock(link: Link, told: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lock]:
+    monkeypatch.setattr(lock_module, "_TOUCH_S", 0.3)
+    monkeypatch.setattr(lock_module, "_LOOK_S", 0.2)
     lock = Lock(link, told.append)
     yield lock
     lock.stop_touching()
@@ -200,11 +202,11 @@ def test_a_lock_is_watched_before_it_is_taken_however_long_ago_it_was_touched(
     name: str,
     age_s: float,
 ) -> None:
-    monkeypatch.setattr(lock_module, "LEASE_S", 2.0)
+    monkeypatch.setattr(lock_module, "LEASE_S", 0.8)
     leave_lock(phone, owner, age_s)
     started = time.monotonic()
     assert lock.acquire() is None
-    assert time.monotonic() - started >= 2
+    assert time.monotonic() - started >= 0.8
     assert told == [f"{phone.serial} is locked by {name}; checking whether it is still running"]
 
 

@@ -158,7 +158,7 @@ def test_a_phone_that_was_away_between_launches_is_taken_hold_of_again(
     is_clean: Callable[[Phone], bool],
 ) -> None:
     phone.faults.add(Throttles(launch=0, cools_after_s=0.5))
-    process = bench_process("--cool-down", "6")
+    process = bench_process("--cool-down", "3")
     while not lines_in(tmp_path / "results"):
         time.sleep(0.05)
     phone.reboot(away_s=0.3, boot_s=1.0)  # in the pause before the next try

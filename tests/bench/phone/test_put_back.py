@@ -153,7 +153,7 @@ def test_a_bench_that_took_the_phone_in_mid_launch_is_named_as_the_reason(
 def test_a_lock_that_nobody_touches_is_nobodys(
     bench: Bench, phone: Phone, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adb_lock, "LEASE_S", 2.0)
+    monkeypatch.setattr(adb_lock, "LEASE_S", 0.5)
     lock = phone.path(adb_lock.FOLDER)
     lock.mkdir()
     if owner:
