@@ -7,7 +7,6 @@ and have the loader look in that folder.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ import msgspec
 import asymm_deploy
 from asymm_deploy.bench.native.cmake_needs import require_build_tools, require_cmake_paths
 from asymm_deploy.bench.native.own_libc import LIBC, put_libc_beside
-from asymm_deploy.bench.native.programs import run_program
+from asymm_deploy.bench.native.programs import lacks_space, run_program
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import (
@@ -43,7 +42,6 @@ VARIABLE = "ASYMM_DEPLOY_RUNNER"
 
 _BUILD_S = 3600
 _SHOWN_LINES = 15
-_FULL = os.strerror(errno.ENOSPC)
 _IS_ERROR = re.compile(r"\b[Ee]rror\b")  # from CMake, a compiler or a linker
 _SAID_BY_US = re.compile(r"asymm-runner: (.*) \(hint: (.*)\)$")  # runner_gives_up in CMakeLists.txt
 
@@ -256,11 +254,8 @@ def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> N
             raise UsageError(ours[1], ours[2])
     first = next((at for at, line in enumerate(lines) if _IS_ERROR.search(line)), -_SHOWN_LINES)
     told = "\n".join(line for line in lines[first:][:_SHOWN_LINES] if line.strip())
-    is_full = any(_FULL in line for line in lines)
-    raise HarnessError(
-        f"{what} the runner failed:\n{told}",
-        f"{'free some space; ' if is_full else ''}the whole output is in {log}",
-    )
+    free = "free some space, also for temporary files; " if lacks_space("\n".join(lines)) else ""
+    raise HarnessError(f"{what} the runner failed:\n{told}", f"{free}the whole output is in {log}")
 
 
 def _mnn_version(tree: Path) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from asymm_deploy.bench import native_build
@@ -17,7 +15,7 @@ from asymm_deploy.bench.emulated.emulator_home import (
     sources_sha256,
 )
 from asymm_deploy.bench.native.arm_wheel import FetchedEngine, fetched_engine, unpack_engine
-from asymm_deploy.bench.native.programs import run_program
+from asymm_deploy.bench.native.programs import lacks_space, run_program
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.files import sha256_of
@@ -119,8 +117,7 @@ def _compile_plugin(target: Path, home: Path) -> None:
         return
     lines = [line for line in done.stderr.splitlines() if "error" in line]
     told = "\n".join(lines[:5] or done.stderr.splitlines()[-5:])
-    is_full = os.strerror(errno.ENOSPC) in done.stderr
+    free = f"free some space in {home} and for temporary files"
     raise HarnessError(
-        f"compiling the plugin failed:\n{told}",
-        f"free some space in {home} and for temporary files" if is_full else install,
+        f"compiling the plugin failed:\n{told}", free if lacks_space(done.stderr) else install
     )

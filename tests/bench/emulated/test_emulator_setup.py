@@ -193,6 +193,13 @@ def test_without_a_network_pips_reason_is_told_with_another_way(bench: Bench) ->
     assert bench.left() == set()
 
 
+def test_pips_want_of_space_is_told_with_where(bench: Bench) -> None:
+    bench.pip("echo 'ERROR: Exception:\nTraceback:\nOSError: No space left on device' >&2; exit 2")
+    assert bench.run("setup") == 3
+    assert "OSError: No space left on device" in bench.said
+    assert f"hint: leave 200 MB free in {bench.home}" in bench.said
+
+
 def test_a_version_that_pip_does_not_find_is_told_in_its_words(bench: Bench) -> None:
     bench.pip("echo 'ERROR: No matching distribution found for MNN' >&2; exit 1")
     assert bench.run("setup") == 3
@@ -216,6 +223,15 @@ def test_a_failed_build_leaves_its_output_where_it_says(bench: Bench) -> None:
     bench.cmake()
     folder = bench.set_up()
     assert bench.left() == {folder.name}
+
+
+def test_a_compiler_that_has_no_space_says_so(bench: Bench) -> None:
+    bench.program("cc", "echo 'error: /tmp/a.s: No space left on device' >&2; exit 1")
+    assert bench.run("setup", "--wheel", bench.wheel()) == 3
+    assert "hint: free some space in" in bench.said
+    bench.cmake(build="echo 'fatal error: No space left on device'; exit 1")
+    assert bench.run("setup", "--wheel", bench.wheel()) == 3
+    assert "hint: free some space, also for temporary files; the whole output" in bench.said
 
 
 def test_a_plugin_that_does_not_compile_is_told_by_the_compilers_error(bench: Bench) -> None:
