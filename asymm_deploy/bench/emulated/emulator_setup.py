@@ -39,7 +39,7 @@ from asymm_deploy.bench.native.cmake_needs import require_cmake_paths
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.files import ensure_folder, is_full, require_text, write_whole
-from asymm_deploy.locks import HeldError, held_alone, scratch_folder
+from asymm_deploy.locks import HeldError, held_alone, remove_abandoned_folders, scratch_folder
 
 _NEEDED = {
     QEMU: "qemu-user",
@@ -70,6 +70,7 @@ def set_up(
     _require_linux()
     home = _made_home()
     with _alone(home):
+        remove_abandoned_folders(home, SETUP_PREFIX)
         try:
             found = _set_up(home, wheel, fetch_qemu=fetch_qemu, force=force, say=say)
             _remove_others(home, say, all_of_them=prune)

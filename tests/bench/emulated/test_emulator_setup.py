@@ -258,6 +258,9 @@ def test_what_a_killed_setup_left_is_removed_and_nothing_of_it_believed(bench: B
         emulator_home.find_emulator()
     folder = bench.set_up()
     assert bench.left() == {folder.name}
+    half.mkdir(parents=True)
+    assert bench.run("setup") == 0  # though there is nothing to do
+    assert bench.left() == {folder.name}
 
 
 def test_ctrl_c_leaves_what_was_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
