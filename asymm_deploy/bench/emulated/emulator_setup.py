@@ -176,9 +176,11 @@ def _check_tools(home: Path, *, needs_qemu: bool) -> None:
         missing.append(f"{SYSROOT}/lib/libc.so.6")
         packages += LIBC_PACKAGES
     if missing:
+        fetch = "; or take Debian's emulator without installing it: --fetch-qemu"
         raise HarnessError(
             f"not installed: {', '.join(missing)}",
-            f"sudo apt-get install {' '.join(dict.fromkeys(packages))}",
+            f"sudo apt-get install {' '.join(dict.fromkeys(packages))}"
+            f"{fetch if missing == [QEMU] else ''}",
         )
 
 

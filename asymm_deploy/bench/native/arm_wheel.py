@@ -19,7 +19,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.native.programs import Growth, lacks_space, run_program
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import opened_regular, sha256_of
+from asymm_deploy.files import opened_regular, require_regular, sha256_of
 from asymm_deploy.safe import excerpt, first_words
 
 PYTHON_TAG = "311"
@@ -130,8 +130,9 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
     that is no such wheel: of another package, version or platform, or cut short; HarnessError if
     there is no space for its files.
     """
-    _check_name(wheel, version)
     try:
+        require_regular(wheel)
+        _check_name(wheel, version)
         with opened_regular(wheel) as file, zipfile.ZipFile(file) as archive:
             hashes = _listed_hashes(archive)
             wanted = [name for name in archive.namelist() if _is_wanted(name)]

@@ -126,6 +126,13 @@ def test_one_line_installs_all_that_is_missing(bench: Bench) -> None:
     )
 
 
+def test_an_emulator_that_is_missing_can_be_had_without_installing_it(bench: Bench) -> None:
+    bench.remove("qemu-aarch64")
+    assert bench.run("setup") == 3
+    assert "hint: sudo apt-get install qemu-user; or take Debian's" in bench.said
+    assert "--fetch-qemu" in bench.said
+
+
 def test_a_compiler_without_its_c_library_is_missing_something(bench: Bench) -> None:
     shutil.rmtree(bench.folder / "sysroot")
     assert bench.run("setup") == 3
