@@ -27,6 +27,7 @@ from asymm_deploy.files import (
     read_regular,
     require_regular,
     sha256_of,
+    take_place,
     write_whole,
 )
 from asymm_deploy.locks import scratch_folder
@@ -161,7 +162,7 @@ def build_native_runner(
             if libc is not None:
                 put_libc_beside(aside / "out")
             made = _record(preset, aside / "out", _mnn_version(aside / "build"), libc)
-            _swap(aside, into)
+            take_place(aside / "out", into)
     except OSError as error:
         which = f"{Path(error.filename).name}: " if error.filename else ""
         raise UsageError(
@@ -275,16 +276,3 @@ def _record(preset: Preset, folder: Path, mnn_version: str | None, libc: str | N
     )
     write_whole(folder / RECORD, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     return made
-
-
-def _swap(aside: Path, into: Path) -> None:
-    """Put ``aside``/out in the place of ``into``; the old folder is removed with ``aside``."""
-    old = aside / "old"
-    if into.exists():
-        into.rename(old)
-    try:
-        (aside / "out").rename(into)
-    except OSError:
-        if old.exists():
-            old.rename(into)
-        raise

@@ -19,7 +19,7 @@ from asymm_deploy.bench.emulated.emulator_home import SETUP_PREFIX
 from asymm_deploy.bench.emulated.qemu import QEMU, QEMU_VARIABLE, UNPACKED, ask, unpacked_command
 from asymm_deploy.bench.native.programs import Growth, Said, lacks_space, run_program
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import sha256_of
+from asymm_deploy.files import sha256_of, take_place
 from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
@@ -68,10 +68,7 @@ def unpack_qemu(home: Path, say: Tell) -> None:
             raise HarnessError(f"the packages have no {QEMU} in them", _HINT)
         if not ask(command).has_plugins:
             raise HarnessError(f"Debian 12's {QEMU} can't load plugins here", _HINT)
-        target = home / UNPACKED
-        if target.exists():
-            target.rename(scratch / "old")
-        (scratch / UNPACKED).rename(target)
+        take_place(scratch / UNPACKED, home / UNPACKED)
 
 
 def _wanted() -> Mapping[str, str]:

@@ -38,7 +38,7 @@ from asymm_deploy.bench.emulated.trial import trial_fault
 from asymm_deploy.bench.native.cmake_needs import require_cmake_paths
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_full, require_text, write_whole
+from asymm_deploy.files import ensure_folder, is_full, require_text, take_place, write_whole
 from asymm_deploy.locks import HeldError, held_alone, remove_abandoned_folders, scratch_folder
 
 _NEEDED = {
@@ -97,7 +97,7 @@ def _set_up(home: Path, wheel: Path | None, *, fetch_qemu: bool, force: bool, sa
         aside = scratch / "parts"
         parts = build_parts(aside, scratch, home, wheel, say)
         _write_record(aside, _first_that_counts(aside, parts, home, say))
-        _put_in_place(aside, folder)
+        take_place(aside, folder)
     return read_emulator(folder)
 
 
@@ -207,10 +207,3 @@ def _first_that_counts(folder: Path, parts: EmulatorParts, home: Path, say: Say)
             return structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version)
         complaints.append(f"{command[-1]} (version {qemu.version}): {said}")
     raise HarnessError("no emulator can count: " + "; ".join(complaints), FETCH_HINT)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    """Put the parts where they are looked for; older ones of the same name go first."""
-    if folder.exists():
-        folder.rename(aside.with_name("old"))
-    aside.rename(folder)
