@@ -20,6 +20,8 @@ from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.files import sha256_of
 
+COMPILER_PACKAGES = "gcc libc6-dev"
+"""Of this machine's compiler; it can be there without the C library's headers."""
 _PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
 _FAILED_LOG = "failed-build.log"
 _COMPILER_S = 600
@@ -34,11 +36,11 @@ def build_parts(
     ``wheel``; OSError if a file can't be written.
     """
     version = engine_version()
-    found = _engine(version, scratch, wheel, say)
     aside.mkdir()
-    _build_runner(aside, found.engine, home, say)
-    say("compiling the plugin")
+    say("compiling the plugin")  # first, since it takes a second
     _compile_plugin(aside / PLUGIN_FILE, home)
+    found = _engine(version, scratch, wheel, say)
+    _build_runner(aside, found.engine, home, say)
     return EmulatorParts(
         engine_version=version,
         sources_sha256=sources_sha256(),
@@ -108,7 +110,7 @@ def _compile_plugin(target: Path, home: Path) -> None:
     command = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared"]
     command += ["-fvisibility=hidden", "-o", str(target)]
     command += [str(folder / name) for name in _PLUGIN_SOURCES]
-    install = "install gcc: `sudo apt-get install gcc`"
+    install = f"sudo apt-get install {COMPILER_PACKAGES}"
     try:
         done = run_program(command, limit_s=_COMPILER_S)
     except OSError as error:

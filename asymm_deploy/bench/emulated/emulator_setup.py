@@ -13,7 +13,7 @@ from msgspec import structs
 
 from asymm_deploy.bench.emulated import debian_qemu
 from asymm_deploy.bench.emulated.emulator import Emulator
-from asymm_deploy.bench.emulated.emulator_build import build_parts
+from asymm_deploy.bench.emulated.emulator_build import COMPILER_PACKAGES, build_parts
 from asymm_deploy.bench.emulated.emulator_home import (
     LIBC_PACKAGES,
     RECORD_FILE,
@@ -44,7 +44,7 @@ from asymm_deploy.locks import HeldError, held_alone, remove_abandoned_folders, 
 _NEEDED = {
     QEMU: "qemu-user",
     "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
-    "cc": "gcc",
+    "cc": COMPILER_PACKAGES,
     "cmake": "cmake",
 }
 _LOCK = ".lock"

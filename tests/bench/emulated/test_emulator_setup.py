@@ -122,7 +122,7 @@ def test_one_line_installs_all_that_is_missing(bench: Bench) -> None:
         bench.remove(name)
     assert bench.run("setup") == 3
     assert bench.said.splitlines()[1] == (
-        "hint: sudo apt-get install qemu-user g++-aarch64-linux-gnu gcc cmake ninja-build"
+        "hint: sudo apt-get install qemu-user g++-aarch64-linux-gnu gcc libc6-dev cmake ninja-build"
     )
 
 
@@ -236,6 +236,7 @@ def test_a_compiler_that_has_no_space_says_so(bench: Bench) -> None:
     bench.program("cc", "echo 'error: /tmp/a.s: No space left on device' >&2; exit 1")
     assert bench.run("setup", "--wheel", bench.wheel()) == 3
     assert "hint: free some space in" in bench.said
+    bench.program("cc", bench.compiler)
     bench.cmake(build="echo 'fatal error: No space left on device'; exit 1")
     assert bench.run("setup", "--wheel", bench.wheel()) == 3
     assert "hint: free some space, also for temporary files; the whole output" in bench.said
@@ -245,6 +246,9 @@ def test_a_plugin_that_does_not_compile_is_told_by_the_compilers_error(bench: Be
     bench.program("cc", "echo 'count.c:1: error: no such type' >&2; exit 1")
     assert bench.run("setup", "--wheel", bench.wheel()) == 3
     assert "compiling the plugin failed:\n  count.c:1: error: no such type" in bench.said
+    assert "hint: sudo apt-get install gcc libc6-dev" in bench.said
+    assert "fetching" not in bench.said
+    assert bench.left() == set()
 
 
 # two at once, killed, changed
