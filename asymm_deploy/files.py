@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import glob
@@ -178,6 +179,7 @@ def _descriptor(path: Path) -> int | None:
 
 
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
@@ -243,6 +245,39 @@ def ensure_folder(path: Path, purpose: str) -> Path:
             "give a folder that you may write to, with space left, with --out",
         ) from error
     return path
+
+
+def take_place(new: Path, place: Path) -> None:
+    """Rename the folder ``new`` to ``place``; what was there before is then at ``new``.
+
+    On Linux there is no moment without either, whatever kills us. Raises OSError, with all as it
+    was.
+    """
+    if not place.exists():
+        new.rename(place)
+        return
+    if _exchanged(new, place):
+        return
+    former = new.with_name(f"{new.name}.former")
+    place.rename(former)
+    try:
+        new.rename(place)
+    except OSError:
+        former.rename(place)
+        raise
+    former.rename(new)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, if the system and the file system can."""
+    try:
+        exchange = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    done: int = exchange(
+        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
+    )
+    return done == 0
 
 
 def data_folder() -> Path:

@@ -60,7 +60,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
     whose maker lives. Raises OSError if no folder can be made.
     """
     prefix = prefix[:_LONGEST]
-    _remove_abandoned(parent, prefix)
+    remove_abandoned_folders(parent, prefix)
     handle, folder = _locked_folder(parent, prefix)
     try:
         yield folder
@@ -82,7 +82,8 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[int, Path]:
             os.close(handle)
 
 
-def _remove_abandoned(parent: Path, prefix: str) -> None:
+def remove_abandoned_folders(parent: Path, prefix: str) -> None:
+    """Remove what ``scratch_folder`` has made for processes that are dead."""
     for folder in parent.glob(f"{glob.escape(prefix)}{'?' * 8}"):
         with suppress(OSError):  # locked, gone, or none of ours
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

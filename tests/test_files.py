@@ -60,6 +60,41 @@ def test_a_new_file_has_the_permissions_that_the_user_gives_new_files(tmp_path: 
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_takes_the_place_of_another_and_never_is_there_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_exchange: bool
+) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(files, "_exchanged", lambda *_: False)
+    new, place = tmp_path / "new", tmp_path / "place"
+    new.mkdir()
+    (new / "a").touch()
+    files.take_place(new, place)  # where nothing was
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("a")] == [Path("place/a")]
+    new.mkdir()
+    (new / "b").touch()
+    renamed: list[Path] = []
+    rename = Path.rename
+
+    def noted(path: Path, target: Path) -> Path:
+        renamed.append(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", noted)
+    files.take_place(new, place)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("?")} == {"new/a", "place/b"}
+    assert bool(renamed) is not can_exchange
+
+
+def test_a_folder_that_can_not_take_a_place_leaves_what_was_there(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "a").touch()
+    with pytest.raises(OSError, match="No such file"):
+        files.take_place(tmp_path / "missing", place)
+    assert {path.name for path in tmp_path.rglob("*")} == {"place", "a"}
+
+
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("old")
     link = tmp_path / "link"

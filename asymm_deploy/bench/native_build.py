@@ -7,7 +7,6 @@ and have the loader look in that folder.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ import msgspec
 import asymm_deploy
 from asymm_deploy.bench.native.cmake_needs import require_build_tools, require_cmake_paths
 from asymm_deploy.bench.native.own_libc import LIBC, put_libc_beside
-from asymm_deploy.bench.native.programs import run_program
+from asymm_deploy.bench.native.programs import lacks_space, run_program
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import (
@@ -28,6 +27,7 @@ from asymm_deploy.files import (
     read_regular,
     require_regular,
     sha256_of,
+    take_place,
     write_whole,
 )
 from asymm_deploy.locks import scratch_folder
@@ -43,7 +43,6 @@ VARIABLE = "ASYMM_DEPLOY_RUNNER"
 
 _BUILD_S = 3600
 _SHOWN_LINES = 15
-_FULL = os.strerror(errno.ENOSPC)
 _IS_ERROR = re.compile(r"\b[Ee]rror\b")  # from CMake, a compiler or a linker
 _SAID_BY_US = re.compile(r"asymm-runner: (.*) \(hint: (.*)\)$")  # runner_gives_up in CMakeLists.txt
 
@@ -163,7 +162,7 @@ def build_native_runner(
             if libc is not None:
                 put_libc_beside(aside / "out")
             made = _record(preset, aside / "out", _mnn_version(aside / "build"), libc)
-            _swap(aside, into)
+            take_place(aside / "out", into)
     except OSError as error:
         which = f"{Path(error.filename).name}: " if error.filename else ""
         raise UsageError(
@@ -256,11 +255,8 @@ def _step(what: str, command: Sequence[str], folder: Path, talk: IO[bytes]) -> N
             raise UsageError(ours[1], ours[2])
     first = next((at for at, line in enumerate(lines) if _IS_ERROR.search(line)), -_SHOWN_LINES)
     told = "\n".join(line for line in lines[first:][:_SHOWN_LINES] if line.strip())
-    is_full = any(_FULL in line for line in lines)
-    raise HarnessError(
-        f"{what} the runner failed:\n{told}",
-        f"{'free some space; ' if is_full else ''}the whole output is in {log}",
-    )
+    free = "free some space, also for temporary files; " if lacks_space("\n".join(lines)) else ""
+    raise HarnessError(f"{what} the runner failed:\n{told}", f"{free}the whole output is in {log}")
 
 
 def _mnn_version(tree: Path) -> str | None:
@@ -280,16 +276,3 @@ def _record(preset: Preset, folder: Path, mnn_version: str | None, libc: str | N
     )
     write_whole(folder / RECORD, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     return made
-
-
-def _swap(aside: Path, into: Path) -> None:
-    """Put ``aside``/out in the place of ``into``; the old folder is removed with ``aside``."""
-    old = aside / "old"
-    if into.exists():
-        into.rename(old)
-    try:
-        (aside / "out").rename(into)
-    except OSError:
-        if old.exists():
-            old.rename(into)
-        raise

@@ -17,9 +17,9 @@ from pathlib import Path
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.emulated.emulator_home import SETUP_PREFIX
 from asymm_deploy.bench.emulated.qemu import QEMU, QEMU_VARIABLE, UNPACKED, ask, unpacked_command
-from asymm_deploy.bench.native.programs import Growth, Said, run_program
+from asymm_deploy.bench.native.programs import Growth, Said, lacks_space, run_program
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import sha256_of
+from asymm_deploy.files import sha256_of, take_place
 from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
@@ -58,17 +58,17 @@ def unpack_qemu(home: Path, say: Tell) -> None:
         say("fetching qemu-user of Debian 12 and its libraries (20 MB)")
         _fetch(wanted, scratch, say)
         for name in map(os.path.basename, wanted):
-            _require(_told(["dpkg", "-x", name, "unpacked"], scratch), f"unpacking {name}")
+            done = _told(["dpkg", "-x", name, "unpacked"], scratch)
+            if done.returncode != 0:
+                _require_space(done, home)
+                raise HarnessError(f"unpacking {name} failed: {_reason(done)}", _HINT)
         _keep_needed(scratch / "unpacked", scratch / UNPACKED)
         command = unpacked_command(scratch)
         if command is None:
             raise HarnessError(f"the packages have no {QEMU} in them", _HINT)
         if not ask(command).has_plugins:
             raise HarnessError(f"Debian 12's {QEMU} can't load plugins here", _HINT)
-        target = home / UNPACKED
-        if target.exists():
-            target.rename(scratch / "old")
-        (scratch / UNPACKED).rename(target)
+        take_place(scratch / UNPACKED, home / UNPACKED)
 
 
 def _wanted() -> Mapping[str, str]:
@@ -91,6 +91,7 @@ def _fetch(wanted: Mapping[str, str], scratch: Path, say: Tell) -> None:
             command += [f"{archive}/{path}", Path(path).name, f"SHA256:{sha256}"]
         done = _told(command, scratch, Growth(scratch, say))
         if done.returncode != 0:
+            _require_space(done, scratch.parent)
             complaints.append(_reason(done))
             continue
         for path, sha256 in wanted.items():
@@ -104,14 +105,15 @@ def _fetch(wanted: Mapping[str, str], scratch: Path, say: Tell) -> None:
 
 
 def _reason(done: Said) -> str:
-    lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-    return excerpt((lines or done.stderr.splitlines() or ["apt-helper said nothing"])[0], 300)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+    return excerpt((errors or done.stderr.splitlines() or ["it said nothing"])[0], 300)
 
 
-def _require(done: Said, what: str) -> None:
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise HarnessError(f"{what} failed: {excerpt(last, 300)}", _HINT)
+def _require_space(done: Said, home: Path) -> None:
+    if lacks_space(done.stderr):
+        raise HarnessError(
+            f"no space is left in {home} for Debian 12's qemu-user", "leave 300 MB free there"
+        )
 
 
 def _told(command: Sequence[str], folder: Path, growth: Growth | None = None) -> Said:

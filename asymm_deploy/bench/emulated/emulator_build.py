@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from asymm_deploy.bench import native_build
@@ -17,11 +15,13 @@ from asymm_deploy.bench.emulated.emulator_home import (
     sources_sha256,
 )
 from asymm_deploy.bench.native.arm_wheel import FetchedEngine, fetched_engine, unpack_engine
-from asymm_deploy.bench.native.programs import run_program
+from asymm_deploy.bench.native.programs import lacks_space, run_program
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.files import sha256_of
 
+COMPILER_PACKAGES = "gcc libc6-dev"
+"""Of this machine's compiler; it can be there without the C library's headers."""
 _PLUGIN_SOURCES = ("count.c", "a64.c", "caches.c")
 _FAILED_LOG = "failed-build.log"
 _COMPILER_S = 600
@@ -36,11 +36,11 @@ def build_parts(
     ``wheel``; OSError if a file can't be written.
     """
     version = engine_version()
-    found = _engine(version, scratch, wheel, say)
     aside.mkdir()
-    _build_runner(aside, found.engine, home, say)
-    say("compiling the plugin")
+    say("compiling the plugin")  # first, since it takes a second
     _compile_plugin(aside / PLUGIN_FILE, home)
+    found = _engine(version, scratch, wheel, say)
+    _build_runner(aside, found.engine, home, say)
     return EmulatorParts(
         engine_version=version,
         sources_sha256=sources_sha256(),
@@ -110,7 +110,7 @@ def _compile_plugin(target: Path, home: Path) -> None:
     command = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared"]
     command += ["-fvisibility=hidden", "-o", str(target)]
     command += [str(folder / name) for name in _PLUGIN_SOURCES]
-    install = "install gcc: `sudo apt-get install gcc`"
+    install = f"sudo apt-get install {COMPILER_PACKAGES}"
     try:
         done = run_program(command, limit_s=_COMPILER_S)
     except OSError as error:
@@ -119,8 +119,7 @@ def _compile_plugin(target: Path, home: Path) -> None:
         return
     lines = [line for line in done.stderr.splitlines() if "error" in line]
     told = "\n".join(lines[:5] or done.stderr.splitlines()[-5:])
-    is_full = os.strerror(errno.ENOSPC) in done.stderr
+    free = f"free some space in {home} and for temporary files"
     raise HarnessError(
-        f"compiling the plugin failed:\n{told}",
-        f"free some space in {home} and for temporary files" if is_full else install,
+        f"compiling the plugin failed:\n{told}", free if lacks_space(done.stderr) else install
     )

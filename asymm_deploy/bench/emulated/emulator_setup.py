@@ -13,7 +13,7 @@ from msgspec import structs
 
 from asymm_deploy.bench.emulated import debian_qemu
 from asymm_deploy.bench.emulated.emulator import Emulator
-from asymm_deploy.bench.emulated.emulator_build import build_parts
+from asymm_deploy.bench.emulated.emulator_build import COMPILER_PACKAGES, build_parts
 from asymm_deploy.bench.emulated.emulator_home import (
     LIBC_PACKAGES,
     RECORD_FILE,
@@ -38,13 +38,13 @@ from asymm_deploy.bench.emulated.trial import trial_fault
 from asymm_deploy.bench.native.cmake_needs import require_cmake_paths
 from asymm_deploy.bench.native_build import Say
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import ensure_folder, is_full, require_text, write_whole
-from asymm_deploy.locks import HeldError, held_alone, scratch_folder
+from asymm_deploy.files import ensure_folder, is_full, require_text, take_place, write_whole
+from asymm_deploy.locks import HeldError, held_alone, remove_abandoned_folders, scratch_folder
 
 _NEEDED = {
     QEMU: "qemu-user",
     "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
-    "cc": "gcc",
+    "cc": COMPILER_PACKAGES,
     "cmake": "cmake",
 }
 _LOCK = ".lock"
@@ -70,6 +70,7 @@ def set_up(
     _require_linux()
     home = _made_home()
     with _alone(home):
+        remove_abandoned_folders(home, SETUP_PREFIX)
         try:
             found = _set_up(home, wheel, fetch_qemu=fetch_qemu, force=force, say=say)
             _remove_others(home, say, all_of_them=prune)
@@ -96,7 +97,7 @@ def _set_up(home: Path, wheel: Path | None, *, fetch_qemu: bool, force: bool, sa
         aside = scratch / "parts"
         parts = build_parts(aside, scratch, home, wheel, say)
         _write_record(aside, _first_that_counts(aside, parts, home, say))
-        _put_in_place(aside, folder)
+        take_place(aside, folder)
     return read_emulator(folder)
 
 
@@ -175,9 +176,11 @@ def _check_tools(home: Path, *, needs_qemu: bool) -> None:
         missing.append(f"{SYSROOT}/lib/libc.so.6")
         packages += LIBC_PACKAGES
     if missing:
+        fetch = "; or take Debian's emulator without installing it: --fetch-qemu"
         raise HarnessError(
             f"not installed: {', '.join(missing)}",
-            f"sudo apt-get install {' '.join(dict.fromkeys(packages))}",
+            f"sudo apt-get install {' '.join(dict.fromkeys(packages))}"
+            f"{fetch if missing == [QEMU] else ''}",
         )
 
 
@@ -204,10 +207,3 @@ def _first_that_counts(folder: Path, parts: EmulatorParts, home: Path, say: Say)
             return structs.replace(parts, qemu=qemu.command, qemu_version=qemu.version)
         complaints.append(f"{command[-1]} (version {qemu.version}): {said}")
     raise HarnessError("no emulator can count: " + "; ".join(complaints), FETCH_HINT)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    """Put the parts where they are looked for; older ones of the same name go first."""
-    if folder.exists():
-        folder.rename(aside.with_name("old"))
-    aside.rename(folder)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import csv
-import errno
 import hashlib
 import io
 import lzma
-import os
 import re
 import sys
 import zipfile
@@ -19,9 +17,9 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from asymm_deploy.bench.device import Tell
-from asymm_deploy.bench.native.programs import Growth, run_program
+from asymm_deploy.bench.native.programs import Growth, lacks_space, run_program
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import opened_regular, sha256_of
+from asymm_deploy.files import opened_regular, require_regular, sha256_of
 from asymm_deploy.safe import excerpt, first_words
 
 PYTHON_TAG = "311"
@@ -105,10 +103,11 @@ def fetch_arm_wheel(version: str, into: Path, say: Tell = lambda _line: None) ->
         ) from error
     found = sorted(into.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
-        is_full = os.strerror(errno.ENOSPC) in done.stderr
+        hint = engine_wheel_hint(version)
+        if lacks_space(done.stderr):
+            hint = f"leave 200 MB free in {into.parent.parent}"
         raise HarnessError(
-            f"pip can't fetch MNN {version} for 64-bit ARM Linux: {_reason(done.stderr)}",
-            f"leave 200 MB free in {into.parent.parent}" if is_full else engine_wheel_hint(version),
+            f"pip can't fetch MNN {version} for 64-bit ARM Linux: {_reason(done.stderr)}", hint
         )
     return found[0]
 
@@ -118,7 +117,9 @@ def _reason(said: str) -> str:
     broken = re.search(r"connection broken by [\"'](.*)[\"']:", said)
     if broken is not None:
         return excerpt(f"no connection: {re.sub(r'<[^>]*>: ', '', broken[1])}", _WORDS)
-    errors = [line for line in said.splitlines() if line.startswith("ERROR")]
+    errors = [line for line in said.splitlines() if line.startswith("ERROR: ")]
+    if errors[-1:] == ["ERROR: Exception:"]:  # with a traceback after it
+        errors = []
     return excerpt((errors or said.splitlines() or ["it said nothing"])[-1], _WORDS)
 
 
@@ -129,8 +130,9 @@ def unpack_engine(wheel: Path, version: str, into: Path) -> Path:
     that is no such wheel: of another package, version or platform, or cut short; HarnessError if
     there is no space for its files.
     """
-    _check_name(wheel, version)
     try:
+        require_regular(wheel)
+        _check_name(wheel, version)
         with opened_regular(wheel) as file, zipfile.ZipFile(file) as archive:
             hashes = _listed_hashes(archive)
             wanted = [name for name in archive.namelist() if _is_wanted(name)]

@@ -118,6 +118,11 @@ def run_program(
     )
 
 
+def lacks_space(said: str) -> bool:
+    """Whether a program says, in English, that a disk is full."""
+    return os.strerror(errno.ENOSPC) in said
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Have a program that still runs end what it started, and itself; kill what is left."""
     try:

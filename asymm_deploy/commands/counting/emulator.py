@@ -9,7 +9,6 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.shared_options import print_data
-from asymm_deploy.signals import ending_like_ctrl_c
 
 emulator_app = typer.Typer(
     no_args_is_help=True,
@@ -56,10 +55,7 @@ def set_up_emulator(
     """
     from asymm_deploy.bench.emulated.emulator_setup import set_up
 
-    with ending_like_ctrl_c():
-        found = set_up(
-            wheel=wheel, fetch_qemu=fetch_qemu, force=force, prune=prune, say=console.say
-        )
+    found = set_up(wheel=wheel, fetch_qemu=fetch_qemu, force=force, prune=prune, say=console.say)
     print_data(str(found.runner.parent.parent))
 
 

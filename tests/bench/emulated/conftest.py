@@ -59,6 +59,7 @@ class Bench:
     capture: pytest.CaptureFixture[str]
     said: str = field(default="", init=False)
     """What the last command wrote to stderr."""
+    compiler: str = COMPILER
 
     def program(self, name: str, body: str) -> Path:
         path = self.folder / "bin" / name

@@ -283,18 +283,28 @@ count_model(emulator, whole, CountPlan(), HostDevice())
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
-def test_the_emulator_ends_with_who_started_it_even_if_that_was_killed(tmp_path: Path) -> None:
+def test_the_emulator_ends_with_who_started_it_and_the_next_one_clears_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     told, script, model = tmp_path / "pid", tmp_path / "qemu", tmp_path / "m.mnn"
     script.write_text(f"#!/bin/sh\necho $$ > {told}\nexec sleep 60\n")
     script.chmod(0o755)
     model.write_bytes(b"")
-    process = subprocess.Popen([sys.executable, "-c", COUNTING, str(script), str(model)])
+    command = [sys.executable, "-c", COUNTING, str(script), str(model)]
+    process = subprocess.Popen(command)
     try:
         _wait_for(lambda: told.exists() and told.read_text().endswith("\n"))
     finally:
         process.kill()
         process.wait()
     _wait_for(lambda: _has_ended(int(told.read_text())))
+    assert len(list(temporary.iterdir())) == 1
+    script.write_text("#!/bin/sh\n")
+    subprocess.run(command, check=True)
+    assert list(temporary.iterdir()) == []
 
 
 def _has_ended(pid: int) -> bool:

@@ -107,7 +107,9 @@ def test_another_archive_is_asked_if_one_does_not_answer_or_if_one_is_named(
     ("name", "body", "what"),
     [
         ("apt-helper", "echo 'E: no network' >&2; exit 100", "qemu-user: E: no network; E: no net"),
-        ("apt-helper", "exit 1", "apt-helper said nothing"),
+        ("apt-helper", "exit 1", "it said nothing"),
+        ("apt-helper", "echo 'E: x - write (28: No space left on device)' >&2; exit 1", "no space"),
+        ("dpkg", "echo 'tar: a: No space left on device' >&2; exit 2", "no space is left in"),
         ("apt-helper", HELPER.replace("%s", "%s-"), "is not the file that it should be"),
         ("dpkg", "echo 'dpkg: not an archive' >&2; exit 2", "failed: dpkg: not an archive"),
         ("dpkg", "true", "have no qemu-aarch64 in them"),

@@ -122,8 +122,15 @@ def test_one_line_installs_all_that_is_missing(bench: Bench) -> None:
         bench.remove(name)
     assert bench.run("setup") == 3
     assert bench.said.splitlines()[1] == (
-        "hint: sudo apt-get install qemu-user g++-aarch64-linux-gnu gcc cmake ninja-build"
+        "hint: sudo apt-get install qemu-user g++-aarch64-linux-gnu gcc libc6-dev cmake ninja-build"
     )
+
+
+def test_an_emulator_that_is_missing_can_be_had_without_installing_it(bench: Bench) -> None:
+    bench.remove("qemu-aarch64")
+    assert bench.run("setup") == 3
+    assert "hint: sudo apt-get install qemu-user; or take Debian's" in bench.said
+    assert "--fetch-qemu" in bench.said
 
 
 def test_a_compiler_without_its_c_library_is_missing_something(bench: Bench) -> None:
@@ -193,6 +200,13 @@ def test_without_a_network_pips_reason_is_told_with_another_way(bench: Bench) ->
     assert bench.left() == set()
 
 
+def test_pips_want_of_space_is_told_with_where(bench: Bench) -> None:
+    bench.pip("echo 'ERROR: Exception:\nTraceback:\nOSError: No space left on device' >&2; exit 2")
+    assert bench.run("setup") == 3
+    assert "OSError: No space left on device" in bench.said
+    assert f"hint: leave 200 MB free in {bench.home}" in bench.said
+
+
 def test_a_version_that_pip_does_not_find_is_told_in_its_words(bench: Bench) -> None:
     bench.pip("echo 'ERROR: No matching distribution found for MNN' >&2; exit 1")
     assert bench.run("setup") == 3
@@ -218,10 +232,23 @@ def test_a_failed_build_leaves_its_output_where_it_says(bench: Bench) -> None:
     assert bench.left() == {folder.name}
 
 
+def test_a_compiler_that_has_no_space_says_so(bench: Bench) -> None:
+    bench.program("cc", "echo 'error: /tmp/a.s: No space left on device' >&2; exit 1")
+    assert bench.run("setup", "--wheel", bench.wheel()) == 3
+    assert "hint: free some space in" in bench.said
+    bench.program("cc", bench.compiler)
+    bench.cmake(build="echo 'fatal error: No space left on device'; exit 1")
+    assert bench.run("setup", "--wheel", bench.wheel()) == 3
+    assert "hint: free some space, also for temporary files; the whole output" in bench.said
+
+
 def test_a_plugin_that_does_not_compile_is_told_by_the_compilers_error(bench: Bench) -> None:
     bench.program("cc", "echo 'count.c:1: error: no such type' >&2; exit 1")
     assert bench.run("setup", "--wheel", bench.wheel()) == 3
     assert "compiling the plugin failed:\n  count.c:1: error: no such type" in bench.said
+    assert "hint: sudo apt-get install gcc libc6-dev" in bench.said
+    assert "fetching" not in bench.said
+    assert bench.left() == set()
 
 
 # two at once, killed, changed
@@ -241,6 +268,9 @@ def test_what_a_killed_setup_left_is_removed_and_nothing_of_it_believed(bench: B
     with pytest.raises(HarnessError, match="not set up"):
         emulator_home.find_emulator()
     folder = bench.set_up()
+    assert bench.left() == {folder.name}
+    half.mkdir(parents=True)
+    assert bench.run("setup") == 0  # though there is nothing to do
     assert bench.left() == {folder.name}
 
 

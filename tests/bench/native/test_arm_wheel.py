@@ -101,6 +101,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(write_wheel: Write) -> 
     wheel = write_wheel()
     wheel.unlink()
     assert "No such file" in refused(wheel)
+    assert "No such file" in refused(wheel.with_name("nothing.whl"))
     os.mkfifo(wheel)
     assert "can't read" in refused(wheel)
     wheel.unlink()
