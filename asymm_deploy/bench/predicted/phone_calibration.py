@@ -23,6 +23,9 @@ from asymm_deploy.safe import excerpt
 LEAST_MODELS = 6
 """For one calibration. Drawn from Table 5, 6 models give an interval that holds 8 of 10 others."""
 
+MOST_OFF = 0.5
+"""Mean error from which on a fit says nothing. Table 5 has 0.054."""
+
 _ARM64 = {"arm64-v8a", "arm64", "aarch64"}
 _Row: TypeAlias = tuple[RowSummary, LaunchRecord]
 _OF_ONE = "`asymm-deploy bench --device PHONE --out FOLDER`"
@@ -120,8 +123,8 @@ def phone_calibration(
     """Return the calibration of ``phone`` by its models' counts; of one file's the last count.
 
     Models without counts have no part in it. Raises UsageError if too few have counts, if those
-    have different keys, if they are of another version of MNN than was measured, or if they tell
-    the latencies no better than one number would.
+    have different keys, if they are of another version of MNN than was measured, or if they don't
+    tell the latencies: half of one or more off, or no better than one number would be.
     """
     latest = {
         record.artifact_sha256: record
@@ -162,11 +165,11 @@ def phone_calibration(
 
 
 def _refuse_useless(found: CostCalibration, latencies: Sequence[float]) -> None:
-    """Raise UsageError if a fit is no better than to say that each model takes equally long."""
+    """Raise UsageError if a fit is far off, or no better than that all models take equally long."""
     ms = np.array(latencies)
     same = predicted_unseen(np.ones((len(ms), 1)), ms, range(len(ms)))
     by_same = float(relative_errors(same, ms).mean())
-    if not math.isfinite(found.high) or found.mean_error >= by_same:
+    if not math.isfinite(found.high) or found.mean_error >= min(by_same, MOST_OFF):
         raise UsageError(
             "the counts don't tell these latencies: models that were left out of the fit are off "
             f"by {found.mean_error:.1%} on average, and by {by_same:.1%} if all are said to take "
