@@ -101,12 +101,14 @@ def calibrated(
     """Return the calibration that fits ``rows``: counts by ``key``, and milliseconds.
 
     There are two rows at least. Its interval is the range of the ratios of those latencies to
-    predictions by a fit that left the model out.
+    predictions by a fit that left the model out; it ends at infinity if one of those is 0.
     """
     counts = matrix([found for found, _ in rows])
     ms = np.array([latency for _, latency in rows])
     alone = predicted_unseen(counts, ms, range(len(rows)))
-    ratios, errors = ms / alone, relative_errors(alone, ms)
+    with np.errstate(divide="ignore"):
+        ratios = ms / alone
+    errors = relative_errors(alone, ms)
     return CostCalibration(
         name=name,
         device=device,

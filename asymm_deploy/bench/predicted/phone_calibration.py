@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from asymm_deploy.bench import store
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.predicted.cost_calibration import CostCalibration, calibrated
+from asymm_deploy.bench.predicted.least_squares import predicted_unseen, relative_errors
 from asymm_deploy.bench.records import LaunchRecord, Precision, RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import require_regular
@@ -18,6 +22,9 @@ from asymm_deploy.safe import excerpt
 
 LEAST_MODELS = 6
 """For one calibration. Drawn from Table 5, 6 models give an interval that holds 8 of 10 others."""
+
+MOST_OFF = 0.5
+"""Mean error from which on a fit says nothing. Table 5 has 0.054."""
 
 _ARM64 = {"arm64-v8a", "arm64", "aarch64"}
 _Row: TypeAlias = tuple[RowSummary, LaunchRecord]
@@ -45,6 +52,7 @@ class MeasuredPhone:
     called: str
     """What people call it: ``Pixel 4 (SM8150)``."""
     engine_version: str
+    """Without what may stand behind it on how it was built: that is no part of counts."""
     precision: Precision
     models: tuple[MeasuredModel, ...]
     """``LEAST_MODELS`` or more, each another file."""
@@ -84,15 +92,16 @@ def measured_phone(results: Path, precision: Precision = "fp32") -> MeasuredPhon
     versions = sorted({_version_of(row) for row, _ in fitting if row.valid})
     if versions[1:]:
         raise UsageError(
-            f"{results} was measured with several versions of MNN: {', '.join(versions)}",
-            "measure again with one, with --fresh",
+            f"{results} was measured with several versions or builds of MNN: "
+            f"{', '.join(map(excerpt, versions))}",
+            "measure again with one, into a new folder with --out",
         )
     invalid = tuple(row.model for row, _ in fitting if not row.valid)
     models = _distinct(fitting)
     if len(models) < LEAST_MODELS:
         others = f"; {len(invalid)} more are not valid: {listed_few(invalid)}" if invalid else ""
         raise UsageError(
-            f"{results} has {len(models)} models with a valid row, and a calibration needs "
+            f"{results} has {_counted(models)} with a valid row, and a calibration needs "
             f"{LEAST_MODELS}{others}",
             _MORE,
         )
@@ -101,7 +110,7 @@ def measured_phone(results: Path, precision: Precision = "fp32") -> MeasuredPhon
         results=results,
         device=facts.device,
         called=f"{facts.product or facts.device}{chip}",
-        engine_version=versions[0],
+        engine_version=(versions[0].split() or ["unknown"])[0],
         precision=precision,
         models=models,
         invalid=invalid,
@@ -114,7 +123,8 @@ def phone_calibration(
     """Return the calibration of ``phone`` by its models' counts; of one file's the last count.
 
     Models without counts have no part in it. Raises UsageError if too few have counts, if those
-    have different keys, or if they are of another version of MNN than was measured.
+    have different keys, if they are of another version of MNN than was measured, or if they don't
+    tell the latencies: half of one or more off, or no better than one number would be.
     """
     latest = {
         record.artifact_sha256: record
@@ -149,7 +159,23 @@ def phone_calibration(
         )
     rows = [(record.counts, model.ms) for record, model in used if record.counts is not None]
     source = f"{len(rows)} models measured by asymm-deploy bench, {phone.precision}, one thread"
-    return calibrated(name, phone.called, source, key, phone.precision, rows)
+    found = calibrated(name, phone.called, source, key, phone.precision, rows)
+    _refuse_useless(found, [ms for _, ms in rows])
+    return found
+
+
+def _refuse_useless(found: CostCalibration, latencies: Sequence[float]) -> None:
+    """Raise UsageError if a fit is far off, or no better than that all models take equally long."""
+    ms = np.array(latencies)
+    same = predicted_unseen(np.ones((len(ms), 1)), ms, range(len(ms)))
+    by_same = float(relative_errors(same, ms).mean())
+    if not math.isfinite(found.high) or found.mean_error >= min(by_same, MOST_OFF):
+        raise UsageError(
+            "the counts don't tell these latencies: models that were left out of the fit are off "
+            f"by {found.mean_error:.1%} on average, and by {by_same:.1%} if all are said to take "
+            "equally long",
+            f"measure small and large models, on a phone that does nothing else; {_MORE}",
+        )
 
 
 def listed_few(names: Sequence[str]) -> str:
@@ -178,10 +204,13 @@ def _fitting(results: Path, precision: Precision) -> list[_Row]:
     return fitting
 
 
+def _counted(models: Sequence[MeasuredModel]) -> str:
+    return f"{len(models)} model{'s' * (len(models) != 1)}"
+
+
 def _version_of(row: RowSummary) -> str:
-    """Return MNN's version without what may stand behind it on how that was built."""
-    words = (row.engine_version or "unknown").split()
-    return words[0] if words else "unknown"
+    """Return MNN's version and, if that stands behind it, how it was built."""
+    return row.engine_version or "unknown"
 
 
 def _setting_of(row: RowSummary) -> tuple[str, str, int]:

@@ -22,12 +22,14 @@ from asymm_deploy.commands.options.shared_options import (
     TextFormat,
     TextFormatOption,
     complete_model,
+    given_options,
     within,
 )
 from asymm_deploy.errors import UsageError
 
 
 def cost_command(
+    ctx: typer.Context,
     models: Annotated[
         list[str] | None,
         typer.Argument(
@@ -116,6 +118,12 @@ def cost_command(
             "--calibrate takes the models that its RESULTS have, and others are named",
             "leave out the models, or --calibrate",
         )
+    meaningless = given_options(ctx, "by_operator", "input_shape", "inputs")
+    if calibrate is not None and meaningless:
+        raise UsageError(
+            f"{meaningless[0]} is not for --calibrate: it fits models that a bench measured",
+            "leave it out",
+        )
     if only_bare and (input_shape or inputs):
         raise UsageError(
             f"{bare[0]} is counted as it is: no --input-shape or --inputs changes that",
@@ -131,7 +139,7 @@ def cost_command(
         samples={each.source.model: each.samples for each in chosen if each.samples is not None},
         bare_files=bare,
         precision=precision.value,
-        cpu=cpu,
+        cpu=cpu.strip(),
         caches=caches,
         by_operator=by_operator,
         jobs=jobs,

@@ -37,7 +37,7 @@ def calibrate(
     is counted, or if too few models can be counted.
     """
     phone = measured_phone(results, precision)
-    name = calibrations.require_own_name(name or name_for(phone))
+    name = calibrations.require_own_name(name_for(phone) if name is None else name)
     if phone.invalid:
         console.say(f"left out, because their rows are not valid: {listed_few(phone.invalid)}")
     lacking = phone.uncounted(costs)
@@ -49,8 +49,9 @@ def calibrate(
     if lacking:
         names = listed_few([model.model for model in lacking])
         console.say(f"left out, because the file that was measured has no counts: {names}")
+    replaced = ", in place of the one that was there" if name in calibrations.kept_names() else ""
     path = calibrations.keep(calibration)
-    for line in (*fit_in_words(calibration), f"wrote {path}"):
+    for line in (*fit_in_words(calibration), f"wrote {path}{replaced}"):
         console.say(line)
     return calibration
 

@@ -65,7 +65,9 @@ class CostRequest:
 
 def run_cost(asked: CostRequest) -> ExitCode:
     """Count what was asked for, write cost.csv and print rows; return the worst row's exit code."""
-    calibration = calibrations.named(asked.calibration or calibrations.SHIPPED)
+    _refuse_same_names(asked)
+    name = calibrations.SHIPPED if asked.calibration is None else asked.calibration
+    calibration = calibrations.named(name)
     emulator = _ready(asked)  # before an export takes minutes
     subjects, failed = _subjects(asked)
     with opened_costs(asked.out, console.say) as costs:
@@ -95,12 +97,25 @@ def run_calibration(asked: CostRequest, results: Path) -> ExitCode:
     return ExitCode.OK
 
 
+def _refuse_same_names(asked: CostRequest) -> None:
+    """Raise UsageError if two models have one name; ``named_models`` knows no .mnn files."""
+    names = [path.stem for path in asked.bare_files] + [each.model for each in asked.sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"two of the models are called {name}, and would share one row",
+                "count them into different folders with --out, or rename one of the files",
+            )
+
+
 def _comparable(asked: CostRequest, records: Sequence[CostRecord]) -> Sequence[CostRecord]:
-    """Return what the emulator that is there has counted; all of them, if there is none."""
+    """Return what the emulator that is there has counted; any emulator's, if there is none."""
+    if asked.fresh:
+        return []
     try:
         key = find_emulator().key(asked.cpu)
     except HarnessError:
-        return records
+        return [record for record in records if record.key.cpu == asked.cpu]
     return [record for record in records if record.key == key]
 
 

@@ -156,9 +156,11 @@ def test_a_version_that_says_how_mnn_was_built_is_the_same_version(
     launch: Launch, counted: list[CostRecord], results: Results
 ) -> None:
     built = [launch(model, engine_version="3.6.1 linux-arm64 glibc") for model in NETS]
-    phone = measured_phone(results([*built[1:], launch("net1")]))
+    phone = measured_phone(results(built))
     assert phone.engine_version == "3.6.1"
     assert phone_calibration("mine", phone, counted).models == 8
+    with pytest.raises(UsageError, match="several versions or builds of MNN"):
+        measured_phone(results([*built[1:], launch("net1")]))
 
 
 def test_too_few_models_are_an_error_that_names_those_that_are_not_valid(
@@ -190,7 +192,7 @@ def test_results_of_several_phones_are_refused(
 def test_results_of_several_versions_of_mnn_are_refused(
     launch: Launch, measured: list[LaunchRecord], results: Results
 ) -> None:
-    with pytest.raises(UsageError, match=r"several versions of MNN: 3\.6\.0, 3\.6\.1"):
+    with pytest.raises(UsageError, match=r"several versions or builds of MNN: 3\.6\.0, 3\.6\.1"):
         measured_phone(results([*measured, launch("net9", engine_version="3.6.0")]))
 
 
@@ -222,3 +224,27 @@ def test_what_holds_no_results_is_refused(tmp_path: Path, content: bytes | None)
 def test_launches_of_a_check_are_refused(launch: Launch, results: Results) -> None:
     with pytest.raises(UsageError, match="launches of a check"):
         measured_phone(results([launch("net1", written_by="check")]))
+
+
+@pytest.mark.parametrize(
+    "how", ["all alike", "the other way round", "at random", "no counts of the kind"]
+)
+def test_latencies_that_the_counts_dont_tell_are_no_calibration(
+    launch: Launch, counted: list[CostRecord], results: Results, how: str
+) -> None:
+    ns = dict.fromkeys(NETS, 10**7)
+    if how == "the other way round":
+        ns = {net: 10**13 // sum(NETS[net]) for net in NETS}
+    elif how == "at random":
+        ns = {net: 10 ** (4 + 7 * place % 5) for place, net in enumerate(NETS)}
+    records = [launch(net, samples_ns=tuple(ns[net] + step for step in range(5))) for net in NETS]
+    if how == "no counts of the kind":
+        counted = [
+            msgspec.structs.replace(
+                each, counts=msgspec.structs.replace(each.counts, fma=0, load=0)
+            )
+            for each in counted
+            if each.counts is not None
+        ]
+    with pytest.raises(UsageError, match="the counts don't tell these latencies"):
+        phone_calibration("mine", measured_phone(results(records)), counted)

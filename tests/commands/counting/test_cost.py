@@ -142,9 +142,15 @@ def test_a_torn_line_is_put_aside(
         ((*SMALL[:1], "--calibration=nobody"), 2, "nobody"),
         ((*SMALL[:1], "--jobs=0"), 2, "--jobs"),
         ((*SMALL[:1], "--calibrate=results"), 2, "--calibrate"),
+        (("--calibrate=results", "--by-operator"), 2, "--by-operator is not for --calibrate"),
+        (("--calibrate=results", SHAPE), 2, "--input-shape is not for --calibrate"),
+        (("--calibrate=results", "--inputs=x.npz"), 2, "--inputs is not for --calibrate"),
+        ((*SMALL[:1], "--calibration="), 2, "a calibration can't be called ''"),
         (("no_such_network",), 2, "no_such_network"),
         ((), 2, "no model"),
         (("missing.mnn",), 2, "missing.mnn"),
+        (("a/net.mnn", "b/net.mnn"), 2, "two of the models are called net"),
+        ((*SMALL[:1], f"{SMALL[0]}.mnn"), 2, f"two of the models are called {SMALL[0]}"),
     ],
 )
 def test_a_bad_request_is_refused_in_words(

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asymm_deploy import cli
 from asymm_deploy.bench import store
-from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostRecord
 from asymm_deploy.bench.predicted import calibrations
 from asymm_deploy.bench.predicted.phone_calibration import MeasuredModel, measured_phone
 from asymm_deploy.bench.records import LaunchRecord
@@ -92,6 +93,26 @@ def test_a_phone_as_fast_as_the_papers_gets_the_papers_calibration(
     printed = capsys.readouterr().err
     assert "0.183 ns for each fma, 1.12 ns for each load, from 30 models" in printed
     assert "off by 5.4% on average and 21.1% at worst" in printed
+
+
+def test_a_calibration_that_is_replaced_is_said_to_be(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for said in (False, True):
+        calibrate(results, "mine", "fp32", COSTS, never)
+        assert ("in place of the one that was there" in capsys.readouterr().err) is said
+
+
+def test_without_an_emulator_counts_of_another_processor_are_none(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = b"".join(msgspec.json.encode(record) + b"\n" for record in COSTS)
+    (results / COSTS_NAME).write_bytes(lines)
+    asked = ["cost", "--calibrate", str(results), "--out", str(results)]
+    assert cli.run(asked) == 0
+    for more in ("--cpu=cortex-a53", "--fresh"):  # so they would have to be counted
+        assert cli.run([*asked, more]) == 3
+        assert "the emulator is not set up" in capsys.readouterr().err
 
 
 def test_what_lacks_counts_is_counted(results: Path) -> None:
