@@ -30,7 +30,8 @@ from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.host_errors import explain_values
 
 _NO_MODULES = (
-    "it has loops or branches: MNN runs it by its Module API alone, which tells of no operators"
+    "It has loops or branches, so MNN runs it by its Module API alone: no errors are known, and "
+    "operators in a loop are told each time that they run."
 )
 _NO_REFERENCE = "Without a reference no errors are known: give one with --reference FILE.onnx."
 _HOST_ERRORS = (
@@ -85,20 +86,15 @@ def explain_on_device(
     groups = [list(subjects)] if in_turns else [[each] for each in subjects]
     made = []
     for group in groups:
-        can_run = [each for each in group if each.artifact.api == "session"]
-        places = {each: _placed(each, plan, watcher, device=name) for each in can_run}
-        times = _launched(device, can_run, plan, watcher) if plan.times and can_run else {}
+        places = {each: _placed(each, plan, watcher, device=name) for each in group}
+        times = _launched(device, group, plan, watcher) if plan.times else {}
         for subject in group:
-            if subject not in places:
-                found = failed_explanation(
-                    subject.artifact, plan.bench.precision, name, _NO_MODULES
-                )
-            elif subject not in times:
-                found = _by_errors(subject, places[subject], plan, name)
-            else:
+            if plan.times:
                 found = explained_by_time(
                     subject.artifact, places[subject], times[subject], plan.bench.allow
                 )
+            else:
+                found = _by_errors(subject, places[subject], plan, name)
             watcher.explained(subject, found)
             made.append(found)
     return made
@@ -118,7 +114,6 @@ def explain_emulated(
     places = {
         (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher, device=EMULATED)
         for each in subjects
-        if each.artifact.api == "session"
     }
     made: dict[tuple[str, str], Explanation] = {}
     known = {(each.artifact.model, each.artifact.sha256): each for each in subjects}
@@ -127,7 +122,7 @@ def explain_emulated(
         key = record.model, record.artifact_sha256
         subject = known[key]
         watcher.step(record.model, "counted")
-        made[key] = explained_by_count(subject.artifact, places.get(key, PlacedModel()), record)
+        made[key] = explained_by_count(subject.artifact, places[key], record)
         watcher.explained(subject, made[key])
 
     if plan.times:
@@ -136,12 +131,7 @@ def explain_emulated(
         count_models(emulator, artifacts, count, jobs=jobs, on_counted=counted)
     else:
         for key, subject in known.items():
-            place = places.get(key)
-            made[key] = (
-                failed_explanation(subject.artifact, plan.bench.precision, EMULATED, _NO_MODULES)
-                if place is None
-                else _by_errors(subject, place, plan, EMULATED)
-            )
+            made[key] = _by_errors(subject, places[key], plan, EMULATED)
             watcher.explained(subject, made[key])
     return [made[each.artifact.model, each.artifact.sha256] for each in subjects]
 
@@ -168,6 +158,9 @@ def _placed(
     subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher, *, device: str
 ) -> PlacedModel:
     """Return the operators in their places with their errors, as far as they can be found out."""
+    if subject.artifact.api == "module":
+        pointwise = pointwise_names(subject.artifact.path)
+        return PlacedModel(notes=(_NO_MODULES,), pointwise=pointwise)
     if subject.reference is None:
         pointwise = pointwise_names(subject.artifact.path)
         return PlacedModel(notes=(_NO_REFERENCE,), pointwise=pointwise)
