@@ -190,16 +190,20 @@ class OperatorPlaces:
         found = observed.outputs[0]
         shape = _without_ones(found.shape)
         names: dict[str, bool] = {}
+        if not any(observed.sources):
+            return None  # a copy of a constant
         read = self._tensors_read(observed)
         for tensor in self._graph.upstream(owner):
             name = self._graph.stands_for(tensor)
             values = None if name is None else self._values.get(name)
             if name is None or values is None or values.size != found.size:
                 continue
+            if name in read:
+                continue  # in another order, else it were an exact copy
             if not read or read & self._graph.copied_from(tensor):
                 names.setdefault(name, _without_ones(values.shape) == shape)
         exact = [name for name, alike in names.items() if alike]
-        if len(exact) == 1:
+        if len(exact) == 1 and read:
             return ExpectedTensor(exact[0])
         apart = {name: self._apart(name, found) for name in exact or names}
         best = min(apart, key=lambda name: apart[name], default=None)
