@@ -34,7 +34,7 @@ class Copy:
     file: Path
     reference: Path
     node: str
-    """The ONNX node that has the fault."""
+    """The ONNX node that has to be named."""
     operators: frozenset[str]
     """The names of the .mnn file's operators that compute it, alone or with an activation."""
 
@@ -70,9 +70,8 @@ def faulty(fault: Fault, work: Path, into: Path) -> Copy:
         if fault.bits == 8:
             clean = in_8_bits(source / "model.onnx", into)
         made.write_bytes(with_mnn_fault(clean.read_bytes(), node.output[0], fault.in_mnn))
-    return Copy(
-        made, source / "model.onnx", fault.node, _computing(node.output[0], source / "model.mnn")
-    )
+    computing = _computing(node.output[0], source / "model.mnn")
+    return Copy(made, source / "model.onnx", fault.told or fault.node, computing)
 
 
 def in_8_bits(source: Path, into: Path) -> Path:

@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import _mnncengine
+import numpy as np
 import pytest
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.observed.observed_stream import ObservedReport, parse_observed_stream
+from asymm_deploy.bench.observed.operator_values import (
+    OperatorInputs,
+    OperatorValues,
+    inputs_bytes,
+    values_in,
+)
 from asymm_deploy.engines.tensors import TensorSpec
 from tests.made_networks import (
     LOOPED,
@@ -46,6 +54,16 @@ def watched(
 ) -> ObservedReport:
     found = started(command, model, inputs, module_outputs, "--by-operator")
     return parse_observed_stream(found)
+
+
+def values(
+    runner: Path, model: Path, folder: Path, given: OperatorInputs
+) -> tuple[OperatorValues, ...]:
+    (folder / "given").write_bytes(inputs_bytes(given))
+    files = ["--operator-values", str(folder / "made"), "--operator-inputs", str(folder / "given")]
+    asked = (*files, "--count", "--by-operator")
+    found = parse_counted_stream(started([str(runner)], model, TWO_ENDED_INPUTS, None, *asked))
+    return values_in((folder / "made").read_bytes(), found.operators, found.shapes)
 
 
 def started(
@@ -133,6 +151,35 @@ def test_operators_of_a_loop_are_timed_as_often_as_they_run(runner: Path, looped
     assert found.launch.output == plain.output
     assert len(set(found.operators.names)) < len(found.operators.names)
     assert all(shapes for shapes in found.operators.shapes)
+
+
+def test_values_are_those_of_the_run_and_inputs_that_are_given_are_used(
+    runner: Path, two_ended: Path, tmp_path: Path
+) -> None:
+    made = values(runner, two_ended, tmp_path, {})
+    names = [each.name for each in made]
+    convolved, total = names.index("convolved"), names.index("total")
+    plain = report([str(runner)], two_ended)
+    assert plain.output.values is not None
+    assert made[total].outputs[0].tobytes() == plain.output.values["total"]
+
+    left = made[total].outputs[0] - made[convolved].outputs[0]
+    for given in (np.ones((1, 8, 16, 16), np.float32), left):
+        at = names.index("total")
+        changed = values(runner, two_ended, tmp_path, {(at, 0): given, (at, 1): given})
+        np.testing.assert_array_equal(changed[convolved].outputs[0], made[convolved].outputs[0])
+        np.testing.assert_array_equal(changed[total].outputs[0], given + given)
+        mean = changed[-1].outputs[0].reshape(1, 8, 1, 1)
+        np.testing.assert_allclose(mean, (given + given).mean((2, 3), keepdims=True), atol=1e-5)
+
+
+def test_an_input_that_the_model_does_not_have_is_refused(
+    runner: Path, two_ended: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(wire.RunnerError, match="there is no operator 99 to give an input to"):
+        values(runner, two_ended, tmp_path, {(99, 0): np.zeros(1, np.float32)})
+    with pytest.raises(wire.RunnerError, match=r"has the shape \(1, .*\), and \(2, 3\) was given"):
+        values(runner, two_ended, tmp_path, {(0, 0): np.zeros((2, 3), np.float32)})
 
 
 def test_an_engine_whose_tensors_lie_otherwise_in_memory_is_refused(

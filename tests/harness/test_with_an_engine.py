@@ -19,6 +19,7 @@ from filelock import FileLock
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.observed.observed_stream import parse_observed_stream
+from asymm_deploy.bench.observed.operator_values import inputs_bytes, values_in
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
@@ -381,6 +382,46 @@ def test_operators_are_timed_by_either_interface(
     if not api:  # its module tells of no tensors
         assert report.operators.shapes == (((1, 4),), ((1,),))
     assert report.operators.flops_m == (0.5, 0.5)
+
+
+def test_operators_values_are_written_and_inputs_taken(
+    like_a_wheel: Path, model: Path, tmp_path: Path
+) -> None:
+    given, made = tmp_path / "given", tmp_path / "made"
+    given.write_bytes(inputs_bytes({(1, 0): np.array([30, -4], np.float32)}))  # kept as int32
+    files = ("--operator-values", str(made), "--operator-inputs", str(given))
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--by-operator", *files)
+    assert ended.returncode == 0, ended.stdout
+    report = parse_observed_stream(ended.stdout)
+    assert report.launch.output.values == expected(0)
+    found = report.operators
+    operators = tuple(zip(found.names, found.types, strict=True))
+    negative, total = values_in(made.read_bytes(), operators, found.shapes)
+    assert negative.outputs[0].tobytes() == expected(0)["negative"]
+    assert (total.name, total.type, total.outputs[0].tolist()) == ("sum", "Reduction", [26.0])
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--operator-values", "/nowhere/v"), "can't write the operators' values: /nowhere/v"),
+        (
+            ("--operator-values", "{folder}/v", "--operator-inputs", "/nowhere/i"),
+            "can't read the operators' inputs: No such file",
+        ),
+        (
+            ("--operator-values", "{folder}/v", "--operator-inputs", "{folder}/model.mnn"),
+            "the file of the operators' inputs is damaged",
+        ),
+    ],
+)
+def test_files_of_values_that_can_not_be_used_are_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path, more: tuple[str, ...], why: str
+) -> None:
+    given = (word.format(folder=tmp_path) for word in more)
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--by-operator", *given)
+    with pytest.raises(wire.RunnerError, match=why):
+        parse_observed_stream(ended.stdout)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(

@@ -22,30 +22,34 @@ class CountedReport(msgspec.Struct, frozen=True):
     output: RunnerOutput
     operators: tuple[tuple[str, str], ...]
     """Name and type of each, in their order."""
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+    """Of the outputs of each; empty from runners that don't tell."""
 
 
 class _Operators(msgspec.Struct, frozen=True, tag_field="type", tag="operators"):
     names: tuple[str, ...]
     types: tuple[str, ...]
+    shapes: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
 
 def parse_counted_stream(stream: bytes) -> CountedReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
     rest, line = operators_line.taken_out(stream, _OPERATORS_AT)
-    operators = None if line is None else _operators(line)
+    found = None if line is None else _operators(line)
     order: Sequence[type[wire.Message]] = (Hello, Model, RunnerOutput, Done)
     hello, model, output, done = wire.messages_in(rest, order)
-    if operators is None:
+    if found is None:
         raise WireError("the runner named no operators")
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(output, RunnerOutput)
     assert isinstance(done, Done)
-    return CountedReport(hello, model, output, operators)
+    operators = tuple(zip(found.names, found.types, strict=True))
+    return CountedReport(hello, model, output, operators, found.shapes)
 
 
-def _operators(line: bytes) -> tuple[tuple[str, str], ...]:
+def _operators(line: bytes) -> _Operators:
     found = operators_line.operators_in(line, _Operators)
     if len(found.names) != len(found.types):
         raise WireError("the runner named operators without their types")
-    return tuple(zip(found.names, found.types, strict=True))
+    return found
