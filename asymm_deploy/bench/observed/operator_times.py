@@ -75,7 +75,7 @@ def time_operators(
     fails. Whatever else fails is said by the record.
     """
     require_within("--runs", plan.runs, LEAST_RUNS, wire.MAX_RUNS, "an operator needs as many")
-    bench = _bench(device, plan)
+    bench = observing_bench(device, plan)
     files = dict.fromkeys(path for each in artifacts for path in each.files if path.is_file())
     made = []
     with device.held(bench.cpus, list(files)):
@@ -86,7 +86,11 @@ def time_operators(
     return made
 
 
-def _bench(device: Device, plan: Plan) -> Bench:
+def observing_bench(device: Device, plan: Plan) -> Bench:
+    """Return what launches by operator have in common; they are kept in no file of results.
+
+    Raises UsageError if a core is not available, HarnessError if there is no runner.
+    """
     runner = device.runner(plan.engine)
     cpus = device.choose_cpus(plan.cpu, plan.threads, ())
     identity = plan_id(plan, device.facts(()), runner.identity)
