@@ -95,7 +95,7 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
             "give the ONNX file whose tensors have the right values, as in "
             "--reference artifacts/asymmnet_small_100/model.onnx",
         )
-    from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
+    from asymm_deploy.export.onnx_graph import load_onnx
 
     model = load_onnx(reference)
     _require_common_tensors(artifact.path, reference, model)
@@ -103,12 +103,27 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
     if artifact.inputs and artifact.reference is not None:
         _require_same_inputs(artifact, reference, model)
         return replace(found, sample_file=artifact.inputs_file, sample_inputs=artifact.inputs)
+    specs, recorded = _inputs_of(reference, found.reference_sha256, model)
+    known = replace(  # so that wherever it runs it gets these values
+        artifact,
+        inputs=specs,
+        inputs_file=recorded,
+        inputs_sha256=None if recorded is None else _hash(recorded),
+    )
+    return replace(found, artifact=known, sample_file=recorded, sample_inputs=specs)
+
+
+def _inputs_of(
+    reference: Path, sha256: str | None, model: onnx.ModelProto
+) -> tuple[tuple[TensorSpec, ...], Path | None]:
+    """Return a reference's inputs, and the file of recorded ones if an export lies beside it."""
+    from asymm_deploy.export.onnx_graph import graph_inputs
+
     beside = _manifest_of(reference)
-    if beside is not None and beside.files.get(manifests.ONNX) == found.reference_sha256:
-        recorded = manifests.INPUTS in beside.files
-        file = reference.with_name(manifests.INPUTS) if recorded else None
-        return replace(found, sample_file=file, sample_inputs=beside.inputs)
-    return replace(found, sample_inputs=graph_inputs(model, OnnxFile(reference, ())))
+    if beside is None or beside.files.get(manifests.ONNX) != sha256:
+        return graph_inputs(model, OnnxFile(reference, ())), None
+    recorded = reference.with_name(manifests.INPUTS)
+    return beside.inputs, recorded if manifests.INPUTS in beside.files else None
 
 
 def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelProto) -> None:

@@ -131,7 +131,7 @@ def test_what_was_explained_is_printed_again_and_every_view_adds_up(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it was explained before")
 
-    monkeypatch.setattr(explain_models, "explain_values", never)
+    monkeypatch.setattr(explain_models, "judged_run", never)
     monkeypatch.setattr(explain_models, "time_operators", never)
     (record,) = records_of(folder)
     before = (folder / "results" / EXPLAINED_NAME).read_bytes()
@@ -152,7 +152,7 @@ def made_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, flo
     timed: list[ObservedTimes] = []
     slower: dict[str, tuple[int, float]] = {}
 
-    def places(*_: object, **__: object) -> tuple[ExplainedOperator, ...]:
+    def places(*_: object) -> tuple[ExplainedOperator, ...]:
         return tuple(
             msgspec.structs.replace(each, time_ms=None, launches_ms=()) for each in record.operators
         )
@@ -182,7 +182,8 @@ def made_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, flo
     def slow_down(model: str, factor: float) -> None:
         slower[model] = (12, factor)
 
-    monkeypatch.setattr(explain_models, "explain_values", places)
+    monkeypatch.setattr(explain_models, "judged_run", lambda *_, **__: None)
+    monkeypatch.setattr(explain_models, "explained_operators", places)
     monkeypatch.setattr(explain_models, "time_operators", times)
     return slow_down
 
@@ -236,7 +237,7 @@ def test_ctrl_c_and_a_failing_model_lose_nothing_that_is_finished(
         raise ConversionError("MNN died of it", "leave it out")
 
     monkeypatch.setattr(explain_models, "time_operators", times)
-    monkeypatch.setattr(explain_models, "explain_values", broken)
+    monkeypatch.setattr(explain_models, "judged_run", broken)
     assert run(folder, NET, SHAPE, "--fresh", out="broken") == 6
     told = capsys.readouterr()
     assert f"error: {NET}: MNN died of it" in told.err
