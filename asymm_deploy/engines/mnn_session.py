@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import MNN
@@ -20,7 +20,7 @@ from asymm_deploy.engines.feeding import fitted
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
 # <MNN/Interpreter.hpp> and <MNN/MNNForwardType.h>, 3.6.1; the wheel has no names for them.
-_SESSION_RELEASE = 1
+_SESSION_DEBUG, _SESSION_RELEASE = 0, 1
 _INFO_BACKENDS, _INFO_THREADS = 2, 4
 _BACKEND_CPU, _BACKEND_CPU_EXTENSION = 0, 13
 _PRECISION = {"fp32": 1, "fp16": 2}  # Precision_High, Precision_Low
@@ -40,15 +40,22 @@ class MnnSession:
     """A model in MNN, in release mode on the CPU; a ``Session``.
 
     ``winograd=False`` leaves out the larger tiles of Winograd's convolutions, which trade digits
-    for speed.
+    for speed. ``watchable`` makes it a session for debugging, which alone can be watched: its
+    ``run`` executes the same instructions.
     """
 
     def __init__(
-        self, model: str, *, precision: str = "fp32", threads: int = 1, winograd: bool = True
+        self,
+        model: str,
+        *,
+        precision: str = "fp32",
+        threads: int = 1,
+        winograd: bool = True,
+        watchable: bool = False,
     ) -> None:
         try:
             self._interpreter = MNN.Interpreter(model)
-            self._interpreter.setSessionMode(_SESSION_RELEASE)
+            self._interpreter.setSessionMode(_SESSION_DEBUG if watchable else _SESSION_RELEASE)
             if not winograd:
                 self._interpreter.setSessionHint(WINOGRAD_MEMORY_LEVEL, 0)
             self._session = self._interpreter.createSession(cpu_config(precision, threads))
@@ -103,6 +110,22 @@ class MnnSession:
         for tensor, host in self._feeds:
             tensor.copyFrom(host)
         code = self._interpreter.runSession(self._session)
+        for tensor, host in self._fetches.values():
+            tensor.copyToHostTensor(host)
+        if code != 0:
+            raise EngineError(f"MNN's session stopped with error {code}")
+
+    def run_by_operator(
+        self, before: Callable[[Any, Any], bool], after: Callable[[Any, Any], bool]
+    ) -> None:
+        """Run once, and call ``before`` and ``after`` around each operator; both return True.
+
+        ``before`` gets MNN's tensors of the operator's inputs and what MNN knows of it (getName,
+        getType, getFlops), ``after`` those of its outputs. Neither may raise. Needs ``watchable``.
+        """
+        for tensor, host in self._feeds:
+            tensor.copyFrom(host)
+        code = self._interpreter.runSessionWithCallBackInfo(self._session, before, after)
         for tensor, host in self._fetches.values():
             tensor.copyToHostTensor(host)
         if code != 0:

@@ -192,12 +192,16 @@ class OperatorPlaces:
         found = observed.outputs[0]
         shape = _without_ones(found.shape)
         names: dict[str, bool] = {}
+        if not any(observed.sources):
+            return None  # a copy of a constant
         read = self._tensors_read(observed)
         for tensor in self._graph.upstream(owner):
             name = self._graph.stands_for(tensor)
             values = None if name is None else self._values.get(name)
             if name is None or values is None or values.size != found.size:
                 continue
+            if name in read:
+                continue  # in another order, else it were an exact copy
             if not read or read & self._graph.copied_from(tensor):
                 names.setdefault(name, _without_ones(values.shape) == shape)
         exact = [name for name, alike in names.items() if alike]
@@ -205,8 +209,8 @@ class OperatorPlaces:
         best = min(apart, key=lambda name: apart[name], default=None)
         if best is not None and apart[best] < _ALIKE:
             return ExpectedTensor(best)
-        # What reads constants alone is no copy of these, and what is wrong is like none of them:
-        # it is the one nearest to the reader, since MNN makes what is read, and nothing before it.
+        # What is wrong is like none of them: it is the one nearest to the reader, since MNN makes
+        # what is read, and nothing before it.
         if read and exact:
             return ExpectedTensor(exact[0])
         if names and self._joins(next(iter(names)), observed):
@@ -214,9 +218,9 @@ class OperatorPlaces:
         return self._broadcast(observed, owner, read)
 
     def _tensors_read(self, observed: ObservedOperator) -> set[str]:
-        """Return the ONNX tensors that an operator reads, as far as they are known."""
+        """Return the ONNX tensors that an operator reads whole, as far as they are known."""
         found = map(self._reference_of, observed.sources)
-        return {each.tensor for each in found if each is not None}
+        return {each.tensor for each in found if each is not None and each.channels is None}
 
     def _joins(self, name: str, observed: ObservedOperator) -> bool:
         """Whether a copy puts several tensors into one, as ``name`` is made."""
@@ -264,7 +268,7 @@ class OperatorPlaces:
         if nodes:
             return nodes
         nodes = self._graph.nodes_of(tensor)
-        if len(set(observed.sources)) > 1:  # the parts of a convolution in groups
+        if len(set(observed.sources)) > 1 or not read:  # of the parts of a convolution
             return nodes
         # A copy of what another operator computed: it is made for whoever reads it.
         ends = self._graph.ends_in(owner)

@@ -150,7 +150,7 @@ class ConvertedGraph:
             return source
         maker = self.view.maker.get(name)
         if own is None or maker is None or maker is self.view.maker.get(own):
-            return name
+            return self._last_fused(name)
         return source if maker.op_type in LAYOUT else name
 
     def _made(self, operator: MnnOperator, tensor: int) -> str | None:
