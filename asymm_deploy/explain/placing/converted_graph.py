@@ -161,10 +161,10 @@ class ConvertedGraph:
             return self._last_fused(name)
         if own is not None:
             after = self.view.sole_reader(own)
-            # A product takes it in as well, and then the copies behind it have its name.
-            fused = after is not None and after.op_type in _FUSED
-            if after is not None and fused and self._carried(tensor, after.output[0]):
-                return after.output[0]
+            if after is not None and after.op_type in _FUSED:
+                # A product takes it in as well, and then the copies behind it have its name.
+                last: str = after.output[0]
+                own = last if self._carried(tensor, last) else own
             carried = operator.name.endswith(_PRODUCT) or self._carried(tensor, own)
             return own if carried else None
         source = self._stands.get(operator.inputs[0]) if operator.inputs else None
