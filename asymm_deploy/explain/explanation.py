@@ -78,7 +78,7 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: str | None = None
     """Why there is no error, in words: ``part of a HardSigmoid, judged at its end``."""
     also: tuple[str, ...] = ()
-    """Other nodes that MNN computes in this one operator: an activation, what a copy goes through."""
+    """Other nodes that MNN computes in the same operator: an activation, a copy on the way."""
 
     @property
     def accused(self) -> bool:
