@@ -25,7 +25,7 @@ def packed(numbers: npt.NDArray[np.int64], pack: int, *, signed: bool) -> Memory
 
 
 def address_of(memory: Memory) -> int:
-    return ctypes.addressof(ctypes.c_uint8.from_buffer(memory))
+    return ctypes.addressof(ctypes.c_uint8.from_buffer(memory.data))
 
 
 @pytest.mark.parametrize("pack", [1, 4, 8, 16])

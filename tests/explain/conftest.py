@@ -45,7 +45,8 @@ class Asymmetric(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         wide = torch.cat([x, functional.relu(self.expand(x)), x], 1)
-        return x + self.project(functional.relu6(self.depthwise(wide)))
+        made: Tensor = self.project(functional.relu6(self.depthwise(wide)))
+        return x + made
 
 
 class Recalibration(nn.Module):

@@ -10,6 +10,7 @@ import pytest
 
 from asymm_deploy.bench.observed.operator_values import OperatorInputs, OperatorValues
 from asymm_deploy.engines.mnn_observed import MnnWatched
+from asymm_deploy.engines.observation import ObservedOperator
 from asymm_deploy.explain.device_errors import NOT_THERE, explain_device_values
 
 
@@ -32,17 +33,12 @@ class Elsewhere:
         found = self.watched.run(
             self.sample, lambda index, at: values.get((there.get(index, -1), at))
         )
-        return [
-            OperatorValues(
-                found[index].name,
-                found[index].type,
-                tuple(
-                    np.float32(1.01 if found[index].name == self.off else 1) * each
-                    for each in found[index].outputs
-                ),
-            )
-            for index in kept
-        ]
+        return [self._made(found[index]) for index in kept]
+
+    def _made(self, operator: ObservedOperator) -> OperatorValues:
+        factor = np.float32(1.01 if operator.name == self.off else 1)
+        outputs = tuple(factor * each.astype(np.float32) for each in operator.outputs)
+        return OperatorValues(operator.name, operator.type, outputs)
 
 
 def test_the_same_file_elsewhere_has_the_hosts_errors(everything: Any, watched: MnnWatched) -> None:

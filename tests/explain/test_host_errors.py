@@ -11,6 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.explain.host_errors import (
     errors_of_values,
@@ -92,7 +93,7 @@ def test_a_crash_is_told_by_its_signal(
 
 
 def test_arrays_come_back_whatever_their_names(tmp_path: Path) -> None:
-    arrays = {"/a/b": np.arange(3), "file": np.ones((), np.float32), "0": np.zeros((1, 0))}
+    arrays: Arrays = {"/a/b": np.arange(3), "file": np.ones((), np.float32), "0": np.zeros((1, 0))}
     save_arrays(tmp_path / "a.npz", arrays)
     found = load_arrays(tmp_path / "a.npz")
 
@@ -106,7 +107,7 @@ def test_operators_of_another_run_are_known_by_their_names_and_how_often_those_c
 ) -> None:
     placed = everything.run.placed[:4]
     names = [(each.name, each.type) for each in placed]
-    twice = [*placed, *[x for x in placed[1:2]]]
+    twice = [*placed, placed[1]]
 
     assert matched_places(placed, [names[2], ("new", "Raster"), names[0]]) == [2, None, 0]
     assert matched_places(twice, [names[1], names[1], names[1]]) == [1, 1, None]

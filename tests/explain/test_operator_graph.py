@@ -1,4 +1,4 @@
-"""Every operator that MNN runs has its node, its module, its kind and the tensor it is judged by."""
+"""Every operator that MNN runs has its node, module and kind, and a tensor it is judged by."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def kinds(body: str, **shapes: tuple[int, ...]) -> dict[str, Kind]:
         tensor = onnx.numpy_helper.from_array(np.ones(shape, np.float32), name)
         model.graph.initializer.append(tensor)
     for name, value in (("three", 3.0), ("six", 6.0), ("zero", 0.0)):
-        tensor = onnx.numpy_helper.from_array(np.float32(value), name)
+        tensor = onnx.numpy_helper.from_array(np.array(value, np.float32), name)
         model.graph.initializer.append(tensor)
     found = NodeKinds(OnnxView(model), {**IMAGE, **shapes})
     return {node.output[0]: found.of(node) for node in model.graph.node}
