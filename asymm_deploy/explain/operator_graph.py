@@ -75,6 +75,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """The index of the file's operator that it was run for."""
     whole: bool
     """Whether it makes what the file's operator makes, and isn't a part of it."""
+    as_given: bool = False
+    """Whether it makes an input of the graph again, unchanged."""
 
 
 class OperatorPlaces:
@@ -151,6 +153,7 @@ class OperatorPlaces:
             unjudged=why,
             file_operator=None if owner is None else owner.index,
             whole=makes,
+            as_given=tensor in self._graph.view.inputs and any(references),
         )
 
     def _made(self, owner: MnnOperator, position: int) -> ExpectedTensor | None:
