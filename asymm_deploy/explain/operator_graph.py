@@ -58,6 +58,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     node_type: str | None
     nodes: tuple[str, ...]
     """The types of all the nodes that it computes."""
+    node_names: tuple[str, ...] = ()
+    """The names of these, as of ``node``."""
     makes: str | None
     """The ONNX tensor that it ends in, judged or not."""
     int8: bool
@@ -73,6 +75,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """The index of the file's operator that it was run for."""
     whole: bool
     """Whether it makes what the file's operator makes, and isn't a part of it."""
+    as_given: bool = False
+    """Whether it makes an input of the graph again, unchanged."""
 
 
 class OperatorPlaces:
@@ -136,9 +140,10 @@ class OperatorPlaces:
             type=kind,
             kind=self._kind(kind, observed, nodes, node),
             module=None if node is None else self._graph.view.module(node),
-            node=None if node is None else node.name or node.output[0],
+            node=None if node is None else _name(node),
             node_type=None if node is None else node.op_type,
             nodes=tuple(each.op_type for each in nodes),
+            node_names=tuple(map(_name, nodes)),
             makes=tensor,
             int8="INT8" in observed.type,
             output_shapes=tuple(tuple(each.shape) for each in observed.outputs),
@@ -148,6 +153,7 @@ class OperatorPlaces:
             unjudged=why,
             file_operator=None if owner is None else owner.index,
             whole=makes,
+            as_given=tensor in self._graph.view.inputs and any(references),
         )
 
     def _made(self, owner: MnnOperator, position: int) -> ExpectedTensor | None:
@@ -308,6 +314,10 @@ class OperatorPlaces:
 def _plain(kind: str) -> str:
     """Return MNN's type without what it adds for int8: ``Convolution [ DT_INT8 ]``."""
     return kind.partition(" ")[0]
+
+
+def _name(node: NodeProto) -> str:
+    return node.name or node.output[0]
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

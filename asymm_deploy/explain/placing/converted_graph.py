@@ -160,6 +160,11 @@ class ConvertedGraph:
         if name is not None and (own is None or self.view.is_after(name, own)):
             return self._last_fused(name)
         if own is not None:
+            after = self.view.sole_reader(own)
+            if after is not None and after.op_type in _FUSED:
+                # A product takes it in as well, and then the copies behind it have its name.
+                last: str = after.output[0]
+                own = last if self._carried(tensor, last) else own
             carried = operator.name.endswith(_PRODUCT) or self._carried(tensor, own)
             return own if carried else None
         source = self._stands.get(operator.inputs[0]) if operator.inputs else None
