@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import msgspec
 
+from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.emulated.counted_launch import CountPlan, count_models
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.find_devices import EMULATED
+from asymm_deploy.bench.host.host_device import HostDevice
+from asymm_deploy.bench.observed.device_values import device_values
+from asymm_deploy.bench.observed.emulated_values import emulated_values
 from asymm_deploy.bench.observed.operator_times import ObservedTimes, time_operators
+from asymm_deploy.bench.observed.operator_values import OperatorInputs, OperatorValues
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.errors import DeployError
+from asymm_deploy.bench.wire import WireError
+from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.explain.bare_kinds import pointwise_names
+from asymm_deploy.explain.device_errors import explain_device_values
 from asymm_deploy.explain.explain_model import (
     PlacedModel,
     explained_by_count,
@@ -27,10 +37,11 @@ from asymm_deploy.explain.explain_model import (
 )
 from asymm_deploy.explain.explained_subject import ExplainSubject
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
-from asymm_deploy.explain.host_errors import explain_values
+from asymm_deploy.explain.host_errors import explained_operators, judged_run, load_arrays
 
 _NO_MODULES = (
-    "it has loops or branches: MNN runs it by its Module API alone, which tells of no operators"
+    "It has loops or branches, so MNN runs it by its Module API alone: no errors are known, and "
+    "operators in a loop are told each time that they run."
 )
 _NO_REFERENCE = "Without a reference no errors are known: give one with --reference FILE.onnx."
 _HOST_ERRORS = (
@@ -38,9 +49,11 @@ _HOST_ERRORS = (
     "computes the same else."
 )
 _NO_HALF = (
-    "Errors in fp16 are those of the processor that computes it, and this machine computes in "
-    "fp32: none are told."
+    "In fp16 errors are told where the native runner computes them: on a phone, or with --device "
+    "a76."
 )
+ValuesThere: TypeAlias = Callable[[Artifact, OperatorInputs | None], Sequence[OperatorValues]]
+"""Runs a model where it is explained; raises WireError with the reason if there is no result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +95,19 @@ def explain_on_device(
     it doesn't have; what fails with a model is in its explanation.
     """
     name = device.facts(()).device
+    there = None if isinstance(device, HostDevice) else _values_on(device, plan)
     groups = [list(subjects)] if in_turns else [[each] for each in subjects]
     made = []
     for group in groups:
-        can_run = [each for each in group if each.artifact.api == "session"]
-        places = {each: _placed(each, plan, watcher, device=name) for each in can_run}
-        times = _launched(device, can_run, plan, watcher) if plan.times and can_run else {}
+        places = {each: _placed(each, plan, watcher, there) for each in group}
+        times = _launched(device, group, plan, watcher) if plan.times else {}
         for subject in group:
-            if subject not in places:
-                found = failed_explanation(
-                    subject.artifact, plan.bench.precision, name, _NO_MODULES
-                )
-            elif subject not in times:
-                found = _by_errors(subject, places[subject], plan, name)
-            else:
+            if plan.times:
                 found = explained_by_time(
                     subject.artifact, places[subject], times[subject], plan.bench.allow
                 )
+            else:
+                found = _by_errors(subject, places[subject], plan, name)
             watcher.explained(subject, found)
             made.append(found)
     return made
@@ -115,10 +124,10 @@ def explain_emulated(
 
     What fails with a model is in its explanation.
     """
+    there = _values_in(emulator, plan)
     places = {
-        (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher, device=EMULATED)
+        (each.artifact.model, each.artifact.sha256): _placed(each, plan, watcher, there)
         for each in subjects
-        if each.artifact.api == "session"
     }
     made: dict[tuple[str, str], Explanation] = {}
     known = {(each.artifact.model, each.artifact.sha256): each for each in subjects}
@@ -127,7 +136,7 @@ def explain_emulated(
         key = record.model, record.artifact_sha256
         subject = known[key]
         watcher.step(record.model, "counted")
-        made[key] = explained_by_count(subject.artifact, places.get(key, PlacedModel()), record)
+        made[key] = explained_by_count(subject.artifact, places[key], record)
         watcher.explained(subject, made[key])
 
     if plan.times:
@@ -136,14 +145,18 @@ def explain_emulated(
         count_models(emulator, artifacts, count, jobs=jobs, on_counted=counted)
     else:
         for key, subject in known.items():
-            place = places.get(key)
-            made[key] = (
-                failed_explanation(subject.artifact, plan.bench.precision, EMULATED, _NO_MODULES)
-                if place is None
-                else _by_errors(subject, place, plan, EMULATED)
-            )
+            made[key] = _by_errors(subject, places[key], plan, EMULATED)
             watcher.explained(subject, made[key])
     return [made[each.artifact.model, each.artifact.sha256] for each in subjects]
+
+
+def _values_on(device: Device, plan: ExplainPlan) -> ValuesThere:
+    """Return what runs a model on a phone with the native runner."""
+    return lambda artifact, given: device_values(device, artifact, plan.bench, given)
+
+
+def _values_in(emulator: Emulator, plan: ExplainPlan) -> ValuesThere:
+    return lambda artifact, given: emulated_values(emulator, artifact, plan.bench.precision, given)
 
 
 def _launched(
@@ -165,37 +178,70 @@ def _launched(
 
 
 def _placed(
-    subject: ExplainSubject, plan: ExplainPlan, watcher: ExplainWatcher, *, device: str
+    subject: ExplainSubject,
+    plan: ExplainPlan,
+    watcher: ExplainWatcher,
+    there: ValuesThere | None,
 ) -> PlacedModel:
-    """Return the operators in their places with their errors, as far as they can be found out."""
-    if subject.reference is None:
-        pointwise = pointwise_names(subject.artifact.path)
-        return PlacedModel(notes=(_NO_REFERENCE,), pointwise=pointwise)
-    half = plan.bench.precision == "fp16"
+    """Return the operators in their places with their errors, as far as they can be found out.
+
+    Places are found out on this machine; errors are those of where the model is explained.
+    """
+    artifact = subject.artifact
+    if artifact.api == "module" or subject.reference is None:
+        note = _NO_MODULES if artifact.api == "module" else _NO_REFERENCE
+        return PlacedModel(notes=(note,), pointwise=pointwise_names(artifact.path))
     try:
-        operators = explain_values(
-            subject.artifact.path,
-            subject.reference,
-            subject.sample(),
-            precision=plan.bench.precision,
-        )
+        operators, notes = _judged(subject, plan, watcher, there)
     except DeployError as error:
-        watcher.failed(subject.artifact.model, error)
+        if not subject.reference_is_own:
+            hint = (
+                f"is {subject.reference} of this model, with inputs of the same shapes? If it is: "
+            )
+            error = type(error)(error.what, hint + error.hint)
+        watcher.failed(artifact.model, error)
         return PlacedModel(notes=(f"Errors and modules are unknown: {error.what}.",))
-    watcher.step(subject.artifact.model, "compared")
-    notes: tuple[str, ...] = ()
-    if plan.errors and half:
-        notes = (_NO_HALF,)
-    elif plan.errors and device != platform.node():
-        notes = (_HOST_ERRORS,)
-    if half or not plan.errors:
-        operators = tuple(map(_without_errors, operators))
+    watcher.step(artifact.model, "compared")
     return PlacedModel(
         operators,
         reference=subject.reference_name,
         reference_sha256=subject.reference_sha256,
         notes=notes,
     )
+
+
+def _judged(
+    subject: ExplainSubject,
+    plan: ExplainPlan,
+    watcher: ExplainWatcher,
+    there: ValuesThere | None,
+) -> tuple[tuple[ExplainedOperator, ...], tuple[str, ...]]:
+    """Return the operators with their errors, and what has to be said about these."""
+    assert subject.reference is not None
+    artifact, precision = subject.artifact, plan.bench.precision
+    wanted = plan.errors and there is not None
+    with TemporaryDirectory(prefix="asymm-explain-") as folder:
+        values = Path(folder) / "values.npz" if wanted else None
+        run = judged_run(
+            *(artifact.path, subject.reference, (subject.sample(),)),
+            precision=precision,
+            values=values,
+        )
+        if values is not None and there is not None:
+            run_there = partial(there, artifact)
+            try:
+                found = explain_device_values(run, load_arrays(values), run_there, precision)
+            except WireError as error:
+                hint = "repeat the command; errors that this machine can measure stand in for them"
+                what = f"its operators' values are unknown there: {error}"
+                watcher.failed(artifact.model, HarnessError(what, hint))
+            else:
+                return found, ()
+    operators = explained_operators(run, precision)
+    if plan.errors and precision == "fp32":
+        return operators, (_HOST_ERRORS,) if wanted else ()
+    bare = tuple(map(_without_errors, operators))
+    return bare, (_NO_HALF,) if plan.errors and there is None else ()
 
 
 def _without_errors(operator: ExplainedOperator) -> ExplainedOperator:

@@ -12,6 +12,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.bench.runner.recorded import read_recorded
 from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.mnn_file import MnnFile, read_mnn
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
@@ -95,20 +96,38 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
             "give the ONNX file whose tensors have the right values, as in "
             "--reference artifacts/asymmnet_small_100/model.onnx",
         )
-    from asymm_deploy.export.onnx_graph import graph_inputs, load_onnx
+    from asymm_deploy.export.onnx_graph import load_onnx
 
     model = load_onnx(reference)
-    _require_common_tensors(artifact.path, reference, model)
+    file = _file_of(artifact.path)
+    if file is not None:
+        _require_common_tensors(artifact.path, file, reference, model)
     found = ExplainSubject(artifact, reference, _hash(reference), reference_is_own=False)
     if artifact.inputs and artifact.reference is not None:
         _require_same_inputs(artifact, reference, model)
         return replace(found, sample_file=artifact.inputs_file, sample_inputs=artifact.inputs)
+    specs, recorded = _inputs_of(reference, found.reference_sha256, model)
+    _require_own_inputs(artifact.path, file, reference, specs)
+    known = replace(  # so that wherever it runs it gets these values
+        artifact,
+        inputs=specs,
+        inputs_file=recorded,
+        inputs_sha256=None if recorded is None else _hash(recorded),
+    )
+    return replace(found, artifact=known, sample_file=recorded, sample_inputs=specs)
+
+
+def _inputs_of(
+    reference: Path, sha256: str | None, model: onnx.ModelProto
+) -> tuple[tuple[TensorSpec, ...], Path | None]:
+    """Return a reference's inputs, and the file of recorded ones if an export lies beside it."""
+    from asymm_deploy.export.onnx_graph import graph_inputs
+
     beside = _manifest_of(reference)
-    if beside is not None and beside.files.get(manifests.ONNX) == found.reference_sha256:
-        recorded = manifests.INPUTS in beside.files
-        file = reference.with_name(manifests.INPUTS) if recorded else None
-        return replace(found, sample_file=file, sample_inputs=beside.inputs)
-    return replace(found, sample_inputs=graph_inputs(model, OnnxFile(reference, ())))
+    if beside is None or beside.files.get(manifests.ONNX) != sha256:
+        return graph_inputs(model, OnnxFile(reference, ())), None
+    recorded = reference.with_name(manifests.INPUTS)
+    return beside.inputs, recorded if manifests.INPUTS in beside.files else None
 
 
 def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelProto) -> None:
@@ -133,20 +152,38 @@ def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelP
             )
 
 
-def _require_common_tensors(path: Path, reference: Path, model: onnx.ModelProto) -> None:
-    """Raise UsageError if no tensor that the model computes has a name in the reference."""
-    from asymm_deploy.engines.mnn_file import read_mnn
-
+def _file_of(path: Path) -> MnnFile | None:
+    """Return what stands in an .mnn file; None if it is damaged, which is said when it runs."""
     try:
-        ours = set(read_mnn(read_regular(path)).tensors)
-    except (OSError, EngineError):  # what runs it says so
-        return
+        return read_mnn(read_regular(path))
+    except (OSError, EngineError):
+        return None
+
+
+def _require_common_tensors(
+    path: Path, file: MnnFile, reference: Path, model: onnx.ModelProto
+) -> None:
+    """Raise UsageError if no tensor that the model computes has a name in the reference."""
     theirs = {name for node in model.graph.node for name in node.output if name}
-    if not ours & theirs:
+    if theirs.isdisjoint(file.tensors):
         raise UsageError(
             f"{reference} has no tensor with a name that one of {path.name} has, so there is "
             "nothing to compare",
             "give the ONNX file that the model was made from, or another one of the same names",
+        )
+
+
+def _require_own_inputs(
+    path: Path, file: MnnFile | None, reference: Path, specs: Sequence[TensorSpec]
+) -> None:
+    """Raise UsageError unless an .mnn file has the inputs of the reference, as far as it says."""
+    ours = {} if file is None else {each.name for each in file.operators if each.type == "Input"}
+    theirs = {spec.name for spec in specs}
+    if ours and ours != theirs:
+        raise UsageError(
+            f"{reference} has the inputs {', '.join(sorted(theirs))}, and {path.name} has "
+            f"{', '.join(sorted(ours))}",
+            "give a reference with the same inputs: the same names, shapes and types",
         )
 
 

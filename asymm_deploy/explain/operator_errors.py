@@ -51,7 +51,7 @@ def overwritten(
     found: dict[tuple[int, int], Array] = {}
     for operator in placed:
         for position, source in enumerate(operator.sources):
-            if source is None or source.operator < 0:
+            if source is None or source.operator < 0 or placed[source.operator].as_given:
                 continue
             reference = placed[source.operator].references[source.output]
             shape = operator.input_shapes[position]

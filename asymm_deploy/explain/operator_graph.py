@@ -33,6 +33,8 @@ _TELLING = (
 """Of several nodes that became one operator, the one that tells most; then the last."""
 _FUSED_LAST = frozenset({"Relu", "Clip"})
 """What other operators take in."""
+_SHAPES_ALONE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
+"""What moves no value: of a copy, the Transpose or the Slice beside it tells more."""
 
 
 class ExpectedTensor(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     node_type: str | None
     nodes: tuple[str, ...]
     """The types of all the nodes that it computes."""
+    node_names: tuple[str, ...] = ()
+    """The names of these, as of ``node``."""
     makes: str | None
     """The ONNX tensor that it ends in, judged or not."""
     int8: bool
@@ -71,6 +75,8 @@ class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """The index of the file's operator that it was run for."""
     whole: bool
     """Whether it makes what the file's operator makes, and isn't a part of it."""
+    as_given: bool = False
+    """Whether it makes an input of the graph again, unchanged."""
 
 
 class OperatorPlaces:
@@ -134,9 +140,10 @@ class OperatorPlaces:
             type=kind,
             kind=self._kind(kind, observed, nodes, node),
             module=None if node is None else self._graph.view.module(node),
-            node=None if node is None else node.name or node.output[0],
+            node=None if node is None else _name(node),
             node_type=None if node is None else node.op_type,
             nodes=tuple(each.op_type for each in nodes),
+            node_names=tuple(map(_name, nodes)),
             makes=tensor,
             int8="INT8" in observed.type,
             output_shapes=tuple(tuple(each.shape) for each in observed.outputs),
@@ -146,6 +153,7 @@ class OperatorPlaces:
             unjudged=why,
             file_operator=None if owner is None else owner.index,
             whole=makes,
+            as_given=tensor in self._graph.view.inputs and any(references),
         )
 
     def _made(self, owner: MnnOperator, position: int) -> ExpectedTensor | None:
@@ -190,27 +198,35 @@ class OperatorPlaces:
         found = observed.outputs[0]
         shape = _without_ones(found.shape)
         names: dict[str, bool] = {}
+        if not any(observed.sources):
+            return None  # a copy of a constant
         read = self._tensors_read(observed)
         for tensor in self._graph.upstream(owner):
             name = self._graph.stands_for(tensor)
             values = None if name is None else self._values.get(name)
             if name is None or values is None or values.size != found.size:
                 continue
+            if name in read:
+                continue  # in another order, else it were an exact copy
             if not read or read & self._graph.copied_from(tensor):
                 names.setdefault(name, _without_ones(values.shape) == shape)
         exact = [name for name, alike in names.items() if alike]
-        if len(exact) == 1:
-            return ExpectedTensor(exact[0])
         apart = {name: self._apart(name, found) for name in exact or names}
         best = min(apart, key=lambda name: apart[name], default=None)
-        if best is not None and (apart[best] < _ALIKE or self._joins(best, observed)):
+        if best is not None and apart[best] < _ALIKE:
             return ExpectedTensor(best)
+        # What is wrong is like none of them: it is the one nearest to the reader, since MNN makes
+        # what is read, and nothing before it.
+        if read and exact:
+            return ExpectedTensor(exact[0])
+        if names and self._joins(next(iter(names)), observed):
+            return ExpectedTensor(next(iter(names)))
         return self._broadcast(observed, owner, read)
 
     def _tensors_read(self, observed: ObservedOperator) -> set[str]:
-        """Return the ONNX tensors that an operator reads, as far as they are known."""
+        """Return the ONNX tensors that an operator reads whole, as far as they are known."""
         found = map(self._reference_of, observed.sources)
-        return {each.tensor for each in found if each is not None}
+        return {each.tensor for each in found if each is not None and each.channels is None}
 
     def _joins(self, name: str, observed: ObservedOperator) -> bool:
         """Whether a copy puts several tensors into one, as ``name`` is made."""
@@ -258,7 +274,7 @@ class OperatorPlaces:
         if nodes:
             return nodes
         nodes = self._graph.nodes_of(tensor)
-        if len(set(observed.sources)) > 1:  # the parts of a convolution in groups
+        if len(set(observed.sources)) > 1 or not read:  # of the parts of a convolution
             return nodes
         # A copy of what another operator computed: it is made for whoever reads it.
         ends = self._graph.ends_in(owner)
@@ -300,6 +316,10 @@ def _plain(kind: str) -> str:
     return kind.partition(" ")[0]
 
 
+def _name(node: NodeProto) -> str:
+    return node.name or node.output[0]
+
+
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
@@ -309,7 +329,7 @@ def _most_telling(nodes: Sequence[NodeProto]) -> NodeProto | None:
     joined = [node for node in nodes if node.op_type == "Concat"]
     if joined:
         return joined[0]
-    if len(nodes) > 1:
-        nodes = [node for node in nodes if node.op_type not in _FUSED_LAST] or nodes
+    for less_telling in (_FUSED_LAST, _SHAPES_ALONE):
+        nodes = [node for node in nodes if node.op_type not in less_telling] or nodes
     ranks = {id(n): next((r for kinds, r in _TELLING if n.op_type in kinds), 9) for n in nodes}
     return min(nodes, key=lambda node: ranks[id(node)], default=None)

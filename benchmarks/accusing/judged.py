@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from asymm_deploy.explain.host_errors import explain_values
 
 from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.explain.explanation import ExplainedOperator
+from asymm_deploy.explain.host_errors import explain_values
 
 
 def judged(model: Path, reference: Path) -> tuple[ExplainedOperator, ...]:

@@ -152,6 +152,22 @@ def word(name: str, value: str) -> OnnxFault:
     return made
 
 
+def transposed_otherwise(_graph: GraphProto, node: NodeProto) -> None:
+    """Exchange the last two axes of a Transpose as well; what comes after it takes any shape."""
+    axes = next(each for each in node.attribute if each.name == "perm").ints
+    axes[-2], axes[-1] = axes[-1], axes[-2]
+
+
+def sliced_elsewhere(by: int) -> OnnxFault:
+    """Return the fault of a Slice that begins and ends ``by`` further on."""
+
+    def made(graph: GraphProto, node: NodeProto) -> None:
+        for index in (1, 2):
+            _change_constant(graph, node, index, lambda values: values + by)
+
+    return made
+
+
 def with_fault(graph: GraphProto, name: str, fault: OnnxFault) -> GraphProto:
     """Return a copy of ``graph`` with the fault at the node ``name``."""
     copy = GraphProto()

@@ -126,10 +126,11 @@ def _tell(explanation: Explanation) -> None:
     """Say what a reader has to know: flags, what was taken out, notes."""
     for name in explanation.flags:
         console.say(f"{explanation.model}: {name}: {flags.FLAGS[name].meaning}")
-    if explanation.taken_out_percent is not None:
+    taken_out = explanation.taken_out_percent
+    if taken_out is not None:
+        cost = f"{taken_out:.1f} % on top" if taken_out > 0 else "less than the noise"
         console.say(
-            f"{explanation.model}: watching the operators cost "
-            f"{explanation.taken_out_percent:.1f} % on top, which is taken out of the times"
+            f"{explanation.model}: watching the operators cost {cost}, which is not in the times"
         )
     for note in explanation.notes:
         console.say(f"{explanation.model}: {excerpt(note, 400)}")

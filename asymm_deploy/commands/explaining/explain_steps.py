@@ -13,6 +13,7 @@ from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.emulator_home import engine_version, find_emulator
 from asymm_deploy.bench.find_devices import EMULATED, device_makers, only_device
+from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.subjects import bare_files, exported_subject
@@ -178,7 +179,8 @@ def _explained(
         errors=asked.errors,
     )
     name = EMULATED if isinstance(home, Emulator) else home.facts(()).device
-    known = {} if asked.plan.fresh else _kept(folder, subjects, plan, name)
+    judges = asked.errors and (asked.plan.precision == "fp32" or not isinstance(home, HostDevice))
+    known = {} if asked.plan.fresh else _kept(folder, subjects, plan, name, judges=judges)
     if beside is not None:
         known = {}
     wanted = [each for each in subjects if id(each) not in known]
@@ -206,13 +208,20 @@ def _explained(
 
 
 def _kept(
-    folder: Explained, subjects: Sequence[ExplainSubject], plan: ExplainPlan, device: str
+    folder: Explained,
+    subjects: Sequence[ExplainSubject],
+    plan: ExplainPlan,
+    device: str,
+    *,
+    judges: bool,
 ) -> dict[int, Explanation]:
     """Return what was explained before just so, by the subject's id."""
     found = {}
     for subject in subjects:
         for record in folder.records:
-            if _is_of(record, subject, plan, device):
+            may_judge = judges and subject.reference is not None
+            judged = any(each.own is not None for each in record.operators)
+            if judged == may_judge and _is_of(record, subject, plan, device):
                 found[id(subject)] = record
     return found
 
@@ -238,10 +247,8 @@ def _is_of(record: Explanation, subject: ExplainSubject, plan: ExplainPlan, devi
         else (record.median_ms is not None) == plan.times
         and (not plan.times or (record.runs, launches) == (bench.runs, plan.launches))
     )
-    judged = any(each.own is not None for each in record.operators)
-    may_judge = plan.errors and subject.reference is not None and bench.precision == "fp32"
     is_good = record.error is None and flags.leave_valid(record.flags, bench.allow)
-    return same_files and same_way and same_times and judged == may_judge and is_good
+    return same_files and same_way and same_times and is_good
 
 
 def _code(explanation: Explanation, allow: Sequence[str]) -> ExitCode:

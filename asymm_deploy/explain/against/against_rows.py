@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from asymm_deploy.explain.against.differences import GroupDifference, largest_first
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.explain.views.explain_rows import ExplainRow, rounded_row
-from asymm_deploy.explain.views.explain_table import aligned_rows, fitted_name
+from asymm_deploy.explain.views.explain_table import aligned_rows, digits_for, fitted_name
 from asymm_deploy.explain.views.operator_groups import By, OperatorGroup
 from asymm_deploy.explain.views.what_to_see import error_sentence
 
@@ -134,6 +134,7 @@ def _row(
 def _table(told: Sequence[GroupDifference], by: By) -> str:
     timed = any(each.shown.time_ms is not None for each in told)
     unit = "ms" if timed else "insn M"
+    digits = digits_for(max((each.shown.time_ms or 0 for each in told), default=0))
     heads = [by, *(["kind"] if by == "operator" else []), f"{unit} there", unit, "grown", "%"]
     heads += ["noise"] if timed else []
     heads += ["own error there", "own error", ""]
@@ -141,12 +142,12 @@ def _table(told: Sequence[GroupDifference], by: By) -> str:
     for each in told:
         cells = [fitted_name(_place(each, by))]
         cells += [each.shown.operators[0].kind] if by == "operator" else []
-        cells += [_short(each.baseline, timed=timed), _short(each.candidate, timed=timed)]
+        cells += [_short(x, digits, timed=timed) for x in (each.baseline, each.candidate)]
         grown = each.grown_by
-        cells.append("" if grown is None else f"{grown if timed else grown / 1e6:+.3f}")
+        cells.append("" if grown is None else f"{grown if timed else grown / 1e6:+.{digits}f}")
         cells.append("" if each.grown_percent is None else f"{each.grown_percent:+.1f}")
         if timed:
-            cells.append("" if each.noise_ms is None else f"{each.noise_ms:.3f}")
+            cells.append("" if each.noise_ms is None else f"{each.noise_ms:.{digits}f}")
         errors = [_own(each.baseline), _own(each.candidate)]
         cells += ["" if error is None else f"{error:.1e}" for error in errors]
         cells.append("above the limit" if each.newly_accused else "")
@@ -169,14 +170,14 @@ def _called(explanation: Explanation) -> str:
 def _amount(cost: float | None, *, timed: bool) -> str:
     if cost is None:
         return "unknown"
-    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:,.3f} M instructions"
+    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:.6g} M instructions"
 
 
-def _short(group: OperatorGroup | None, *, timed: bool) -> str:
+def _short(group: OperatorGroup | None, digits: int, *, timed: bool) -> str:
     if group is None:
         return "-"
     cost = group.cost
-    return "" if cost is None else f"{cost if timed else cost / 1e6:.3f}"
+    return "" if cost is None else f"{cost if timed else cost / 1e6:.{digits}f}"
 
 
 def _own(group: OperatorGroup | None) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.against.operator_matching import matched_operators
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
-from asymm_deploy.explain.views.operator_groups import By, OperatorGroup, by_kind, by_module
+from asymm_deploy.explain.views.operator_groups import By, OperatorGroup, grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,7 @@ def differences(
             GroupDifference(_alone(match.baseline), _alone(match.candidate))
             for match in matched_operators(baseline.operators, candidate.operators, _size)
         ]
-    old, new = (
-        by_kind(each.operators) if by == "kind" else by_module(each.operators, depth)
-        for each in (baseline, candidate)
-    )
+    old, new = (grouped(each.operators, by, depth) for each in (baseline, candidate))
     return _by_name(old, new)
 
 

@@ -150,7 +150,7 @@ class ConvertedGraph:
             return source
         maker = self.view.maker.get(name)
         if own is None or maker is None or maker is self.view.maker.get(own):
-            return name
+            return self._last_fused(name)
         return source if maker.op_type in LAYOUT else name
 
     def _made(self, operator: MnnOperator, tensor: int) -> str | None:
@@ -160,6 +160,11 @@ class ConvertedGraph:
         if name is not None and (own is None or self.view.is_after(name, own)):
             return self._last_fused(name)
         if own is not None:
+            after = self.view.sole_reader(own)
+            if after is not None and after.op_type in _FUSED:
+                # A product takes it in as well, and then the copies behind it have its name.
+                last: str = after.output[0]
+                own = last if self._carried(tensor, last) else own
             carried = operator.name.endswith(_PRODUCT) or self._carried(tensor, own)
             return own if carried else None
         source = self._stands.get(operator.inputs[0]) if operator.inputs else None

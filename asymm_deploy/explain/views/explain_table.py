@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
-from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
+from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.explain.views.explain_rows import Whole
 from asymm_deploy.explain.views.operator_groups import (
     By,
     OperatorGroup,
-    by_kind,
-    by_module,
-    by_operator,
+    grouped,
 )
 from asymm_deploy.explain.views.what_to_see import table1_shares, what_to_see
 from asymm_deploy.safe import excerpt
 
 _BAR = 8
 """Characters of the bar of the costliest part."""
+_LARGE_MS = 0.1
 _WIDEST = 30
 """Characters of a name; the rest of the row is about 80."""
 _NO_MODULE = "(in no module)"
@@ -33,31 +33,106 @@ def explain_table(explanation: Explanation, by: By, depth: int) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    head: str
+    cell: Callable[[OperatorGroup], str]
+    is_text: bool = False
+    is_summed: bool = True
+    """Whether it says something of all operators together."""
+
+
 def _rows(explanation: Explanation, by: By, depth: int) -> str:
     operators = explanation.operators
+    groups = grouped(operators, by, depth)
+    columns = [*_names(by), *_figures(Whole.of(explanation), groups)]
+    if any(each.own or each.on_layer for each in operators):
+        columns += _ERRORS
+    everything = OperatorGroup("all", operators)
+    rows = [[column.cell(group) for column in columns] for group in groups]
+    total = [column.cell(everything) if column.is_summed else "" for column in columns]
+    total[1 if by == "operator" else 0] = everything.name
+    texts = {column.head for column in columns if column.is_text}
+    return aligned_rows([[column.head for column in columns], *rows, total], texts)
+
+
+def _names(by: By) -> list[_Column]:
     if by == "operator":
-        parts = by_operator(operators)
-        heads = ["#", "module", "kind", "shape"]
-    elif by == "module":
-        parts = by_module(operators, depth)
-        heads = ["module", "operators"]
-    else:
-        parts = by_kind(operators)
-        heads = ["kind", "operators"]
-    whole = Whole.of(explanation)
-    everything = OperatorGroup("", operators)
-    top = max((part.cost or 0 for part in parts), default=0)
-    timed, counted = everything.time_ms is not None, everything.insn is not None
-    judged = any(each.own or each.on_layer for each in operators)
-    heads += ["MAdds M", *(["ms"] if timed else []), *(["insn M"] if counted else [])]
-    heads += [*(["share %", ""] if timed or counted else []), *(["GMAC/s"] if timed else [])]
-    heads += ["SNR dB", "own error", ""] if judged else []
-    body = [_cells(whole, part, by, top, timed, counted, judged) for part in parts]
-    total = _cells(whole, everything, by, 0, timed, counted, judged=False)
-    named = ["", "all", "", ""] if by == "operator" else ["all", str(len(operators))]
-    total[: len(named)] = named
-    total += [""] * (len(heads) - len(total))
-    return aligned_rows([heads, *body, total], {"module", "kind", "shape", ""})
+        return [
+            _Column("#", lambda group: str(group.operators[0].index), is_summed=False),
+            _Column("module", _place, is_text=True),
+            _Column("kind", lambda group: group.operators[0].kind, is_text=True, is_summed=False),
+            _Column("shape", _shape, is_text=True, is_summed=False),
+        ]
+    return [
+        _Column(by, lambda group: fitted_name(group.name or _NO_MODULE), is_text=True),
+        _Column("operators", lambda group: str(len(group.operators))),
+    ]
+
+
+def _figures(whole: Whole, groups: Sequence[OperatorGroup]) -> list[_Column]:
+    """Return the columns of what is summed up, as far as anything is known of it."""
+    timed = any(group.time_ms is not None for group in groups)
+    counted = any(group.insn is not None for group in groups)
+    top = max((group.cost or 0 for group in groups), default=0)
+    digits = digits_for(max((group.time_ms or 0 for group in groups), default=0))
+    found = [_Column("MAdds M", lambda group: _number(group.madds / 1e6 or None, 3))]
+    if timed:
+        found.append(_Column("ms", lambda group: _number(group.time_ms, digits)))
+    if counted:
+        found.append(_Column("insn M", lambda group: _number((group.insn or 0) / 1e6, 3)))
+    if timed or counted:
+        found += [
+            _Column("share %", lambda group: _number(whole.share_percent(group), 1)),
+            _Column(
+                "",
+                lambda group: "#" * round(_BAR * (group.cost or 0) / top) if top else "",
+                is_text=True,
+                is_summed=False,
+            ),
+        ]
+    if timed:
+        found.append(_Column("GMAC/s", lambda group: _number(group.gmacs, 1)))
+    return found
+
+
+def _own_error(group: OperatorGroup) -> str:
+    worst = group.worst
+    return "" if worst is None or worst.own is None else f"{worst.own.over_deviation:.1e}"
+
+
+def _limit_if_above(group: OperatorGroup) -> str:
+    limit = group.worst.own_limit if group.worst else None
+    return f"> {limit:.0e}" if limit is not None and group.accused else ""
+
+
+_ERRORS = (
+    _Column(
+        "SNR dB",
+        lambda group: _number(group.on_layer.snr_db if group.on_layer else None, 1),
+        is_summed=False,
+    ),
+    _Column("own error", _own_error, is_summed=False),
+    _Column("", _limit_if_above, is_text=True, is_summed=False),
+)
+
+
+def digits_for(largest_ms: float) -> int:
+    """Return how many digits milliseconds are shown with: microseconds, or less for tiny ones."""
+    return 3 if largest_ms >= _LARGE_MS else 6
+
+
+def _number(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:.{digits}f}"
+
+
+def _place(group: OperatorGroup) -> str:
+    operator = group.operators[0]
+    return fitted_name(operator.module or operator.node or operator.name)
+
+
+def _shape(group: OperatorGroup) -> str:
+    return fitted_name("x".join(str(size) for size in group.operators[0].output_shape))
 
 
 def aligned_rows(rows: Sequence[Sequence[str]], texts: Collection[str]) -> str:
@@ -73,48 +148,6 @@ def aligned_rows(rows: Sequence[Sequence[str]], texts: Collection[str]) -> str:
     )
 
 
-def _cells(
-    whole: Whole, part: OperatorGroup, by: By, top: float, timed: bool, counted: bool, judged: bool
-) -> list[str]:
-    """Return the cells of a row, in the order of its heads."""
-    if by == "operator" and len(part.operators) == 1:
-        cells = _of_one(part.operators[0])
-    elif by == "operator":
-        cells = [""] * 4
-    else:
-        cells = [fitted_name(part.name or _NO_MODULE), str(len(part.operators))]
-    cells.append(f"{part.madds / 1e6:.3f}" if part.madds else "")
-    if timed:
-        cells.append("" if part.time_ms is None else f"{part.time_ms:.3f}")
-    if counted:
-        cells.append("" if part.insn is None else f"{part.insn / 1e6:.3f}")
-    if timed or counted:
-        share = whole.share_percent(part)
-        bar = round(_BAR * (part.cost or 0) / top) if top else 0
-        cells += ["" if share is None else f"{share:.1f}", "#" * bar]
-    if timed:
-        cells.append("" if part.gmacs is None else f"{part.gmacs:.1f}")
-    if judged:
-        cells += _errors(part)
-    return cells
-
-
-def _of_one(operator: ExplainedOperator) -> list[str]:
-    place = operator.module or operator.node or operator.name
-    shape = "x".join(str(size) for size in operator.output_shape)
-    return [str(operator.index), fitted_name(place), operator.kind, fitted_name(shape)]
-
-
-def _errors(part: OperatorGroup) -> list[str]:
-    on_layer, worst = part.on_layer, part.worst
-    limit = worst.own_limit if worst else None
-    return [
-        "" if on_layer is None else f"{on_layer.snr_db:.1f}",
-        "" if worst is None or worst.own is None else f"{worst.own.over_deviation:.1e}",
-        f"> {limit:.0e}" if limit is not None and part.accused else "",
-    ]
-
-
 def fitted_name(name: str) -> str:
     """Return a name with its end, which tells operators apart, and on one line."""
     line = excerpt(name, 400)
@@ -124,11 +157,11 @@ def fitted_name(name: str) -> str:
 def _table1(explanation: Explanation) -> str:
     """Return the paper's Table 1, by multiply-adds and by what was measured."""
     shares = table1_shares(explanation)
-    measured = "time" if explanation.median_ms is not None else "instructions"
-    rows = [
-        ["multiply-adds %", *_percent([madds for madds, _ in shares.values()])],
-        [f"{measured} %", *_percent([cost for _, cost in shares.values()])],
-    ]
+    rows = [["multiply-adds %", *_percent([madds for madds, _ in shares.values()])]]
+    costs = [cost for _, cost in shares.values()]
+    if any(cost is not None for cost in costs):
+        measured = "time" if explanation.median_ms is not None else "instructions"
+        rows.append([f"{measured} %", *_percent(costs)])
     return "As in the paper's Table 1:\n" + aligned_rows([["", *shares], *rows], {""})
 
 

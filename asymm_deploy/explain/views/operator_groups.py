@@ -79,6 +79,13 @@ class OperatorGroup:
         return any(each.accused for each in self.operators)
 
 
+def grouped(operators: Sequence[ExplainedOperator], by: By, depth: int) -> list[OperatorGroup]:
+    """Return what ``by`` takes together; ``depth`` is for modules."""
+    if by == "module":
+        return by_module(operators, depth)
+    return by_kind(operators) if by == "kind" else by_operator(operators)
+
+
 def by_operator(operators: Sequence[ExplainedOperator]) -> list[OperatorGroup]:
     """Return a part for each operator."""
     return [OperatorGroup(each.name, (each,)) for each in operators]

@@ -51,7 +51,8 @@ def test_what_grew_beyond_the_noise_is_named(before: Explanation, after: Explana
     assert grown.noise_ms == pytest.approx(0.1)
     sentences = against_sentences(before, after, found, "operator")
     assert sentences == [
-        "net (fp32) against net (fp32): 4.35 ms, and 4 ms there (+8.7 %).",
+        "net (fp32) against net (fp32): 4.35 ms, and 4 ms there (+8.7 %), which may be noise: "
+        "launches of one version lie up to 0.6 ms apart.",
         "blocks.0.project.conv grew most, by 0.299 ms.",
     ]
 
