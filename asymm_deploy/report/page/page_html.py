@@ -55,8 +55,8 @@ def page_html(tabs: Sequence[Tab], said: PageText) -> str:
 <h1>{_heading(said)}</h1>
 {_lead(tabs)}
 </header>
-{_tab_list(tabs)}<main>
-{"".join(_panel(tab, number, len(tabs)) for number, tab in enumerate(tabs))}</main>
+<main>
+{_tab_list(tabs)}{"".join(_panel(tab, number, len(tabs)) for number, tab in enumerate(tabs))}</main>
 {_footer(said)}
 {said.blocks}
 <script type="application/json" id="{MANIFEST_ID}"></script>

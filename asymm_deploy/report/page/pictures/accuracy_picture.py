@@ -76,7 +76,14 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
         "Accuracy and latency",
         _TABLE,
         tuple(
-            (model.key, top1, ms, model.key in front, model.row.valid, model.noticed)
+            (
+                model.key,
+                top1,
+                ms,
+                "yes" if model.key in front else "",
+                model.row.valid,
+                model.noticed,
+            )
             for model, top1, ms in known
         ),
     )
