@@ -128,11 +128,23 @@ def _single(picture: Picture, tab: int | None) -> list[tuple[str, Spec]]:
     if not picture.spec:
         return []
     if len(picture.choices) < 2:
-        return [(stem, picture.spec)]
+        data = picture.choices[0].data if picture.choices else None
+        spec = picture.spec if data is None else filled(picture.spec, data)
+        return [(stem, {**spec, "title": _title(picture.title)})]
     return [
-        (f"{stem}-{_file_word(choice.label, index)}", filled(picture.spec, choice.data))
+        (
+            f"{stem}-{_file_word(choice.label, index)}",
+            {
+                **filled(picture.spec, choice.data),
+                "title": _title(f"{picture.title}: {choice.label}"),
+            },
+        )
         for index, choice in enumerate(picture.choices, start=1)
     ]
+
+
+def _title(text: str) -> dict[str, object]:
+    return {"text": text, "anchor": "start", "fontSize": 15, "offset": 12}
 
 
 def _file_word(label: str, number: int) -> str:

@@ -412,3 +412,33 @@ def whole(
 def lines_of(records: Sequence[msgspec.Struct]) -> bytes:
     """A file of one record a line."""
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
+@pytest.fixture(scope="session")
+def verdict() -> bytes:
+    """What `check --json` writes of one model that regressed."""
+    change = {
+        "model": "asymmnet_large_100",
+        "metric": "latency",
+        "unit": "ms",
+        "baseline": 9.0,
+        "candidate": 10.0,
+        "change_percent": 11.1,
+        "low_percent": 10.0,
+        "high_percent": 12.2,
+        "threshold_percent": 3.0,
+        "verdict": "regressed",
+        "why": "It is slower & <b>more</b>.",
+    }
+    return json.dumps(
+        {
+            "schema_version": 1,
+            "verdict": "regressed",
+            "mode": "live",
+            "device": "pixel",
+            "baseline": "old",
+            "candidate": "new",
+            "changes": [change],
+            "started_at": "2026-02-01T10:00:00+00:00",
+        }
+    ).encode()
