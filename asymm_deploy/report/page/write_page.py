@@ -131,25 +131,21 @@ def _single(picture: Picture, tab: int | None) -> list[tuple[str, Spec]]:
         data = picture.choices[0].data if picture.choices else None
         spec = picture.spec if data is None else filled(picture.spec, data)
         return [(stem, {**spec, "title": _title(picture.title)})]
-    return [
-        (
-            f"{stem}-{_file_word(choice.label, index)}",
-            {
-                **filled(picture.spec, choice.data),
-                "title": _title(f"{picture.title}: {choice.label}"),
-            },
-        )
-        for index, choice in enumerate(picture.choices, start=1)
-    ]
+    found: dict[str, Spec] = {}
+    for number, choice in enumerate(picture.choices, start=1):
+        title = _title(f"{picture.title}: {choice.label}")
+        name = f"{stem}-{_file_word(choice.label)}"
+        name = f"{name}-{number}" if name in found else name
+        found[name] = {**filled(picture.spec, choice.data), "title": title}
+    return list(found.items())
 
 
 def _title(text: str) -> dict[str, object]:
     return {"text": text, "anchor": "start", "fontSize": 15, "offset": 12}
 
 
-def _file_word(label: str, number: int) -> str:
-    word = re.sub(r"[^A-Za-z0-9_-]+", "_", label)[:60].strip("_")
-    return word or str(number)
+def _file_word(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)[:60].strip("_") or "model"
 
 
 def _tables(tabs: Sequence[Tab]) -> dict[str, bytes]:

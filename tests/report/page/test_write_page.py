@@ -187,7 +187,10 @@ def test_a_full_disk_in_mid_write_leaves_the_page_that_was_there(
 def test_pictures_are_written_as_svg_and_png_one_for_each_model_that_can_be_chosen(
     launch: Launch, explanation: Callable[..., Explanation], sources: Made, tmp_path: Path
 ) -> None:
-    made = sources([launch("my_net")], [explanation("my_net"), explanation("../../bad <name>")])
+    made = sources(
+        [launch("my_net")],
+        [explanation("my_net"), explanation("../../bad <name>"), explanation("שלום")],
+    )
     written = write_pictures(tmp_path / "pictures", made, RowFilter())
     assert sorted(path.name for path in written) == [
         *("launches.png", "launches.svg"),

@@ -132,7 +132,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         x=alt.X(
             "millions:Q",
             title="instructions of one run (M)",
-            axis=alt.Axis(orient="top", labelOverlap="greedy", labelSeparation=6),
+            axis=alt.Axis(orient="top", tickCount=10, labelOverlap="greedy", labelSeparation=6),
         ),
         y=y,
         color=alt.Color(
