@@ -47,9 +47,9 @@ def written(folder: Path, good: LaunchRecord, ms: float, file: str = "0") -> Pat
                 launches_planned=10,
                 artifact_sha256=file * 64,
                 samples_ns=tuple(
-                    round(1e6 * (ms + number / 500 + run / 5000)) for run in range(100)
+                    round(1e6 * (ms + place / 7 + number / 500 + run / 5000)) for run in range(100)
                 ),
-                wall_ns=round(1e9 * (ms + 1) / 8),
+                wall_ns=round(1e8 * (ms + 1)),
                 started_at=f"2026-01-01T00:{place:02}:{number * 5:02}+00:00",
             )
         )
@@ -86,6 +86,7 @@ def test_against_an_earlier_folder_the_verdict_of_check_is_on_the_page(
     code, _, err = report("results", "--page", "page.html", "--against", "before")
     assert code == 0, err
     parts = taken_apart((tmp_path / "page.html").read_bytes(), "page")
+    assert "no verdict" not in err
     told = json.loads(parts.blocks["against/check.json"])
     assert (told["verdict"], told["baseline"], told["candidate"]) == (
         *("regressed", "before", "results"),

@@ -16,7 +16,7 @@ from asymm_deploy.report import latency_table
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.page.page_blocks import (
     BlockFacts,
-    BlockKind,
+    DataKind,
     PageManifest,
     block_element,
     sha256_hex,
@@ -52,7 +52,7 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
     Raises UsageError if nothing passes ``asked.wanted``.
     """
     tabs = tabs_of(sources, asked.wanted)
-    blocks: list[tuple[str, BlockKind, bytes]] = [
+    blocks: list[tuple[str, DataKind, bytes]] = [
         *((name, "table", content) for name, content in _tables(tabs).items()),
         *((name, "source", content) for name, content in sources.contents.items()),
         (PICTURES_NAME, "pictures", msgspec.json.encode(_drawn(tabs))),

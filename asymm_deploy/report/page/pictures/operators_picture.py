@@ -19,8 +19,8 @@ from asymm_deploy.report.page.pictures.picture import (
     Picture,
     Spec,
     counted,
-    finished,
     short_number,
+    spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
@@ -269,7 +269,7 @@ def _layers_spec(explained: Sequence[Explanation], unit: str, sentence: str) -> 
         )
     )
     chart = alt.layer(bars).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=280), f"By layer. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=280), f"By layer. {sentence}")
 
 
 def _snr_sentence(explained: Explanation) -> str:
@@ -344,4 +344,4 @@ def _snr_spec(sentence: str) -> Spec:
         .encode(color=alt.value("#d64545"))
     )
     chart = alt.layer(lines, dots, accused).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=260), f"Error by layer. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=260), f"Error by layer. {sentence}")
