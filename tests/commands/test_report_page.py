@@ -136,6 +136,7 @@ def test_without_the_extra_it_says_what_to_install(
         (("--verify",), "can't read results: it is a folder"),
         (("--against", "results"), "--against is about pages"),
         (("--page", "."), "can't write ."),
+        (("--page", "results/runs.jsonl"), "results/runs.jsonl does not end in .html"),
         (("--page", "nowhere/p.html"), "can't write nowhere/p.html"),
         (("--page", "p.html", "--against", "nowhere"), "nowhere"),
         (("--page", "p.html", "--device", "x"), "no result has the device"),
