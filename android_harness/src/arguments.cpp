@@ -149,6 +149,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--least-runs", [&](Text text) { found.least_runs = integer(text, 1, kMaxRuns); }},
       {"--input-file", [&](Text text) { found.input_file = text; }},
       {"--output-file", [&](Text text) { found.output_file = text; }},
+      {"--operator-values", [&](Text text) { found.operator_values = text; }},
+      {"--operator-inputs", [&](Text text) { found.operator_inputs = text; }},
   };
   const std::map<std::string, bool*, std::less<>> switches = {
       {"--output-values", &found.output_values},
@@ -197,15 +199,20 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     throw Refused("the following arguments are required: " + missing);
   }
   if (!unknown.empty()) throw Refused("unrecognized arguments:" + unknown);
-  if (found.by_operator && !found.counted) throw Refused("argument --by-operator: needs --count");
+  if (found.by_operator && taken.count("--second-model") != 0) {
+    throw Refused("argument --by-operator: takes one model, and --second-model is given");
+  }
+  if (taken.count("--operator-values") != 0 && !found.by_operator) {
+    throw Refused("argument --operator-values: needs --by-operator");
+  }
+  if (taken.count("--operator-inputs") != 0 && taken.count("--operator-values") == 0) {
+    throw Refused("argument --operator-inputs: needs --operator-values");
+  }
   if (found.counted && taken.count("--second-model") != 0) {
     throw Refused("argument --count: takes one model, and --second-model is given");
   }
   if (found.counted && found.calibrate) {
     throw Refused("argument --count: runs a model, and --calibrate runs none");
-  }
-  if (found.by_operator && found.api == "module") {
-    throw Refused("argument --by-operator: only a session can be run so, no module");
   }
   check_api(found, "--api", "an --output");
   check_api(second, "--second-api", "a --second-output");

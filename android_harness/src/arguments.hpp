@@ -29,6 +29,7 @@ struct Arguments : Asked {
   std::vector<int> cpus;  // cores to pin to; empty for none
   std::uint64_t input_seed = 0;
   bool output_values = false;
+  bool by_operator = false;
   std::optional<std::int64_t> die_with;
   std::optional<Asked> second;  // where it is given, both models are timed in turns, and:
   bool second_starts = false;   // each pair
@@ -36,10 +37,11 @@ struct Arguments : Asked {
   std::int64_t least_runs = 1;
   // Only this runner has these:
   bool calibrate = false;  // no model: only calibrate
-  bool counted = false;      // marks around each run for an emulator, nothing timed, and:
-  bool by_operator = false;  // around each operator of a further run
+  bool counted = false;    // marks around each run for an emulator, nothing timed
   std::string input_file;
   std::string output_file;
+  std::string operator_values;  // a file to write
+  std::string operator_inputs;  // a file to read for it
 };
 
 // Throws Refused, worded as Python's argparse words it where argparse has such an error.

@@ -1,16 +1,15 @@
 #include "counted.hpp"
 
-#include <vector>
-
 #include "loaded.hpp"
 #include "marks.hpp"
 #include "messages.hpp"
+#include "operator_values.hpp"
 #include "refused.hpp"
 
 namespace runner {
 
-std::vector<OperatorName> Session::run_by_operator() {
-  throw Refused("this model can't be run operator by operator: it has loops or branches");
+void Session::run_by_operator(const Watch&) {
+  throw Refused("this engine can\'t run a model operator by operator");
 }
 
 void launch_counted(const Arguments& arguments, const Engine& engine, const Send& send) {
@@ -23,11 +22,21 @@ void launch_counted(const Arguments& arguments, const Engine& engine, const Send
     model.session->run();
     mark(Mark::kRunEnds);
   }
-  Operators operators;
-  if (arguments.by_operator) operators.found = model.session->run_by_operator();
+  Notes notes;
+  if (arguments.by_operator) {
+    model.session->run_by_operator({[&](const Operator& seen) {
+                                      notes.before(seen);
+                                      mark(Mark::kOperatorStarts);
+                                    },
+                                    [&](const Operator& seen) {
+                                      mark(Mark::kOperatorEnds);
+                                      notes.after(seen);
+                                    }});
+  }
   send(line(described(model, arguments)));
-  if (arguments.by_operator) send(line(operators));
+  if (arguments.by_operator) send(line(Operators{notes.found(), std::nullopt}));
   send(line(computed(model, arguments)));
+  write_operator_values(arguments, *model.session);
   send(line(Done{arguments.runs}));
 }
 

@@ -59,6 +59,20 @@ std::string shortest(double value) {
   return text;
 }
 
+std::string written(std::int64_t value) { return std::to_string(value); }
+std::string written(double value) { return shortest(value); }
+std::string written(const std::string& value) { return quoted(value); }
+
+template <typename Value>
+std::string written(const std::vector<Value>& values) {
+  std::string out = "[";
+  for (const Value& value : values) {
+    if (out.size() > 1) out += ",";
+    out += written(value);
+  }
+  return out + "]";
+}
+
 }  // namespace
 
 std::string quoted(std::string_view text, std::size_t limit) {
@@ -114,12 +128,7 @@ JsonLine& JsonLine::number(std::string_view name, std::optional<double> value) {
 
 JsonLine& JsonLine::integers(std::string_view name, const std::vector<std::int64_t>& values) {
   key(name);
-  out_ += "[";
-  for (std::size_t at = 0; at < values.size(); ++at) {
-    if (at > 0) out_ += ",";
-    out_ += std::to_string(values[at]);
-  }
-  out_ += "]";
+  out_ += written(values);
   return *this;
 }
 
@@ -136,12 +145,20 @@ JsonLine& JsonLine::texts(std::string_view name, const std::map<std::string, std
 
 JsonLine& JsonLine::list(std::string_view name, const std::vector<std::string>& values) {
   key(name);
-  out_ += "[";
-  for (std::size_t at = 0; at < values.size(); ++at) {
-    if (at > 0) out_ += ",";
-    out_ += quoted(values[at]);
-  }
-  out_ += "]";
+  out_ += written(values);
+  return *this;
+}
+
+JsonLine& JsonLine::list(std::string_view name, const std::vector<double>& values) {
+  key(name);
+  out_ += written(values);
+  return *this;
+}
+
+JsonLine& JsonLine::list(std::string_view name,
+                         const std::vector<std::vector<std::vector<std::int64_t>>>& values) {
+  key(name);
+  out_ += written(values);
   return *this;
 }
 

@@ -26,6 +26,9 @@ class JsonLine {
   JsonLine& integers(std::string_view key, const std::vector<std::int64_t>& values);
   JsonLine& texts(std::string_view key, const std::map<std::string, std::string>& values);
   JsonLine& list(std::string_view key, const std::vector<std::string>& values);
+  JsonLine& list(std::string_view key, const std::vector<double>& values);
+  JsonLine& list(std::string_view key,
+                 const std::vector<std::vector<std::vector<std::int64_t>>>& values);
   JsonLine& object(std::string_view key, const JsonLine& inner);
 
   // The object and its line end.

@@ -10,9 +10,11 @@
 #include "cores.hpp"
 #include "loaded.hpp"
 #include "messages.hpp"
+#include "operator_values.hpp"
 #include "refused.hpp"
 #include "turns.hpp"
 #include "usage.hpp"
+#include "watched.hpp"
 
 namespace runner {
 namespace {
@@ -120,6 +122,20 @@ void launch_both(const Arguments& arguments, const Engine& engine, const Send& s
   send(line(computed(first, arguments)));
   send(line(computed(second, other)));
   send(line(Done{static_cast<std::int64_t>(count)}));
+}
+
+void launch_by_operator(const Arguments& arguments, const Engine& engine, const Send& send) {
+  send(line(hello(engine)));
+  need(engine);
+  const Loaded model = load(arguments, engine);
+  for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
+  Watched watched(*model.session, arguments.runs);
+  send(line(described(model, arguments)));
+  time_loop(arguments, send, [&] { return watched.in_turns(); });
+  send(line(watched.operators()));
+  send(line(computed(model, arguments)));
+  write_operator_values(arguments, *model.session);
+  send(line(Done{arguments.runs}));
 }
 
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send) {

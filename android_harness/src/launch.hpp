@@ -26,6 +26,9 @@ void launch(const Arguments& arguments, const Engine& engine, const Send& send);
 // The same with two models, timed in turns; needs `arguments.second`.
 void launch_both(const Arguments& arguments, const Engine& engine, const Send& send);
 
+// The same as launch(), with turns of plain runs and runs whose operators are timed.
+void launch_by_operator(const Arguments& arguments, const Engine& engine, const Send& send);
+
 // Calibrates twice, without a model.
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send);
 

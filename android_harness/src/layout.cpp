@@ -12,8 +12,6 @@
 namespace runner {
 namespace {
 
-using HostTensor = std::unique_ptr<MNN::Tensor, DestroyMnn>;
-
 halide_type_t float32() {
   halide_type_t type{};
   type.code = halide_type_float;

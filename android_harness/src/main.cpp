@@ -29,7 +29,8 @@ int run(int argc, char** argv) {
     const auto work = arguments.calibrate ? runner::calibrate
                       : arguments.counted ? runner::launch_counted
                       : arguments.second  ? runner::launch_both
-                                          : runner::launch;
+                      : arguments.by_operator ? runner::launch_by_operator
+                                              : runner::launch;
     work(arguments, runner::engine(), send);
     return 0;
   } catch (const runner::Refused& refused) {

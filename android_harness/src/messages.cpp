@@ -77,11 +77,23 @@ std::string line(const Pairs& message) {
 std::string line(const Operators& message) {
   std::vector<std::string> names;
   std::vector<std::string> types;
-  for (const OperatorName& each : message.found) {
+  std::vector<std::vector<Shape>> shapes;
+  std::vector<double> flops_m;
+  for (const NotedOperator& each : message.found) {
     names.push_back(each.name);
     types.push_back(each.type);
+    shapes.push_back(each.shapes);
+    flops_m.push_back(each.flops_m);
   }
-  return JsonLine("operators").list("names", names).list("types", types).line();
+  JsonLine json("operators");
+  json.list("names", names).list("types", types).list("shapes", shapes).list("flops_m", flops_m);
+  if (message.times) {
+    json.integers("least_ns", message.times->least_ns)
+        .integers("median_ns", message.times->median_ns)
+        .integers("gap_ns", message.times->gap_ns)
+        .integers("watched_ns", message.times->watched_ns);
+  }
+  return json.line();
 }
 
 std::string line(const Output& message) {

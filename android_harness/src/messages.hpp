@@ -65,9 +65,18 @@ struct Pairs {
   std::optional<std::int64_t> steal_ns;
 };
 
+// Of each operator over all watched runs, but the last: of each run.
+struct OperatorTimes {
+  std::vector<std::int64_t> least_ns;
+  std::vector<std::int64_t> median_ns;
+  std::vector<std::int64_t> gap_ns;
+  std::vector<std::int64_t> watched_ns;
+};
+
 // The operators of a run, in its order; see --by-operator.
 struct Operators {
-  std::vector<OperatorName> found;
+  std::vector<NotedOperator> found;
+  std::optional<OperatorTimes> times;
 };
 
 struct Output {

@@ -1,10 +1,13 @@
 // MNN through its Module API, on the CPU.
 
+#include <MNN/expr/ExecutorScope.hpp>
 #include <MNN/expr/ExprCreator.hpp>
 #include <MNN/expr/Module.hpp>
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "operator_mnn.hpp"
 #include "refused.hpp"
 #include "session_mnn.hpp"
 
@@ -36,10 +39,29 @@ std::unique_ptr<Session> like_it(const Arguments& arguments) {
   return open_session(std::move(interpreter), arguments);
 }
 
+// Throws Refused unless a variable lies in memory as the headers say: they may be our own.
+void check_express_layout() {
+  const std::vector<float> known = {0.5F, -1, 2, 3, -4, 8};
+  const express::VARP made =
+      express::_Const(known.data(), {3, 2}, express::NCHW, halide_type_of<float>());
+  const express::Variable::Info* info = made.get() == nullptr ? nullptr : made->getInfo();
+  bool same = info != nullptr && info->order == express::NCHW && info->dim == express::INTS{3, 2} &&
+              info->type.code == halide_type_float && info->type.bits == 32 &&
+              info->size == known.size();
+  const auto* values = same ? made->readMap<float>() : nullptr;
+  same = values != nullptr && std::equal(known.begin(), known.end(), values);
+  if (!same) {
+    throw Refused(
+        "MNN's variables don't lie in memory as this runner expects: build it with MNN's headers "
+        "(asymm-deploy runner build --mnn-include-dir FOLDER)");
+  }
+}
+
 class MnnModule : public Session {
  public:
   explicit MnnModule(const Arguments& arguments)
       : arguments_(arguments), results_(arguments.outputs.size()) {
+    check_express_layout();
     std::vector<std::string> names;
     for (const TensorSpec& spec : arguments.inputs) {
       names.push_back(spec.name);
@@ -54,6 +76,8 @@ class MnnModule : public Session {
     runtime_.reset(express::Executor::RuntimeManager::createRuntimeManager(schedule),
                    express::Executor::RuntimeManager::destroy);
     if (!runtime_) unloadable();
+    // Only in this mode do the executor's callbacks hear of operators.
+    if (arguments.by_operator) runtime_->setMode(MNN::Interpreter::Session_Debug);
     module_.reset(express::Module::load(names, arguments.outputs, arguments.model.c_str(), runtime_,
                                         nullptr));
     if (!module_) unloadable();
@@ -84,6 +108,21 @@ class MnnModule : public Session {
     const std::vector<express::VARP> made = module_->onForward(given);
     if (made.size() != results_.size()) throw Refused("MNN's module stopped: it gives no output");
     for (std::size_t at = 0; at < made.size(); ++at) take(made[at], results_[at]);
+  }
+
+  // An operator in a loop is there as often as it ran.
+  void run_by_operator(const Watch& watch) override {
+    Callbacks callbacks(watch);
+    const std::shared_ptr<express::Executor> executor = express::ExecutorScope::Current();
+    executor->setCallBack(callbacks.before(), callbacks.after());
+    try {
+      run();
+    } catch (const Refused&) {
+      callbacks.rethrow();  // which is why it stopped
+      throw;
+    }
+    callbacks.rethrow();
+    executor->setCallBack(nullptr, nullptr);
   }
 
   Outputs outputs() const override {

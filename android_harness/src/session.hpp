@@ -9,15 +9,10 @@
 
 #include "arguments.hpp"
 #include "array.hpp"
+#include "operator.hpp"
 #include "tensor_spec.hpp"
 
 namespace runner {
-
-// One operator of a model, as the engine names it.
-struct OperatorName {
-  std::string name;
-  std::string type;
-};
 
 // A loaded model, ready to run on the CPU.
 class Session {
@@ -34,9 +29,9 @@ class Session {
   virtual void feed(const Arrays& arrays) = 0;
   // Copies the input in, computes, copies the output out. This is what is timed.
   virtual void run() = 0;
-  // The same as run(), with marks around each operator; returns them as they were run. Needs a
-  // session that was loaded for it.
-  virtual std::vector<OperatorName> run_by_operator();
+  // The same as run(), watched. Needs a session that was loaded for it. Throws Refused, and what
+  // the watch throws.
+  virtual void run_by_operator(const Watch& watch);
   // What the last run computed.
   virtual Outputs outputs() const = 0;
 };

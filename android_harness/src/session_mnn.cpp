@@ -1,4 +1,4 @@
-// MNN through its Interpreter, in release mode on the CPU.
+// MNN through its Interpreter, on the CPU.
 
 #include "session_mnn.hpp"
 
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "layout.hpp"
-#include "marks.hpp"
+#include "operator_mnn.hpp"
 #include "refused.hpp"
 
 namespace runner {
@@ -23,27 +23,17 @@ constexpr const char* kExtension = "fp16";  // fp16 arithmetic
 constexpr const char* kExtension = "fp32";  // AVX; on x86 MNN has no fp16 arithmetic
 #endif
 
-// A tensor of the session and, in plain order, the tensor that is copied to or from it: MNN's own
-// may be packed by channels.
+// A tensor of the session, and the one that is copied to or from it.
 struct Port {
   MNN::Tensor* device;
-  std::unique_ptr<MNN::Tensor, DestroyMnn> host;
+  HostTensor host;
 };
-
-TensorSpec spec_of(const std::string& name, const MNN::Tensor& tensor) {
-  const std::vector<int> shape = tensor.shape();
-  return {name, {shape.begin(), shape.end()}, dtype_of(tensor.getType())};
-}
 
 std::map<std::string, Port> ports(const std::map<std::string, MNN::Tensor*>& tensors) {
   std::map<std::string, Port> made;
   for (const auto& [name, tensor] : tensors) {
     dtype_of(tensor->getType());
-    const auto plain = tensor->getDimensionType() == MNN::Tensor::TENSORFLOW
-                           ? MNN::Tensor::TENSORFLOW
-                           : MNN::Tensor::CAFFE;
-    MNN::Tensor* host = MNN::Tensor::create(tensor->shape(), tensor->getType(), nullptr, plain);
-    made[name] = {tensor, std::unique_ptr<MNN::Tensor, DestroyMnn>(host)};
+    made[name] = {tensor, plain_tensor(*tensor)};
   }
   return made;
 }
@@ -95,21 +85,14 @@ class MnnSession : public Session {
     run_with([this] { return interpreter_->runSession(session_); });
   }
 
-  std::vector<OperatorName> run_by_operator() override {
-    std::vector<OperatorName> operators;
-    const auto before = [&](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo* info) {
-      operators.push_back({info->name(), info->type()});
-      mark(Mark::kOperatorStarts);
-      return true;
-    };
-    const auto after = [](const std::vector<MNN::Tensor*>&, const MNN::OperatorInfo*) {
-      mark(Mark::kOperatorEnds);
-      return true;
-    };
+  void run_by_operator(const Watch& watch) override {
+    Callbacks callbacks(watch);
     run_with([&] {
-      return interpreter_->runSessionWithCallBackInfo(session_, before, after, false);
+      const MNN::ErrorCode code = interpreter_->runSessionWithCallBackInfo(
+          session_, callbacks.before(), callbacks.after(), false);
+      callbacks.rethrow();
+      return code;
     });
-    return operators;
   }
 
   Outputs outputs() const override {
@@ -186,6 +169,17 @@ std::string dtype_of(halide_type_t type) {
     throw Refused("the model has a tensor of a type that the runner doesn't know");
   }
   return dtype;
+}
+
+TensorSpec spec_of(const std::string& name, const MNN::Tensor& tensor) {
+  const std::vector<int> shape = tensor.shape();
+  return {name, {shape.begin(), shape.end()}, dtype_of(tensor.getType())};
+}
+
+HostTensor plain_tensor(const MNN::Tensor& tensor) {
+  const auto plain = tensor.getDimensionType() == MNN::Tensor::TENSORFLOW ? MNN::Tensor::TENSORFLOW
+                                                                          : MNN::Tensor::CAFFE;
+  return HostTensor(MNN::Tensor::create(tensor.shape(), tensor.getType(), nullptr, plain));
 }
 
 std::unique_ptr<Session> open_session(Interpreter interpreter, const Arguments& arguments) {

@@ -14,6 +14,7 @@ struct DestroyMnn {
   void operator()(MNN::Tensor* tensor) const { MNN::Tensor::destroy(tensor); }
 };
 
+using HostTensor = std::unique_ptr<MNN::Tensor, DestroyMnn>;
 using Interpreter = std::unique_ptr<MNN::Interpreter, DestroyMnn>;
 
 [[noreturn]] void unloadable();
@@ -22,6 +23,11 @@ MNN::BackendConfig::PrecisionMode precision_mode(const Arguments& arguments);
 
 // numpy's name of a tensor's type. Throws Refused for a type that holds no numbers.
 std::string dtype_of(halide_type_t type);
+
+TensorSpec spec_of(const std::string& name, const MNN::Tensor& tensor);
+
+// A tensor in plain order to copy this one to or from: MNN's own may be packed by channels.
+HostTensor plain_tensor(const MNN::Tensor& tensor);
 
 // A session on what the interpreter has loaded.
 std::unique_ptr<Session> open_session(Interpreter interpreter, const Arguments& arguments);

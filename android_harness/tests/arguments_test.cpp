@@ -128,14 +128,21 @@ TEST(arguments, to_count_is_a_switch_and_operators_are_another) {
 }
 
 TEST(arguments, what_does_not_go_with_counting_is_refused) {
-  CHECK_EQ(refused({"--by-operator"}), "argument --by-operator: needs --count");
   CHECK_EQ(refused({"--count=1"}), "argument --count: takes no value");
   CHECK_EQ(refused({"--count", "--second-model", "/other.mnn"}),
            "argument --count: takes one model, and --second-model is given");
   CHECK_EQ(refused({"--count", "--calibrate"}),
            "argument --count: runs a model, and --calibrate runs none");
-  CHECK_EQ(refused({"--count", "--by-operator", "--api", "module", "--output", "y"}),
-           "argument --by-operator: only a session can be run so, no module");
+}
+
+TEST(arguments, one_model_alone_is_run_by_operator) {
+  CHECK(parse_arguments(request({"--by-operator"})).by_operator);
+  CHECK_EQ(refused({"--by-operator", "--second-model", "/other.mnn"}),
+           "argument --by-operator: takes one model, and --second-model is given");
+  CHECK_EQ(parse_arguments(request({"--by-operator", "--operator-values", "v"})).operator_values, "v");
+  CHECK_EQ(refused({"--operator-values", "v"}), "argument --operator-values: needs --by-operator");
+  CHECK_EQ(refused({"--by-operator", "--operator-inputs", "i"}),
+           "argument --operator-inputs: needs --operator-values");
 }
 
 TEST(arguments, what_is_missing_or_unknown_is_named) {

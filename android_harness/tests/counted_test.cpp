@@ -17,10 +17,7 @@ class ByOperator : public FakeSession {
   ByOperator(std::function<void()> running, std::function<void()> by_operator)
       : FakeSession(std::move(running), {{"x", {1, 4}, "float32"}}),
         by_operator_(std::move(by_operator)) {}
-  std::vector<runner::OperatorName> run_by_operator() override {
-    by_operator_();
-    return {{"/a/Conv", "Convolution"}, {"/a/Relu", "ReLU"}};
-  }
+  void run_by_operator(const runner::Watch&) override { by_operator_(); }
 
  private:
   std::function<void()> by_operator_;
@@ -79,7 +76,7 @@ TEST(counted, a_session_without_operators_is_refused) {
   arguments.by_operator = true;
   Events events;
   CHECK_EQ(check::refusal([&] { events.launch(arguments, events.engine(false)); }),
-           "this model can't be run operator by operator: it has loops or branches");
+           "this engine can't run a model operator by operator");
 }
 
 TEST(counted, without_an_engine_only_hello_is_sent) {
@@ -90,9 +87,11 @@ TEST(counted, without_an_engine_only_hello_is_sent) {
   CHECK_EQ(events.text(), "hello");
 }
 
-TEST(counted, operators_are_written_as_names_and_types) {
-  CHECK_EQ(runner::line(Operators{{{"/a/Conv", "Convolution"}, {"b\"\n", "ReLU"}}}),
+TEST(counted, operators_are_written_without_times_where_none_were_taken) {
+  const Operators two{{{"/a/Conv", "Convolution", {{1, 8}}, 2}, {"b\"\n", "ReLU", {}, 0.5}}, {}};
+  CHECK_EQ(runner::line(two),
            "{\"type\":\"operators\",\"names\":[\"/a/Conv\",\"b\\\"\\n\"],"
-           "\"types\":[\"Convolution\",\"ReLU\"]}\n");
-  CHECK_EQ(runner::line(Operators{}), "{\"type\":\"operators\",\"names\":[],\"types\":[]}\n");
+           "\"types\":[\"Convolution\",\"ReLU\"],\"shapes\":[[[1,8]],[]],\"flops_m\":[2.0,0.5]}\n");
+  CHECK_EQ(runner::line(Operators{}),
+           "{\"type\":\"operators\",\"names\":[],\"types\":[],\"shapes\":[],\"flops_m\":[]}\n");
 }

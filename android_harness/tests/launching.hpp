@@ -58,7 +58,7 @@ class Folder {
     if (mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~Folder() {
-    for (const char* name : {"model", "other", "input", "output"}) std::remove(at(name).c_str());
+    for (const char* name : {"model", "other", "input", "output", "given", "values"}) std::remove(at(name).c_str());
     rmdir(path_.c_str());
   }
   std::string at(const std::string& name) const { return path_ + "/" + name; }

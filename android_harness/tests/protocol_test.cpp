@@ -43,6 +43,12 @@ const std::vector<std::string> kWritten = {
                38'269'000,
                0,
                std::nullopt}),
+    line(Operators{{{"/stem/conv/Conv_output_0", "Convolution", {{1, 16, 112, 112}}, 5.419008},
+                    {"/pool/GlobalAveragePool", "Pooling", {{1, 16, 1, 1}}, 0.200704}},
+                   OperatorTimes{{180'000, 21'000},
+                                 {184'000, 21'500},
+                                 {70'000, 700, 12'000},
+                                 {291'000, 288'000}}}),
     line(Error{"can't pin to core 7: Invalid argument"}),
 };
 

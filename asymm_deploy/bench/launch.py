@@ -22,7 +22,7 @@ from asymm_deploy.safe import excerpt
 
 ReportT = TypeVar("ReportT")
 _UNKNOWN_TO_IT = "unrecognized arguments"
-_BUILD_ANEW = "an older runner: `asymm-deploy runner build`; android_harness/PROTOCOL.md for others"
+BUILD_ANEW = "an older runner: `asymm-deploy runner build`; android_harness/PROTOCOL.md for others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Bench:
     """The cores to pin to, one per thread; none if the device can't pin."""
     command: tuple[str, ...]
     """Starts the runner."""
-    written_by: Command
+    written_by: Command | None
     """Which command makes the launches."""
 
 
@@ -248,7 +248,7 @@ def reported(completed: Completed, timeout_s: float, parse: Callable[[bytes], Re
         report = parse(completed.stdout)
     except wire.RunnerError as error:
         if _UNKNOWN_TO_IT in str(error):
-            raise wire.RunnerError(f"{error} ({_BUILD_ANEW})") from error
+            raise wire.RunnerError(f"{error} ({BUILD_ANEW})") from error
         raise  # the runner itself said why
     except wire.WireError:
         if code == 0:

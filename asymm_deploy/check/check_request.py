@@ -39,8 +39,11 @@ class CheckRequest:
     """Options the user gave that say how to time, such as ``--runs``."""
 
 
-def refuse_out(request: CheckRequest) -> None:
-    """Raise UsageError if new launches would join those being compared, or those of a bench."""
+def refuse_out(request: CheckRequest, *, timing: bool = True) -> None:
+    """Raise UsageError if what is written would join what is compared, or launches of a bench.
+
+    Only ``timing`` adds launches.
+    """
     out = resolved(request.out)
     compared = [resolved(folder) for folder in (request.baseline, request.candidate)]
     if out in compared or baseline_file.is_baseline(out) or folders.is_model(out):
@@ -49,7 +52,7 @@ def refuse_out(request: CheckRequest) -> None:
             "must stay as they are",
             "give another folder",
         )
-    if (out / store.NAME).exists() and not _is_of_check(out):
+    if timing and (out / store.NAME).exists() and not _is_of_check(out):
         raise UsageError(
             f"--out {request.out} holds the launches of a bench, and those of this check would "
             "replace them in its reports",

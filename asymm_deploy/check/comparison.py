@@ -43,10 +43,11 @@ def compare_versions(
     both = (request.baseline, request.candidate)
     saved = _baseline_of(request.baseline)
     kept = () if saved is None else kept_counts(request.baseline, saved)
-    if counting is not None and counting.alone:
+    alone = counting is not None and counting.alone
+    refuse_out(request, timing=not alone)
+    if counting is not None and alone:
         report = compare_counted(request, policy, kept, counting.make_counter, counting.watcher)
         return report if saved is None else with_accepted(report, saved)
-    refuse_out(request)
     if all(map(folders.has_models, both)):
         witness = None if counting is None else Witness(counting)
         report = compare_live(request, plan, policy, make_device, watcher)

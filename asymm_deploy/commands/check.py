@@ -38,9 +38,12 @@ _TIMING = (
     *("runner", "launch_timeout", "cpu", "runs", "warmup"),
     *("design", "max_blocks", "seed", "fresh"),
 )
-_TIMED = (*_TIMING, "threshold", "init_threshold", "memory_threshold", "threads", "sentinel")
+_TIMED = (
+    *(name for name in _TIMING if name != "fresh"),
+    *("threshold", "init_threshold", "memory_threshold", "threads", "sentinel"),
+)
 """What means nothing where nothing is timed."""
-_COUNTING = ("cost", "insn_threshold", "miss_threshold")
+_COUNTING = ("cost", "insn_threshold", "miss_threshold", "jobs")
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -75,6 +78,7 @@ def check_command(
     same_file: option.CheckSameFileOption = False,
     sentinel: option.CheckSentinelOption = None,
     cost: option.CheckCostOption = False,
+    jobs: option.CheckJobsOption = None,
     inconclusive: option.CheckInconclusiveOption = PassOrFail.FAIL,
     out: option.CheckOutOption = Path("check-results"),
     fresh: option.CheckFreshOption = False,
@@ -137,8 +141,11 @@ def check_command(
             device,
             plan.precision,
             as_witness=cost,
+            jobs=jobs,
+            out=out,
+            fresh=fresh,
             timing=given_options(ctx, *_TIMED),
-            limits=given_options(ctx, *_COUNTING[1:]),
+            counting=given_options(ctx, *_COUNTING[1:]),
         )
         make_device = partial(single_device, device, runner, plan.allow)
         report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)

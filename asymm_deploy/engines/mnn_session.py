@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import MNN
@@ -20,7 +20,7 @@ from asymm_deploy.engines.feeding import fitted
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 
 # <MNN/Interpreter.hpp> and <MNN/MNNForwardType.h>, 3.6.1; the wheel has no names for them.
-_SESSION_RELEASE = 1
+_SESSION_DEBUG, _SESSION_RELEASE = 0, 1
 _INFO_BACKENDS, _INFO_THREADS = 2, 4
 _BACKEND_CPU, _BACKEND_CPU_EXTENSION = 0, 13
 _PRECISION = {"fp32": 1, "fp16": 2}  # Precision_High, Precision_Low
@@ -40,15 +40,22 @@ class MnnSession:
     """A model in MNN, in release mode on the CPU; a ``Session``.
 
     ``winograd=False`` leaves out the larger tiles of Winograd's convolutions, which trade digits
-    for speed.
+    for speed. ``watchable`` makes it a session for debugging, which alone can be watched: its
+    ``run`` executes the same instructions.
     """
 
     def __init__(
-        self, model: str, *, precision: str = "fp32", threads: int = 1, winograd: bool = True
+        self,
+        model: str,
+        *,
+        precision: str = "fp32",
+        threads: int = 1,
+        winograd: bool = True,
+        watchable: bool = False,
     ) -> None:
         try:
             self._interpreter = MNN.Interpreter(model)
-            self._interpreter.setSessionMode(_SESSION_RELEASE)
+            self._interpreter.setSessionMode(_SESSION_DEBUG if watchable else _SESSION_RELEASE)
             if not winograd:
                 self._interpreter.setSessionHint(WINOGRAD_MEMORY_LEVEL, 0)
             self._session = self._interpreter.createSession(cpu_config(precision, threads))
@@ -57,7 +64,10 @@ class MnnSession:
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
         self._feeds: list[tuple[Any, Any]] = []
         self._fetches = {
-            name: (tensor, _host_tensor(tensor, np.zeros(_shape(tensor), _dtype(tensor))))
+            name: (
+                tensor,
+                host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor))),
+            )
             for name, tensor in self._interpreter.getSessionOutputAll(self._session).items()
         }
         if not self._tensors or not self._fetches:
@@ -67,7 +77,7 @@ class MnnSession:
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs in byte order of their names."""
         return tuple(
-            TensorSpec(name, _shape(tensor), _dtype(tensor).name)
+            TensorSpec(name, tensor_shape(tensor), tensor_dtype(tensor).name)
             for name, tensor in self._tensors.items()
         )
 
@@ -91,7 +101,7 @@ class MnnSession:
     def feed(self, arrays: Mapping[str, Array]) -> None:
         """Set the values that every following run starts from; see ``Session``."""
         self._feeds = [
-            (self._tensors[spec.name], _host_tensor(self._tensors[spec.name], fitted(arrays, spec)))
+            (self._tensors[spec.name], host_tensor(self._tensors[spec.name], fitted(arrays, spec)))
             for spec in self.inputs
         ]
 
@@ -105,9 +115,25 @@ class MnnSession:
         if code != 0:
             raise EngineError(f"MNN's session stopped with error {code}")
 
+    def run_by_operator(
+        self, before: Callable[[Any, Any], bool], after: Callable[[Any, Any], bool]
+    ) -> None:
+        """Run once, and call ``before`` and ``after`` around each operator; both return True.
+
+        ``before`` gets MNN's tensors of the operator's inputs and what MNN knows of it (getName,
+        getType, getFlops), ``after`` those of its outputs. Neither may raise. Needs ``watchable``.
+        """
+        for tensor, host in self._feeds:
+            tensor.copyFrom(host)
+        code = self._interpreter.runSessionWithCallBackInfo(self._session, before, after)
+        for tensor, host in self._fetches.values():
+            tensor.copyToHostTensor(host)
+        if code != 0:
+            raise EngineError(f"MNN's session stopped with error {code}")
+
     def outputs(self) -> Arrays:
         """Return copies of what the last run computed, by name."""
-        return {name: _values(host) for name, (_tensor, host) in self._fetches.items()}
+        return {name: host_values(host) for name, (_tensor, host) in self._fetches.items()}
 
 
 def cpu_config(precision: str, threads: int) -> dict[str, str | int]:
@@ -134,11 +160,13 @@ def precision_in_force(backend: int, machine: str) -> str:
     return f"backend {backend}"
 
 
-def _shape(tensor: Any) -> tuple[int, ...]:
+def tensor_shape(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of one of the wheel's tensors."""
     return tuple(tensor.getShape())
 
 
-def _dtype(tensor: Any) -> np.dtype[Any]:
+def tensor_dtype(tensor: Any) -> np.dtype[Any]:
+    """Return the type of its values; raise EngineError where it holds no numbers."""
     kind = tensor.getDataType()
     for halide, dtype in (
         (MNN.Halide_Type_Float, np.float32),
@@ -153,23 +181,33 @@ def _dtype(tensor: Any) -> np.dtype[Any]:
     raise EngineError("MNN can't run the model: it has a tensor that holds no numbers")
 
 
-def _host_tensor(tensor: Any, values: Array) -> Any:
+def host_tensor(tensor: Any, values: Array) -> Any:
     """Return a tensor of ``values`` in the plain order: MNN's own may be packed by channels."""
     plain = MNN.Tensor_DimensionType_Caffe
     if tensor.getDimensionType() == MNN.Tensor_DimensionType_Tensorflow:
         plain = MNN.Tensor_DimensionType_Tensorflow
     kind = tensor.getDataType()
     if kind is not None:
-        return MNN.Tensor(_shape(tensor), kind, values, plain)
+        return MNN.Tensor(tensor_shape(tensor), kind, values, plain)
     host = MNN.Tensor(tensor, plain)
     ctypes.memmove(_pointer_in(host.getHost(), None), values.ctypes.data, values.nbytes)
     return host
 
 
-def _values(host: Any) -> Array:
+def empty_host_tensor(tensor: Any) -> Any:
+    """Return a tensor of its shape and type, to copy its values to."""
+    return host_tensor(tensor, np.zeros(tensor_shape(tensor), tensor_dtype(tensor)))
+
+
+def pointer_to(tensor: Any) -> int:
+    """Return where the values of a tensor lie, in MNN's own order; 0 if it has no memory."""
+    return _pointer_in(tensor.getHost(), None) or 0
+
+
+def host_values(host: Any) -> Array:
     """Return a copy of the values of a tensor in the plain order."""
     if host.getDataType() is not None:
         return np.array(host.getNumpyData())
-    values = np.empty(_shape(host), np.int8)
+    values = np.empty(tensor_shape(host), np.int8)
     ctypes.memmove(values.ctypes.data, _pointer_in(host.getHost(), None), values.nbytes)
     return values

@@ -10,36 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import onnx
-import onnx.parser
 import onnxruntime
 import pytest
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs
 from tests.bench.wheels import wheel_file
-
-# Two inputs whose order in the graph is not that of their names, and two outputs likewise.
-GRAPH = """
-<ir_version: 8, opset_import: ["" : 17]>
-two_ended (float[1,3,16,16] right, float[1,8,16,16] left)
-    => (float[1,8,16,16] total, float[1,8,1,1] mean)
-{
-  convolved = Conv<pads=[1,1,1,1]>(right, weight)
-  total = Add(convolved, left)
-  mean = GlobalAveragePool(total)
-}
-"""
-INPUTS = (TensorSpec("right", (1, 3, 16, 16)), TensorSpec("left", (1, 8, 16, 16)))
-
-CONVERT = """
-import sys, _tools
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
-                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
-"""
+from tests.made_networks import TWO_ENDED, TWO_ENDED_INPUTS, made_network
 
 
 def sha256(path: Path) -> str:
@@ -50,14 +28,7 @@ def sha256(path: Path) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with model.onnx and model.mnn of the same network."""
     folder = tmp_path_factory.mktemp("two_ended")
-    model = onnx.parser.parse_model(GRAPH)
-    weight = np.random.default_rng(1).normal(size=(8, 3, 3, 3)).astype(np.float32)
-    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
-    onnx.save(model, folder / "model.onnx")
-    arguments = [str(folder / "model.onnx"), str(folder / "model.mnn")]
-    subprocess.run(
-        [sys.executable, "-I", "-c", CONVERT, *arguments], check=True, capture_output=True
-    )
+    made_network(TWO_ENDED, folder / "model.onnx")
     return folder
 
 
@@ -66,12 +37,12 @@ def artifact(folder: Path) -> Artifact:
     """The network for MNN, with what ONNX Runtime makes of the bench's input as its reference."""
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     names = [output.name for output in session.get_outputs()]
-    values = session.run(names, bench_inputs(INPUTS, 0))
+    values = session.run(names, bench_inputs(TWO_ENDED_INPUTS, 0))
     return Artifact(
         model="two_ended",
         path=folder / "model.mnn",
         sha256=sha256(folder / "model.mnn"),
-        inputs=INPUTS,
+        inputs=TWO_ENDED_INPUTS,
         reference=dict(zip(names, values, strict=True)),
         madds=56_320,
         floor_madds=56_320,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +11,9 @@ import pytest
 
 from asymm_deploy.engines.session import Session
 from asymm_deploy.engines.tensors import Array, TensorSpec
+from tests.made_networks import mnn_of
 
 Open = Callable[[str], Session]
-
-CONVERT = """
-import sys, _tools
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
-                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
-"""
 
 
 def opened(engine: str, path: Path, threads: int = 1) -> Session:
@@ -76,9 +69,7 @@ def make_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             for name, array in constants.items():
                 model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
             onnx.save(model, path)
-            files = [str(path), str(path.with_suffix(".mnn"))]
-            command = [sys.executable, "-I", "-c", CONVERT, *files]
-            subprocess.run(command, check=True, capture_output=True)
+            mnn_of(path)
             made[graph] = path
         return made[graph]
 

@@ -17,6 +17,8 @@ import pytest
 
 import asymm_deploy
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.observed import observed_stream
+from asymm_deploy.bench.observed.operators_line import TimedOperators
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.protocol import PROTOCOL
 
@@ -36,10 +38,12 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.RunnerOutput,
     wire.Done,
     wire.Pairs,
+    TimedOperators,
     wire.Failure,
 )
-*ALONE, PAIRS, ERROR = EXAMPLES
-HELLO, MODEL, CPU, CALIBRATION, _SAMPLES, OUTPUT, DONE = ALONE
+*ALONE, PAIRS, OPERATORS, ERROR = EXAMPLES
+HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
+WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
 PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
 
 
@@ -69,6 +73,16 @@ def test_those_of_two_models_are_a_whole_stream_too() -> None:
         assert all(cpu < ns for cpu, ns in zip(turns.cpu_ns, turns.ns, strict=True))
     with pytest.raises(pair_stream.NoPairsError):
         pair_stream.parse_pair_stream(sent(ALONE))
+
+
+def test_those_of_a_launch_by_operator_are_one_too() -> None:
+    # Its loop is longer than that of plain runs: it holds others besides.
+    samples = SAMPLES.replace('"wall_ns":19111000', '"wall_ns":40000000')
+    report = observed_stream.parse_observed_stream(
+        sent([samples if line is SAMPLES else line for line in WATCHED])
+    )
+    assert report.operators.names == ("/stem/conv/Conv_output_0", "/pool/GlobalAveragePool")
+    assert report.operators.shapes[0] == ((1, 16, 112, 112),)
 
 
 def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:

@@ -18,6 +18,8 @@ from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
+from asymm_deploy.bench.observed.observed_stream import parse_observed_stream
+from asymm_deploy.bench.observed.operator_values import inputs_bytes, values_in
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
@@ -332,15 +334,19 @@ def test_a_library_of_another_version_than_the_headers_is_refused(
         wire.parse_stream(run(program, model).stdout)
 
 
-def test_a_library_whose_tensors_lie_otherwise_is_refused(
-    like_a_wheel: Path, model: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("what", "flag", "api"),
+    [("tensors", "-DFAKE_LAYOUT", ()), ("variables", "-DFAKE_EXPRESS_LAYOUT", MODULE)],
+)
+def test_a_library_whose_classes_lie_otherwise_is_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path, what: str, flag: str, api: Sequence[str]
 ) -> None:
     program = tmp_path / native_build.PROGRAM
     program.write_bytes((like_a_wheel / native_build.PROGRAM).read_bytes())
     program.chmod(0o755)
-    library(tmp_path / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", "-DFAKE_LAYOUT")
-    with pytest.raises(wire.RunnerError, match="tensors don't lie in memory as this runner"):
-        wire.parse_stream(run(program, model).stdout)
+    library(tmp_path / "_mnncengine.so", "-D_GLIBCXX_USE_CXX11_ABI=0", flag)
+    with pytest.raises(wire.RunnerError, match=f"{what} don't lie in memory as this runner"):
+        wire.parse_stream(run(program, model, *api).stdout)
 
 
 def test_a_run_by_operator_names_them_and_computes_the_same(
@@ -354,10 +360,68 @@ def test_a_run_by_operator_names_them_and_computes_the_same(
     assert report.output.values == expected(7)
 
 
-def test_a_module_is_not_run_by_operator(like_a_wheel: Path, model: Path) -> None:
-    ended = run(like_a_wheel / native_build.PROGRAM, model, *MODULE, "--count", "--by-operator")
-    with pytest.raises(wire.RunnerError, match="only a session can be run so"):
-        parse_counted_stream(ended.stdout)
+def test_a_module_is_run_by_operator_too(like_a_wheel: Path, model: Path) -> None:
+    counting = (*MODULE, "--count", "--by-operator", "--input-seed", "7")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *counting)
+    assert ended.returncode == 0, ended.stdout
+    report = parse_counted_stream(ended.stdout)
+    assert report.operators == (("negative", "Fake"), ("sum", "Fake"))
+    assert report.output.values == expected(7)
+
+
+@pytest.mark.parametrize("api", [(), MODULE], ids=["session", "module"])
+def test_operators_are_timed_by_either_interface(
+    like_a_wheel: Path, model: Path, api: tuple[str, ...]
+) -> None:
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *api, "--by-operator")
+    assert ended.returncode == 0, ended.stdout
+    report = parse_observed_stream(ended.stdout)
+    assert report.launch.output.values == expected(0)
+    assert len(report.launch.samples.ns) == 5
+    assert report.operators.names == ("negative", "sum")
+    if not api:  # its module tells of no tensors
+        assert report.operators.shapes == (((1, 4),), ((1,),))
+    assert report.operators.flops_m == (0.5, 0.5)
+
+
+def test_operators_values_are_written_and_inputs_taken(
+    like_a_wheel: Path, model: Path, tmp_path: Path
+) -> None:
+    given, made = tmp_path / "given", tmp_path / "made"
+    given.write_bytes(inputs_bytes({(1, 0): np.array([30, -4], np.float32)}))  # kept as int32
+    files = ("--operator-values", str(made), "--operator-inputs", str(given))
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--by-operator", *files)
+    assert ended.returncode == 0, ended.stdout
+    report = parse_observed_stream(ended.stdout)
+    assert report.launch.output.values == expected(0)
+    found = report.operators
+    operators = tuple(zip(found.names, found.types, strict=True))
+    negative, total = values_in(made.read_bytes(), operators, found.shapes)
+    assert negative.outputs[0].tobytes() == expected(0)["negative"]
+    assert (total.name, total.type, total.outputs[0].tolist()) == ("sum", "Reduction", [26.0])
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--operator-values", "/nowhere/v"), "can't write the operators' values: /nowhere/v"),
+        (
+            ("--operator-values", "{folder}/v", "--operator-inputs", "/nowhere/i"),
+            "can't read the operators' inputs: No such file",
+        ),
+        (
+            ("--operator-values", "{folder}/v", "--operator-inputs", "{folder}/model.mnn"),
+            "the file of the operators' inputs is damaged",
+        ),
+    ],
+)
+def test_files_of_values_that_can_not_be_used_are_refused(
+    like_a_wheel: Path, model: Path, tmp_path: Path, more: tuple[str, ...], why: str
+) -> None:
+    given = (word.format(folder=tmp_path) for word in more)
+    ended = run(like_a_wheel / native_build.PROGRAM, model, "--by-operator", *given)
+    with pytest.raises(wire.RunnerError, match=why):
+        parse_observed_stream(ended.stdout)
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(

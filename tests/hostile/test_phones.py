@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import onnx
-import onnx.parser
 import pytest
 
 from asymm_deploy.bench.phone import lock
+from tests.made_networks import made_network
 from tests.phone import faults
 from tests.phone.fixtures import missing
 from tests.phone.phone import Phone
@@ -30,11 +26,6 @@ tiny (float[1,3,8,8] x) => (float[1,8,8,8] y)
 {
   y = Conv<pads=[1,1,1,1]>(x, weight)
 }
-"""
-CONVERT = """
-import sys, _tools
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
-                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
 """
 NOISE = ("bimodal", "launch-spread", "stolen-time", "throttled", "capped-clock")
 """Of this machine; flags that a row is about are not allowed in it."""
@@ -53,13 +44,7 @@ def server() -> Iterator[AdbServer]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny.mnn and the runner to push."""
     folder = tmp_path_factory.mktemp("made")
-    model = onnx.parser.parse_model(GRAPH)
-    weight = np.random.default_rng(1).normal(size=(8, 3, 3, 3)).astype(np.float32)
-    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
-    onnx.save(model, folder / "tiny.onnx")
-    files = [str(folder / "tiny.onnx"), str(folder / "tiny.mnn")]
-    command = [sys.executable, "-I", "-c", CONVERT, *files]
-    subprocess.run(command, check=True, capture_output=True)
+    made_network(GRAPH, folder / "tiny.onnx")
     make_runner(folder / "runner")
     return folder
 

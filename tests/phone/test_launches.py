@@ -16,6 +16,7 @@ import pytest
 
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.paired import pair_stream
+from tests.made_networks import mnn_of
 from tests.phone.conftest import Attached, eventually
 from tests.phone.faults import (
     CutLaunch,
@@ -38,22 +39,13 @@ GRAPH = """
 pooled (float[1,8,32,32] image) => (float[1,8,1,1] mean)
 { mean = GlobalAveragePool(image) }
 """
-CONVERT = """
-import sys, _tools
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
-                   "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
-"""
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pooled")
     onnx.save(onnx.parser.parse_model(GRAPH), folder / "model.onnx")
-    arguments = [str(folder / "model.onnx"), str(folder / "model.mnn")]
-    subprocess.run(
-        [sys.executable, "-I", "-c", CONVERT, *arguments], check=True, capture_output=True
-    )
-    return folder / "model.mnn"
+    return mnn_of(folder / "model.onnx")
 
 
 def request(model: str, cpu: int = 7) -> list[str]:

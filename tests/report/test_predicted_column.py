@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostKey, CostRecord, Counts
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostRecord, Counts
 from asymm_deploy.bench.records import LaunchRecord
+from tests.made_costs import KEY
 
 Launch = Callable[..., LaunchRecord]
 Results = Callable[[Sequence[LaunchRecord]], Path]
@@ -29,16 +30,6 @@ PREDICTED = 50 * 0.183329 + 13 * 1.1243
 
 def write_costs(folder: Path, **changes: object) -> None:
     """Write the costs.jsonl of 50 M multiply-adds and 13 M loads."""
-    key = CostKey(
-        cpu="cortex-a76",
-        engine="mnn",
-        engine_version="3.6.1",
-        runner_sha256=FILE,
-        library_sha256=FILE,
-        libc=FILE,
-        emulator="7.2.22",
-        plugin_sha256=FILE,
-    )
     counts = Counts(
         insn=93_000_000,
         fma=50_000_000,
@@ -55,7 +46,7 @@ def write_costs(folder: Path, **changes: object) -> None:
         artifact_sha256=FILE,
         inputs_sha256=None,
         precision="fp32",
-        key=key,
+        key=KEY,
         counts=counts,
         operators=None,
         output_sha256=None,

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 enum halide_type_code_t { halide_type_int = 0, halide_type_uint = 1, halide_type_float = 2 };
@@ -20,6 +21,14 @@ struct halide_type_t {
   std::uint8_t bits;
   std::uint16_t lanes;
 };
+
+template <typename Number>
+halide_type_t halide_type_of() {
+  const auto code = std::is_floating_point_v<Number> ? halide_type_float
+                    : std::is_signed_v<Number>       ? halide_type_int
+                                                     : halide_type_uint;
+  return {code, static_cast<std::uint8_t>(8 * sizeof(Number)), 1};
+}
 
 enum MNNForwardType { MNN_FORWARD_CPU = 0 };
 
@@ -103,6 +112,7 @@ class MNN_PUBLIC OperatorInfo {
   OperatorInfo() = delete;
   const std::string& name() const;
   const std::string& type() const;
+  float flops() const;
 };
 
 using TensorCallBackWithInfo =
@@ -116,6 +126,7 @@ class MNN_PUBLIC Interpreter {
   enum SessionInfoCode { BACKENDS = 2, THREAD_NUMBER = 4 };
   Interpreter() = delete;
   static Interpreter* createFromFile(const char* file);
+  static Interpreter* createFromBuffer(const void* buffer, std::size_t size);
   static void destroy(Interpreter* interpreter);
   void setSessionMode(SessionMode mode);
   Session* createSession(const ScheduleConfig& config);

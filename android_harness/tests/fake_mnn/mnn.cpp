@@ -36,11 +36,14 @@ namespace {
 
 Interpreter::SessionMode mode = Interpreter::Session_Debug;
 
-void compute(const Session& session) {
-  const auto* x = session.inputs.at("x")->host<float>();
-  const auto* y = session.inputs.at("y")->host<std::int32_t>();
-  for (int at = 0; at < 4; ++at) session.outputs.at("negative")->host<float>()[at] = -x[at];
-  session.outputs.at("sum")->host<std::int64_t>()[0] = std::int64_t{y[0]} + y[1];
+void compute(const Session& session, const std::string& output) {
+  if (output == "negative") {
+    const auto* x = session.inputs.at("x")->host<float>();
+    for (int at = 0; at < 4; ++at) session.outputs.at(output)->host<float>()[at] = -x[at];
+  } else {
+    const auto* y = session.inputs.at("y")->host<std::int32_t>();
+    session.outputs.at(output)->host<std::int64_t>()[0] = std::int64_t{y[0]} + y[1];
+  }
 }
 
 Tensor* tensor(std::vector<int> shape, halide_type_code_t code, std::uint8_t bits) {
@@ -111,21 +114,24 @@ Session* Interpreter::createSession(const ScheduleConfig& config) {
 }
 
 ErrorCode Interpreter::runSession(Session* session) const {
-  compute(*session);
+  for (const char* output : {"negative", "sum"}) compute(*session, output);
   return NO_ERROR;
 }
 
-// Its two operators are computed together; a session for release can't be run by operator.
+// A session for release can't be run by operator.
 ErrorCode Interpreter::runSessionWithCallBackInfo(const Session* session,
                                                   const TensorCallBackWithInfo& before,
                                                   const TensorCallBackWithInfo& after, bool) const {
   if (mode != Session_Debug) return static_cast<ErrorCode>(7);
   const OperatorInfo negative("negative", "UnaryOp");
   const OperatorInfo sum("sum", "Reduction");
-  for (const OperatorInfo* info : {&negative, &sum}) {
-    if (!before({}, info)) return static_cast<ErrorCode>(7);
-    compute(*session);
-    if (!after({}, info)) return static_cast<ErrorCode>(7);
+  const auto run = [&](const OperatorInfo& info, Tensor* input, Tensor* output) {
+    if (before({input}, &info)) compute(*session, info.name());
+    return after({output}, &info);
+  };
+  if (!run(negative, session->inputs.at("x"), session->outputs.at("negative")) ||
+      !run(sum, session->inputs.at("y"), session->outputs.at("sum"))) {
+    return static_cast<ErrorCode>(7);
   }
   return NO_ERROR;
 }

@@ -37,11 +37,14 @@ class Costs:
 
 
 @contextmanager
-def opened_costs(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Costs]:
+def opened_costs(
+    folder: Path, on_repair: Callable[[str], None], name: str = COSTS_NAME
+) -> Iterator[Costs]:
     """Hold ``folder``'s counts and yield them; ``on_repair`` gets a line on what was repaired.
 
-    Creates the folder. Raises HarnessError while another command holds them, and UsageError if they
-    can't be written, or costs.jsonl is damaged or of a newer version.
+    Creates the folder. ``name`` is that of the file. Raises HarnessError while another command
+    holds them, and UsageError if they can't be written, or the file is damaged or of a newer
+    version.
     """
     ensure_folder(folder, "results")
     lock = folder / _LOCK
@@ -52,7 +55,7 @@ def opened_costs(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Cos
         held.acquire()
     except Timeout:
         raise HarnessError(
-            f"another `cost` is writing to {folder}",
+            f"another command is counting into {folder}",
             "wait until it is done, or give another folder with --out",
         ) from None
     except (OSError, NotImplementedError) as error:
@@ -61,7 +64,7 @@ def opened_costs(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Cos
             "give another folder with --out",
         ) from error
     try:
-        path = folder / COSTS_NAME
+        path = folder / name
         found = jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,10 +12,14 @@ import msgspec
 
 from asymm_deploy.bench import flags, launch, wire
 from asymm_deploy.bench.artifact import Artifact, artifact_changed
-from asymm_deploy.bench.device import Completed
 from asymm_deploy.bench.emulated.count_file import CountedRuns, CountFileError, parse_counts
 from asymm_deploy.bench.emulated.counted_stream import CountedReport, parse_counted_stream
 from asymm_deploy.bench.emulated.counts import CostRecord, OperatorCounts
+from asymm_deploy.bench.emulated.emulated_run import (
+    emulated_command,
+    require_emulation,
+    require_this_model,
+)
 from asymm_deploy.bench.emulated.emulator import DEFAULT_CPU, Emulator
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.judge import output_error
@@ -26,13 +28,6 @@ from asymm_deploy.safe import excerpt
 
 _TIMEOUT_S = 3600.0
 _COUNTS = "counts"
-_LOADER = "lib/ld-linux-aarch64.so.1"
-_HERE = "/proc/self/cwd"
-"""The folder that a program runs in, by a path that does not depend on where it is."""
-_NO_MODULES = (
-    "a model with loops or branches can't be counted: MNN runs it by its Module API alone, and "
-    "only sessions are counted"
-)
 _WARM_UP = 1
 """The first run computes what the engine prepares on demand; it differs by up to 0.03 %."""
 
@@ -97,7 +92,7 @@ def count_model(
         flags=(flags.FAILED,),
         valid=False,
     )
-    reason = _NO_MODULES if artifact.api == "module" else artifact_changed(artifact)
+    reason = artifact_changed(artifact)
     if reason is not None:
         return _failed(blank, reason)
     try:
@@ -124,16 +119,22 @@ def _run(
     host: HostDevice,
 ) -> _Found:
     """Run the program in ``folder``; raise WireError with the reason if it gives no result."""
-    completed = host.run(_command(emulator, artifact, folder, plan), timeout_s=_TIMEOUT_S)
-    _require_emulation(completed, plan.cpu)
+    # QEMU would split the path of a folder at its commas.
+    (folder / "p.so").symlink_to(emulator.plugin)
+    plugin = f"./p.so,out={_COUNTS},caches={'on' if plan.caches else 'off'}"
+    command = emulated_command(
+        emulator,
+        artifact,
+        folder,
+        precision=plan.precision,
+        cpu=plan.cpu,
+        warmup=_WARM_UP,
+        plugin=plugin,
+    )
+    completed = host.run(command, timeout_s=_TIMEOUT_S)
+    require_emulation(completed, plan.cpu, _TIMEOUT_S)
     report = launch.reported(completed, _TIMEOUT_S, parse_counted_stream)
-    if report.model.sha256 != artifact.sha256:
-        raise wire.WireError("the runner read another model file than asked")
-    if report.hello.engine_version != emulator.engine_version:
-        raise wire.WireError(
-            f"the runner's engine is MNN {excerpt(report.hello.engine_version)}, not "
-            f"{emulator.engine_version}"
-        )
+    require_this_model(report, emulator, artifact)
     try:
         counted = parse_counts((folder / _COUNTS).read_bytes())
     except (OSError, CountFileError) as error:
@@ -144,72 +145,6 @@ def _run(
             f"and the runner made 1 and {len(report.operators)}"
         )
     return _Found(report, counted)
-
-
-def _command(
-    emulator: Emulator,
-    artifact: Artifact,
-    folder: Path,
-    plan: CountPlan,
-) -> list[str]:
-    """Put links to all files into ``folder``, and return the command that runs there.
-
-    The program is started by its own loader, and all that the loader opens is named by the same
-    absolute paths everywhere: it would find the path of the folder for relative ones, keep it, and
-    all else would lie in memory as that is long.
-    """
-    (folder / "r").symlink_to(emulator.runner.parent)
-    (folder / "l").symlink_to(emulator.sysroot)
-    placed = launch.Placed("model.mnn", None if artifact.inputs_file is None else "inputs.bin")
-    for source, name in zip(artifact.files, (placed.model, placed.inputs), strict=False):
-        (folder / str(name)).symlink_to(source.resolve())
-    asked = launch.model_request(artifact, placed)
-    request = wire.request(
-        model=asked.model,
-        engine="mnn",
-        runs=1,
-        warmup=_WARM_UP,
-        threads=1,
-        precision=plan.precision,
-        cpus=(),
-        inputs=asked.inputs,
-        output_values=artifact.reference is not None,
-        inputs_file=asked.inputs_file,
-    )
-    # QEMU would split the path of a folder at its commas.
-    (folder / "p.so").symlink_to(emulator.plugin)
-    plugin = f"./p.so,out={_COUNTS},caches={'on' if plan.caches else 'off'}"
-    # Counting must not go on when whoever asked for it was killed. The runner's own --die-with has
-    # a number as long as it happens to be, and the program would see that.
-    tie = ("setpriv", "--pdeathsig=KILL") if shutil.which("setpriv") else ()
-    return [
-        *tie,
-        *("env", "-i", f"--chdir={folder}", f"QEMU_CPU={plan.cpu}"),
-        *(*emulator.qemu, "-plugin", plugin),
-        *(f"{_HERE}/l/{_LOADER}", "--library-path", f"{_HERE}/r:{_HERE}/l/lib"),
-        f"{_HERE}/r/{emulator.runner.name}",
-        "--count",
-        "--by-operator",
-        *request,
-    ]
-
-
-def _require_emulation(completed: Completed, cpu: str) -> None:
-    """Raise WireError if QEMU itself did not begin, or ended before the program did."""
-    if b"unable to find CPU model" in completed.stderr:
-        raise wire.WireError(f"QEMU knows no processor {excerpt(cpu)}")
-    if completed.timed_out:
-        raise wire.WireError(f"the model was not counted within {_TIMEOUT_S / 3600:g} h")
-    without_memory = any(
-        said in completed.stdout + completed.stderr
-        for said in (b"std::bad_alloc", b"Cannot allocate memory")
-    )
-    if completed.flooded:  # killed by us; what reads the report says so
-        return
-    if completed.returncode == -signal.SIGKILL or (completed.returncode != 0 and without_memory):
-        raise wire.WireError(
-            "the emulator was killed or had no memory left: the model may need more than there is"
-        )
 
 
 def _judged(blank: CostRecord, artifact: Artifact, found: _Found) -> CostRecord:

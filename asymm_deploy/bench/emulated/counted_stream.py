@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.observed import operators_line
 from asymm_deploy.bench.wire import Done, Hello, Model, RunnerOutput, WireError
 
 _OPERATORS_AT = 2
@@ -21,42 +22,34 @@ class CountedReport(msgspec.Struct, frozen=True):
     output: RunnerOutput
     operators: tuple[tuple[str, str], ...]
     """Name and type of each, in their order."""
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+    """Of the outputs of each; empty from runners that don't tell."""
 
 
 class _Operators(msgspec.Struct, frozen=True, tag_field="type", tag="operators"):
     names: tuple[str, ...]
     types: tuple[str, ...]
+    shapes: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
 
 def parse_counted_stream(stream: bytes) -> CountedReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    lines = stream.split(b"\n")
-    operators = None
-    if _is_operators(lines):
-        operators = _operators(lines.pop(_OPERATORS_AT))
+    rest, line = operators_line.taken_out(stream, _OPERATORS_AT)
+    found = None if line is None else _operators(line)
     order: Sequence[type[wire.Message]] = (Hello, Model, RunnerOutput, Done)
-    hello, model, output, done = wire.messages_in(b"\n".join(lines), order)
-    if operators is None:
+    hello, model, output, done = wire.messages_in(rest, order)
+    if found is None:
         raise WireError("the runner named no operators")
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(output, RunnerOutput)
     assert isinstance(done, Done)
-    return CountedReport(hello, model, output, operators)
+    operators = tuple(zip(found.names, found.types, strict=True))
+    return CountedReport(hello, model, output, operators, found.shapes)
 
 
-def _is_operators(lines: Sequence[bytes]) -> bool:
-    """Tell an ``operators`` in its place from an error, which may take the place of any message."""
-    return len(lines) > _OPERATORS_AT + 1 and lines[_OPERATORS_AT].startswith(
-        b'{"type":"operators"'
-    )
-
-
-def _operators(line: bytes) -> tuple[tuple[str, str], ...]:
-    try:
-        found = msgspec.json.decode(line, type=_Operators)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"the runner printed no valid 'operators': {error}") from error
+def _operators(line: bytes) -> _Operators:
+    found = operators_line.operators_in(line, _Operators)
     if len(found.names) != len(found.types):
         raise WireError("the runner named operators without their types")
-    return tuple(zip(found.names, found.types, strict=True))
+    return found

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Mapping, Sequence
 
     from asymm_deploy.bench.runner.timing import Send
@@ -74,6 +74,11 @@ def _launch(options: Namespace, send: Send) -> None:
 
         time_in_turns(options, send)
         return
+    if options.by_operator:
+        from asymm_deploy.bench.runner.watching import time_by_operator
+
+        time_by_operator(options, send)
+        return
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
@@ -110,6 +115,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--output", action="append", default=[])
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=_within(1, _MAX_PID))
+    parser.add_argument("--by-operator", action="store_true")
     parser.add_argument("--second-model")
     parser.add_argument("--second-input", action="append", default=[], type=_input)
     parser.add_argument("--second-inputs-file")
@@ -127,7 +133,21 @@ def _parse(argv: Sequence[str]) -> Namespace:
             parser.error(f"argument --{name}: only mnn has a module")
         if api == "module" and not outputs:
             parser.error(f"argument --{name}: a module needs {an} for each output of the model")
+    if options.by_operator:
+        _check_by_operator(parser, options)
     return options
+
+
+def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
+    if options.engine != "mnn":
+        parser.error("argument --by-operator: only mnn tells of its operators")
+    if options.api == "module":
+        parser.error(
+            "argument --by-operator: MNN's Python package doesn't tell of a module's operators; "
+            "the native runner does (`asymm-deploy runner build`, then --runner)"
+        )
+    if options.second_model is not None:
+        parser.error("argument --by-operator: takes one model, and --second-model is given")
 
 
 def _within(least: int, most: int) -> Callable[[str], int]:

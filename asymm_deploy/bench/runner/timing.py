@@ -115,7 +115,9 @@ def engine(options: Namespace, asked: Asked) -> Callable[[str], Session]:
     if options.engine == "mnn":
         from asymm_deploy.engines.mnn_session import MnnSession
 
-        return lambda path: MnnSession(path, precision=precision, threads=threads)
+        return lambda path: MnnSession(
+            path, precision=precision, threads=threads, watchable=options.by_operator
+        )
     from asymm_deploy.engines.ort_session import OrtSession
 
     return lambda path: OrtSession(path, threads=threads)

@@ -34,7 +34,7 @@ def count_pairs(
     wanted = [pair.candidate for pair in pairs]
     wanted += [pair.baseline for pair, record in zip(pairs, found, strict=True) if record is None]
     with watcher.counting(len(wanted)) as on_counted:
-        counted = counter.count_all(wanted, on_counted)
+        counted = counter.count_all(wanted, lambda record: on_counted(record.model))
     candidates, again = counted[: len(pairs)], iter(counted[len(pairs) :])
     baselines = [next(again) if record is None else record for record in found]
     return CountedPairs(

@@ -26,13 +26,13 @@ class EmulatedCounter:
         return self.emulator.key()
 
     def count_all(
-        self, artifacts: Sequence[Artifact], on_counted: Callable[[str], None]
+        self, artifacts: Sequence[Artifact], on_counted: Callable[[CostRecord], None]
     ) -> list[CostRecord]:
-        """Return the counts of each, in their order; ``on_counted`` is told names as they end."""
+        """Return the counts of each, in their order; ``on_counted`` gets each as it is made."""
         return count_models(
             self.emulator,
             artifacts,
             CountPlan(precision=self.precision),
             jobs=self.jobs,
-            on_counted=lambda record: on_counted(record.model),
+            on_counted=on_counted,
         )

@@ -26,9 +26,9 @@ class ModelCounter(Protocol):
         ...
 
     def count_all(
-        self, artifacts: Sequence[Artifact], on_counted: Callable[[str], None]
+        self, artifacts: Sequence[Artifact], on_counted: Callable[[CostRecord], None]
     ) -> list[CostRecord]:
-        """Return the counts of each, in their order; ``on_counted`` is told each model's name.
+        """Return the counts of each, in their order; ``on_counted`` gets each as it is made.
 
         A model that can't be counted is a record that says why. Raises HarnessError if the emulator
         itself fails.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
@@ -44,13 +44,17 @@ def counted_check(
     precision: Precision,
     *,
     as_witness: bool,
+    jobs: int | None,
+    out: Path,
+    fresh: bool,
     timing: Sequence[str],
-    limits: Sequence[str],
+    counting: Sequence[str],
 ) -> CountedCheck | None:
     """Return how to count; None if nothing is to be counted.
 
-    ``timing`` and ``limits`` are options that the user gave, on how to time and on how much counts
-    may grow. Raises UsageError for those that mean nothing here.
+    What is counted is kept in ``out``, and with ``fresh`` counted again. ``timing`` and
+    ``counting`` are options that the user gave, on how to time and on how to count. Raises
+    UsageError for those that mean nothing here.
     """
     from asymm_deploy.bench.find_devices import EMULATED
 
@@ -61,23 +65,31 @@ def counted_check(
             _INSTEAD.get(option, _LEAVE_OUT),
         )
     if not alone and not as_witness:
-        for option in limits:
+        for option in counting:
             raise UsageError(
                 f"{option} is about counts, and nothing is counted",
                 f"add --cost, or --device {EMULATED} to count alone",
             )
         return None
+    from asymm_deploy.check.counted.kept_counter import KeptCounter
     from asymm_deploy.check.counted.model_counter import CountedCheck
 
-    return CountedCheck(alone, partial(emulated_counter, precision), CountProgress())
+    def make_counter() -> ModelCounter:
+        return KeptCounter(
+            counter=emulated_counter(precision, jobs), folder=out, fresh=fresh, remark=console.say
+        )
+
+    return CountedCheck(alone, make_counter, CountProgress())
 
 
-def emulated_counter(precision: Precision) -> ModelCounter:
+def emulated_counter(precision: Precision, jobs: int | None = None) -> ModelCounter:
     """Return the emulator that is set up, ready to count; raise HarnessError if there is none."""
     from asymm_deploy.bench.emulated.emulator_home import find_emulator
     from asymm_deploy.check.counted.emulated_counter import EmulatedCounter
 
-    return EmulatedCounter(emulator=find_emulator(), precision=precision, jobs=os.cpu_count() or 1)
+    return EmulatedCounter(
+        emulator=find_emulator(), precision=precision, jobs=jobs or os.cpu_count() or 1
+    )
 
 
 def counts_to_keep(artifacts: Sequence[Artifact]) -> Sequence[CostRecord]:
@@ -86,7 +98,7 @@ def counts_to_keep(artifacts: Sequence[Artifact]) -> Sequence[CostRecord]:
     try:
         counter = emulated_counter("fp32")
         with progress.counting(len(artifacts)) as on_counted:
-            return counter.count_all(artifacts, on_counted)
+            return counter.count_all(artifacts, lambda record: on_counted(record.model))
     except HarnessError as error:
         console.say(f"counts are not kept: {error.what} ({error.hint})")
         return ()

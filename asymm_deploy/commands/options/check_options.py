@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from asymm_deploy.commands.options.shared_options import PrecisionName
+from asymm_deploy.bounds import MOST_CORES
+from asymm_deploy.commands.options.shared_options import PrecisionName, within
 
 CHECK_HELP = """Compare two versions of models: has one become slower or larger, and how sure is it?
 
@@ -35,8 +36,8 @@ machine, so there is no noise and nothing to repeat.
 With --history, the FILEs are the launches of many commits, in order. The question then is whether
 models became slower bit by bit, and since which commit.
 
-Each launch is added to OUT/runs.jsonl as it ends. After Ctrl-C or a lost phone, the same command
-continues with the next block.
+Each launch is added to OUT/runs.jsonl as it ends, each model's counts to OUT/counts.jsonl. After
+Ctrl-C or a lost phone, the same command continues with the next one.
 
 \b
   asymm-deploy export --table 5 --out old     (on the main branch)
@@ -143,6 +144,15 @@ CheckCostOption = Annotated[
         "witness: it is shown, and changes no verdict.",
     ),
 ]
+CheckJobsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        callback=within("--jobs", 1, MOST_CORES),
+        help="With --device a76 or --cost: models counted at a time. Default: as many as there "
+        "are cores.",
+    ),
+]
 CheckRunsOption = Annotated[
     int | None,
     typer.Option(
@@ -211,11 +221,12 @@ CheckInconclusiveOption = Annotated[
 CheckOutOption = Annotated[
     Path,
     typer.Option(
-        metavar="FOLDER", help="Folder for the launches; the same command continues from there."
+        metavar="FOLDER",
+        help="Folder for launches and counts; the same command continues from there.",
     ),
 ]
 CheckFreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Time again what OUT already has launches of.")
+    bool, typer.Option("--fresh", help="Time or count again what OUT already has.")
 ]
 CheckJUnitOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Also write the report as JUnit XML.")

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import pytest
 
 from asymm_deploy.bench.artifact import Artifact
@@ -27,7 +28,9 @@ from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.qemu import require_cpu
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import UsageError
+from asymm_deploy.export.inputs import bench_inputs
 from asymm_deploy.files import sha256_of
+from tests.made_networks import LOOPED, LOOPED_INPUTS, made_network
 
 CLASSES = ("fma", "vector", "load", "store", "branch", "integer")
 MADDS = 8 * 3 * 3 * 3 * 16 * 16
@@ -178,11 +181,27 @@ def test_a_damaged_model_is_refused_in_the_runners_words(
         )
 
 
-def test_a_model_for_the_module_api_is_refused_with_the_reason(
-    emulator: Emulator, artifact: Artifact
+def test_loops_and_branches_are_counted_operator_by_operator(
+    emulator: Emulator, tmp_path: Path
 ) -> None:
-    module = replace(artifact, api="module", output_names=("total", "mean"))
-    assert "loops or branches" in refused(count(emulator, module))
+    path = made_network(LOOPED, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(path.with_suffix(".onnx")))
+    reference = session.run(["y"], bench_inputs(LOOPED_INPUTS, 0))
+    looped = Artifact(
+        model="looped",
+        path=path,
+        sha256=sha256_of(path),
+        inputs=LOOPED_INPUTS,
+        reference={"y": reference[0]},
+        api="module",
+        output_names=("y",),
+    )
+    record = count(emulator, looped, CountPlan(caches=False))
+    assert (record.flags, record.valid) == ((), True)
+    names = [each.name for each in record.operators or ()]
+    assert names.count("next") == 4  # as often as it ran
+    assert sum(each.counts.insn for each in record.operators or ()) < of(record).insn
+    assert count(emulator, looped, CountPlan(caches=False)) == record
 
 
 def test_an_unknown_processor_is_refused_with_those_like_it(

@@ -9,17 +9,27 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from asymm_deploy import cli
 from asymm_deploy.bench import native_build
+from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.native.own_libc import LOADER
+from asymm_deploy.bench.observed.device_values import device_values
+from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.pushed_files import BASE
+from asymm_deploy.bench.phone.server import Server, address
+from asymm_deploy.bench.plan import Plan
 from tests.bench.phone.conftest import lines_in
+from tests.made_networks import LOOPED, made_network
 from tests.phone.phone import Phone
+from tests.phone.processes import marked
 
 QEMU = "qemu-aarch64"
 HERE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -81,7 +91,18 @@ def test_every_library_that_it_needs_is_beside_it(at_home: Path) -> None:
     assert "libc.so.6" in {Path(path).name for path in found}
 
 
-@pytest.mark.skipif(HERE > 7, reason="this machine lets us use no core that the phone has, too")
+def of_bundle(arguments: Sequence[str]) -> list[str]:
+    """Return a bench's arguments for what ``runner build`` has built."""
+    at = arguments.index("--runner")
+    return [*arguments[:at], *arguments[at + 2 :], "--device", "auto", "--cpu", str(HERE)]
+
+
+FEW_CORES = pytest.mark.skipif(
+    HERE > 7, reason="this machine lets us use no core that the phone has, too"
+)
+
+
+@FEW_CORES
 def test_from_runner_build_to_a_row(
     at_home: Path,
     arguments: list[str],
@@ -91,9 +112,9 @@ def test_from_runner_build_to_a_row(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
-    at = arguments.index("--runner")
-    argv = [*arguments[:at], *arguments[at + 2 :], "--device", "auto", "--cpu", str(HERE)]
-    code = cli.run([*argv, "--keep"])
+    looped = tmp_path / "looped.onnx"
+    made_network(LOOPED, looped)  # a branch and a loop: MNN's Module API, without its headers
+    code = cli.run([*of_bundle(arguments), str(looped), "--keep"])
     said = capfd.readouterr()
     records = lines_in(tmp_path / "results")
     assert code == 0, said.err
@@ -102,11 +123,55 @@ def test_from_runner_build_to_a_row(
         ("native", HERE, HERE)
     }
     assert [record.flags for record in records if not record.valid] == []
-    error = records[0].output_error
-    assert error is not None
-    assert error < 1e-4
+    errors = {record.api: record.output_error for record in records if record.output_error}
+    assert set(errors) == {"session", "module"}
+    assert max(errors.values()) < 1e-4
     assert BUILT in (tmp_path / "results" / "latency.csv").read_text(encoding="utf-8")
     (there,) = phone.path(str(BASE / "files")).glob("runner-*")
     made = native_build.read(native_build.folder_of("linux-arm64"))
     assert {path.name for path in there.iterdir()} == set(made.files)
     assert not (phone.world.root / "lib").exists()
+
+
+@FEW_CORES
+def test_operators_tell_what_they_make_and_take_what_they_are_given(
+    at_home: Path,
+    adb_environment: object,
+    phone: Phone,
+    artifact: Artifact,
+    is_clean: Callable[[Phone], bool],
+) -> None:
+    phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
+    runner = native_build.folder_of("linux-arm64") / native_build.PROGRAM
+    options = PhoneOptions(patience_s=20, cool_down_s=0.0)
+    device = AdbDevice(Server(address(os.environ)), phone.serial, runner, options, lambda _: None)
+    plan = Plan(runs=1, launches=1, precision="fp16", cpu=HERE)
+    made = device_values(device, artifact, plan)
+    at = [each.name for each in made].index("total")
+    (total,) = made[at].outputs
+    assert artifact.reference is not None
+    error = np.abs(total - np.asarray(artifact.reference["total"], np.float32)).max()
+    assert 1e-4 < error / total.std() < 1e-1
+    given = {(at, 0): np.ones_like(total), (at, 1): np.ones_like(total)}
+    changed = device_values(device, artifact, plan, given)
+    np.testing.assert_array_equal(changed[at].outputs[0], np.full_like(total, 2))
+    assert is_clean(phone)
+
+
+@FEW_CORES
+def test_a_launch_that_hangs_is_killed_and_nothing_of_it_stays(
+    at_home: Path,
+    arguments: list[str],
+    adb_environment: object,
+    phone: Phone,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexport HANGS=here\nexec sleep 600\n")
+    hangs.chmod(0o755)
+    phone.world.emulator = (str(hangs),)
+    assert cli.run([*of_bundle(arguments), "--launch-timeout", "2"]) == 3
+    assert "the runner was not finished within 2 s and was killed" in capfd.readouterr().err
+    assert marked("HANGS", "here") == []
+    assert not phone.path(str(BASE)).exists()

@@ -8,22 +8,14 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts
+from tests.made_costs import KEY
 
 MakeCost = Callable[..., CostRecord]
 
 
 @pytest.fixture(scope="session")
 def key() -> CostKey:
-    return CostKey(
-        cpu="cortex-a76",
-        engine="mnn",
-        engine_version="3.6.1",
-        runner_sha256="1" * 64,
-        library_sha256="2" * 64,
-        libc="3" * 64,
-        emulator="7.2.22",
-        plugin_sha256="4" * 64,
-    )
+    return KEY
 
 
 @pytest.fixture(scope="session")

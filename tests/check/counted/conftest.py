@@ -13,17 +13,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.emulated.counts import CostKey, CostRecord, Counts, OperatorCounts
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.errors import HarnessError
-
-KEY = CostKey(
-    cpu="cortex-a76",
-    engine="mnn",
-    engine_version="3.6.1",
-    runner_sha256="1" * 64,
-    library_sha256="2" * 64,
-    libc="3" * 64,
-    emulator="7.2.22",
-    plugin_sha256="4" * 64,
-)
+from tests.made_costs import KEY
 
 
 @pytest.fixture
@@ -104,9 +94,10 @@ class FakeCounter:
     precision: Precision = "fp32"
     asked: list[str] = field(default_factory=list)
     failure: HarnessError | None = None
+    interrupted_at: str | None = None
 
     def count_all(
-        self, artifacts: Sequence[Artifact], on_counted: Callable[[str], None]
+        self, artifacts: Sequence[Artifact], on_counted: Callable[[CostRecord], None]
     ) -> list[CostRecord]:
         if self.failure is not None:
             raise self.failure
@@ -115,17 +106,18 @@ class FakeCounter:
             folder = artifact.path.parent
             name = f"{folder.parent.name}/{folder.name}"
             self.asked.append(name)
-            on_counted(artifact.model)
-            found.append(
-                msgspec.structs.replace(
-                    self.records[name],
-                    model=artifact.model,
-                    artifact_sha256=artifact.sha256,
-                    inputs_sha256=artifact.inputs_sha256,
-                    precision=self.precision,
-                    key=self.key,
-                )
+            if name == self.interrupted_at:
+                raise KeyboardInterrupt
+            record = msgspec.structs.replace(
+                self.records[name],
+                model=artifact.model,
+                artifact_sha256=artifact.sha256,
+                inputs_sha256=artifact.inputs_sha256,
+                precision=self.precision,
+                key=self.key,
             )
+            on_counted(record)
+            found.append(record)
         return found
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.emulated.counts import CostKey, CostRecord
 from asymm_deploy.check.baseline.kept_counts import read_counts
+from asymm_deploy.check.counted.kept_counter import CHECK_COUNTS
 from asymm_deploy.commands.counting import check_counted
 from asymm_deploy.errors import HarnessError
 
@@ -29,7 +31,7 @@ def emulator(counter: Any, record: Record, monkeypatch: pytest.MonkeyPatch) -> C
     def set_up(**records: CostRecord) -> Any:
         named = {f"{side}/net": record() for side in ("old", "new", "baseline")}
         made = counter(named | {name.replace("_", "/"): found for name, found in records.items()})
-        monkeypatch.setattr(check_counted, "emulated_counter", lambda _precision: made)
+        monkeypatch.setattr(check_counted, "emulated_counter", lambda _precision, _jobs=None: made)
         return made
 
     return set_up
@@ -37,7 +39,7 @@ def emulator(counter: Any, record: Record, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.fixture
 def no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_precision: str) -> Any:
+    def missing(_precision: str, _jobs: int | None = None) -> Any:
         raise NO_EMULATOR
 
     monkeypatch.setattr(check_counted, "emulated_counter", missing)
@@ -59,7 +61,7 @@ def check(export: Export, tmp_path: Path) -> Callable[..., int]:
 COUNTED = ("--device", "a76")
 
 
-def test_more_instructions_are_exit_code_1_and_nothing_is_written_or_timed(
+def test_more_instructions_are_exit_code_1_and_nothing_is_timed(
     check: Callable[..., int],
     emulator: Callable[..., Any],
     record: Record,
@@ -73,7 +75,7 @@ def test_more_instructions_are_exit_code_1_and_nothing_is_written_or_timed(
     assert "+2.00 %" in printed.out
     document = json.loads((tmp_path / "check.json").read_text())
     assert (document["mode"], document["device"], document["exit_code"]) == ("counted", "a76", 1)
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").glob("*.jsonl")] == [CHECK_COUNTS]
     assert check(*COUNTED, "--insn-threshold", "2%") == 0
 
 
@@ -94,7 +96,6 @@ def test_more_misses_are_exit_code_1(
         ("--cpu", "0"),
         ("--seed", "1"),
         ("--max-blocks", "8"),
-        ("--fresh",),
         ("--threads", "2"),
         ("--threshold", "3%"),
         ("--init-threshold", "3%"),
@@ -113,12 +114,63 @@ def test_options_of_timing_are_refused_in_words(
     assert f"error: {options[0]} is for timing, and --device a76 counts" in printed.err
 
 
-@pytest.mark.parametrize("option", ["--insn-threshold", "--miss-threshold"])
-def test_limits_of_counts_are_refused_where_nothing_is_counted(
+@pytest.mark.parametrize("option", ["--insn-threshold=3%", "--miss-threshold=3%", "--jobs=1"])
+def test_options_of_counting_are_refused_where_nothing_is_counted(
     check: Callable[..., int], capsys: Output, option: str
 ) -> None:
-    assert check(option, "3%") == 2
+    assert check(option) == 2
     assert "nothing is counted" in capsys.readouterr().err
+
+
+def test_ctrl_c_loses_no_count_of_either_version(
+    check: Callable[..., int], emulator: Callable[..., Any], capsys: Output
+) -> None:
+    made = emulator()
+    made.interrupted_at = "old/net"  # the candidate was counted by then
+    assert check(*COUNTED) == 130
+    made.interrupted_at = None
+    made.asked.clear()
+    assert check(*COUNTED) == 0
+    assert made.asked == ["old/net"]
+    assert "1 of 2 were counted before" in capsys.readouterr().err
+    made.asked.clear()
+    assert check(*COUNTED) == 0
+    assert made.asked == []
+    assert check(*COUNTED, "--fresh") == 0
+    assert made.asked == ["new/net", "old/net"]
+
+
+def test_counts_of_another_emulator_or_precision_are_made_anew(
+    check: Callable[..., int], emulator: Callable[..., Any], key: CostKey
+) -> None:
+    assert (emulator(), check(*COUNTED))[1] == 0
+    other = emulator()
+    other.key = msgspec.structs.replace(key, emulator="8.2.0")
+    assert check(*COUNTED) == 0
+    half = emulator()
+    half.precision = "fp16"
+    assert check(*COUNTED, "--precision", "fp16") == 0
+    assert other.asked == half.asked == ["new/net", "old/net"]
+
+
+def test_damaged_counts_are_named_and_stay_as_they_are(
+    check: Callable[..., int], emulator: Callable[..., Any], tmp_path: Path, capsys: Output
+) -> None:
+    emulator()
+    (tmp_path / "out").mkdir()
+    kept = tmp_path / "out" / CHECK_COUNTS
+    kept.write_text("nonsense\n")
+    assert check(*COUNTED) == 2
+    assert f"{kept} is damaged in line 1" in capsys.readouterr().err
+    assert kept.read_text() == "nonsense\n"
+
+
+def test_counts_go_into_none_of_the_folders_that_are_compared(
+    check: Callable[..., int], emulator: Callable[..., Any], tmp_path: Path, capsys: Output
+) -> None:
+    emulator()
+    assert check(*COUNTED, "--out", str(tmp_path / "old")) == 2
+    assert "one of the folders to compare" in capsys.readouterr().err
 
 
 def test_counts_are_not_for_a_history(capsys: Output) -> None:
@@ -162,7 +214,7 @@ def test_a_baseline_keeps_its_counts_and_check_uses_them(
     assert "Counts that the baseline kept" in capsys.readouterr().out
     assert cli.run([*save, "--force", "--no-cost"]) == 0
     assert read_counts(saved) == ()
-    assert check(*COUNTED, a="baseline") == 0
+    assert check(*COUNTED, "--fresh", a="baseline") == 0
     assert made.asked[2:] == ["new/net", "baseline/net"]
 
 
@@ -190,4 +242,4 @@ def test_growth_that_the_baseline_accepts_is_no_alarm(
     assert check(*COUNTED, a="baseline") == 0
     assert "Accepted: a better head" in " ".join(capsys.readouterr().out.split())
     emulator(new_net=record(1_020_001))
-    assert check(*COUNTED, a="baseline") == 1
+    assert check(*COUNTED, "--fresh", a="baseline") == 1

@@ -77,6 +77,7 @@ class MNN_PUBLIC OperatorInfo {
       : name_(std::move(name)), type_(std::move(type)) {}
   const std::string& name() const { return name_; }
   const std::string& type() const { return type_; }
+  float flops() const { return 0.5F; }
 
  private:
   std::string name_;

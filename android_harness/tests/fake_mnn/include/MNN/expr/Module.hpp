@@ -1,20 +1,12 @@
 // Like MNN's header of this name, as far as the runner uses it.
 #pragma once
 
+#include <MNN/expr/Executor.hpp>
 #include <MNN/expr/ExprCreator.hpp>
 #include <string>
 
 namespace MNN {
 namespace Express {
-
-class MNN_PUBLIC Executor {
- public:
-  class MNN_PUBLIC RuntimeManager {
-   public:
-    static RuntimeManager* createRuntimeManager(const ScheduleConfig& config);
-    static void destroy(RuntimeManager* manager);
-  };
-};
 
 class MNN_PUBLIC Module {
  public:

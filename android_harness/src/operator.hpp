@@ -1,0 +1,58 @@
+// One operator of a model, while the engine runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace runner {
+
+using Shape = std::vector<std::int64_t>;
+
+// An operator that is about to run, with its inputs, or has just run, with its outputs.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+
+  virtual std::string name() const = 0;
+  virtual std::string type() const = 0;
+  // The engine's estimate of its work, in 10^6.
+  virtual double flops_m() const = 0;
+  // Of its tensors.
+  virtual std::vector<Shape> shapes() const = 0;
+  // Throws Refused for a tensor that holds no numbers, as does put().
+  virtual std::vector<float> values(std::size_t tensor) const = 0;
+  // `values` has as many elements as the tensor.
+  virtual void put(std::size_t tensor, const std::vector<float>& values) const = 0;
+};
+
+// What is called around each operator of a run.
+struct Watch {
+  std::function<void(const Operator&)> before;
+  std::function<void(const Operator&)> after;
+};
+
+// What is told of an operator.
+struct NotedOperator {
+  std::string name;
+  std::string type;
+  std::vector<Shape> shapes;  // of its outputs
+  double flops_m = 0;
+};
+
+// Takes a note of each operator of a run.
+class Notes {
+ public:
+  void before(const Operator& seen) {
+    found_.push_back({seen.name(), seen.type(), {}, seen.flops_m()});
+  }
+  void after(const Operator& seen) { found_.back().shapes = seen.shapes(); }
+  const std::vector<NotedOperator>& found() const { return found_; }
+
+ private:
+  std::vector<NotedOperator> found_;
+};
+
+}  // namespace runner

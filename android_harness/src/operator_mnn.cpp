@@ -1,0 +1,89 @@
+#include "operator_mnn.hpp"
+
+#include <cstring>
+
+#include "array.hpp"
+#include "refused.hpp"
+#include "session_mnn.hpp"
+
+namespace runner {
+namespace {
+
+class MnnOperator : public Operator {
+ public:
+  MnnOperator(const std::vector<MNN::Tensor*>& tensors, const MNN::OperatorInfo& info)
+      : tensors_(tensors), info_(info) {}
+
+  std::string name() const override { return info_.name(); }
+  std::string type() const override { return info_.type(); }
+  double flops_m() const override { return static_cast<double>(info_.flops()); }
+
+  std::vector<Shape> shapes() const override {
+    std::vector<Shape> found;
+    for (const MNN::Tensor* tensor : tensors_) {
+      const std::vector<int> shape = tensor->shape();
+      found.emplace_back(shape.begin(), shape.end());
+    }
+    return found;
+  }
+
+  std::vector<float> values(std::size_t at) const override {
+    const MNN::Tensor& tensor = *tensors_.at(at);
+    const TensorSpec spec = spec_of("", tensor);
+    if (spec.count() == 0) return {};
+    const HostTensor host = plain_tensor(tensor);
+    Array array{spec.dtype, std::vector<unsigned char>(spec.count() * size_of(spec.dtype))};
+    if (!tensor.copyToHostTensor(host.get())) {
+      throw Refused("MNN can't copy an output of the operator '" + name() + "'");
+    }
+    std::memcpy(array.bytes.data(), host->host<void>(), array.bytes.size());
+    return as_floats(array);
+  }
+
+  void put(std::size_t at, const std::vector<float>& values) const override {
+    MNN::Tensor& tensor = *tensors_.at(at);
+    const HostTensor host = plain_tensor(tensor);
+    Array array{"float32", std::vector<unsigned char>(values.size() * sizeof(float))};
+    std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+    convert(array, dtype_of(tensor.getType()), host->host<void>());
+    if (!tensor.copyFromHostTensor(host.get())) {
+      throw Refused("MNN can't copy an input of the operator '" + name() + "'");
+    }
+  }
+
+ private:
+  const std::vector<MNN::Tensor*>& tensors_;
+  const MNN::OperatorInfo& info_;
+};
+
+}  // namespace
+
+MNN::TensorCallBackWithInfo Callbacks::before() {
+  return [this](const Tensors& tensors, const MNN::OperatorInfo* info) {
+    return call(watch_.before, tensors, *info);
+  };
+}
+
+MNN::TensorCallBackWithInfo Callbacks::after() {
+  return [this](const Tensors& tensors, const MNN::OperatorInfo* info) {
+    return call(watch_.after, tensors, *info);
+  };
+}
+
+void Callbacks::rethrow() const {
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+bool Callbacks::call(const std::function<void(const Operator&)>& callback, const Tensors& tensors,
+                     const MNN::OperatorInfo& info) {
+  if (failure_) return false;
+  try {
+    callback(MnnOperator(tensors, info));
+    return true;
+  } catch (...) {
+    failure_ = std::current_exception();
+    return false;
+  }
+}
+
+}  // namespace runner

@@ -1,0 +1,14 @@
+// The values that operators make, of a run of its own.
+#pragma once
+
+#include "arguments.hpp"
+#include "session.hpp"
+
+namespace runner {
+
+// Runs the session once more, puts the values of `operator_inputs` into inputs of operators before
+// they run, and writes the outputs of each to `operator_values`; PROTOCOL.md describes both files.
+// Does nothing without the latter. Throws Refused.
+void write_operator_values(const Arguments& arguments, Session& session);
+
+}  // namespace runner

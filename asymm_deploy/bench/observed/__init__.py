@@ -1,0 +1,1 @@
+"""A model watched operator by operator while it runs."""

@@ -1,0 +1,1 @@
+"""From what MNN ran to the ONNX graph: tensors, nodes, kinds and work."""

@@ -1,0 +1,1 @@
+"""The process that runs MNN and ONNX Runtime operator by operator."""

@@ -1,0 +1,1 @@
+"""The nets and the faults of ``benchmarks/accuse.py``."""
