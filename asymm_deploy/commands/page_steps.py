@@ -35,7 +35,7 @@ def write_page_and_pictures(
 
     if page is not None and page.suffix not in {".html", ".htm"} and not is_special(page):
         raise UsageError(
-            f"{excerpt(str(page))} does not end in .html, and may be data that a page would replace",
+            f"{excerpt(str(page))} does not end in .html, and a page would replace what is there",
             "give a name like results.html",
         )
     require_page_extra()
