@@ -62,6 +62,8 @@ class PageManifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int = PAGE_SCHEMA_VERSION
     program: str
     """``asymm-deploy`` and its version."""
+    made_with: tuple[str, ...]
+    """Packages that had a part in figures and pictures, and their versions."""
     folder: str
     """Name of the results folder."""
     other: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,7 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
     wanted = asked.wanted
     facts = PageManifest(
         program=f"asymm-deploy {__version__}",
+        made_with=made_with(),
         folder=asked.folder,
         other=asked.other,
         device=wanted.device,
@@ -86,6 +88,14 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
         text_sha256="",
     )
     return with_manifest(text, facts)
+
+
+def made_with() -> tuple[str, ...]:
+    """Return what figures and pictures depend on besides our own version.
+
+    numpy draws the samples that intervals are made of; altair words the specifications.
+    """
+    return tuple(f"{name} {version(name)}" for name in ("numpy", "altair"))
 
 
 def write_page(target: Path, page: str) -> None:

@@ -170,17 +170,24 @@ def test_a_page_of_a_newer_program_is_left_to_that(small: str, told: Callable[[s
     assert "schema_version 2" in said
 
 
-def test_what_another_version_wrote_is_judged_by_its_figures(
-    small: str, told: Callable[[str], str]
+@pytest.mark.parametrize(
+    "other", [{"program": "asymm-deploy 0.0.9"}, {"made_with": ("numpy 2.0", "altair 6.1")}]
+)
+def test_what_other_versions_wrote_is_judged_by_its_figures(
+    small: str, told: Callable[[str], str], other: dict[str, object]
 ) -> None:
     def aged(page: str) -> str:
-        parts = taken_apart(page.encode(), "it")
-        manifest = msgspec.structs.replace(parts.manifest, program="asymm-deploy 0.0.9")
-        return with_manifest(page, manifest)
+        manifest = taken_apart(page.encode(), "it").manifest
+        return with_manifest(page, msgspec.structs.replace(manifest, **other))
 
-    older = small.replace("All of them count", "They all count")
-    assert "words and draws otherwise" in told(aged(rehashed(older)))
+    older = small.replace("All of them count", "They all count").replace(">8.950<", ">8.951<")
+    assert ">8.951<" in older  # the end of an interval
+    assert "which may word, draw and resample otherwise" in told(aged(rehashed(older)))
     assert "the page says '8.000'" in told(aged(rehashed(older.replace(">9.000<", ">8.000<"))))
+    rows = changed_block(small, "rows.json", b'"runs": 10', b'"runs": 11')
+    assert "rows.json, asymmnet_large_100: runs differs" in told(aged(rehashed(rows)))
+    fewer = changed_block(small, "rows.json", b"[", b"[{},")
+    assert "rows.json has 3 rows, and the samples give 2" in told(aged(rehashed(fewer)))
 
 
 def test_a_file_that_unpacks_without_end_is_not_unpacked(
@@ -193,6 +200,7 @@ def test_a_file_that_unpacks_without_end_is_not_unpacked(
 def test_the_manifest_can_hold_any_name() -> None:
     manifest = PageManifest(
         program="p",
+        made_with=(),
         folder="</script><!--\u2028",
         other=None,
         device=None,
