@@ -1,6 +1,9 @@
 # make table5   install, export, time on this machine, write results/table5.csv and print the table
+#                 and results/page.html
 # make tables   the same for every table of the paper and Figure 1; all of them in results/tables.md
 # make test     install and run everything that CI runs; COVERAGE= leaves the coverage out, which is faster
+# make browser  install Chromium with the system's packages, for the tests of pages; needs root
+# make screenshot   renew docs/page.png from results/page.html, which make table5 wrote
 # make emulator   install and set up what counts ARM instructions; says what apt-get has to install first. SETUP=--fetch-qemu
 #                 takes Debian 12's emulator, where the system's can't load plugins
 # make dist     build what is published into dist/ and check it; CONTRIBUTING.md has the recipe
@@ -19,7 +22,7 @@ TIMED := --table=5 --table=6 --table=7 --table=8 --table=9 --table=10 --figure=1
 COVERAGE ?= -m slipcover
 NO_REWRITE := -W ignore::pytest.PytestAssertRewriteWarning
 
-.PHONY: install emulator table5 tables test lint dist clean
+.PHONY: install emulator browser table5 tables screenshot test lint dist clean
 install: $(VENV)/.installed
 
 # pip must not choose versions: an unpinned torch is a download of gigabytes.
@@ -36,6 +39,7 @@ emulator: install
 # Exit code 4 is a noisy machine: the rows say so, and the table is written all the same.
 table5: install
 	$(BIN)/asymm-deploy bench --table 5 --runs $(RUNS) --launches $(LAUNCHES) || [ $$? -eq 4 ]
+	$(BIN)/asymm-deploy report results --page results/page.html
 
 # Models that several tables have are timed once. What is interrupted goes on with the same command.
 tables: install
@@ -50,6 +54,13 @@ tables: install
 	done
 	mv results/tables.md.part results/tables.md
 	cat results/tables.md
+	$(BIN)/asymm-deploy report results --page results/page.html
+
+browser:
+	command -v chromium > /dev/null || apt-get install -y chromium
+
+screenshot: install
+	$(BIN)/python benchmarks/screenshot.py results/page.html docs/page.png
 
 lint: install
 	$(BIN)/ruff check .

@@ -109,6 +109,8 @@ def test_the_wheel_has_the_package_and_the_runners_sources_and_no_more(built: Bu
     [
         "py.typed",
         "report/paper/table5.csv",
+        "report/page/page.js",
+        "report/page/page.css",
         "android_harness/CMakeLists.txt",
         "android_harness/CMakePresets.json",
         "android_harness/src/main.cpp",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +149,10 @@ def check_command(
         )
         make_device = partial(single_device, device, runner, plan.allow)
         report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
+    if report.mode in {"live", "counted"} and out.is_dir():
+        from asymm_deploy.report.page.check_verdicts import CHECK_NAME
+
+        wanted = replace(wanted, kept=out / CHECK_NAME)
     _publish(report, wanted, began)
     raise typer.Exit(report.exit_code)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.shared_options import print_data
-from asymm_deploy.errors import DeployError
+from asymm_deploy.errors import DeployError, UsageError
+from asymm_deploy.files import is_special
+from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from asymm_deploy.report.comparable import RowFilter
@@ -31,6 +33,11 @@ def write_page_and_pictures(
         write_pictures,
     )
 
+    if page is not None and page.suffix not in {".html", ".htm"} and not is_special(page):
+        raise UsageError(
+            f"{excerpt(str(page))} does not end in .html, and a page would replace what is there",
+            "give a name like results.html",
+        )
     require_page_extra()
     sources = sources_in(results, against, lambda: _recorded_verdict(results, against, wanted))
     for remark in sources.remarks:

@@ -134,9 +134,7 @@ def report_command(
         if tables.needs_results(which_table)
         else []
     )
-    text = tables.report_text(
-        which_table, rows, wanted, output_format.value, costs, accuracies
-    )
+    text = tables.report_text(which_table, rows, wanted, output_format.value, costs, accuracies)
     if out is None:
         print_data(text)
     else:

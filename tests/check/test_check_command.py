@@ -133,6 +133,7 @@ def test_a_slower_model_exits_1_and_every_output_says_so(
     assert "to be confirmed by fresh ones" in printed.err
     assert "to be confirmed" not in printed.out
     assert json.loads(files["json"].read_text())["verdict"] == "regressed"
+    assert (tmp_path / "out" / "check.json").read_bytes() == files["json"].read_bytes()
     assert "regressed" in files["markdown"].read_text()
     assert "<failure" in files["junit"].read_text()
 

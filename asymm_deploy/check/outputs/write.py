@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ class WantedOutputs:
     markdown: Path | None = None
     json: Path | None = None
     benchmark_json: Path | None = None
+    kept: Path | None = None
+    """JSON beside the launches, which `report --page` shows; nobody named it, so nobody minds if
+    it can't be written."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -83,6 +87,9 @@ def write_outputs(
             write_whole(path, content())
         except OSError as error:
             failures.append(f"can't write {path}: {error.strerror}")
+    if wanted.kept is not None:
+        with suppress(OSError):
+            write_whole(wanted.kept, json_file.rendered(report))
     try:
         markdown.append_to_summary(markdown.rendered(report) + "\n", environ)
     except UsageError as error:

@@ -27,7 +27,7 @@ MANIFEST_ID = "manifest"
 LARGEST_BLOCK = 2**29
 """Bytes: what unpacks to more was not written by us."""
 
-BlockKind = Literal["source", "table", "pictures", "library"]
+DataKind = Literal["source", "table", "pictures", "library"]
 
 _BLOCK = re.compile(
     r'<script type="application/gzip" data-name="([^"]*)" data-kind="([a-z]+)">'
@@ -50,7 +50,7 @@ class BlockFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """Of the file that it was, or is saved as."""
-    kind: BlockKind
+    kind: DataKind
     """``source``: a file of the results folder as it was. The others are made from those."""
     bytes: int
     sha256: str
@@ -62,6 +62,8 @@ class PageManifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int = PAGE_SCHEMA_VERSION
     program: str
     """``asymm-deploy`` and its version."""
+    made_with: tuple[str, ...]
+    """Packages that had a part in figures and pictures, and their versions."""
     folder: str
     """Name of the results folder."""
     other: str | None
@@ -100,7 +102,7 @@ def script_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def block_element(name: str, kind: BlockKind, content: bytes) -> str:
+def block_element(name: str, kind: DataKind, content: bytes) -> str:
     """Return the element that holds a block."""
     packed = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
     return (

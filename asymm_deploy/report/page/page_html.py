@@ -15,6 +15,9 @@ from asymm_deploy.report.page.pictures.picture import Picture
 from asymm_deploy.report.report_table import Cell, Column, ReportTable, shown_cell
 from asymm_deploy.safe import one_line
 
+_TALL = 1600
+"""Pixels: eighty rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageText:
@@ -55,8 +58,8 @@ def page_html(tabs: Sequence[Tab], said: PageText) -> str:
 <h1>{_heading(said)}</h1>
 {_lead(tabs)}
 </header>
-{_tab_list(tabs)}<main>
-{"".join(_panel(tab, number, len(tabs)) for number, tab in enumerate(tabs))}</main>
+<main>
+{_tab_list(tabs)}{"".join(_panel(tab, number, len(tabs)) for number, tab in enumerate(tabs))}</main>
 {_footer(said)}
 {said.blocks}
 <script type="application/json" id="{MANIFEST_ID}"></script>
@@ -117,8 +120,9 @@ def _panel(tab: Tab, number: int, tabs: int) -> str:
 
 def _figure(picture: Picture, number: int) -> str:
     own = f"{panel_id(number)}-{picture.name}"
+    tall = ' tall" tabindex="0' if _is_tall(picture) else ""
     drawing = (
-        f'<div class="picture" id="{own}" role="img" '
+        f'<div class="picture{tall}" id="{own}" role="img" '
         f'aria-label="{_text(picture.spec["description"])}"></div>\n'
         if picture.spec
         else ""
@@ -135,6 +139,12 @@ def _figure(picture: Picture, number: int) -> str:
 </details>
 </figure>
 """
+
+
+def _is_tall(picture: Picture) -> bool:
+    """Whether a picture has so many rows that it is scrolled in a window of its own."""
+    height = picture.spec.get("height")
+    return isinstance(height, int) and height > _TALL
 
 
 def _chooser(picture: Picture, own: str) -> str:

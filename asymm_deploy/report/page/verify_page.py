@@ -8,10 +8,11 @@ compared with the files that they were.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TypeAlias
 
 from asymm_deploy import __version__
 from asymm_deploy.errors import DeployError, NumericsError, UsageError
@@ -26,9 +27,13 @@ from asymm_deploy.report.page.write_page import (
     ROWS_NAME,
     PageRequest,
     made_page,
+    made_with,
 )
 from asymm_deploy.safe import excerpt
 
+_Tables: TypeAlias = Mapping[str, Sequence[Sequence[str]]]
+_RESAMPLED = ("95 % from (ms)", "to (ms)")
+"""Columns of intervals, which another numpy may draw otherwise."""
 _MOST_TOLD = 12
 """Differences that are named one by one."""
 
@@ -60,8 +65,9 @@ class VerifiedPage:
         ]
         if not self.redrawn:
             lines.append(
-                f"this is asymm-deploy {__version__}, which words and draws otherwise: sentences "
-                "and pictures were compared with their hashes alone"
+                f"this is asymm-deploy {__version__} with {' and '.join(made_with())}, which may "
+                "word, draw and resample otherwise: sentences, pictures and intervals were compared "
+                "with their hashes alone"
             )
         return lines
 
@@ -99,12 +105,14 @@ def verified(path: Path) -> VerifiedPage:
         tuple(block for block in manifest.blocks if block.kind == "source"),
         len(json.loads(parts.blocks.get(ROWS_NAME, b"[]"))),
         len(sources.launches),
-        _by_this_version(parts),
+        _made_as_here(parts),
     )
 
 
-def _by_this_version(parts: PageParts) -> bool:
-    return parts.manifest.program == f"asymm-deploy {__version__}"
+def _made_as_here(parts: PageParts) -> bool:
+    """Whether the same programs wrote the page: then it can be made again to the byte."""
+    written_by = parts.manifest.program, parts.manifest.made_with
+    return written_by == (f"asymm-deploy {__version__}", made_with())
 
 
 def _wrong_hashes(parts: PageParts) -> Iterator[str]:
@@ -150,22 +158,57 @@ def _differences(parts: PageParts, sources: PageSources) -> Iterator[str]:
     except UsageError as error:
         yield f"it can't be made again from what is inside: {error.what}"
         return
-    cells = list(_cell_differences(_tables_in(parts.text), _tables_in(again.text)))
+    said, true = _tables_in(parts.text), _tables_in(again.text)
+    if not _made_as_here(parts):
+        yield from _figure_differences(said, true)
+        yield from _row_differences(parts.blocks.get(ROWS_NAME), again.blocks.get(ROWS_NAME))
+        return
+    cells = list(_cell_differences(said, true))
     yield from cells
     for name in (ROWS_NAME, CSV_NAME):
         if parts.blocks.get(name) != again.blocks.get(name):
             yield f"{name} is not what the samples give"
-    if not _by_this_version(parts):
-        return
     if parts.blocks.get(PICTURES_NAME) != again.blocks.get(PICTURES_NAME):
         yield "a picture shows other figures than the samples give"
     if parts.text != again.text and not cells:
         yield f"its text differs: {_first_difference(parts.text, again.text)}"
 
 
-def _cell_differences(
-    said: Mapping[str, Sequence[Sequence[str]]], true: Mapping[str, Sequence[Sequence[str]]]
-) -> Iterator[str]:
+def _figure_differences(said: _Tables, true: _Tables) -> Iterator[str]:
+    """Yield the cells that differ in columns that both have, but for those of intervals."""
+
+    def kept(table: Sequence[Sequence[str]], columns: Collection[str]) -> list[list[str]]:
+        chosen = [number for number, heading in enumerate(table[0]) if heading in columns]
+        return [[row[number] for number in chosen if number < len(row)] for row in table]
+
+    both = {
+        name: [heading for heading in said[name][0] if heading in true[name][0]]
+        for name in said.keys() & true.keys()
+        if said[name] and true[name]
+    }
+    shared = {
+        name: [heading for heading in headings if heading not in _RESAMPLED]
+        for name, headings in both.items()
+    }
+    yield from _cell_differences(
+        {name: kept(said[name], columns) for name, columns in shared.items()},
+        {name: kept(true[name], columns) for name, columns in shared.items()},
+    )
+
+
+def _row_differences(said: bytes | None, true: bytes | None) -> Iterator[str]:
+    """Yield the fields of rows that both versions know, but for intervals, where they differ."""
+    own, right = (json.loads(content or b"[]") for content in (said, true))
+    if len(own) != len(right):
+        yield f"{ROWS_NAME} has {len(own)} rows, and the samples give {len(right)}"
+        return
+    for row, wanted in zip(own, right, strict=True):
+        for name in row.keys() & wanted.keys() - {"ci_low_ms", "ci_high_ms"}:
+            if row[name] != wanted[name]:
+                yield f"{ROWS_NAME}, {excerpt(str(wanted['model']), 80)}: {name} differs"
+
+
+def _cell_differences(said: _Tables, true: _Tables) -> Iterator[str]:
     for name, rows in true.items():
         own = said.get(name)
         if own is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from asymm_deploy.report import latency_table
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.page.page_blocks import (
     BlockFacts,
-    BlockKind,
+    DataKind,
     PageManifest,
     block_element,
     sha256_hex,
@@ -52,7 +53,7 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
     Raises UsageError if nothing passes ``asked.wanted``.
     """
     tabs = tabs_of(sources, asked.wanted)
-    blocks: list[tuple[str, BlockKind, bytes]] = [
+    blocks: list[tuple[str, DataKind, bytes]] = [
         *((name, "table", content) for name, content in _tables(tabs).items()),
         *((name, "source", content) for name, content in sources.contents.items()),
         (PICTURES_NAME, "pictures", msgspec.json.encode(_drawn(tabs))),
@@ -72,6 +73,7 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
     wanted = asked.wanted
     facts = PageManifest(
         program=f"asymm-deploy {__version__}",
+        made_with=made_with(),
         folder=asked.folder,
         other=asked.other,
         device=wanted.device,
@@ -86,6 +88,14 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
         text_sha256="",
     )
     return with_manifest(text, facts)
+
+
+def made_with() -> tuple[str, ...]:
+    """Return what figures and pictures depend on besides our own version.
+
+    numpy draws the samples that intervals are made of; altair words the specifications.
+    """
+    return tuple(f"{name} {version(name)}" for name in ("numpy", "altair"))
 
 
 def write_page(target: Path, page: str) -> None:
@@ -128,16 +138,24 @@ def _single(picture: Picture, tab: int | None) -> list[tuple[str, Spec]]:
     if not picture.spec:
         return []
     if len(picture.choices) < 2:
-        return [(stem, picture.spec)]
-    return [
-        (f"{stem}-{_file_word(choice.label, index)}", filled(picture.spec, choice.data))
-        for index, choice in enumerate(picture.choices, start=1)
-    ]
+        data = picture.choices[0].data if picture.choices else None
+        spec = picture.spec if data is None else filled(picture.spec, data)
+        return [(stem, {**spec, "title": _title(picture.title)})]
+    found: dict[str, Spec] = {}
+    for number, choice in enumerate(picture.choices, start=1):
+        title = _title(f"{picture.title}: {choice.label}")
+        name = f"{stem}-{_file_word(choice.label)}"
+        name = f"{name}-{number}" if name in found else name
+        found[name] = {**filled(picture.spec, choice.data), "title": title}
+    return list(found.items())
 
 
-def _file_word(label: str, number: int) -> str:
-    word = re.sub(r"[^A-Za-z0-9_-]+", "_", label)[:60].strip("_")
-    return word or str(number)
+def _title(text: str) -> dict[str, object]:
+    return {"text": text, "anchor": "start", "fontSize": 15, "offset": 12}
+
+
+def _file_word(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)[:60].strip("_") or "model"
 
 
 def _tables(tabs: Sequence[Tab]) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ import pytest
 import websocket
 
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostKey, CostRecord, Counts
-from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.records import Calibration, LaunchRecord
 from asymm_deploy.explain.explanation import (
     EXPLAINED_NAME,
     ExplainedOperator,
@@ -24,6 +24,9 @@ from asymm_deploy.explain.explanation import (
     Kind,
     OperatorError,
 )
+from asymm_deploy.report.comparable import RowFilter
+from asymm_deploy.report.page.page_sources import sources_of
+from asymm_deploy.report.page.write_page import PageRequest, made_page
 
 Launch = Callable[..., LaunchRecord]
 _LONGEST_S = 60
@@ -334,8 +337,108 @@ def folder(tmp_path: Path) -> Folder:
             (COSTS_NAME, costs),
         ):
             if records:
-                lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-                (made / file).write_bytes(lines)
+                (made / file).write_bytes(lines_of(records))
         return made
 
     return write
+
+
+@pytest.fixture(scope="session")
+def library() -> str:
+    """What draws; it takes two seconds to make."""
+    from asymm_deploy.report.page.vega_library import vega_library
+
+    return vega_library()
+
+
+@pytest.fixture(scope="session")
+def asked() -> PageRequest:
+    """A page of everything, written at a fixed time."""
+    return PageRequest("results", None, RowFilter(), "2026-02-01T10:00:00+00:00")
+
+
+NASTY = (
+    "</script><script>window.hurt=1</script>",
+    '<img src=x onerror="window.hurt=1">',
+    "line\u2028separator",
+    "\u202egnitirw desrever",
+    "שלום",
+    "n" * 200,
+    "`${window.hurt=1}` && {{7*7}} <!-- &amp;",
+)
+"""Names that an artifact's folder, or a device, may have."""
+
+
+@pytest.fixture(scope="session")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory,
+    launch: Launch,
+    explanation: Callable[..., Explanation],
+    cost: Callable[..., CostRecord],
+    library: str,
+    asked: PageRequest,
+) -> Path:
+    """A page of two devices, counts, explanations, a flagged row, a failed one and nasty names."""
+    models = ("asymmnet_large_100", "mbv3_large_100", "asymmnet_small_035", *NASTY)
+    launches = [
+        launch(
+            model,
+            3.0 + place + number / 50,
+            launch=number,
+            device=device,
+            madds=(place + 1) * 10**8,
+            scale="large",
+            network="asymmnet",
+            flags=("hot",) if place == 1 else (),
+            calibration=Calibration(4e10, 4e10),
+        )
+        for device in ("pixel", NASTY[0])
+        for place, model in enumerate(models)
+        for number in range(2)
+    ]
+    launches.append(
+        launch("broken", launch=0, samples_ns=(), error="it <b>fell</b> over", flags=("failed",))
+    )
+    contents = {
+        "runs.jsonl": lines_of(launches),
+        EXPLAINED_NAME: lines_of([explanation(), explanation(NASTY[1])]),
+        COSTS_NAME: lines_of([cost(), cost(NASTY[0])]),
+    }
+    page = tmp_path_factory.mktemp("whole") / "page.html"
+    page.write_text(made_page(sources_of(contents, Path("results")), asked, library))
+    return page
+
+
+def lines_of(records: Sequence[msgspec.Struct]) -> bytes:
+    """A file of one record a line."""
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
+@pytest.fixture(scope="session")
+def verdict() -> bytes:
+    """What `check --json` writes of one model that regressed."""
+    change = {
+        "model": "asymmnet_large_100",
+        "metric": "latency",
+        "unit": "ms",
+        "baseline": 9.0,
+        "candidate": 10.0,
+        "change_percent": 11.1,
+        "low_percent": 10.0,
+        "high_percent": 12.2,
+        "threshold_percent": 3.0,
+        "verdict": "regressed",
+        "why": "It is slower & <b>more</b>.",
+    }
+    return json.dumps(
+        {
+            "schema_version": 1,
+            "verdict": "regressed",
+            "mode": "live",
+            "device": "pixel",
+            "baseline": "old",
+            "candidate": "new",
+            "changes": [change],
+            "started_at": "2026-02-01T10:00:00+00:00",
+        }
+    ).encode()

@@ -13,9 +13,9 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     counted,
-    finished,
     network_name,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.paper import printed_table
@@ -76,7 +76,14 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
         "Accuracy and latency",
         _TABLE,
         tuple(
-            (model.key, top1, ms, model.key in front, model.row.valid, model.noticed)
+            (
+                model.key,
+                top1,
+                ms,
+                "yes" if model.key in front else "",
+                model.row.valid,
+                model.noticed,
+            )
             for model, top1, ms in known
         ),
     )
@@ -208,4 +215,4 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         ],
     )
     chart = alt.layer(line, points, left, right).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")

@@ -12,8 +12,8 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     counted,
-    finished,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
@@ -132,7 +132,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         x=alt.X(
             "millions:Q",
             title="instructions of one run (M)",
-            axis=alt.Axis(orient="top", labelOverlap="greedy", labelSeparation=6),
+            axis=alt.Axis(orient="top", tickCount=10, labelOverlap="greedy", labelSeparation=6),
         ),
         y=y,
         color=alt.Color(
@@ -161,6 +161,6 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         .encode(x="whole:Q", y=y, text="said:N")
     )
     chart = alt.layer(bars, said).add_params(picked)
-    return finished(
+    return spec_of(
         chart.properties(width=WIDE, height=_ROW_PIXELS * len(order)), f"Instructions. {sentence}"
     )

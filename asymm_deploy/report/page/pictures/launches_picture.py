@@ -12,8 +12,8 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     counted,
-    finished,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.report_table import Column, ReportTable
@@ -190,7 +190,7 @@ def _spec(data: Sequence[Datum], intervals: Sequence[Datum], sentence: str) -> d
         )
     )
     chart = alt.layer(bars, dots).add_params(picked)
-    return finished(
+    return spec_of(
         chart.properties(width=WIDE, height=_ROW_PIXELS * len(intervals)),
         f"Every launch. {sentence}",
     )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
+from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.explain.explanation import (
     MOST_SNR_DB,
     ExplainedOperator,
@@ -19,8 +20,8 @@ from asymm_deploy.report.page.pictures.picture import (
     Picture,
     Spec,
     counted,
-    finished,
     short_number,
+    spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
@@ -191,12 +192,16 @@ def _data(explained: Explanation) -> list[Datum]:
                 "over": None if on_layer is None else f"{on_layer.over_deviation:.2g}",
                 "own_snr": None if own is None else short_number(own.snr_db),
                 "own_over": None if own is None else f"{own.over_deviation:.2g}",
-                "limit": None if limit is None else f"{limit:.2g}",
+                "limit": None if limit is None else _limit_text(limit, operator.limit_reason),
                 "accused": "yes" if operator.accused else "",
                 "unjudged": operator.unjudged and one_line(operator.unjudged),
             }
         )
     return data
+
+
+def _limit_text(limit: float, reason: str | None) -> str:
+    return f"{limit:.2g}" if reason is None else f"{limit:.2g}: {one_line(reason)}"
 
 
 def _layers_sentence(explained: Explanation, unit: str) -> str:
@@ -218,8 +223,16 @@ def _layers_sentence(explained: Explanation, unit: str) -> str:
     share = 100 * (_amount(largest) or 0) / total if total else 0
     return (
         f"Of {total:.2f} {unit} of {one_line(explained.model)}: {', '.join(parts)}. The largest "
-        f"single operator is {_place(largest)} with {share:.1f} %."
+        f"single operator is {_place(largest)} with {share:.1f} %.{_doubts(explained)}"
     )
+
+
+def _doubts(explained: Explanation) -> str:
+    """Return what spoils these times, as a sentence; nothing if nothing does."""
+    if explained.valid or not explained.flags:
+        return ""
+    why = "; ".join(f"{FLAGS[name].meaning} ({name})" for name in explained.flags if name in FLAGS)
+    return f" They are flagged: {why}."
 
 
 def _layers_spec(explained: Sequence[Explanation], unit: str, sentence: str) -> Spec:
@@ -269,7 +282,7 @@ def _layers_spec(explained: Sequence[Explanation], unit: str, sentence: str) -> 
         )
     )
     chart = alt.layer(bars).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=280), f"By layer. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=280), f"By layer. {sentence}")
 
 
 def _snr_sentence(explained: Explanation) -> str:
@@ -344,4 +357,4 @@ def _snr_spec(sentence: str) -> Spec:
         .encode(color=alt.value("#d64545"))
     )
     chart = alt.layer(lines, dots, accused).add_params(picked)
-    return finished(chart.properties(width=WIDE, height=260), f"Error by layer. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=260), f"Error by layer. {sentence}")

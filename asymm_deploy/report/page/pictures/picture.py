@@ -74,7 +74,7 @@ class Picture:
     """What else a reader must know, a sentence each."""
 
 
-def finished(chart: alt.TopLevelMixin, spoken: str) -> Spec:
+def spec_of(chart: alt.TopLevelMixin, spoken: str) -> Spec:
     """Return a chart's specification; ``spoken`` says in words what it shows.
 
     Raises altair's SchemaValidationError if it is none.

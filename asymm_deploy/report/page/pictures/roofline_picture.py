@@ -9,9 +9,9 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    finished,
     network_name,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, peak_gmacs
 from asymm_deploy.report.report_table import Column, ReportTable
@@ -160,6 +160,6 @@ def _spec(data: Sequence[Datum], peak: float | None, sentence: str) -> dict[str,
             .encode(text="text:N"),
         ]
     chart = alt.layer(*layers, points).add_params(picked)
-    return finished(
+    return spec_of(
         chart.properties(width=WIDE, height=340), f"Latency over multiply-adds. {sentence}"
     )

@@ -12,9 +12,9 @@ from asymm_deploy.report.page.pictures.picture import (
     Picture,
     Spec,
     counted,
-    finished,
     joined,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
@@ -154,4 +154,4 @@ def _spec(data: Sequence[Datum], sentence: str) -> Spec:
     )
     chart = alt.layer(bars, allowed, dots).add_params(picked)
     height = max(60, _ROW_PIXELS * len(order))
-    return finished(chart.properties(width=WIDE, height=height), f"Verdict. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=height), f"Verdict. {sentence}")

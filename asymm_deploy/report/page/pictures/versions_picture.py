@@ -15,9 +15,9 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     counted,
-    finished,
     joined,
     plain,
+    spec_of,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.report_table import Column, ReportTable
@@ -213,4 +213,4 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
     )
     chart = alt.layer(dots).add_params(picked)
     height = 2 * _ROW_PIXELS * len(order)
-    return finished(chart.properties(width=WIDE, height=height), f"Before and now. {sentence}")
+    return spec_of(chart.properties(width=WIDE, height=height), f"Before and now. {sentence}")

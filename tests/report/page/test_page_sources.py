@@ -1,0 +1,103 @@
+"""What a page is made from: which files, what is damaged, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import UsageError
+from asymm_deploy.explain.explanation import Explanation
+from asymm_deploy.report.page.page_sources import sources_in
+
+Launch = Callable[..., LaunchRecord]
+Folder = Callable[..., Path]
+
+
+def test_every_file_that_a_page_shows_is_read_and_no_other(
+    launch: Launch,
+    explanation: Callable[..., Explanation],
+    cost: Callable[..., CostRecord],
+    folder: Folder,
+) -> None:
+    results = folder([launch()], [explanation()], [cost(operators=())])
+    (results / "latency.csv").write_text("not read")
+    found = sources_in(results, None)
+    assert sorted(found.contents) == ["costs.jsonl", "explained.jsonl", "runs.jsonl"]
+    assert (len(found.launches), len(found.explained), len(found.costs)) == (1, 1, 1)
+    for name, content in found.contents.items():
+        assert content == (results / name).read_bytes()
+    assert sources_in(results / "runs.jsonl", None).contents == found.contents
+
+
+@pytest.mark.parametrize("name", ["runs.jsonl", "explained.jsonl", "costs.jsonl", "check.json"])
+def test_a_damaged_file_is_named(launch: Launch, folder: Folder, name: str) -> None:
+    results = folder([launch()])
+    (results / name).write_bytes(b'{"schema_version":1,"model":3}\n')
+    with pytest.raises(UsageError, match=name):
+        sources_in(results, None)
+
+
+@pytest.mark.parametrize("name", ["runs.jsonl", "explained.jsonl", "costs.jsonl"])
+def test_a_last_line_that_is_cut_short_is_left_out_and_told(
+    launch: Launch, folder: Folder, name: str
+) -> None:
+    results = folder([launch()])
+    with (results / name).open("ab") as file:
+        file.write(b'{"schema_version":1,"mod')
+    found = sources_in(results, None)
+    assert len(found.launches) == 1
+    assert [name in remark for remark in found.remarks] == [True]
+
+
+def test_a_folder_without_results_says_what_to_do(tmp_path: Path, folder: Folder) -> None:
+    with pytest.raises(UsageError, match="no results in"):
+        sources_in(tmp_path, None)
+    with pytest.raises(UsageError, match="no results"):
+        sources_in(tmp_path / "page.html", None)
+    empty = folder()
+    (empty / "runs.jsonl").write_bytes(b"")
+    with pytest.raises(UsageError, match="no complete launch"):
+        sources_in(empty, None)
+
+
+def test_something_that_is_no_file_is_refused(launch: Launch, folder: Folder) -> None:
+    results = folder([launch()])
+    (results / "explained.jsonl").mkdir()
+    with pytest.raises(UsageError, match="it is a folder, not a file"):
+        sources_in(results, None)
+
+
+def test_the_launches_of_a_check_are_no_bench(launch: Launch, folder: Folder) -> None:
+    with pytest.raises(UsageError, match="the launches of a check"):
+        sources_in(folder([launch(written_by="check")]), None)
+
+
+def test_of_a_check_that_left_its_verdict_that_is_shown(
+    launch: Launch, folder: Folder, verdict: bytes
+) -> None:
+    results = folder([launch(written_by="check")])
+    (results / "check.json").write_bytes(verdict)
+    found = sources_in(results, None)
+    assert found.launches == ()
+    assert found.verdicts is not None
+    assert found.verdicts.verdict == "regressed"
+
+
+def test_the_verdict_of_the_other_folder_comes_before_one_that_has_to_be_made(
+    launch: Launch, folder: Folder, verdict: bytes
+) -> None:
+    now, before = folder([launch()]), folder([launch(ms=9.0)], name="before")
+    made = sources_in(now, before, lambda: msgspec.json.encode({}) and None)
+    assert made.verdicts is None
+    assert len(made.other_launches) == 1
+    (before / "check.json").write_bytes(verdict)
+
+    def never() -> bytes:
+        raise AssertionError
+
+    assert sources_in(now, before, never).verdicts is not None
