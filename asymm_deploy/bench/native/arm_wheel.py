@@ -104,6 +104,8 @@ def fetch_arm_wheel(version: str, into: Path, say: Tell = lambda _line: None) ->
     found = sorted(into.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
         hint = engine_wheel_hint(version)
+        if "No module named pip" in done.stderr:
+            hint = f"install it: `{sys.executable} -m ensurepip`; or {hint}"
         if lacks_space(done.stderr):
             hint = f"leave 200 MB free in {into.parent.parent}"
         raise HarnessError(

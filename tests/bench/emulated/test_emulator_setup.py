@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,6 +199,13 @@ def test_without_a_network_pips_reason_is_told_with_another_way(bench: Bench) ->
     assert "pip download" in hint
     assert "--wheel" in hint
     assert bench.left() == set()
+
+
+def test_an_environment_without_pip_is_told_how_to_get_it(bench: Bench) -> None:
+    bench.pip("echo '/x/python: No module named pip' >&2; exit 1")
+    assert bench.run("setup") == 3
+    assert "No module named pip" in bench.said
+    assert f"hint: install it: `{sys.executable} -m ensurepip`; or on a machine" in bench.said
 
 
 def test_pips_want_of_space_is_told_with_where(bench: Bench) -> None:
