@@ -15,6 +15,7 @@ import onnx
 import onnx.parser
 import onnxruntime
 import pytest
+from filelock import FileLock
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
@@ -47,9 +48,17 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(shared: Path) -> Path:
     """A folder with model.onnx and model.mnn of the same network."""
-    folder = tmp_path_factory.mktemp("two_ended")
+    folder = shared / "two_ended"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "model.mnn").exists():
+            _make_two_ended(folder)
+    return folder
+
+
+def _make_two_ended(folder: Path) -> None:
+    folder.mkdir()
     model = onnx.parser.parse_model(GRAPH)
     weight = np.random.default_rng(1).normal(size=(8, 3, 3, 3)).astype(np.float32)
     model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
@@ -58,7 +67,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-I", "-c", CONVERT, *arguments], check=True, capture_output=True
     )
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -159,6 +159,8 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
         selector.register(process.stdout, selectors.EVENT_READ, out)
         selector.register(process.stderr, selectors.EVENT_READ, err)
         while selector.get_map() and not (timed_out or flooded or gone):
+            # Before looking for output: all that a program has printed is there once it has ended.
+            ended = process.poll() is not None
             ready = selector.select(min(_POLL_S, max(0.0, deadline - time.monotonic())))
             for key, _events in ready:
                 chunk = os.read(key.fd, 2**20)
@@ -169,7 +171,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Completed:
             flooded = len(out) > wire.MAX_STREAM_BYTES
             timed_out = time.monotonic() >= deadline
             # A process that it started may keep the streams open after it has ended.
-            gone = not ready and process.poll() is not None
+            gone = ended and not ready
     if not (timed_out or flooded):
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
