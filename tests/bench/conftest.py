@@ -12,6 +12,7 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+from filelock import FileLock
 
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.plan import Plan
@@ -25,10 +26,13 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(shared: Path) -> Path:
     """A folder with model.onnx and model.mnn of the same network."""
-    folder = tmp_path_factory.mktemp("two_ended")
-    made_network(TWO_ENDED, folder / "model.onnx")
+    folder = shared / "two_ended"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "model.mnn").exists():
+            folder.mkdir(exist_ok=True)
+            made_network(TWO_ENDED, folder / "model.onnx")
     return folder
 
 

@@ -151,6 +151,8 @@ def collected(
             if stream is not None:
                 selector.register(stream, selectors.EVENT_READ, into)
         while selector.get_map() and not (timed_out or flooded or gone):
+            # Before looking for output: all that a program has printed is there once it has ended.
+            ended = process.poll() is not None
             ready = selector.select(min(_POLL_S, max(0.0, deadline - time.monotonic())))
             for key, _events in ready:
                 chunk = os.read(key.fd, 2**20)
@@ -161,7 +163,7 @@ def collected(
             flooded = len(out) > wire.MAX_STREAM_BYTES
             timed_out = time.monotonic() >= deadline
             # A process that it started may keep the streams open after it has ended.
-            gone = not ready and process.poll() is not None
+            gone = ended and not ready
             meanwhile()
     if not (timed_out or flooded):
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import selectors
 import signal
 import subprocess
 import sys
@@ -262,3 +263,25 @@ def test_a_host_never_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", pytest.fail)
     HostDevice().cool_down(is_hot=True)
     HostDevice().cool_down(is_hot=False)
+
+
+def test_what_a_program_says_just_before_its_end_is_read_however_late_we_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, go = HostDevice(), tmp_path / "go"
+
+    class Late(selectors.DefaultSelector):
+        """The first time it finds nothing, and comes back once the program has ended."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if go.exists():
+                return super().select(timeout)
+            go.touch()
+            (process,) = device._running
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            return []
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Late)
+    script = f"while [ ! -e '{go}' ]; do sleep 0.01; done; echo out"
+    ended = device.run(["/bin/sh", "-c", script], timeout_s=30)
+    assert (ended.stdout, ended.returncode, ended.timed_out) == (b"out\n", 0, False)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from filelock import FileLock
 
 from asymm_deploy import cli
 from asymm_deploy.bench import store
@@ -93,9 +94,14 @@ def lose_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault, float], N
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where models are exported to, once for all tests."""
-    return tmp_path_factory.mktemp("artifacts")
+def exports(shared: Path, folder: Path) -> Path:
+    """Where models are exported to; the one of ``folder`` is there."""
+    out = shared / "exports-for-phones"
+    with FileLock(f"{out}.lock"):
+        if not out.exists():
+            command = ["export", str(folder / "model.onnx"), "--out", str(out), "--jobs", "1"]
+            assert cli.run(command) == 0
+    return out
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 def wait_for_launch(phone: Phone, number: int) -> None:
     """Return in the middle of a launch."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(phone.launches) <= number and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(phone.launches) > number

@@ -40,14 +40,12 @@ BUILT = "3.6.1 linux-arm64 glibc"
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(shared: Path) -> Path:
     """The data folder with what ``runner build`` has built, by whichever worker came first."""
     for tool in ("cmake", "ninja", "aarch64-linux-gnu-g++", QEMU):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    data = base / "data-without-ndk"
+    data = shared / "data-without-ndk"
     env = {
         name: value
         for name, value in os.environ.items()

@@ -22,7 +22,7 @@ def test_a_bench_that_shares_a_phone_and_the_one_it_shares_with_are_both_flagged
 ) -> None:
     phone.faults.add(Hangs(launch=0))
     process = bench_process("--out", str(tmp_path / "other"), "--launch-timeout", "12")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not phone.launches and time.monotonic() < deadline:
         time.sleep(0.01)
     shared = bench("--allow", "busy", "--launches", "1")
@@ -41,7 +41,7 @@ def test_a_bench_that_another_one_joins_is_flagged_though_it_allowed_nothing(
 ) -> None:
     many = ("--runs", "80", "--launches", "40")
     process = bench_process("--out", str(tmp_path / "other"), *many)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not phone.launches and time.monotonic() < deadline:
         time.sleep(0.01)
     bench("--allow", "busy")
