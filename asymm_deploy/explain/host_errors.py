@@ -22,7 +22,7 @@ from asymm_deploy.errors import ConversionError
 from asymm_deploy.explain.error_limits import own_limit
 from asymm_deploy.explain.explanation import ExplainedOperator, OperatorError
 from asymm_deploy.explain.operator_errors import operator_error
-from asymm_deploy.explain.operator_graph import PlacedOperator
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 
 _PROGRAM = "asymm_deploy.explain.watching.watching_process"
 _TIMEOUT_S = 600

@@ -16,7 +16,7 @@ from asymm_deploy.explain.operator_errors import (
     error_of,
     expected_values,
 )
-from asymm_deploy.explain.operator_graph import ExpectedTensor
+from asymm_deploy.explain.placing.placed_operator import ExpectedTensor
 
 WAVE = np.tile(np.array([-1.0, 1.0], np.float32), 50)
 
