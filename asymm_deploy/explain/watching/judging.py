@@ -89,7 +89,7 @@ def _values(reference: onnx.ModelProto, graph: ConvertedGraph, sample: Arrays) -
     if missing:
         raise EngineError(f"there is no array for the reference's input {missing[0]}")
     names = [name for name in graph.view.tensors if name in graph.boundary]
-    found = graph_values(reference, [sample], names)
+    found = graph_values(reference, [sample], names) if names else [{}]
     if found is None:
         raise EngineError("ONNX Runtime can't give the tensors inside the reference")
     return {**sample, **found[0]}
