@@ -13,7 +13,6 @@ from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.explain.explanation import Kind
 from asymm_deploy.explain.placing.converted_graph import MOVES, ConvertedGraph
 from asymm_deploy.explain.placing.kinds import WEIGHTED, NodeKinds
-from asymm_deploy.explain.placing.onnx_view import LAYOUT
 from asymm_deploy.explain.placing.placed_operator import ExpectedTensor, PlacedOperator
 
 _CONVERSIONS = frozenset({"FloatToInt8", "Int8ToFloat"})
@@ -239,7 +238,7 @@ class OperatorPlaces:
         if not moved:
             return self._graph.nodes_of(tensor)
         read = self._tensors_read(observed)
-        nodes = self._graph.view.between(tensor, read, LAYOUT) if tensor not in read else []
+        nodes = self._graph.copied_through(tensor, read) if tensor not in read else []
         if nodes:
             return nodes
         nodes = self._graph.nodes_of(tensor)
