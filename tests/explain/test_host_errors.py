@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.engines.tensors import Arrays
-from asymm_deploy.errors import ConversionError
+from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.explain.host_errors import (
     errors_of_values,
     explain_values,
@@ -81,6 +81,23 @@ def test_a_reference_of_other_inputs_is_told(everything: Any) -> None:
         explain_values(everything.mnn, everything.graph, {"x": everything.sample["input"]})
 
 
+def test_a_reference_that_can_not_be_read_is_a_wrong_request(
+    everything: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "r.onnx").write_bytes(b"no graph")
+    with pytest.raises(UsageError, match=r"r\.onnx is not a valid ONNX file"):
+        explain_values(everything.mnn, tmp_path / "r.onnx", everything.sample)
+
+
+def test_a_reference_of_another_model_is_a_wrong_request(everything: Any) -> None:
+    other = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (float[1,3,16,16] input) => (float[1,3,16,16] y) { y = Abs(input) }"
+    )
+    with pytest.raises(UsageError, match=r"m\.mnn has no tensor of the reference"):
+        explain_values(everything.mnn, other, everything.sample)
+
+
 def test_a_crash_is_told_by_its_signal(
     everything: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,3 +142,8 @@ def test_errors_of_given_values_are_of_those_operators_alone(everything: Any) ->
 def test_fp16_has_limits_of_its_own(everything: Any) -> None:
     pairs = zip(everything.operators, explained_operators(everything.run, "fp16"), strict=True)
     assert all(half.own_limit > full.own_limit for full, half in pairs if full.own is not None)
+
+
+def test_a_model_that_is_not_there_is_a_wrong_request(everything: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"can't read .*none\.mnn: No such file"):
+        explain_values(tmp_path / "none.mnn", everything.graph, everything.sample)
