@@ -90,6 +90,7 @@ FAULTS = (
     Fault("ReLU is LeakyReLU", "resnet18", "/2/body/body.0/body.0.2/Relu", replaced("LeakyRelu")),
     Fault("hard-swish is swish", _BIG, "/blocks.6/expand/act/HardSwish", replaced("Swish")),
     Fault("hard-swish left out", _OLD, "/last/act/HardSwish", onnx_faults.removed),
+    Fault("hard-swish left out", _SMALL, "/blocks.3/expand/act/HardSwish", onnx_faults.removed),
     Fault("hard-sigmoid is sigmoid", _BIG, "/blocks.4/se/gate/HardSigmoid", replaced("Sigmoid")),
     Fault("PReLU's slope 10 % off", "super_resolution", "/body/body.1/PRelu",
           _weights(one_channel(1.1))),

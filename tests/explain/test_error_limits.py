@@ -10,7 +10,7 @@ import pytest
 from asymm_deploy.engines.flat_table import Span
 from asymm_deploy.engines.mnn_file import MnnConvolution
 from asymm_deploy.explain.error_limits import own_limit, weight_bits
-from asymm_deploy.explain.operator_graph import PlacedOperator
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 
 PLACE = PlacedOperator(
     index=0,

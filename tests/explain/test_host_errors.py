@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 from asymm_deploy.engines.tensors import Arrays
-from asymm_deploy.errors import ConversionError
+from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.explain.host_errors import (
     errors_of_values,
     explain_values,
@@ -79,6 +79,23 @@ def test_a_file_that_is_damaged_is_told_with_the_reason(everything: Any, tmp_pat
 def test_a_reference_of_other_inputs_is_told(everything: Any) -> None:
     with pytest.raises(ConversionError, match="no array for the reference's input input"):
         explain_values(everything.mnn, everything.graph, {"x": everything.sample["input"]})
+
+
+def test_a_reference_that_can_not_be_read_is_a_wrong_request(
+    everything: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "r.onnx").write_bytes(b"no graph")
+    with pytest.raises(UsageError, match=r"r\.onnx is not a valid ONNX file"):
+        explain_values(everything.mnn, tmp_path / "r.onnx", everything.sample)
+
+
+def test_a_reference_of_another_model_is_a_wrong_request(everything: Any) -> None:
+    other = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> '
+        "g (float[1,3,16,16] input) => (float[1,3,16,16] y) { y = Abs(input) }"
+    )
+    with pytest.raises(UsageError, match=r"m\.mnn has no tensor of the reference"):
+        explain_values(everything.mnn, other, everything.sample)
 
 
 def test_a_crash_is_told_by_its_signal(

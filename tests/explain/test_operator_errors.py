@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 from asymm_deploy.explain.explanation import MOST_SNR_DB
@@ -16,7 +17,7 @@ from asymm_deploy.explain.operator_errors import (
     error_of,
     expected_values,
 )
-from asymm_deploy.explain.operator_graph import ExpectedTensor
+from asymm_deploy.explain.placing.placed_operator import ExpectedTensor
 
 WAVE = np.tile(np.array([-1.0, 1.0], np.float32), 50)
 
@@ -99,6 +100,30 @@ def test_a_fault_is_an_error_of_its_own_of_one_operator_and_on_layer_of_those_af
     assert [each.node for each in accused] == ["/bottleneck/project/Conv"]
     later = [x for x in faulty.operators if x.index > accused[0].index and x.on_layer]
     assert sum(x.on_layer.over_deviation > x.own_limit for x in later) > 30
+
+
+STRIDED = """<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,3,8,8] x) => (float[1,3,{size},{size}] y) {{
+  [first] a = Abs(x)
+  [pool] b = MaxPool<kernel_shape=[2,2], strides=[{stride},{stride}]>(a)
+  [later] y = Exp(b)
+}}"""
+
+
+def test_what_has_another_shape_is_accused_and_what_reads_it_is_not(
+    tmp_path: Path, judge: Any
+) -> None:
+    right, wrong = (
+        onnx.parser.parse_model(STRIDED.format(stride=stride, size=size))
+        for stride, size in ((2, 4), (1, 7))
+    )
+    x = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    faulty = judge(right, wrong, {"x": x}, tmp_path)
+
+    assert [each.node for each in faulty.operators if each.accused] == ["pool"]
+    assert {each.unjudged for each in faulty.operators if each.node == "later"} == {
+        "what it reads has another shape than in the reference"
+    }
 
 
 def test_nobody_is_accused_without_a_fault(everything: Any) -> None:
