@@ -59,6 +59,17 @@ class ExplainSubject:
             ) from error
 
 
+def require_reference(reference: Path) -> None:
+    """Raise UsageError unless ``--reference`` names an .onnx file that can be read."""
+    if not reference.name.lower().endswith(".onnx"):
+        raise UsageError(
+            f"--reference {reference} is no .onnx file",
+            "give the ONNX file whose tensors have the right values, as in "
+            "--reference artifacts/asymmnet_small_100/model.onnx",
+        )
+    _hash(reference)
+
+
 def subject_of(artifact: Artifact, reference: Path | None) -> ExplainSubject:
     """Return what to explain of an exported model or of an .mnn file as it is.
 
@@ -90,12 +101,6 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
 
     The input is the model's own recorded one, or else the reference's.
     """
-    if not reference.name.lower().endswith(".onnx"):
-        raise UsageError(
-            f"--reference {reference} is no .onnx file",
-            "give the ONNX file whose tensors have the right values, as in "
-            "--reference artifacts/asymmnet_small_100/model.onnx",
-        )
     from asymm_deploy.export.onnx_graph import load_onnx
 
     model = load_onnx(reference)
