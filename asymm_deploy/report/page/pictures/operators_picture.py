@@ -162,6 +162,12 @@ def _total(explained: Explanation) -> float:
     return sum(_amount(operator) or 0 for operator in explained.operators)
 
 
+def _intensity(operator: ExplainedOperator) -> float | None:
+    if not operator.bytes_moved or not operator.madds:
+        return None
+    return operator.madds / operator.bytes_moved
+
+
 def _data(explained: Explanation) -> list[Datum]:
     """Return a datum for each operator, with all that either picture shows."""
     total = _total(explained)
@@ -179,14 +185,12 @@ def _data(explained: Explanation) -> list[Datum]:
                 "kind": operator.kind,
                 "type": one_line(operator.type),
                 "shape": "x".join(map(str, operator.output_shape)),
-                "madds_m": short_number(operator.madds / _MILLION),
+                "madds_m": short_number(operator.madds / _MILLION) or None,
                 "amount": short_number(amount),
                 "share": short_number(100 * amount / total if amount and total else amount),
                 "gmacs": short_number(gmacs),
                 "moved": short_number(operator.bytes_moved / _MILLION),
-                "intensity": short_number(
-                    operator.madds / operator.bytes_moved if operator.bytes_moved else None
-                ),
+                "intensity": short_number(_intensity(operator)),
                 "percent": short_number(peak),
                 "snr": None if on_layer is None else short_number(on_layer.snr_db),
                 "over": None if on_layer is None else f"{on_layer.over_deviation:.2g}",
