@@ -1,7 +1,8 @@
 """Whether what explain accuses is guilty, and nobody else: faults that are known, and clean models.
 
 Each fault is one operator of one model, changed in a copy of its .onnx or .mnn file; the clean
-model's ONNX graph is the reference. Right is: that operator is accused, and no other one. Then the
+model's ONNX graph is the reference. Right is: MNN's operator that
+computes that node is accused, and no other one. Then the
 paper's models and ten others as they were exported: right is that nobody is. Exits 1 where anything
 is wrong. Models are exported into the folder ``--work`` once.
 """
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     faults = [each for each in FAULTS if re.search(options.only, f"{each.what} {each.model}")]
     clean = [*names.table_models(5), *nets.SHAPES]
     clean = [name for name in clean if re.search(options.only, name)]
+    if not faults and not clean:
+        parser.error(f"no fault and no model is found by {options.only!r}")
     exported(list(dict.fromkeys([*clean, *(each.model for each in faults)])), options.work)
     begun = time.monotonic()
     wrong = _with_faults(faults, options.work) + _without(clean, options.work)
@@ -93,7 +96,7 @@ def _without(models: Sequence[str], work: Path) -> int:
 
 
 def _guilty(operator: ExplainedOperator, copy: Copy) -> bool:
-    return operator.node == copy.node or operator.name in copy.operators
+    return copy.node in (operator.node, *operator.also)
 
 
 def _told(accused: Sequence[ExplainedOperator], copy: Copy) -> str:

@@ -144,13 +144,18 @@ void put_given(const GivenInputs& inputs, std::size_t index, const Operator& run
 
 }  // namespace
 
-void write_operator_values(const Arguments& arguments, Session& session) {
-  if (arguments.operator_values.empty()) return;
+Notes write_operator_values(const Arguments& arguments, Session& session) {
+  Notes notes;
+  if (arguments.operator_values.empty()) return notes;
   const GivenInputs inputs = read_given(arguments.operator_inputs);
   std::ofstream file(arguments.operator_values, std::ios::binary | std::ios::trunc);
   std::size_t index = 0;
-  session.run_by_operator({[&](const Operator& running) { put_given(inputs, index, running); },
+  session.run_by_operator({[&](const Operator& running) {
+                             notes.before(running);
+                             put_given(inputs, index, running);
+                           },
                            [&](const Operator& made) {
+                             notes.after(made);
                              for (std::size_t at = 0; at < made.shapes().size(); ++at) {
                                const std::vector<float> values = made.values(at);
                                file.write(reinterpret_cast<const char*>(values.data()),
@@ -164,6 +169,7 @@ void write_operator_values(const Arguments& arguments, Session& session) {
   }
   file.close();
   if (!file) throw Refused("can't write the operators' values: " + arguments.operator_values);
+  return notes;
 }
 
 }  // namespace runner

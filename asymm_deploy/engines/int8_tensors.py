@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.engines.mnn_session import pointer_to
 from asymm_deploy.engines.tensors import Array
 
 _PACKS = (1, 4, 8, 16, 32, 64)
@@ -22,13 +21,12 @@ _FITS = 1e-2
 """Share of a step by which a value may differ from what its number stands for."""
 
 
-def write_in_8_bits(tensor: Any, held: Array, wanted: Array) -> bool:
-    """Write ``wanted``, rounded to the steps of the tensor, which holds ``held`` now.
+def write_in_8_bits(address: int, held: Array, wanted: Array) -> bool:
+    """Write ``wanted``, rounded to its steps, to the tensor at ``address``, which holds ``held``.
 
-    Both are in the plain order. Returns False where the tensor's memory can't be made out, and
-    leaves it unchanged: a tensor whose values are all equal doesn't tell its step.
+    Both are in the plain order, and have the tensor's shape. Returns False where the memory can't
+    be made out, and leaves it unchanged: a tensor whose values are all equal doesn't tell its step.
     """
-    address = pointer_to(tensor)
     if not address or held.size == 0:
         return False
     for kind in (np.uint8, np.int8):

@@ -21,6 +21,7 @@ from asymm_deploy.engines.mnn_session import (
     empty_host_tensor,
     host_tensor,
     host_values,
+    pointer_to,
     tensor_dtype,
     tensor_shape,
 )
@@ -161,7 +162,7 @@ def _write(tensor: Any, values: Array, operator: str) -> bool:
     """Put values into a tensor that an operator of this type is about to read."""
     shape, dtype = tensor_shape(tensor), tensor_dtype(tensor)
     if "INT8" in operator.replace("FloatToInt8 [ DT_INT8 ]", "") or operator == "Int8ToFloat":
-        return write_in_8_bits(tensor, read_tensor(tensor), values)
+        return write_in_8_bits(pointer_to(tensor), read_tensor(tensor), values)
     if 0 not in shape:
         shaped = np.ascontiguousarray(values, dtype).reshape(shape)
         tensor.copyFrom(host_tensor(tensor, shaped))

@@ -194,6 +194,11 @@ def _placed(
     try:
         operators, notes = _judged(subject, plan, watcher, there)
     except DeployError as error:
+        if not subject.reference_is_own:
+            hint = (
+                f"is {subject.reference} of this model, with inputs of the same shapes? If it is: "
+            )
+            error = type(error)(error.what, hint + error.hint)
         watcher.failed(artifact.model, error)
         return PlacedModel(notes=(f"Errors and modules are unknown: {error.what}.",))
     watcher.step(artifact.model, "compared")

@@ -12,6 +12,7 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.bench.runner.recorded import read_recorded
 from asymm_deploy.engines.engine_error import EngineError
+from asymm_deploy.engines.mnn_file import MnnFile, read_mnn
 from asymm_deploy.engines.tensors import Arrays, TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
@@ -58,6 +59,17 @@ class ExplainSubject:
             ) from error
 
 
+def require_reference(reference: Path) -> None:
+    """Raise UsageError unless ``--reference`` names an .onnx file that can be read."""
+    if not reference.name.lower().endswith(".onnx"):
+        raise UsageError(
+            f"--reference {reference} is no .onnx file",
+            "give the ONNX file whose tensors have the right values, as in "
+            "--reference artifacts/asymmnet_small_100/model.onnx",
+        )
+    _hash(reference)
+
+
 def subject_of(artifact: Artifact, reference: Path | None) -> ExplainSubject:
     """Return what to explain of an exported model or of an .mnn file as it is.
 
@@ -89,21 +101,17 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
 
     The input is the model's own recorded one, or else the reference's.
     """
-    if not reference.name.lower().endswith(".onnx"):
-        raise UsageError(
-            f"--reference {reference} is no .onnx file",
-            "give the ONNX file whose tensors have the right values, as in "
-            "--reference artifacts/asymmnet_small_100/model.onnx",
-        )
     from asymm_deploy.export.onnx_graph import load_onnx
 
     model = load_onnx(reference)
-    _require_common_tensors(artifact.path, reference, model)
+    file = _file_of(artifact.path)
+    _require_common_tensors(artifact.path, file, reference, model)
     found = ExplainSubject(artifact, reference, _hash(reference), reference_is_own=False)
     if artifact.inputs and artifact.reference is not None:
         _require_same_inputs(artifact, reference, model)
         return replace(found, sample_file=artifact.inputs_file, sample_inputs=artifact.inputs)
     specs, recorded = _inputs_of(reference, found.reference_sha256, model)
+    _require_own_inputs(artifact.path, file, reference, specs)
     known = replace(  # so that wherever it runs it gets these values
         artifact,
         inputs=specs,
@@ -148,20 +156,41 @@ def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelP
             )
 
 
-def _require_common_tensors(path: Path, reference: Path, model: onnx.ModelProto) -> None:
-    """Raise UsageError if no tensor that the model computes has a name in the reference."""
-    from asymm_deploy.engines.mnn_file import read_mnn
-
+def _file_of(path: Path) -> MnnFile:
+    """Return what stands in an .mnn file; raise UsageError if it is damaged."""
     try:
-        ours = set(read_mnn(read_regular(path)).tensors)
-    except (OSError, EngineError):  # what runs it says so
-        return
+        return read_mnn(read_regular(path))
+    except (OSError, EngineError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(
+            f"can't read {path}: {why}", "give another .mnn file, or export the model again"
+        ) from error
+
+
+def _require_common_tensors(
+    path: Path, file: MnnFile, reference: Path, model: onnx.ModelProto
+) -> None:
+    """Raise UsageError if no tensor that the model computes has a name in the reference."""
     theirs = {name for node in model.graph.node for name in node.output if name}
-    if not ours & theirs:
+    if theirs.isdisjoint(file.tensors):
         raise UsageError(
             f"{reference} has no tensor with a name that one of {path.name} has, so there is "
             "nothing to compare",
             "give the ONNX file that the model was made from, or another one of the same names",
+        )
+
+
+def _require_own_inputs(
+    path: Path, file: MnnFile, reference: Path, specs: Sequence[TensorSpec]
+) -> None:
+    """Raise UsageError unless an .mnn file has the inputs of the reference, as far as it says."""
+    ours = {each.name for each in file.operators if each.type == "Input"}
+    theirs = {spec.name for spec in specs}
+    if ours and ours != theirs:
+        raise UsageError(
+            f"{reference} has the inputs {', '.join(sorted(theirs))}, and {path.name} has "
+            f"{', '.join(sorted(ours))}",
+            "give a reference with the same inputs: the same names, shapes and types",
         )
 
 

@@ -89,6 +89,8 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """Why that is more than rounding in fp32, in words: ``weights in 8 bits``."""
     unjudged: str | None = None
     """Why there is no error, in words: ``part of a HardSigmoid, judged at its end``."""
+    also: tuple[str, ...] = ()
+    """Other nodes that MNN computes in the same operator: an activation, a copy on the way."""
 
     @property
     def accused(self) -> bool:

@@ -18,18 +18,18 @@ import onnx
 
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.engines.tensors import Array, Arrays
-from asymm_deploy.errors import ConversionError
+from asymm_deploy.errors import ConversionError, ExitCode, UsageError
 from asymm_deploy.explain.error_limits import own_limit
 from asymm_deploy.explain.explanation import ExplainedOperator, OperatorError
 from asymm_deploy.explain.operator_errors import operator_error
-from asymm_deploy.explain.operator_graph import PlacedOperator
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 
 _PROGRAM = "asymm_deploy.explain.watching.watching_process"
 _TIMEOUT_S = 600
 """A network of a thousand operators takes seconds. What takes ten minutes hangs."""
 
 
-class JudgedRun(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The operators of one run in their places, what they do, and their errors."""
 
     placed: tuple[PlacedOperator, ...]
@@ -39,6 +39,14 @@ class JudgedRun(msgspec.Struct, frozen=True, kw_only=True):
     """In how many bits the file keeps each operator's weights; None: in 32, or none."""
     on_layer: tuple[OperatorError | None, ...]
     own: tuple[OperatorError | None, ...]
+
+
+class WatchFailure(msgspec.Struct, frozen=True, tag=True):
+    """Why ``watching_process`` has no result."""
+
+    what: str
+    hint: str
+    exit_code: int
 
 
 class WatchRequest(msgspec.Struct, frozen=True):
@@ -64,7 +72,8 @@ def explain_values(
 
     ``sample`` has an array for each input of the reference. ``further`` samples are judged as well,
     and the largest error counts. Raises ConversionError where MNN can't run the file operator by
-    operator, where it crashes, and where ONNX Runtime can't run the reference.
+    operator, where it crashes, and where ONNX Runtime can't run the reference; UsageError where the
+    reference can't be read, or has no tensor of the model.
     """
     run = judged_run(model, reference, (sample, *further), precision=precision)
     return explained_operators(run, precision)
@@ -85,10 +94,11 @@ def judged_run(
     """
     with TemporaryDirectory(prefix="asymm-explain-") as folder:
         scratch = Path(folder)
-        graph = reference
-        if not isinstance(graph, Path):
+        if isinstance(reference, Path):
+            graph = reference
+        else:
             graph = scratch / "reference.onnx"
-            graph.write_bytes(reference.SerializeToString())  # type: ignore[union-attr]
+            graph.write_bytes(reference.SerializeToString())
         files = []
         for number, sample in enumerate(samples):
             files.append(str(scratch / f"{number}.npz"))
@@ -104,7 +114,18 @@ def judged_run(
         completed = _watch(request, made)
         if completed.returncode != 0 or not made.exists():
             raise _refused(model, completed)
-        return msgspec.json.decode(made.read_bytes(), type=JudgedRun)
+        found = msgspec.json.decode(made.read_bytes(), type=JudgedRun | WatchFailure)
+    if isinstance(found, WatchFailure):
+        code = ExitCode(found.exit_code)
+        kind = UsageError if code == ExitCode.USAGE else ConversionError
+        raise kind(found.what, found.hint)
+    if not any(any(place.references) and not place.as_given for place in found.placed):
+        raise UsageError(
+            f"{model.name} has no tensor of the reference",
+            "give the ONNX graph that it was converted from, or one whose tensors have the same "
+            "names",
+        )
+    return found
 
 
 def explained_operators(run: JudgedRun, precision: Precision) -> tuple[ExplainedOperator, ...]:
@@ -137,6 +158,7 @@ def explained_operators(run: JudgedRun, precision: Precision) -> tuple[Explained
                 own_limit=None if own is None else limit.largest,
                 limit_reason=None if own is None else limit.reason,
                 unjudged=place.unjudged,
+                also=tuple(each for each in place.node_names if each != place.node),
             )
         )
     return tuple(found)

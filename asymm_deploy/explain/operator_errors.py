@@ -14,12 +14,15 @@ import numpy as np
 
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.explain.explanation import MOST_SNR_DB, OperatorError
-from asymm_deploy.explain.operator_graph import ExpectedTensor, PlacedOperator
+from asymm_deploy.explain.placing.placed_operator import ExpectedTensor, PlacedOperator
 
 MOST_OVER_DEVIATION = 1e9
 """Stands for what is infinitely far: NaN or an infinity where the reference has a number."""
 _LEAST_DEVIATION = 0.02
 """Of the largest value: what varies less is nearly constant, and its deviation is rounding."""
+
+
+_OF_ANOTHER_SHAPE = OperatorError(snr_db=-MOST_SNR_DB, over_deviation=MOST_OVER_DEVIATION)
 
 
 def expected_values(
@@ -51,13 +54,27 @@ def overwritten(
     found: dict[tuple[int, int], Array] = {}
     for operator in placed:
         for position, source in enumerate(operator.sources):
-            if source is None or source.operator < 0:
+            if source is None or source.operator < 0 or placed[source.operator].as_given:
                 continue
             reference = placed[source.operator].references[source.output]
             shape = operator.input_shapes[position]
             array = None if reference is None else expected_values(reference, shape, values)
             if array is not None:
                 found[operator.index, position] = array
+    return found
+
+
+def unfed(placed: Sequence[PlacedOperator], values: Mapping[str, Array]) -> set[int]:
+    """Return the operators that read what the reference has in another shape: they can't be fed."""
+    found = set()
+    for operator in placed:
+        for source, shape in zip(operator.sources, operator.input_shapes, strict=True):
+            if source is not None and source.operator >= 0:
+                reference = placed[source.operator].references[source.output]
+                if reference is None or reference.tensor not in values:
+                    continue
+                if expected_values(reference, shape, values) is None:
+                    found.add(operator.index)
     return found
 
 
@@ -89,7 +106,10 @@ def error_of(expected: Array, found: Array) -> OperatorError:
 def operator_error(
     operator: PlacedOperator, outputs: Sequence[Array], values: Mapping[str, Array]
 ) -> OperatorError | None:
-    """Return the largest error of an operator's outputs; None if none of them can be judged."""
+    """Return the largest error of an operator's outputs; None if none of them can be judged.
+
+    An output with another number of elements than the reference's tensor is as far as can be.
+    """
     errors = []
     for reference, found in zip(operator.references, outputs, strict=False):
         if reference is None or found.size == 0:
@@ -97,4 +117,6 @@ def operator_error(
         expected = expected_values(reference, tuple(found.shape), values)
         if expected is not None:
             errors.append(error_of(expected, found))
+        elif reference.tensor in values:
+            errors.append(_OF_ANOTHER_SHAPE)
     return max(errors, key=lambda error: error.over_deviation, default=None)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from onnx import NodeProto
 
 from asymm_deploy.engines.mnn_file import MnnOperator
 from asymm_deploy.engines.observation import GRAPH_INPUT, ObservedOperator, ValueSource
-from asymm_deploy.engines.tensors import Array
+from asymm_deploy.engines.tensors import Array, TensorSpec
 from asymm_deploy.explain.explanation import Kind
 from asymm_deploy.explain.placing.converted_graph import MOVES, ConvertedGraph
 from asymm_deploy.explain.placing.kinds import WEIGHTED, NodeKinds
-from asymm_deploy.explain.placing.onnx_view import LAYOUT
+from asymm_deploy.explain.placing.placed_operator import ExpectedTensor, PlacedOperator
 
 _CONVERSIONS = frozenset({"FloatToInt8", "Int8ToFloat"})
 _KINDS_WITHOUT_NODE: dict[str, Kind] = {
@@ -37,48 +36,16 @@ _SHAPES_ALONE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identi
 """What moves no value: of a copy, the Transpose or the Slice beside it tells more."""
 
 
-class ExpectedTensor(msgspec.Struct, frozen=True):
-    """The ONNX tensor whose values an operator's output should have."""
-
-    tensor: str
-    channels: tuple[int, int] | None = None
-    """From and up to which channel, if it is a group of them."""
-
-
-class PlacedOperator(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator that MNN ran, with its place in the ONNX graph."""
-
-    index: int
-    name: str
-    type: str
-    kind: Kind
-    module: str | None
-    """Empty: the network itself. None: the ONNX graph doesn't say."""
-    node: str | None
-    node_type: str | None
-    nodes: tuple[str, ...]
-    """The types of all the nodes that it computes."""
-    makes: str | None
-    """The ONNX tensor that it ends in, judged or not."""
-    int8: bool
-    """Whether MNN computes it in 8 bits."""
-    output_shapes: tuple[tuple[int, ...], ...]
-    input_shapes: tuple[tuple[int, ...], ...]
-    sources: tuple[ValueSource | None, ...]
-    references: tuple[ExpectedTensor | None, ...]
-    """By output."""
-    unjudged: str | None
-    """Why no output has a reference."""
-    file_operator: int | None
-    """The index of the file's operator that it was run for."""
-    whole: bool
-    """Whether it makes what the file's operator makes, and isn't a part of it."""
-
-
 class OperatorPlaces:
-    """Places the operators of one run; ``values`` are the reference's tensors of the same input."""
+    """Places the operators of one run.
 
-    def __init__(self, graph: ConvertedGraph, values: Mapping[str, Array]) -> None:
+    ``values`` are the reference's tensors of the same input; ``inputs`` those of MNN, in its order.
+    """
+
+    def __init__(
+        self, graph: ConvertedGraph, values: Mapping[str, Array], inputs: Sequence[TensorSpec]
+    ) -> None:
+        self._inputs = tuple(spec.name for spec in inputs)
         self._graph = graph
         self._values = values
         self.kinds = NodeKinds(graph.view, {n: tuple(v.shape) for n, v in values.items()})
@@ -136,9 +103,10 @@ class OperatorPlaces:
             type=kind,
             kind=self._kind(kind, observed, nodes, node),
             module=None if node is None else self._graph.view.module(node),
-            node=None if node is None else node.name or node.output[0],
+            node=None if node is None else _name(node),
             node_type=None if node is None else node.op_type,
             nodes=tuple(each.op_type for each in nodes),
+            node_names=tuple(map(_name, nodes)),
             makes=tensor,
             int8="INT8" in observed.type,
             output_shapes=tuple(tuple(each.shape) for each in observed.outputs),
@@ -148,7 +116,13 @@ class OperatorPlaces:
             unjudged=why,
             file_operator=None if owner is None else owner.index,
             whole=makes,
+            half=tensor is not None and self._is_half(tensor),
+            as_given=tensor in self._graph.view.inputs and any(references),
         )
+
+    def _is_half(self, tensor: str) -> bool:
+        values = self._values.get(tensor)
+        return values is not None and values.dtype == np.float16
 
     def _made(self, owner: MnnOperator, position: int) -> ExpectedTensor | None:
         """Return the reference of the output of the file's operator."""
@@ -183,8 +157,8 @@ class OperatorPlaces:
         if source is None:
             return None
         if source.operator == GRAPH_INPUT:
-            names = sorted(self._graph.view.inputs)
-            return ExpectedTensor(names[source.output]) if source.output < len(names) else None
+            name = self._inputs[source.output]
+            return ExpectedTensor(name) if name in self._values else None
         return self._placed[source.operator].references[source.output]
 
     def _copied(self, observed: ObservedOperator, owner: MnnOperator) -> ExpectedTensor | None:
@@ -264,7 +238,7 @@ class OperatorPlaces:
         if not moved:
             return self._graph.nodes_of(tensor)
         read = self._tensors_read(observed)
-        nodes = self._graph.view.between(tensor, read, LAYOUT) if tensor not in read else []
+        nodes = self._graph.copied_through(tensor, read) if tensor not in read else []
         if nodes:
             return nodes
         nodes = self._graph.nodes_of(tensor)
@@ -308,6 +282,10 @@ class OperatorPlaces:
 def _plain(kind: str) -> str:
     """Return MNN's type without what it adds for int8: ``Convolution [ DT_INT8 ]``."""
     return kind.partition(" ")[0]
+
+
+def _name(node: NodeProto) -> str:
+    return node.name or node.output[0]
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

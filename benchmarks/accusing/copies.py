@@ -10,7 +10,6 @@ from pathlib import Path
 
 import onnx
 
-from asymm_deploy.engines.mnn_file import read_mnn
 from asymm_deploy.export.mnn import to_mnn
 from benchmarks.accusing import nets
 from benchmarks.accusing.faults import Fault
@@ -29,14 +28,12 @@ _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "-", "--modelFile", 
 
 @dataclass(frozen=True)
 class Copy:
-    """A file to be judged, and which of its operators is guilty."""
+    """A file to be judged, and who is guilty."""
 
     file: Path
     reference: Path
     node: str
     """The ONNX node that has to be named."""
-    operators: frozenset[str]
-    """The names of the .mnn file's operators that compute it, alone or with an activation."""
 
 
 def exported(models: list[str], work: Path) -> None:
@@ -70,8 +67,7 @@ def faulty(fault: Fault, work: Path, into: Path) -> Copy:
         if fault.bits == 8:
             clean = in_8_bits(source / "model.onnx", into)
         made.write_bytes(with_mnn_fault(clean.read_bytes(), node.output[0], fault.in_mnn))
-    computing = _computing(node.output[0], source / "model.mnn")
-    return Copy(made, source / "model.onnx", fault.told or fault.node, computing)
+    return Copy(made, source / "model.onnx", fault.node)
 
 
 def in_8_bits(source: Path, into: Path) -> Path:
@@ -80,13 +76,3 @@ def in_8_bits(source: Path, into: Path) -> Path:
     command = (sys.executable, "-I", "-c", _IN_8_BITS, str(source), str(made))
     subprocess.run(command, check=True, capture_output=True, cwd=into)
     return made
-
-
-def _computing(tensor: str, file: Path) -> frozenset[str]:
-    """Return the operators named after a tensor, and those that write it: they take in a ReLU."""
-    found = read_mnn(file.read_bytes())
-    return frozenset(
-        each.name
-        for each in found.operators
-        if each.name == tensor or tensor in (found.tensors[i] for i in each.outputs)
-    )

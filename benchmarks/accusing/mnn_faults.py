@@ -145,7 +145,7 @@ def _write_common(
     ]
     fields[_RELU] = fields[_RELU] if relu is None else int(relu)
     fields[_RELU6] = fields[_RELU6] if relu6 is None else int(relu6)
-    pads = pads or old.integers(_PADS)
+    pads = pads or old.integers(_PADS) or (fields[1], fields[0]) * 2
     data.extend(b"\0" * (-len(data) % 4))
     slots = len(fields) + 1
     vtable = struct.pack(

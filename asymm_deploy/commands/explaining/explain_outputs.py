@@ -85,6 +85,7 @@ def complain_of_accused(explanation: Explanation, reference: Path | None) -> Non
     if first is None or first.own is None or first.own_limit is None:
         return
     where = f"{first.node_type or first.type} {first.node or first.name}"
+    where += f" (and of {', '.join(first.also)}, computed with it)" if first.also else ""
     console.complain(
         NumericsError(
             f"{explanation.model}: {excerpt(named_operator(first))} is off by "

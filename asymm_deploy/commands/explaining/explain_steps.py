@@ -36,7 +36,7 @@ from asymm_deploy.explain.explain_models import (
     explain_on_device,
 )
 from asymm_deploy.explain.explained_store import Explained, opened_explained
-from asymm_deploy.explain.explained_subject import ExplainSubject, subject_of
+from asymm_deploy.explain.explained_subject import ExplainSubject, require_reference, subject_of
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.explain.views.operator_groups import By
 from asymm_deploy.export.request import as_recorded
@@ -79,22 +79,25 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
     home = _home(asked)  # before an export takes minutes
     for path in (asked.trace, asked.graph):
         require_writable(path)
+    if asked.reference is not None:
+        require_reference(asked.reference)
     other = None if asked.against is None else find_other(asked.against)
-    subjects, failed = _subjects(asked)
-    for subject in subjects if not asked.times else ():
-        _require_reference(subject)
-    beside, refused = _other_subject(asked, other)
     with opened_explained(asked.out, console.say) as folder:
+        subjects, failed = _subjects(asked)
+        beside, refused = _other_subject(asked, other)
+        earlier = None
+        if other is not None and other.records and subjects:
+            model = subjects[0].artifact.model
+            earlier = other.record_for(model, _device_name(home), asked.plan.precision)
         try:
             made, problems = _explained(asked, home, subjects, beside, folder)
         finally:  # Ctrl-C too: explain.csv tells of every model on disk
             write_explain_csv(asked.out, folder)
     ours = made[: len(subjects)]
-    baseline = made[len(subjects)] if beside is not None else None
-    if other is not None and other.records:
-        baseline = other.record_for(ours[0]) if ours else None
-    if ours:
-        print_data(write_views(asked, ours, baseline))
+    baseline = made[len(subjects)] if beside is not None else earlier
+    text = write_views(asked, ours, baseline) if ours else ""
+    if text:
+        print_data(text)
     for each in made:
         if each.model not in problems:
             complain_of_failure(each)
@@ -119,14 +122,21 @@ def _home(asked: ExplainRequest) -> Device | Emulator:
     )
 
 
+def _device_name(home: Device | Emulator) -> str:
+    return EMULATED if isinstance(home, Emulator) else home.facts(()).device
+
+
 def _subjects(asked: ExplainRequest) -> tuple[list[ExplainSubject], list[ExitCode]]:
     """Export what is missing or stale; return what there is to explain, and how exports failed."""
     found = bare_files(asked.bare_files, asked.plan)
     exported, failed = _exported(asked, asked.sources, asked.samples)
-    return [subject_of(each, asked.reference) for each in (*found, *exported)], failed
+    subjects = [subject_of(each, asked.reference) for each in (*found, *exported)]
+    for subject in subjects if not asked.times else ():
+        _require_errors(subject)
+    return subjects, failed
 
 
-def _require_reference(subject: ExplainSubject) -> None:
+def _require_errors(subject: ExplainSubject) -> None:
     if subject.reference is None:
         raise UsageError(
             f"{subject.artifact.path} has no reference, so there are no errors to find, and "
@@ -178,7 +188,7 @@ def _explained(
         times=asked.times,
         errors=asked.errors,
     )
-    name = EMULATED if isinstance(home, Emulator) else home.facts(()).device
+    name = _device_name(home)
     judges = asked.errors and (asked.plan.precision == "fp32" or not isinstance(home, HostDevice))
     known = {} if asked.plan.fresh else _kept(folder, subjects, plan, name, judges=judges)
     if beside is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asymm_deploy.bench import artifact as artifacts
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.records import Precision
 from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.explained_store import read_explained
 from asymm_deploy.explain.explanation import EXPLAINED_NAME, Explanation
@@ -27,22 +28,19 @@ class OtherSide:
     """Taken as it is."""
     records: Sequence[Explanation] = ()
 
-    def record_for(self, ours: Explanation) -> Explanation:
-        """Return the latest record of the same model, device and, if there is one, precision.
+    def record_for(self, model: str, device: str, precision: Precision) -> Explanation:
+        """Return the latest record of a model on a device, of that precision if there is one.
 
         Raises UsageError if there is none.
         """
-        same = [
-            each
-            for each in self.records
-            if (each.model, each.device) == (ours.model, ours.device) and each.error is None
-        ]
-        alike = [each for each in same if each.precision == ours.precision]
+        good = [each for each in self.records if each.error is None]
+        same = [each for each in good if (each.model, each.device) == (model, device)]
+        alike = [each for each in same if each.precision == precision]
         if not same:
-            there = dict.fromkeys(f"{each.model} on {each.device}" for each in self.records)
+            there = list(dict.fromkeys(f"{each.model} on {each.device}" for each in good))
             raise UsageError(
-                f"{self.text} has no explanation of {ours.model} on {ours.device}; it has "
-                f"{', '.join(list(there)[:10])}",
+                f"{self.text} has no explanation of {model} on {device}; it has "
+                f"{', '.join(there[:10]) or 'none that did not fail'}",
                 "name a results folder in which the same model was explained on the same device",
             )
         return (alike or same)[-1]

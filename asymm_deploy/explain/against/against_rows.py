@@ -170,7 +170,7 @@ def _called(explanation: Explanation) -> str:
 def _amount(cost: float | None, *, timed: bool) -> str:
     if cost is None:
         return "unknown"
-    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:,.3f} M instructions"
+    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:.6g} M instructions"
 
 
 def _short(group: OperatorGroup | None, digits: int, *, timed: bool) -> str:

@@ -99,6 +99,19 @@ class ConvertedGraph:
         """Return the nodes that make an ONNX tensor of those that the file has, its maker first."""
         return self.view.between(tensor, self.boundary)
 
+    def copied_through(self, tensor: str, read: set[str]) -> list[NodeProto]:
+        """Return the nodes through which a copy of ``read`` becomes ``tensor``.
+
+        With them those that compute, and that the file doesn't have: somebody left them out.
+        """
+        found = self.view.between(tensor, read, LAYOUT)
+        known = self.boundary | read
+        for name in [each for node in found for each in node.input if each not in known]:
+            maker = self.view.maker.get(name)
+            if maker is not None and maker.op_type not in LAYOUT:
+                found += self.view.between(name, known)
+        return found
+
     def upstream(self, operator: MnnOperator) -> Iterator[int]:
         """Yield the tensors that an operator reads, and those that these were copied from."""
         waiting = list(operator.inputs)
@@ -160,6 +173,11 @@ class ConvertedGraph:
         if name is not None and (own is None or self.view.is_after(name, own)):
             return self._last_fused(name)
         if own is not None:
+            after = self.view.sole_reader(own)
+            if after is not None and after.op_type in _FUSED:
+                # A product takes it in as well, and then the copies behind it have its name.
+                last: str = after.output[0]
+                own = last if self._carried(tensor, last) else own
             carried = operator.name.endswith(_PRODUCT) or self._carried(tensor, own)
             return own if carried else None
         source = self._stands.get(operator.inputs[0]) if operator.inputs else None

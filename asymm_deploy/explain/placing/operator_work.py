@@ -11,8 +11,8 @@ from asymm_deploy.bench.records import Precision
 from asymm_deploy.engines.mnn_file import MnnFile, MnnOperator
 from asymm_deploy.engines.observation import ValueSource
 from asymm_deploy.errors import UsageError
-from asymm_deploy.explain.operator_graph import PlacedOperator
 from asymm_deploy.explain.placing.converted_graph import ConvertedGraph
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 from asymm_deploy.models.onnx_cost import count_graph
 
 

@@ -157,11 +157,11 @@ def fitted_name(name: str) -> str:
 def _table1(explanation: Explanation) -> str:
     """Return the paper's Table 1, by multiply-adds and by what was measured."""
     shares = table1_shares(explanation)
-    measured = "time" if explanation.median_ms is not None else "instructions"
-    rows = [
-        ["multiply-adds %", *_percent([madds for madds, _ in shares.values()])],
-        [f"{measured} %", *_percent([cost for _, cost in shares.values()])],
-    ]
+    rows = [["multiply-adds %", *_percent([madds for madds, _ in shares.values()])]]
+    costs = [cost for _, cost in shares.values()]
+    if any(cost is not None for cost in costs):
+        measured = "time" if explanation.median_ms is not None else "instructions"
+        rows.append([f"{measured} %", *_percent(costs)])
     return "As in the paper's Table 1:\n" + aligned_rows([["", *shares], *rows], {""})
 
 

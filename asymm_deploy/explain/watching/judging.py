@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
+import msgspec
 import onnx
 
 from asymm_deploy.engines.engine_error import EngineError
@@ -19,13 +20,18 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.explain.error_limits import weight_bits
 from asymm_deploy.explain.explanation import OperatorError
 from asymm_deploy.explain.host_errors import JudgedRun, WatchRequest, load_arrays, save_arrays
-from asymm_deploy.explain.operator_errors import operator_error, overwritten
-from asymm_deploy.explain.operator_graph import OperatorPlaces, PlacedOperator
+from asymm_deploy.explain.operator_errors import operator_error, overwritten, unfed
+from asymm_deploy.explain.operator_graph import OperatorPlaces
 from asymm_deploy.explain.placing.converted_graph import ConvertedGraph
 from asymm_deploy.explain.placing.onnx_view import OnnxView
 from asymm_deploy.explain.placing.operator_work import bytes_moved, madds_of
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 from asymm_deploy.export.onnx_graph import load_onnx
 from asymm_deploy.export.proof.graph_values import graph_values
+
+_KEPT = "MNN lets nobody write what it reads, so that it can't be judged alone"
+_OTHER_SHAPE = "what it reads has another shape than in the reference"
+_EMPTY = "it makes no elements"
 
 
 def judge_run(request: WatchRequest) -> JudgedRun:
@@ -42,29 +48,39 @@ def judge_run(request: WatchRequest) -> JudgedRun:
     placed: tuple[PlacedOperator, ...] = ()
     on_layer: list[OperatorError | None] = []
     own: list[OperatorError | None] = []
+    without_own: dict[int, str] = {}
     for number, sample in enumerate(samples):
         values = _values(reference, graph, sample)
         feed = {name: in_32_bits(array) for name, array in sample.items()}
         natural = watched.run(feed)
         if number == 0:
-            placed = OperatorPlaces(graph, values).place(natural)
+            placed = OperatorPlaces(graph, values, watched.inputs).place(natural)
             if request.values is not None:
                 save_arrays(Path(request.values), values)
         given = overwritten(placed, values)
         alone = watched.run(feed, lambda *place, given=given: given.get(place))
         on_layer = _largest(on_layer, _errors(placed, natural, values))
-        unfed = {operator for operator, _input in watched.kept}
-        errors = _errors(placed, alone, values)
-        own = _largest(own, [None if i in unfed else each for i, each in enumerate(errors)])
+        without_own |= dict.fromkeys((index for index, _input in watched.kept), _KEPT)
+        without_own |= dict.fromkeys(unfed(placed, values), _OTHER_SHAPE)
+        own = _largest(own, _errors(placed, alone, values))
     shapes = {name: tuple(array.shape) for name, array in samples[0].items()}
+    for operator in placed:
+        if operator.unjudged is None and not any(map(prod, operator.output_shapes)):
+            without_own[operator.index] = _EMPTY
     return JudgedRun(
-        placed=placed,
+        placed=tuple(_without_own(each, without_own.get(each.index)) for each in placed),
         madds=tuple(madds_of(placed, graph, reference, shapes)),
         bytes_moved=tuple(bytes_moved(placed, graph.file, request.precision)),
         weight_bits=_all_weight_bits(placed, graph.file),
         on_layer=tuple(on_layer),
-        own=tuple(own),
+        own=tuple(None if i in without_own else each for i, each in enumerate(own)),
     )
+
+
+def _without_own(operator: PlacedOperator, why: str | None) -> PlacedOperator:
+    if why is None or operator.unjudged is not None:
+        return operator
+    return msgspec.structs.replace(operator, unjudged=why)
 
 
 def _values(reference: onnx.ModelProto, graph: ConvertedGraph, sample: Arrays) -> Arrays:
@@ -73,7 +89,7 @@ def _values(reference: onnx.ModelProto, graph: ConvertedGraph, sample: Arrays) -
     if missing:
         raise EngineError(f"there is no array for the reference's input {missing[0]}")
     names = [name for name in graph.view.tensors if name in graph.boundary]
-    found = graph_values(reference, [sample], names)
+    found = graph_values(reference, [sample], names) if names else [{}]
     if found is None:
         raise EngineError("ONNX Runtime can't give the tensors inside the reference")
     return {**sample, **found[0]}

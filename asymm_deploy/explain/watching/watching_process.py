@@ -1,7 +1,8 @@
 """MNN and ONNX Runtime over one input, operator by operator, in a process of their own.
 
 ``python -m asymm_deploy.explain.watching.watching_process RUN.json``: the ``WatchRequest`` comes on
-stdin, and the ``JudgedRun`` goes to RUN.json. What fails is told in the last line of stderr.
+stdin, and the ``JudgedRun`` goes to RUN.json, or the ``WatchFailure``. The last line
+of stderr is what an engine says of its failure.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ def _judge(made: Path) -> None:
 
     from asymm_deploy.engines.engine_error import EngineError
     from asymm_deploy.errors import DeployError
-    from asymm_deploy.explain.host_errors import WatchRequest
+    from asymm_deploy.explain.host_errors import JudgedRun, WatchFailure, WatchRequest
     from asymm_deploy.explain.watching.judging import judge_run
 
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=WatchRequest)
+    found: JudgedRun | WatchFailure
     try:
-        run = judge_run(request)
-    except (EngineError, DeployError) as error:
+        found = judge_run(request)
+    except DeployError as error:
+        found = WatchFailure(error.what, error.hint, error.exit_code)
+    except EngineError as error:
         raise SystemExit(str(error)) from None
-    made.write_bytes(msgspec.json.encode(run))
+    made.write_bytes(msgspec.json.encode(found))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The phone's processor is emulated, and nowhere on it is a C library but the one 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from filelock import FileLock
 from asymm_deploy import cli
 from asymm_deploy.bench import native_build
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.native.own_libc import LOADER
 from asymm_deploy.bench.observed.device_values import device_values
 from asymm_deploy.bench.phone.options import PhoneOptions
@@ -27,7 +29,7 @@ from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.bench.plan import Plan
 from tests.bench.phone.conftest import lines_in
-from tests.made_networks import LOOPED, made_network
+from tests.made_networks import LOOPED, TWO_ENDED, made_network
 from tests.phone.phone import Phone
 from tests.phone.processes import marked
 
@@ -155,6 +157,31 @@ def test_operators_tell_what_they_make_and_take_what_they_are_given(
     given = {(at, 0): np.ones_like(total), (at, 1): np.ones_like(total)}
     changed = device_values(device, artifact, plan, given)
     np.testing.assert_array_equal(changed[at].outputs[0], np.full_like(total, 2))
+    assert is_clean(phone)
+
+
+@FEW_CORES
+def test_operators_are_explained_by_the_phones_own_arithmetic(
+    at_home: Path,
+    adb_environment: object,
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
+    model = tmp_path / "two_ended.onnx"
+    made_network(TWO_ENDED, model)
+    allowed = [f"--allow={name}" for name, flag in FLAGS.items() if flag.exit_code == 4]
+    places = [f"--artifacts={tmp_path / 'artifacts'}", f"--out={tmp_path / 'results'}"]
+    how = ["--device=auto", f"--cpu={HERE}", "--precision=fp16", "--runs=40", "--format=json"]
+    code = cli.run(["explain", str(model), *how, *allowed, *places])
+    said = capfd.readouterr()
+    assert code == 0, said.err
+    rows = {row["node"]: row for row in json.loads(said.out) if row["own_error_over_deviation"]}
+    assert {row["device"] for row in rows.values()} == {phone.serial}
+    assert all(1e-5 < row["own_error_over_deviation"] < row["own_limit"] for row in rows.values())
+    assert sum(row["share_percent"] for row in rows.values()) > 50
     assert is_clean(phone)
 
 
