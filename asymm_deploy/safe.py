@@ -88,4 +88,6 @@ def csv_cell(cell: str | int) -> str | int:
 
 
 def _replaced(text: str, by: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else by for character in text)

@@ -18,6 +18,7 @@ from asymm_deploy.commands.options.shared_options import (
     table_or_figure,
 )
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 _OF_TABLES = ("table", "figure", "output_format", "out")
 _OF_ROWS = ("device", "engine", "precision", "threads")
@@ -120,6 +121,11 @@ def report_command(
         _refuse_beside(which, given_options(ctx, *_OF_TABLES))
         page_steps.write_page_and_pictures(results, against, page, pictures, wanted)
         return
+    if results.suffix in {".html", ".htm"} and results.is_file():
+        raise UsageError(
+            f"{excerpt(str(results))} is a page, and tables are made of results",
+            "add --verify to read it again, or give the results folder",
+        )
     if against is not None:
         raise UsageError(
             "--against is about pages and pictures", "add --page FILE.html, or leave it out"

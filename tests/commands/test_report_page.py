@@ -72,6 +72,9 @@ def test_a_page_is_written_and_verified_and_stdout_stays_for_data(
     assert (code, out) == (0, "")
     assert "wrote page.html (" in err
     assert str(tmp_path) not in (tmp_path / "page.html").read_text()
+    code, out, err = report("page.html")
+    assert (code, out) == (2, "")
+    assert "add --verify" in err
     code, out, err = report("page.html", "--verify")
     assert code == 0
     assert out.startswith("good: every table")

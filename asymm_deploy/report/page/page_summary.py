@@ -59,7 +59,8 @@ def _validity(models: Sequence[TimedModel]) -> str:
         if not leave_valid([name], model.row.allowed)
     )
     why = "; ".join(
-        f"{spoilt[name]} because {FLAGS[name].meaning} ({name})" for name in gravest_first(spoilt)
+        f"{spoilt[name]} because {FLAGS[name].meaning} ({name})"
+        for name in sorted(gravest_first(spoilt), key=lambda name: -spoilt[name])
     )
     if len(models) == 1:
         return f"It doesn't count as a measurement: {why.partition(' because ')[2]}."

@@ -23,9 +23,10 @@ from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
 from asymm_deploy.report.page.pictures.launches_picture import launches_picture
-from asymm_deploy.report.page.pictures.operators_picture import layers_picture, snr_picture
+from asymm_deploy.report.page.pictures.layers_picture import layers_picture
 from asymm_deploy.report.page.pictures.picture import Picture
 from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
+from asymm_deploy.report.page.pictures.snr_picture import snr_picture
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
 from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
 from asymm_deploy.report.page.pictures.versions_picture import versions_picture

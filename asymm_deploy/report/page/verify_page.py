@@ -66,8 +66,8 @@ class VerifiedPage:
         if not self.redrawn:
             lines.append(
                 f"this is asymm-deploy {__version__} with {' and '.join(made_with())}, which may "
-                "word, draw and resample otherwise: sentences, pictures and intervals were compared "
-                "with their hashes alone"
+                "word, draw and resample otherwise: sentences, pictures and intervals were "
+                "compared with their hashes alone"
             )
         return lines
 

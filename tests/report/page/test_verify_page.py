@@ -32,8 +32,8 @@ Launch = Callable[..., LaunchRecord]
 def small(launch: Launch, asked: PageRequest) -> str:
     """A page of two models, which draws with next to nothing."""
     records = [
-        launch(model, ms + (number - 0.5) / 10, launch=number)
-        for model, ms in (("asymmnet_large_100", 10.0), ("mbv3_large_100", 9.0))
+        launch(model, ms + (number - 0.5) / 10, launch=number, madds=None)
+        for model, ms in (("net_a", 10.0), ("net_b", 9.0))
         for number in range(2)
     ]
     lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
@@ -67,7 +67,7 @@ def test_a_changed_cell_is_named_with_what_the_samples_give(
 ) -> None:
     said = told(small.replace(">9.000<", ">8.000<", 1))
     assert said.startswith("5 ")
-    assert "mbv3_large_100" in said
+    assert "net_b" in said
     assert "the page says '8.000', the samples '9.000'" in said
     assert "the page's text is not what its hash says" in said
 
@@ -118,7 +118,7 @@ def test_a_cell_that_was_changed_with_its_hash_is_told(
     [
         ("All of them count", "None of them counts", "its text differs"),
         ("</figure>", "<p>as certified</p></figure>", "its text differs"),
-        ('data-key="mbv3_large_100"', 'data-key="mbv3_large_101"', "its text differs"),
+        ('data-key="net_b"', 'data-key="net_c"', "its text differs"),
         ("script-src", "script-src 'unsafe-inline'", "its text differs"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_changed_picture_is_told(small: str, told: Callable[[str], str]) -> No
 
 
 def test_a_removed_row_and_a_removed_block_are_told(small: str, told: Callable[[str], str]) -> None:
-    row = re.compile(r'<tr data-key="mbv3_large_100".*?</tr>\n?', re.DOTALL)
+    row = re.compile(r'<tr data-key="net_b".*?</tr>\n?', re.DOTALL)
     assert "has 1 rows, and the samples give 2" in told(row.sub("", small, count=1))
     block = re.compile(r'<script type="application/gzip" data-name="latency.csv".*?</script>')
     assert "latency.csv is missing" in told(block.sub("", small))
@@ -185,7 +185,7 @@ def test_what_other_versions_wrote_is_judged_by_its_figures(
     assert "which may word, draw and resample otherwise" in told(aged(rehashed(older)))
     assert "the page says '8.000'" in told(aged(rehashed(older.replace(">9.000<", ">8.000<"))))
     rows = changed_block(small, "rows.json", b'"runs": 10', b'"runs": 11')
-    assert "rows.json, asymmnet_large_100: runs differs" in told(aged(rehashed(rows)))
+    assert "rows.json, net_a: runs differs" in told(aged(rehashed(rows)))
     fewer = changed_block(small, "rows.json", b"[", b"[{},")
     assert "rows.json has 3 rows, and the samples give 2" in told(aged(rehashed(fewer)))
 

@@ -25,7 +25,7 @@ _WITH_ACCURACY = (5, 6)
 """The paper's tables that print a top-1 accuracy on ImageNet."""
 
 _PLOT_WIDE, _PLOT_HIGH = 800, 300
-_LABEL_WIDE, _LABEL_HIGH = 150, 17
+_LABEL_WIDE, _LABEL_HIGH = 130, 18
 """Pixels."""
 
 _TABLE = (
@@ -56,7 +56,7 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
     trusted = [each for each in known if each[0].row.valid] or known
     front = [model.key for model, _, _ in _front(trusted)]
     slowest = max(ms for _, _, ms in known)
-    labelled = _with_room(_front(trusted))
+    labelled = _with_room(_front(trusted), known)
     data: list[Datum] = [
         {
             "key": model.key,
@@ -67,7 +67,7 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
             "valid": model.row.valid,
             "front": model.key in front,
             "label": model.key if model.key in labelled else "",
-            "late": ms > 0.7 * slowest,
+            "late": _is_late(ms, slowest),
             "noticed": model.noticed or "nothing",
         }
         for model, top1, ms in known
@@ -126,21 +126,35 @@ def _front(known: Sequence[_Known]) -> list[_Known]:
     return front
 
 
-def _with_room(front: Sequence[_Known]) -> set[str]:
-    """Return those of a front whose names can stand beside their points without touching.
+def _with_room(front: Sequence[_Known], known: Sequence[_Known]) -> set[str]:
+    """Return those of a front whose names can stand beside their points without touching anything.
 
     The slowest one comes first, since whoever looks for the best looks there.
     """
-    widest = max(ms for _, _, ms in front) - min(ms for _, _, ms in front) or 1
-    highest = max(top1 for _, top1, _ in front) - min(top1 for _, top1, _ in front) or 1
+    slowest = max(ms for _, _, ms in known)
+    widest = slowest - min(ms for _, _, ms in known) or 1
+    highest = max(top1 for _, top1, _ in known) - min(top1 for _, top1, _ in known) or 1
+    points = [(ms / widest * _PLOT_WIDE, top1 / highest * _PLOT_HIGH) for _, top1, ms in known]
     taken: list[tuple[float, float]] = []
     found = set()
     for model, top1, ms in reversed(front):
         x, y = ms / widest * _PLOT_WIDE, top1 / highest * _PLOT_HIGH
-        if all(abs(x - a) > _LABEL_WIDE or abs(y - b) > _LABEL_HIGH for a, b in taken):
+        side = (
+            -1 if _is_late(ms, slowest) else 1
+        )  # to the left and above, or to the right and below
+        beside = any(
+            0 < side * (a - x) < _LABEL_WIDE and 0 < side * (y - b) < _LABEL_HIGH for a, b in points
+        )
+        near = any(abs(x - a) < _LABEL_WIDE and abs(y - b) < _LABEL_HIGH for a, b in taken)
+        if not beside and not near:
             taken.append((x, y))
             found.add(model.key)
     return found
+
+
+def _is_late(ms: float, slowest: float) -> bool:
+    """Whether a point is so far to the right that its name has to stand to the left of it."""
+    return ms > 0.7 * slowest
 
 
 def _sentence(known: Sequence[_Known], trusted: Sequence[_Known], front: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ import pytest
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.explain.explanation import MOST_SNR_DB, Explanation, OperatorError
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
-from asymm_deploy.report.page.pictures.operators_picture import layers_picture, snr_picture
+from asymm_deploy.report.page.pictures.layers_picture import layers_picture
+from asymm_deploy.report.page.pictures.snr_picture import snr_picture
 
 Explain = Callable[..., Explanation]
 
