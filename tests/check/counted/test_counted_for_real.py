@@ -62,7 +62,19 @@ def check(folder: Path, candidate: str, tmp_path: Path, baseline: str = "old") -
     sizes = [f"--{name}-threshold=100%" for name in ("size", "madds", "params")]
     folders = ["--baseline", str(folder / baseline), "--candidate", str(folder / candidate)]
     report = tmp_path / "check.json"
-    code = cli.run(["check", *folders, "--device", "a76", *sizes, "--json", str(report)])
+    code = cli.run(
+        [
+            "check",
+            *folders,
+            "--device",
+            "a76",
+            *sizes,
+            "--json",
+            str(report),
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     return json.loads(report.read_text()), code
 
 
