@@ -21,6 +21,7 @@ from asymm_deploy.commands.counting.emulator import emulator_app
 from asymm_deploy.commands.describe import describe_command
 from asymm_deploy.commands.devices import devices_command
 from asymm_deploy.commands.doctor import doctor_command
+from asymm_deploy.commands.explaining.explain import explain_command
 from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
@@ -46,6 +47,9 @@ app.command("models", short_help="List the paper's networks and their MAdds.")(m
 app.command("describe", short_help="Show a model's cost layer by layer.")(describe_command)
 app.command("export", short_help="Export models to ONNX and MNN, proven equal.")(export_command)
 app.command("bench", short_help="Time models on this machine or on phones.")(bench_command)
+app.command("explain", short_help="Say which operator takes the time, and which one is wrong.")(
+    explain_command
+)
 app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
 app.command("report", short_help="Write a table of results.")(report_command)
 app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(

@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     faults = [each for each in FAULTS if re.search(options.only, f"{each.what} {each.model}")]
     clean = [*names.table_models(5), *nets.SHAPES]
     clean = [name for name in clean if re.search(options.only, name)]
+    if not faults and not clean:
+        parser.error(f"no fault and no model is found by {options.only!r}")
     exported(list(dict.fromkeys([*clean, *(each.model for each in faults)])), options.work)
     begun = time.monotonic()
     wrong = _with_faults(faults, options.work) + _without(clean, options.work)

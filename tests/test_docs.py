@@ -29,7 +29,11 @@ PAGES = sorted(
         *(ROOT / "benchmarks").rglob("*.md"),
     ]
 )
-WITH_COMMANDS = (README, COMMANDS, *(ROOT / "docs" / name for name in ("tasks.md", "android.md")))
+WITH_COMMANDS = (
+    README,
+    COMMANDS,
+    *(ROOT / "docs" / name for name in ("tasks.md", "android.md", "explain.md")),
+)
 
 
 def read(page: Path) -> str:

@@ -9,7 +9,7 @@
 namespace runner {
 
 void Session::run_by_operator(const Watch&) {
-  throw Refused("this engine can\'t run a model operator by operator");
+  throw Refused("this engine can't run a model operator by operator");
 }
 
 void launch_counted(const Arguments& arguments, const Engine& engine, const Send& send) {
@@ -23,7 +23,8 @@ void launch_counted(const Arguments& arguments, const Engine& engine, const Send
     mark(Mark::kRunEnds);
   }
   Notes notes;
-  if (arguments.by_operator) {
+  const bool writes = !arguments.operator_values.empty();
+  if (arguments.by_operator && !writes) {
     model.session->run_by_operator({[&](const Operator& seen) {
                                       notes.before(seen);
                                       mark(Mark::kOperatorStarts);
@@ -33,10 +34,12 @@ void launch_counted(const Arguments& arguments, const Engine& engine, const Send
                                       notes.after(seen);
                                     }});
   }
+  const Output output = computed(model, arguments);
+  // A run less, which an emulator takes seconds for.
+  if (writes) notes = write_operator_values(arguments, *model.session);
   send(line(described(model, arguments)));
   if (arguments.by_operator) send(line(Operators{notes.found(), std::nullopt}));
-  send(line(computed(model, arguments)));
-  write_operator_values(arguments, *model.session);
+  send(line(output));
   send(line(Done{arguments.runs}));
 }
 

@@ -1,6 +1,8 @@
 #include "operator_values.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -100,6 +102,19 @@ GivenInputs read_given(const std::string& path) {
   return found;
 }
 
+// Whether these values are those that were given, but for rounding to fp16.
+bool is_same(const std::vector<float>& held, const std::vector<float>& given) {
+  constexpr float kRounding = 1e-2F;
+  constexpr float kMostInHalf = 65504;
+  float largest = 0;
+  for (const float value : given) largest = std::max(largest, std::fabs(value));
+  for (std::size_t at = 0; at < given.size(); ++at) {
+    const bool beyond = !(std::fabs(given[at]) <= kMostInHalf);  // NaN too
+    if (!beyond && !(std::fabs(held[at] - given[at]) <= kRounding * largest)) return false;
+  }
+  return true;
+}
+
 // Puts what is given for the operator into its inputs.
 void put_given(const GivenInputs& inputs, std::size_t index, const Operator& running) {
   const std::vector<Shape> shapes = running.shapes();
@@ -117,19 +132,30 @@ void put_given(const GivenInputs& inputs, std::size_t index, const Operator& run
       throw Refused(which + ", " + running.name() + ", has the shape " + shown(shapes[input]) +
                     ", and " + shown(given.shape) + " was given");
     }
-    if (!given.values.empty()) running.put(input, given.values);
+    if (given.values.empty()) continue;
+    running.put(input, given.values);
+    // Into a tensor of 8 bits MNN writes something else, and says nothing.
+    if (!is_same(running.values(input), given.values)) {
+      throw Refused("MNN doesn't take values into " + which + ", " + running.name() +
+                    ": it keeps them in 8 bits");
+    }
   }
 }
 
 }  // namespace
 
-void write_operator_values(const Arguments& arguments, Session& session) {
-  if (arguments.operator_values.empty()) return;
+Notes write_operator_values(const Arguments& arguments, Session& session) {
+  Notes notes;
+  if (arguments.operator_values.empty()) return notes;
   const GivenInputs inputs = read_given(arguments.operator_inputs);
   std::ofstream file(arguments.operator_values, std::ios::binary | std::ios::trunc);
   std::size_t index = 0;
-  session.run_by_operator({[&](const Operator& running) { put_given(inputs, index, running); },
+  session.run_by_operator({[&](const Operator& running) {
+                             notes.before(running);
+                             put_given(inputs, index, running);
+                           },
                            [&](const Operator& made) {
+                             notes.after(made);
                              for (std::size_t at = 0; at < made.shapes().size(); ++at) {
                                const std::vector<float> values = made.values(at);
                                file.write(reinterpret_cast<const char*>(values.data()),
@@ -143,6 +169,7 @@ void write_operator_values(const Arguments& arguments, Session& session) {
   }
   file.close();
   if (!file) throw Refused("can't write the operators' values: " + arguments.operator_values);
+  return notes;
 }
 
 }  // namespace runner

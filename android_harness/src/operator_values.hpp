@@ -8,7 +8,7 @@ namespace runner {
 
 // Runs the session once more, puts the values of `operator_inputs` into inputs of operators before
 // they run, and writes the outputs of each to `operator_values`; PROTOCOL.md describes both files.
-// Does nothing without the latter. Throws Refused.
-void write_operator_values(const Arguments& arguments, Session& session);
+// Returns the operators of that run. Does nothing without the latter file. Throws Refused.
+Notes write_operator_values(const Arguments& arguments, Session& session);
 
 }  // namespace runner

@@ -70,6 +70,17 @@ TEST(counted, operators_are_of_one_run_more) {
            "hello, run, run, run, run, run, by operator, model, operators, output, done");
 }
 
+TEST(counted, a_run_whose_values_are_written_takes_the_place_of_the_one_with_marks) {
+  const Folder folder;
+  Arguments arguments = asked(folder);
+  arguments.by_operator = true;
+  arguments.operator_values = folder.at("values");
+  Events events;
+  events.launch(arguments, events.engine());
+  CHECK_EQ(events.text(),
+           "hello, run, run, run, run, run, by operator, model, operators, output, done");
+}
+
 TEST(counted, a_session_without_operators_is_refused) {
   const Folder folder;
   Arguments arguments = asked(folder);

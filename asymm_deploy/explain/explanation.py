@@ -13,6 +13,8 @@ EXPLAINED_SCHEMA_VERSION = 1
 """Newest version of a line in explained.jsonl. Incremented when older readers would misread it."""
 MOST_SNR_DB = 300.0
 """Stands for values that are equal to the reference, bit by bit."""
+MOST_DEVIATIONS = 1e30
+"""Stands for an error that is infinite or no number: JSON has neither."""
 
 Kind: TypeAlias = Literal[
     "pointwise",
@@ -42,6 +44,14 @@ class OperatorError(msgspec.Struct, frozen=True, kw_only=True):
     over_deviation: float
     """The largest error over the standard deviation of the reference's values."""
 
+    def __post_init__(self) -> None:
+        """Keep both within what a file can hold."""
+        if not self.over_deviation <= MOST_DEVIATIONS:
+            msgspec.structs.force_setattr(self, "over_deviation", MOST_DEVIATIONS)
+        if not abs(self.snr_db) <= MOST_SNR_DB:
+            kept = MOST_SNR_DB if self.snr_db > 0 else -MOST_SNR_DB
+            msgspec.structs.force_setattr(self, "snr_db", kept)
+
 
 class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """One operator of the .mnn file, in the order in which MNN runs them."""
@@ -65,6 +75,8 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """Of the inputs, weights and outputs, each once, in the types they are kept in."""
     time_ms: float | None = None
     """Its part of ``Explanation.median_ms``."""
+    launches_ms: tuple[float, ...] = ()
+    """The same by launch, where there were several: how far they lie apart is the noise."""
     insn: int | None = None
     """Instructions of the emulated processor."""
     on_layer: OperatorError | None = None
@@ -116,6 +128,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Empty if the model failed."""
     reference: str | None
     """Where the right values come from: a file's name; None if there was none."""
+    reference_sha256: str | None = None
     flags: tuple[str, ...]
     """As of a bench."""
     valid: bool

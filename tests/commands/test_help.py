@@ -35,7 +35,8 @@ PARAMETERS = [
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {path.removeprefix("asymm-deploy ") for path in COMMANDS} == {
-        *("models", "describe", "export", "bench", "cost", "report", "check", "devices", "doctor"),
+        *("models", "describe", "export", "bench", "explain", "cost", "report", "check"),
+        *("devices", "doctor"),
         *("emulator setup", "emulator where"),
         *("baseline save", "baseline show", "baseline accept", "runner build", "runner where"),
     }
@@ -73,7 +74,7 @@ def complete(words: str) -> list[str]:
 
 
 def test_the_shell_completes_commands_options_and_networks() -> None:
-    assert complete("asymm-deploy ex") == ["export"]
+    assert complete("asymm-deploy exp") == ["export", "explain"]
     assert complete("asymm-deploy export --artif") == ["--artifacts"]
     assert complete("asymm-deploy bench asymmnet_small_03") == ["asymmnet_small_035"]
     assert complete("asymm-deploy export no_such") == []

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
-from asymm_deploy.explain.explanation import ExplainedOperator
+from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.host_errors import (
     JudgedRun,
     WatchRequest,
@@ -27,6 +27,7 @@ from asymm_deploy.export import onnx_graph
 from asymm_deploy.export.mnn import to_mnn
 from asymm_deploy.export.simplify import simplifications
 from asymm_deploy.export.torch_to_onnx import to_onnx
+from tests.made_explanations import counted_net, explained_net, faulty_net
 
 Judge = Callable[[onnx.ModelProto, onnx.ModelProto, Arrays, Path], "Judged"]
 INPUTS = (TensorSpec("input", (1, 3, 16, 16)),)
@@ -172,3 +173,21 @@ def judge() -> Judge:
 def convert() -> Callable[[onnx.ModelProto, Path], Path]:
     """``(graph, folder)``: MNN's file of it."""
     return converted
+
+
+@pytest.fixture(scope="session")
+def explained() -> Explanation:
+    """Six operators of 4 ms: half of it pointwise, nothing accused."""
+    return explained_net()
+
+
+@pytest.fixture(scope="session")
+def faulty(explained: Explanation) -> Explanation:
+    """The same, where number 3 computes something else."""
+    return faulty_net(explained)
+
+
+@pytest.fixture(scope="session")
+def counted(explained: Explanation) -> Explanation:
+    """The same on the emulated processor: instructions, no times, no errors."""
+    return counted_net(explained)

@@ -48,9 +48,10 @@ class ObservedTimes(msgspec.Struct, frozen=True, kw_only=True):
     median_ns: float | None = None
     """Of the plain runs; None if the launch failed."""
     taken_out_percent: float | None = None
-    """What watching cost, over ``median_ns``: below 0 where noise is more than that."""
+    """What watching cost, over the rest of a run: all the time between operators, and in each of
+    them as much as the shortest of these gaps."""
     outside_percent: float | None = None
-    """Time before the first operator and after the last, over a watched run: copies of input and
+    """Time before the first operator and after the last, over that rest: copies of input and
     output. It is spread over the operators."""
     peak_mac_per_s: float | None = None
     """Multiply-adds a second, in fp32, that one core reached in a fixed loop."""
@@ -75,7 +76,7 @@ def time_operators(
     fails. Whatever else fails is said by the record.
     """
     require_within("--runs", plan.runs, LEAST_RUNS, wire.MAX_RUNS, "an operator needs as many")
-    bench = _bench(device, plan)
+    bench = observing_bench(device, plan)
     files = dict.fromkeys(path for each in artifacts for path in each.files if path.is_file())
     made = []
     with device.held(bench.cpus, list(files)):
@@ -86,7 +87,11 @@ def time_operators(
     return made
 
 
-def _bench(device: Device, plan: Plan) -> Bench:
+def observing_bench(device: Device, plan: Plan) -> Bench:
+    """Return what launches by operator have in common; they are kept in no file of results.
+
+    Raises UsageError if a core is not available, HarnessError if there is no runner.
+    """
     runner = device.runner(plan.engine)
     cpus = device.choose_cpus(plan.cpu, plan.threads, ())
     identity = plan_id(plan, device.facts(()), runner.identity)
@@ -131,9 +136,9 @@ def _timed(bench: Bench, artifact: Artifact) -> ObservedTimes:
 
 def _observed(record: LaunchRecord, report: ObservedReport) -> ObservedTimes:
     found = report.operators
-    plain = np.array(report.launch.samples.ns, np.float64)
-    watched = np.array(found.watched_ns, np.float64)
-    median_ns = float(np.median(plain))
+    callbacks_ns = callback_ns(found) * len(found.names) + sum(found.gap_ns[1:-1])
+    rest_ns = max(1, sum(found.least_ns) + sum(found.gap_ns) - callbacks_ns)
+    median_ns = float(np.median(report.launch.samples.ns))
     calibration = report.launch.calibration
     outside_ns = found.gap_ns[0] + found.gap_ns[-1]
     return ObservedTimes(
@@ -156,10 +161,15 @@ def _observed(record: LaunchRecord, report: ObservedReport) -> ObservedTimes:
             )
         ),
         median_ns=median_ns,
-        taken_out_percent=100 * float(np.median(watched - plain)) / median_ns,
-        outside_percent=100 * outside_ns / float(watched.min()),
+        taken_out_percent=100 * callbacks_ns / rest_ns,
+        outside_percent=100 * outside_ns / rest_ns,
         peak_mac_per_s=max(calibration.before_mac_per_s, calibration.after_mac_per_s),
     )
+
+
+def callback_ns(found: TimedOperators) -> int:
+    """Return what two callbacks cost: the shortest time between two operators; 0 with one alone."""
+    return min(found.gap_ns[1:-1], default=0)
 
 
 def shared_out(found: TimedOperators, median_ns: float) -> list[float]:
@@ -167,9 +177,7 @@ def shared_out(found: TimedOperators, median_ns: float) -> list[float]:
 
     An operator that takes less than the callbacks has none. Raises WireError if none has any.
     """
-    between = found.gap_ns[1:-1]
-    callbacks_ns = min(between, default=0)
-    left = np.maximum(0.0, np.array(found.least_ns, np.float64) - callbacks_ns)
+    left = np.maximum(0.0, np.array(found.least_ns, np.float64) - callback_ns(found))
     if not left.any():
         left = np.array(found.least_ns, np.float64)
     if not left.any():

@@ -13,7 +13,7 @@ import msgspec
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.emulated.counts import CostRecord, Counts
-from asymm_deploy.check.counted.operator_matching import matched_operators, operator_changes
+from asymm_deploy.check.counted.operator_changes import matched_counts, operator_changes
 from asymm_deploy.check.findings import UNITS, Change, Metric, Verdict, change_without_figures
 from asymm_deploy.check.outputs.words import METRICS
 from asymm_deploy.errors import ExitCode, UsageError
@@ -130,7 +130,7 @@ def _change(
         notice=abs(change) >= NOTICE_PERCENT and abs(after - before) > floor,
         operators=()
         if before == after or baseline.operators is None or candidate.operators is None
-        else operator_changes(matched_operators(baseline.operators, candidate.operators), count),
+        else operator_changes(matched_counts(baseline.operators, candidate.operators), count),
     )
     why = _why(found, allowed_percent, floor=floor, by_operator=by_operator)
     return msgspec.structs.replace(found, why=why)

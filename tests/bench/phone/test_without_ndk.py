@@ -5,22 +5,31 @@ The phone's processor is emulated, and nowhere on it is a C library but the one 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from asymm_deploy import cli
 from asymm_deploy.bench import native_build
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.native.own_libc import LOADER
+from asymm_deploy.bench.observed.device_values import device_values
+from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.pushed_files import BASE
+from asymm_deploy.bench.phone.server import Server, address
+from asymm_deploy.bench.plan import Plan
 from tests.bench.phone.conftest import lines_in
-from tests.made_networks import LOOPED, made_network
+from tests.made_networks import LOOPED, TWO_ENDED, made_network
 from tests.phone.phone import Phone
 from tests.phone.processes import marked
 
@@ -124,6 +133,56 @@ def test_from_runner_build_to_a_row(
     made = native_build.read(native_build.folder_of("linux-arm64"))
     assert {path.name for path in there.iterdir()} == set(made.files)
     assert not (phone.world.root / "lib").exists()
+
+
+@FEW_CORES
+def test_operators_tell_what_they_make_and_take_what_they_are_given(
+    at_home: Path,
+    adb_environment: object,
+    phone: Phone,
+    artifact: Artifact,
+    is_clean: Callable[[Phone], bool],
+) -> None:
+    phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
+    runner = native_build.folder_of("linux-arm64") / native_build.PROGRAM
+    options = PhoneOptions(patience_s=20, cool_down_s=0.0)
+    device = AdbDevice(Server(address(os.environ)), phone.serial, runner, options, lambda _: None)
+    plan = Plan(runs=1, launches=1, precision="fp16", cpu=HERE)
+    made = device_values(device, artifact, plan)
+    at = [each.name for each in made].index("total")
+    (total,) = made[at].outputs
+    assert artifact.reference is not None
+    error = np.abs(total - np.asarray(artifact.reference["total"], np.float32)).max()
+    assert 1e-4 < error / total.std() < 1e-1
+    given = {(at, 0): np.ones_like(total), (at, 1): np.ones_like(total)}
+    changed = device_values(device, artifact, plan, given)
+    np.testing.assert_array_equal(changed[at].outputs[0], np.full_like(total, 2))
+    assert is_clean(phone)
+
+
+@FEW_CORES
+def test_operators_are_explained_by_the_phones_own_arithmetic(
+    at_home: Path,
+    adb_environment: object,
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
+    model = tmp_path / "two_ended.onnx"
+    made_network(TWO_ENDED, model)
+    allowed = [f"--allow={name}" for name, flag in FLAGS.items() if flag.exit_code == 4]
+    places = [f"--artifacts={tmp_path / 'artifacts'}", f"--out={tmp_path / 'results'}"]
+    how = ["--device=auto", f"--cpu={HERE}", "--precision=fp16", "--runs=40", "--format=json"]
+    code = cli.run(["explain", str(model), *how, *allowed, *places])
+    said = capfd.readouterr()
+    assert code == 0, said.err
+    rows = {row["node"]: row for row in json.loads(said.out) if row["own_error_over_deviation"]}
+    assert {row["device"] for row in rows.values()} == {phone.serial}
+    assert all(1e-5 < row["own_error_over_deviation"] < row["own_limit"] for row in rows.values())
+    assert sum(row["share_percent"] for row in rows.values()) > 50
+    assert is_clean(phone)
 
 
 @FEW_CORES

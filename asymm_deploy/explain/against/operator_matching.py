@@ -11,44 +11,67 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from asymm_deploy.bench.emulated.counts import Counts, OperatorCounts
-from asymm_deploy.check.findings import OperatorChange
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 _UNMATCHED = 0.75
 """What an operator without a counterpart costs an alignment; two cost more than any pair."""
 _OTHER_MODULE = 0.1
-"""What a pair of two modules costs, beside the difference of their counts, which is at most 1."""
+"""What a pair of two modules costs, beside the difference of their sizes, which is at most 1."""
+
+
+class NamedOperator(Protocol):
+    """What tells operators apart."""
+
+    @property
+    def name(self) -> str:
+        """As in the MNN file."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """MNN's."""
+        ...
+
+    @property
+    def module(self) -> str | None:
+        """Path of the torch module it came from; None where that is unknown."""
+        ...
+
+
+Operator = TypeVar("Operator", bound=NamedOperator)
+Size: TypeAlias = Callable[[Operator], float]
+"""How much an operator is: of several, the one of the same size is the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorMatch:
+class OperatorMatch(Generic[Operator]):
     """One operator in both versions; None: that version doesn't have it."""
 
-    baseline: OperatorCounts | None
-    candidate: OperatorCounts | None
+    baseline: Operator | None
+    candidate: Operator | None
 
 
 def matched_operators(
-    baseline: Sequence[OperatorCounts], candidate: Sequence[OperatorCounts]
-) -> list[OperatorMatch]:
+    baseline: Sequence[Operator], candidate: Sequence[Operator], size: Size[Operator]
+) -> list[OperatorMatch[Operator]]:
     """Return every operator of both versions exactly once, in the candidate's order.
 
-    Those that vanished stand where they were in the baseline, before what follows them.
+    Sizes are not negative. Those that vanished stand where they were in the baseline, before what
+    follows them.
     """
     theirs = {key: place for place, key in enumerate(_keys(candidate))}
     named = [(place, theirs[key]) for place, key in enumerate(_keys(baseline)) if key in theirs]
     partner = {new: old for old, new in named}
     taken = set(partner.values())
-    found: dict[int, OperatorMatch] = {}
-    vanished: dict[int, list[OperatorMatch]] = {}
+    found: dict[int, OperatorMatch[Operator]] = {}
+    vanished: dict[int, list[OperatorMatch[Operator]]] = {}
     ends = [*_in_order(named), (len(baseline), len(candidate))]
     last = (-1, -1)
     for end in ends:
         old = [place for place in range(last[0] + 1, end[0]) if place not in taken]
         new = [place for place in range(last[1] + 1, end[1]) if place not in partner]
         before = last[1] + 1
-        for one, other in _aligned(baseline, candidate, old, new):
+        for one, other in _aligned(baseline, candidate, old, new, size):
             if other is None:
                 assert one is not None
                 vanished.setdefault(before, []).append(OperatorMatch(baseline[one], None))
@@ -65,34 +88,7 @@ def matched_operators(
     return matches
 
 
-def operator_changes(
-    matches: Sequence[OperatorMatch], count: Callable[[Counts], int | None]
-) -> tuple[OperatorChange, ...]:
-    """Return those whose ``count`` differs, the largest growth first; unknown counts as none."""
-    changes = [_change(match, count) for match in matches]
-    moved = [
-        change
-        for change in changes
-        if change.grown_by or change.baseline is None or change.candidate is None
-    ]
-    return tuple(sorted(moved, key=lambda change: -change.grown_by))
-
-
-def _change(match: OperatorMatch, count: Callable[[Counts], int | None]) -> OperatorChange:
-    old, new = match.baseline, match.candidate
-    shown = new or old
-    assert shown is not None
-    return OperatorChange(
-        name=shown.name,
-        type=shown.type,
-        module=shown.module,
-        baseline=None if old is None else count(old.counts) or 0,
-        candidate=None if new is None else count(new.counts) or 0,
-        former_name=old.name if old and new and old.name != new.name else None,
-    )
-
-
-def _keys(operators: Sequence[OperatorCounts]) -> list[tuple[str, str, int]]:
+def _keys(operators: Sequence[NamedOperator]) -> list[tuple[str, str, int]]:
     """Return name, type and how often that occurred before, which no two operators share."""
     seen: Counter[tuple[str, str]] = Counter()
     keys = []
@@ -125,10 +121,11 @@ def _in_order(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _aligned(
-    baseline: Sequence[OperatorCounts],
-    candidate: Sequence[OperatorCounts],
+    baseline: Sequence[Operator],
+    candidate: Sequence[Operator],
     old: Sequence[int],
     new: Sequence[int],
+    size: Size[Operator],
 ) -> list[tuple[int | None, int | None]]:
     """Return the places ``old`` and ``new`` in pairs of equal type, in order, at the least cost."""
     costs = [[_UNMATCHED * column for column in range(len(new) + 1)]]
@@ -137,7 +134,7 @@ def _aligned(
         for column, other in enumerate(new, 1):
             cost = _UNMATCHED + min(above[column], line[-1])
             if baseline[one].type == candidate[other].type:
-                pair = _distance(baseline[one], candidate[other])
+                pair = _distance(baseline[one], candidate[other], size)
                 cost = min(cost, above[column - 1] + pair)
             line.append(cost)
         costs.append(line)
@@ -146,7 +143,7 @@ def _aligned(
     while row or column:
         cost = costs[row][column]
         if row and column and baseline[old[row - 1]].type == candidate[new[column - 1]].type:
-            pair = _distance(baseline[old[row - 1]], candidate[new[column - 1]])
+            pair = _distance(baseline[old[row - 1]], candidate[new[column - 1]], size)
             if cost == costs[row - 1][column - 1] + pair:
                 row, column = row - 1, column - 1
                 pairs.append((old[row], new[column]))
@@ -160,8 +157,8 @@ def _aligned(
     return pairs[::-1]
 
 
-def _distance(one: OperatorCounts, other: OperatorCounts) -> float:
-    """Return how unlike two operators of one type are: 0 if they count alike in one module."""
-    few, many = sorted((one.counts.insn, other.counts.insn))
+def _distance(one: Operator, other: Operator, size: Size[Operator]) -> float:
+    """Return how unlike two operators of one type are: 0 if they are as large in one module."""
+    few, many = sorted((size(one), size(other)))
     moved = one.module is not None and other.module is not None and one.module != other.module
     return (1 - few / many if many else 0.0) + _OTHER_MODULE * moved
