@@ -105,8 +105,7 @@ def _with_named(artifact: Artifact, reference: Path) -> ExplainSubject:
 
     model = load_onnx(reference)
     file = _file_of(artifact.path)
-    if file is not None:
-        _require_common_tensors(artifact.path, file, reference, model)
+    _require_common_tensors(artifact.path, file, reference, model)
     found = ExplainSubject(artifact, reference, _hash(reference), reference_is_own=False)
     if artifact.inputs and artifact.reference is not None:
         _require_same_inputs(artifact, reference, model)
@@ -157,12 +156,15 @@ def _require_same_inputs(artifact: Artifact, reference: Path, model: onnx.ModelP
             )
 
 
-def _file_of(path: Path) -> MnnFile | None:
-    """Return what stands in an .mnn file; None if it is damaged, which is said when it runs."""
+def _file_of(path: Path) -> MnnFile:
+    """Return what stands in an .mnn file; raise UsageError if it is damaged."""
     try:
         return read_mnn(read_regular(path))
-    except (OSError, EngineError):
-        return None
+    except (OSError, EngineError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(
+            f"can't read {path}: {why}", "give another .mnn file, or export the model again"
+        ) from error
 
 
 def _require_common_tensors(
@@ -179,10 +181,10 @@ def _require_common_tensors(
 
 
 def _require_own_inputs(
-    path: Path, file: MnnFile | None, reference: Path, specs: Sequence[TensorSpec]
+    path: Path, file: MnnFile, reference: Path, specs: Sequence[TensorSpec]
 ) -> None:
     """Raise UsageError unless an .mnn file has the inputs of the reference, as far as it says."""
-    ours = {} if file is None else {each.name for each in file.operators if each.type == "Input"}
+    ours = {each.name for each in file.operators if each.type == "Input"}
     theirs = {spec.name for spec in specs}
     if ours and ours != theirs:
         raise UsageError(

@@ -47,6 +47,7 @@ ROWS = [
     Refused("one of open size", ["net.mnn", "--reference=open.onnx"], 2, ("open.onnx", "x")),
     Refused("one of other names", ["net.mnn", "--reference=names.onnx"], 2, ("no tensor",)),
     Refused("one of other inputs", ["net.mnn", "--reference=input.onnx"], 2, ("inputs z",)),
+    Refused("a damaged file", ["damaged.mnn", "--reference=net.onnx"], 2, ("damaged.mnn",)),
     Refused("no errors, no times", ["net.mnn", "--no-time"], 2, ("no reference", "--reference")),
     Refused("against nothing", ["net.mnn", "--against=none"], 2, ("none",)),
     Refused("against a bare folder", ["net.mnn", "--against=bare"], 2, ("explained.jsonl",)),
@@ -78,6 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         onnx.save(model, folder / f"{name}.onnx")
     mnn_of(folder / "net.onnx")
     (folder / "garbage.onnx").write_bytes(GARBAGE)
+    (folder / "damaged.mnn").write_bytes(GARBAGE)
     (folder / "text").write_text("not an ONNX file")
     (folder / "folder.onnx").mkdir()
     for name, line in (("damaged", "{}\n"), ("newer", '{"schema_version":99}\n'), ("empty", "")):
