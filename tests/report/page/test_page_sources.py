@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asymm_deploy.bench.emulated.counts import CostRecord
+from asymm_deploy.bench.emulated.counts import CostRecord, OperatorCounts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.explanation import Explanation
@@ -32,6 +32,19 @@ def test_every_file_that_a_page_shows_is_read_and_no_other(
     for name, content in found.contents.items():
         assert content == (results / name).read_bytes()
     assert sources_in(results / "runs.jsonl", None).contents == found.contents
+
+
+def test_counts_by_operator_which_no_page_shows_are_left_out(
+    cost: Callable[..., CostRecord], folder: Folder
+) -> None:
+    made = cost()
+    assert made.counts is not None
+    operator = OperatorCounts(name="conv", type="Convolution", module=None, counts=made.counts)
+    results = folder(costs=[cost(operators=(operator,) * 100)])
+    assert b"Convolution" in (results / "costs.jsonl").read_bytes()
+    found = sources_in(results, None).contents["costs.jsonl"]
+    assert b"Convolution" not in found
+    assert b"93000000" in found
 
 
 @pytest.mark.parametrize("name", ["runs.jsonl", "explained.jsonl", "costs.jsonl", "check.json"])
