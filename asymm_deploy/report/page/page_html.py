@@ -81,7 +81,8 @@ def table_id(number: int, picture: Picture) -> str:
 
 def _heading(said: PageText) -> str:
     against = "" if said.other is None else f" against <bdi>{_text(said.other)}</bdi>"
-    return f"Results in <bdi>{_text(said.folder)}</bdi>{against}"
+    where = "" if said.folder == "results" else f" in <bdi>{_text(said.folder)}</bdi>"
+    return f"Results{where}{against}"
 
 
 def _lead(tabs: Sequence[Tab]) -> str:
