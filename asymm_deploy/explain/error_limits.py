@@ -4,7 +4,7 @@ Measured over clean models: the paper's 30 networks, and others with attention, 
 resizing and transposed convolutions, in every form that a file keeps its weights in. The largest
 own errors, as shares of the deviation: fp32 2e-5; weights in 16 bits 9e-3, in 8 bits 0.11, in 4
 bits 2.4; fp16 arithmetic (emulated) 0.06, with Winograd's tiles 0.2; sigmoid in fp32 on ARM
-(emulated) 7.5e-4; computed in 8 bits 0.54. A limit is about three times the largest.
+(emulated) 7.5e-4; computed in 8 bits 0.54. A limit is about three to four times the largest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _INEXACT = (
         OwnLimit(3e-3, "on ARM MNN computes exp by a polynomial"),
     ),
 )
-_INT8 = OwnLimit(1.5, "computed in 8 bits")
+_INT8 = OwnLimit(2.0, "computed in 8 bits")
 _INT8_POOL = OwnLimit(
     50.0, "in 8 bits MNN cuts what a pool reads to the range of what the pool makes"
 )

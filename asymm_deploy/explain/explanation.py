@@ -13,6 +13,8 @@ EXPLAINED_SCHEMA_VERSION = 1
 """Newest version of a line in explained.jsonl. Incremented when older readers would misread it."""
 MOST_SNR_DB = 300.0
 """Stands for values that are equal to the reference, bit by bit."""
+MOST_OVER_DEVIATION = 1e9
+"""Stands for another shape than the reference's, and for NaN or an infinity in a number's place."""
 MOST_DEVIATIONS = 1e30
 """Stands for an error that is infinite or no number: JSON has neither."""
 

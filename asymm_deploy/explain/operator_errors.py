@@ -13,11 +13,13 @@ from math import log10
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array
-from asymm_deploy.explain.explanation import MOST_SNR_DB, OperatorError
+from asymm_deploy.explain.explanation import (
+    MOST_OVER_DEVIATION,
+    MOST_SNR_DB,
+    OperatorError,
+)
 from asymm_deploy.explain.placing.placed_operator import ExpectedTensor, PlacedOperator
 
-MOST_OVER_DEVIATION = 1e9
-"""Stands for what is infinitely far: NaN or an infinity where the reference has a number."""
 _LEAST_DEVIATION = 0.02
 """Of the largest value: what varies less is nearly constant, and its deviation is rounding."""
 

@@ -59,7 +59,15 @@ detecting (float[1,4,8,8] x) => (float[1,64,4] boxes, float[1,64,2] scores)
     [anchored] boxes = Add(d, w1x64x4)
     [softmax] scores = Softmax<axis=-1>(e)
 }"""
-NETS = {"asymmetric": ASYMMETRIC, "shuffled": SHUFFLED, "detecting": DETECTING}
+LEFT = """<ir_version: 8, opset_import: ["" : 17]>
+left (float[1,4,8,8] x) => (float[1,4,8,8] y) {
+    [conv] a = Conv(x, w8x4x1x1, b8)
+    [swish] b = HardSwish(a)
+    [join] c = Concat<axis=1>(x, b)
+    [depthwise] d = Conv<pads=[1,1,1,1], group=12>(c, w12x1x3x3, b12)
+    [project] y = Conv(d, w4x12x1x1, b4)
+}"""
+NETS = {"left": LEFT, "asymmetric": ASYMMETRIC, "shuffled": SHUFFLED, "detecting": DETECTING}
 Judge = Callable[[str, Path], tuple[ExplainedOperator, ...]]
 
 
@@ -155,3 +163,22 @@ def test_a_fault_that_was_converted_is_put_on_its_operator_alone(
     onnx.save(model, source)
     to_mnn(source, copy)
     assert {each.node for each in judge(net, copy) if each.accused} == {node}
+
+
+def test_what_was_left_out_is_told_with_the_copy_that_lacks_it(
+    files: dict[str, Path], judge: Judge, tmp_path: Path
+) -> None:
+    model = onnx.load(files["left"])
+    model.graph.CopyFrom(onnx_faults.with_fault(model.graph, "swish", onnx_faults.removed))
+    source, copy = tmp_path / "faulty.onnx", tmp_path / "faulty.mnn"
+    onnx.save(model, source)
+    to_mnn(source, copy)
+    accused = [each for each in judge("left", copy) if each.accused]
+    assert [(each.node, each.also) for each in accused] == [("join", ("swish",))]
+
+
+def test_an_activation_is_told_with_the_convolution_that_took_it_in(
+    files: dict[str, Path], judge: Judge
+) -> None:
+    found = judge("asymmetric", files["asymmetric"].with_suffix(".mnn"))
+    assert ("relu",) in [each.also for each in found if each.node == "expand"]

@@ -142,3 +142,8 @@ def test_errors_of_given_values_are_of_those_operators_alone(everything: Any) ->
 def test_fp16_has_limits_of_its_own(everything: Any) -> None:
     pairs = zip(everything.operators, explained_operators(everything.run, "fp16"), strict=True)
     assert all(half.own_limit > full.own_limit for full, half in pairs if full.own is not None)
+
+
+def test_a_model_that_is_not_there_is_a_wrong_request(everything: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"can't read .*none\.mnn: No such file"):
+        explain_values(tmp_path / "none.mnn", everything.graph, everything.sample)

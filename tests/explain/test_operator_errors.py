@@ -11,12 +11,8 @@ import onnx
 import onnx.parser
 import pytest
 
-from asymm_deploy.explain.explanation import MOST_SNR_DB
-from asymm_deploy.explain.operator_errors import (
-    MOST_OVER_DEVIATION,
-    error_of,
-    expected_values,
-)
+from asymm_deploy.explain.explanation import MOST_OVER_DEVIATION, MOST_SNR_DB
+from asymm_deploy.explain.operator_errors import error_of, expected_values
 from asymm_deploy.explain.placing.placed_operator import ExpectedTensor
 
 WAVE = np.tile(np.array([-1.0, 1.0], np.float32), 50)

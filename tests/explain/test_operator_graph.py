@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from asymm_deploy.explain.explanation import Kind
@@ -101,3 +105,30 @@ def test_a_value_that_is_repeated_for_an_operator_is_judged_as_it_is(everything:
     repeated = everything.run.placed[everything.named("/attend/Mul_output_0_raster_0").index]
     assert repeated.references[0].tensor == "/attend/bound/HardSigmoid_output_0"
     assert repeated.output_shapes == ((1, 8, 8, 8),)
+
+
+PARTS = """<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,2,3,3,3] x, float[1,4,1] p, float[1,1,5] q) => (float[1,1,3,3,3] y, float[1,4,5] z) {
+  [volume] a = Conv<kernel_shape=[3,3,3], pads=[1,1,1,1,1,1]>(x, w)
+  [plain] y = Exp(a)
+  [low] b = Abs(p)
+  [high] c = Exp(q)
+  [both] z = Sub(b, c)
+}"""
+
+
+def test_what_is_repeated_on_both_sides_and_what_is_computed_in_parts(
+    tmp_path: Path, judge: Any
+) -> None:
+    rng = np.random.default_rng(0)
+    graph = onnx.parser.parse_model(PARTS)
+    weight = rng.standard_normal((1, 2, 3, 3, 3)).astype(np.float32)
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
+    shapes = {"x": (1, 2, 3, 3, 3), "p": (1, 4, 1), "q": (1, 1, 5)}
+    sample = {n: rng.standard_normal(shape).astype(np.float32) for n, shape in shapes.items()}
+    found = judge(graph, graph, sample, tmp_path)
+
+    assert [each.node for each in found.operators if each.accused] == []
+    shared = [each.madds for each in found.operators if each.node == "volume" and each.madds]
+    assert len(shared) > 1
+    assert sum(shared) == sum(each.madds for each in found.operators) == 2 * 27 * 27

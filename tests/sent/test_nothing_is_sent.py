@@ -45,7 +45,7 @@ NEEDS_STRACE = "strace is not installed, or may not trace here"
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, program: str) -> Watch:
-    """Export, bench on both engines, report and check; then an export that fails."""
+    """Export, bench on both engines, explain, report, check; then an export that fails."""
     watch = make_watch(tmp_path_factory.mktemp("sent"))
     shape = SMALL[1:]
     for out, activation in (("old", "nn.ReLU()"), ("new", "nn.ReLU6()")):
@@ -55,6 +55,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, program: str) -> Watch:
     for engine in ("mnn", "onnxruntime"):
         done = watch.run(program, "bench", *SMALL, *FEW, f"--engine={engine}", *NOISE)
         assert done.returncode in (0, 4), done.stderr
+    done = watch.run(program, "explain", *SMALL, "--runs=40", *NOISE)
+    assert done.returncode in (0, 4), done.stderr
     done = watch.run(program, "report", "--format=csv")
     assert done.stdout.count("\n") == 3
     arms = ("--baseline", "old", "--candidate", "new")
@@ -87,7 +89,8 @@ def test_the_working_folder_holds_what_the_commands_promise_and_no_more(watched:
         *("__pycache__", "my_models.py", "old", "new", "artifacts", "results", "check-results"),
     }  # fmt: skip
     hidden = {path.name for path in watched.work.rglob(".*")}
-    assert hidden <= {".lock", ".bench.lock", ".bench.holder", ".check.lock", ".check.holder"}
+    locks = {".lock", ".bench.lock", ".bench.holder", ".check.lock", ".check.holder"}
+    assert hidden <= locks | {".explain.lock"}
 
 
 @pytest.mark.parametrize(

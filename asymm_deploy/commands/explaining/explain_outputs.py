@@ -17,7 +17,12 @@ from asymm_deploy.explain.against.against_rows import (
 )
 from asymm_deploy.explain.against.differences import differences
 from asymm_deploy.explain.explained_store import Explained, latest_explained
-from asymm_deploy.explain.explanation import EXPLAIN_COLUMNS, Explanation
+from asymm_deploy.explain.explanation import (
+    EXPLAIN_COLUMNS,
+    MOST_OVER_DEVIATION,
+    Explanation,
+    OperatorError,
+)
 from asymm_deploy.explain.views.explain_rows import (
     KIND_COLUMNS,
     MODULE_COLUMNS,
@@ -88,15 +93,23 @@ def complain_of_accused(explanation: Explanation, reference: Path | None) -> Non
     where += f" (and of {', '.join(first.also)}, computed with it)" if first.also else ""
     console.complain(
         NumericsError(
-            f"{explanation.model}: {excerpt(named_operator(first))} is off by "
-            f"{first.own.over_deviation:.2g} of the deviation by itself, and "
-            f"{first.own_limit:.1g} is allowed ({first.own.snr_db:.1f} dB)",
+            f"{explanation.model}: {excerpt(named_operator(first))} "
+            f"{_off(first.own, first.own_limit)}",
             f"what comes before it is right: compare the weights and attributes of "
             f"{excerpt(where)} in the model and in {reference}"
             if reference is not None
             else "what comes before it is right, and MNN computes it otherwise: export the model "
             "again with --force; if that changes nothing, replace this operator",
         )
+    )
+
+
+def _off(own: OperatorError, limit: float) -> str:
+    if own.over_deviation >= MOST_OVER_DEVIATION:
+        return "by itself makes another shape than the reference has, or NaN or infinities"
+    return (
+        f"is off by {own.over_deviation:.2g} of the deviation by itself, and {limit:.2g} is "
+        f"allowed ({own.snr_db:.1f} dB)"
     )
 
 

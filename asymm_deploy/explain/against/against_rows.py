@@ -61,11 +61,18 @@ def against_sentences(
         sentences += _largest(found, by, timed=timed)
     new = sum(each.baseline is None for each in found)
     gone = sum(each.candidate is None for each in found)
+    told = [_counted(new, by, "new"), _counted(gone, by, "gone")]
     if new or gone:
-        sentences.append(f"Of its {by}s {new} are new, and {gone} are gone.")
+        sentences.append(f"{' and '.join(each for each in told if each)}.")
     if any(each.newly_accused for each in found):
         sentences.append(f"{error_sentence(candidate)}.")
     return sentences
+
+
+def _counted(count: int, by: By, what: str) -> str:
+    if not count:
+        return ""
+    return f"1 {by} is {what}" if count == 1 else f"{count} {by}s are {what}"
 
 
 def _noise(whole: GroupDifference) -> str:
@@ -134,7 +141,8 @@ def _row(
 def _table(told: Sequence[GroupDifference], by: By) -> str:
     timed = any(each.shown.time_ms is not None for each in told)
     unit = "ms" if timed else "insn M"
-    digits = digits_for(max((each.shown.time_ms or 0 for each in told), default=0))
+    largest = max((each.shown.cost or 0 for each in told), default=0)
+    digits = digits_for(largest if timed else largest / 1e6)
     heads = [by, *(["kind"] if by == "operator" else []), f"{unit} there", unit, "grown", "%"]
     heads += ["noise"] if timed else []
     heads += ["own error there", "own error", ""]
@@ -170,7 +178,7 @@ def _called(explanation: Explanation) -> str:
 def _amount(cost: float | None, *, timed: bool) -> str:
     if cost is None:
         return "unknown"
-    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:.6g} M instructions"
+    return f"{cost:.3g} ms" if timed else f"{cost / 1e6:.4g} M instructions"
 
 
 def _short(group: OperatorGroup | None, digits: int, *, timed: bool) -> str:

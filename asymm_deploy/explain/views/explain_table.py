@@ -17,7 +17,7 @@ from asymm_deploy.safe import excerpt
 
 _BAR = 8
 """Characters of the bar of the costliest part."""
-_LARGE_MS = 0.1
+_LARGE = 0.1
 _WIDEST = 30
 """Characters of a name; the rest of the row is about 80."""
 _NO_MODULE = "(in no module)"
@@ -75,12 +75,12 @@ def _figures(whole: Whole, groups: Sequence[OperatorGroup]) -> list[_Column]:
     timed = any(group.time_ms is not None for group in groups)
     counted = any(group.insn is not None for group in groups)
     top = max((group.cost or 0 for group in groups), default=0)
-    digits = digits_for(max((group.time_ms or 0 for group in groups), default=0))
+    digits = digits_for(top if timed else top / 1e6)
     found = [_Column("MAdds M", lambda group: _number(group.madds / 1e6 or None, 3))]
     if timed:
         found.append(_Column("ms", lambda group: _number(group.time_ms, digits)))
     if counted:
-        found.append(_Column("insn M", lambda group: _number((group.insn or 0) / 1e6, 3)))
+        found.append(_Column("insn M", lambda group: _number((group.insn or 0) / 1e6, digits)))
     if timed or counted:
         found += [
             _Column("share %", lambda group: _number(whole.share_percent(group), 1)),
@@ -117,9 +117,9 @@ _ERRORS = (
 )
 
 
-def digits_for(largest_ms: float) -> int:
-    """Return how many digits milliseconds are shown with: microseconds, or less for tiny ones."""
-    return 3 if largest_ms >= _LARGE_MS else 6
+def digits_for(largest: float) -> int:
+    """Return how many digits milliseconds or millions are shown with: more where all are tiny."""
+    return 3 if largest >= _LARGE else 6
 
 
 def _number(number: float | None, digits: int) -> str:

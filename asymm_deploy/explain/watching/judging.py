@@ -17,6 +17,7 @@ from asymm_deploy.engines.feeding import in_32_bits
 from asymm_deploy.engines.mnn_file import MnnFile, read_mnn
 from asymm_deploy.engines.observation import ObservedOperator
 from asymm_deploy.engines.tensors import Arrays
+from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.error_limits import weight_bits
 from asymm_deploy.explain.explanation import OperatorError
 from asymm_deploy.explain.host_errors import JudgedRun, WatchRequest, load_arrays, save_arrays
@@ -28,6 +29,7 @@ from asymm_deploy.explain.placing.operator_work import bytes_moved, madds_of
 from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 from asymm_deploy.export.onnx_graph import load_onnx
 from asymm_deploy.export.proof.graph_values import graph_values
+from asymm_deploy.files import read_regular
 
 _KEPT = "MNN lets nobody write what it reads, so that it can't be judged alone"
 _OTHER_SHAPE = "what it reads has another shape than in the reference"
@@ -43,7 +45,7 @@ def judge_run(request: WatchRequest) -> JudgedRun:
 
     reference = load_onnx(Path(request.reference))
     samples = [load_arrays(Path(each)) for each in request.samples]
-    graph = ConvertedGraph(read_mnn(Path(request.model).read_bytes()), OnnxView(reference))
+    graph = ConvertedGraph(read_mnn(_content(Path(request.model))), OnnxView(reference))
     watched = MnnWatched(request.model)
     placed: tuple[PlacedOperator, ...] = ()
     on_layer: list[OperatorError | None] = []
@@ -75,6 +77,15 @@ def judge_run(request: WatchRequest) -> JudgedRun:
         on_layer=tuple(on_layer),
         own=tuple(None if i in without_own else each for i, each in enumerate(own)),
     )
+
+
+def _content(model: Path) -> bytes:
+    try:
+        return read_regular(model)
+    except OSError as error:
+        raise UsageError(
+            f"can't read {model}: {error.strerror}", "check the path and its permissions"
+        ) from error
 
 
 def _without_own(operator: PlacedOperator, why: str | None) -> PlacedOperator:
@@ -119,9 +130,13 @@ def _largest(
 def _all_weight_bits(placed: Sequence[PlacedOperator], file: MnnFile) -> tuple[int | None, ...]:
     """Return in how many bits the file keeps each operator's weights.
 
-    A file with weights in 16 bits has all of its constants in so many.
+    None for all where few of them are in less than 32: that is no file of such weights, but a
+    change of those. A file with weights in 16 bits has all of its constants in so many.
     """
     found = [_weight_bits(each, file) for each in placed]
+    weighted = [each for each in file.operators if each.convolution is not None]
+    if 2 * sum(each is not None for each in found) < len(weighted):
+        return (None,) * len(found)
     return tuple(16 if each is None and 16 in found else each for each in found)
 
 

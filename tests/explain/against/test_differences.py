@@ -92,8 +92,8 @@ def test_what_came_and_what_went_is_told(before: Explanation) -> None:
         before, operators=(*before.operators[:2], *before.operators[3:])
     )
     for old, new, told in (
-        (before, without, "0 are new, and 1 are gone"),
-        (without, before, "1 are new, and 0 are gone"),
+        (before, without, ". 1 operator is gone."),
+        (without, before, ". 1 operator is new."),
     ):
         found = differences(old, new, "operator", 2)
         assert told in " ".join(against_sentences(old, new, found, "operator"))

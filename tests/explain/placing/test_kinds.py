@@ -64,7 +64,7 @@ def test_its_activation_may_be_a_product_itself() -> None:
         "a = Conv(x, w) b = Relu(a) e = Conv(b, v) g = Sigmoid(e) y = Mul(x, g)",  # no pool
         "p = GlobalAveragePool(x) e = Conv(p, w) g = Sigmoid(e) y = Mul(x, g)",  # one product
         "p = GlobalAveragePool(x) a = Conv(p, w) b = Relu(a) e = Conv(b, v) y = Mul(x, e)",
-        "z = Neg(x) p = GlobalAveragePool(z) a = Conv(p, w) b = Relu(a) e = Conv(b, v) "
+        "z = Relu(x) p = GlobalAveragePool(z) a = Conv(p, w) b = Relu(a) e = Conv(b, v) "
         "g = Sigmoid(e) y = Mul(x, g)",  # of another tensor
     ],
 )
