@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from asymm_deploy import __version__
+from asymm_deploy.bench import store
 from asymm_deploy.report.page.page_blocks import MANIFEST_ID, script_hash
 from asymm_deploy.report.page.page_summary import summary
 from asymm_deploy.report.page.page_tabs import Tab
@@ -81,7 +82,8 @@ def table_id(number: int, picture: Picture) -> str:
 
 def _heading(said: PageText) -> str:
     against = "" if said.other is None else f" against <bdi>{_text(said.other)}</bdi>"
-    return f"Results in <bdi>{_text(said.folder)}</bdi>{against}"
+    where = "" if said.folder == "results" else f" in <bdi>{_text(said.folder)}</bdi>"
+    return f"Results{where}{against}"
 
 
 def _lead(tabs: Sequence[Tab]) -> str:
@@ -206,10 +208,11 @@ def _footer(said: PageText) -> str:
         f"<small>({_size(len(content))})</small></button>"
         for name, content in said.saved.items()
     )
+    samples = ", each sample included" if store.NAME in said.saved else ""
     written = f"Written by asymm-deploy {__version__} on {_moment(said.written_at)} UTC"
     return f"""<footer>
 <h2>The data</h2>
-<p>Everything shown here is made from the files inside this page, each sample included.
+<p>Everything shown here is made from the files inside this page{samples}.
 <code>asymm-deploy report PAGE.html --verify</code> makes it again from them and compares.</p>
 <p class="saves">
 {buttons}

@@ -87,6 +87,8 @@ def _untimed(tab: Tab) -> str:
         )
     if tab.explained:
         parts.append(f"{counted(tab.explained, 'model')} {_was(tab.explained)} explained")
+    if not tab.pictures:
+        return f"{tab.title}: nothing was finished."
     if not parts:
         return f"{tab.title}: {' '.join(picture.sentence for picture in tab.pictures)}"
     what = "; ".join(parts)

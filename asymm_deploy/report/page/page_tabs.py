@@ -119,6 +119,9 @@ def _tab(
         if each.error
     ]
     remarks += [
+        f"{one_line(each.model)}: {one_line(note)}" for each in explained for note in each.notes
+    ]
+    remarks += [
         f"{one_line(each.model)} was not counted: {one_line(each.error)}"
         for each in costs
         if each.error
@@ -130,7 +133,9 @@ def _tab(
             "counted, and are the same on any machine.",
         )
     elif not rows:
-        lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. Explained alone.",)
+        lines = (
+            f"Device: {key.device}; engine: {key.engine}, {key.precision}. No bench was made.",
+        )
     return Tab(
         one_line(str(key)),
         lines,

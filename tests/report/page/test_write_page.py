@@ -166,6 +166,17 @@ def test_a_bench_in_which_everything_failed_is_a_page(
     assert 'class="picture"' not in page.split("</style>")[1]
 
 
+def test_an_explanation_that_failed_says_why_and_notes_are_shown(
+    explanation: Callable[..., Explanation], sources: Made, asked: PageRequest
+) -> None:
+    failed = explanation("loops", operators=(), median_ms=None, error="a Module can't be watched")
+    page = made_page(sources(explained=[failed]), asked, "")
+    assert "nothing was finished" in page
+    assert "loops was not explained: a Module can&#x27;t be watched" in page
+    noted = explanation("net", notes=("no reference was given",))
+    assert "net: no reference was given" in made_page(sources(explained=[noted]), asked, "")
+
+
 def test_a_full_disk_in_mid_write_leaves_the_page_that_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

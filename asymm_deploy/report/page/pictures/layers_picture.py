@@ -26,6 +26,8 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
 
+_LABEL = "bandwidth('x') > 20 || datum.value % (width < 500 ? 40 : 10) === 0 ? datum.label : ''"
+"""Every number where there is room, else every tenth, on a phone every fortieth."""
 _KIND_COLOURS: dict[Kind, str] = {
     "pointwise": "#3b82d6",
     "depthwise": "#d97706",
@@ -140,7 +142,7 @@ def _layers_spec(explained: Sequence[Explanation], unit: str, sentence: str) -> 
                 "index:O",
                 title="operator, in the order of the graph",
                 axis=alt.Axis(
-                    labelExpr="datum.value % (width < 500 ? 40 : 10) === 0 ? datum.label : ''",
+                    labelExpr=_LABEL,
                     labelOverlap=False,
                     labelAngle=0,
                     ticks=False,

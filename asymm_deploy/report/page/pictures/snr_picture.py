@@ -86,7 +86,7 @@ def _snr_sentence(explained: Explanation) -> str:
     )
 
 
-_CURVES = {"snr": "on-layer: all before it ran, too", "own_snr": "own: this operator alone"}
+_CURVES = {"snr": "on-layer", "own_snr": "own"}
 
 
 def _snr_spec(sentence: str) -> Spec:
@@ -111,7 +111,7 @@ def _snr_spec(sentence: str) -> Spec:
                 "index:Q",
                 title="operator, in the order of the graph",
                 scale=alt.Scale(zero=False, nice=False, padding=8),
-                axis=alt.Axis(grid=False),
+                axis=alt.Axis(grid=False, format="d", tickMinStep=1),
             ),
             y=alt.Y("db:Q", title="SNR (dB)", scale=alt.Scale(zero=False)),
             color=colour,
