@@ -18,7 +18,10 @@ GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and no room knows it."""
 HALL = ("__main__", "cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
-SHELF = ("bounds", "errors", "files", "jsonl", "locks", "safe", "signals", "text", "versioned")
+SHELF = (
+    *("bounds", "errors", "files", "jsonl", "locks", "record_files"),
+    *("safe", "signals", "text", "versioned"),
+)
 """Single files that any room may use, and that know no room."""
 SIBLINGS: dict[str, str] = {
     "rendered": "a report in the format of its file, in check/outputs",

@@ -66,7 +66,7 @@ def test_damage_is_refused_and_nothing_is_changed(line: bytes, why: str, tmp_pat
 def test_two_explains_at_once_are_refused(tmp_path: Path) -> None:
     with (
         opened_explained(tmp_path, never),
-        pytest.raises(HarnessError, match="another `explain` is writing"),
+        pytest.raises(HarnessError, match="another command is explaining into"),
         opened_explained(tmp_path, never),
     ):
         pass

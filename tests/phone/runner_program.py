@@ -54,6 +54,7 @@ class _Launch:
         self._stream = 1
         orders = self._phone.tell("start", pid=os.getpid(), argv=list(argv))
         self._real = orders.get("cores") or sorted(os.sched_getaffinity(0))
+        self._watches = "--by-operator" in argv
         self._rng = random.Random(orders.get("number", 0))
         self._asked: tuple[int, ...] = ()
         self._shares = (1.0, 1.0)
@@ -133,8 +134,12 @@ class _Launch:
         elif kind in {"samples", "pairs"}:
             set_times = _set_times if kind == "samples" else _set_times_of_pairs
             set_times(fields, self._shares, self._run_ns)
+            if self._watches:  # each run untimed, timed and watched
+                fields["wall_ns"] *= 3
             time.sleep(fields["wall_ns"] / 1e9)  # it has lived for that long
             orders = self._phone.tell("samples")
+        elif kind == "operators":
+            _set_times_of_operators(fields, self._run_ns)
         if "cut" in orders:
             line = json.dumps({"type": kind, **fields})
             os.write(self._stream, line[: len(line) // 2].encode())
@@ -160,6 +165,15 @@ def _set_times(
     samples["ns"] = [round(run_ns() / shares[index >= half]) for index in range(len(samples["ns"]))]
     samples["wall_ns"] = sum(samples["ns"]) + _BETWEEN_NS * len(samples["ns"])
     samples.update(cpu_ns=samples["wall_ns"], waited_ns=0, steal_ns=0)
+
+
+def _set_times_of_operators(operators: dict[str, Any], run_ns: Callable[[], int]) -> None:
+    """Have each operator take its part of a run, and a little be between them."""
+    count = len(operators["names"])
+    operators["least_ns"] = [_RUN_NS // count - _BETWEEN_NS] * count
+    operators["median_ns"] = [_RUN_NS // count] * count
+    operators["gap_ns"] = [_BETWEEN_NS // 2] * (count + 1)
+    operators["watched_ns"] = [run_ns() for _ in operators["watched_ns"]]
 
 
 def _set_times_of_pairs(

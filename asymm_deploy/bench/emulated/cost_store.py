@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
 
-import msgspec
-
-from asymm_deploy import jsonl
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
-from asymm_deploy.errors import HarnessError
-from asymm_deploy.files import ensure_folder
-from asymm_deploy.locks import HeldError, held_alone
+from asymm_deploy.record_files import RecordFile, opened_records
 
-_LOCK = ".cost.lock"
-
-
-class Costs:
-    """The records of a folder that this process holds."""
-
-    def __init__(self, path: Path, records: Sequence[CostRecord]) -> None:
-        """Take what ``opened_costs`` read."""
-        self._path = path
-        self._records = list(records)
-
-    @property
-    def records(self) -> tuple[CostRecord, ...]:
-        """All of them, in the order in which they were counted."""
-        return tuple(self._records)
-
-    def add(self, record: CostRecord) -> None:
-        """Add a record; it is on disk before this returns. Raises HarnessError."""
-        jsonl.append_line(self._path, msgspec.json.encode(record))
-        self._records.append(record)
+Costs: TypeAlias = RecordFile[CostRecord]
+"""The counts that a folder has."""
 
 
-@contextmanager
 def opened_costs(
     folder: Path, on_repair: Callable[[str], None], name: str = COSTS_NAME
-) -> Iterator[Costs]:
-    """Hold ``folder``'s counts and yield them; ``on_repair`` gets a line on what was repaired.
-
-    Creates the folder. ``name`` is that of the file. Raises HarnessError while another command
-    holds them, and UsageError if they can't be written, or the file is damaged or of a newer
-    version.
-    """
-    ensure_folder(folder, "results")
-    try:
-        with held_alone(folder / _LOCK, "give another folder with --out"):
-            path = folder / name
-            found = jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION)
-            if found.torn:
-                on_repair(jsonl.put_aside(path, found.torn))
-            yield Costs(path, found.records)
-    except HeldError:
-        raise HarnessError(
-            f"another command is counting into {folder}",
-            "wait until it is done, or give another folder with --out",
-        ) from None
+) -> AbstractContextManager[Costs]:
+    """Hold ``folder``'s counts, in the file ``name``; see ``opened_records``."""
+    return opened_records(
+        folder / name,
+        CostRecord,
+        COSTS_SCHEMA_VERSION,
+        lock=".cost.lock",
+        doing="counting into",
+        on_repair=on_repair,
+    )
