@@ -92,14 +92,18 @@ def read_accuracy(results: Path) -> list[ListRow]:
     """
     path = results / ACCURACY_CSV
     try:
-        text = read_regular(path).decode()
+        return accuracy_rows_in(read_regular(path), path)
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(
-            f"can't read {path}: {getattr(error, 'strerror', None) or error}",
-            "move it away, or give another folder",
+            f"can't read {path}: {error.strerror or error}", "move it away, or give another folder"
         ) from error
+
+
+def accuracy_rows_in(content: bytes, path: Path) -> list[ListRow]:
+    """Return the rows that the file ``path`` has in it; raise UsageError if it is not ours."""
+    text = content.decode(errors="replace")
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         rows: list[ListRow] = [dict(row) for row in reader]
@@ -130,16 +134,31 @@ def trained_top1(rows: Sequence[ListRow], classes: int) -> dict[str, MeasuredTop
     ``classes`` is how many the table's models tell apart. Raises ValueError if a number is none.
     """
     return {
-        str(row["model"]): MeasuredTop1(
-            float(row["top1_percent"]),
-            float(row["top1_low_percent"]),
-            float(row["top1_high_percent"]),
-            int(row["images"]),
-        )
+        str(row["model"]): _top1(row)
         for row in rows
         if (row["engine"], row["variant"], row["precision"]) == ("mnn", "fp32", "fp32")
         and (row["weights"], row["classes"]) == ("trained", str(classes))
     }
+
+
+def evaluated_top1(rows: Sequence[ListRow]) -> dict[str, MeasuredTop1]:
+    """Return MNN's accuracies that may stand in one picture, by model: of the same images.
+
+    Those of random weights are left out. Of several sets of images the one with most models counts,
+    and the first of equals. Raises ValueError if a number is none.
+    """
+    sets: dict[tuple[str | int, ...], list[ListRow]] = {}
+    for row in rows:
+        if row["engine"] == "mnn" and row["weights"] != "untrained":
+            sets.setdefault((row["classes"], row["images"], row["unreadable"]), []).append(row)
+    return {str(row["model"]): _top1(row) for row in max(sets.values(), key=len, default=[])}
+
+
+def _top1(row: ListRow) -> MeasuredTop1:
+    percent, low, high = (float(row[f"top1_{name}percent"]) for name in ("", "low_", "high_"))
+    if not 0 <= low <= percent <= high <= 100:
+        raise ValueError(f"{percent} % between {low} and {high}")
+    return MeasuredTop1(percent, low, high, int(row["images"]))
 
 
 def _identity(row: ListRow) -> tuple[str | int, ...]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymm_deploy.evaluate.accuracy import accuracy_of, agreement_of
+from asymm_deploy.evaluate.accuracy_rows import evaluated_top1
 from asymm_deploy.evaluate.prediction import ImagePrediction
 
 
@@ -46,3 +47,24 @@ def test_what_changed_explains_the_difference_of_accuracies(pairs: list[tuple[in
     assert found.became_right - found.became_wrong == gain
     assert agreement_of(after, before).became_right == found.became_wrong
     assert 0 < found.p <= 1
+
+
+def test_what_stands_in_one_picture_is_of_the_same_images_and_not_random() -> None:
+    def row(model: str, images: str = "60", **other: str) -> dict[str, str]:
+        figures = {"percent": "90.0", "low_percent": "80.0", "high_percent": "95.0"}
+        known = {f"top1_{name}": value for name, value in figures.items()}
+        made = {"classes": "10", "unreadable": "0", "engine": "mnn", "weights": "trained"}
+        return {"model": model, "images": images, **made, **known, **other}
+
+    rows = [
+        row("a"),
+        row("b"),
+        row("c", "50"),
+        row("d", weights="untrained"),
+        row("e", engine="torch"),
+    ]
+    assert set(evaluated_top1(rows)) == {"a", "b"}
+    assert evaluated_top1([]) == {}
+    for damaged in ({"top1_percent": "nan"}, {"top1_low_percent": "91"}, {"images": "x"}):
+        with pytest.raises(ValueError, match=r"."):
+            evaluated_top1([row("a", **damaged)])

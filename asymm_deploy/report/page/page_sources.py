@@ -16,6 +16,12 @@ from asymm_deploy.bench import store
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
+from asymm_deploy.evaluate.accuracy_rows import (
+    MeasuredTop1,
+    accuracy_rows_in,
+    evaluated_top1,
+)
 from asymm_deploy.explain.explanation import (
     EXPLAINED_NAME,
     EXPLAINED_SCHEMA_VERSION,
@@ -26,7 +32,7 @@ from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, v
 
 OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
-SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME)
+SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, ACCURACY_CSV)
 """The files of a results folder that a page shows, if they are there."""
 
 _OF_CHECK = b'"written_by":"check"'
@@ -43,6 +49,8 @@ class PageSources:
     costs: tuple[CostRecord, ...]
     explained: tuple[Explanation, ...]
     verdicts: CheckVerdicts | None
+    accuracies: Mapping[str, MeasuredTop1]
+    """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
     remarks: tuple[str, ...]
     """What was left out: a last line that is not whole."""
@@ -121,6 +129,7 @@ def sources_of(
         costs=tuple(costs.records),
         explained=tuple(explained.records),
         verdicts=told[-1] if told else None,
+        accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
         other_launches=tuple(before.records),
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
@@ -128,6 +137,18 @@ def sources_of(
             if rest
         ),
     )
+
+
+def _accuracies(content: bytes | None, path: Path) -> dict[str, MeasuredTop1]:
+    if content is None:
+        return {}
+    try:
+        return evaluated_top1(accuracy_rows_in(content, path))
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is damaged: {error}",
+            "move it away, and repeat `asymm-deploy evaluate`, which runs nothing again",
+        ) from error
 
 
 def _contents(results: Path) -> dict[str, bytes]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.comparable import (
@@ -86,6 +87,7 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
             [each for each in explained if _explained_setting(each) == key],
             [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
             verdicts if verdicts and verdicts.device == key.device else None,
+            sources.accuracies,
         )
         for key in kept
     ]
@@ -101,10 +103,11 @@ def _tab(
     explained: Sequence[Explanation],
     costs: Sequence[CostRecord],
     verdicts: CheckVerdicts | None,
+    accuracies: Mapping[str, MeasuredTop1],
 ) -> Tab:
     rows = [model.row for model in models]
     pictures = [
-        accuracy_picture(models),
+        accuracy_picture(models, accuracies),
         roofline_picture(models),
         launches_picture(models) if models else None,
         layers_picture(explained),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
+from typing import TypeAlias
 
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.models import names
 from asymm_deploy.report.page.pictures.picture import (
     GREY,
@@ -28,9 +31,11 @@ _PLOT_WIDE, _PLOT_HIGH = 800, 300
 _LABEL_WIDE, _LABEL_HIGH = 130, 18
 """Pixels."""
 
+_THE_PAPERS = "Accuracies are the paper's, top-1 on ImageNet; latencies are measured here."
+
 _TABLE = (
     Column("model", "model", "text", is_key=True),
-    Column("top1", "paper top-1 (%)", digits=1),
+    Column("top1", "top-1 (%)", digits=1),
     Column("ms", "mean (ms)", digits=3),
     Column("front", "on the front", "text"),
     Column("valid", "valid", "text"),
@@ -38,19 +43,26 @@ _TABLE = (
 )
 
 
-def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
+_Known: TypeAlias = tuple[TimedModel, float, float]
+"""A model, its top-1 in percent, its milliseconds."""
+
+
+def accuracy_picture(
+    models: Sequence[TimedModel], measured: Mapping[str, MeasuredTop1] = MappingProxyType({})
+) -> Picture | None:
     """Return the picture of those models whose accuracy is known; None if it is of fewer than two.
 
-    The accuracies are the paper's: none is measured here.
+    The accuracies are those that were ``measured`` if they are of two models or more, and the
+    paper's otherwise: never some of each.
     """
     known = [
-        (model, printed[model.row.model], model.row.latency_mean_ms)
-        for printed in [paper_top1()]
+        (model, measured[model.row.model].percent, model.row.latency_mean_ms)
         for model in models
-        if model.row.latency_mean_ms is not None
-        and model.row.model in printed
-        and model.row.input_shape in (None, names.parse(model.row.model).input_shape)
+        if model.row.latency_mean_ms is not None and model.row.model in measured
     ]
+    is_ours = len(known) > 1
+    if not is_ours:
+        known = _in_paper(models)
     if len(known) < 2:
         return None
     trusted = [each for each in known if each[0].row.valid] or known
@@ -92,10 +104,32 @@ def accuracy_picture(models: Sequence[TimedModel]) -> Picture | None:
         "accuracy",
         "Accuracy over latency",
         sentence,
-        _spec(data, sentence),
+        _spec(data, sentence, "top-1 (%)" if is_ours else "top-1 (%), the paper's"),
         table,
         tuple(model.key for model, _, _ in known),
-        notes=("Accuracies are the paper's, top-1 on ImageNet; latencies are measured here.",),
+        notes=(_measured_on(known, measured) if is_ours else _THE_PAPERS,),
+    )
+
+
+def _in_paper(models: Sequence[TimedModel]) -> list[_Known]:
+    """Return the models whose accuracy the paper prints, at the resolution that it has there."""
+    printed = paper_top1()
+    return [
+        (model, printed[model.row.model], model.row.latency_mean_ms)
+        for model in models
+        if model.row.latency_mean_ms is not None
+        and model.row.model in printed
+        and model.row.input_shape in (None, names.parse(model.row.model).input_shape)
+    ]
+
+
+def _measured_on(known: Sequence[_Known], measured: Mapping[str, MeasuredTop1]) -> str:
+    found = [measured[model.row.model] for model, _, _ in known]
+    widest = max(each.high - each.low for each in found) / 2
+    return (
+        f"Accuracies are measured: top-1 of MNN in fp32 on the same "
+        f"{counted(found[0].images, 'image')}; "
+        f"Wilson's 95 % interval is about {widest:.2g} points to each side at the widest."
     )
 
 
@@ -108,9 +142,6 @@ def paper_top1() -> dict[str, float]:
         for model, text in zip(names.table_models(number), printed, strict=True):
             found.setdefault(model, float(text))
     return found
-
-
-_Known = tuple[TimedModel, float, float]
 
 
 def _front(known: Sequence[_Known]) -> list[_Known]:
@@ -176,7 +207,7 @@ def _sentence(known: Sequence[_Known], trusted: Sequence[_Known], front: Sequenc
     return text
 
 
-def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
+def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]:
     import altair as alt
 
     picked = alt.param(name="picked", value="")
@@ -188,7 +219,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             scale=alt.Scale(zero=False, padding=12),
             axis=alt.Axis(format="~g", tickCount=10, labelOverlap=True),
         ),
-        y=alt.Y("top1:Q", title="top-1 (%), the paper's", scale=alt.Scale(zero=False, padding=12)),
+        y=alt.Y("top1:Q", title=title, scale=alt.Scale(zero=False, padding=12)),
     )
     line = (
         base.transform_filter("datum.front")
@@ -223,7 +254,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
         size=alt.condition("datum.key === picked", alt.value(320), alt.value(95)),
         tooltip=[
             alt.Tooltip("key:N", title="model"),
-            alt.Tooltip("top1:Q", title="paper top-1 (%)"),
+            alt.Tooltip("top1:Q", title=title),
             alt.Tooltip("ms:Q", title="mean (ms)", format=".3f"),
             alt.Tooltip("noticed:N", title="noticed"),
         ],

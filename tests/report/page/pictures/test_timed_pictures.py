@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from asymm_deploy.bench.records import Calibration, LaunchRecord
+from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.models import names
 from asymm_deploy.report.page.check_verdicts import CheckedChange, CheckVerdicts
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture, paper_top1
@@ -60,6 +61,23 @@ def test_a_flagged_network_is_never_on_the_front_of_valid_ones(launch: Launch) -
     assert picture is not None
     assert cells(picture, 3) == ["", "yes", "yes"]
     assert "1 flagged network (hollow) can't be on it" in picture.sentence
+
+
+def test_accuracies_of_ours_take_the_papers_place_and_are_never_mixed_with_them(
+    launch: Launch,
+) -> None:
+    models = timed_models([launch("asymmnet_large_100"), launch("my_net"), launch("other_net")])
+    mine = {
+        name: MeasuredTop1(percent, percent - 2, percent + 3, 1000)
+        for name, percent in (("my_net", 91.0), ("other_net", 93.0))
+    }
+    picture = accuracy_picture(models, mine)
+    assert picture is not None
+    assert cells(picture, 0) == ["my_net", "other_net"]
+    assert "top-1 of MNN in fp32 on the same 1,000 images" in picture.notes[0]
+    assert "about 2.5 points" in picture.notes[0]
+    del mine["my_net"]  # one alone makes no picture; and of the paper's there is one, too
+    assert accuracy_picture(models, mine) is None
 
 
 def test_a_network_at_another_resolution_has_no_accuracy(launch: Launch) -> None:
