@@ -68,7 +68,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python $(COVERAGE) -m pytest -n 2 $(NO_REWRITE)
+	$(BIN)/python $(COVERAGE) -m pytest -n 2 --dist worksteal $(NO_REWRITE)
 
 # PyPI never lets a file be replaced, so what is wrong must show before the upload.
 dist: install
