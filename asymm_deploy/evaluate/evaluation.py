@@ -19,6 +19,7 @@ from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
 from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
 from asymm_deploy.export.jobs import fork_server_context
+from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import holding_back_ctrl_c
 
 CHUNK_IMAGES = 32
@@ -41,7 +42,7 @@ def evaluation_key(
     facts = {
         "files": sha256s,
         "recipe": model.recipe.key(),
-        "images": [(i.path, i.label, i.size, i.changed_ns) for i in images],
+        "images": [(i.name, i.label, i.size, i.changed_ns) for i in images],
         "chunk": CHUNK_IMAGES,
         "engines": sorted(model.engines),
     }
@@ -134,7 +135,7 @@ def _made(
         first = places[0][0]
         raise HarnessError(
             "a process that runs the images died: an engine crashed, or memory ran out. It had "
-            f"one of the images from {images[first].path} on",
+            f"one of the images from {excerpt(images[first].path)} on",
             "repeat the command, which goes on where it stopped, with --jobs 1 or with --engine "
             "to leave one out",
         ) from error

@@ -11,10 +11,17 @@ import numpy as np
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.decoding import SUFFIXES
-from asymm_deploy.files import read_regular
+from asymm_deploy.files import opened_regular
 from asymm_deploy.safe import excerpt
 
 CLASSES_NAME = "classes.txt"
+_MOST_BYTES = 1 << 24
+"""Of a list of classes."""
+
+
+def as_utf8(name: str) -> str:
+    """Return a file's name as JSON and Parquet can hold it: bytes that are no UTF-8 as ``\\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,11 @@ class LabelledImage:
     size: int
     """Bytes; with the time of change it tells whether the file is the same later."""
     changed_ns: int
+
+    @property
+    def name(self) -> str:
+        """The path as UTF-8 can say it."""
+        return as_utf8(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     listed = classes_file or (root / CLASSES_NAME)
     classes = (
         _listed_classes(listed, folders, root)
-        if classes_file is not None or listed.exists()
+        if classes_file is not None or os.path.lexists(listed)
         else tuple(folders)
     )
     numbers = {name: number for number, name in enumerate(classes)}
@@ -114,16 +126,23 @@ def _class_folders(root: Path) -> list[str]:
 
 def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
     try:
-        lines = read_regular(path).decode().splitlines()
+        with opened_regular(path) as file:
+            content = file.read(_MOST_BYTES + 1)
+        lines = [line.removesuffix("\r") for line in content.decode("utf-8-sig").split("\n")]
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "give a file with a class a line"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8", "write it with a class a line") from error
+        raise UsageError(f"{path} is not UTF-8", "write it anew, with a class a line") from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(
+            f"{path} has more than {_MOST_BYTES >> 20} MiB", "give a file with a class a line"
+        )
     while lines and not lines[-1].strip():
         lines.pop()
-    classes = [line.strip() for line in lines]
+    # A folder's name may begin or end with spaces; else they were typed by accident.
+    classes = [line if line in folders else line.strip() for line in lines]
     seen: set[str] = set()
     for number, name in enumerate(classes, 1):
         if not name or name in seen:

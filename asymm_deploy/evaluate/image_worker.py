@@ -18,7 +18,7 @@ import numpy as np
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
-from asymm_deploy.evaluate.image_folder import LabelledImage
+from asymm_deploy.evaluate.image_folder import LabelledImage, as_utf8
 from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
 from asymm_deploy.evaluate.preprocessing import ImageInput, Preprocessing, cropped
 from asymm_deploy.export.mnn import Api
@@ -72,7 +72,7 @@ class ImageRunner:
             try:
                 picture = decoded_image(root / image.path, model.taken.channels)
             except UnreadableImageError as error:
-                unreadable.append(Unreadable(image.path, str(error)))
+                unreadable.append(Unreadable(image.name, as_utf8(str(error))))
                 continue
             arrays: Arrays = {
                 model.taken.name: model.taken.filled(
@@ -99,7 +99,7 @@ def _prediction(image: LabelledImage, values: Array) -> ImagePrediction:
     scores = np.where(np.isnan(scores), -np.inf, scores)
     order = np.argsort(-scores, kind="stable")[:5]
     best = float(scores[order[0]])
-    return ImagePrediction(image.path, image.label, tuple(map(int, order)), best)
+    return ImagePrediction(image.name, image.label, tuple(map(int, order)), best)
 
 
 def _torch(model: EvaluatedModel) -> _Compute:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.image_folder import as_utf8
 from asymm_deploy.files import written_aside
 
 
@@ -19,7 +20,7 @@ def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: E
     from pyarrow import parquet
 
     def name(number: int) -> str | None:
-        return classes[number] if number < len(classes) else None
+        return as_utf8(classes[number]) if number < len(classes) else None
 
     rows = [
         {

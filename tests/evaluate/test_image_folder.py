@@ -42,6 +42,27 @@ def test_a_list_of_classes_gives_the_numbers(root: Path, tmp_path: Path) -> None
     assert labelled_images(root, own).classes == ("emu", "cat", "dog")
 
 
+def test_a_list_of_classes_may_come_from_windows_and_a_folder_end_with_a_space(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / "cat").rename(root / "big cat ")
+    own = tmp_path / "own.txt"
+    own.write_bytes(b"\xef\xbb\xbfdog\r\nbig cat \r\nemu  \n\n")
+    assert labelled_images(root, own).classes == ("dog", "big cat ", "emu")
+
+
+def test_a_list_that_leads_nowhere_or_never_ends_is_told(root: Path) -> None:
+    listed = root / "classes.txt"
+    listed.symlink_to("nothing")
+    with pytest.raises(UsageError, match="can't read"):
+        labelled_images(root)
+    listed.unlink()
+    with listed.open("wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(UsageError, match="more than 16 MiB"):
+        labelled_images(root)
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

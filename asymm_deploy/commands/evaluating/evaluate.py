@@ -67,7 +67,12 @@ def evaluate_command(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Which images --limit draws; the same seed, the same.")
+        int,
+        typer.Option(
+            metavar="N",
+            callback=within("--seed", 0, 2**63 - 1),
+            help="Which images --limit draws; the same seed, the same.",
+        ),
     ] = 0,
     jobs: Annotated[
         int | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
         (("--engine", "tflite"), "--engine tflite is none that can evaluate"),
         (("--preprocess", "model_order.txt"), "is no recipe"),
         (("--limit", "0"), "--limit 0 is out of range"),
+        (("--seed", "-1"), "--seed -1 is out of range"),
     ],
 )
 def test_bad_input_is_told(
@@ -192,3 +194,21 @@ def test_without_its_libraries_it_says_what_to_install(
     told = capfd.readouterr().err
     assert "evaluate needs pyarrow, which is not installed" in told
     assert "pip install 'asymm-deploy[evaluate]'" in told
+
+
+def test_names_that_are_no_utf_8_are_kept_with_their_bytes_told(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for colour, name in zip(COLOURS, (b"\xff.png", b"=1\n.png", b"\xfe.png"), strict=True):
+        (desk / "odd" / colour).mkdir(parents=True)
+        content = (desk / "images" / colour / "5.png").read_bytes()
+        (desk / "odd" / colour / os.fsdecode(name)).write_bytes(content)
+    (desk / "odd/red" / os.fsdecode(b"\xff.jpg")).touch()
+    assert evaluate("--images", "odd", "--engine", "mnn", "--out", "odd results") == 0
+    assert "the file is empty" in capfd.readouterr().err
+
+    from pyarrow import parquet
+
+    (path,) = (desk / "odd results").glob("predictions/*.parquet")
+    names = set(parquet.read_table(path)["image"].to_pylist())
+    assert names == {"blue/\\xff.png", "green/=1\n.png", "red/\\xfe.png", "red/\\xff.jpg"}
