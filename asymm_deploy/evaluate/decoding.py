@@ -21,12 +21,19 @@ SUFFIXES = frozenset(
     }
 )
 """What image files end with, in lower case."""
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
+"""Pillow's names of what those files hold; others, such as EPS, would start another program."""
 MOST_PIXELS = 1 << 28
 """More than any camera's; a file of a kilobyte may claim so many that memory runs out."""
 
 
 class UnreadableImageError(Exception):
     """An image can't be decoded; the text says why, on one line."""
+
+    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
+        """``may_pass`` is true of what the system refused: another time it may not."""
+        super().__init__(reason)
+        self.may_pass = may_pass
 
 
 def decoded_image(path: Path, channels: int) -> Image:
@@ -41,19 +48,22 @@ def decoded_image(path: Path, channels: int) -> Image:
     try:
         with opened_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Images.open(file)
+            image = Images.open(file, formats=_FORMATS)
             _require_size(image)
             image.load()
-            return _in_8_bits(image).convert("L" if channels == 1 else "RGB")
+            return _in_colours(_in_8_bits(image), channels)
     except UnreadableImageError:
         raise
     except OSError as error:  # of the file system, or of Pillow, which has no text of the system's
-        empty = error.strerror is None and path.stat().st_size == 0
-        reason = error.strerror or ("the file is empty" if empty else _in_words(error, path))
-        raise UnreadableImageError(reason) from error
+        raise UnreadableImageError(
+            error.strerror or ("the file is empty" if _is_empty(path) else _in_words(error, path)),
+            may_pass=error.strerror is not None,
+        ) from error
+    except MemoryError as error:
+        raise UnreadableImageError("memory ran out", may_pass=True) from error
     except (
-        *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
-        *(SyntaxError, EOFError, MemoryError, RuntimeError, struct.error, zlib.error),
+        *(ValueError, TypeError, LookupError, AttributeError),
+        *(SyntaxError, EOFError, ArithmeticError, RuntimeError, struct.error, zlib.error),
     ) as error:  # what Pillow's decoders raise for damaged files
         raise UnreadableImageError(_in_words(error, path)) from error
 
@@ -71,10 +81,31 @@ def _in_8_bits(image: Image) -> Image:
     from PIL import Image as Images
 
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
-        return Images.fromarray(np.clip(values * 255 / top, 0, 255).astype(np.uint8))
+        values = np.asarray(image, np.float32)
+        # Of 32 bits nobody knows how many are used; Pillow makes 16 of a PPM's.
+        of_16 = (
+            image.mode.startswith("I;16")
+            or image.format == "PPM"
+            or (image.mode == "I" and values.max(initial=0) > 255)
+        )
+        top = 65535 if of_16 and image.mode != "F" else 255
+        scaled = np.clip(values * np.float32(255 / top), 0, 255)
+        return Images.fromarray(np.nan_to_num(scaled).astype(np.uint8))
     return image
+
+
+def _in_colours(image: Image, channels: int) -> Image:
+    if image.mode == "LAB":  # Pillow has no way from it to grey
+        image = image.convert("RGB")
+    wanted = "L" if channels == 1 else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:  # it is gone by now
+        return False
 
 
 def _in_words(error: Exception, path: Path) -> str:

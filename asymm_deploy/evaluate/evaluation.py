@@ -50,8 +50,15 @@ def evaluation_key(
 
 
 def missing_chunks(count: int, there: Sequence[Chunk]) -> list[tuple[int, int]]:
-    """Return first place and number of images of each chunk that is not there."""
-    made = {(chunk.first, chunk.count) for chunk in there}
+    """Return first place and number of images of each chunk that is not there.
+
+    So it is with one of which the system refused an image.
+    """
+    made = {
+        (chunk.first, chunk.count)
+        for chunk in there
+        if not any(each.may_pass for each in chunk.unreadable)
+    }
     wanted = [(first, min(CHUNK_IMAGES, count - first)) for first in range(0, count, CHUNK_IMAGES)]
     return [each for each in wanted if each not in made]
 
@@ -127,17 +134,17 @@ def _made(
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=lambda each: each.exception() is not None):
+                chunk = future.result()  # what ended well comes first, lest it be lost
                 del running[future]
-                yield future.result()
+                yield chunk
     except BrokenProcessPool as error:
-        places = sorted(running.values()) or [(0, 0)]
-        first = places[0][0]
+        first = min(running.values())[0] if running else todo[0][0]
         raise HarnessError(
             "a process that runs the images died: an engine crashed, or memory ran out. It had "
             f"one of the images from {excerpt(images[first].path)} on",
-            "repeat the command, which goes on where it stopped, with --jobs 1 or with --engine "
-            "to leave one out",
+            "repeat the command with --jobs 1: it goes on where it stopped; or leave an engine out "
+            "with --engine, which begins anew",
         ) from error
 
 

@@ -20,7 +20,7 @@ _MOST_BYTES = 1 << 24
 
 
 def as_utf8(name: str) -> str:
-    """Return a file's name as JSON and Parquet can hold it: bytes that are no UTF-8 as ``\\xff``."""
+    r"""Return a file's name for JSON and Parquet: bytes that are no UTF-8 as ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

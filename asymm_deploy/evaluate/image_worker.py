@@ -72,7 +72,7 @@ class ImageRunner:
             try:
                 picture = decoded_image(root / image.path, model.taken.channels)
             except UnreadableImageError as error:
-                unreadable.append(Unreadable(image.name, as_utf8(str(error))))
+                unreadable.append(Unreadable(image.name, as_utf8(str(error)), error.may_pass))
                 continue
             arrays: Arrays = {
                 model.taken.name: model.taken.filled(
@@ -153,7 +153,9 @@ def begin(model: EvaluatedModel) -> None:
     from asymm_deploy.engines.engine_error import EngineError
 
     stand_behind_parent()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where MNN tells of the processor
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # where MNN tells of the processor
+    os.dup2(nowhere, 2)  # where libtiff tells of each damaged file
     try:
         _made.append(ImageRunner(model))
     except UsageError as error:

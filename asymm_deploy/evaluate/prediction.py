@@ -32,6 +32,8 @@ class Unreadable(msgspec.Struct, frozen=True, array_like=True):
 
     image: str
     reason: str
+    may_pass: bool = False
+    """The system refused it, which another time it may not: then it is tried again."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

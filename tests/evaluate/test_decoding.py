@@ -53,6 +53,42 @@ def test_cmyk_floats_and_the_first_of_several_pictures_are_read(tmp_path: Path) 
     assert decoded_image(moving, 3).getpixel((1, 1)) == (255, 0, 0)
 
 
+@pytest.mark.parametrize("name", ["dark.png", "dark.tiff", "dark.pgm"])
+def test_16_bits_are_cut_to_8_also_where_all_is_dark(tmp_path: Path, name: str) -> None:
+    image = Image.fromarray(np.full((8, 8), 200, np.uint16))
+    assert decoded_image(saved(tmp_path / name, image), 1).getpixel((0, 0)) == 0
+
+
+def test_lab_becomes_grey_and_nan_black(tmp_path: Path) -> None:
+    lab = saved(tmp_path / "lab.tiff", Image.new("LAB", (8, 8), (128, 128, 128)))
+    assert decoded_image(lab, 1).mode == "L"
+    nan = saved(tmp_path / "nan.tiff", Image.fromarray(np.full((8, 8), np.nan, np.float32)))
+    assert decoded_image(nan, 1).getpixel((0, 0)) == 0
+
+
+def test_postscript_by_the_name_of_a_photograph_starts_no_other_program(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+    with pytest.raises(UnreadableImageError, match="it is no image"):
+        decoded_image(tmp_path / "a.jpg", 3)
+
+
+def test_what_the_system_refuses_may_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreadableImageError) as gone:
+        decoded_image(tmp_path / "gone.jpg", 3)
+    (tmp_path / "text.jpg").write_text("hello")
+    with pytest.raises(UnreadableImageError) as damaged:
+        decoded_image(tmp_path / "text.jpg", 3)
+    assert (gone.value.may_pass, damaged.value.may_pass) == (True, False)
+
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", too_large)
+    with pytest.raises(UnreadableImageError, match="memory ran out") as scarce:
+        decoded_image(tmp_path / "text.jpg", 3)
+    assert scarce.value.may_pass
+
+
 def png_that_claims(width: int, height: int) -> bytes:
     def part(kind: bytes, data: bytes) -> bytes:
         check = zlib.crc32(kind + data)
