@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from asymm_deploy import jsonl
 from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.evaluate.prediction import CHUNKS_SCHEMA_VERSION, Chunk
+from asymm_deploy.evaluate.image_folder import LabelledImage
+from asymm_deploy.evaluate.prediction import CHUNKS_SCHEMA_VERSION, Chunk, EvaluationEngine
 from asymm_deploy.files import ensure_folder
 
 PREDICTIONS_NAME = "predictions"
@@ -31,6 +32,27 @@ class Chunks:
         """In the order of images."""
         return [self._found[first] for first in sorted(self._found)]
 
+    def require_of(
+        self, engines: Sequence[EvaluationEngine], images: Sequence[LabelledImage]
+    ) -> None:
+        """Raise UsageError if a chunk is not of these: somebody has changed the file."""
+        for chunk in self._found.values():
+            part = images[chunk.first : chunk.first + chunk.count] if chunk.first >= 0 else []
+            bad = {each.image for each in chunk.unreadable}
+            wanted = [(each.name, each.label) for each in part if each.name not in bad]
+            if (
+                len(part) != chunk.count
+                or not set(engines) == set(chunk.predictions) == set(chunk.seconds)
+                or any(
+                    [(each.image, each.label) for each in found] != wanted
+                    for found in chunk.predictions.values()
+                )
+            ):
+                raise UsageError(
+                    f"{self._path} is damaged: it is of other images or engines",
+                    "repeat the command with --fresh, which puts all images through again",
+                )
+
     def add(self, chunk: Chunk) -> None:
         """Add a chunk; it is on disk before this returns. Raises HarnessError."""
         jsonl.append_line(self._path, msgspec.json.encode(chunk))
@@ -38,8 +60,12 @@ class Chunks:
 
 
 @contextmanager
-def opened_chunks(path: Path, on_repair: Callable[[str], None]) -> Iterator[Chunks]:
+def opened_chunks(
+    path: Path, on_repair: Callable[[str], None], *, fresh: bool = False
+) -> Iterator[Chunks]:
     """Hold a file of chunks and yield it; ``on_repair`` gets a line on what was mended.
+
+    What it has is removed before if ``fresh`` is true.
 
     Raises HarnessError while another command holds it, and UsageError if it can't be written, is
     damaged, or is of a newer version.
@@ -59,9 +85,20 @@ def opened_chunks(path: Path, on_repair: Callable[[str], None]) -> Iterator[Chun
             "give another folder with --out",
         ) from error
     try:
+        if fresh:
+            _remove(path)
         found = jsonl.read_lines(path, Chunk, CHUNKS_SCHEMA_VERSION)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))
         yield Chunks(path, found.records)
     finally:
         held.release()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"can't remove {path}: {error.strerror}", "give another folder with --out"
+        ) from error

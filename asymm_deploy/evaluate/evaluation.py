@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,7 @@ def evaluation_key(
         "recipe": model.recipe.key(),
         "images": [(i.name, i.label, i.size, i.changed_ns) for i in images],
         "chunk": CHUNK_IMAGES,
+        "pillow": version("pillow"),  # the engines' versions are in the fingerprint
         "engines": sorted(model.engines),
     }
     return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()
@@ -74,9 +76,10 @@ def evaluate_images(
     """Put the images through the model's engines, those that ``chunks`` lacks, and return all.
 
     ``jobs`` processes work at a time. Each chunk is on disk before ``on_chunk`` hears of it, so
-    Ctrl-C loses at most one for each process. Raises HarnessError if a process dies, UsageError or
-    ConversionError if an engine can't load the model.
+    Ctrl-C loses at most one for each process. Raises HarnessError if a process dies, UsageError if
+    ``chunks`` is of others, UsageError or ConversionError if an engine can't load the model.
     """
+    chunks.require_of(model.engines, images)
     todo = missing_chunks(len(images), chunks.all)
     if todo:
         with _workers(model, min(jobs, len(todo))) as pool:

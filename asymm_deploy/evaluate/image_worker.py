@@ -94,12 +94,12 @@ class ImageRunner:
 
 
 def _prediction(image: LabelledImage, values: Array) -> ImagePrediction:
-    """Return the five likeliest classes; a value that is no number comes last."""
+    """Return the five likeliest classes; one whose value is NaN is none of them."""
     scores = np.asarray(values, np.float64).ravel()
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.argsort(-scores, kind="stable")[:5]
-    best = float(scores[order[0]])
-    return ImagePrediction(image.name, image.label, tuple(map(int, order)), best)
+    order = np.argsort(-scores, kind="stable")  # NaN comes last
+    top5 = tuple(int(place) for place in order[:5] if not np.isnan(scores[place]))
+    best = float(scores[top5[0]]) if top5 and np.isfinite(scores[top5[0]]) else None
+    return ImagePrediction(image.name, image.label, top5, best)
 
 
 def _torch(model: EvaluatedModel) -> _Compute:

@@ -9,6 +9,8 @@ import msgspec
 EvaluationEngine: TypeAlias = Literal["torch", "onnxruntime", "mnn"]
 ENGINES: tuple[EvaluationEngine, ...] = ("torch", "onnxruntime", "mnn")
 CHUNKS_SCHEMA_VERSION = 1
+NO_CLASS = -1
+"""The answer where all values are NaN."""
 
 
 class ImagePrediction(msgspec.Struct, frozen=True, array_like=True):
@@ -17,14 +19,14 @@ class ImagePrediction(msgspec.Struct, frozen=True, array_like=True):
     image: str
     label: int
     top5: tuple[int, ...]
-    """Classes, the likeliest first; among equal values the first class."""
-    score: float
-    """The output's value of the first of them, as the model gives it."""
+    """Classes, the likeliest first; among equal values the first class. Without those of NaN."""
+    score: float | None
+    """The output's value of the first of them, as the model gives it; None if it is not finite."""
 
     @property
     def top1(self) -> int:
-        """The likeliest class."""
-        return self.top5[0]
+        """The likeliest class, or NO_CLASS."""
+        return self.top5[0] if self.top5 else NO_CLASS
 
 
 class Unreadable(msgspec.Struct, frozen=True, array_like=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.image_folder import as_utf8
+from asymm_deploy.evaluate.prediction import NO_CLASS
 from asymm_deploy.files import written_aside
 
 
@@ -13,14 +14,14 @@ def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: E
     """Write ``found`` to ``path``, whole or not at all; raise OSError if that can't be done.
 
     Columns: model, engine, image, label, label_name, top1, top1_name, top5, score,
-    correct, unreadable. Of an image that could not be decoded, ``unreadable`` says why, and the
-    rest is empty.
+    correct, unreadable. Where all values are NaN, top1 is empty. Of an image that could not be
+    decoded, ``unreadable`` says why, and the rest is empty.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
     def name(number: int) -> str | None:
-        return as_utf8(classes[number]) if number < len(classes) else None
+        return as_utf8(classes[number]) if 0 <= number < len(classes) else None
 
     rows = [
         {
@@ -29,7 +30,7 @@ def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: E
             "image": each.image,
             "label": each.label,
             "label_name": name(each.label),
-            "top1": each.top1,
+            "top1": None if each.top1 == NO_CLASS else each.top1,
             "top1_name": name(each.top1),
             "top5": list(each.top5),
             "score": each.score,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.export import export_with_progress
@@ -35,13 +38,13 @@ from asymm_deploy.evaluate.image_folder import (
     sampled,
 )
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
-from asymm_deploy.evaluate.prediction import ENGINES, Chunk, EvaluationEngine
+from asymm_deploy.evaluate.prediction import ENGINES, NO_CLASS, Chunk, EvaluationEngine
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.evaluate.preprocessing import Preprocessing, image_input, preprocessing_of
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
 from asymm_deploy.export.request import as_recorded
-from asymm_deploy.files import is_full, write_whole
+from asymm_deploy.files import ensure_folder, is_full, write_whole
 from asymm_deploy.models.source import OnnxFile, Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ending_like_ctrl_c
@@ -85,6 +88,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     folder = labelled_images(asked.images, asked.classes)
     images = sampled(folder.images, asked.limit, asked.seed)
     read_accuracy(asked.out)  # what can't be added to is told before minutes of work
+    ensure_folder(asked.out, "results")
     _tell_of(folder, len(images))
     requests = [as_recorded(each, asked.artifacts) for each in asked.sources]
     rows: list[ListRow] = []
@@ -183,8 +187,10 @@ def _of_model(
     _tell_unreadable(made.model, found)
     if not any(found.predictions.values()):
         raise UsageError("none of the images can be decoded", "see the reasons above")
-    target = asked.out / PREDICTIONS_NAME / f"{made.model}.parquet"
-    write_predictions(target, made.model, folder.classes, found)
+    target = asked.out / PREDICTIONS_NAME / f"{made.model}-{key[:16]}.parquet"
+    with _telling_of_writing(target):
+        write_predictions(target, made.model, folder.classes, found)
+    _tell_of_nan(made.model, found)
     weights = _weights(made)
     if weights == "untrained":
         console.say(f"{made.model}: its weights are random, so its accuracy means nothing")
@@ -209,9 +215,7 @@ def _predictions(
     images: Sequence[LabelledImage],
 ) -> Evaluation:
     path = asked.out / PREDICTIONS_NAME / f"{name}-{key[:16]}.jsonl"
-    if asked.fresh:
-        path.unlink(missing_ok=True)
-    with opened_chunks(path, console.say) as chunks:
+    with opened_chunks(path, console.say, fresh=asked.fresh) as chunks:
         todo = missing_chunks(len(images), chunks.all)
         left = sum(count for _, count in todo)
         if left < len(images):
@@ -245,6 +249,13 @@ def _tell_unreadable(model: str, found: Evaluation) -> None:
         console.say(f"  ... all are in the Parquet file. In all: {told}")
 
 
+def _tell_of_nan(model: str, found: Evaluation) -> None:
+    for engine, predictions in found.predictions.items():
+        count = sum(each.top1 == NO_CLASS for each in predictions)
+        if count:
+            console.say(f"{model}: {engine} answers NaN alone for {count} images: counted as wrong")
+
+
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(map(excerpt, names[:_MOST_LISTED]))
     return shown + (f" and {len(names) - _MOST_LISTED} more" if names[_MOST_LISTED:] else "")
@@ -252,8 +263,16 @@ def _some(names: Sequence[str]) -> str:
 
 def _write_rows(out: Path, rows: Sequence[ListRow]) -> None:
     path = out / ACCURACY_CSV
-    try:
+    # Another evaluation into the same folder must not write between our reading and writing.
+    lock = FileLock(out / PREDICTIONS_NAME / "accuracy.lock", timeout=60)
+    with _telling_of_writing(path), lock:
         write_whole(path, formatted(with_earlier(out, rows), "csv").encode())
+
+
+@contextmanager
+def _telling_of_writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise (HarnessError if is_full(error) else UsageError)(
             f"can't write {path}: {error.strerror or error}",

@@ -102,7 +102,8 @@ def test_three_engines_agree_to_the_image_and_count_what_is_right(
 
     from pyarrow import parquet
 
-    table = parquet.read_table(desk / "results/predictions/brightest_net.make.parquet").to_pylist()
+    name = f"brightest_net.make-{found[0]['key']}.parquet"
+    table = parquet.read_table(desk / "results/predictions" / name).to_pylist()
     assert len(table) == 3 * 60 + 1
     wrong = {row["image"] for row in table if row["correct"] is False}
     assert wrong == {"blue/from red.png"}
