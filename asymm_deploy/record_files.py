@@ -10,7 +10,7 @@ from typing import Generic
 import msgspec
 
 from asymm_deploy import jsonl
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import ensure_folder
 from asymm_deploy.jsonl import Record
 from asymm_deploy.locks import HeldError, held_alone
@@ -52,16 +52,20 @@ def opened_records(
     lock: str,
     doing: str,
     on_repair: Callable[[str], None],
+    fresh: bool = False,
 ) -> Iterator[RecordFile[Record]]:
     """Hold ``path`` and yield what it has; ``on_repair`` gets a line on what was repaired.
 
     Creates the folder. ``lock`` is the name of a file in it, and ``doing`` says what another
-    command does that holds it: ``counting into``. Raises HarnessError while one does, and
+    command does that holds it: ``counting into``. What the file has is removed before if it is to
+    be ``fresh``. Raises HarnessError while one does, and
     UsageError if the file can't be written, is damaged, or is of a newer version.
     """
     ensure_folder(path.parent, "results")
     try:
         with held_alone(path.parent / lock, _OTHERWISE):
+            if fresh:
+                _remove(path)
             found = jsonl.read_lines(path, kind, known_version)
             if found.torn:
                 on_repair(jsonl.put_aside(path, found.torn))
@@ -70,3 +74,10 @@ def opened_records(
         raise HarnessError(
             f"another command is {doing} {path.parent}", f"wait until it is done, or {_OTHERWISE}"
         ) from None
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"can't remove {path}: {error.strerror}", _OTHERWISE) from error

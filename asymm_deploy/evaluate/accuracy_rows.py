@@ -157,7 +157,7 @@ def evaluated_top1(rows: Sequence[ListRow]) -> dict[str, MeasuredTop1]:
 def _top1(row: ListRow) -> MeasuredTop1:
     percent, low, high = (float(row[f"top1_{name}percent"]) for name in ("", "low_", "high_"))
     if not 0 <= low <= percent <= high <= 100:
-        raise ValueError(f"{percent} % between {low} and {high}")
+        raise ValueError(f"{percent} is no percentage between {low} and {high}")
     return MeasuredTop1(percent, low, high, int(row["images"]))
 
 

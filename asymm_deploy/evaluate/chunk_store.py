@@ -6,14 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-from filelock import FileLock, Timeout
-
-from asymm_deploy import jsonl
-from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.prediction import CHUNKS_SCHEMA_VERSION, Chunk, EvaluationEngine
-from asymm_deploy.files import ensure_folder
+from asymm_deploy.record_files import RecordFile, opened_records
 
 PREDICTIONS_NAME = "predictions"
 """The folder in a results folder."""
@@ -22,10 +18,11 @@ PREDICTIONS_NAME = "predictions"
 class Chunks:
     """What a file holds, and what is added to it."""
 
-    def __init__(self, path: Path, found: Sequence[Chunk]) -> None:
+    def __init__(self, path: Path, file: RecordFile[Chunk]) -> None:
         """Take what ``opened_chunks`` read."""
         self._path = path
-        self._found = {chunk.first: chunk for chunk in found}
+        self._file = file
+        self._found = {chunk.first: chunk for chunk in file.records}
 
     @property
     def all(self) -> list[Chunk]:
@@ -55,7 +52,7 @@ class Chunks:
 
     def add(self, chunk: Chunk) -> None:
         """Add a chunk; it is on disk before this returns. Raises HarnessError."""
-        jsonl.append_line(self._path, msgspec.json.encode(chunk))
+        self._file.add(chunk)
         self._found[chunk.first] = chunk
 
 
@@ -63,42 +60,14 @@ class Chunks:
 def opened_chunks(
     path: Path, on_repair: Callable[[str], None], *, fresh: bool = False
 ) -> Iterator[Chunks]:
-    """Hold a file of chunks and yield it; ``on_repair`` gets a line on what was mended.
-
-    What it has is removed before if ``fresh`` is true.
-
-    Raises HarnessError while another command holds it, and UsageError if it can't be written, is
-    damaged, or is of a newer version.
-    """
-    ensure_folder(path.parent, "predictions")
-    held = FileLock(path.with_suffix(".lock"), timeout=0)
-    try:
-        held.acquire()
-    except Timeout:
-        raise HarnessError(
-            f"another `evaluate` is writing to {path}",
-            "wait until it is done, or give another folder with --out",
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise UsageError(
-            f"can't lock {path}: {getattr(error, 'strerror', None) or error}",
-            "give another folder with --out",
-        ) from error
-    try:
-        if fresh:
-            _remove(path)
-        found = jsonl.read_lines(path, Chunk, CHUNKS_SCHEMA_VERSION)
-        if found.torn:
-            on_repair(jsonl.put_aside(path, found.torn))
-        yield Chunks(path, found.records)
-    finally:
-        held.release()
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"can't remove {path}: {error.strerror}", "give another folder with --out"
-        ) from error
+    """Hold a file of chunks and yield it; see ``opened_records``."""
+    with opened_records(
+        path,
+        Chunk,
+        CHUNKS_SCHEMA_VERSION,
+        lock=path.with_suffix(".lock").name,
+        doing="evaluating into",
+        on_repair=on_repair,
+        fresh=fresh,
+    ) as file:
+        yield Chunks(path, file)
