@@ -125,15 +125,35 @@ def complain_of_failure(explanation: Explanation) -> None:
         )
 
 
-def require_writable(path: Path | None) -> None:
-    """Raise UsageError if a file that is asked for can't be written, before anything is done."""
-    if path is None or is_special(path):
-        return
-    folder = path.absolute().parent
-    if not folder.is_dir():
+def require_writable(trace: Path | None, graph: Path | None) -> None:
+    """Raise UsageError if a file that is asked for can't be written, before anything is done.
+
+    Nor may one replace the other, or a file that isn't JSON: a model, or earlier explanations.
+    """
+    asked = [path for path in (trace, graph) if path is not None and not is_special(path)]
+    written = [*asked, *(_beside(path) for path in asked if path is graph)]
+    for path in written:
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise UsageError(
+                f"can't write {path}: there is no folder {folder}", "make the folder first"
+            )
+        if path.is_file() and path.suffix.lower() != ".json":
+            raise UsageError(
+                f"{excerpt(str(path))} is there, and its name does not end in .json: a trace or "
+                "graph would replace it",
+                "give a name like trace.json",
+            )
+    if len({path.resolve() for path in written}) < len(written):
         raise UsageError(
-            f"can't write {path}: there is no folder {folder}", "make the folder first"
+            f"--trace {trace} and --graph {graph} would go to the same file",
+            "give each a name of its own; --graph writes NAME.error.json as well",
         )
+
+
+def _beside(graph: Path) -> Path:
+    """Return the file of own errors, beside that of times."""
+    return graph.with_name(f"{graph.stem}.error{graph.suffix}")
 
 
 def _tell(explanation: Explanation) -> None:
@@ -172,8 +192,7 @@ def _write_graphs(path: Path, explanation: Explanation) -> None:
     if costs is not None:
         _write(path, costs)
     if errors is not None:
-        beside = path.with_name(f"{path.stem}.error{path.suffix}")
-        _write(beside if costs is not None else path, errors)
+        _write(_beside(path) if costs is not None else path, errors)
 
 
 def _write(path: Path, text: str) -> None:

@@ -77,8 +77,7 @@ class ExplainRequest:
 def run_explain(asked: ExplainRequest) -> ExitCode:
     """Explain what was asked for, write and print it; return the gravest exit code."""
     home = _home(asked)  # before an export takes minutes
-    for path in (asked.trace, asked.graph):
-        require_writable(path)
+    require_writable(asked.trace, asked.graph)
     if asked.reference is not None:
         require_reference(asked.reference)
     other = None if asked.against is None else find_other(asked.against)
