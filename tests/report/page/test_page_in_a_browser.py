@@ -183,6 +183,10 @@ def test_printed_it_has_every_tab_and_table(opened: Any) -> None:
         "{visibilityProperty: true})).length"
     )
     assert seen == 3
+    notices = opened.run(
+        "getComputedStyle(document.querySelector('td:last-child:not(.n)')).minWidth"
+    )
+    assert float(notices.removesuffix("px")) > 100  # else a reason is a column of single words
     printed = opened.call("Page.printToPDF", transferMode="ReturnAsStream")
     assert printed["stream"]
     assert opened.console == []
