@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,10 @@ MOST_OVER_DEVIATION = 1e9
 """Stands for another shape than the reference's, and for NaN or an infinity in a number's place."""
 MOST_DEVIATIONS = 1e30
 """Stands for an error that is infinite or no number: JSON has neither."""
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Figure: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+"""What nobody can have measured is damage, wherever a line is read."""
 
 Kind: TypeAlias = Literal[
     "pointwise",
@@ -43,7 +47,7 @@ class OperatorError(msgspec.Struct, frozen=True, kw_only=True):
 
     snr_db: float
     """10 log10 of the reference's power over the error's; `MOST_SNR_DB` if they are equal."""
-    over_deviation: float
+    over_deviation: Annotated[float, msgspec.Meta(ge=0)]
     """The largest error over the standard deviation of the reference's values."""
 
     def __post_init__(self) -> None:
@@ -58,7 +62,7 @@ class OperatorError(msgspec.Struct, frozen=True, kw_only=True):
 class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """One operator of the .mnn file, in the order in which MNN runs them."""
 
-    index: int
+    index: _Count
     name: str
     """MNN's, of the tensor that it makes: ``/blocks.0/depthwise/conv/Conv_output_0_raster_0``."""
     type: str
@@ -70,22 +74,22 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """The ONNX node it computes, or is a part of; None if that is unknown."""
     node_type: str | None
     """The ONNX operator: ``Conv``, ``Concat``."""
-    output_shape: tuple[int, ...]
-    madds: int
+    output_shape: tuple[_Count, ...]
+    madds: _Count
     """Multiply-adds; 0 for what has none."""
-    bytes_moved: int
+    bytes_moved: _Count
     """Of the inputs, weights and outputs, each once, in the types they are kept in."""
-    time_ms: float | None = None
+    time_ms: _Figure | None = None
     """Its part of ``Explanation.median_ms``."""
-    launches_ms: tuple[float, ...] = ()
+    launches_ms: tuple[_Figure, ...] = ()
     """The same by launch, where there were several: how far they lie apart is the noise."""
-    insn: int | None = None
+    insn: _Count | None = None
     """Instructions of the emulated processor."""
     on_layer: OperatorError | None = None
     """With everything before it computed by MNN too."""
     own: OperatorError | None = None
     """This operator alone, fed with the reference's values."""
-    own_limit: float | None = None
+    own_limit: _Figure | None = None
     """What ``own.over_deviation`` may be at most."""
     limit_reason: str | None = None
     """Why that is more than rounding in fp32, in words: ``weights in 8 bits``."""
@@ -118,13 +122,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """As latency.csv names it; ``a76`` for the emulated processor."""
     cpu: str
     """The core that it was pinned to: ``7``; the emulated processor's name; empty if none."""
-    median_ms: float | None
+    median_ms: _Figure | None
     """Of the plain runs, without callbacks; None if nothing was timed."""
     taken_out_percent: float | None
     """What watching cost, over ``median_ms``; it is not in the operators' times."""
-    runs: int
+    runs: _Count
     """Plain ones, and as many that were watched."""
-    peak_gmacs: float | None
+    peak_gmacs: _Figure | None
     """Multiply-adds a second that the core reached in a fixed loop, in 10^9."""
     operators: tuple[ExplainedOperator, ...]
     """Empty if the model failed."""

@@ -85,3 +85,23 @@ def test_the_latest_of_a_model_counts(explained: Explanation, tmp_path: Path) ->
     first = msgspec.structs.replace(explained, model="a")
     assert latest_explained([explained, half, later, first]) == [first, half, later]
     assert read_explained(tmp_path / "none").records == []
+
+
+@pytest.mark.parametrize(
+    ("was", "damaged"),
+    [
+        ('"time_ms":', '"time_ms":1e308,"_":'),
+        ('"time_ms":', '"time_ms":-5,"_":'),
+        ('"madds":', '"madds":-1,"_":'),
+        ('"median_ms":', '"median_ms":-1,"_":'),
+        ('"over_deviation":', '"over_deviation":-1,"_":'),
+    ],
+)
+def test_a_figure_that_nobody_can_have_measured_is_damage(
+    explained: Explanation, tmp_path: Path, was: str, damaged: str
+) -> None:
+    line = msgspec.json.encode(explained).decode()
+    assert was in line
+    (tmp_path / EXPLAINED_NAME).write_text(line.replace(was, damaged, 1) + "\n")
+    with pytest.raises(UsageError, match="is damaged in line 1"):
+        read_explained(tmp_path / EXPLAINED_NAME)

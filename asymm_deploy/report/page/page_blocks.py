@@ -24,6 +24,8 @@ from asymm_deploy.versioned import DamagedError, decode_json
 PAGE_SCHEMA_VERSION = 1
 """Newest version of a page's manifest. Incremented when older readers would misread it."""
 MANIFEST_ID = "manifest"
+_MOST_AFTER = 2**16
+"""Characters behind a page's end that are looked through for it."""
 LARGEST_BLOCK = 2**29
 """Bytes: what unpacks to more was not written by us."""
 
@@ -135,7 +137,13 @@ def taken_apart(page: bytes, where: str) -> PageParts:
     if not begins:
         raise UsageError(f"{where} is no page of results that asymm-deploy wrote", hint)
     if not text.rstrip().endswith("</html>"):
-        raise UsageError(f"{where} is cut short: its end is missing", hint)
+        after = "</html>" in text[-_MOST_AFTER:]
+        raise UsageError(
+            f"{where} was changed: there is text behind its end"
+            if after
+            else f"{where} is cut short: its end is missing",
+            hint,
+        )
     found = _MANIFEST.search(text)
     if found is None:
         raise UsageError(f"{where} has lost its manifest, the list of what is inside", hint)

@@ -158,6 +158,7 @@ def test_what_is_cut_short_or_no_page_is_a_matter_of_usage(
 ) -> None:
     assert told(small[: len(small) // 2]).startswith("2 ")
     assert "is cut short" in told(small[:-20])
+    assert "there is text behind its end" in told(small + "<p>more</p>")
     assert "no page of results" in told("<html></html>")
     assert "no page of results" in told("")
     assert "lost its manifest" in told(small.replace(f'id="{MANIFEST_ID}"', 'id="other"'))
