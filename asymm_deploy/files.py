@@ -228,6 +228,13 @@ def is_in_the_way(error: OSError) -> bool:
     return error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EINVAL, errno.ELOOP}
 
 
+def unwritable(what: str, error: OSError, hint: str) -> DeployError:
+    """Return what to raise where ``what`` can't be written: HarnessError if the disk is full."""
+    return (HarnessError if is_full(error) else UsageError)(
+        f"can't write {what}: {error.strerror or error}", hint
+    )
+
+
 def is_full(error: OSError) -> bool:
     """Whether it was for want of space: then the request was right, and the disk is not."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -240,8 +247,9 @@ def ensure_folder(path: Path, purpose: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {purpose} to {path}: {error.strerror or error}",
+        raise unwritable(
+            f"{purpose} to {path}",
+            error,
             "give a folder that you may write to, with space left, with --out",
         ) from error
     return path

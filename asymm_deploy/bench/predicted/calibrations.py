@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from asymm_deploy.bench.predicted.cost_calibration import CALIBRATION_VERSION, CostCalibration
-from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import data_folder, ensure_folder, is_full, read_regular, write_whole
+from asymm_deploy.errors import UsageError
+from asymm_deploy.files import data_folder, ensure_folder, read_regular, unwritable, write_whole
 from asymm_deploy.safe import excerpt
 from asymm_deploy.versioned import DamagedError, decode_json
 
@@ -74,8 +74,9 @@ def keep(calibration: CostCalibration) -> Path:
     try:
         write_whole(path, calibration_json(calibration))
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {path}: {error.strerror or error}",
+        raise unwritable(
+            str(path),
+            error,
             "make its folder writable, with space left",
         ) from error
     return path

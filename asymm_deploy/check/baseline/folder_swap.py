@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.files import followed, is_full
+from asymm_deploy.errors import DeployError, UsageError
+from asymm_deploy.files import followed, unwritable
 
 _PART = ".part"
 
@@ -107,8 +107,9 @@ def real_place(folder: Path) -> Path:
 
 def cant_write(folder: Path, error: OSError) -> DeployError:
     """Return what to raise if the folder can't be written."""
-    return (HarnessError if is_full(error) else UsageError)(
-        f"can't write the baseline {folder}: {error.strerror or error}",
+    return unwritable(
+        f"the baseline {folder}",
+        error,
         "give a folder that you may write to, with space left; nothing was changed",
     )
 

@@ -28,7 +28,7 @@ from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError, worst
 from asymm_deploy.export.request import as_recorded
-from asymm_deploy.files import is_full, write_whole
+from asymm_deploy.files import unwritable, write_whole
 from asymm_deploy.models.source import Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ending_like_ctrl_c
@@ -206,8 +206,9 @@ def _write_rows(out: Path, costs: Costs, calibration: CostCalibration) -> None:
     try:
         write_whole(path, formatted(rows, "csv").encode())
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {path}: {error.strerror or error}",
+        raise unwritable(
+            str(path),
+            error,
             "make it writable, with space left, and repeat the command: nothing is counted again",
         ) from error
     console.say(f"wrote {path}")

@@ -15,7 +15,7 @@ from filelock import FileLock
 from asymm_deploy.commands import console
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
-from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError, worst
+from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
 from asymm_deploy.evaluate.accuracy_rows import (
     EvaluatedSetting,
@@ -44,7 +44,7 @@ from asymm_deploy.evaluate.preprocessing import Preprocessing, image_input, prep
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
 from asymm_deploy.export.request import as_recorded
-from asymm_deploy.files import ensure_folder, is_full, write_whole
+from asymm_deploy.files import ensure_folder, unwritable, write_whole
 from asymm_deploy.models.source import OnnxFile, Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ending_like_ctrl_c
@@ -274,7 +274,8 @@ def _telling_of_writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {path}: {error.strerror or error}",
+        raise unwritable(
+            str(path),
+            error,
             "make it writable, with space left, and repeat the command: nothing is run again",
         ) from error

@@ -37,7 +37,7 @@ from asymm_deploy.explain.views.explain_table import explain_table
 from asymm_deploy.explain.views.graph_file import cost_node_data, error_node_data
 from asymm_deploy.explain.views.trace_file import trace_json
 from asymm_deploy.explain.views.what_to_see import named_operator
-from asymm_deploy.files import is_full, is_special, write_whole
+from asymm_deploy.files import is_special, unwritable, write_whole
 from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
@@ -199,8 +199,9 @@ def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {path}: {error.strerror or error}",
+        raise unwritable(
+            str(path),
+            error,
             "make it writable, with space left, and repeat the command: nothing is explained again",
         ) from error
     console.say(f"wrote {path}")

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from asymm_deploy import __version__
-from asymm_deploy.errors import HarnessError, UsageError
-from asymm_deploy.files import is_full, write_whole
+from asymm_deploy.files import unwritable, write_whole
 from asymm_deploy.report import latency_table
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.page.page_blocks import (
@@ -103,9 +102,7 @@ def write_page(target: Path, page: str) -> None:
     try:
         write_whole(target, page.encode())
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write {target}: {error.strerror or error}", "give another --page"
-        ) from error
+        raise unwritable(str(target), error, "give another --page") from error
 
 
 def write_pictures(folder: Path, sources: PageSources, wanted: RowFilter) -> list[Path]:
@@ -125,9 +122,8 @@ def write_pictures(folder: Path, sources: PageSources, wanted: RowFilter) -> lis
                         write_whole(target, content())
                         written.append(target)
     except OSError as error:
-        raise (HarnessError if is_full(error) else UsageError)(
-            f"can't write pictures to {folder}: {error.strerror or error}",
-            "give another folder with --pictures",
+        raise unwritable(
+            f"pictures to {folder}", error, "give another folder with --pictures"
         ) from error
     return written
 
