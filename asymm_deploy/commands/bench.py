@@ -10,7 +10,7 @@ from asymm_deploy.commands.options import bench_options as option
 from asymm_deploy.commands.options.input_options import (
     InputShapeOption,
     InputsOption,
-    named_models,
+    named_models_and_files,
 )
 from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
@@ -28,7 +28,6 @@ from asymm_deploy.commands.options.shared_options import (
     core,
     table_or_figure,
 )
-from asymm_deploy.errors import UsageError
 
 
 def bench_command(
@@ -84,16 +83,7 @@ def bench_command(
         fresh=fresh,
     )
     which = table_or_figure(table, figure)
-    names = list(dict.fromkeys(models or ()))
-    bare = [Path(name) for name in names if name.endswith(".mnn")]
-    named = [name for name in names if not name.endswith(".mnn")]
-    only_bare = bool(bare) and not named and which is None
-    if only_bare and (input_shape or inputs):
-        raise UsageError(
-            f"{bare[0]} is timed as it is: no --input-shape or --inputs changes that",
-            "leave them out, or name the .onnx file or the callable that it was made from",
-        )
-    exported = [] if only_bare else named_models(named, which, input_shape, inputs)
+    exported, bare = named_models_and_files(models, which, input_shape, inputs, done="timed")
     request = BenchRequest(
         sources=[each.source for each in exported],
         samples={each.source.model: each.samples for each in exported if each.samples is not None},

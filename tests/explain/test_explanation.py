@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation, OperatorError
+from tests.made_explanations import explained_net
 
 
 def operator(
@@ -30,25 +32,7 @@ def operator(
 
 
 def explanation(*operators: ExplainedOperator) -> Explanation:
-    return Explanation(
-        model="net",
-        artifact_sha256="00" * 32,
-        inputs_sha256=None,
-        engine="mnn",
-        engine_version="3.6.1",
-        precision="fp32",
-        device="host",
-        cpu="1",
-        median_ms=None,
-        taken_out_percent=None,
-        runs=0,
-        peak_gmacs=None,
-        operators=operators,
-        reference="model.onnx",
-        flags=(),
-        valid=True,
-        started_at="2026-01-01T00:00:00+00:00",
-    )
+    return msgspec.structs.replace(explained_net(), operators=operators)
 
 
 def test_what_only_passes_on_an_error_is_not_accused() -> None:

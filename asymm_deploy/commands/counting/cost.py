@@ -11,7 +11,7 @@ from asymm_deploy.bounds import MOST_CORES
 from asymm_deploy.commands.options.input_options import (
     InputShapeOption,
     InputsOption,
-    named_models,
+    named_models_and_files,
 )
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
@@ -108,12 +108,7 @@ def cost_command(
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.commands.counting.cost_steps import CostRequest, run_calibration, run_cost
 
-    names = list(dict.fromkeys(models or ()))
-    bare = [Path(name) for name in names if name.endswith(".mnn")]
-    named = [name for name in names if not name.endswith(".mnn")]
-    nothing_named = not names and table is None
-    only_bare = bool(bare) and not named and table is None
-    if calibrate is not None and not nothing_named:
+    if calibrate is not None and (models or table is not None):
         raise UsageError(
             "--calibrate takes the models that its RESULTS have, and others are named",
             "leave out the models, or --calibrate",
@@ -124,15 +119,10 @@ def cost_command(
             f"{meaningless[0]} is not for --calibrate: it fits models that a bench measured",
             "leave it out",
         )
-    if only_bare and (input_shape or inputs):
-        raise UsageError(
-            f"{bare[0]} is counted as it is: no --input-shape or --inputs changes that",
-            "leave them out, or name the .onnx file or the callable that it was made from",
-        )
-    chosen = (
-        []
-        if only_bare or calibrate is not None
-        else named_models(named, table, input_shape, inputs)
+    chosen, bare = (
+        ([], [])
+        if calibrate is not None
+        else named_models_and_files(models, table, input_shape, inputs, done="counted")
     )
     request = CostRequest(
         sources=[each.source for each in chosen],

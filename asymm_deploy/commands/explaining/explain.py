@@ -11,7 +11,7 @@ from asymm_deploy.commands.options import explain_options as option
 from asymm_deploy.commands.options.input_options import (
     InputShapeOption,
     InputsOption,
-    named_models,
+    named_models_and_files,
 )
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
@@ -85,16 +85,7 @@ def explain_command(
         raise UsageError("--depth is about modules", "add --by module, or leave out --depth")
     if no_time and against is None and launches is not None:
         raise UsageError("--launches is for times, and --no-time leaves them out", "leave it out")
-    names = list(dict.fromkeys(models or ()))
-    bare = [Path(name) for name in names if name.endswith(".mnn")]
-    named = [name for name in names if not name.endswith(".mnn")]
-    only_bare = bool(bare) and not named and table is None
-    if only_bare and (input_shape or inputs):
-        raise UsageError(
-            f"{bare[0]} is explained as it is: no --input-shape or --inputs changes that",
-            "leave them out, or name the .onnx file or the callable that it was made from",
-        )
-    chosen = [] if only_bare else named_models(named, table, input_shape, inputs)
+    chosen, bare = named_models_and_files(models, table, input_shape, inputs, done="explained")
     several = len(bare) + len(chosen) > 1
     for name, given in (("--reference", reference), ("--against", against), ("--graph", graph)):
         if several and given is not None:

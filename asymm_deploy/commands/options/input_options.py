@@ -95,6 +95,32 @@ def named_models(
     return found
 
 
+def named_models_and_files(
+    models: Sequence[str] | None,
+    which: int | Figure | None,
+    input_shapes: Sequence[str] | None,
+    inputs: Sequence[str] | None,
+    *,
+    done: str,
+) -> tuple[list[NamedModel], list[Path]]:
+    """Return what the MODELs or the table name, and the .mnn files among them, once each.
+
+    Raises UsageError as ``named_models`` does, and for inputs where there are .mnn files alone,
+    which are ``done`` as they are: timed, counted.
+    """
+    names = list(dict.fromkeys(models or ()))
+    bare = [Path(name) for name in names if name.endswith(".mnn")]
+    named = [name for name in names if not name.endswith(".mnn")]
+    if not bare or named or which is not None:
+        return named_models(named, which, input_shapes, inputs), bare
+    if input_shapes or inputs:
+        raise UsageError(
+            f"{bare[0]} is {done} as it is: no --input-shape or --inputs changes that",
+            "leave them out, or name the .onnx file or the callable that it was made from",
+        )
+    return [], bare
+
+
 def _shapes_by_model(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[str]]:
     own: dict[str, list[str]] = {}
     common = []

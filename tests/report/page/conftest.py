@@ -27,6 +27,7 @@ from asymm_deploy.explain.explanation import (
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.page.page_sources import sources_of
 from asymm_deploy.report.page.write_page import PageRequest, made_page
+from tests.made_explanations import explained_net
 
 Launch = Callable[..., LaunchRecord]
 _LONGEST_S = 60
@@ -248,23 +249,15 @@ def explanation() -> Callable[..., Explanation]:
         )
 
     def make(model: str = "asymmnet_large_100", **changes: object) -> Explanation:
-        made = Explanation(
+        made = msgspec.structs.replace(
+            explained_net(),
             model=model,
-            artifact_sha256="0" * 64,
-            inputs_sha256=None,
-            engine="mnn",
-            engine_version="3.6.1",
-            precision="fp32",
             device="pixel",
             cpu="7",
             median_ms=1.86,
             taken_out_percent=4.0,
-            runs=40,
             peak_gmacs=40.0,
             operators=tuple(operator(index) for index in range(12)),
-            reference="model.onnx",
-            flags=(),
-            valid=True,
             started_at="2026-01-31T23:59:00+00:00",
         )
         return msgspec.structs.replace(made, **changes)
