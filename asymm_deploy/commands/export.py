@@ -40,11 +40,12 @@ ExportedFolder = Annotated[
     ),
 ]
 Weights = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="FILE",
         help="Trained weights for a single model: a checkpoint of PyTorch, .safetensors, or "
-        "MXNet's .params. Default: random weights.",
+        "MXNet's .params; or hf://ORG/REPO/FILE[@REVISION], which is fetched from the Hugging Face "
+        "hub. Default: random weights.",
     ),
 ]
 WeightsKey = Annotated[
@@ -137,19 +138,23 @@ def export_command(
       asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.export.request import ExportRequest, require_shapes
+    from asymm_deploy.export.weights.hub_name import parsed_weights
+    from asymm_deploy.export.weights.hub_request import with_weights_here
+    from asymm_deploy.signals import ending_like_ctrl_c
 
     named = named_models(models, table_or_figure(table, figure), input_shape, inputs)
     if weights is not None and len(named) != 1:
         raise UsageError(
             f"--weights is for one model, and {len(named)} are named", "export them one by one"
         )
+    file = None if weights is None else parsed_weights(weights)
     for each in named:
         require_shapes(each.source, each.samples)
     requests = [
         ExportRequest(
             each.source,
             out,
-            weights,
+            file,
             seed,
             keep_exported=keep_exported,
             samples=each.samples,
@@ -160,6 +165,8 @@ def export_command(
         )
         for each in named
     ]
+    with ending_like_ctrl_c():
+        requests = [with_weights_here(each, console.say, force=force) for each in requests]
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:

@@ -89,6 +89,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     """Of the weights where ``weights`` is ``seed``; of a callable's initialisation; else None."""
     weights_path: str | None
+    """As it was given: a path, or ``hf://ORG/REPO/FILE``."""
     weights_sha256: Sha256 | None
     statistics_set: bool
     """Whether BatchNorm's statistics were set from random batches, for lack of trained ones."""
@@ -118,6 +119,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The ``--weights-key`` option: which of several sets of weights in the file was taken."""
     strip_prefix: str | None = None
     """The ``--strip-prefix`` option: what the names of the weights in the file begin with."""
+    weights_revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}\\Z")] | None = None
+    """Of the weights on the Hugging Face hub, a commit; None if they aren't from there."""
     files: dict[str, Sha256]
     tools: dict[str, str]
     """Versions of every package that shapes the files."""

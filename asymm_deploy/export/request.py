@@ -13,6 +13,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
 from asymm_deploy.export.proof.samples import completed_by_samples
+from asymm_deploy.export.weights.hub import located, place_of
+from asymm_deploy.export.weights.hub_name import HubFile, recorded_weights
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.input_shape import InputShape, argument_names, parse_input_shapes
 from asymm_deploy.models.source import (
@@ -33,7 +35,7 @@ class ExportRequest:
     source: Source
     out: Path
     """The artifacts folder; the model's own folder is inside it."""
-    weights: Path | None = None
+    weights: Path | HubFile | None = None
     seed: int = 0
     weights_sha256: str | None = None
     """What the weights must hash to; None accepts the file as it is."""
@@ -177,7 +179,7 @@ class ExportRequest:
 
     def hash_of_weights(self) -> str | None:
         """Return the current SHA-256 of the weights' file, or None if there is none."""
-        return None if self.weights is None else _sha256(self.weights)
+        return None if self.weights is None else _sha256(place_of(self.weights))
 
     def as_files_are_now(self) -> ExportRequest:
         """Return the request with what its files hash to: if they change later, that is told.
@@ -186,6 +188,7 @@ class ExportRequest:
         """
         return replace(
             self,
+            weights=located(self.weights),
             weights_sha256=self.weights_sha256 or self.hash_of_weights(),
             samples_sha256=self.samples_sha256 or self.hash_of_samples(),
         )
@@ -241,10 +244,12 @@ class ExportRequest:
         folder = self.source.path.parent if isinstance(self.source, OnnxFile) else Path()
         if not freshness.unchanged(found.dependencies, folder):
             return True
+        if isinstance(self.weights, HubFile) and self.weights.commit != found.weights_revision:
+            return True
         # Where they are gone, what was recorded of them counts.
         given = ((self.weights, self.weights_sha256), (self.samples, self.samples_sha256))
         return any(
-            path is not None and sha256 is not None and path.is_file() and _sha256(path) != sha256
+            isinstance(path, Path) and sha256 and path.is_file() and _sha256(path) != sha256
             for path, sha256 in given
         )
 
@@ -265,9 +270,12 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
         pass
     except (OSError, DamagedManifestError) as error:
         unread = f"can't be read: {error.strerror}" if isinstance(error, OSError) else None
+        weights = (
+            "" if isinstance(request.source, OnnxFile) else ", with its --weights if it has any"
+        )
         raise UsageError(
             f"{request.folder / manifest.MANIFEST_NAME} {unread or f'is damaged: {error}'}",
-            f"export the model again{_and_its_weights(request.source)}: {request.again('--force')}",
+            f"export the model again{weights}: {request.again('--force')}",
         ) from error
     require_shapes(request.source, request.samples)
     return request
@@ -283,7 +291,7 @@ def _restored(request: ExportRequest, found: Manifest) -> ExportRequest:
     """Return ``request`` with all that it leaves open as it was for the export ``found``."""
     request = replace(
         request,
-        weights=None if found.weights_path is None else Path(found.weights_path),
+        weights=recorded_weights(found.weights_path, found.weights_revision),
         weights_sha256=found.weights_sha256,
         seed=found.seed or 0,
         weights_key=found.weights_key,
@@ -331,10 +339,6 @@ def _fit(request: ExportRequest, found: Manifest) -> bool:
         else shape.shape in recorded.values()
         for shape in request.given_shapes
     )
-
-
-def _and_its_weights(source: Source) -> str:
-    return "" if isinstance(source, OnnxFile) else ", with its --weights if it has any"
 
 
 def _sha256(path: Path) -> str:
