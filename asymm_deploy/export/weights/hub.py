@@ -7,7 +7,6 @@ $HF_ENDPOINT, $HF_TOKEN and $HF_HUB_OFFLINE as it always does.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -87,6 +86,7 @@ def _library() -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # one plain request, from one address
     try:
         from huggingface_hub import constants
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise UsageError(
             "weights from hf:// need huggingface_hub, which is not installed",
@@ -98,7 +98,7 @@ def _library() -> Any:
             "look at the environment variables that begin with HF_",
         ) from error
     constants.HF_HUB_DISABLE_TELEMETRY = True  # somebody may have imported it before
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    logging.set_verbosity_error()
     _require_address(constants.ENDPOINT)
     return constants
 
@@ -171,13 +171,13 @@ def _downloaded(file: HubFile, say: Callable[[str], None], constants: Any) -> Hu
     _require_room(file, about.size, Path(constants.HF_HUB_CACHE))
     if not sys.stderr.isatty() and not are_progress_bars_disabled():
         disable_progress_bars()
-    try:
-        with _without_traces(file, constants):
+    with _without_traces(file, constants):
+        try:
             path = huggingface_hub.hf_hub_download(file.repository, file.name, revision=asked)
-    except Exception as error:
-        raise told_of_hub(file, error) from error
-    local = Path(path).absolute()
-    return _proven(file.at(_commit_of(file, local), local), arrived=True)
+        except Exception as error:
+            raise told_of_hub(file, error, fetching=True) from error
+        local = Path(path).absolute()
+        return _proven(file.at(_commit_of(file, local), local), arrived=True)
 
 
 @contextmanager
@@ -253,11 +253,11 @@ def _require_room(file: HubFile, size: int | None, cache: Path) -> None:
     folder = next((each for each in (cache, *cache.parents) if each.is_dir()), None)
     if size is None or folder is None:
         return
-    free = shutil.disk_usage(folder).free
-    if free < size:
+    usage = shutil.disk_usage(folder)
+    if usage.total > 0 and usage.free < size:
         raise HarnessError(
             f"no room for {file.text} in {cache}: it has {_megabytes(size)}, and "
-            f"{_megabytes(free)} are free; nothing was fetched",
+            f"{_megabytes(usage.free)} are free; nothing was fetched",
             "free some space, or set HF_HOME to a folder on another disk",
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
@@ -19,9 +18,10 @@ _TOKEN = "run `hf auth login`, or set HF_TOKEN to a token that may read it"  # n
 _LATER = "try again later; HF_HUB_OFFLINE=1 uses what the cache has"
 
 
-def told_of_hub(file: HubFile, error: Exception) -> DeployError:
+def told_of_hub(file: HubFile, error: Exception, *, fetching: bool = False) -> DeployError:
     """Return the failure to raise where huggingface_hub raised ``error`` about ``file``.
 
+    ``fetching`` says that the hub had answered before, and the file was on its way.
     UsageError for what isn't there or may not be read or written, HarnessError for a network, a
     hub or a disk that fails.
     """
@@ -29,19 +29,21 @@ def told_of_hub(file: HubFile, error: Exception) -> DeployError:
 
     hub = constants.ENDPOINT
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
-        return told_of_hub(file, error.__cause__)
+        return told_of_hub(file, error.__cause__, fetching=fetching)
     if isinstance(error, errors.HfHubHTTPError):
         return _answered(file, error, hub)
     if isinstance(error, OSError) and error.errno is not None:
         return _of_disk(file, error, constants.HF_HUB_CACHE)
-    if isinstance(error, OSError) and "Consistency check" in str(error):
-        return HarnessError(
-            f"the download of {file.text} was cut short; nothing of it was kept", "try again"
-        )
     if isinstance(error, ValueError):  # HFValidationError, and headers that can't be sent
         return UsageError(
             f"{file.text} can't be asked for: {first_words(error)}",
             "check the name, and HF_TOKEN if it is set",
+        )
+    if fetching:
+        return HarnessError(
+            f"the download of {file.text} broke off, or was longer than announced; nothing of it "
+            f"was kept: {first_words(error) or type(error).__name__}",
+            "try again; HF_HUB_DOWNLOAD_TIMEOUT=60 has more patience with a slow network",
         )
     return HarnessError(
         f"can't reach {hub}: {first_words(error) or type(error).__name__}",
@@ -100,10 +102,9 @@ def _refused(file: HubFile, status: int, error: Exception, hub: str) -> DeployEr
 
 def _of_disk(file: HubFile, error: OSError, cache: str) -> DeployError:
     kind = HarnessError if is_full(error) else UsageError
-    refused = error.errno in (errno.EACCES, errno.EROFS, errno.EPERM)
     return kind(
         f"can't keep {file.text} in {cache}: {error.strerror or error}; nothing of it was kept",
-        "set HF_HOME to a folder that you may write to"
-        if refused
-        else "free some space there, or set HF_HOME to a folder on another disk",
+        "free some space there, or set HF_HOME to a folder on another disk"
+        if is_full(error)
+        else "set HF_HOME to a folder that you may write to",
     )
