@@ -174,7 +174,8 @@ def test_pandas_begins_in_the_report() -> None:
 def test_torch_is_imported_only_where_a_model_is_built(module: str) -> None:
     code = (
         f"import sys, asymm_deploy.{module}; "
-        "sys.exit(', '.join({'torch', 'onnxruntime', 'onnxsim'} & set(sys.modules)) or None)"
+        "heavy = {'torch', 'onnxruntime', 'onnxsim', 'huggingface_hub'}; "
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ $HF_ENDPOINT, $HF_TOKEN and $HF_HUB_OFFLINE as it always does.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -86,7 +87,7 @@ def _library() -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # one plain request, from one address
     try:
         from huggingface_hub import constants
-        from huggingface_hub.utils import logging
+        from huggingface_hub.utils import logging as hub_logging
     except ImportError as error:
         raise UsageError(
             "weights from hf:// need huggingface_hub, which is not installed",
@@ -98,7 +99,7 @@ def _library() -> Any:
             "look at the environment variables that begin with HF_",
         ) from error
     constants.HF_HUB_DISABLE_TELEMETRY = True  # somebody may have imported it before
-    logging.set_verbosity_error()
+    hub_logging.set_verbosity(logging.ERROR)
     _require_address(constants.ENDPOINT)
     return constants
 

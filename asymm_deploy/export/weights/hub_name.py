@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.export.manifest import DamagedManifestError
 from asymm_deploy.export.weights.checkpoint import WEIGHT_SUFFIXES
 from asymm_deploy.safe import excerpt
 
@@ -127,11 +128,14 @@ def parsed_hub_name(text: str) -> HubFile:
 def recorded_weights(path: str | None, revision: str | None) -> Path | HubFile | None:
     """Return the weights that a manifest tells of; a revision means that they are of the hub.
 
-    Raises UsageError if what it has can't be such a name.
+    Raises DamagedManifestError if what it has can't be such a name.
     """
     if path is None or revision is None:
         return None if path is None else Path(path)
-    return parsed_hub_name(path).at(revision)
+    try:
+        return parsed_hub_name(path).at(revision)
+    except UsageError as error:
+        raise DamagedManifestError(error.what) from error
 
 
 def _require_repository(text: str, organisation: str, repository: str) -> None:
