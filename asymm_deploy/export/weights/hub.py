@@ -44,7 +44,7 @@ def fetched(file: HubFile, say: Callable[[str], None], *, ask: bool = True) -> H
     if file.commit is not None and (file.names_commit or not ask):
         kept = _in_cache(file, file.commit)
         if kept is not None:
-            return _proven(file.at(file.commit, kept), arrived=False)
+            return _proven(file.at(file.commit, kept))
     if constants.HF_HUB_OFFLINE:
         return _kept(file, say, "HF_HUB_OFFLINE is set", constants)
     return _downloaded(file, say, constants)
@@ -138,7 +138,7 @@ def _kept(file: HubFile, say: Callable[[str], None], why: str, constants: Any) -
         )
     found = file.at(_commit_of(file, kept), kept)
     say(f"{why}: {file.text} is as the cache has it, at revision {found.commit}")
-    return _proven(found, arrived=False)
+    return _proven(found)
 
 
 def _downloaded(file: HubFile, say: Callable[[str], None], constants: Any) -> HubFile:
@@ -163,7 +163,7 @@ def _downloaded(file: HubFile, say: Callable[[str], None], constants: Any) -> Hu
     kept = _in_cache(file, about.commit_hash)
     if kept is not None:
         say(f"{file.text} is in the cache, at revision {about.commit_hash}")
-        return _proven(file.at(about.commit_hash, kept), arrived=False)
+        return _proven(file.at(about.commit_hash, kept))
     size = "of unknown size" if about.size is None else _megabytes(about.size)
     say(
         f"fetching {file.text} ({size}) from {constants.ENDPOINT} to {constants.HF_HUB_CACHE}, "
@@ -178,7 +178,9 @@ def _downloaded(file: HubFile, say: Callable[[str], None], constants: Any) -> Hu
         except Exception as error:
             raise told_of_hub(file, error, fetching=True) from error
         local = Path(path).absolute()
-        return _proven(file.at(_commit_of(file, local), local), arrived=True)
+        found = file.at(_commit_of(file, local), local)
+        same = found.commit == about.commit_hash  # else the branch has moved this very moment
+        return _proven(found, arrived=True, named=about.etag if same else None)
 
 
 @contextmanager
@@ -207,8 +209,8 @@ def _commit_of(file: HubFile, local: Path) -> str:
     return local.parts[-1 - len(Path(file.name).parts)]
 
 
-def _proven(file: HubFile, *, arrived: bool) -> HubFile:
-    """Return ``file`` if its bytes hash to the name that the hub gives them.
+def _proven(file: HubFile, *, arrived: bool = False, named: str | None = None) -> HubFile:
+    """Return ``file`` if its bytes hash to what they are ``named``; None: to their name in the cache.
 
     That is the SHA-256 of a large file, and git's own hash of a small one. What ``arrived`` with
     another hash is removed. Raises HarnessError.
@@ -216,17 +218,18 @@ def _proven(file: HubFile, *, arrived: bool) -> HubFile:
     assert file.local is not None
     try:
         blob = file.local.resolve()
-        if _NAMED_BY_SHA256.match(blob.name):
-            good = sha256_of(blob) == blob.name
-        elif _NAMED_BY_GIT.match(blob.name):
-            good = _git_hash(blob) == blob.name
+        wanted = named or blob.name
+        if _NAMED_BY_SHA256.match(wanted):
+            good = sha256_of(blob) == wanted
+        elif _NAMED_BY_GIT.match(wanted):
+            good = _git_hash(blob) == wanted
         else:  # a cache without links, whose files have their own names
             good = True
         if good:
             return file
         if arrived:
             file.local.unlink()
-            blob.unlink()
+            blob.unlink(missing_ok=True)  # it is the same in a cache without links
     except OSError as error:
         raise told_of_hub(file, error) from error
     if arrived:

@@ -119,6 +119,21 @@ def test_a_failure_is_told_and_leaves_nothing(
     assert files_in(tmp_path / "cache") == set()
 
 
+def test_what_arrives_is_proven_in_a_cache_without_links_too(
+    hub: Hub, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", True)
+    hub.fault = "other bytes"
+    with pytest.raises(HarnessError, match="its hash is another"):
+        fetched(FILE, said.append)
+    assert files_in(tmp_path / "cache") == set()
+    hub.fault = ""
+    found = fetched(FILE, said.append).local
+    assert found is not None
+    assert not found.is_symlink()
+    assert found.read_bytes() == OLD
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
