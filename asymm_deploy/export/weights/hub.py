@@ -210,7 +210,7 @@ def _commit_of(file: HubFile, local: Path) -> str:
 
 
 def _proven(file: HubFile, *, arrived: bool = False, named: str | None = None) -> HubFile:
-    """Return ``file`` if its bytes hash to what they are ``named``; None: to their name in the cache.
+    """Return ``file`` if its bytes have the hash that it is ``named`` by, or the cache names it by.
 
     That is the SHA-256 of a large file, and git's own hash of a small one. What ``arrived`` with
     another hash is removed. Raises HarnessError.
