@@ -10,6 +10,7 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     named_models,
@@ -121,6 +122,7 @@ def export_command(
     jobs: Jobs = None,
     force: Force = False,
     keep_exported: KeepExported = False,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
     tolerance: Tolerance = None,
@@ -136,9 +138,10 @@ def export_command(
       asymm-deploy export my_package.nets:make_net --input-shape 1,3,224,224
       asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.export.request import ExportRequest, require_shapes
+    from asymm_deploy.export.request import ExportRequest
+    from asymm_deploy.models.source import require_shapes
 
-    named = named_models(models, table_or_figure(table, figure), input_shape, inputs)
+    named = named_models(models, table_or_figure(table, figure), input_shape, inputs, classes)
     if weights is not None and len(named) != 1:
         raise UsageError(
             f"--weights is for one model, and {len(named)} are named", "export them one by one"
@@ -160,12 +163,33 @@ def export_command(
         )
         for each in named
     ]
+    for request in requests:
+        _tell_of_other_classes(request)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:
             console.complain(outcome.failure.about(outcome.request.text))
     print_data(_summary(outcomes))
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def _tell_of_other_classes(request: ExportRequest) -> None:
+    """Say so if the export that is there has other classes: it may have been trained for them."""
+    from asymm_deploy.export.manifest import DamagedManifestError, load_manifest
+    from asymm_deploy.models.source import NamedNetwork, own_classes
+
+    source = request.source
+    if not isinstance(source, NamedNetwork) or source.spec.told_apart is None:
+        return
+    try:
+        found = load_manifest(request.folder).given_classes
+    except (OSError, DamagedManifestError):
+        return
+    if found is not None and found != own_classes(source):
+        console.say(
+            f"{request.folder} was exported with {found} classes; this export of "
+            f"{source.model} has {source.spec.told_apart} (--classes {found} keeps them)"
+        )
 
 
 def export_with_progress(
