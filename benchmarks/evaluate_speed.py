@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from asymm_deploy.evaluate.decoding import decoded_image
+from asymm_deploy.evaluate.preprocessing import IMAGENET, cropped, image_input
 from PIL import Image, ImageFilter
 
-from asymm_deploy.evaluate.decoding import decoded_image
 from asymm_deploy.evaluate.image_folder import labelled_images
 from asymm_deploy.evaluate.image_worker import EvaluatedModel, ImageRunner
 from asymm_deploy.evaluate.prediction import ENGINES
-from asymm_deploy.evaluate.preprocessing import IMAGENET, cropped, image_input
 from asymm_deploy.export.jobs import export_all
 from asymm_deploy.export.manifest import MNN, ONNX
 from asymm_deploy.export.request import ExportRequest
