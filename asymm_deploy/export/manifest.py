@@ -114,6 +114,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of the definition that no output depends on; the files don't have them."""
     api: Literal["session", "module"] = "session"
     """Which of MNN's interfaces runs model.mnn: its Session can't run loops and branches."""
+    given_classes: int | None = None
+    """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
     given_opset: int | None = None
     """The ``--opset`` option; ``opset`` is what the file has."""
     weights_key: str | None = None

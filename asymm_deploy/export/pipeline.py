@@ -31,7 +31,7 @@ from asymm_deploy.export.steps.start import Start, start_from_file, start_from_m
 from asymm_deploy.export.weights.hub_name import HubFile
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.models.cost import least_multiplications
-from asymm_deploy.models.source import OnnxFile
+from asymm_deploy.models.source import OnnxFile, own_classes
 
 if TYPE_CHECKING:
     import onnx
@@ -140,6 +140,7 @@ def _manifest(
         samples_path=str(request.samples) if request.samples else None,
         samples_sha256=request.samples_sha256,
         given_tolerance=request.tolerance,
+        given_classes=own_classes(request.source),
         given_opset=request.opset,
         weights_key=request.weights_key,
         strip_prefix=request.strip_prefix,

@@ -24,8 +24,11 @@ from asymm_deploy.models.source import (
     NamedNetwork,
     OnnxFile,
     Source,
+    own_classes,
+    require_shapes,
     shape_unknown,
     with_input_shapes,
+    with_recorded_classes,
 )
 
 
@@ -109,6 +112,8 @@ class ExportRequest:
         if isinstance(self.source, CallableModule) and not shapes and self.samples is None:
             shapes = ["SHAPE"]
         words = ["asymm-deploy", "export", self.text]
+        if classes := own_classes(self.source):
+            words += ["--classes", str(classes)]
         words += [word for shape in shapes for word in ("--input-shape", shape)]
         words += [] if self.out == Path("artifacts") else ["--out", str(self.out)]
         return shlex.join((*words, *more))
@@ -213,6 +218,7 @@ class ExportRequest:
         }
         if isinstance(self.source, NamedNetwork):
             facts["input_shape"] = self.source.spec.input_shape
+            facts["classes"] = self.source.spec.told_apart
             facts["ranges"] = self.ranges()
         else:
             facts["input_shapes"] = [shape.text for shape in self.source.input_shapes]
@@ -272,6 +278,7 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
     except FileNotFoundError:
         pass
     except (OSError, DamagedManifestError) as error:
+        weights = "" if isinstance(source, OnnxFile) else ", with its --weights if it has any"
         unread = f"can't be read: {error.strerror}" if isinstance(error, OSError) else None
         weights = (
             "" if isinstance(request.source, OnnxFile) else ", with its --weights if it has any"
@@ -282,12 +289,6 @@ def as_recorded(source: Source, out: Path, samples: Path | None = None) -> Expor
         ) from error
     require_shapes(request.source, request.samples)
     return request
-
-
-def require_shapes(source: Source, samples: Path | None) -> None:
-    """Raise UsageError where neither the user nor samples tell what a callable's inputs are."""
-    if isinstance(source, CallableModule) and not source.input_shapes and samples is None:
-        raise shape_unknown(source)
 
 
 def _restored(request: ExportRequest, found: Manifest) -> ExportRequest:
@@ -302,13 +303,18 @@ def _restored(request: ExportRequest, found: Manifest) -> ExportRequest:
     )
     if not _is_source_of(found, request):  # another file of that name
         return request
-    request = replace(request, tolerance=found.given_tolerance, opset=found.given_opset)
+    request = replace(
+        request,
+        source=with_recorded_classes(request.source, found.given_classes, request.folder),
+        tolerance=found.given_tolerance,
+        opset=found.given_opset,
+    )
     try:
         shapes = parse_input_shapes(found.given_shapes)
     except UsageError as error:
         raise DamagedManifestError(error.what) from error
     given = request.given_shapes
-    if not given and shapes and _keeps_resolution(request.source, shapes):
+    if not given and shapes and _keeps_resolution(request.source, shapes, found):
         request = replace(request, source=with_input_shapes(request.source, shapes))
     if request.samples is None and found.samples_path is not None and _fit(request, found):
         request = replace(
@@ -323,12 +329,14 @@ def _is_source_of(found: Manifest, request: ExportRequest) -> bool:
     return found.source == request.text
 
 
-def _keeps_resolution(source: Source, shapes: Sequence[InputShape]) -> bool:
+def _keeps_resolution(source: Source, shapes: Sequence[InputShape], found: Manifest) -> bool:
     """Whether ``shapes`` are of the source as it is named: a network has a resolution of its own.
 
-    ``bench --table 5`` times the paper's, whatever was exported before.
+    ``bench --table 5`` times the paper's, whatever was exported. With other classes it isn't that.
     """
-    return not isinstance(source, NamedNetwork) or shapes[0].shape == source.spec.input_shape
+    if not isinstance(source, NamedNetwork) or shapes[0].shape == source.spec.input_shape:
+        return True
+    return found.given_classes is not None and found.given_classes == own_classes(source)
 
 
 def _fit(request: ExportRequest, found: Manifest) -> bool:

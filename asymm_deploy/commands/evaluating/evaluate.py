@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.bounds import MOST_CORES
-from asymm_deploy.commands.options.input_options import InputShapeOption, named_models
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    classes_count,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
@@ -33,12 +37,13 @@ def evaluate_command(
     models: ModelsArgument = None,
     table: TableOption = None,
     classes: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE",
-            help="The model's classes in the order of its outputs, the name of a folder a line. "
-            "Default: ROOT/classes.txt if it is there, else the folders in the order of their "
-            "names.",
+            metavar="N|FILE",
+            help="The model's classes in the order of its outputs: a file with the name of a "
+            "folder a line. Default: ROOT/classes.txt if it is there, else the folders in the "
+            "order of their names. A number is how many classes a network of the paper tells "
+            "apart, where no export says so (a file called 10 is ./10).",
         ),
     ] = None,
     engine: Annotated[
@@ -108,13 +113,14 @@ def evaluate_command(
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
 
-    named = named_models(models, table, input_shape)
+    count = classes_count(classes)
+    named = named_models(models, table, input_shape, classes=count)
     raise typer.Exit(
         run_evaluation(
             EvaluationRequest(
                 sources=[each.source for each in named],
                 images=images,
-                classes=classes,
+                classes=Path(classes) if classes is not None and count is None else None,
                 engines=engine or [],
                 preprocess=preprocess,
                 limit=limit,
