@@ -184,8 +184,8 @@ def export_command(
             (with_weights_here(request(each), console.say, force=force), each.source.variant)
             for each in named
         ]
-    for each, _ in given:
-        _tell_of_other_classes(each)
+    for asked, _ in given:
+        _tell_of_other_classes(asked)
     requests = with_variants(given, variants)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
