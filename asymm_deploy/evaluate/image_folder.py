@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.evaluate.decoding import SUFFIXES
 from asymm_deploy.files import opened_regular
+from asymm_deploy.images.decoding import SUFFIXES
 from asymm_deploy.safe import excerpt
 
 CLASSES_NAME = "classes.txt"

@@ -17,13 +17,13 @@ import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
-from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.evaluate.image_folder import LabelledImage, as_utf8
 from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
-from asymm_deploy.evaluate.preprocessing import ImageInput, Preprocessing, cropped
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.export.processes.task_process import stand_behind_parent
 from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
+from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, cropped
 
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session

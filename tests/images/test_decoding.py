@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asymm_deploy.evaluate.decoding import UnreadableImageError, decoded_image
+from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 
 
 def saved(path: Path, image: Image.Image, *more: Image.Image) -> Path:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.evaluate.preprocessing import (
+from asymm_deploy.images.preprocessing import (
     IMAGENET,
     ImageInput,
     Preprocessing,

@@ -119,7 +119,7 @@ def image_input(inputs: tuple[TensorSpec, ...]) -> ImageInput:
     told = ", ".join(f"{s.name} {'x'.join(map(str, s.shape))} {s.dtype}" for s in inputs) or "none"
     raise UsageError(
         f"the model takes no image: its inputs are {told}",
-        "evaluate a model with one input of 1x3xHxW, 1x1xHxW or 1xHxWx3",
+        "give a model with one input of 1x3xHxW, 1x1xHxW or 1xHxWx3",
     )
 
 

@@ -1,0 +1,1 @@
+"""Image files and how they become inputs: decoded, resized, cropped, normalised."""
