@@ -42,6 +42,16 @@ def evaluate_command(
             "names.",
         ),
     ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="fp32|half|w8|w4|int8",
+            help="Which variants of each model, made with `export --quantize`; fp32 is the export "
+            "itself. Repeat it, or separate them by commas. Default: fp32 and every variant that "
+            "was made. MNN runs variants, and the export's first engine is what they are compared "
+            "with.",
+        ),
+    ] = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,6 +143,7 @@ def evaluate_command(
                 sources=[each.source for each in named],
                 images=images,
                 classes=classes,
+                variants=variant or [],
                 engines=engine or [],
                 device=device,
                 precisions=[each.value for each in precision or [PrecisionName.FP32]],

@@ -14,6 +14,11 @@ from filelock import FileLock
 from asymm_deploy.bench.answered.emulated_answers import EmulatedAnswering
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.commands import console
+from asymm_deploy.commands.evaluating.asked_variants import (
+    AskedModel,
+    asked_models,
+    chosen_variant_names,
+)
 from asymm_deploy.commands.evaluating.evaluate_notes import (
     tell_of_folder,
     tell_of_nan,
@@ -51,7 +56,7 @@ from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, EvaluatedModel, Lane
 from asymm_deploy.evaluate.prediction import ENGINES, EvaluationEngine
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.export.jobs import ExportOutcome, cores
-from asymm_deploy.export.request import as_recorded
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder, unwritable, write_whole
 from asymm_deploy.images.preprocessing import Preprocessing, image_input, preprocessing_of
 from asymm_deploy.models.source import Source
@@ -90,6 +95,8 @@ class EvaluationRequest:
     sources: Sequence[Source]
     images: Path
     classes: Path | None
+    variants: Sequence[str]
+    """None for every one that was made."""
     engines: Sequence[str]
     """None for all."""
     device: str
@@ -120,16 +127,22 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
             f"drawn for {device.name}, which takes seconds for an image; --limit takes more"
         )
     wanted = AskedLanes(engines, tuple(dict.fromkeys(asked.precisions)), device)
-    requests = [as_recorded(each, asked.artifacts) for each in asked.sources]
+    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
+    outcomes = {
+        each.request.folder: each
+        for each in export_with_progress([x for model in models for x in model.requests])
+    }
     rows: list[ListRow] = []
     codes: list[ExitCode] = []
-    for outcome in export_with_progress(requests):
+    for each in models:
         try:
-            made = _of_model(asked, outcome, wanted, recipe, folder, images)
+            files, failed = _files_of(each, outcomes)
+            codes += failed
+            made = _of_model(asked, each.base, files, wanted, recipe, folder, images)
             _write_rows(asked.out, made)
             rows += made
         except DeployError as error:
-            console.complain(error.about(outcome.request.text))
+            console.complain(error.about(each.base.text))
             codes.append(error.exit_code)
     if rows:
         console.say(f"wrote {asked.out / ACCURACY_CSV}")
@@ -168,27 +181,49 @@ def _engines(given: Sequence[str], device: str) -> tuple[EvaluationEngine, ...]:
     return tuple(each for each in ENGINES if each in given)
 
 
+def _files_of(
+    asked: AskedModel, outcomes: Mapping[Path, ExportOutcome]
+) -> tuple[list[Files], list[ExitCode]]:
+    """Return the export, and then each variant asked for that could be made.
+
+    The export is named ``fp32``, and is there even if only variants are asked for. Complains of
+    those that could not be made; raises the failure of the export itself.
+    """
+    base = outcomes[asked.base.folder]
+    if base.failure is not None:
+        raise base.failure
+    assert base.manifest is not None
+    found = [Files(BASE_VARIANT, asked.base.folder, base.manifest, BASE_VARIANT in asked.variants)]
+    codes = []
+    for name, request in asked.variants.items():
+        outcome = outcomes[request.folder]
+        if outcome.failure is not None:
+            console.complain(outcome.failure.about(request.text))
+            codes.append(outcome.failure.exit_code)
+        elif name != BASE_VARIANT:
+            assert outcome.manifest is not None
+            found.append(Files(name, request.folder, outcome.manifest))
+    return found, codes
+
+
 def _of_model(
     asked: EvaluationRequest,
-    outcome: ExportOutcome,
+    request: ExportRequest,
+    files: Sequence[Files],
     wanted: AskedLanes,
     recipe: Preprocessing,
     folder: ImageFolder,
     images: Sequence[LabelledImage],
 ) -> list[ListRow]:
     """Return the rows of one model; raise DeployError where it can't be evaluated."""
-    if outcome.manifest is None:
-        assert outcome.failure is not None
-        raise outcome.failure
-    made = outcome.manifest
-    base = Files(BASE_VARIANT, outcome.request.folder, made)
+    made = files[0].made
     output, classes = class_output(
         [(each.name, each.shape) for each in made.outputs], len(folder.classes), made.model
     )
-    lanes = lanes_of(wanted, base, [base], outcome.request.source)
+    lanes = lanes_of(wanted, files, request.source)
     emulator = wanted.device.emulator
     model = EvaluatedModel(
-        request=outcome.request,
+        request=request,
         inputs=made.inputs,
         output=output,
         taken=image_input(made.inputs),

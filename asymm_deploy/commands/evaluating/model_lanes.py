@@ -13,10 +13,10 @@ from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.commands.evaluating.evaluated_device import EvaluatedDevice
 from asymm_deploy.errors import UsageError
-from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, EvaluatedModel, Lane
+from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, Lane
 from asymm_deploy.evaluate.prediction import ENGINES, EvaluationEngine
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
-from asymm_deploy.models.source import OnnxFile
+from asymm_deploy.models.source import OnnxFile, Source
 
 if TYPE_CHECKING:
     from asymm_deploy.export.manifest import Manifest
@@ -43,6 +43,8 @@ class Files:
     variant: str
     folder: Path
     made: Manifest
+    is_asked_for: bool = True
+    """Whether it gets rows; an export is there even if only its variants are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,19 @@ def is_measured(lane: Lane) -> bool:
     return not lane.is_here or lane.precision == "fp32" or platform.machine() in _ARM
 
 
-def lanes_of(asked: AskedLanes, base: Files, files: Sequence[Files], source: object) -> ChosenLanes:
-    """Return the lanes for ``files``: the export ``base`` itself, its variants, or both.
+def lanes_of(asked: AskedLanes, files: Sequence[Files], source: Source) -> ChosenLanes:
+    """Return the lanes for an export and its variants, ``files``, of which the export comes first.
 
     Raises UsageError for an engine that can't run the model, or files that have changed.
     """
+    base = files[0]
     engines = _engines(asked.engines, isinstance(source, OnnxFile))
     reference = _lane(base, engines[0], None, "fp32")
     shown: list[Lane] = []
     for each in files:
         _require_whole(each)
+        if not each.is_asked_for:
+            continue
         for engine in engines if each.variant == BASE_VARIANT else _MNN_ALONE:
             if engine == "mnn" and "mnn" in engines:
                 shown += [
@@ -79,10 +84,8 @@ def lanes_of(asked: AskedLanes, base: Files, files: Sequence[Files], source: obj
                 shown.append(_lane(each, engine, None, "fp32"))
     if not shown:
         raise UsageError(
-            f"{engines[0]} runs no variants, and on no other device: MNN does",
-            "leave out --engine, or give mnn too",
+            f"{engines[0]} runs no variants: MNN does", "leave out --engine, or give mnn too"
         )
-    _require_whole(base)
     run = [reference, *(lane for lane in shown if lane != reference and is_measured(lane))]
     if not any(map(is_measured, shown)):
         run = []
@@ -92,13 +95,6 @@ def lanes_of(asked: AskedLanes, base: Files, files: Sequence[Files], source: obj
 def artifact_of(lane: Lane) -> Artifact:
     """Return a lane's file, as benches know it; raise UsageError if its export is incomplete."""
     return artifacts.exported(lane.path.parent, "mnn")
-
-
-def unlike(model: EvaluatedModel, files: Files) -> bool:
-    """Whether a variant takes other inputs or gives other outputs than the model."""
-    return files.made.inputs != model.inputs or model.output not in {
-        each.name for each in files.made.outputs
-    }
 
 
 def _engines(given: Sequence[EvaluationEngine], is_onnx: bool) -> list[EvaluationEngine]:
