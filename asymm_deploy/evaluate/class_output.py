@@ -17,7 +17,7 @@ def class_output(
     flat = [
         (name, size)
         for name, shape in outputs
-        if (size := _values_in_a_row(shape)) is not None and size > 1
+        if (size := values_in_a_row(shape)) is not None and size > 1
     ]
     if len(flat) == 1 and flat[0][1] == classes:
         return flat[0]
@@ -36,6 +36,7 @@ def class_output(
     )
 
 
-def _values_in_a_row(shape: tuple[int, ...]) -> int | None:
+def values_in_a_row(shape: tuple[int, ...]) -> int | None:
+    """Return how many values a shape has, if all lie along one axis."""
     long = [side for side in shape if side != 1]
     return long[0] if len(long) == 1 else None

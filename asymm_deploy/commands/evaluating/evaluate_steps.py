@@ -46,6 +46,7 @@ from asymm_deploy.evaluate.accuracy_rows import (
 )
 from asymm_deploy.evaluate.chunk_store import PREDICTIONS_NAME
 from asymm_deploy.evaluate.class_output import class_output
+from asymm_deploy.evaluate.ilsvrc2012 import in_models_order
 from asymm_deploy.evaluate.image_folder import (
     ImageFolder,
     LabelledImage,
@@ -217,6 +218,9 @@ def _of_model(
 ) -> list[ListRow]:
     """Return the rows of one model; raise DeployError where it can't be evaluated."""
     made = files[0].made
+    folder, images, note = in_models_order(folder, images, [each.shape for each in made.outputs])
+    if note is not None:
+        console.say(f"{made.model}: {note}")
     output, classes = class_output(
         [(each.name, each.shape) for each in made.outputs], len(folder.classes), made.model
     )
