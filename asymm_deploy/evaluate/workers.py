@@ -85,21 +85,33 @@ class Workers:
             return pool.submit(image_worker.run_chunk, self._root, work, self.samples_of(work))
 
     def _carefully(self, work: Work) -> Worked:
-        """Run a chunk in a process of its own; if that dies, each of its images in one."""
+        """Run a chunk in a process of its own; if that dies, each half of it, down to an image."""
         whole = self._alone(work)
         if whole is not None:
-            return whole
-        parts: list[tuple[Work, Worked]] = []
-        for place, image in enumerate(work.images):
-            one = Work(work.first + place, (image,), work.lanes)
-            found = self._alone(one)
-            if found is None:
-                self._count_death(image.path)
-                found = Worked({}, (), (Unreadable(image.name, DEADLY, may_pass=True),))
-            else:
+            if whole.read:
                 self._deaths, self._any_lived = 0, True
-            parts.append((one, found))
-        return self._joined(work, parts)
+            return whole
+        if len(work.images) == 1:
+            (image,) = work.images
+            self._count_death(image.path)
+            return self._joined(work, [], (Unreadable(image.name, DEADLY, may_pass=True),))
+        half = len(work.images) // 2
+        parts = [
+            Work(work.first, work.images[:half], work.lanes),
+            Work(work.first + half, work.images[half:], work.lanes),
+        ]
+        # The first has the file of samples of the whole: it is read before the whole is written.
+        found = []
+        for part in parts:
+            made = self._carefully(part)
+            samples = self.samples_of(part)
+            # Who died may have left some of them.
+            whole_file = made.read and samples.exists()
+            found.append((made, samples.read_bytes() if whole_file else b""))
+        joined = self._joined(work, [made for made, _ in found])
+        if any(map(self._is_phones, work.lanes)):
+            self.samples_of(work).write_bytes(b"".join(content for _, content in found))
+        return joined
 
     def _count_death(self, image: str) -> None:
         self._deaths += 1
@@ -119,20 +131,18 @@ class Workers:
             except BrokenProcessPool:
                 return None
 
-    def _joined(self, work: Work, parts: Sequence[tuple[Work, Worked]]) -> Worked:
-        """Return the results of a chunk's images as the chunk's."""
-        read = tuple(each for _, found in parts for each in found.read)
-        unreadable = tuple(each for _, found in parts for each in found.unreadable)
+    def _joined(
+        self, work: Work, parts: Sequence[Worked], dead: Sequence[Unreadable] = ()
+    ) -> Worked:
+        """Return the results of a chunk's parts as the chunk's."""
+        read = tuple(each for found in parts for each in found.read)
+        unreadable = (*(each for found in parts for each in found.unreadable), *dead)
         joined = Worked({}, read, unreadable)
         for lane in work.lanes:
             if not self._is_phones(lane):
-                chunks = [found.chunks[lane] for _, found in parts if lane in found.chunks]
+                chunks = [found.chunks[lane] for found in parts]
                 said = [each for chunk in chunks for each in chunk.predictions]
                 joined.chunks[lane] = chunk_of(work, joined, said, seconds_of(chunks))
-        if any(map(self._is_phones, work.lanes)):
-            lived = [(one, found) for one, found in parts if found.read]
-            contents = [self.samples_of(one).read_bytes() for one, _ in lived]
-            self.samples_of(work).write_bytes(b"".join(contents))
         return joined
 
     def _is_phones(self, lane: int) -> bool:

@@ -34,7 +34,7 @@ def tell_unreadable(model: str, found: Sequence[Evaluation]) -> None:
     if not bad:
         return
     reasons = Counter(each.reason for each in bad)
-    console.say(f"{model}: {len(bad)} images can't be decoded and are in no figure:")
+    console.say(f"{model}: {len(bad)} images can't be decoded or run, and are in no figure:")
     for each in bad[:_MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > _MOST_LISTED:

@@ -17,6 +17,9 @@ from PIL import Image
 from asymm_deploy.cli import run
 
 NET = """
+import os
+import signal
+
 import torch
 from torch import nn
 
@@ -32,6 +35,8 @@ class Brightest(nn.Module):
             self.conv.bias.zero_()
 
     def forward(self, x):
+        if os.path.exists("armed") and float(x.max()) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         return torch.flatten(nn.functional.adaptive_avg_pool2d(self.conv(x), 1), 1)
 
 
@@ -196,6 +201,44 @@ def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
         done = subprocess.run(command, capture_output=True, check=True)
         assert b"of 300 images were done before" in done.stderr
     assert rows(desk / "cut")[0]["images"] == "300"
+
+
+def test_an_image_that_kills_its_process_is_named_and_the_others_count(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        target = desk / "deadly" / COLOURS[number % 3]
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{number}.png").symlink_to(desk / "images" / COLOURS[number % 3] / "5.png")
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(desk / "deadly/red/bright.png")
+    how = ("--images", "deadly", "--engine", "torch", "--engine", "mnn", "--out", "died")
+    (desk / "armed").touch()
+    try:
+        assert evaluate(*how) == 0
+    finally:
+        (desk / "armed").unlink()
+    said = capfd.readouterr().err
+    assert "1 images can't be decoded or run, and are in no figure" in said
+    assert "red/bright.png: the process that ran it died" in said
+    found = rows(desk / "died")
+    assert [(row["images"], row["unreadable"]) for row in found] == [("2", "1")] * 2
+    assert evaluate(*how) == 0  # what may pass is tried again
+    assert {row["images"] for row in rows(desk / "died")} == {"3"}
+
+
+def test_where_processes_die_whatever_the_image_it_ends(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        (desk / "all deadly" / "red").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (255, 0, 0)).save(desk / f"all deadly/red/{number}.png")
+    (desk / "armed").touch()
+    try:
+        assert evaluate("--images", "all deadly", "--engine", "torch", "--out", "all died") == 3
+    finally:
+        (desk / "armed").unlink()
+    said = capfd.readouterr().err
+    assert "the processes that run the images die, the last one with red/2.png" in said
 
 
 @pytest.mark.parametrize(
