@@ -206,10 +206,10 @@ def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
 def test_an_image_that_kills_its_process_is_named_and_the_others_count(
     desk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for number in range(2):
-        target = desk / "deadly" / COLOURS[number % 3]
+    for number in (0, 2):
+        target = desk / "deadly" / COLOURS[number]
         target.mkdir(parents=True, exist_ok=True)
-        (target / f"{number}.png").symlink_to(desk / "images" / COLOURS[number % 3] / "5.png")
+        (target / f"{number}.png").symlink_to(desk / "images" / COLOURS[number] / "5.png")
     Image.new("RGB", (20, 20), (255, 0, 0)).save(desk / "deadly/red/bright.png")
     how = ("--images", "deadly", "--engine", "torch", "--engine", "mnn", "--out", "died")
     (desk / "armed").touch()
