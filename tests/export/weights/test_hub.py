@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from asymm_deploy import cli
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.request import ExportRequest, as_recorded
@@ -148,6 +149,22 @@ def test_what_the_hub_does_not_have_is_said(
 ) -> None:
     with pytest.raises(UsageError, match=what):
         fetched(parsed_hub_name(text), said.append)
+
+
+def test_the_command_ends_with_the_code_and_the_words_of_the_failure(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "artifacts"
+    command = ["export", "asymmnet_small_035", "--out", str(out), "--weights"]
+    assert cli.run([*command, "hf://org/net/other.bin"]) == ExitCode.USAGE
+    hub.fault = "500"
+    assert cli.run([*command, FILE.text]) == ExitCode.HARNESS
+    hub.asked.clear()
+    assert cli.run([*command, "hf://org/net/net.onnx"]) == ExitCode.USAGE
+    assert hub.asked == []
+    told = capsys.readouterr().err
+    assert told.count("error: ") == told.count("hint: ") == 3
+    assert not out.exists()
 
 
 def test_without_network_the_cache_serves_and_the_revision_is_said(
