@@ -15,7 +15,8 @@ from huggingface_hub import constants
 from asymm_deploy import cli
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.export.manifest import Manifest
-from asymm_deploy.export.request import ExportRequest, as_recorded
+from asymm_deploy.export.reading.recorded_request import as_recorded
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.weights.hub import fetched, place_of
 from asymm_deploy.export.weights.hub_name import HubFile, parsed_hub_name
 from asymm_deploy.export.weights.hub_request import with_weights_here
