@@ -16,16 +16,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from asymm_deploy.evaluate.decoding import decoded_image
-from asymm_deploy.evaluate.preprocessing import IMAGENET, cropped, image_input
 from PIL import Image, ImageFilter
 
 from asymm_deploy.evaluate.image_folder import labelled_images
-from asymm_deploy.evaluate.image_worker import EvaluatedModel, ImageRunner
+from asymm_deploy.evaluate.image_worker import EvaluatedModel, ImageClassifying, ImageRunner
 from asymm_deploy.evaluate.prediction import ENGINES
 from asymm_deploy.export.jobs import export_all
 from asymm_deploy.export.manifest import MNN, ONNX
 from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.images.decoding import decoded_image
+from asymm_deploy.images.preprocessing import IMAGENET, cropped, image_input
 from asymm_deploy.models.source import resolve
 
 _SIZE = (500, 375)
@@ -43,6 +43,8 @@ def main() -> None:
         (outcome,) = export_all([ExportRequest(resolve(asked.model), folder / "artifacts")], jobs=1)
         assert outcome.manifest is not None, outcome.failure
         made, at = outcome.manifest, outcome.request.folder
+        taken = image_input(made.inputs)
+        (output,) = made.outputs
         model = EvaluatedModel(
             request=outcome.request,
             onnx=at / ONNX,
@@ -50,9 +52,9 @@ def main() -> None:
             api=made.api,
             inputs=made.inputs,
             output_names=tuple(each.name for each in made.outputs),
-            output=made.outputs[0].name,
-            taken=image_input(made.inputs),
-            recipe=IMAGENET,
+            reading=ImageClassifying(
+                output=output.name, classes=output.shape[-1], taken=taken, recipe=IMAGENET
+            ),
             engines=ENGINES,
         )
         root = _photographs(folder / "images", asked.images)
@@ -61,7 +63,7 @@ def main() -> None:
         runner.chunk(root, images[:5], 0)  # what is done once: memory, caches of files
         began = time.thread_time()
         for image in images:
-            cropped(decoded_image(root / image.path, 3), model.taken, model.recipe)
+            cropped(decoded_image(root / image.path, 3), taken, IMAGENET)
         decoding = time.thread_time() - began
         seconds = runner.chunk(root, images, 0).seconds
     each_ms = {

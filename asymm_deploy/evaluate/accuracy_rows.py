@@ -1,14 +1,10 @@
-"""Accuracies as rows of accuracy.csv, which is made anew from them and what was there."""
+"""Accuracies as rows of accuracy.csv."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import (
     ACCURACY_COLUMNS,
     ACCURACY_CSV,
@@ -16,11 +12,12 @@ from asymm_deploy.evaluate.accuracy import (
     agreement_of,
 )
 from asymm_deploy.evaluate.evaluation import Evaluation
-from asymm_deploy.evaluate.prediction import ENGINES
-from asymm_deploy.files import read_regular
+from asymm_deploy.evaluate.kept_rows import KeptRows
+from asymm_deploy.evaluate.prediction import ENGINES, ImagePrediction
 from asymm_deploy.text import ListRow
 
 UNSET = ""
+ACCURACIES = KeptRows(ACCURACY_CSV, ACCURACY_COLUMNS, ("model", "variant", "engine", "precision"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +28,22 @@ class EvaluatedSetting:
     variant: str
     weights: str
     """``trained``, ``given`` (of an .onnx file or a callable: nobody knows), ``untrained``."""
-    classes: int
     preprocess: str
     key: str
 
 
-def accuracy_rows(setting: EvaluatedSetting, found: Evaluation) -> list[ListRow]:
-    """Return a row for each engine that has predictions, with what the first of them agrees on."""
+def accuracy_rows(
+    setting: EvaluatedSetting, classes: int, found: Evaluation[ImagePrediction]
+) -> list[ListRow]:
+    """Return a row for each engine that has predictions, with what the first of them agrees on.
+
+    ``classes`` is how many the model tells apart.
+    """
     there = [engine for engine in ENGINES if found.predictions.get(engine)]
     rows: list[ListRow] = []
     for engine in there:
         mine = found.predictions[engine]
-        accuracy = accuracy_of(mine, setting.classes)
+        accuracy = accuracy_of(mine, classes)
         other = None if engine == there[0] else there[0]
         against = None if other is None else agreement_of(found.predictions[other], mine)
         rows.append(
@@ -68,52 +69,10 @@ def accuracy_rows(setting: EvaluatedSetting, found: Evaluation) -> list[ListRow]
                 "mcnemar_p": UNSET if against is None else f"{against.p:.3g}",
                 "ms_per_image": f"{1000 * found.seconds[engine] / accuracy.images:.3f}",
                 "weights": setting.weights,
-                "classes": str(setting.classes),
+                "classes": str(classes),
                 "preprocess": setting.preprocess,
                 "key": setting.key[:16],
             }
-        )
-    return rows
-
-
-def with_earlier(out: Path, rows: Sequence[ListRow]) -> list[ListRow]:
-    """Return what accuracy.csv has of other models, variants and engines, and then ``rows``.
-
-    Raises UsageError if the file is there and is not ours.
-    """
-    mine = {_identity(row) for row in rows}
-    return [row for row in read_accuracy(out) if _identity(row) not in mine] + list(rows)
-
-
-def read_accuracy(results: Path) -> list[ListRow]:
-    """Return the rows of a folder's accuracy.csv, none where there is no such file.
-
-    Raises UsageError if it can't be read, or has other columns.
-    """
-    path = results / ACCURACY_CSV
-    try:
-        return accuracy_rows_in(read_regular(path), path)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror or error}", "move it away, or give another folder"
-        ) from error
-
-
-def accuracy_rows_in(content: bytes, path: Path) -> list[ListRow]:
-    """Return the rows that the file ``path`` has in it; raise UsageError if it is not ours."""
-    text = content.decode(errors="replace")
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows: list[ListRow] = [dict(row) for row in reader]
-        whole = all(None not in row and None not in row.values() for row in rows)
-    except csv.Error:
-        rows, whole = [], False
-    if tuple(reader.fieldnames or ()) != ACCURACY_COLUMNS or not whole:
-        raise UsageError(
-            f"{path} is damaged, or of another version of asymm-deploy",
-            "move it away and repeat the command: images are not put through the model again",
         )
     return rows
 
@@ -159,7 +118,3 @@ def _top1(row: ListRow) -> MeasuredTop1:
     if not 0 <= low <= percent <= high <= 100:
         raise ValueError(f"{percent} is no percentage between {low} and {high}")
     return MeasuredTop1(percent, low, high, int(row["images"]))
-
-
-def _identity(row: ListRow) -> tuple[str | int, ...]:
-    return row["model"], row["variant"], row["engine"], row["precision"]

@@ -10,15 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Generic
 
 import msgspec
 
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.evaluate import image_worker
 from asymm_deploy.evaluate.chunk_store import Chunks
-from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
-from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
+from asymm_deploy.evaluate.prediction import (
+    AnswerT,
+    Chunk,
+    EvaluationEngine,
+    Sample,
+    Unreadable,
+)
 from asymm_deploy.export.jobs import fork_server_context
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import holding_back_ctrl_c
@@ -28,22 +34,20 @@ CHUNK_IMAGES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Generic[AnswerT]):
     """What came out for one model."""
 
-    predictions: dict[EvaluationEngine, tuple[ImagePrediction, ...]]
+    predictions: dict[EvaluationEngine, tuple[AnswerT, ...]]
     seconds: dict[EvaluationEngine, float]
     unreadable: tuple[Unreadable, ...]
 
 
-def evaluation_key(
-    model: EvaluatedModel, sha256s: Sequence[str], images: Sequence[LabelledImage]
-) -> str:
+def evaluation_key(model: EvaluatedModel, sha256s: Sequence[str], images: Sequence[Sample]) -> str:
     """Return a hash of all that predictions depend on; chunks with the same key may be mixed."""
     facts = {
         "files": sha256s,
-        "recipe": model.recipe.key(),
-        "images": [(i.name, i.label, i.size, i.changed_ns) for i in images],
+        "recipe": model.reading.key(),
+        "images": [each.facts for each in images],
         "chunk": CHUNK_IMAGES,
         "pillow": version("pillow"),  # the engines' versions are in the fingerprint
         "engines": sorted(model.engines),
@@ -51,7 +55,7 @@ def evaluation_key(
     return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()
 
 
-def missing_chunks(count: int, there: Sequence[Chunk]) -> list[tuple[int, int]]:
+def missing_chunks(count: int, there: Sequence[Chunk[AnswerT]]) -> list[tuple[int, int]]:
     """Return first place and number of images of each chunk that is not there.
 
     So it is with one of which the system refused an image.
@@ -68,11 +72,11 @@ def missing_chunks(count: int, there: Sequence[Chunk]) -> list[tuple[int, int]]:
 def evaluate_images(
     model: EvaluatedModel,
     root: Path,
-    images: Sequence[LabelledImage],
-    chunks: Chunks,
+    images: Sequence[Sample],
+    chunks: Chunks[AnswerT],
     jobs: int,
-    on_chunk: Callable[[Chunk], None],
-) -> Evaluation:
+    on_chunk: Callable[[Chunk[AnswerT]], None],
+) -> Evaluation[AnswerT]:
     """Put the images through the model's engines, those that ``chunks`` lacks, and return all.
 
     ``jobs`` processes work at a time. Each chunk is on disk before ``on_chunk`` hears of it, so
@@ -89,7 +93,9 @@ def evaluate_images(
     return gathered(chunks.all, model.engines)
 
 
-def gathered(chunks: Sequence[Chunk], engines: Sequence[EvaluationEngine]) -> Evaluation:
+def gathered(
+    chunks: Sequence[Chunk[AnswerT]], engines: Sequence[EvaluationEngine]
+) -> Evaluation[AnswerT]:
     """Return what chunks hold, as one."""
     return Evaluation(
         {engine: tuple(p for c in chunks for p in c.predictions[engine]) for engine in engines},
@@ -117,13 +123,13 @@ def _workers(model: EvaluatedModel, count: int) -> Iterator[ProcessPoolExecutor]
 def _made(
     pool: ProcessPoolExecutor,
     root: Path,
-    images: Sequence[LabelledImage],
+    images: Sequence[Sample],
     todo: Sequence[tuple[int, int]],
     ahead: int,
-) -> Iterator[Chunk]:
+) -> Iterator[Chunk[Any]]:
     """Yield the chunks as they end, at most ``ahead`` of them under way."""
     rest = iter(todo)
-    running: dict[Future[Chunk], tuple[int, int]] = {}
+    running: dict[Future[Chunk[Any]], tuple[int, int]] = {}
     try:
         while True:
             for first, count in rest:
@@ -145,7 +151,7 @@ def _made(
         first = min(running.values())[0] if running else todo[0][0]
         raise HarnessError(
             "a process that runs the images died: an engine crashed, or memory ran out. It had "
-            f"one of the images from {excerpt(images[first].path)} on",
+            f"one of the images from {excerpt(images[first].name)} on",
             "repeat the command with --jobs 1: it goes on where it stopped; or leave an engine out "
             "with --engine, which begins anew",
         ) from error

@@ -40,6 +40,11 @@ class LabelledImage:
         """The path as UTF-8 can say it."""
         return as_utf8(self.path)
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What a prediction depends on."""
+        return self.name, self.label, self.size, self.changed_ns
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder:

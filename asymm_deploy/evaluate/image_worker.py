@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -18,7 +18,14 @@ import numpy as np
 from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 from asymm_deploy.errors import ConversionError, UsageError
 from asymm_deploy.evaluate.image_folder import LabelledImage, as_utf8
-from asymm_deploy.evaluate.prediction import Chunk, EvaluationEngine, ImagePrediction, Unreadable
+from asymm_deploy.evaluate.prediction import (
+    Answer,
+    Chunk,
+    EvaluationEngine,
+    ImagePrediction,
+    Sample,
+    Unreadable,
+)
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.export.processes.task_process import stand_behind_parent
 from asymm_deploy.export.request import ExportRequest
@@ -28,8 +35,52 @@ from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, cropped
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
 
-_Compute: TypeAlias = Callable[[Arrays], Array]
-"""From the inputs by name to the one output that has the classes' values."""
+_Compute: TypeAlias = Callable[[Arrays], Arrays]
+"""From the inputs by name to the outputs by name."""
+
+
+class SampleReading(Protocol):
+    """How samples become inputs, and outputs become answers; it goes to other processes."""
+
+    def key(self) -> str:
+        """Return all that inputs and answers depend on as one line."""
+
+    def inputs(self, root: Path, sample: Any, /) -> Iterator[Arrays]:
+        """Yield the inputs of one sample, an engine's run each. Raises UnreadableImageError."""
+
+    def answer(self, sample: Any, outputs: Sequence[Arrays], /) -> Answer:
+        """Return what the outputs of those runs say, whatever numbers they hold."""
+
+
+class ImageClassifying(msgspec.Struct, frozen=True, kw_only=True):
+    """The reading of a classifier: an image in, the likeliest classes out."""
+
+    output: str
+    """The one with a value for each class."""
+    classes: int
+    """How many values it has."""
+    taken: ImageInput
+    """How the model takes an image."""
+    recipe: Preprocessing
+
+    def key(self) -> str:
+        """Return the recipe as one line: the model's files say the rest."""
+        return self.recipe.key()
+
+    def inputs(self, root: Path, sample: LabelledImage, /) -> Iterator[Arrays]:
+        """Yield the image's one input. Raises UnreadableImageError."""
+        yield image_arrays(root / sample.path, self.taken, self.recipe)
+
+    def answer(self, sample: LabelledImage, outputs: Sequence[Arrays], /) -> ImagePrediction:
+        """Return the five likeliest classes; one whose value is NaN is none of them."""
+        (only,) = outputs
+        return likeliest(sample.name, sample.label, only[self.output])
+
+
+def image_arrays(path: Path, taken: ImageInput, recipe: Preprocessing) -> Arrays:
+    """Return a model's inputs for an image file; raise UnreadableImageError."""
+    picture = decoded_image(path, taken.channels)
+    return {taken.name: taken.filled(cropped(picture, taken, recipe), recipe)}
 
 
 class EvaluatedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +92,7 @@ class EvaluatedModel(msgspec.Struct, frozen=True, kw_only=True):
     api: Api
     inputs: tuple[TensorSpec, ...]
     output_names: tuple[str, ...]
-    output: str
-    """The one with a value for each class."""
-    taken: ImageInput
-    """How the model takes an image."""
-    recipe: Preprocessing
+    reading: SampleReading
     engines: tuple[EvaluationEngine, ...]
 
 
@@ -62,28 +109,25 @@ class ImageRunner:
         }
         self._computes = {engine: makers[engine](model) for engine in model.engines}
 
-    def chunk(self, root: Path, images: Sequence[LabelledImage], first: int) -> Chunk:
+    def chunk(self, root: Path, images: Sequence[Sample], first: int) -> Chunk[Any]:
         """Return what the engines say of ``images``, the first of which is number ``first``."""
         model = self._model
-        found: dict[EvaluationEngine, list[ImagePrediction]] = {each: [] for each in model.engines}
+        found: dict[EvaluationEngine, list[Answer]] = {each: [] for each in model.engines}
         seconds = dict.fromkeys(model.engines, 0.0)
         unreadable = []
         for image in images:
+            outputs: dict[EvaluationEngine, list[Arrays]] = {each: [] for each in model.engines}
             try:
-                picture = decoded_image(root / image.path, model.taken.channels)
+                for arrays in model.reading.inputs(root, image):
+                    for engine, compute in self._computes.items():
+                        began = time.thread_time()
+                        outputs[engine].append(compute(arrays))
+                        seconds[engine] += time.thread_time() - began
             except UnreadableImageError as error:
                 unreadable.append(Unreadable(image.name, as_utf8(str(error)), error.may_pass))
                 continue
-            arrays: Arrays = {
-                model.taken.name: model.taken.filled(
-                    cropped(picture, model.taken, model.recipe), model.recipe
-                )
-            }
-            for engine, compute in self._computes.items():
-                began = time.thread_time()
-                values = compute(arrays)
-                seconds[engine] += time.thread_time() - began
-                found[engine].append(_prediction(image, values))
+            for engine, values in outputs.items():
+                found[engine].append(model.reading.answer(image, values))
         return Chunk(
             first=first,
             count=len(images),
@@ -93,13 +137,13 @@ class ImageRunner:
         )
 
 
-def _prediction(image: LabelledImage, values: Array) -> ImagePrediction:
+def likeliest(name: str, label: int, values: Array) -> ImagePrediction:
     """Return the five likeliest classes; one whose value is NaN is none of them."""
     scores = np.asarray(values, np.float64).ravel()
     order = np.argsort(-scores, kind="stable")  # NaN comes last
     top5 = tuple(int(place) for place in order[:5] if not np.isnan(scores[place]))
     best = float(scores[top5[0]]) if top5 and np.isfinite(scores[top5[0]]) else None
-    return ImagePrediction(image.name, image.label, top5, best)
+    return ImagePrediction(name, label, top5, best)
 
 
 def _torch(model: EvaluatedModel) -> _Compute:
@@ -113,14 +157,13 @@ def _torch(model: EvaluatedModel) -> _Compute:
     module = built_module(model.request, [])
     untrained.set_missing_statistics(model.request, module, model.inputs)
     user = UserModule(module, [spec.name for spec in model.inputs])
-    place = model.output_names.index(model.output)
-    return lambda arrays: user.arrays(arrays)[place]
+    return lambda arrays: dict(zip(model.output_names, user.arrays(arrays), strict=True))
 
 
 def _onnxruntime(model: EvaluatedModel) -> _Compute:
     from asymm_deploy.engines.ort_session import OrtSession
 
-    return _of_session(OrtSession(str(model.onnx)), model.output)
+    return _of_session(OrtSession(str(model.onnx)))
 
 
 def _mnn(model: EvaluatedModel) -> _Compute:
@@ -132,14 +175,14 @@ def _mnn(model: EvaluatedModel) -> _Compute:
         if model.api == "session"
         else MnnModule(str(model.mnn), model.inputs, model.output_names)
     )
-    return _of_session(session, model.output)
+    return _of_session(session)
 
 
-def _of_session(session: Session, output: str) -> _Compute:
-    def compute(arrays: Arrays) -> Array:
+def _of_session(session: Session) -> _Compute:
+    def compute(arrays: Arrays) -> Arrays:
         session.feed(arrays)
         session.run()
-        return session.outputs()[output]
+        return session.outputs()
 
     return compute
 
@@ -164,7 +207,7 @@ def begin(model: EvaluatedModel) -> None:
         _made.append(ConversionError(str(error), "export the model again, with --force"))
 
 
-def run_chunk(root: Path, images: Sequence[LabelledImage], first: int) -> Chunk:
+def run_chunk(root: Path, images: Sequence[Sample], first: int) -> Chunk[Any]:
     """Return what this process's engines say of ``images``."""
     (runner,) = _made
     if not isinstance(runner, ImageRunner):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.image_folder import as_utf8
-from asymm_deploy.evaluate.prediction import NO_CLASS
+from asymm_deploy.evaluate.prediction import NO_CLASS, ImagePrediction
 from asymm_deploy.files import written_aside
 
 
-def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: Evaluation) -> None:
+def write_predictions(
+    path: Path, model: str, classes: tuple[str, ...], found: Evaluation[ImagePrediction]
+) -> None:
     """Write ``found`` to ``path``, whole or not at all; raise OSError if that can't be done.
 
     Columns: model, engine, image, label, label_name, top1, top1_name, top5, score,
@@ -18,7 +21,6 @@ def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: E
     decoded, ``unreadable`` says why, and the rest is empty.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     def name(number: int) -> str | None:
         return as_utf8(classes[number]) if 0 <= number < len(classes) else None
@@ -56,6 +58,14 @@ def write_predictions(path: Path, model: str, classes: tuple[str, ...], found: E
             "unreadable": pa.string(),
         }
     )
+    write_parquet(path, rows, schema)
+
+
+def write_parquet(path: Path, rows: Sequence[Mapping[str, object]], schema: object) -> None:
+    """Write rows of a pyarrow ``schema`` to ``path``, whole or not at all; raise OSError."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     table = pa.Table.from_pylist(rows, schema=schema)
     with written_aside(path) as aside:
         parquet.write_table(table, aside)

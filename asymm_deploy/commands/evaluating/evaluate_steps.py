@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -16,35 +16,23 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
-from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
-from asymm_deploy.evaluate.accuracy_rows import (
-    EvaluatedSetting,
-    accuracy_rows,
-    read_accuracy,
-    with_earlier,
-)
+from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
 from asymm_deploy.evaluate.chunk_store import PREDICTIONS_NAME, opened_chunks
 from asymm_deploy.evaluate.evaluation import (
     Evaluation,
-    class_output,
     evaluate_images,
     evaluation_key,
     missing_chunks,
 )
-from asymm_deploy.evaluate.image_folder import (
-    ImageFolder,
-    LabelledImage,
-    labelled_images,
-    sampled,
-)
+from asymm_deploy.evaluate.image_folder import labelled_images, sampled
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
-from asymm_deploy.evaluate.prediction import ENGINES, NO_CLASS, Chunk, EvaluationEngine
-from asymm_deploy.evaluate.prediction_table import write_predictions
+from asymm_deploy.evaluate.prediction import ENGINES, Chunk, EvaluationEngine
+from asymm_deploy.evaluate.subject import MOST_LISTED, ClassifiedImages, Subject
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
 from asymm_deploy.export.request import as_recorded
 from asymm_deploy.files import ensure_folder, unwritable, write_whole
-from asymm_deploy.images.preprocessing import Preprocessing, image_input, preprocessing_of
+from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 from asymm_deploy.models.source import OnnxFile, Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ending_like_ctrl_c
@@ -53,12 +41,6 @@ from asymm_deploy.text import Format, ListRow, formatted
 if TYPE_CHECKING:
     from asymm_deploy.export.manifest import Manifest
 
-_SHOWN = (
-    *("model", "engine", "images", "top1_percent", "top1_low_percent", "top1_high_percent"),
-    *("top5_percent", "agreement_percent", "became_wrong", "became_right", "ms_per_image"),
-)
-"""Columns of the table for people; accuracy.csv has all."""
-_MOST_LISTED = 10
 _NEEDED = (("PIL", "Pillow"), ("pyarrow", "pyarrow"))
 
 
@@ -85,26 +67,26 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     _require_libraries()
     engines = _engines(asked.engines)
     recipe = preprocessing_of(asked.preprocess)
-    folder = labelled_images(asked.images, asked.classes)
-    images = sampled(folder.images, asked.limit, asked.seed)
-    read_accuracy(asked.out)  # what can't be added to is told before minutes of work
+    subject = _subject(asked)
+    subject.table.read(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
-    _tell_of(folder, len(images))
+    for line in subject.told():
+        console.say(line)
     requests = [as_recorded(each, asked.artifacts) for each in asked.sources]
     rows: list[ListRow] = []
     codes: list[ExitCode] = []
     for outcome in export_with_progress(requests):
         try:
-            made = _of_model(asked, outcome, engines, recipe, folder, images)
-            _write_rows(asked.out, made)
+            made = _of_model(asked, outcome, engines, recipe, subject)
+            _write_rows(asked.out, subject, made)
             rows += made
         except DeployError as error:
             console.complain(error.about(outcome.request.text))
             codes.append(error.exit_code)
     if rows:
-        console.say(f"wrote {asked.out / ACCURACY_CSV}")
+        console.say(f"wrote {asked.out / subject.table.name}")
     shown = (
-        [{column: row[column] for column in _SHOWN} for row in rows]
+        [{column: row[column] for column in subject.shown} for row in rows]
         if asked.output_format == "table"
         else rows
     )
@@ -132,15 +114,9 @@ def _engines(given: Sequence[str]) -> tuple[EvaluationEngine, ...]:
     return tuple(each for each in ENGINES if not given or each in given)
 
 
-def _tell_of(folder: ImageFolder, count: int) -> None:
-    chosen = "" if count == len(folder.images) else f"{count} of "
-    console.say(f"{chosen}{len(folder.images)} images of {len(folder.classes)} classes")
-    if folder.empty:
-        console.say(f"without an image: {_some(folder.empty)}")
-    if folder.other_files:
-        console.say(f"left out, not images by their names: {folder.other_files} files")
-    if folder.unseen:
-        console.say(f"folders that could not be listed: {_some(folder.unseen)}")
+def _subject(asked: EvaluationRequest) -> Subject:
+    folder = labelled_images(asked.images, asked.classes)
+    return ClassifiedImages(folder, sampled(folder.images, asked.limit, asked.seed))
 
 
 def _of_model(
@@ -148,9 +124,8 @@ def _of_model(
     outcome: ExportOutcome,
     engines: Sequence[EvaluationEngine],
     recipe: Preprocessing,
-    folder: ImageFolder,
-    images: Sequence[LabelledImage],
-) -> list[ListRow]:
+    subject: Subject,
+) -> Sequence[ListRow]:
     """Return the rows of one model; raise DeployError where it can't be evaluated."""
     if outcome.manifest is None:
         assert outcome.failure is not None
@@ -167,9 +142,7 @@ def _of_model(
         raise UsageError(
             f"{at / changed[0]} is not the file that was exported", "export again, with --force"
         )
-    output, classes = class_output(
-        [(each.name, each.shape) for each in made.outputs], len(folder.classes), made.model
-    )
+    reading = subject.reading(made, recipe)
     model = EvaluatedModel(
         request=outcome.request,
         onnx=at / ONNX,
@@ -177,32 +150,31 @@ def _of_model(
         api=made.api,
         inputs=made.inputs,
         output_names=tuple(each.name for each in made.outputs),
-        output=output,
-        taken=image_input(made.inputs),
-        recipe=recipe,
+        reading=reading,
         engines=tuple(engines),
     )
-    key = evaluation_key(model, [made.fingerprint, *made.files.values()], images)
-    found = _predictions(asked, model, made.model, key, images)
+    key = evaluation_key(model, [made.fingerprint, *made.files.values()], subject.samples)
+    found = _predictions(asked, model, made.model, key, subject)
     _tell_unreadable(made.model, found)
     if not any(found.predictions.values()):
         raise UsageError("none of the images can be decoded", "see the reasons above")
     target = asked.out / PREDICTIONS_NAME / f"{made.model}-{key[:16]}.parquet"
     with _telling_of_writing(target):
-        write_predictions(target, made.model, folder.classes, found)
-    _tell_of_nan(made.model, found)
+        subject.write(target, made.model, found)
+    for remark in subject.remarks(found):
+        console.say(f"{made.model}: {remark}")
     weights = _weights(made)
     if weights == "untrained":
         console.say(f"{made.model}: its weights are random, so its accuracy means nothing")
-    return accuracy_rows(
+    return subject.rows(
         EvaluatedSetting(
             model=made.model,
             variant="fp32",
             weights=weights,
-            classes=classes,
             preprocess=asked.preprocess,
             key=key,
         ),
+        reading,
         found,
     )
 
@@ -212,10 +184,11 @@ def _predictions(
     model: EvaluatedModel,
     name: str,
     key: str,
-    images: Sequence[LabelledImage],
-) -> Evaluation:
+    subject: Subject,
+) -> Evaluation[Any]:
+    images = subject.samples
     path = asked.out / PREDICTIONS_NAME / f"{name}-{key[:16]}.jsonl"
-    with opened_chunks(path, console.say, fresh=asked.fresh) as chunks:
+    with opened_chunks(path, subject.chunk_kind, console.say, fresh=asked.fresh) as chunks:
         todo = missing_chunks(len(images), chunks.all)
         left = sum(count for _, count in todo)
         if left < len(images):
@@ -225,10 +198,10 @@ def _predictions(
             ending_like_ctrl_c(),
         ):
 
-            def tell(chunk: Chunk) -> None:
+            def tell(chunk: Chunk[Any]) -> None:
                 advance(f"image {chunk.first + chunk.count} of {len(images)}")
 
-            return evaluate_images(model, asked.images, images, chunks, asked.jobs or cores(), tell)
+            return evaluate_images(model, subject.root, images, chunks, asked.jobs or cores(), tell)
 
 
 def _weights(made: Manifest) -> str:
@@ -236,37 +209,25 @@ def _weights(made: Manifest) -> str:
     return {"file": "trained", "seed": "untrained"}.get(made.weights, "given")
 
 
-def _tell_unreadable(model: str, found: Evaluation) -> None:
+def _tell_unreadable(model: str, found: Evaluation[Any]) -> None:
     bad = found.unreadable
     if not bad:
         return
     reasons = Counter(each.reason for each in bad)
     console.say(f"{model}: {len(bad)} images can't be decoded and are in no figure:")
-    for each in bad[:_MOST_LISTED]:
+    for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
-    if len(bad) > _MOST_LISTED:
+    if len(bad) > MOST_LISTED:
         told = "; ".join(f"{count} x {excerpt(why)}" for why, count in reasons.most_common(5))
         console.say(f"  ... all are in the Parquet file. In all: {told}")
 
 
-def _tell_of_nan(model: str, found: Evaluation) -> None:
-    for engine, predictions in found.predictions.items():
-        count = sum(each.top1 == NO_CLASS for each in predictions)
-        if count:
-            console.say(f"{model}: {engine} answers NaN alone for {count} images: counted as wrong")
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(excerpt, names[:_MOST_LISTED]))
-    return shown + (f" and {len(names) - _MOST_LISTED} more" if names[_MOST_LISTED:] else "")
-
-
-def _write_rows(out: Path, rows: Sequence[ListRow]) -> None:
-    path = out / ACCURACY_CSV
+def _write_rows(out: Path, subject: Subject, rows: Sequence[ListRow]) -> None:
+    path = out / subject.table.name
     # Another evaluation into the same folder must not write between our reading and writing.
     lock = FileLock(out / PREDICTIONS_NAME / "accuracy.lock", timeout=60)
     with _telling_of_writing(path), lock:
-        write_whole(path, formatted(with_earlier(out, rows), "csv").encode())
+        write_whole(path, formatted(subject.table.with_earlier(out, rows), "csv").encode())
 
 
 @contextmanager
