@@ -167,7 +167,7 @@ def class_output(
     flat = [
         (name, size)
         for name, shape in outputs
-        if (size := _values_in_a_row(shape)) is not None and size > 1
+        if (size := values_in_a_row(shape)) is not None and size > 1
     ]
     if len(flat) == 1 and flat[0][1] == classes:
         return flat[0]
@@ -186,6 +186,7 @@ def class_output(
     )
 
 
-def _values_in_a_row(shape: tuple[int, ...]) -> int | None:
+def values_in_a_row(shape: tuple[int, ...]) -> int | None:
+    """Return how many values a shape with one side longer than 1 has; None for any other."""
     long = [side for side in shape if side != 1]
     return long[0] if len(long) == 1 else None

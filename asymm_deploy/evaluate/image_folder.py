@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import opened_regular
 from asymm_deploy.images.decoding import SUFFIXES
 from asymm_deploy.safe import excerpt
+
+SampledT = TypeVar("SampledT")
 
 CLASSES_NAME = "classes.txt"
 _MOST_BYTES = 1 << 24
@@ -71,7 +74,7 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     folders = _class_folders(root)
     listed = classes_file or (root / CLASSES_NAME)
     classes = (
-        _listed_classes(listed, folders, root)
+        _all_listed(listed, folders, root)
         if classes_file is not None or os.path.lexists(listed)
         else tuple(folders)
     )
@@ -103,8 +106,11 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     )
 
 
-def sampled(images: Sequence[LabelledImage], limit: int | None, seed: int) -> list[LabelledImage]:
-    """Return ``limit`` of the images, drawn by ``seed``, in their order; all if there are fewer."""
+def sampled(images: Sequence[SampledT], limit: int | None, seed: int) -> list[SampledT]:
+    """Return ``limit`` of the images, drawn by ``seed``, in their order; all if there are fewer.
+
+    They may be any samples.
+    """
     if limit is None or limit >= len(images):
         return list(images)
     drawn = np.random.default_rng(seed).choice(len(images), limit, replace=False)
@@ -129,7 +135,11 @@ def _class_folders(root: Path) -> list[str]:
     return found
 
 
-def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
+def listed_classes(path: Path, folders: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the classes that a file lists, one a line; raise UsageError if it is damaged.
+
+    A class may begin or end with spaces if it is one of ``folders``.
+    """
     try:
         with opened_regular(path) as file:
             content = file.read(_MOST_BYTES + 1)
@@ -156,14 +166,19 @@ def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str
                 "give each class a line of its own, in the order of the model's outputs",
             )
         seen.add(name)
-    unknown = [name for name in folders if name not in seen]
+    return tuple(classes)
+
+
+def _all_listed(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
+    classes = listed_classes(path, folders)
+    unknown = sorted(set(folders) - set(classes))
     if unknown:
         shown = ", ".join(map(excerpt, unknown[:5])) + (" ..." if unknown[5:] else "")
         raise UsageError(
             f"{root} has folders that {path} doesn't list: {shown}",
             "add them, or take them out of the folder",
         )
-    return tuple(classes)
+    return classes
 
 
 def _images_below(root: Path, name: str, label: int) -> tuple[list[LabelledImage], int, list[str]]:

@@ -20,6 +20,10 @@ from asymm_deploy.safe import excerpt
 from asymm_deploy.text import ListRow
 
 MOST_LISTED = 10
+_SHOWN = (
+    *("model", "engine", "images", "top1_percent", "top1_low_percent", "top1_high_percent"),
+    *("top5_percent", "agreement_percent", "became_wrong", "became_right", "ms_per_image"),
+)
 
 
 class Subject(Protocol):
@@ -41,9 +45,8 @@ class Subject(Protocol):
     def table(self) -> KeptRows:
         """The file that rows go to."""
 
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Columns of the table for people; the file has all."""
+    def for_people(self, rows: Sequence[ListRow], /) -> Sequence[ListRow]:
+        """Return what of rows people see at once; the file has all."""
 
     def told(self) -> Sequence[str]:
         """Return what people should know of the data before minutes of work."""
@@ -54,13 +57,16 @@ class Subject(Protocol):
     def write(self, path: Path, model: str, found: Evaluation[Any], /) -> None:
         """Write every answer to a Parquet file, whole or not at all; raise OSError."""
 
-    def remarks(self, found: Evaluation[Any], /) -> Sequence[str]:
-        """Return what is odd about the answers, a line each."""
+    def remarks(self, answers: Sequence[Any], /) -> Sequence[str]:
+        """Return what is odd about an engine's answers, a line each without its name."""
 
     def rows(
         self, setting: EvaluatedSetting, reading: Any, found: Evaluation[Any], /
     ) -> Sequence[ListRow]:
-        """Return the rows of a model that took samples by ``reading``."""
+        """Return the rows of a model that took samples by ``reading``.
+
+        Raises UsageError where too little of the data could be read to judge by.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +78,15 @@ class ClassifiedImages:
 
     chunk_kind = Chunk[ImagePrediction]
     table = ACCURACIES
-    shown = (
-        *("model", "engine", "images", "top1_percent", "top1_low_percent", "top1_high_percent"),
-        *("top5_percent", "agreement_percent", "became_wrong", "became_right", "ms_per_image"),
-    )
 
     @property
     def root(self) -> Path:
         """The folder that has a folder for each class."""
         return self.folder.root
+
+    def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
+        """Return each row's shares and changes."""
+        return [{column: row[column] for column in _SHOWN} for row in rows]
 
     def told(self) -> list[str]:
         """Return how many images and classes there are, and what is left out."""
@@ -116,9 +122,9 @@ class ClassifiedImages:
         """Write a row for each image and engine; raise OSError."""
         write_predictions(path, model, self.folder.classes, found)
 
-    def remarks(self, found: Evaluation[ImagePrediction], /) -> list[str]:
-        """Return which engines answer with no number."""
-        return nan_remarks(found, "images")
+    def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
+        """Return how often an engine answers with no number."""
+        return nan_remarks(answers, "images")
 
     def rows(
         self, setting: EvaluatedSetting, reading: ImageClassifying, found: Evaluation[Any], /
@@ -127,17 +133,10 @@ class ClassifiedImages:
         return accuracy_rows(setting, reading.classes, found)
 
 
-def nan_remarks(found: Evaluation[ImagePrediction], what: str) -> list[str]:
-    """Return a line for each engine that names no class for some of ``what``."""
-    counts = {
-        engine: sum(each.top1 == NO_CLASS for each in predictions)
-        for engine, predictions in found.predictions.items()
-    }
-    return [
-        f"{engine} answers NaN alone for {count} {what}: counted as wrong"
-        for engine, count in counts.items()
-        if count
-    ]
+def nan_remarks(answers: Sequence[ImagePrediction], what: str) -> list[str]:
+    """Return a line if an engine names no class for some of ``what``."""
+    count = sum(each.top1 == NO_CLASS for each in answers)
+    return [f"answers NaN alone for {count} {what}: counted as wrong"] if count else []
 
 
 def some(names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.evaluating.evaluated_subject import (
+    DataOptions,
+    chosen_task,
+    default_recipe,
+    read_subject,
+)
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
@@ -24,10 +29,9 @@ from asymm_deploy.evaluate.evaluation import (
     evaluation_key,
     missing_chunks,
 )
-from asymm_deploy.evaluate.image_folder import labelled_images, sampled
 from asymm_deploy.evaluate.image_worker import EvaluatedModel
 from asymm_deploy.evaluate.prediction import ENGINES, Chunk, EvaluationEngine
-from asymm_deploy.evaluate.subject import MOST_LISTED, ClassifiedImages, Subject
+from asymm_deploy.evaluate.subject import MOST_LISTED, Subject
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
 from asymm_deploy.export.request import as_recorded
@@ -41,20 +45,16 @@ from asymm_deploy.text import Format, ListRow, formatted
 if TYPE_CHECKING:
     from asymm_deploy.export.manifest import Manifest
 
-_NEEDED = (("PIL", "Pillow"), ("pyarrow", "pyarrow"))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
     """What to evaluate, on what, and what to print of it."""
 
     sources: Sequence[Source]
-    images: Path
-    classes: Path | None
+    data: DataOptions
     engines: Sequence[str]
-    preprocess: str
-    limit: int | None
-    seed: int
+    preprocess: str | None
+    """None for the one of the task."""
     jobs: int | None
     artifacts: Path
     out: Path
@@ -63,11 +63,12 @@ class EvaluationRequest:
 
 
 def run_evaluation(asked: EvaluationRequest) -> ExitCode:
-    """Evaluate what was asked for, write accuracy.csv and print rows; return the exit code."""
-    _require_libraries()
+    """Evaluate what was asked for, write its rows and print them; return the exit code."""
+    task = chosen_task(asked.sources, asked.data)
     engines = _engines(asked.engines)
-    recipe = preprocessing_of(asked.preprocess)
-    subject = _subject(asked)
+    preprocess = asked.preprocess or default_recipe(task)
+    recipe = preprocessing_of(preprocess)
+    subject = read_subject(task, asked.data)
     subject.table.read(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
     for line in subject.told():
@@ -77,7 +78,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     codes: list[ExitCode] = []
     for outcome in export_with_progress(requests):
         try:
-            made = _of_model(asked, outcome, engines, recipe, subject)
+            made = _of_model(asked, outcome, engines, (preprocess, recipe), subject)
             _write_rows(asked.out, subject, made)
             rows += made
         except DeployError as error:
@@ -85,23 +86,9 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
             codes.append(error.exit_code)
     if rows:
         console.say(f"wrote {asked.out / subject.table.name}")
-    shown = (
-        [{column: row[column] for column in subject.shown} for row in rows]
-        if asked.output_format == "table"
-        else rows
-    )
+    shown = subject.for_people(rows) if asked.output_format == "table" else rows
     print_data(formatted(shown, asked.output_format))
     return worst(codes)
-
-
-def _require_libraries() -> None:
-    missing = [name for module, name in _NEEDED if importlib.util.find_spec(module) is None]
-    if missing:
-        raise UsageError(
-            f"evaluate needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
-            "not installed",
-            "pip install 'asymm-deploy[evaluate]'",
-        )
 
 
 def _engines(given: Sequence[str]) -> tuple[EvaluationEngine, ...]:
@@ -114,16 +101,11 @@ def _engines(given: Sequence[str]) -> tuple[EvaluationEngine, ...]:
     return tuple(each for each in ENGINES if not given or each in given)
 
 
-def _subject(asked: EvaluationRequest) -> Subject:
-    folder = labelled_images(asked.images, asked.classes)
-    return ClassifiedImages(folder, sampled(folder.images, asked.limit, asked.seed))
-
-
 def _of_model(
     asked: EvaluationRequest,
     outcome: ExportOutcome,
     engines: Sequence[EvaluationEngine],
-    recipe: Preprocessing,
+    preprocess: tuple[str, Preprocessing],
     subject: Subject,
 ) -> Sequence[ListRow]:
     """Return the rows of one model; raise DeployError where it can't be evaluated."""
@@ -142,7 +124,7 @@ def _of_model(
         raise UsageError(
             f"{at / changed[0]} is not the file that was exported", "export again, with --force"
         )
-    reading = subject.reading(made, recipe)
+    reading = subject.reading(made, preprocess[1])
     model = EvaluatedModel(
         request=outcome.request,
         onnx=at / ONNX,
@@ -161,8 +143,9 @@ def _of_model(
     target = asked.out / PREDICTIONS_NAME / f"{made.model}-{key[:16]}.parquet"
     with _telling_of_writing(target):
         subject.write(target, made.model, found)
-    for remark in subject.remarks(found):
-        console.say(f"{made.model}: {remark}")
+    for engine, answers in found.predictions.items():
+        for remark in subject.remarks(answers):
+            console.say(f"{made.model}: {engine} {remark}")
     weights = _weights(made)
     if weights == "untrained":
         console.say(f"{made.model}: its weights are random, so its accuracy means nothing")
@@ -171,7 +154,7 @@ def _of_model(
             model=made.model,
             variant="fp32",
             weights=weights,
-            preprocess=asked.preprocess,
+            preprocess=preprocess[0],
             key=key,
         ),
         reading,
