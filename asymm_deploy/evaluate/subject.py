@@ -42,6 +42,10 @@ class Subject(Protocol):
         """What is kept of the answers."""
 
     @property
+    def noun(self) -> str:
+        """What samples are called: images."""
+
+    @property
     def table(self) -> KeptRows:
         """The file that rows go to."""
 
@@ -77,6 +81,7 @@ class ClassifiedImages:
     samples: Sequence[LabelledImage]
 
     chunk_kind = Chunk[ImagePrediction]
+    noun = "images"
     table = ACCURACIES
 
     @property

@@ -137,9 +137,9 @@ def _of_model(
     )
     key = evaluation_key(model, [made.fingerprint, *made.files.values()], subject.samples)
     found = _predictions(asked, model, made.model, key, subject)
-    _tell_unreadable(made.model, found)
+    _tell_unreadable(made.model, subject.noun, found)
     if not any(found.predictions.values()):
-        raise UsageError("none of the images can be decoded", "see the reasons above")
+        raise UsageError(f"none of the {subject.noun} can be decoded", "see the reasons above")
     target = asked.out / PREDICTIONS_NAME / f"{made.model}-{key[:16]}.parquet"
     with _telling_of_writing(target):
         subject.write(target, made.model, found)
@@ -175,14 +175,16 @@ def _predictions(
         todo = missing_chunks(len(images), chunks.all)
         left = sum(count for _, count in todo)
         if left < len(images):
-            console.say(f"{name}: {len(images) - left} of {len(images)} images were done before")
+            console.say(
+                f"{name}: {len(images) - left} of {len(images)} {subject.noun} were done before"
+            )
         with (
             console.progress(f"evaluating {name}", len(todo)) as advance,
             ending_like_ctrl_c(),
         ):
 
             def tell(chunk: Chunk[Any]) -> None:
-                advance(f"image {chunk.first + chunk.count} of {len(images)}")
+                advance(f"{chunk.first + chunk.count} of {len(images)} {subject.noun}")
 
             return evaluate_images(model, subject.root, images, chunks, asked.jobs or cores(), tell)
 
@@ -192,12 +194,12 @@ def _weights(made: Manifest) -> str:
     return {"file": "trained", "seed": "untrained"}.get(made.weights, "given")
 
 
-def _tell_unreadable(model: str, found: Evaluation[Any]) -> None:
+def _tell_unreadable(model: str, noun: str, found: Evaluation[Any]) -> None:
     bad = found.unreadable
     if not bad:
         return
     reasons = Counter(each.reason for each in bad)
-    console.say(f"{model}: {len(bad)} images can't be decoded and are in no figure:")
+    console.say(f"{model}: {len(bad)} {noun} can't be decoded and are in no figure:")
     for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > MOST_LISTED:

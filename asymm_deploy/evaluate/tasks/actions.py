@@ -118,6 +118,7 @@ class ActionClips:
     folder: ImageFolder
 
     chunk_kind = Chunk[ImagePrediction]
+    noun = "clips"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:

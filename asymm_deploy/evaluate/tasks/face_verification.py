@@ -7,7 +7,7 @@ section 4: ten sets, leave-one-out).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class Verification:
 
 
 def verified(
-    pairs: Sequence[Pair], embeddings: dict[int, npt.NDArray[np.float32] | None]
+    pairs: Sequence[Pair], embeddings: Mapping[int, npt.NDArray[np.float32] | None]
 ) -> Verification:
     """Return what embeddings, by a photograph's place, say of the pairs that have both.
 

@@ -89,6 +89,7 @@ class FacePairs:
     """Their photographs."""
 
     chunk_kind = Chunk[FaceEmbedding]
+    noun = "photographs"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:

@@ -123,6 +123,7 @@ class VocObjects:
     samples: Sequence[VocImage]
 
     chunk_kind = Chunk[ImageBoxes]
+    noun = "images"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:

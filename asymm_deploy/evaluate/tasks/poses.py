@@ -114,6 +114,7 @@ class Poses:
     """Whether boxes are detections, not the annotations'."""
 
     chunk_kind = Chunk[ImageKeypoints]
+    noun = "images"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
