@@ -51,6 +51,17 @@ looped (float[1,3,16,16] x) => (float[1,8,16,16] y)
 """
 LOOPED_INPUTS = (TensorSpec("x", (1, 3, 16, 16)),)
 
+# Eight classes of images of 16 x 16.
+CLASSIFIER = """
+<ir_version: 8, opset_import: ["" : 17]>
+classifier (float[1,3,16,16] x) => (float[1,8,1,1] mean)
+{
+  convolved = Conv<pads=[1,1,1,1]>(x, weight)
+  bent = Relu(convolved)
+  mean = GlobalAveragePool(bent)
+}
+"""
+
 _CONVERT = """
 import sys, _tools
 _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",

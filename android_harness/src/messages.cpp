@@ -103,6 +103,15 @@ std::string line(const Output& message) {
   return json.line();
 }
 
+std::string line(const Answers& message) {
+  return JsonLine("answers")
+      .list("names", message.names)
+      .integers("sizes", message.sizes)
+      .integer("count", message.count)
+      .integer("cpu_ns", message.cpu_ns)
+      .line();
+}
+
 std::string line(const Done& message) {
   return JsonLine("done").integer("count", message.count).line();
 }

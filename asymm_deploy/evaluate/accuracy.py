@@ -12,6 +12,7 @@ ACCURACY_COLUMNS = (
     "model",
     "variant",
     "engine",
+    "device",
     "precision",
     "images",
     "unreadable",

@@ -1,4 +1,4 @@
-"""The chunks of an evaluation: a file of lines for each model and setting, resumed from."""
+"""The chunks of an evaluation: a file of lines for each lane, resumed from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Generic
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.evaluate.prediction import (
-    CHUNKS_SCHEMA_VERSION,
-    AnswerT,
-    Chunk,
-    EvaluationEngine,
-    Sample,
-)
+from asymm_deploy.evaluate.prediction import CHUNKS_SCHEMA_VERSION, AnswerT, Chunk, Sample
 from asymm_deploy.record_files import RecordFile, opened_records
 
 PREDICTIONS_NAME = "predictions"
@@ -35,23 +29,18 @@ class Chunks(Generic[AnswerT]):
         """In the order of images."""
         return [self._found[first] for first in sorted(self._found)]
 
-    def require_of(self, engines: Sequence[EvaluationEngine], images: Sequence[Sample]) -> None:
+    def require_of(self, images: Sequence[Sample]) -> None:
         """Raise UsageError if a chunk is not of these: somebody has changed the file."""
         for chunk in self._found.values():
             part = images[chunk.first : chunk.first + chunk.count] if chunk.first >= 0 else []
             bad = {each.image for each in chunk.unreadable}
             wanted = [each for each in part if each.name not in bad]
-            if (
-                len(part) != chunk.count
-                or not set(engines) == set(chunk.predictions) == set(chunk.seconds)
-                or any(
-                    len(found) != len(wanted)
-                    or not all(one.is_of(each) for one, each in zip(found, wanted, strict=True))
-                    for found in chunk.predictions.values()
-                )
+            found = chunk.predictions
+            if (len(part), len(wanted)) != (chunk.count, len(found)) or not all(
+                one.is_of(each) for one, each in zip(found, wanted, strict=True)
             ):
                 raise UsageError(
-                    f"{self._path} is damaged: it is of other images or engines",
+                    f"{self._path} is damaged: it is of other images",
                     "repeat the command with --fresh, which puts all images through again",
                 )
 

@@ -62,6 +62,8 @@ class ImageFolder:
     """Files beside the images that are none by their names, hidden ones left out."""
     unseen: tuple[str, ...] = field(default=())
     """Folders that could not be listed, with the reason."""
+    is_listed: bool = False
+    """Whether a file says which classes there are; else the folders do."""
 
 
 def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder:
@@ -73,11 +75,8 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     """
     folders = _class_folders(root)
     listed = classes_file or (root / CLASSES_NAME)
-    classes = (
-        _all_listed(listed, folders, root)
-        if classes_file is not None or os.path.lexists(listed)
-        else tuple(folders)
-    )
+    is_listed = classes_file is not None or os.path.lexists(listed)
+    classes = _all_listed(listed, folders, root) if is_listed else tuple(folders)
     numbers = {name: number for number, name in enumerate(classes)}
     images: list[LabelledImage] = []
     others, unseen = 0, []
@@ -103,6 +102,7 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
         tuple(name for name in folders if name not in with_images),
         others,
         tuple(unseen),
+        is_listed,
     )
 
 

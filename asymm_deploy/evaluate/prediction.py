@@ -1,14 +1,16 @@
-"""What an engine said of an image, and how that is kept: a line for each chunk of images."""
+"""What a lane said of an image, and how that is kept: a line for each chunk of images."""
 
 from __future__ import annotations
 
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 EvaluationEngine: TypeAlias = Literal["torch", "onnxruntime", "mnn"]
 ENGINES: tuple[EvaluationEngine, ...] = ("torch", "onnxruntime", "mnn")
-CHUNKS_SCHEMA_VERSION = 1
+CHUNKS_SCHEMA_VERSION = 2
 NO_CLASS = -1
 """The answer where all values are NaN."""
 
@@ -26,7 +28,7 @@ class Sample(Protocol):
 
 
 class Answer(Protocol):
-    """What one engine said of one sample."""
+    """What one lane said of one sample."""
 
     @property
     def image(self) -> str:
@@ -69,13 +71,27 @@ class Unreadable(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Chunk(msgspec.Struct, Generic[AnswerT], frozen=True, kw_only=True):
-    """One line: some images that were put through all engines asked for."""
+    """One line: what one lane said of some images."""
 
     schema_version: int = CHUNKS_SCHEMA_VERSION
     first: int
     """Place of the chunk's first image among all that are evaluated."""
     count: int
-    predictions: dict[EvaluationEngine, tuple[AnswerT, ...]]
-    seconds: dict[EvaluationEngine, float]
-    """Processor time of each engine's one thread for them, decoding left out."""
+    predictions: tuple[AnswerT, ...]
+    seconds: float | None
+    """Processor time of one thread for them, decoding left out; None where no clock tells."""
     unreadable: tuple[Unreadable, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing in it is to be tried again."""
+        return not any(each.may_pass for each in self.unreadable)
+
+
+def prediction_of(image: str, label: int, values: npt.ArrayLike) -> ImagePrediction:
+    """Return the five likeliest classes; one whose value is NaN is none of them."""
+    scores = np.asarray(values, np.float64).ravel()
+    order = np.argsort(-scores, kind="stable")  # NaN comes last
+    top5 = tuple(int(place) for place in order[:5] if not np.isnan(scores[place]))
+    best = float(scores[top5[0]]) if top5 and np.isfinite(scores[top5[0]]) else None
+    return ImagePrediction(image, label, top5, best)

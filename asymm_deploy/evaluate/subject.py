@@ -7,21 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, EvaluatedSetting, accuracy_rows
-from asymm_deploy.evaluate.evaluation import Evaluation, class_output
+from asymm_deploy.evaluate.accuracy_rows import (
+    ACCURACIES,
+    EvaluatedSetting,
+    accuracy_row,
+    unmeasured_row,
+)
+from asymm_deploy.evaluate.class_output import class_output
+from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.ilsvrc2012 import in_models_order
 from asymm_deploy.evaluate.image_folder import ImageFolder, LabelledImage
-from asymm_deploy.evaluate.image_worker import ImageClassifying, SampleReading
 from asymm_deploy.evaluate.kept_rows import KeptRows
+from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import NO_CLASS, Chunk, ImagePrediction, Sample
 from asymm_deploy.evaluate.prediction_table import write_predictions
+from asymm_deploy.evaluate.sample_reading import ImageClassifying, SampleReading
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import Preprocessing, image_input
 from asymm_deploy.safe import excerpt
 from asymm_deploy.text import ListRow
 
 MOST_LISTED = 10
+NOT_MEASURED = "not measured here"
 _SHOWN = (
-    *("model", "engine", "images", "top1_percent", "top1_low_percent", "top1_high_percent"),
+    *("model", "variant", "engine", "device", "precision", "images"),
+    *("top1_percent", "top1_low_percent", "top1_high_percent"),
     *("top5_percent", "agreement_percent", "became_wrong", "became_right", "ms_per_image"),
 )
 
@@ -55,22 +65,35 @@ class Subject(Protocol):
     def told(self) -> Sequence[str]:
         """Return what people should know of the data before minutes of work."""
 
+    def for_model(self, made: Manifest, /) -> tuple[Subject, str | None]:
+        """Return the same as an exported model numbers its classes, and a line on it if need be."""
+
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> SampleReading:
         """Return how an exported model takes samples; raise UsageError if it can't."""
 
-    def write(self, path: Path, model: str, found: Evaluation[Any], /) -> None:
-        """Write every answer to a Parquet file, whole or not at all; raise OSError."""
+    def write(self, path: Path, lane: Lane, found: Evaluation[Any], /) -> None:
+        """Write every answer of a lane to a Parquet file, whole or not at all; raise OSError."""
 
     def remarks(self, answers: Sequence[Any], /) -> Sequence[str]:
-        """Return what is odd about an engine's answers, a line each without its name."""
+        """Return what is odd about a lane's answers, a line each without its name."""
 
     def rows(
-        self, setting: EvaluatedSetting, reading: Any, found: Evaluation[Any], /
+        self,
+        setting: EvaluatedSetting,
+        reading: Any,
+        lane: Lane,
+        key: str,
+        found: Evaluation[Any],
+        against: tuple[Lane, Evaluation[Any]] | None,
+        /,
     ) -> Sequence[ListRow]:
-        """Return the rows of a model that took samples by ``reading``.
+        """Return the rows of a lane with answers, compared with another's ``against`` it.
 
         Raises UsageError where too little of the data could be read to judge by.
         """
+
+    def unmeasured(self, setting: EvaluatedSetting, reading: Any, lane: Lane, /) -> ListRow:
+        """Return the row of a lane that can't be measured here: it has no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,11 @@ class ClassifiedImages:
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
         """Return each row's shares and changes."""
-        return [{column: row[column] for column in _SHOWN} for row in rows]
+        return [
+            shown if row["images"] else shown | {"top1_percent": NOT_MEASURED}
+            for row in rows
+            for shown in [{column: row[column] for column in _SHOWN}]
+        ]
 
     def told(self) -> list[str]:
         """Return how many images and classes there are, and what is left out."""
@@ -112,6 +139,12 @@ class ClassifiedImages:
             ),
         ]
 
+    def for_model(self, made: Manifest, /) -> tuple[ClassifiedImages, str | None]:
+        """Return the images as a model numbers ImageNet's classes, and a line if that differs."""
+        shapes = [each.shape for each in made.outputs]
+        folder, samples, note = in_models_order(self.folder, self.samples, shapes)
+        return ClassifiedImages(folder, samples), note
+
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> ImageClassifying:
         """Return how a classifier takes an image; raise UsageError if it is of other classes."""
         output, classes = class_output(
@@ -123,23 +156,36 @@ class ClassifiedImages:
             output=output, classes=classes, taken=image_input(made.inputs), recipe=recipe
         )
 
-    def write(self, path: Path, model: str, found: Evaluation[ImagePrediction], /) -> None:
-        """Write a row for each image and engine; raise OSError."""
-        write_predictions(path, model, self.folder.classes, found)
+    def write(self, path: Path, lane: Lane, found: Evaluation[ImagePrediction], /) -> None:
+        """Write a row for each image; raise OSError."""
+        write_predictions(path, lane, self.folder.classes, found)
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
-        """Return how often an engine answers with no number."""
+        """Return how often a lane answers with no number."""
         return nan_remarks(answers, "images")
 
     def rows(
-        self, setting: EvaluatedSetting, reading: ImageClassifying, found: Evaluation[Any], /
+        self,
+        setting: EvaluatedSetting,
+        reading: ImageClassifying,
+        lane: Lane,
+        key: str,
+        found: Evaluation[ImagePrediction],
+        against: tuple[Lane, Evaluation[ImagePrediction]] | None,
+        /,
     ) -> list[ListRow]:
-        """Return a row for each engine."""
-        return accuracy_rows(setting, reading.classes, found)
+        """Return the lane's one row."""
+        return [accuracy_row(setting, reading.classes, lane, key, found, against)]
+
+    def unmeasured(
+        self, setting: EvaluatedSetting, reading: ImageClassifying, lane: Lane, /
+    ) -> ListRow:
+        """Return a row without figures."""
+        return unmeasured_row(setting, reading.classes, lane)
 
 
 def nan_remarks(answers: Sequence[ImagePrediction], what: str) -> list[str]:
-    """Return a line if an engine names no class for some of ``what``."""
+    """Return a line if a lane names no class for some of ``what``."""
     count = sum(each.top1 == NO_CLASS for each in answers)
     return [f"answers NaN alone for {count} {what}: counted as wrong"] if count else []
 

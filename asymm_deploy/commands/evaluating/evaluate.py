@@ -13,6 +13,7 @@ from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
     ModelsArgument,
+    PrecisionName,
     TableOption,
     TextFormat,
     TextFormatOption,
@@ -91,12 +92,39 @@ def evaluate_command(
             "--split.",
         ),
     ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="fp32|half|w8|w4|int8",
+            help="Which variants of each model, made with `export --quantize`; fp32 is the export "
+            "itself. Repeat it, or separate them by commas. Default: fp32 and every variant that "
+            "was made. MNN runs variants, and the export's first engine is what they are compared "
+            "with.",
+        ),
+    ] = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(
             metavar="torch|onnxruntime|mnn",
             help="What runs the model; repeat it for several. Default: all three, and each is "
             "compared with the first.",
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="host|auto|SERIAL|HOST:PORT|a76",
+            help="Where MNN runs. host is this machine; auto is the one phone that is attached; "
+            "a76 is the emulated Cortex-A76, with 64 of the images unless --limit says otherwise. "
+            "What it answers is compared with the first engine on this machine.",
+        ),
+    ] = "host",
+    precision: Annotated[
+        list[PrecisionName] | None,
+        typer.Option(
+            help="Precision of MNN's arithmetic; repeat it for both. fp16 is measured on a phone "
+            "or a76: on x86 MNN computes in fp32 all the same, and no figure is given. Default: "
+            "fp32.",
         ),
     ] = None,
     preprocess: Annotated[
@@ -189,7 +217,10 @@ def evaluate_command(
                     limit=limit,
                     seed=seed,
                 ),
+                variants=variant or [],
                 engines=engine or [],
+                device=device,
+                precisions=[each.value for each in precision or [PrecisionName.FP32]],
                 preprocess=preprocess,
                 jobs=jobs,
                 artifacts=artifacts,

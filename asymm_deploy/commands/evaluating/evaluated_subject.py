@@ -76,25 +76,25 @@ def default_recipe(task: Task | None) -> str:
     return "face" if task == "face" else "imagenet"
 
 
-def read_subject(task: Task | None, asked: DataOptions) -> Subject:
-    """Return the data, or the samples that were drawn of them; raise UsageError if damaged."""
+def read_subject(task: Task | None, asked: DataOptions, limit: int | None) -> Subject:
+    """Return the data, or ``limit`` samples drawn of them; raise UsageError if damaged."""
     match task:
         case None:
             folder = labelled_images(asked.images, asked.classes)
-            return ClassifiedImages(folder, sampled(folder.images, asked.limit, asked.seed))
+            return ClassifiedImages(folder, sampled(folder.images, limit, asked.seed))
         case "face":
             assert asked.pairs is not None
             listed = read_pairs(asked.pairs, asked.images)
-            return face_pairs(asked.images, listed, sampled(listed.pairs, asked.limit, asked.seed))
+            return face_pairs(asked.images, listed, sampled(listed.pairs, limit, asked.seed))
         case "action":
             frames = asked.frames or FRAMES
-            return action_clips(asked.images, asked.classes, frames, asked.limit, asked.seed)
+            return action_clips(asked.images, asked.classes, frames, limit, asked.seed)
         case "pose":
             assert asked.annotations is not None
             people = read_people(asked.annotations, asked.images, asked.detections)
-            samples = sampled(people.images, asked.limit, asked.seed)
+            samples = sampled(people.images, limit, asked.seed)
             return Poses(asked.images, people, samples, asked.detections is not None)
         case "yolo3":
             classes = VOC_CLASSES if asked.classes is None else listed_classes(asked.classes)
             voc = read_voc(asked.images, asked.split or _SPLIT, classes)
-            return VocObjects(voc, sampled(voc.images, asked.limit, asked.seed))
+            return VocObjects(voc, sampled(voc.images, limit, asked.seed))

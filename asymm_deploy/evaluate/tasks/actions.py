@@ -20,7 +20,8 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import accuracy_of, agreement_of
 from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
-from asymm_deploy.evaluate.evaluation import Evaluation, class_output
+from asymm_deploy.evaluate.class_output import class_output
+from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.image_folder import (
     ImageFolder,
     LabelledImage,
@@ -28,18 +29,19 @@ from asymm_deploy.evaluate.image_folder import (
     labelled_images,
     sampled,
 )
-from asymm_deploy.evaluate.image_worker import image_arrays, likeliest
-from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction
+from asymm_deploy.evaluate.lane import Lane
+from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, prediction_of
 from asymm_deploy.evaluate.prediction_table import write_predictions
+from asymm_deploy.evaluate.sample_reading import image_arrays
 from asymm_deploy.evaluate.subject import nan_remarks, some
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
-    Measure,
     TaskAgreement,
     figures,
     share_of,
     task_rows,
+    unmeasured_task_row,
 )
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.decoding import UnreadableImageError
@@ -83,6 +85,11 @@ class ActionReading(msgspec.Struct, frozen=True, kw_only=True):
     taken: ImageInput
     recipe: Preprocessing
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.output,)
+
     def key(self) -> str:
         """Return the recipe as one line; a clip's own facts say which frames."""
         return f"action {self.recipe.key()}"
@@ -102,7 +109,7 @@ class ActionReading(msgspec.Struct, frozen=True, kw_only=True):
         """Return the likeliest classes of the mean; none where a logit is not finite."""
         logits = np.stack([np.asarray(each[self.output], np.float64).ravel() for each in outputs])
         if np.isfinite(logits).all():
-            return likeliest(sample.name, sample.label, action.averaged(logits))
+            return prediction_of(sample.name, sample.label, action.averaged(logits))
         return ImagePrediction(sample.name, sample.label, (), None)
 
 
@@ -157,43 +164,54 @@ class ActionClips:
             output=output, classes=classes, taken=image_input(made.inputs), recipe=recipe
         )
 
-    def write(self, path: Path, model: str, found: Evaluation[ImagePrediction], /) -> None:
-        """Write a row for each clip and engine; raise OSError."""
-        write_predictions(path, model, self.classes, found)
+    def write(self, path: Path, lane: Lane, found: Evaluation[ImagePrediction], /) -> None:
+        """Write a row for each clip; raise OSError."""
+        write_predictions(path, lane, self.classes, found)
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
-        """Return how often an engine answers with no number."""
+        """Return how often a lane answers with no number."""
         return nan_remarks(answers, "clips")
+
+    def for_model(self, made: Manifest, /) -> tuple[ActionClips, None]:
+        """Return the same: the folders' order or a list says which class is which."""
+        del made
+        return self, None
+
+    def unmeasured(
+        self, setting: EvaluatedSetting, reading: ActionReading, lane: Lane, /
+    ) -> ListRow:
+        """Return a row without figures."""
+        del reading
+        return unmeasured_task_row(setting, lane, "action", "top1")
 
     def rows(
         self,
         setting: EvaluatedSetting,
         reading: ActionReading,
+        lane: Lane,
+        key: str,
         found: Evaluation[ImagePrediction],
+        against: tuple[Lane, Evaluation[ImagePrediction]] | None,
         /,
     ) -> list[ListRow]:
-        """Return the rows of each engine: top-1, and top-5 of six classes or more."""
-        any_of_them = next(answers for answers in found.predictions.values() if answers)
+        """Return the lane's rows: top-1, and top-5 of six classes or more."""
         runs = {each.name: len(each.frames) for each in self.samples}
-        count = len(any_of_them)
-        whole = (len(self.classes), count) == (_HMDB51_CLASSES, _HMDB51_CLIPS)
-
-        def measures(answers: Sequence[ImagePrediction]) -> list[Measure]:
-            of_all = accuracy_of(answers, reading.classes)
-            top5 = [] if of_all.top5 is None else [share_of("top5", of_all.top5, of_all.images)]
-            return [share_of("top1", of_all.top1, of_all.images), *top5]
-
+        of_all = accuracy_of(found.predictions, reading.classes)
+        whole = (len(self.classes), of_all.images) == (_HMDB51_CLASSES, _HMDB51_CLIPS)
+        top5 = [] if of_all.top5 is None else [share_of("top5", of_all.top5, of_all.images)]
         return task_rows(
             setting,
             Judged(
                 task="action",
-                data="HMDB51" if whole and count == self.all_clips else "",
-                samples=count,
-                runs=sum(runs[each.image] for each in any_of_them),
+                data="HMDB51" if whole and of_all.images == self.all_clips else "",
+                samples=of_all.images,
+                runs=sum(runs[each.image] for each in found.predictions),
             ),
+            lane,
+            key,
             found,
-            measures,
-            _agreement,
+            [share_of("top1", of_all.top1, of_all.images), *top5],
+            against and (against[0], _agreement(against[1].predictions, found.predictions)),
         )
 
 
@@ -201,6 +219,8 @@ def _agreement(
     before: Sequence[ImagePrediction], after: Sequence[ImagePrediction]
 ) -> TaskAgreement:
     found = agreement_of(before, after)
+    if not found.images:
+        return TaskAgreement(None)
     return TaskAgreement(
         100 * found.agreeing / found.images, found.became_wrong, found.became_right, found.p
     )

@@ -32,7 +32,7 @@ _HINT = "give a list as LFW has it: 10, a tab and 300, then NAME 1 2 or NAME 1 O
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FacePair:
     """Two photographs, by their places among all; and whether they show one person."""
 
     fold: int
@@ -45,7 +45,7 @@ class Pair:
 class PairList:
     """A list, and each photograph in it once."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FacePair, ...]
     folds: int
     photographs: tuple[SampleFile, ...]
     is_lfw: bool
@@ -99,7 +99,7 @@ def read_pairs(path: Path, root: Path) -> PairList:
             )
         one = place_of(words[0], words[1], number)
         other = place_of(words[0] if same else words[2], words[-1], number)
-        pairs.append(Pair(fold, one, other, same))
+        pairs.append(FacePair(fold, one, other, same))
     if not any(each.size or each.changed_ns for each in files):
         raise UsageError(
             f"{root} has none of the {len(files)} photographs that {path} lists, such as "

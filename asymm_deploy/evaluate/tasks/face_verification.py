@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.evaluate.tasks.face_pairs import Pair
+from asymm_deploy.evaluate.tasks.face_pairs import FacePair
 from asymm_deploy.postprocess import face
 
 Bools = npt.NDArray[np.bool_]
@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 class Verification:
     """What was said of each pair whose photographs could be decoded."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FacePair, ...]
     similarities: npt.NDArray[np.float64]
     """Cosines; NaN where a photograph has no direction, which counts as wrong."""
     thresholds: npt.NDArray[np.float64]
@@ -31,8 +31,8 @@ class Verification:
     right: Bools
 
 
-def verified(
-    pairs: Sequence[Pair], embeddings: Mapping[int, npt.NDArray[np.float32] | None]
+def verified_pairs(
+    pairs: Sequence[FacePair], embeddings: Mapping[int, npt.NDArray[np.float32] | None]
 ) -> Verification:
     """Return what embeddings, by a photograph's place, say of the pairs that have both.
 

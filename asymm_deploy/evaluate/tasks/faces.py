@@ -14,21 +14,23 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import mcnemar
 from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
-from asymm_deploy.evaluate.evaluation import Evaluation, values_in_a_row
-from asymm_deploy.evaluate.image_worker import image_arrays
+from asymm_deploy.evaluate.class_output import values_in_a_row
+from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
-from asymm_deploy.evaluate.prediction_table import write_parquet
-from asymm_deploy.evaluate.tasks.face_pairs import Pair, PairList
-from asymm_deploy.evaluate.tasks.face_verification import Verification, verified
+from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
+from asymm_deploy.evaluate.sample_reading import image_arrays
+from asymm_deploy.evaluate.tasks.face_pairs import FacePair, PairList
+from asymm_deploy.evaluate.tasks.face_verification import Verification, verified_pairs
 from asymm_deploy.evaluate.tasks.sample_files import SampleFile
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
-    Measure,
     TaskAgreement,
     figures,
     share_of,
     task_rows,
+    unmeasured_task_row,
 )
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
@@ -38,7 +40,7 @@ METRIC = "pairs_right"
 
 
 class FaceEmbedding(msgspec.Struct, frozen=True, array_like=True):
-    """One engine's answer for one photograph."""
+    """One lane's answer for one photograph."""
 
     image: str
     values: bytes
@@ -60,6 +62,11 @@ class FaceReading(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     taken: ImageInput
     recipe: Preprocessing
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.output,)
 
     def key(self) -> str:
         """Return the recipe as one line."""
@@ -83,7 +90,7 @@ class FacePairs:
 
     root: Path
     listed: PairList
-    pairs: Sequence[Pair]
+    pairs: Sequence[FacePair]
     """Those that are judged."""
     samples: Sequence[SampleFile]
     """Their photographs."""
@@ -116,35 +123,32 @@ class FacePairs:
             )
         return FaceReading(output=flat[0].name, taken=image_input(made.inputs), recipe=recipe)
 
-    def write(self, path: Path, model: str, found: Evaluation[FaceEmbedding], /) -> None:
-        """Write a row for each pair and engine, and for each unreadable photograph."""
+    def write(self, path: Path, lane: Lane, found: Evaluation[FaceEmbedding], /) -> None:
+        """Write a row for each pair, and for each unreadable photograph."""
         import pyarrow as pa
 
         names = [each.name for each in self.listed.photographs]
-        rows: list[dict[str, object]] = []
-        for engine, answers in found.predictions.items():
-            said = self._verified(answers)
-            rows += [
-                {
-                    "model": model,
-                    "engine": engine,
-                    "set": pair.fold,
-                    "one": names[pair.one],
-                    "other": names[pair.other],
-                    "same": pair.same,
-                    "similarity": None if np.isnan(cosine) else float(cosine),
-                    "threshold": float(threshold),
-                    "correct": bool(right),
-                }
-                for pair, cosine, threshold, right in zip(
-                    said.pairs, said.similarities, said.thresholds, said.right, strict=True
-                )
-            ]
-        rows += [{"model": model, "one": i.image, "unreadable": i.reason} for i in found.unreadable]
+        of = lane_columns(lane)
+        said = self._verified(found.predictions)
+        rows: list[dict[str, object]] = [
+            {
+                **of,
+                "set": pair.fold,
+                "one": names[pair.one],
+                "other": names[pair.other],
+                "same": pair.same,
+                "similarity": None if np.isnan(cosine) else float(cosine),
+                "threshold": float(threshold),
+                "correct": bool(right),
+            }
+            for pair, cosine, threshold, right in zip(
+                said.pairs, said.similarities, said.thresholds, said.right, strict=True
+            )
+        ]
+        rows += [{**of, "one": i.image, "unreadable": i.reason} for i in found.unreadable]
         schema = pa.schema(
             {
-                "model": pa.string(),
-                "engine": pa.string(),
+                **dict.fromkeys(of, pa.string()),
                 "set": pa.int32(),
                 "one": pa.string(),
                 "other": pa.string(),
@@ -158,7 +162,7 @@ class FacePairs:
         write_parquet(path, rows, schema)
 
     def remarks(self, answers: Sequence[FaceEmbedding], /) -> list[str]:
-        """Return how many embeddings and pairs are missing."""
+        """Return how many embeddings and pairs a lane lacks."""
         there = {each.image for each in answers}
         names = [each.name for each in self.listed.photographs]
         without = sum(
@@ -177,31 +181,48 @@ class FacePairs:
             ),
         ]
 
-    def rows(
-        self, setting: EvaluatedSetting, reading: FaceReading, found: Evaluation[FaceEmbedding], /
-    ) -> list[ListRow]:
-        """Return a row for each engine; raise UsageError where one set alone has pairs."""
+    def for_model(self, made: Manifest, /) -> tuple[FacePairs, None]:
+        """Return the same: there are no classes."""
+        del made
+        return self, None
+
+    def unmeasured(self, setting: EvaluatedSetting, reading: FaceReading, lane: Lane, /) -> ListRow:
+        """Return a row without figures."""
         del reading
-        any_of_them = next(answers for answers in found.predictions.values() if answers)
-        there = self._there(any_of_them)
-        judged = [each for each in self.pairs if each.one in there and each.other in there]
-        if len({each.fold for each in judged}) < 2:
+        return unmeasured_task_row(setting, lane, "face", METRIC)
+
+    def rows(
+        self,
+        setting: EvaluatedSetting,
+        reading: FaceReading,
+        lane: Lane,
+        key: str,
+        found: Evaluation[FaceEmbedding],
+        against: tuple[Lane, Evaluation[FaceEmbedding]] | None,
+        /,
+    ) -> list[ListRow]:
+        """Return the lane's one row; raise UsageError where one set alone has pairs."""
+        del reading
+        said = self._verified(found.predictions)
+        if len({each.fold for each in said.pairs}) < 2:
             raise UsageError(
-                f"only {len(judged)} pairs can be judged, which is not two sets of them",
+                f"only {len(said.pairs)} pairs can be judged, which is not two sets of them",
                 "see which photographs can't be decoded, or raise --limit",
             )
-        whole = self.listed.is_lfw and len(judged) == len(self.listed.pairs)
+        whole = self.listed.is_lfw and len(said.pairs) == len(self.listed.pairs)
         return task_rows(
             setting,
             Judged(
                 task="face",
                 data="LFW" if whole else "",
-                samples=len(judged),
-                runs=len(any_of_them),
+                samples=len(said.pairs),
+                runs=len(found.predictions),
             ),
+            lane,
+            key,
             found,
-            self._measures,
-            self._agreement,
+            [share_of(METRIC, int(said.right.sum()), len(said.right))],
+            against and (against[0], _agreement(self._verified(against[1].predictions), said)),
         )
 
     def _there(self, answers: Sequence[FaceEmbedding]) -> dict[int, npt.NDArray[np.float32] | None]:
@@ -213,22 +234,27 @@ class FacePairs:
         }
 
     def _verified(self, answers: Sequence[FaceEmbedding]) -> Verification:
-        return verified(self.pairs, self._there(answers))
-
-    def _measures(self, answers: Sequence[FaceEmbedding]) -> list[Measure]:
-        right = self._verified(answers).right
-        return [share_of(METRIC, int(right.sum()), len(right))]
-
-    def _agreement(
-        self, before: Sequence[FaceEmbedding], after: Sequence[FaceEmbedding]
-    ) -> TaskAgreement:
-        a, b = self._verified(before).right, self._verified(after).right
-        worse, better = int((a & ~b).sum()), int((~a & b).sum())
-        # Of two answers to each pair: both right or both wrong is the same answer.
-        return TaskAgreement(100 * float((a == b).mean()), worse, better, mcnemar(worse, better))
+        return verified_pairs(self.pairs, self._there(answers))
 
 
-def face_pairs(root: Path, listed: PairList, pairs: Sequence[Pair]) -> FacePairs:
+def _agreement(before: Verification, after: Verification) -> TaskAgreement:
+    """Compare what two lanes say of the pairs that both judge."""
+    known = dict(zip(before.pairs, map(bool, before.right), strict=True))
+    both = [
+        (known[pair], bool(right))
+        for pair, right in zip(after.pairs, after.right, strict=True)
+        if pair in known
+    ]
+    worse = sum(one and not other for one, other in both)
+    better = sum(other and not one for one, other in both)
+    # Of two answers to each pair: both right or both wrong is the same answer.
+    same = len(both) - worse - better
+    return TaskAgreement(
+        100 * same / len(both) if both else None, worse, better, mcnemar(worse, better)
+    )
+
+
+def face_pairs(root: Path, listed: PairList, pairs: Sequence[FacePair]) -> FacePairs:
     """Return the subject of ``pairs``, which are of the list."""
     used = sorted({place for each in pairs for place in (each.one, each.other)})
     return FacePairs(root, listed, pairs, [listed.photographs[place] for place in used])

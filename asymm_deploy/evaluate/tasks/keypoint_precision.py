@@ -14,7 +14,7 @@ from asymm_deploy.evaluate.tasks.coco_people import KEYPOINTS, CocoPerson
 from asymm_deploy.evaluate.tasks.task_rows import Measure
 from asymm_deploy.postprocess.arrays import Floats
 
-METRICS = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
+COCO_METRICS = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
 """The first six of COCO's summary; ``ar`` is recall on average."""
 
 
@@ -54,10 +54,10 @@ def keypoint_precision(
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
-    figures = [float(value) for value in judge.stats[: len(METRICS)]]
+    figures = [float(value) for value in judge.stats[: len(COCO_METRICS)]]
     return [
         Measure(metric, None if value < 0 else 100 * value)
-        for metric, value in zip(METRICS, figures, strict=True)
+        for metric, value in zip(COCO_METRICS, figures, strict=True)
     ]
 
 

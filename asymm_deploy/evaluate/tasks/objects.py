@@ -13,15 +13,18 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
 from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
-from asymm_deploy.evaluate.prediction_table import write_parquet
+from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
     Measure,
     TaskAgreement,
     figures,
+    shared_answers,
     task_rows,
+    unmeasured_task_row,
 )
 from asymm_deploy.evaluate.tasks.voc_folder import VOC_CLASSES, VocFolder, VocImage
 from asymm_deploy.evaluate.tasks.voc_precision import FoundBoxes, box_overlaps, voc_precision
@@ -38,11 +41,11 @@ _NUMBERS = 6
 _VOC2007_TEST = (4952, 12_032)
 """Images, and objects that are not difficult."""
 _ALIKE = 0.9
-"""Overlap of two engines' boxes that are one."""
+"""Overlap of two lanes' boxes that are one."""
 
 
 class ImageBoxes(msgspec.Struct, frozen=True, array_like=True):
-    """One engine's answer for one image."""
+    """One lane's answer for one image."""
 
     image: str
     values: bytes
@@ -74,6 +77,11 @@ class ObjectReading(msgspec.Struct, frozen=True, kw_only=True):
     scores: str
     taken: ImageInput
     recipe: Preprocessing
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.boxes, self.scores)
 
     def key(self) -> str:
         """Return the recipe as one line."""
@@ -176,31 +184,27 @@ class VocObjects:
             recipe=recipe,
         )
 
-    def write(self, path: Path, model: str, found: Evaluation[ImageBoxes], /) -> None:
-        """Write a row for each box and engine, and for each unreadable image."""
+    def write(self, path: Path, lane: Lane, found: Evaluation[ImageBoxes], /) -> None:
+        """Write a row for each box, and for each unreadable image."""
         import pyarrow as pa
 
         sides = ("xmin", "ymin", "xmax", "ymax")
+        of = lane_columns(lane)
         rows: list[dict[str, object]] = [
             {
-                "model": model,
-                "engine": engine,
+                **of,
                 "image": answer.image,
                 "class": self.folder.classes[int(row[5])],
                 "score": float(row[4]),
                 **dict(zip(sides, map(float, row[:4]), strict=True)),
             }
-            for engine, answers in found.predictions.items()
-            for answer in answers
+            for answer in found.predictions
             for row in answer.rows
         ]
-        rows += [
-            {"model": model, "image": i.image, "unreadable": i.reason} for i in found.unreadable
-        ]
+        rows += [{**of, "image": i.image, "unreadable": i.reason} for i in found.unreadable]
         schema = pa.schema(
             {
-                "model": pa.string(),
-                "engine": pa.string(),
+                **dict.fromkeys(of, pa.string()),
                 "image": pa.string(),
                 "class": pa.string(),
                 "score": pa.float32(),
@@ -211,47 +215,48 @@ class VocObjects:
         write_parquet(path, rows, schema)
 
     def remarks(self, answers: Sequence[ImageBoxes], /) -> list[str]:
-        """Return how often an engine gives numbers that aren't finite."""
+        """Return how often a lane gives numbers that aren't finite."""
         count = sum(not each.is_finite for each in answers)
         return (
             [f"gives NaN or infinity for {count} images: nothing is found in them"] if count else []
         )
 
+    def for_model(self, made: Manifest, /) -> tuple[VocObjects, None]:
+        """Return the same: VOC's order or a list says which class is which."""
+        del made
+        return self, None
+
+    def unmeasured(
+        self, setting: EvaluatedSetting, reading: ObjectReading, lane: Lane, /
+    ) -> ListRow:
+        """Return a row without figures."""
+        del reading
+        return unmeasured_task_row(setting, lane, "yolo3", MEAN_METRICS[0])
+
     def rows(
-        self, setting: EvaluatedSetting, reading: ObjectReading, found: Evaluation[ImageBoxes], /
+        self,
+        setting: EvaluatedSetting,
+        reading: ObjectReading,
+        lane: Lane,
+        key: str,
+        found: Evaluation[ImageBoxes],
+        against: tuple[Lane, Evaluation[ImageBoxes]] | None,
+        /,
     ) -> list[ListRow]:
-        """Return the rows of each engine: the mean by both rules, and each class by the first.
+        """Return the lane's rows: the mean by both rules, and each class by the first.
 
         Raises UsageError where nothing in the images counts.
         """
         del reading
         by_name = {each.name: each for each in self.samples}
-        any_of_them = next(answers for answers in found.predictions.values() if answers)
-        there = [by_name[each.image] for each in any_of_them]
-        classes = self.folder.classes
+        there = [by_name[each.image] for each in found.predictions]
         count = sum(not each.difficult for image in there for each in image.objects)
         if not count:
             raise UsageError(
                 f"nothing in the {len(there)} images that were decoded counts",
                 "raise --limit, or see which images can't be decoded",
             )
-        whole = (len(there), count) == _VOC2007_TEST and classes == VOC_CLASSES
-
-        def measures(answers: Sequence[ImageBoxes]) -> list[Measure]:
-            of_classes = voc_precision(
-                [each.objects for each in there], [each.found for each in answers], len(classes)
-            )
-            eleven = [each.eleven_points for each in of_classes]
-            area = [each.area for each in of_classes]
-            means = zip(MEAN_METRICS, (_mean(eleven), _mean(area)), strict=True)
-            return [
-                *(Measure(metric, 100 * value) for metric, value in means),
-                *(
-                    Measure(f"ap07 {name}", None if value is None else 100 * value)
-                    for name, value in zip(classes, eleven, strict=True)
-                ),
-            ]
-
+        whole = (len(there), count) == _VOC2007_TEST and self.folder.classes == VOC_CLASSES
         return task_rows(
             setting,
             Judged(
@@ -260,20 +265,38 @@ class VocObjects:
                 samples=len(there),
                 runs=len(there),
             ),
+            lane,
+            key,
             found,
-            measures,
-            box_agreement,
+            self._measures(there, found.predictions),
+            against and (against[0], box_agreement(shared_answers(against[1], found))),
         )
 
+    def _measures(self, there: Sequence[VocImage], answers: Sequence[ImageBoxes]) -> list[Measure]:
+        classes = self.folder.classes
+        of_classes = voc_precision(
+            [each.objects for each in there], [each.found for each in answers], len(classes)
+        )
+        eleven = [each.eleven_points for each in of_classes]
+        area = [each.area for each in of_classes]
+        means = zip(MEAN_METRICS, (_mean(eleven), _mean(area)), strict=True)
+        return [
+            *(Measure(metric, 100 * value) for metric, value in means),
+            *(
+                Measure(f"ap07 {name}", None if value is None else 100 * value)
+                for name, value in zip(classes, eleven, strict=True)
+            ),
+        ]
 
-def box_agreement(before: Sequence[ImageBoxes], after: Sequence[ImageBoxes]) -> TaskAgreement:
+
+def box_agreement(both: Sequence[tuple[ImageBoxes, ImageBoxes]]) -> TaskAgreement:
     """Return which share of all boxes has its like in the other's answers for the same image.
 
     A like is of the same class, overlaps by 0.9 or more, and is no other box's. All boxes count,
     those with low scores, too.
     """
     alike = count = 0
-    for one, other in zip(before, after, strict=True):
+    for one, other in both:
         mine, theirs = one.rows, other.rows
         count += len(mine) + len(theirs)
         free = np.ones(len(theirs), np.bool_)

@@ -13,18 +13,24 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
 from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
-from asymm_deploy.evaluate.prediction_table import write_parquet
+from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
 from asymm_deploy.evaluate.tasks.coco_people import KEYPOINTS, People, PeopleImage, clipped
-from asymm_deploy.evaluate.tasks.keypoint_precision import PosedPerson, keypoint_precision
+from asymm_deploy.evaluate.tasks.keypoint_precision import (
+    COCO_METRICS,
+    PosedPerson,
+    keypoint_precision,
+)
 from asymm_deploy.evaluate.tasks.person_crop import PersonCrop, person_crop
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
-    Measure,
     TaskAgreement,
     figures,
+    shared_answers,
     task_rows,
+    unmeasured_task_row,
 )
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
@@ -40,7 +46,7 @@ _COCO_VAL2017 = (5000, 2693, 11_004)
 
 
 class ImageKeypoints(msgspec.Struct, frozen=True, array_like=True):
-    """One engine's answer for one image: the keypoints of each person in it."""
+    """One lane's answer for one image: the keypoints of each person in it."""
 
     image: str
     people: int
@@ -67,8 +73,15 @@ class PoseReading(msgspec.Struct, frozen=True, kw_only=True):
     """An image's people in, each cut out; their keypoints out."""
 
     output: str
+    map_size: tuple[int, int]
+    """Height and width of a heat map."""
     taken: ImageInput
     recipe: Preprocessing
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.output,)
 
     def key(self) -> str:
         """Return the recipe as one line."""
@@ -95,7 +108,7 @@ class PoseReading(msgspec.Struct, frozen=True, kw_only=True):
         """Return the keypoints in pixels of the image; NaN for heat maps that aren't finite."""
         points = np.full((len(outputs), KEYPOINTS, 3), np.nan, "<f4")
         for place, (crop, each) in enumerate(zip(self.crops(sample), outputs, strict=True)):
-            maps = np.asarray(each[self.output])
+            maps = np.asarray(each[self.output]).reshape(1, KEYPOINTS, *self.map_size)
             if np.isfinite(maps).all():
                 found = pose.keypoints(maps, (self.taken.height, self.taken.width))
                 points[place, :, :2] = crop.in_image(found.xy[0])
@@ -150,17 +163,22 @@ class Poses:
                 f"{made.model} has no {KEYPOINTS} heat maps as its one output: {told}",
                 f"evaluate a network whose output is 1x{KEYPOINTS}xHxW, in COCO's order",
             )
-        return PoseReading(output=maps[0].name, taken=image_input(made.inputs), recipe=recipe)
+        return PoseReading(
+            output=maps[0].name,
+            map_size=(maps[0].shape[2], maps[0].shape[3]),
+            taken=image_input(made.inputs),
+            recipe=recipe,
+        )
 
-    def write(self, path: Path, model: str, found: Evaluation[ImageKeypoints], /) -> None:
-        """Write a row for each person and engine, and for each unreadable image."""
+    def write(self, path: Path, lane: Lane, found: Evaluation[ImageKeypoints], /) -> None:
+        """Write a row for each person, and for each unreadable image."""
         import pyarrow as pa
 
         by_name = {each.name: each for each in self.samples}
+        of = lane_columns(lane)
         rows: list[dict[str, object]] = [
             {
-                "model": model,
-                "engine": engine,
+                **of,
                 "image": answer.image,
                 "image_id": by_name[answer.image].image.id,
                 "box": list(box.box),
@@ -168,17 +186,13 @@ class Poses:
                 "keypoints": [None if np.isnan(v) else float(v) for v in points.ravel()],
                 "score": person_score(points, box.score),
             }
-            for engine, answers in found.predictions.items()
-            for answer in answers
+            for answer in found.predictions
             for box, points in zip(by_name[answer.image].boxes, answer.points, strict=True)
         ]
-        rows += [
-            {"model": model, "image": i.image, "unreadable": i.reason} for i in found.unreadable
-        ]
+        rows += [{**of, "image": i.image, "unreadable": i.reason} for i in found.unreadable]
         schema = pa.schema(
             {
-                "model": pa.string(),
-                "engine": pa.string(),
+                **dict.fromkeys(of, pa.string()),
                 "image": pa.string(),
                 "image_id": pa.int64(),
                 "box": pa.list_(pa.float64()),
@@ -191,7 +205,7 @@ class Poses:
         write_parquet(path, rows, schema)
 
     def remarks(self, answers: Sequence[ImageKeypoints], /) -> list[str]:
-        """Return how often an engine gives heat maps that aren't finite."""
+        """Return how often a lane gives heat maps that aren't finite."""
         count = sum(int(np.isnan(each.points[..., 2]).all(axis=1).sum()) for each in answers)
         return (
             [f"gives NaN or infinity for {count} people: none of their keypoints is found"]
@@ -199,54 +213,70 @@ class Poses:
             else []
         )
 
+    def for_model(self, made: Manifest, /) -> tuple[Poses, None]:
+        """Return the same: there are no classes."""
+        del made
+        return self, None
+
+    def unmeasured(self, setting: EvaluatedSetting, reading: PoseReading, lane: Lane, /) -> ListRow:
+        """Return a row without figures."""
+        del reading
+        return unmeasured_task_row(setting, lane, "pose", COCO_METRICS[0])
+
     def rows(
-        self, setting: EvaluatedSetting, reading: PoseReading, found: Evaluation[ImageKeypoints], /
+        self,
+        setting: EvaluatedSetting,
+        reading: PoseReading,
+        lane: Lane,
+        key: str,
+        found: Evaluation[ImageKeypoints],
+        against: tuple[Lane, Evaluation[ImageKeypoints]] | None,
+        /,
     ) -> list[ListRow]:
-        """Return a row for each figure of COCO's and engine."""
+        """Return a row for each figure of COCO's."""
         by_name = {each.name: each for each in self.samples}
-        any_of_them = next(answers for answers in found.predictions.values() if answers)
-        there = [by_name[each.image] for each in any_of_them]
+        there = [by_name[each.image] for each in found.predictions]
         whole = (
             not self.detected,
             len(there) + self.people.without,
             len({each.image_id for each in self.people.annotations}),
             len(self.people.annotations),
         ) == (True, *_COCO_VAL2017)
-
-        def measures(answers: Sequence[ImageKeypoints]) -> list[Measure]:
-            posed = [
-                PosedPerson(by_name[each.image].image.id, points, person_score(points, box.score))
-                for each in answers
-                for box, points in zip(by_name[each.image].boxes, each.points, strict=True)
-                if not np.isnan(points[:, 2]).any()
-            ]
-            return keypoint_precision(
-                self.people.annotations, posed, [each.image.id for each in there]
-            )
-
-        def agreement(
-            before: Sequence[ImageKeypoints], after: Sequence[ImageKeypoints]
-        ) -> TaskAgreement:
-            near = np.concatenate(
-                [
-                    _near(one.points, other.points, reading.crops(by_name[one.image]))
-                    for one, other in zip(before, after, strict=True)
-                ]
-            )
-            return TaskAgreement(100 * float(near.mean()))
-
+        posed = [
+            PosedPerson(image.image.id, points, person_score(points, box.score))
+            for image, answer in zip(there, found.predictions, strict=True)
+            for box, points in zip(image.boxes, answer.points, strict=True)
+            if not np.isnan(points[:, 2]).any()
+        ]
+        people = sum(len(each.boxes) for each in there)
         return task_rows(
             setting,
             Judged(
                 task="pose",
                 data="COCO val2017" if whole else "",
-                samples=sum(len(each.boxes) for each in there),
-                runs=sum(len(each.boxes) for each in there),
+                samples=people,
+                runs=people,
             ),
+            lane,
+            key,
             found,
-            measures,
-            agreement,
+            keypoint_precision(self.people.annotations, posed, [each.image.id for each in there]),
+            against and (against[0], self._agreement(reading, against[1], found)),
         )
+
+    def _agreement(
+        self,
+        reading: PoseReading,
+        before: Evaluation[ImageKeypoints],
+        after: Evaluation[ImageKeypoints],
+    ) -> TaskAgreement:
+        """Return which share of keypoints lies within a pixel of the input in both lanes."""
+        by_name = {each.name: each for each in self.samples}
+        near = [
+            _near(one.points, other.points, reading.crops(by_name[one.image]))
+            for one, other in shared_answers(before, after)
+        ]
+        return TaskAgreement(100 * float(np.concatenate(near).mean()) if near else None)
 
 
 def person_score(points: Floats, box_score: float) -> float:

@@ -11,7 +11,7 @@ from asymm_deploy.models.spec import NetSpec
 from asymm_deploy.models.tasks import DetectionHead, EmbeddingHead, KeypointHead, Task
 from asymm_deploy.safe import excerpt
 
-OPTIONS: Mapping[Task, tuple[str, ...]] = {
+TASK_OPTIONS: Mapping[Task, tuple[str, ...]] = {
     "face": ("--pairs",),
     "action": ("--classes", "--frames"),
     "pose": ("--annotations", "--detections"),
@@ -79,7 +79,7 @@ def task_choice(sources: Sequence[Source], asked: str | None, given: Sequence[st
         )
     (task,) = tasks
     first = tasks[task]
-    taken = ("--classes",) if task is None else OPTIONS[task]
+    taken = ("--classes",) if task is None else TASK_OPTIONS[task]
     for option in given:
         if option not in taken:
             raise _other_option(first, task, option)

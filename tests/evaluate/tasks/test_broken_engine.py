@@ -13,6 +13,8 @@ from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import EvaluatedSetting
 from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.lane import Lane
+from asymm_deploy.evaluate.prediction import EvaluationEngine
 from asymm_deploy.evaluate.tasks.coco_people import (
     CocoImage,
     CocoPerson,
@@ -20,7 +22,7 @@ from asymm_deploy.evaluate.tasks.coco_people import (
     PeopleImage,
     PersonBox,
 )
-from asymm_deploy.evaluate.tasks.face_pairs import Pair, PairList
+from asymm_deploy.evaluate.tasks.face_pairs import FacePair, PairList
 from asymm_deploy.evaluate.tasks.faces import FaceReading, face_pairs
 from asymm_deploy.evaluate.tasks.objects import ObjectReading, VocObjects
 from asymm_deploy.evaluate.tasks.poses import PoseReading, Poses
@@ -28,20 +30,39 @@ from asymm_deploy.evaluate.tasks.sample_files import SampleFile
 from asymm_deploy.evaluate.tasks.voc_folder import TrueBox, VocFolder, VocImage
 from asymm_deploy.images.preprocessing import IMAGENET, ImageInput
 
-SETTING = EvaluatedSetting(
-    model="net", variant="fp32", weights="given", preprocess="imagenet", key="0" * 64
-)
+SETTING = EvaluatedSetting(weights="given", preprocess="imagenet")
 TAKEN = ImageInput("input", 64, 64, 3, False, "float32")
 
 
+def lane(engine: EvaluationEngine) -> Lane:
+    return Lane(
+        model="net",
+        variant="fp32",
+        engine=engine,
+        device="host",
+        precision="fp32",
+        path=Path("model"),
+        sha256s=(),
+        api="session",
+        output_names=("o",),
+    )
+
+
 def rows(subject: Any, reading: Any, torch: list[Any], mnn: list[Any]) -> list[dict[str, str]]:
-    answers = {"torch": tuple(torch), "mnn": tuple(mnn)}
-    found: Evaluation[Any] = Evaluation(answers, {"torch": 1.0, "mnn": 1.0}, ())  # type: ignore[arg-type]
-    return [row for row in subject.rows(SETTING, reading, found) if row["engine"] == "mnn"]
+    before: Evaluation[Any] = Evaluation(tuple(torch), 1.0, ())
+    after: Evaluation[Any] = Evaluation(tuple(mnn), 1.0, ())
+    found = subject.rows(SETTING, reading, lane("mnn"), "0" * 64, after, (lane("torch"), before))
+    assert all(row["compared_with"] == "torch" for row in found)
+    return list(found)
 
 
 FILES = [SampleFile(f"{name}.jpg") for name in "abcd"]
-PAIRS = (Pair(0, 0, 1, True), Pair(0, 0, 2, False), Pair(1, 0, 1, True), Pair(1, 0, 3, False))
+PAIRS = (
+    FacePair(0, 0, 1, True),
+    FacePair(0, 0, 2, False),
+    FacePair(1, 0, 1, True),
+    FacePair(1, 0, 3, False),
+)
 FACES = face_pairs(Path(), PairList(PAIRS, 2, tuple(FILES), False), PAIRS)
 FACE = FaceReading(output="o", taken=TAKEN, recipe=IMAGENET)
 VECTORS: list[list[float]] = [[1, 0], [0.9, 0.1], [-0.5, 1], [-1, 0]]
@@ -77,7 +98,7 @@ def test_pairs_of_one_set_are_too_few_to_judge() -> None:
 IMAGE = PeopleImage(
     SampleFile("a.jpg"), CocoImage(3, "a.jpg", 200, 200), (PersonBox((40, 40, 52.2, 52.2), 1.0),)
 )
-POSE = PoseReading(output="o", taken=TAKEN, recipe=IMAGENET)
+POSE = PoseReading(output="o", map_size=(64, 64), taken=TAKEN, recipe=IMAGENET)
 POINTS = np.array([(44 + 8 * (k % 5), 44 + 8 * (k // 5)) for k in range(17)], float)
 """In the image, of which a pixel is one of the input, but for what the box begins before it."""
 PERSON = CocoPerson(

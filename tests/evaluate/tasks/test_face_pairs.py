@@ -9,7 +9,7 @@ import pytest
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.tasks import face_pairs
-from asymm_deploy.evaluate.tasks.face_pairs import Pair, read_pairs
+from asymm_deploy.evaluate.tasks.face_pairs import FacePair, read_pairs
 
 GOOD = "2\t1\nAnn\t1\t2\nAnn\t1\tBob B\t3\nBob B\t3\t4\nBob B\t4\tAnn\t2\n"
 
@@ -34,10 +34,10 @@ def test_a_list_names_each_photograph_once_with_the_ending_that_it_has(
         "Bob B/Bob B_0004.jpg",
     ]
     assert found.pairs == (
-        Pair(0, 0, 1, True),
-        Pair(0, 0, 2, False),
-        Pair(1, 2, 3, True),
-        Pair(1, 3, 1, False),
+        FacePair(0, 0, 1, True),
+        FacePair(0, 0, 2, False),
+        FacePair(1, 2, 3, True),
+        FacePair(1, 3, 1, False),
     )
     assert (found.folds, found.is_lfw) == (2, False)
     digest = hashlib.sha256(GOOD.encode()).hexdigest()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymm_deploy.evaluate.tasks.face_pairs import Pair
-from asymm_deploy.evaluate.tasks.face_verification import best_threshold, verified
+from asymm_deploy.evaluate.tasks.face_pairs import FacePair
+from asymm_deploy.evaluate.tasks.face_verification import best_threshold, verified_pairs
 
 
 def at(degrees: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -39,10 +39,13 @@ def test_a_set_is_judged_by_the_others_and_nothing_it_says_itself() -> None:
     # Places 0 and 1 are 10 degrees apart, 0 and 2 are 60, 0 and 3 are 20.
     faces = {0: at(0), 1: at(10), 2: at(60), 3: at(20)}
     pairs = [
-        *(Pair(0, 0, 1, True), Pair(0, 0, 2, False)),
-        *(Pair(1, 0, 1, True), Pair(1, 0, 3, False)),  # 20 degrees is somebody else, here alone
+        *(FacePair(0, 0, 1, True), FacePair(0, 0, 2, False)),
+        *(
+            FacePair(1, 0, 1, True),
+            FacePair(1, 0, 3, False),
+        ),  # 20 degrees is somebody else, here alone
     ]
-    found = verified(pairs, faces)
+    found = verified_pairs(pairs, faces)
     middle = (np.cos(np.radians(10)) + np.cos(np.radians(60))) / 2
     tight = (np.cos(np.radians(10)) + np.cos(np.radians(20))) / 2
     np.testing.assert_allclose(found.thresholds, [tight, tight, middle, middle], atol=1e-6)
@@ -50,7 +53,7 @@ def test_a_set_is_judged_by_the_others_and_nothing_it_says_itself() -> None:
 
 
 def test_without_an_embedding_a_pair_is_wrong_and_without_a_photograph_it_is_none() -> None:
-    pairs = [Pair(0, 0, 1, True), Pair(1, 0, 1, False), Pair(1, 0, 9, True)]
-    found = verified(pairs, {0: at(0), 1: None})
+    pairs = [FacePair(0, 0, 1, True), FacePair(1, 0, 1, False), FacePair(1, 0, 9, True)]
+    found = verified_pairs(pairs, {0: at(0), 1: None})
     assert len(found.pairs) == 2
     assert found.right.tolist() == [False, False]

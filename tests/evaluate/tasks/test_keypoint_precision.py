@@ -7,7 +7,7 @@ import pytest
 
 from asymm_deploy.evaluate.tasks.coco_people import CocoPerson
 from asymm_deploy.evaluate.tasks.keypoint_precision import (
-    METRICS,
+    COCO_METRICS,
     PosedPerson,
     keypoint_precision,
 )
@@ -36,7 +36,7 @@ def figures(answers: list[PosedPerson], images: list[int]) -> dict[str, float | 
 
 def test_perfect_answers_have_all_and_none_have_nothing() -> None:
     found = figures([answer(1), answer(2)], [1, 2])
-    assert tuple(found) == METRICS
+    assert tuple(found) == COCO_METRICS
     assert [found[name] for name in ("ap", "ap50", "ap75", "ar")] == pytest.approx([100] * 4)
     assert found["ap_medium"] is None  # nobody is of that size: 100 x 100 is large
     assert figures([], [1, 2])["ap"] == 0
