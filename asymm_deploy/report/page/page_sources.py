@@ -17,11 +17,7 @@ from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION,
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
-from asymm_deploy.evaluate.accuracy_rows import (
-    MeasuredTop1,
-    accuracy_rows_in,
-    evaluated_top1,
-)
+from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, evaluated_top1
 from asymm_deploy.explain.explanation import (
     EXPLAINED_NAME,
     EXPLAINED_SCHEMA_VERSION,
@@ -159,7 +155,7 @@ def _accuracies(content: bytes | None, path: Path) -> dict[str, MeasuredTop1]:
     if content is None:
         return {}
     try:
-        return evaluated_top1(accuracy_rows_in(content, path))
+        return evaluated_top1(ACCURACIES.rows_in(content, path))
     except ValueError as error:
         raise UsageError(
             f"{path} is damaged: {error}",
