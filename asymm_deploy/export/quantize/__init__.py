@@ -1,0 +1,1 @@
+"""Variants of an exported model: what MNN's quantiser and converter make of it."""
