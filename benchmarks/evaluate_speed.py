@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from asymm_deploy.evaluate.decoding import decoded_image
-from asymm_deploy.evaluate.preprocessing import IMAGENET, cropped, image_input
 from PIL import Image, ImageFilter
 
 from asymm_deploy.evaluate.image_folder import labelled_images
@@ -26,6 +24,8 @@ from asymm_deploy.evaluate.prediction import ENGINES
 from asymm_deploy.export.jobs import export_all
 from asymm_deploy.export.manifest import MNN, ONNX
 from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.images.decoding import decoded_image
+from asymm_deploy.images.preprocessing import IMAGENET, cropped, image_input
 from asymm_deploy.models.source import resolve
 
 _SIZE = (500, 375)

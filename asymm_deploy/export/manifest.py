@@ -10,6 +10,7 @@ import msgspec
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.proof.parity import ParityReport
+from asymm_deploy.export.quantize.variant import Variant
 from asymm_deploy.files import read_regular, resolved, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
 
@@ -118,6 +119,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The ``--weights-key`` option: which of several sets of weights in the file was taken."""
     strip_prefix: str | None = None
     """The ``--strip-prefix`` option: what the names of the weights in the file begin with."""
+    variant: Variant | None = None
+    """How the file was made of another export's, with fewer bits; None for an export.
+
+    All else but the files and their proof is as in that one's manifest.
+    """
     files: dict[str, Sha256]
     tools: dict[str, str]
     """Versions of every package that shapes the files."""

@@ -1,13 +1,13 @@
 """MNN's converter and engine in a process of their own: they print on stdout, and may crash.
 
-``python -m asymm_deploy.export.mnn_process convert IN.onnx OUT.mnn OPTION...``
+``python -m asymm_deploy.export.mnn_process convert IN.onnx OUT.mnn [OPTIONS]``
 ``python -m asymm_deploy.export.mnn_process run API MODEL.mnn INPUTS.npz OUTPUTS.npz``
 ``python -m asymm_deploy.export.mnn_process time ...`` is ``run`` with the settings of a timed run
 ``python -m asymm_deploy.export.mnn_process probe MODEL.mnn ENDS.json``
 
-OPTIONs are the converter's own; it also takes an .mnn file, and writes it anew with them.
 API is session or module. What else a run needs comes on stdin: ``mnn.RunRequest`` as JSON.
 ``probe`` writes the ``mnn.Ends`` of a model that a module alone can run, and no file for others.
+``convert`` also takes an .mnn file, and writes it anew.
 
 The converter is called as a function of the wheel's extension module. The wheel's ``mnnconvert``
 program is never started: it installs a logging package and uploads what it was asked to do.
@@ -26,8 +26,8 @@ def _convert(source: str, target: str, *options: str) -> None:
     import _tools
 
     kind = "MNN" if source.endswith(".mnn") else "ONNX"
-    files = ["--modelFile", source, "--MNNModel", target]
-    _tools.mnnconvert(["mnnconvert", "-f", kind, *files, "--bizCode", "-", *options])
+    ends = ["--modelFile", source, "--MNNModel", target]
+    _tools.mnnconvert(["mnnconvert", "-f", kind, *ends, "--bizCode", "-", *options])
 
 
 def _run(api: str, model: str, received: str, results: str, *, as_timed: bool) -> None:

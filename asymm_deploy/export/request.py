@@ -15,6 +15,7 @@ from asymm_deploy.export.manifest import DamagedManifestError, Manifest
 from asymm_deploy.export.proof.samples import completed_by_samples
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.input_shape import InputShape, argument_names, parse_input_shapes
+from asymm_deploy.models.naming.variant_names import variant_model
 from asymm_deploy.models.source import (
     NETWORK_INPUT,
     CallableModule,
@@ -93,10 +94,12 @@ class ExportRequest:
     def text(self) -> str:
         """The source as the user would type it."""
         if isinstance(self.source, NamedNetwork):
-            return self.source.spec.name
-        if isinstance(self.source, OnnxFile):
-            return str(self.source.path)
-        return f"{self.source.module}:{self.source.attribute}"
+            model = self.source.spec.name
+        elif isinstance(self.source, OnnxFile):
+            model = str(self.source.path)
+        else:
+            model = f"{self.source.module}:{self.source.attribute}"
+        return variant_model(model, self.source.variant)
 
     def again(self, *more: str) -> str:
         """Return the command that exports this anew; SHAPE stands for what nobody knows."""

@@ -42,7 +42,7 @@ from asymm_deploy.evaluate.prediction import ENGINES, NO_CLASS, Chunk, Evaluatio
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.manifest import MNN, ONNX, damaged_files
-from asymm_deploy.export.request import as_recorded
+from asymm_deploy.export.quantize.variant_request import recorded_request
 from asymm_deploy.files import ensure_folder, unwritable, write_whole
 from asymm_deploy.images.preprocessing import Preprocessing, image_input, preprocessing_of
 from asymm_deploy.models.source import OnnxFile, Source
@@ -90,7 +90,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     read_accuracy(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
     _tell_of(folder, len(images))
-    requests = [as_recorded(each, asked.artifacts) for each in asked.sources]
+    requests = [recorded_request(each, asked.artifacts) for each in asked.sources]
     rows: list[ListRow] = []
     codes: list[ExitCode] = []
     for outcome in export_with_progress(requests):

@@ -1,1 +1,1 @@
-"""Variants of an exported model: what MNN's quantiser and converter make of it."""
+"""Variants of an exported model: weights, or arithmetic too, in fewer bits; proven like it."""

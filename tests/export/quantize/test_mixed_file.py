@@ -28,7 +28,7 @@ def noise(model: Path, pair: Pair) -> float:
     """Return the noise of all outputs over the first sample's, as a share of their power."""
     expected, found = outputs(pair.fp32, pair.samples[0]), outputs(model, pair.samples[0])
     return sum(
-        float(np.square(found[name] - value).sum() / np.square(value).sum())
+        float(np.square(np.subtract(found[name], value)).sum() / np.square(value).sum())
         for name, value in expected.items()
     )
 
