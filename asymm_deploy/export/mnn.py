@@ -54,7 +54,8 @@ class MnnTimeoutError(ConversionError):
 def to_mnn(source: Path, into: Path, options: Sequence[str] = ()) -> None:
     """Convert ``source`` to ``into``; raise ConversionError if no file comes out.
 
-    ``source`` is an .onnx file, or an .mnn file to be written anew. ``options`` are of the converter.
+    ``source`` is an .onnx file, or an .mnn file to be written anew. ``options`` are of the
+    converter.
 
     MNN's converter reports success whatever happens, so only the file counts here. Whether it is
     right shows when ``run_mnn``'s outputs are compared.
