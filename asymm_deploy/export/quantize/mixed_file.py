@@ -8,7 +8,7 @@ where an int8 operator meets another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from asymm_deploy.engines.flat_table import Span
 from asymm_deploy.engines.mnn_file import Int8Steps, MnnConvolution, MnnOperator, read_mnn
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export.mnn import to_mnn
+from asymm_deploy.export.quantize.pooled_ranges import NO_RANGES, Range, add_ranges
 
 _LARGEST = 127
 """Of the whole numbers that stand for weights."""
@@ -79,18 +80,23 @@ def int8_convolutions(int8: Path, fp32: Path) -> tuple[Int8Convolution, ...]:
             name=match[0].name,
             reads=plain.tensors[match[0].inputs[0]],
             writes=plain.tensors[match[0].outputs[0]],
-            # A channel of zeros may have a step of 0, by which the converter would divide.
-            scales=tuple(float(each) or 1.0 for each in scales),
+            scales=tuple(float(each) for each in scales),
             steps=steps,
         )
     return tuple(found[index] for index in sorted(found))
 
 
-def write_mixed(fp32: Path, convolutions: Sequence[Int8Convolution], into: Path) -> None:
+def write_mixed(
+    fp32: Path,
+    convolutions: Sequence[Int8Convolution],
+    into: Path,
+    ranges: Mapping[str, Range] = NO_RANGES,
+) -> None:
     """Write ``fp32`` anew to ``into``, with ``convolutions`` in int8.
 
-    Raises ConversionError where MNN's converter writes no file, or leaves one of them in fp32: it
-    doesn't say so.
+    ``ranges`` are of what its poolings read (``pooled_ranges``), which MNN cuts without. Raises
+    ConversionError where MNN's converter writes no file, or leaves one of them in fp32: it doesn't
+    say so.
     """
     with TemporaryDirectory(prefix="asymm-mixed-") as folder:
         parameters = Path(folder) / "steps.json"  # a file called otherwise is read as protobuf
@@ -103,6 +109,7 @@ def write_mixed(fp32: Path, convolutions: Sequence[Int8Convolution], into: Path)
             f"MNN's converter left {', '.join(left)} in fp32",
             "take --quantize int8: it is made by MNN's quantiser, not by its converter",
         )
+    add_ranges(into, ranges)
 
 
 def names_in_int8(model: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ What is chosen is measured as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite, log10
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ import numpy as np
 from asymm_deploy.engines.tensors import Array
 from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export.quantize.mixed_file import Int8Convolution, int8_convolutions, write_mixed
+from asymm_deploy.export.quantize.pooled_ranges import NO_RANGES, Range
 
 Run: TypeAlias = Callable[[Path], Sequence[Sequence[Array]]]
 """An .mnn file -> its outputs, ``[sample][output]``, over the same samples each time."""
@@ -57,6 +58,7 @@ def write_mixture(
     into: Path,
     run: Run,
     *,
+    ranges: Mapping[str, Range] = NO_RANGES,
     in_fp32: int | None = None,
     goal_db: float | None = None,
     on_step: Callable[[int, int], None] = lambda _done, _all: None,
@@ -64,7 +66,8 @@ def write_mixture(
     """Write the file ``fp32`` to ``into``, with what can be in int8 as the file ``int8`` has it.
 
     Either ``in_fp32`` operators stay in fp32, the most sensitive ones, or as many as it takes for
-    ``goal_db`` at every output. ``on_step`` is called as the operators are measured. Raises
+    ``goal_db`` at every output. ``ranges`` are of what poolings read, as for ``write_mixed``.
+    ``on_step`` is called as the operators are measured. Raises
     UsageError if ``in_fp32`` leaves none in int8, NumericsError if the goal does, ConversionError
     where MNN can't write or run a file, where the two files aren't of one model, and where no
     output is a number that can be compared.
@@ -79,7 +82,7 @@ def write_mixture(
             f"with {in_fp32} operators in fp32 none is left in int8: there are {len(convolutions)}",
             "leave fewer in fp32, or deploy the fp32 file",
         )
-    bench = _Bench(fp32, into, run)
+    bench = _Bench(fp32, into, run, ranges)
     noises: dict[str, float] = {}
     worst: dict[str, float] = {}
     for number, each in enumerate(convolutions, 1):
@@ -119,13 +122,13 @@ def write_mixture(
 class _Bench:
     """Writes files with some operators in int8, and measures their noise."""
 
-    def __init__(self, fp32: Path, into: Path, run: Run) -> None:
-        self._fp32, self._into, self._run = fp32, into, run
+    def __init__(self, fp32: Path, into: Path, run: Run, ranges: Mapping[str, Range]) -> None:
+        self._fp32, self._into, self._run, self._ranges = fp32, into, run, ranges
         self._expected = run(fp32)
 
     def noises(self, convolutions: Sequence[Int8Convolution]) -> list[float]:
         """Return the noise with these in int8, as a share of power, of each float output."""
-        write_mixed(self._fp32, convolutions, self._into)
+        write_mixed(self._fp32, convolutions, self._into, self._ranges)
         found = self._run(self._into)
         ratios = []
         for ours, theirs in zip(

@@ -40,7 +40,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mix(pair: Pair, tmp_path: Path, written: Path, monkeypatch: pytest.MonkeyPatch) -> Mix:
     """Write a mixture; no file is converted twice, since that takes most of the time."""
 
-    def write_once(fp32: Path, convolutions: Sequence[Int8Convolution], into: Path) -> None:
+    def write_once(
+        fp32: Path, convolutions: Sequence[Int8Convolution], into: Path, _ranges: object
+    ) -> None:
         kept = written / "-".join(each.name for each in convolutions)
         if not kept.exists():
             write_mixed(fp32, convolutions, kept)
