@@ -19,6 +19,7 @@ if importlib.util.find_spec("timm") is None:
         name="timm",
     )
 
+from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import known, parse
 from asymm_deploy.timm.torchvision_import import import_torchvision
 
@@ -39,6 +40,8 @@ def register(name: str) -> bool:
     Raises UsageError if there is no such network, or if it is no classifier.
     """
     spec = parse(name)
+    if spec.task is not None:
+        raise UsageError(f"{spec.name} has no classes to train with timm", "name a classifier")
     if is_model(spec.name):
         other = model_entrypoint(spec.name).__module__
         if other == __name__:
