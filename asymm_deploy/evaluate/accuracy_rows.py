@@ -109,7 +109,7 @@ def trained_top1(rows: Sequence[ListRow], classes: int) -> dict[str, MeasuredTop
     ``classes`` is how many the table's models tell apart. Raises ValueError if a number is none.
     """
     return {
-        model: _top1(row)
+        model: top1_of(row)
         for model, row in _in_full(rows).items()
         if (row["weights"], row["classes"]) == ("trained", str(classes))
     }
@@ -126,7 +126,7 @@ def evaluated_top1(rows: Sequence[ListRow]) -> dict[str, MeasuredTop1]:
     for row in _in_full(rows).values():
         if row["weights"] != "untrained":
             sets.setdefault((row["classes"], row["images"], row["unreadable"]), []).append(row)
-    return {str(row["model"]): _top1(row) for row in max(sets.values(), key=len, default=[])}
+    return {str(row["model"]): top1_of(row) for row in max(sets.values(), key=len, default=[])}
 
 
 def _in_full(rows: Sequence[ListRow]) -> dict[str, ListRow]:
@@ -145,7 +145,8 @@ def _rank(row: ListRow) -> tuple[bool, int]:
     return row["device"] == HERE, int(row["images"])
 
 
-def _top1(row: ListRow) -> MeasuredTop1:
+def top1_of(row: ListRow) -> MeasuredTop1:
+    """Return a row's top-1; raise ValueError if a number is none, or no percentage."""
     percent, low, high = (float(row[f"top1_{name}percent"]) for name in ("", "low_", "high_"))
     if not 0 <= low <= percent <= high <= 100:
         raise ValueError(f"{percent} is no percentage between {low} and {high}")
