@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import DeployError, UsageError
@@ -13,6 +15,7 @@ from asymm_deploy.files import is_special
 from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
+    from asymm_deploy.check.findings import GateReport
     from asymm_deploy.report.comparable import RowFilter
 
 
@@ -58,6 +61,33 @@ def write_page_and_pictures(
         console.say(f"wrote {page} ({len(text.encode()) / 1e6:.2f} MB)")
 
 
+def draw_check(
+    folder: Path, report: GateReport, out: Path, both: tuple[Path, Path]
+) -> dict[Path, str]:
+    """Write pictures of a comparison; return the PNGs with what there is to see.
+
+    ``out`` has the launches of a live one, ``both`` those of a recorded one: the baseline and the
+    candidate. Raises UsageError, or HarnessError if the disk is full.
+    """
+    from asymm_deploy.check.outputs import json_file
+    from asymm_deploy.report.comparable import RowFilter
+    from asymm_deploy.report.page.page_sources import sources_of_check
+    from asymm_deploy.report.page.write_page import write_check_pictures
+
+    named = [_folder_name(each) for each in both]
+    shown = structs.replace(report, baseline=named[0], candidate=named[1])
+    sources = sources_of_check(
+        json_file.rendered(shown),
+        out if report.mode == "live" and (out / "blocks.jsonl").exists() else None,
+        both if report.mode == "recorded" else None,
+    )
+    # of a recorded comparison only the rows of its device are of interest
+    wanted = RowFilter(report.device if sources.launches else None)
+    written = write_check_pictures(folder, sources, wanted)
+    console.say(f"wrote {2 * len(written)} files to {folder}")
+    return written
+
+
 def verify_page(page: Path) -> None:
     """Print what a page is; raise NumericsError if it says what its samples don't."""
     from asymm_deploy.report.page.vega_library import require_page_extra
@@ -69,8 +99,6 @@ def verify_page(page: Path) -> None:
 
 def _recorded_verdict(results: Path, against: Path | None, wanted: RowFilter) -> bytes | None:
     """Return what `check` says of both folders as they are, as its JSON; None if it can't say."""
-    from msgspec import structs
-
     from asymm_deploy.bench.records import Precision
     from asymm_deploy.check.check_request import CheckRequest
     from asymm_deploy.check.outputs import json_file

@@ -196,9 +196,12 @@ def _explained(
         known = {}
     wanted = [each for each in subjects if id(each) not in known]
     if known:
-        console.say(
-            f"{len(known)} of {len(subjects)} were explained before (--fresh explains them again)"
+        which = (
+            f"{len(known)} of {len(subjects)} were"
+            if subjects[1:]
+            else f"{subjects[0].artifact.model} was"
         )
+        console.say(f"{which} explained before (--fresh explains it again)")
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
     problems: dict[str, ExitCode] = {}
