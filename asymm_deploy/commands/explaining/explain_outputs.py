@@ -156,10 +156,12 @@ def require_writable(trace: Path | None, graph: Path | None) -> None:
 
 
 def _is_view(path: Path) -> bool:
-    """Whether a file is what ``--trace`` or ``--graph`` wrote, or is empty."""
+    """Whether a file is what ``--trace`` or ``--graph`` wrote, or an empty .json."""
     try:
         content = read_regular(path)
-        return not content or msgspec.json.decode(content, type=dict).keys() in _VIEWS
+        if not content:
+            return path.suffix.lower() == ".json"
+        return msgspec.json.decode(content, type=dict).keys() in _VIEWS
     except (OSError, ValueError, RecursionError):
         return False
 

@@ -50,7 +50,7 @@ def against_sentences(
     whole = GroupDifference(before, after)
     name, other = _called(candidate), _called(baseline)
     if whole.grown_by is None:
-        sentences = [f"{name} against {other}: no times were measured.", *_largest_error(found, by)]
+        sentences = [f"{name} against {other}: no times were measured."]
     else:
         timed = candidate.median_ms is not None
         percent = "" if whole.grown_percent is None else f" ({whole.grown_percent:+.1f} %)"
@@ -59,6 +59,7 @@ def against_sentences(
             f"{_amount(before.cost, timed=timed)} there{percent}{_noise(whole)}."
         ]
         sentences += _largest(found, by, timed=timed)
+    sentences += _largest_error(found, by)
     new = sum(each.baseline is None for each in found)
     gone = sum(each.candidate is None for each in found)
     told = [_counted(new, by, "new"), _counted(gone, by, "gone")]
@@ -103,12 +104,12 @@ def _largest(found: Sequence[GroupDifference], by: By, *, timed: bool) -> list[s
 
 
 def _largest_error(found: Sequence[GroupDifference], by: By) -> list[str]:
-    """Return whose own error grew most, for where nothing else is known to have grown."""
-    errors = [(_own(each.baseline), _own(each.candidate), each) for each in found]
-    both = [(old, new, each) for old, new, each in errors if old is not None and new is not None]
-    old, new, most = max(both, key=lambda one: one[1] - one[0], default=(0.0, 0.0, None))
-    if most is None or new <= old:
+    """Return whose own error grew most, if any did."""
+    farther = [each for each in found if each.has_larger_error]
+    if not farther:
         return []
+    most = max(farther, key=lambda each: (each.own_errors or (0.0, 0.0))[1])
+    old, new = most.own_errors or (0.0, 0.0)
     return [f"The own error of {_place(most, by)} grew most, from {old:.1e} to {new:.1e}."]
 
 
