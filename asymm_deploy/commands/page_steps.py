@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.shared_options import print_data
-from asymm_deploy.errors import DeployError, UsageError
+from asymm_deploy.errors import DeployError, NumericsError, UsageError
 from asymm_deploy.files import is_special
 from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asymm_deploy.check.findings import GateReport
     from asymm_deploy.report.comparable import RowFilter
 
@@ -94,7 +97,52 @@ def verify_page(page: Path) -> None:
     from asymm_deploy.report.page.verify_page import verified
 
     require_page_extra()
-    print_data("\n".join(verified(page).lines))
+    found = verified(page)
+    remark = _verdict_again(page, found.contents, found.wanted)
+    print_data("\n".join([*found.lines, *([remark] if remark else [])]))
+
+
+def _verdict_again(page: Path, contents: Mapping[str, bytes], wanted: RowFilter) -> str | None:
+    """Return whether the page's verdict could be computed again; None if it has none.
+
+    Raises NumericsError if the launches inside give another one.
+    """
+    from asymm_deploy.bench import store
+    from asymm_deploy.report.page.check_verdicts import CHECK_NAME, verdicts_of
+    from asymm_deploy.report.page.page_sources import OTHER_PREFIX
+
+    told = contents.get(f"{OTHER_PREFIX}{CHECK_NAME}", contents.get(CHECK_NAME))
+    if told is None:
+        return None
+    said = verdicts_of(told, page)
+    sides = [contents.get(f"{prefix}{store.NAME}") for prefix in (OTHER_PREFIX, "")]
+    again = None
+    if said.mode == "recorded" and all(sides):
+        with TemporaryDirectory(prefix="asymm-verify-") as name:
+            for folder, content in zip(("before", "now"), sides, strict=True):
+                (Path(name) / folder).mkdir()
+                (Path(name) / folder / store.NAME).write_bytes(content or b"")
+            made = _recorded_verdict(Path(name) / "now", Path(name) / "before", wanted)
+        again = None if made is None else verdicts_of(made, page)
+    limits = {(each.model, each.metric, each.threshold_percent) for each in said.changes}
+    if again is None or limits != {(x.model, x.metric, x.threshold_percent) for x in again.changes}:
+        return (
+            f"the verdict of check ({said.mode}) is shown as check gave it: it was not computed "
+            "again"
+        )
+    if again.changes != said.changes or again.verdict != said.verdict:
+        wrong = [
+            f"{excerpt(old.model)}, {old.metric}: the page says {old.verdict}, the launches give "
+            f"{new.verdict}"
+            for old, new in zip(said.changes, again.changes, strict=True)
+            if old != new
+        ]
+        raise NumericsError(
+            f"{page} has a verdict that its launches do not give:\n" + "\n".join(wrong[:12]),
+            "make it again from the results folders with `asymm-deploy report RESULTS --page FILE "
+            "--against OTHER`",
+        )
+    return "the verdict of check (recorded) follows from the launches inside, too"
 
 
 def _recorded_verdict(results: Path, against: Path | None, wanted: RowFilter) -> bytes | None:
