@@ -196,12 +196,8 @@ def _explained(
         known = {}
     wanted = [each for each in subjects if id(each) not in known]
     if known:
-        which = (
-            f"{len(known)} of {len(subjects)} were"
-            if subjects[1:]
-            else f"{subjects[0].artifact.model} was"
-        )
-        console.say(f"{which} explained before (--fresh explains it again)")
+        count = f"{len(known)} of {len(subjects)} models" if subjects[1:] else "the model"
+        console.say(f"{count}: explained before, and not again (--fresh does)")
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
     problems: dict[str, ExitCode] = {}
