@@ -158,7 +158,8 @@ def variants_command(
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.commands.options.shared_options import core
-    from asymm_deploy.commands.variants.variants_steps import VariantsRequest, run_variants
+    from asymm_deploy.commands.variants.measured_variants import VariantsRequest
+    from asymm_deploy.commands.variants.variants_steps import run_variants
 
     for name, given in (("--limit", limit), ("--preprocess", preprocess)):
         if images is None and given is not None:

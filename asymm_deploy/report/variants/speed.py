@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from asymm_deploy.report.variants.variant_facts import VariantFacts
 
-Verdict: TypeAlias = Literal["faster", "slower", "no difference", "unknown"]
+SpeedVerdict: TypeAlias = Literal["faster", "slower", "no difference", "unknown"]
 
 _LEAST_LAUNCHES = 4
 """Of which an interval is taken for one."""
@@ -17,7 +17,7 @@ _LEAST_LAUNCHES = 4
 class SpeedChange:
     """What is known of a variant's time, relative to the export's in fp32."""
 
-    verdict: Verdict
+    verdict: SpeedVerdict
     text: str
     """In words; empty if nothing was timed."""
 
