@@ -35,12 +35,12 @@ def float_again(operators: Sequence[ExplainedOperator]) -> str | None:
         return None
     conversions = [each for each in operators if each.type in _CONVERSIONS]
     floats = [x for x in operators if not x.in_8_bits and x.type not in _CONVERSIONS]
-    of = "instructions" if whole.time_ms is None else "time"
+    of = "instructions are" if whole.time_ms is None else "time is"
     if not floats and not conversions:
-        return f"all of its {of} is in 8 bits"
+        return f"all of its {of} in 8 bits"
     spent = _share(floats, cost), _share(conversions, cost)
     around = _around(floats)
-    text = f"{sum(spent):.0f} % of its {of} is float again"
+    text = f"{sum(spent):.0f} % of its {of} float again"
     text += f" around {around}" if around else ""
     count = len(conversions)
     if count:
