@@ -96,7 +96,7 @@ def variants_text(rows: Sequence[ListRow], output_format: VariantsFormat) -> str
     if output_format in ("csv", "json"):
         return formatted(rows, "csv" if output_format == "csv" else "json")
     several = len({row["model"] for row in rows}) > 1
-    shown = [_for_people(row, with_model=several) for row in rows]
+    shown = _without_empty([_for_people(row, with_model=several) for row in rows])
     lines = [(_name(row, with_model=several), str(row["why"])) for row in rows]
     if output_format == "table":
         told = "\n".join(f"{name}: {text}" for name, text in lines)
@@ -107,6 +107,12 @@ def variants_text(rows: Sequence[ListRow], output_format: VariantsFormat) -> str
     table = tabulate(cells, list(shown[0]), tablefmt="pipe", disable_numparse=True)
     listed = "\n".join(f"- **{markdown(name)}**: {markdown(text)}" for name, text in lines)
     return f"{table}\n\n{listed}\n"
+
+
+def _without_empty(rows: Sequence[ListRow]) -> list[ListRow]:
+    """Return the rows without the columns in which nothing stands."""
+    kept = [name for name in rows[0] if any(row[name] for row in rows)]
+    return [{name: row[name] for name in kept} for row in rows]
 
 
 def _name(row: ListRow, *, with_model: bool) -> str:
