@@ -109,10 +109,37 @@ def test_a_run_that_was_stopped_ends_in_the_weights_of_one_that_was_not(
 
 
 @pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nonsense", "unknown model 'nonsense'"),
+        ("asymmnet_small_035_face", "no classes"),
+        ("mobilenetv2_100", "timm's own network"),
+    ],
+)
+def test_only_our_classifiers_are_trained(
+    script: Any, model: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        script.main([model, "--data", "nowhere", "--out", "nowhere"])
+    assert said in capsys.readouterr().err
+
+
+def test_classes_are_in_the_order_of_evaluate_those_without_images_too(
+    script: Any, tmp_path: Path
+) -> None:
+    for part in ("train", "val"):
+        for name in ("2", "10", "B", "a", ".hidden"):
+            (tmp_path / part / name).mkdir(parents=True)
+    assert script.class_names(tmp_path) == ["10", "2", "B", "a"]
+
+
+@pytest.mark.parametrize(
     ("more", "said"),
     [
         (["--batch", "17"], "16 images, fewer than a step takes"),
         (["--data", "nowhere"], "nowhere has no train/ and val/"),
+        (["--epochs", "1"], "--warmup 1 leaves none of 1 epochs"),
+        (["--batch", "0"], "0 must be at least 1"),
     ],
 )
 def test_what_can_not_be_trained_with_is_told(
