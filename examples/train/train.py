@@ -49,7 +49,10 @@ class History:
         if other:
             was = ", ".join(f"{key} {state['settings'].get(key)}" for key in other)
             now = ", ".join(f"{key} {self.settings[key]}" for key in other)
-            fail(f"the folder holds a run with {was}, not {now}", "give another --out")
+            fail(
+                f"the folder holds a run with {was}, not {now}",
+                "start it as before, or give another --out",
+            )
         self.epochs = state["epochs"]
 
 
@@ -79,8 +82,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ),
         epilog=(
             "On one GPU or a CPU: python train.py asymmnet_large_100 --data imagenet --out runs/l. "
-            "On 8 GPUs: accelerate launch --multi_gpu --num_processes 8 --mixed_precision fp16 "
-            "train.py ... (the batch is that of each GPU). Repeat the command after Ctrl-C or a "
+            "On 8 GPUs, with a batch for each: torchrun --nproc_per_node 8 train.py ..., or "
+            "accelerate launch for several machines. ACCELERATE_MIXED_PRECISION=fp16 or bf16 "
+            "before the command makes it faster on GPUs. Repeat the command after Ctrl-C or a "
             "crash: it goes on after the last whole epoch, and ends in the same weights."
         ),
     )
@@ -122,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = options(arguments)
     require_ours(asked.model)
     accelerator = Accelerator(
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=asked.seed)
+        cpu=not torch.accelerator.is_available(),  # else several processes would not find together
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=asked.seed),
     )
     set_seed(asked.seed)
     names = class_names(asked.data)
@@ -298,7 +303,8 @@ def finish(
     """Write the weights and the names of the classes, and say how they are exported."""
     (asked.out / "classes.txt").write_text("".join(f"{name}\n" for name in names))
     path = asked.out / f"{asked.model}.safetensors"
-    told = {"model": asked.model, **{k: str(v) for k, v in history.epochs[-1].items()}}
+    last = history.epochs[-1]
+    told = {"model": asked.model, **{k: str(last[k]) for k in ("epoch", "top1_percent")}}
     save_file({k: v.contiguous().cpu() for k, v in model.state_dict().items()}, path, told)
     shape = "" if asked.size == 224 else f" --input-shape 1,3,{asked.size},{asked.size}"
     print(f"asymm-deploy export {asked.model} --classes {len(names)}{shape} --weights {path}")
