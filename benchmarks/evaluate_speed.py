@@ -19,10 +19,12 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from asymm_deploy.evaluate.image_folder import labelled_images
-from asymm_deploy.evaluate.image_worker import EvaluatedModel, ImageRunner
-from asymm_deploy.evaluate.prediction import ENGINES
+from asymm_deploy.evaluate.image_worker import ImageRunner, Work
+from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, EvaluatedModel, Lane
+from asymm_deploy.evaluate.prediction import ENGINES, EvaluationEngine
+from asymm_deploy.evaluate.sample_reading import ImageClassifying
 from asymm_deploy.export.jobs import export_all
-from asymm_deploy.export.manifest import MNN, ONNX
+from asymm_deploy.export.manifest import MNN, ONNX, Manifest
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.images.decoding import decoded_image
 from asymm_deploy.images.preprocessing import IMAGENET, cropped, image_input
@@ -43,27 +45,30 @@ def main() -> None:
         (outcome,) = export_all([ExportRequest(resolve(asked.model), folder / "artifacts")], jobs=1)
         assert outcome.manifest is not None, outcome.failure
         made, at = outcome.manifest, outcome.request.folder
+        taken = image_input(made.inputs)
+        (output,) = made.outputs
         model = EvaluatedModel(
             request=outcome.request,
-            onnx=at / ONNX,
-            mnn=at / MNN,
-            api=made.api,
             inputs=made.inputs,
-            output_names=tuple(each.name for each in made.outputs),
-            output=made.outputs[0].name,
-            taken=image_input(made.inputs),
-            recipe=IMAGENET,
-            engines=ENGINES,
+            reading=ImageClassifying(
+                output=output.name, classes=output.shape[-1], taken=taken, recipe=IMAGENET
+            ),
+            lanes=tuple(_lane(made, at, engine) for engine in ENGINES),
         )
         root = _photographs(folder / "images", asked.images)
         images = labelled_images(root).images
-        runner = ImageRunner(model)
-        runner.chunk(root, images[:5], 0)  # what is done once: memory, caches of files
+        lanes = tuple(range(len(ENGINES)))
+        runner = ImageRunner(model, lanes)
+        none = folder / "unused"
+        runner.run(
+            root, Work(0, images[:5], lanes), none
+        )  # what is done once: memory, caches of files
         began = time.thread_time()
         for image in images:
-            cropped(decoded_image(root / image.path, 3), model.taken, model.recipe)
+            cropped(decoded_image(root / image.path, 3), taken, IMAGENET)
         decoding = time.thread_time() - began
-        seconds = runner.chunk(root, images, 0).seconds
+        made_of = runner.run(root, Work(0, images, lanes), none).chunks
+        seconds = {name: made_of[at].seconds or 0.0 for at, name in enumerate(ENGINES)}
     each_ms = {
         name: 1000 * s / len(images) for name, s in (("decoding", decoding), *seconds.items())
     }
@@ -79,6 +84,20 @@ def main() -> None:
             f"{_ALL:,} images with {', '.join(chosen)}: {_ALL * total / 6e4 / cores:.0f} min "
             f"on {cores} cores"
         )
+
+
+def _lane(made: Manifest, folder: Path, engine: EvaluationEngine) -> Lane:
+    return Lane(
+        model=made.model,
+        variant=BASE_VARIANT,
+        engine=engine,
+        device=HERE,
+        precision="fp32",
+        path=folder / (MNN if engine == "mnn" else ONNX),
+        sha256s=(),
+        api=made.api,
+        output_names=tuple(each.name for each in made.outputs),
+    )
 
 
 def _photographs(root: Path, count: int) -> Path:

@@ -112,6 +112,23 @@ void check_api(const Asked& asked, const std::string& name, const std::string& a
   }
 }
 
+// Answers are of the samples in a file, computed and not timed.
+void check_answers(const Arguments& found, const std::set<std::string>& taken) {
+  if (taken.count("--inputs-file") == 0) {
+    throw Refused("argument --answers: needs --inputs-file, with the samples to answer");
+  }
+  const bool calibrates = found.calibrate;
+  for (const auto& [name, is_there] :
+       {std::pair{"--second-model", taken.count("--second-model") != 0},
+        std::pair{"--by-operator", found.by_operator}, std::pair{"--count", found.counted},
+        std::pair{"--calibrate", calibrates}}) {
+    if (is_there) {
+      throw Refused("argument --answers: times and counts nothing, and " + std::string(name) +
+                    " is given");
+    }
+  }
+}
+
 // Whether a word is an option where a value is expected; a negative number is a value.
 bool is_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
@@ -149,6 +166,7 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--least-runs", [&](Text text) { found.least_runs = integer(text, 1, kMaxRuns); }},
       {"--input-file", [&](Text text) { found.input_file = text; }},
       {"--output-file", [&](Text text) { found.output_file = text; }},
+      {"--answers", [&](Text text) { found.answers = text; }},
       {"--operator-values", [&](Text text) { found.operator_values = text; }},
       {"--operator-inputs", [&](Text text) { found.operator_inputs = text; }},
   };
@@ -208,6 +226,7 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   if (taken.count("--operator-inputs") != 0 && taken.count("--operator-values") == 0) {
     throw Refused("argument --operator-inputs: needs --operator-values");
   }
+  if (taken.count("--answers") != 0) check_answers(found, taken);
   if (found.counted && taken.count("--second-model") != 0) {
     throw Refused("argument --count: takes one model, and --second-model is given");
   }

@@ -40,6 +40,7 @@ struct Arguments : Asked {
   bool counted = false;    // marks around each run for an emulator, nothing timed
   std::string input_file;
   std::string output_file;
+  std::string answers;          // a file to write: the outputs of each sample in `inputs_file`
   std::string operator_values;  // a file to write
   std::string operator_inputs;  // a file to read for it
 };

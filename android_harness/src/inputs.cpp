@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "refused.hpp"
@@ -29,6 +28,29 @@ float to_half(float value) {
 }
 
 bool is_floating(const std::string& dtype) { return dtype.rfind("float", 0) == 0; }
+
+struct Opened {
+  std::ifstream file;
+  std::uint64_t bytes = 0;
+  std::uint64_t of_one = 0;  // of the inputs once
+};
+
+Opened open_recorded(const std::string& path, const std::vector<TensorSpec>& specs) {
+  if (specs.empty()) {
+    throw Refused("--inputs-file needs an --input for each input of the model");
+  }
+  Opened opened{std::ifstream(path, std::ios::binary | std::ios::ate)};
+  if (!opened.file) throw Refused(std::string("can't read the inputs file: ") + std::strerror(errno));
+  opened.bytes = static_cast<std::uint64_t>(opened.file.tellg());
+  for (const TensorSpec& spec : specs) opened.of_one += spec.count() * size_of(spec.dtype);
+  opened.file.seekg(0);
+  return opened;
+}
+
+[[noreturn]] void not_those(const Opened& opened, const std::string& relation) {
+  throw Refused("the inputs file has " + std::to_string(opened.bytes) + " bytes, " + relation +
+                std::to_string(opened.of_one) + " of the inputs");
+}
 
 }  // namespace
 
@@ -57,27 +79,34 @@ Arrays bench_inputs(const std::vector<TensorSpec>& specs, std::uint64_t seed) {
 }
 
 Arrays read_recorded(const std::string& path, const std::vector<TensorSpec>& specs) {
-  if (specs.empty()) {
-    throw Refused("--inputs-file needs an --input for each input of the model");
+  const Opened opened = open_recorded(path, specs);
+  if (opened.bytes != opened.of_one) not_those(opened, "not the ");
+  RecordedSamples samples(path, specs);
+  return samples.next();
+}
+
+RecordedSamples::RecordedSamples(const std::string& path, const std::vector<TensorSpec>& specs)
+    : specs_(specs) {
+  Opened opened = open_recorded(path, specs);
+  if (opened.of_one == 0) {
+    if (opened.bytes != 0) not_those(opened, "not the ");
+    count_ = 1;
+  } else {
+    count_ = opened.bytes / opened.of_one;
+    if (count_ == 0 || opened.bytes % opened.of_one != 0) not_those(opened, "not a multiple of the ");
   }
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw Refused(std::string("can't read the inputs file: ") + std::strerror(errno));
-  const auto found = static_cast<std::uint64_t>(file.tellg());
-  std::uint64_t needed = 0;
-  for (const TensorSpec& spec : specs) needed += spec.count() * size_of(spec.dtype);
-  if (found != needed) {
-    throw Refused("the inputs file has " + std::to_string(found) + " bytes, not the " +
-                  std::to_string(needed) + " of the inputs");
-  }
-  file.seekg(0);
+  file_ = std::move(opened.file);
+}
+
+Arrays RecordedSamples::next() {
   Arrays arrays;
-  for (const TensorSpec& spec : specs) {
+  for (const TensorSpec& spec : specs_) {
     Array array{spec.dtype, std::vector<unsigned char>(spec.count() * size_of(spec.dtype))};
-    file.read(reinterpret_cast<char*>(array.bytes.data()),
-              static_cast<std::streamsize>(array.bytes.size()));
+    file_.read(reinterpret_cast<char*>(array.bytes.data()),
+               static_cast<std::streamsize>(array.bytes.size()));
     arrays[spec.name] = std::move(array);
   }
-  if (!file) throw Refused("can't read the inputs file: it changed");
+  if (!file_) throw Refused("can't read the inputs file: it changed");
   return arrays;
 }
 

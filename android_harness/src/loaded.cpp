@@ -91,6 +91,12 @@ Arrays inputs_of(const Arguments& arguments, const std::vector<TensorSpec>& spec
 }  // namespace
 
 Loaded load(const Arguments& arguments, const Engine& engine) {
+  Loaded loaded = load_unfed(arguments, engine);
+  loaded.session->feed(inputs_of(arguments, loaded.specs));
+  return loaded;
+}
+
+Loaded load_unfed(const Arguments& arguments, const Engine& engine) {
   Loaded loaded;
   loaded.sha256 = hash_around(arguments.model, [&] {
     const std::int64_t start = wall_ns();
@@ -100,7 +106,6 @@ Loaded load(const Arguments& arguments, const Engine& engine) {
   Session& session = *loaded.session;
   loaded.specs = arguments.inputs.empty() ? session.inputs() : arguments.inputs;
   check_inputs(arguments.inputs, session.inputs());
-  session.feed(inputs_of(arguments, loaded.specs));
   return loaded;
 }
 

@@ -23,6 +23,9 @@ struct Loaded {
 // Loads the model and feeds it. Throws Refused if it can't be loaded, or is not as asked for.
 Loaded load(const Arguments& arguments, const Engine& engine);
 
+// The same, but for the input: that is the caller's.
+Loaded load_unfed(const Arguments& arguments, const Engine& engine);
+
 // What was loaded; to be sent after the warm-up.
 Model described(const Loaded& model, const Arguments& arguments);
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "answered.hpp"
 #include "arguments.hpp"
 #include "cores.hpp"
 #include "counted.hpp"
@@ -28,6 +29,7 @@ int run(int argc, char** argv) {
     if (!arguments.cpus.empty()) runner::pin(arguments.cpus);
     const auto work = arguments.calibrate ? runner::calibrate
                       : arguments.counted ? runner::launch_counted
+                      : !arguments.answers.empty() ? runner::launch_answers
                       : arguments.second  ? runner::launch_both
                       : arguments.by_operator ? runner::launch_by_operator
                                               : runner::launch;

@@ -1,5 +1,7 @@
 #include "messages.hpp"
 
+#include <algorithm>
+
 #include "json.hpp"
 
 namespace runner {
@@ -79,11 +81,13 @@ std::string line(const Operators& message) {
   std::vector<std::string> types;
   std::vector<std::vector<Shape>> shapes;
   std::vector<double> flops_m;
+  std::vector<std::vector<std::int64_t>> kept;
   for (const NotedOperator& each : message.found) {
     names.push_back(each.name);
     types.push_back(each.type);
     shapes.push_back(each.shapes);
     flops_m.push_back(each.flops_m);
+    kept.push_back(each.kept);
   }
   JsonLine json("operators");
   json.list("names", names).list("types", types).list("shapes", shapes).list("flops_m", flops_m);
@@ -93,6 +97,9 @@ std::string line(const Operators& message) {
         .integers("gap_ns", message.times->gap_ns)
         .integers("watched_ns", message.times->watched_ns);
   }
+  if (std::any_of(kept.begin(), kept.end(), [](const auto& each) { return !each.empty(); })) {
+    json.list("kept", kept);
+  }
   return json.line();
 }
 
@@ -101,6 +108,15 @@ std::string line(const Output& message) {
   json.text("sha256", message.sha256);
   if (message.values) json.texts("values", *message.values);
   return json.line();
+}
+
+std::string line(const Answers& message) {
+  return JsonLine("answers")
+      .list("names", message.names)
+      .integers("sizes", message.sizes)
+      .integer("count", message.count)
+      .integer("cpu_ns", message.cpu_ns)
+      .line();
 }
 
 std::string line(const Done& message) {

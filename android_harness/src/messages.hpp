@@ -84,6 +84,13 @@ struct Output {
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
 };
 
+struct Answers {
+  std::vector<std::string> names;
+  std::vector<std::int64_t> sizes;
+  std::int64_t count;
+  std::int64_t cpu_ns;
+};
+
 struct Done {
   std::int64_t count;
 };
@@ -100,6 +107,7 @@ std::string line(const Samples& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
 std::string line(const Output& message);
+std::string line(const Answers& message);
 std::string line(const Done& message);
 std::string line(const Error& message);
 

@@ -141,6 +141,10 @@ TEST(arguments, one_model_alone_is_run_by_operator) {
            "argument --by-operator: takes one model, and --second-model is given");
   CHECK_EQ(parse_arguments(request({"--by-operator", "--operator-values", "v"})).operator_values, "v");
   CHECK_EQ(refused({"--operator-values", "v"}), "argument --operator-values: needs --by-operator");
+  CHECK_EQ(refused({"--answers", "a"}),
+           "argument --answers: needs --inputs-file, with the samples to answer");
+  CHECK_EQ(refused({"--answers", "a", "--inputs-file", "i", "--count"}),
+           "argument --answers: times and counts nothing, and --count is given");
   CHECK_EQ(refused({"--by-operator", "--operator-inputs", "i"}),
            "argument --operator-inputs: needs --operator-values");
 }

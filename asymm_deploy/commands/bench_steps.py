@@ -31,7 +31,7 @@ from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, UsageError, worst
-from asymm_deploy.export.request import as_recorded
+from asymm_deploy.export.quantize.variant_request import recorded_request
 from asymm_deploy.models.source import Source
 from asymm_deploy.signals import ending_like_ctrl_c
 
@@ -95,7 +95,7 @@ def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact |
     if not asked.sources:
         return {}
     requests = [
-        as_recorded(each, asked.artifacts, asked.samples.get(each.model))
+        recorded_request(each, asked.artifacts, asked.samples.get(each.model))
         for each in (*asked.sources, *paired.added)
     ]
     require_alike(paired.pairs, [each.source for each in requests])

@@ -23,10 +23,17 @@ from asymm_deploy.commands.options.shared_options import (
     table_or_figure,
     within,
 )
+from asymm_deploy.commands.options.variant_options import (
+    QuantizeOption,
+    chosen_variants,
+    with_variants,
+)
 from asymm_deploy.errors import UsageError, worst
 
 if TYPE_CHECKING:
+    from asymm_deploy.commands.options.input_options import NamedModel
     from asymm_deploy.export.jobs import ExportOutcome
+    from asymm_deploy.export.manifest import Manifest
     from asymm_deploy.export.request import ExportRequest
     from asymm_deploy.text import ListRow
 
@@ -41,11 +48,12 @@ ExportedFolder = Annotated[
     ),
 ]
 Weights = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="FILE",
         help="Trained weights for a single model: a checkpoint of PyTorch, .safetensors, or "
-        "MXNet's .params. Default: random weights.",
+        "MXNet's .params; or hf://ORG/REPO/FILE[@REVISION], which is fetched from the Hugging Face "
+        "hub. Default: random weights.",
     ),
 ]
 WeightsKey = Annotated[
@@ -127,32 +135,41 @@ def export_command(
     inputs: InputsOption = None,
     tolerance: Tolerance = None,
     opset: Opset = None,
+    quantize: QuantizeOption = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
 
-    Writes model.onnx, model.mnn, reference.npz and manifest.json to OUT/MODEL/. A model that has
-    not changed since its last export is left alone.
+    Writes model.onnx, model.mnn, reference.npz and manifest.json to OUT/MODEL/, and to
+    OUT/MODEL@VARIANT/ for each variant. What has not changed since its last export is left alone.
 
     \b
       asymm-deploy export asymmnet_small_035
       asymm-deploy export my_package.nets:make_net --input-shape 1,3,224,224
       asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
+      asymm-deploy export asymmnet_small_035 --quantize half,w8,w4
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.export.request import ExportRequest
-    from asymm_deploy.models.source import require_shapes
+    from asymm_deploy.export.weights.hub_name import parsed_weights
+    from asymm_deploy.export.weights.hub_request import with_weights_here
+    from asymm_deploy.models.source import as_variant, require_shapes
+    from asymm_deploy.signals import ending_like_ctrl_c
 
     named = named_models(models, table_or_figure(table, figure), input_shape, inputs, classes)
-    if weights is not None and len(named) != 1:
+    variants = chosen_variants(quantize or ())
+    sources = {as_variant(each.source, None) for each in named}
+    if weights is not None and len(sources) != 1:
         raise UsageError(
-            f"--weights is for one model, and {len(named)} are named", "export them one by one"
+            f"--weights is for one model, and {len(sources)} are named", "export them one by one"
         )
+    file = None if weights is None else parsed_weights(weights)
     for each in named:
         require_shapes(each.source, each.samples)
-    requests = [
-        ExportRequest(
-            each.source,
+
+    def request(each: NamedModel) -> ExportRequest:
+        return ExportRequest(
+            as_variant(each.source, None),
             out,
-            weights,
+            file,
             seed,
             keep_exported=keep_exported,
             samples=each.samples,
@@ -161,10 +178,15 @@ def export_command(
             weights_key=weights_key,
             strip_prefix=strip_prefix,
         )
-        for each in named
-    ]
-    for request in requests:
-        _tell_of_other_classes(request)
+
+    with ending_like_ctrl_c():
+        given = [
+            (with_weights_here(request(each), console.say, force=force), each.source.variant)
+            for each in named
+        ]
+    for asked, _ in given:
+        _tell_of_other_classes(asked)
+    requests = with_variants(given, variants)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:
@@ -218,19 +240,28 @@ def export_with_progress(
 def _summary(outcomes: Sequence[ExportOutcome]) -> str:
     from asymm_deploy.text import formatted
 
+    any_variant = any(each.request.source.variant for each in outcomes)
     rows: list[ListRow] = []
     for outcome in outcomes:
         made = outcome.manifest
-        rows.append(
-            {
-                "model": outcome.request.source.model,
-                "status": outcome.status,
-                "madds_m": f"{made.madds_m:.1f}" if made else "",
-                "params_m": f"{made.params_m:.2f}" if made else "",
-                "spread": f"{made.spread:.2f}" if made else "",
-                "onnx_error": f"{made.stages.onnx.relative_error:.1e}" if made else "",
-                "simplified_error": f"{made.stages.simplified.relative_error:.1e}" if made else "",
-                "mnn_error": f"{made.stages.mnn.relative_error:.1e}" if made else "",
-            }
-        )
+        row: dict[str, str | int] = {
+            "model": outcome.request.source.model,
+            "status": outcome.status,
+            "madds_m": f"{made.madds_m:.1f}" if made else "",
+            "params_m": f"{made.params_m:.2f}" if made else "",
+            "spread": f"{made.spread:.2f}" if made else "",
+            "onnx_error": f"{made.stages.onnx.relative_error:.1e}" if made else "",
+            "simplified_error": f"{made.stages.simplified.relative_error:.1e}" if made else "",
+            "mnn_error": f"{made.stages.mnn.relative_error:.1e}" if made else "",
+        }
+        rows.append({**row, **_of_variant(made)} if any_variant else row)
     return formatted(rows, "table")
+
+
+def _of_variant(made: Manifest | None) -> ListRow:
+    """Return the columns of a list with variants in it; an export has them empty."""
+    variant = None if made is None else made.variant
+    if variant is None:
+        return {"size": "", "sqnr_db": ""}
+    sqnr = "" if variant.sqnr_db is None else f"{variant.sqnr_db:.1f}"
+    return {"size": f"{variant.mnn_bytes / variant.of_mnn_bytes:.0%}", "sqnr_db": sqnr}

@@ -161,7 +161,7 @@ def _library_folders() -> frozenset[str]:
 def _code_sha256() -> str:
     package = Path(asymm_deploy.__file__).parent
     code = hashlib.sha256()
-    for room in ("models", "engines", "export"):
+    for room in ("models", "engines", "images", "export"):
         for path in sorted((package / room).rglob("*.py")):
             name = path.relative_to(package).as_posix()
             code.update(name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from pathlib import Path
 from threading import Thread
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from asymm_deploy.errors import ConversionError, DeployError, ExitCode, UsageError
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.processes.task_process import TaskEnd, run_tasks
+from asymm_deploy.export.quantize.variant_request import VariantRequest
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder, require_regular, require_text
 from asymm_deploy.models.source import CallableModule
@@ -66,7 +67,8 @@ def export_all(
 ) -> list[ExportOutcome]:
     """Export what is missing or stale among ``requests``; return outcomes in their order.
 
-    All requests write to one folder; ``jobs`` of them run at a time. ``on_outcome`` is called with
+    All requests write to one folder; ``jobs`` of them run at a time. The exports that variants are
+    made of come first, whether they are among the requests or not. ``on_outcome`` is called with
     each outcome as it is known, ``on_wait`` if another export holds the folder. A KeyboardInterrupt
     ends the workers and keeps the models that are done. Raises UsageError if the folder can't be
     written.
@@ -74,61 +76,89 @@ def export_all(
     out = requests[0].out
     require_text(out, "rename the folder, or give another one for the artifacts")
     ensure_folder(out, "artifacts")
+    everything = [*requests, *_missing_exports(requests)]
     outcomes: dict[int, ExportOutcome] = {}
+    told: dict[Path, tuple[str, ...]] = {}
 
     def settle(index: int, outcome: ExportOutcome) -> None:
         outcomes[index] = outcome
+        request = outcome.request
+        if index >= len(requests):
+            told[request.folder] = tuple(f"{request.text}: {note}" for note in outcome.notes)
+            return
+        if isinstance(request, VariantRequest):  # the first says what is to be said of its export
+            notes = (*told.pop(request.base.folder, ()), *outcome.notes)
+            outcomes[index] = outcome = replace(outcome, notes=notes)
         on_outcome(outcome)
 
-    with _locked(out, on_wait):
+    def settle_all(indices: Sequence[int]) -> None:
+        asked = [(everything[i], force and i < len(requests)) for i in indices]
+        known = _without_export(asked)
         stale = []
-        for index, known in enumerate(_without_export(requests, force=force)):
-            if known is None:
+        for index, outcome in zip(indices, known, strict=True):
+            if outcome is None:
                 stale.append(index)
             else:
-                settle(index, known)
+                settle(index, outcome)
         if stale:
             with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=out) as work:
-                _export_stale(
-                    requests,
-                    stale,
-                    jobs=jobs,
-                    work=Path(work),
-                    settle=settle,
-                )
+                _export_stale(everything, stale, jobs=jobs, work=Path(work), settle=settle)
+
+    with _locked(out, on_wait):
+        variants = {i: x for i, x in enumerate(everything) if isinstance(x, VariantRequest)}
+        exports = [i for i in range(len(everything)) if i not in variants]
+        settle_all(exports)
+        of_folder = {everything[i].folder: outcomes[i] for i in exports}
+        exported = []
+        for index, variant in variants.items():
+            base = of_folder[variant.base.folder]
+            if base.failure is None:
+                exported.append(index)
+            else:
+                settle(index, replace(base, request=variant, notes=()))
+        settle_all(exported)
     return [outcomes[index] for index in range(len(requests))]
 
 
+def _missing_exports(requests: Sequence[ExportRequest]) -> list[ExportRequest]:
+    """Return the exports that variants are made of and that are not among the requests."""
+    bases = [each.base for each in requests if isinstance(each, VariantRequest)]
+    there = {each.folder for each in requests}
+    return list({each.folder: each for each in bases if each.folder not in there}.values())
+
+
 def _without_export(
-    requests: Sequence[ExportRequest], *, force: bool
+    asked: Sequence[tuple[ExportRequest, bool]],
 ) -> Iterator[ExportOutcome | None]:
     """Yield the outcome of each request that needs no export, and None for the others.
+
+    Each comes with whether it is to be exported whatever is there.
 
     Hashing releases the GIL, so threads keep all cores and the disk busy. Nobody waits for them
     after Ctrl-C: a file may be large, or on a disk that doesn't answer.
     """
 
-    def check(request: ExportRequest) -> ExportOutcome | None:
+    def check(request: ExportRequest, force: bool) -> ExportOutcome | None:
         try:
             manifest = None if force else request.fresh_manifest()
         except DeployError as error:
             return ExportOutcome(request, "failed", failure=error)
         return None if manifest is None else ExportOutcome(request, "unchanged", manifest)
 
-    outcomes: list[Future[ExportOutcome | None]] = [Future() for _ in requests]
-    waiting = deque(zip(outcomes, requests, strict=True))
+    outcomes: list[Future[ExportOutcome | None]] = [Future() for _ in asked]
+    waiting = deque(zip(outcomes, asked, strict=True))
 
     def work() -> None:
         with suppress(IndexError):
             while True:
                 outcome, request = waiting.popleft()
                 try:
-                    outcome.set_result(check(request))
+                    outcome.set_result(check(*request))
                 except BaseException as error:
                     outcome.set_exception(error)
 
     try:
-        for _ in range(min(cores(), len(requests))):
+        for _ in range(min(cores(), len(asked))):
             Thread(target=work, name="hashing", daemon=True).start()
         for outcome in outcomes:
             yield outcome.result()

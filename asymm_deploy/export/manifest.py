@@ -10,6 +10,7 @@ import msgspec
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.proof.parity import ParityReport
+from asymm_deploy.export.quantize.variant import Variant
 from asymm_deploy.files import read_regular, resolved, sha256_of, written_aside
 from asymm_deploy.versioned import DamagedError, decode_json
 
@@ -89,6 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     """Of the weights where ``weights`` is ``seed``; of a callable's initialisation; else None."""
     weights_path: str | None
+    """As it was given: a path, or ``hf://ORG/REPO/FILE``."""
     weights_sha256: Sha256 | None
     statistics_set: bool
     """Whether BatchNorm's statistics were set from random batches, for lack of trained ones."""
@@ -120,6 +122,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The ``--weights-key`` option: which of several sets of weights in the file was taken."""
     strip_prefix: str | None = None
     """The ``--strip-prefix`` option: what the names of the weights in the file begin with."""
+    weights_revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}\\Z")] | None = None
+    """Of the weights on the Hugging Face hub, a commit; None if they aren't from there."""
+    variant: Variant | None = None
+    """How the file was made of another export's, with fewer bits; None for an export.
+
+    All else but the files and their proof is as in that one's manifest.
+    """
     files: dict[str, Sha256]
     tools: dict[str, str]
     """Versions of every package that shapes the files."""

@@ -51,14 +51,18 @@ class MnnTimeoutError(ConversionError):
     """MNN was stopped, since it didn't finish: another form of the graph would take as long."""
 
 
-def to_mnn(source: Path, into: Path) -> None:
-    """Convert the ONNX file ``source`` to ``into``; raise ConversionError if no file comes out.
+def to_mnn(source: Path, into: Path, options: Sequence[str] = ()) -> None:
+    """Convert ``source`` to ``into``; raise ConversionError if no file comes out.
+
+    ``source`` is an .onnx file, or an .mnn file to be written anew. ``options`` are of the
+    converter.
 
     MNN's converter reports success whatever happens, so only the file counts here. Whether it is
     right shows when ``run_mnn``'s outputs are compared.
     """
     with TemporaryDirectory(dir=into.absolute().parent) as folder:
-        completed = _start("convert", str(source.absolute()), str(into.absolute()), folder=folder)
+        paths = (str(source.absolute()), str(into.absolute()))
+        completed = _start("convert", *paths, *options, folder=folder)
     if not into.exists() or into.stat().st_size == 0:
         reason = _reason(completed).replace(str(source.absolute()), f" {source.name}")
         raise ConversionError(

@@ -1,12 +1,13 @@
 """MNN's converter and engine in a process of their own: they print on stdout, and may crash.
 
-``python -m asymm_deploy.export.mnn_process convert IN.onnx OUT.mnn``
+``python -m asymm_deploy.export.mnn_process convert IN.onnx OUT.mnn [OPTIONS]``
 ``python -m asymm_deploy.export.mnn_process run API MODEL.mnn INPUTS.npz OUTPUTS.npz``
 ``python -m asymm_deploy.export.mnn_process time ...`` is ``run`` with the settings of a timed run
 ``python -m asymm_deploy.export.mnn_process probe MODEL.mnn ENDS.json``
 
 API is session or module. What else a run needs comes on stdin: ``mnn.RunRequest`` as JSON.
 ``probe`` writes the ``mnn.Ends`` of a model that a module alone can run, and no file for others.
+``convert`` also takes an .mnn file, and writes it anew.
 
 The converter is called as a function of the wheel's extension module. The wheel's ``mnnconvert``
 program is never started: it installs a logging package and uploads what it was asked to do.
@@ -20,13 +21,13 @@ from typing import Any
 from asymm_deploy.signals import die_with_parent
 
 
-def _convert(source: str, target: str) -> None:
+def _convert(source: str, target: str, *options: str) -> None:
     """Convert; MNN's function returns True whatever happens, so its value is ignored."""
     import _tools
 
-    _tools.mnnconvert(
-        ["mnnconvert", "-f", "ONNX", "--modelFile", source, "--MNNModel", target, "--bizCode", "-"]
-    )
+    kind = "MNN" if source.endswith(".mnn") else "ONNX"
+    ends = ["--modelFile", source, "--MNNModel", target]
+    _tools.mnnconvert(["mnnconvert", "-f", kind, *ends, "--bizCode", "-", *options])
 
 
 def _run(api: str, model: str, received: str, results: str, *, as_timed: bool) -> None:

@@ -1,4 +1,4 @@
-"""One model from its definition to its files, every step proven; runs in a worker process."""
+"""One model, or a variant, to its files, every step proven; runs in a worker process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from asymm_deploy.export.probing.chosen import proven_in_words
 from asymm_deploy.export.proof.limits import output_limits, settled_otherwise
 from asymm_deploy.export.proof.reference import require_spread
 from asymm_deploy.export.proof.stage import StageProof
+from asymm_deploy.export.quantize.make_variant import make_variant
+from asymm_deploy.export.quantize.variant_request import VariantRequest
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.steps.conversion import (
     Converted,
@@ -26,6 +28,7 @@ from asymm_deploy.export.steps.conversion import (
     prove_graph,
 )
 from asymm_deploy.export.steps.start import Start, start_from_file, start_from_module
+from asymm_deploy.export.weights.hub_name import HubFile
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.models.cost import least_multiplications
 from asymm_deploy.models.source import OnnxFile, own_classes
@@ -47,6 +50,8 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
     try:
         with tempfile.TemporaryDirectory(dir=work) as name:
             try:
+                if isinstance(request, VariantRequest):
+                    return make_variant(request, Path(name), notes)
                 return _export(request, Path(name), notes)
             except (ConversionError, NumericsError) as error:
                 # Converters hide that the disk is full, or cut their file short and say nothing.
@@ -120,6 +125,7 @@ def _manifest(
         seed=request.seed if request.uses_seed else None,
         weights_path=str(request.weights) if request.weights else None,
         weights_sha256=request.weights_sha256,
+        weights_revision=request.weights.commit if isinstance(request.weights, HubFile) else None,
         statistics_set=reference.statistics_set,
         reference=reference.name,
         spread=reference.spread,

@@ -8,6 +8,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from asymm_deploy.files import opened_regular
 from asymm_deploy.safe import first_words
 
@@ -23,6 +26,7 @@ SUFFIXES = frozenset(
 """What image files end with, in lower case."""
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
 """Pillow's names of what those files hold; others, such as EPS, would start another program."""
+_WHITE = 255
 MOST_PIXELS = 1 << 28
 """More than any camera's; a file of a kilobyte may claim so many that memory runs out."""
 
@@ -77,7 +81,6 @@ def _require_size(image: Image) -> None:
 
 def _in_8_bits(image: Image) -> Image:
     """Return the image with 8 bits a channel; Pillow would clip what is above 255."""
-    import numpy as np
     from PIL import Image as Images
 
     if image.mode.startswith("I") or image.mode == "F":
@@ -88,10 +91,20 @@ def _in_8_bits(image: Image) -> Image:
             or image.format == "PPM"
             or (image.mode == "I" and values.max(initial=0) > 255)
         )
-        top = 65535 if of_16 and image.mode != "F" else 255
+        top = _top_of_floats(values) if image.mode == "F" else 65535 if of_16 else _WHITE
         scaled = np.clip(values * np.float32(255 / top), 0, 255)
         return Images.fromarray(np.nan_to_num(scaled).astype(np.uint8))
     return image
+
+
+def _top_of_floats(values: npt.NDArray[np.float32]) -> int:
+    """Return which value is white; a picture up to 1 would be black if that were 255."""
+    largest = float(np.nanmax(values, initial=0))
+    if largest > _WHITE:
+        raise UnreadableImageError(
+            f"its floats go up to {largest:.6g}; those from 0 to 1, or to {_WHITE}, are taken"
+        )
+    return 1 if largest <= 1 else _WHITE
 
 
 def _in_colours(image: Image, channels: int) -> Image:

@@ -1,4 +1,4 @@
-"""What a MODEL argument names: a network, an .onnx file, or package.module:callable."""
+"""What a MODEL argument names: a network, an .onnx file, package.module:callable, a variant."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import require_regular, require_text
 from asymm_deploy.models.input_shape import InputShape, shape_text, shown
 from asymm_deploy.models.names import parse
+from asymm_deploy.models.naming.variant_names import (
+    VARIANTS,
+    VariantName,
+    split_variant,
+    variant_model,
+)
 from asymm_deploy.models.spec import NetSpec, at_resolution, with_classes
 from asymm_deploy.safe import first_words
 
@@ -35,6 +41,7 @@ class NamedNetwork:
     spec: NetSpec
     given: InputShape | None = None
     """What ``--input-shape`` says of its one input, for the range; ``spec`` has the shape."""
+    variant: VariantName | None = None
     given_classes: int | None = None
     """What ``--classes`` says; ``spec`` has them."""
     is_listed: bool = False
@@ -43,7 +50,7 @@ class NamedNetwork:
     @property
     def model(self) -> str:
         """Its name, which is also that of its artifacts folder."""
-        return self.spec.name
+        return variant_model(self.spec.name, self.variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,12 @@ class OnnxFile:
     path: Path
     input_shapes: tuple[InputShape, ...]
     """Shapes for its dynamic inputs; may be empty."""
+    variant: VariantName | None = None
 
     @property
     def model(self) -> str:
         """Its name, which is also that of its artifacts folder: the file's stem."""
-        return self.path.stem
+        return variant_model(self.path.stem, self.variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,12 @@ class CallableModule:
     """Dotted name of the callable in it."""
     input_shapes: tuple[InputShape, ...]
     """Of forward's arguments; empty where the user's samples or an earlier export tell them."""
+    variant: VariantName | None = None
 
     @property
     def model(self) -> str:
         """Its name, which is also that of its artifacts folder."""
-        return f"{self.module}.{self.attribute}"
+        return variant_model(f"{self.module}.{self.attribute}", self.variant)
 
 
 Source = NamedNetwork | OnnxFile | CallableModule
@@ -84,15 +93,24 @@ def resolve(text: str, input_shapes: Sequence[InputShape] = ()) -> Source:
     """Return what ``text`` names, without importing or reading it.
 
     Text that ends in ``.onnx`` is a file, text with a colon is ``package.module:callable``, and all
-    else is a network's name. Raises UsageError if there is no such file or network, if it can't be
-    the name of a folder, or if ``input_shapes`` don't fit.
+    else is a network's name. Each of them may be followed by ``@VARIANT``. Raises UsageError if
+    there is no such file, network or variant, if it can't be the name of a folder, or if
+    ``input_shapes`` don't fit.
     """
     shapes = tuple(input_shapes)
+    text, variant = split_variant(text)
     if text.lower().endswith(".onnx"):
-        return _onnx_file(text, shapes)
-    if ":" in text:
-        return _callable_module(text, shapes)
-    return _network(parse(text), shapes)
+        source: Source = _onnx_file(text, shapes)
+    elif ":" in text:
+        source = _callable_module(text, shapes)
+    else:
+        source = _network(parse(text), shapes)
+    return as_variant(source, variant)
+
+
+def as_variant(source: Source, variant: VariantName | None) -> Source:
+    """Return ``source`` as that variant; None stands for the fp32 files that variants come from."""
+    return replace(source, variant=variant)
 
 
 def with_input_shapes(source: Source, shapes: Sequence[InputShape]) -> Source:
@@ -261,6 +279,12 @@ def _onnx_file(text: str, shapes: tuple[InputShape, ...]) -> OnnxFile:
     if size == 0:
         raise UsageError(f"{shown(text)} is empty", "export it again")
     _require_folder_name(path.stem)
+    _, at, ending = path.stem.rpartition("@")
+    if at and ending in VARIANTS:
+        raise UsageError(
+            f"{shown(text)} would be exported to a folder that is for a variant, {path.stem}",
+            "rename the file: its name must not end in @ and a variant",
+        )
     require_text(path, "rename the folder that it is in")
     return OnnxFile(path, shapes)
 

@@ -54,6 +54,7 @@ def test_what_stands_in_one_picture_is_of_the_same_images_and_not_random() -> No
         figures = {"percent": "90.0", "low_percent": "80.0", "high_percent": "95.0"}
         known = {f"top1_{name}": value for name, value in figures.items()}
         made = {"classes": "10", "unreadable": "0", "engine": "mnn", "weights": "trained"}
+        made |= {"variant": "fp32", "precision": "fp32", "device": "host"}
         return {"model": model, "images": images, **made, **known, **other}
 
     rows = [
@@ -62,6 +63,9 @@ def test_what_stands_in_one_picture_is_of_the_same_images_and_not_random() -> No
         row("c", "50"),
         row("d", weights="untrained"),
         row("e", engine="torch"),
+        row("f", variant="w8"),
+        row("g", precision="fp16", device="a76"),
+        row("h", device="a76"),
     ]
     assert set(evaluated_top1(rows)) == {"a", "b"}
     assert evaluated_top1([]) == {}

@@ -15,7 +15,8 @@ import pytest
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export.manifest import EXPORT_FILES, EXPORTED, Manifest
-from asymm_deploy.export.request import ExportRequest, as_recorded
+from asymm_deploy.export.reading.recorded_request import as_recorded
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.input_shape import InputShape, parse_input_shapes
 from asymm_deploy.models.names import parse

@@ -120,3 +120,17 @@ def test_what_can_t_be_decoded_says_why_on_one_line(tmp_path: Path) -> None:
         assert why in str(caught.value), name
         assert str(caught.value), name
         assert "\n" not in str(caught.value)
+
+
+def test_floats_up_to_one_are_as_bright_as_those_up_to_255_and_others_are_told(
+    tmp_path: Path,
+) -> None:
+    def grey(largest: float) -> object:
+        pixels = np.full((8, 8), largest / 5, np.float32)
+        pixels[0, 0] = largest
+        path = saved(tmp_path / f"{largest}.tiff", Image.fromarray(pixels))
+        return decoded_image(path, 1).getpixel((4, 4))
+
+    assert (grey(1), grey(255)) == (51, 51)
+    with pytest.raises(UnreadableImageError, match="floats go up to 1000"):
+        grey(1000)

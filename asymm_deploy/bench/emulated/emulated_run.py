@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asymm_deploy.bench import launch, wire
+from asymm_deploy.bench.answered.answers import AnsweredReport
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.device import Completed
 from asymm_deploy.bench.emulated.counted_stream import CountedReport
@@ -29,6 +30,7 @@ def emulated_command(
     cpu: str,
     warmup: int,
     plugin: str | None = None,
+    counts: bool = True,
     more: Sequence[str] = (),
 ) -> list[str]:
     """Put links to all files into ``folder``, and return the command that runs there.
@@ -36,7 +38,7 @@ def emulated_command(
     The program is started by its own loader, and all that the loader opens is named by the same
     absolute paths everywhere: it would find the path of the folder for relative ones, keep it, and
     all else would lie in memory as that is long. ``plugin`` is QEMU's argument, ``more`` are the
-    runner's.
+    runner's. Unless it ``counts``, the runner sets no marks and goes by no operator.
     """
     (folder / "r").symlink_to(emulator.runner.parent)
     (folder / "l").symlink_to(emulator.sysroot)
@@ -71,8 +73,7 @@ def emulated_command(
         *(*qemu, *(() if plugin is None else ("-plugin", plugin))),
         *(f"{_HERE}/l/{_LOADER}", "--library-path", f"{_HERE}/r:{_HERE}/l/lib"),
         f"{_HERE}/r/{emulator.runner.name}",
-        "--count",
-        "--by-operator",
+        *(("--count", "--by-operator") if counts else ()),
         *request,
         *more,
     ]
@@ -96,7 +97,9 @@ def require_emulation(completed: Completed, cpu: str, timeout_s: float) -> None:
         )
 
 
-def require_this_model(report: CountedReport, emulator: Emulator, artifact: Artifact) -> None:
+def require_this_model(
+    report: CountedReport | AnsweredReport, emulator: Emulator, artifact: Artifact
+) -> None:
     """Raise WireError if another model ran, or another engine ran it."""
     if report.model.sha256 != artifact.sha256:
         raise wire.WireError("the runner read another model file than asked")

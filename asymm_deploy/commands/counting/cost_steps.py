@@ -27,7 +27,7 @@ from asymm_deploy.commands.counting.cost_calibrating import calibrate
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError, worst
-from asymm_deploy.export.request import as_recorded
+from asymm_deploy.export.quantize.variant_request import recorded_request
 from asymm_deploy.files import unwritable, write_whole
 from asymm_deploy.models.source import Source
 from asymm_deploy.safe import excerpt
@@ -131,7 +131,8 @@ def _subjects(asked: CostRequest) -> tuple[list[Artifact], list[ExitCode]]:
     subjects = bare_files(asked.bare_files, plan)
     failed = []
     requests = [
-        as_recorded(each, asked.artifacts, asked.samples.get(each.model)) for each in asked.sources
+        recorded_request(each, asked.artifacts, asked.samples.get(each.model))
+        for each in asked.sources
     ]
     for outcome in export_with_progress(requests) if requests else ():
         subject = exported_subject(outcome, plan)

@@ -39,7 +39,7 @@ from asymm_deploy.explain.explained_store import Explained, opened_explained
 from asymm_deploy.explain.explained_subject import ExplainSubject, require_reference, subject_of
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.explain.views.operator_groups import By
-from asymm_deploy.export.request import as_recorded
+from asymm_deploy.export.quantize.variant_request import recorded_request
 from asymm_deploy.models.source import Source
 from asymm_deploy.signals import ending_like_ctrl_c
 from asymm_deploy.text import Format
@@ -150,7 +150,9 @@ def _exported(
     asked: ExplainRequest, sources: Sequence[Source], samples: Mapping[str, Path]
 ) -> tuple[list[Artifact], list[ExitCode]]:
     found, failed = [], []
-    requests = [as_recorded(each, asked.artifacts, samples.get(each.model)) for each in sources]
+    requests = [
+        recorded_request(each, asked.artifacts, samples.get(each.model)) for each in sources
+    ]
     for outcome in export_with_progress(requests) if requests else ():
         subject = exported_subject(outcome, asked.plan)
         if isinstance(subject, Missing):

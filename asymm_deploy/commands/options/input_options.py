@@ -54,11 +54,11 @@ ClassesOption = Annotated[
 ]
 
 _LIKE_A_MODEL = (
-    re.compile(r"(.+\.(?:onnx|mnn)):", re.IGNORECASE),
-    re.compile(r"([^\W\d][\w.]*:[^\W\d][\w.]*):"),
-    re.compile(r"([^\W\d]\w*):"),
+    re.compile(r"(.+\.(?:onnx|mnn)(?:@\w+)?):", re.IGNORECASE),
+    re.compile(r"([^\W\d][\w.]*:[^\W\d][\w.]*(?:@\w+)?):"),
+    re.compile(r"([^\W\d]\w*(?:@\w+)?):"),
 )
-"""What stands before a colon: a file, package.module:callable, a network's name."""
+"""What stands before a colon: a file, package.module:callable, a network's name; or a variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,24 @@ def named_models(
                 f"two of the models would be exported to the same folder, {folder}",
                 "export them one at a time, to different --out folders",
             )
+    _require_one_export_each(found)
     return found
+
+
+def _require_one_export_each(named: Sequence[NamedModel]) -> None:
+    """Raise UsageError if a model and a variant of it would need two exports in one folder."""
+    from asymm_deploy.models.source import as_variant
+
+    exports: dict[str, NamedModel] = {}
+    for each in named:
+        base = as_variant(each.source, None)
+        first = exports.setdefault(base.model, each)
+        if as_variant(first.source, None) != base or first.samples != each.samples:
+            raise UsageError(
+                f"{first.source.model} and {each.source.model} are made of one export, and are "
+                "given other inputs",
+                "give --input-shape and --inputs to both alike, or take them one at a time",
+            )
 
 
 def named_models_and_files(
@@ -231,7 +248,7 @@ def _is_model(text: str) -> bool:
     if ":" in text or "." in text:
         return text.rpartition(":")[2] not in INPUT_TYPES
     try:
-        parse(text)
+        parse(text.partition("@")[0])
     except UsageError:
         return False
     return True

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from asymm_deploy import cli
 from asymm_deploy.bench import native_build
@@ -29,7 +30,7 @@ from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.bench.plan import Plan
 from tests.bench.phone.conftest import NOISE, lines_in
-from tests.made_networks import LOOPED, TWO_ENDED, made_network
+from tests.made_networks import CLASSIFIER, LOOPED, TWO_ENDED, made_network
 from tests.phone.phone import Phone
 from tests.phone.processes import marked
 
@@ -181,6 +182,43 @@ def test_operators_are_explained_by_the_phones_own_arithmetic(
     assert {row["device"] for row in rows.values()} == {phone.serial}
     assert all(1e-5 < row["own_error_over_deviation"] < row["own_limit"] for row in rows.values())
     assert sum(row["share_percent"] for row in rows.values()) > 50
+    assert is_clean(phone)
+
+
+@FEW_CORES
+def test_images_are_answered_a_chunk_a_launch_in_the_phones_own_arithmetic(
+    at_home: Path,
+    adb_environment: object,
+    phone: Phone,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    phone.world.emulator = (shutil.which(QEMU) or QEMU, "-L", str(phone.world.root))
+    model = tmp_path / "classifier.onnx"
+    made_network(CLASSIFIER, model)
+    noise = np.random.default_rng(0)
+    for name in ("dark", "light", "white"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(13):
+            pixels = noise.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    (tmp_path / "images" / "classes.txt").write_text("dark\nlight\nwhite\n4\n5\n6\n7\n8\n")
+    places = [f"--artifacts={tmp_path / 'artifacts'}", f"--out={tmp_path / 'results'}"]
+    how = ["--device=auto", "--precision=fp16", "--precision=fp32", "--format=json"]
+    code = cli.run(["evaluate", str(model), f"--images={tmp_path / 'images'}", *how, *places])
+    said = capfd.readouterr()
+    assert code == 0, said.err
+    found = json.loads(said.out)
+    assert [(row["device"], row["precision"]) for row in found] == [
+        (phone.serial, "fp16"),
+        (phone.serial, "fp32"),
+    ]
+    assert {row["images"] for row in found} == {"39"}
+    assert {row["compared_with"] for row in found} == {"onnxruntime"}
+    assert found[1]["agreement_percent"] == "100.000"
+    assert float(found[0]["agreement_percent"]) > 80
+    assert all(float(row["ms_per_image"]) > 0 for row in found)
     assert is_clean(phone)
 
 

@@ -17,6 +17,9 @@ from PIL import Image
 from asymm_deploy.cli import run
 
 NET = """
+import os
+import signal
+
 import torch
 from torch import nn
 
@@ -32,6 +35,8 @@ class Brightest(nn.Module):
             self.conv.bias.zero_()
 
     def forward(self, x):
+        if os.path.exists("armed") and float(x.max()) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         return torch.flatten(nn.functional.adaptive_avg_pool2d(self.conv(x), 1), 1)
 
 
@@ -102,9 +107,11 @@ def test_three_engines_agree_to_the_image_and_count_what_is_right(
 
     from pyarrow import parquet
 
-    name = f"brightest_net.make-{found[0]['key']}.parquet"
-    table = parquet.read_table(desk / "results/predictions" / name).to_pylist()
-    assert len(table) == 3 * 60 + 1
+    for row in found:
+        name = f"brightest_net.make-{row['key']}.parquet"
+        table = parquet.read_table(desk / "results/predictions" / name).to_pylist()
+        assert len(table) == 60 + 1
+        assert {each["engine"] for each in table} == {row["engine"]}
     wrong = {row["image"] for row in table if row["correct"] is False}
     assert wrong == {"blue/from red.png"}
     assert {row["top1_name"] for row in table if row["image"] in wrong} == {"red"}
@@ -124,6 +131,51 @@ def test_a_changed_image_or_recipe_is_evaluated_anew(
     assert "done before" not in capfd.readouterr().err
     (after,) = rows(desk / "again")  # one row for a model and engine: the newest
     assert after["key"] != before[0]["key"]
+
+
+def test_an_engine_takes_up_what_all_three_have_done_and_adds_to_it(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--engine", "mnn", "--engine", "torch", "--out", "parts") == 0
+    before = {row["engine"]: row for row in rows(desk / "parts")}
+    capfd.readouterr()
+    assert evaluate("--engine", "mnn", "--out", "parts") == 0
+    assert "61 of 61 images were done before" in capfd.readouterr().err
+    assert evaluate("--out", "parts") == 0
+    assert "done before on torch; mnn" in capfd.readouterr().err
+    after = {row["engine"]: row for row in rows(desk / "parts")}
+    assert after["torch"] == before["torch"]
+    assert after["mnn"]["key"] == before["mnn"]["key"]
+    assert after["onnxruntime"]["images"] == "60"
+
+
+def test_fp16_has_a_row_and_no_figure_where_it_is_computed_in_fp32(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert evaluate("--engine", "mnn", "--precision", "fp16", "--out", "half") == 0
+    said = capfd.readouterr()
+    (row,) = rows(desk / "half")
+    assert (row["precision"], row["device"], row["top1_percent"]) == ("fp16", "host", "")
+    assert (row["images"], row["ms_per_image"], row["key"]) == ("", "", "")
+    assert "not measured here" in said.out
+    assert "with --device a76" in said.err
+
+
+def test_fp16_is_measured_on_the_emulated_processor_beside_pytorch_here(
+    emulator: object, desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    del emulator
+    how = ("--device", "a76", "--precision", "fp16", "--out", "emulated", "--limit", "9")
+    assert evaluate(*how) == 0
+    (row,) = rows(desk / "emulated")
+    assert (row["device"], row["precision"], row["engine"]) == ("a76", "fp16", "mnn")
+    assert (row["compared_with"], row["ms_per_image"]) == ("torch", "")
+    assert int(row["images"]) + int(row["unreadable"]) == 9
+    assert float(row["agreement_percent"]) > 80
+    capfd.readouterr()
+    assert evaluate(*how) == 0
+    assert "9 of 9 images were done before" in capfd.readouterr().err
 
 
 def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
@@ -151,11 +203,53 @@ def test_ctrl_c_loses_no_finished_chunk(desk: Path) -> None:
     assert rows(desk / "cut")[0]["images"] == "300"
 
 
+def test_an_image_that_kills_its_process_is_named_and_the_others_count(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in (0, 2):
+        target = desk / "deadly" / COLOURS[number]
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{number}.png").symlink_to(desk / "images" / COLOURS[number] / "5.png")
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(desk / "deadly/red/bright.png")
+    how = ("--images", "deadly", "--engine", "torch", "--engine", "mnn", "--out", "died")
+    (desk / "armed").touch()
+    try:
+        assert evaluate(*how) == 0
+    finally:
+        (desk / "armed").unlink()
+    said = capfd.readouterr().err
+    assert "1 images can't be decoded or run, and are in no figure" in said
+    assert "red/bright.png: the process that ran it died" in said
+    found = rows(desk / "died")
+    assert [(row["images"], row["unreadable"]) for row in found] == [("2", "1")] * 2
+    assert evaluate(*how) == 0  # what may pass is tried again
+    assert {row["images"] for row in rows(desk / "died")} == {"3"}
+
+
+def test_where_processes_die_whatever_the_image_it_ends(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        (desk / "all deadly" / "red").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (255, 0, 0)).save(desk / f"all deadly/red/{number}.png")
+    (desk / "armed").touch()
+    try:
+        assert evaluate("--images", "all deadly", "--engine", "torch", "--out", "all died") == 3
+    finally:
+        (desk / "armed").unlink()
+    said = capfd.readouterr().err
+    assert "the processes that run the images die, the last one with red/2.png" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("--images", "nowhere"), "can't list the images in nowhere"),
         (("--classes", "nothing.txt"), "can't read nothing.txt"),
+        (
+            ("--device", "a76", "--engine", "torch"),
+            "torch runs no variants, and on no other device",
+        ),
         (("--engine", "tflite"), "--engine tflite is none that can evaluate"),
         (("--preprocess", "model_order.txt"), "is no recipe"),
         (("--limit", "0"), "--limit 0 is out of range"),

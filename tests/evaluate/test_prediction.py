@@ -6,11 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from asymm_deploy.evaluate import image_worker
-from asymm_deploy.evaluate.image_folder import LabelledImage
-from asymm_deploy.evaluate.prediction import NO_CLASS, ImagePrediction
-
-IMAGE = LabelledImage("cat/a.png", 0, 1, 1)
+from asymm_deploy.evaluate.prediction import NO_CLASS, ImagePrediction, prediction_of
 
 
 @pytest.mark.parametrize(
@@ -25,7 +21,7 @@ IMAGE = LabelledImage("cat/a.png", 0, 1, 1)
 def test_nan_is_no_answer_and_what_is_kept_can_be_read_again(
     values: list[float], top5: tuple[int, ...], score: float | None
 ) -> None:
-    found = image_worker._prediction(IMAGE, np.array(values, np.float32))
+    found = prediction_of("cat/a.png", 0, np.array(values, np.float32))
     assert (found.top5, found.score) == (top5, score)
     assert found.top1 == (top5[0] if top5 else NO_CLASS)
     assert msgspec.json.decode(msgspec.json.encode(found), type=ImagePrediction) == found

@@ -1,0 +1,1 @@
+"""What a model answers to many samples, where a launch for each would take too long."""

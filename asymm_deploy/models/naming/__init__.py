@@ -1,0 +1,1 @@
+"""What can stand in a MODEL argument beside a network's name."""
