@@ -25,7 +25,7 @@ TASKS = KeptRows(
         *("agreement_percent", "compared_with", "became_wrong", "became_right", "mcnemar_p"),
         *("ms_per_run", "weights", "preprocess", "key"),
     ),
-    ("model", "variant", "engine", "device", "precision", "metric"),
+    ("model", "variant", "engine", "device", "precision", "task"),
 )
 _SHOWN = (
     *("model", "variant", "engine", "device", "precision", "samples", "metric"),
