@@ -85,8 +85,9 @@ class Workers:
             with holding_back_ctrl_c():  # a process that is started hears it, too
                 return pool.submit(image_worker.run_chunk, self._root, work, self.samples_of(work))
         except (OSError, EOFError) as error:  # what starts them was killed, or there may be no more
+            why = getattr(error, "strerror", None) or error
             raise HarnessError(
-                f"can't start a process for the images: {getattr(error, 'strerror', None) or error}",
+                f"can't start a process for the images: {why}",
                 "repeat the command, with fewer --jobs: it goes on where it stopped",
             ) from error
 
