@@ -48,6 +48,10 @@ class Subject(Protocol):
         """What models answer, in a fixed order."""
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether there are more in the data than are to be answered."""
+
+    @property
     def chunk_kind(self) -> type[Chunk[Any]]:
         """What is kept of the answers."""
 
@@ -119,6 +123,11 @@ class ClassifiedImages:
             for row in rows
             for shown in [{column: row[column] for column in _SHOWN}]
         ]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some images are left out."""
+        return len(self.samples) < len(self.folder.images)
 
     def told(self) -> list[str]:
         """Return how many images and classes there are, and what is left out."""

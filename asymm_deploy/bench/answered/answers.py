@@ -132,7 +132,7 @@ def answers_request(
     return [*request, "--answers", answers]
 
 
-def require_as_asked(report: AnsweredReport, artifact: Artifact, precision: Precision) -> None:
+def require_right_answers(report: AnsweredReport, artifact: Artifact, precision: Precision) -> None:
     """Raise WireError if another model ran, or in another precision."""
     if report.model.sha256 != artifact.sha256:
         raise WireError("the runner read another model file than asked")

@@ -132,6 +132,11 @@ class ActionClips:
         """Return the figures without those of single classes."""
         return figures(rows)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some clips are left out."""
+        return len(self.samples) < self.all_clips
+
     def told(self) -> list[str]:
         """Return how many clips and classes there are, and what is left out."""
         count = len(self.samples)

@@ -149,6 +149,20 @@ def test_an_engine_takes_up_what_all_three_have_done_and_adds_to_it(
     assert after["onnxruntime"]["images"] == "60"
 
 
+def test_two_at_a_time_write_into_one_folder_and_lose_no_row(desk: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "asymm_deploy", "evaluate", "brightest_net:make"),
+        *("--input-shape", "1,3,16,16", "--images", "images", "--classes", "model_order.txt"),
+        *("--preprocess", "recipe.json", "--engine", "onnxruntime", "--out", "shared"),
+    ]
+    other = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert evaluate("--engine", "mnn", "--out", "shared") == 0
+    _out, err = other.communicate()
+    assert other.returncode == 0, err
+    found = {row["engine"]: row["images"] for row in rows(desk / "shared")}
+    assert found == {"onnxruntime": "60", "mnn": "60"}
+
+
 def test_fp16_has_a_row_and_no_figure_where_it_is_computed_in_fp32(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
