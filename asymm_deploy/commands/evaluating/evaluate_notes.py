@@ -19,11 +19,12 @@ _MOST_LISTED = 10
 def tell_of_folder(folder: ImageFolder, count: int) -> None:
     """Say which images there are, how many of them count, and what was left out."""
     chosen = "" if count == len(folder.images) else f"{count} of "
-    console.say(f"{chosen}{len(folder.images)} images of {len(folder.classes)} classes")
+    images = _numbered(len(folder.images), "image")
+    console.say(f"{chosen}{images} of {_numbered(len(folder.classes), 'class')}")
     if folder.empty:
         console.say(f"without an image: {_some(folder.empty)}")
     if folder.other_files:
-        console.say(f"left out, not images by their names: {folder.other_files} files")
+        console.say(f"left out, not images by their names: {_numbered(folder.other_files, 'file')}")
     if folder.unseen:
         console.say(f"folders that could not be listed: {_some(folder.unseen)}")
 
@@ -34,7 +35,9 @@ def tell_unreadable(model: str, found: Sequence[Evaluation]) -> None:
     if not bad:
         return
     reasons = Counter(each.reason for each in bad)
-    console.say(f"{model}: {len(bad)} images can't be decoded or run, and are in no figure:")
+    are = "is" if len(bad) == 1 else "are"
+    images = _numbered(len(bad), "image")
+    console.say(f"{model}: {images} can't be decoded or run, and {are} in no figure:")
     for each in bad[:_MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > _MOST_LISTED:
@@ -47,11 +50,14 @@ def tell_of_nan(model: str, found: Mapping[Lane, LaneAnswers]) -> None:
     for lane, answers in found.items():
         count = sum(each.top1 == NO_CLASS for each in answers.evaluation.predictions)
         if count:
-            console.say(
-                f"{model}: {lane.text} answers NaN alone for {count} images: counted as wrong"
-            )
+            images = _numbered(count, "image")
+            console.say(f"{model}: {lane.text} answers NaN alone for {images}: counted as wrong")
 
 
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(map(excerpt, names[:_MOST_LISTED]))
     return shown + (f" and {len(names) - _MOST_LISTED} more" if names[_MOST_LISTED:] else "")
+
+
+def _numbered(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "es" if what.endswith("s") else "s")

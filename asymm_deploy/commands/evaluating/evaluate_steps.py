@@ -117,6 +117,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     _require_libraries()
     engines = _engines(asked.engines, asked.device)
     recipe = preprocessing_of(asked.preprocess)
+    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     device = evaluated_device(asked.device)
     folder = labelled_images(asked.images, asked.classes)
     images = sampled(folder.images, asked.limit or device.default_limit, asked.seed)
@@ -128,7 +129,6 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
             f"drawn for {device.name}, which takes seconds for an image; --limit takes more"
         )
     wanted = AskedLanes(engines, tuple(dict.fromkeys(asked.precisions)), device)
-    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     outcomes = {
         each.request.folder: each
         for each in export_with_progress([x for model in models for x in model.requests])

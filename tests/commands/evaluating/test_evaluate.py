@@ -232,7 +232,7 @@ def test_an_image_that_kills_its_process_is_named_and_the_others_count(
     finally:
         (desk / "armed").unlink()
     said = capfd.readouterr().err
-    assert "1 images can't be decoded or run, and are in no figure" in said
+    assert "1 image can't be decoded or run, and is in no figure" in said
     assert "red/bright.png: the process that ran it died" in said
     found = rows(desk / "died")
     assert [(row["images"], row["unreadable"]) for row in found] == [("2", "1")] * 2
@@ -266,6 +266,8 @@ def test_where_processes_die_whatever_the_image_it_ends(
         ),
         (("--engine", "tflite"), "--engine tflite is none that can evaluate"),
         (("--preprocess", "model_order.txt"), "is no recipe"),
+        (("--variant", "w8,fp16"), "fp16 is no variant"),
+        (("net.mnn",), "net.mnn is an .mnn file, and there is nothing to compare it with"),
         (("--limit", "0"), "--limit 0 is out of range"),
         (("--seed", "-1"), "--seed -1 is out of range"),
     ],
