@@ -68,7 +68,8 @@ def test_the_emulator_answers_each_sample_as_the_reference_does(
     emulator: Emulator, artifact: Artifact, tmp_path: Path
 ) -> None:
     assert artifact.reference is not None
-    once = recorded_bytes(TWO_ENDED_INPUTS, bench_inputs(TWO_ENDED_INPUTS, 0))
+    inputs = bench_inputs(TWO_ENDED_INPUTS, 0)
+    once = recorded_bytes([inputs[spec.name] for spec in TWO_ENDED_INPUTS])
     samples = tmp_path / "samples.bin"
     samples.write_bytes(once + bytes(len(once)) + once)
     asked = EmulatedAnswering(emulator, artifact, "fp32")
