@@ -139,6 +139,8 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
         try:
             files, failed = _files_of(each, outcomes)
             codes += failed
+            if not any(file.is_asked_for for file in files):
+                continue
             made = _of_model(asked, each.base, files, wanted, recipe, folder, images)
             _write_rows(asked.out, made)
             rows += made
