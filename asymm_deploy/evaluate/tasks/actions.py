@@ -175,7 +175,7 @@ class ActionClips:
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
         """Return how often a lane answers with no number."""
-        return nan_remarks(answers, "clips")
+        return nan_remarks(answers, "clip")
 
     def for_model(self, made: Manifest, /) -> tuple[ActionClips, None]:
         """Return the same: the folders' order or a list says which class is which."""
