@@ -87,7 +87,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests start hundreds of processes. Where PYTHONDONTWRITEBYTECODE is set, each would compile the package
+# again, which pip has not done for sources that stay where they are.
 test: lint
+	$(BIN)/python -m compileall -q asymm_deploy
 	$(BIN)/python $(COVERAGE) -m pytest -n 2 --dist worksteal $(NO_REWRITE)
 
 # PyPI never lets a file be replaced, so what is wrong must show before the upload.
