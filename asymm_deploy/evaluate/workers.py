@@ -81,8 +81,15 @@ class Workers:
             suspects += running.values()
 
     def _submitted(self, pool: ProcessPoolExecutor, work: Work) -> Future[Worked]:
-        with holding_back_ctrl_c():  # a process that is started hears it, too
-            return pool.submit(image_worker.run_chunk, self._root, work, self.samples_of(work))
+        try:
+            with holding_back_ctrl_c():  # a process that is started hears it, too
+                return pool.submit(image_worker.run_chunk, self._root, work, self.samples_of(work))
+        except (OSError, EOFError) as error:  # what starts them was killed, or there may be no more
+            why = getattr(error, "strerror", None) or error
+            raise HarnessError(
+                f"can't start a process for the images: {why}",
+                "repeat the command, with fewer --jobs: it goes on where it stopped",
+            ) from error
 
     def _carefully(self, work: Work) -> Worked:
         """Run a chunk in a process of its own; if that dies, each half of it, down to an image."""

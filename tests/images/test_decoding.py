@@ -98,6 +98,28 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(b"\0" * 9))
 
 
+def gif_that_claims(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0, 0, 0)
+    return head + b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\2\2\x4c\1\0;"
+
+
+def tiff_that_claims(width: int, height: int) -> bytes:
+    long, short = 4, 3
+    tags = [
+        *((256, long, width), (257, long, height), (258, short, 8), (259, short, 1)),
+        *((262, short, 1), (273, long, 8), (277, short, 1), (278, long, height), (279, long, 9)),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+def webp_that_claims(width: int, height: int) -> bytes:
+    size = b"".join(struct.pack("<I", side - 1)[:3] for side in (width, height))
+    part = b"VP8X" + struct.pack("<I", 10) + bytes(4) + size
+    part += b"VP8L" + struct.pack("<I", 10) + b"\x2f\xff\xff\xff\x0f" + bytes(5)
+    return b"RIFF" + struct.pack("<I", len(part) + 4) + b"WEBP" + part
+
+
 def test_what_can_t_be_decoded_says_why_on_one_line(tmp_path: Path) -> None:
     whole = saved(tmp_path / "a.jpg", Image.effect_noise((64, 64), 90)).read_bytes()
     os.mkfifo(tmp_path / "pipe.jpg")
@@ -107,6 +129,11 @@ def test_what_can_t_be_decoded_says_why_on_one_line(tmp_path: Path) -> None:
         "cut.jpg": (whole[: len(whole) // 2], ""),
         "text.jpg": (b"hello", "it is no image"),
         "bomb.png": (png_that_claims(60_000, 60_000), "60000 x 60000 pixels"),
+        "bomb.gif": (gif_that_claims((65_535, 65_535), (1, 1)), "65535 x 65535 pixels"),
+        "frame.gif": (gif_that_claims((1, 1), (65_535, 65_535)), "65535 x 65535 pixels"),
+        "bomb.tiff": (tiff_that_claims(100_000, 100_000), "100000 x 100000 pixels"),
+        "short.tiff": (tiff_that_claims(4_000, 4_000), "truncated"),
+        "bomb.webp": (webp_that_claims(16_384, 16_384), ""),
         "short.png": (png_that_claims(64, 64), ""),
         "gone.jpg": (None, "No such file"),
         "pipe.jpg": (None, "pipe"),

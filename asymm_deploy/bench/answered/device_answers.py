@@ -12,7 +12,7 @@ from asymm_deploy.bench.answered.answers import (
     answers_in,
     answers_request,
     parse_answered_stream,
-    require_as_asked,
+    require_right_answers,
 )
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.device import Device
@@ -51,7 +51,7 @@ class DeviceAnswering:
         command = self.device.runner("mnn").command
         completed = self.device.run([*command, *request], timeout_s=_TIMEOUT_S)
         report = launch.reported(completed, _TIMEOUT_S, parse_answered_stream)
-        require_as_asked(report, self.artifact, self.precision)
+        require_right_answers(report, self.artifact, self.precision)
         # Not its whole name, or the phone would be asked whether it is there afterwards.
         fetched = self.device.run(
             ["sh", "-c", _FETCH, "sh", path, inputs[:-1]], timeout_s=_TIMEOUT_S

@@ -11,7 +11,7 @@ from asymm_deploy.bench.answered.answers import (
     Answers,
     answers_in,
     parse_answered_stream,
-    require_as_asked,
+    require_right_answers,
 )
 from asymm_deploy.bench.artifact import Artifact
 from asymm_deploy.bench.emulated.emulated_run import (
@@ -64,5 +64,5 @@ class EmulatedAnswering:
         require_emulation(completed, self.cpu, _TIMEOUT_S)
         report = launch.reported(completed, _TIMEOUT_S, parse_answered_stream)
         require_this_model(report, self.emulator, asked)
-        require_as_asked(report, asked, self.precision)
+        require_right_answers(report, asked, self.precision)
         return Answers(answers_in((folder / _ANSWERS).read_bytes(), report, count), None)

@@ -88,19 +88,18 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     engines = _engines(asked.engines, asked.device)
     preprocess = asked.preprocess or default_recipe(task)
     recipe = preprocessing_of(preprocess)
+    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     device = evaluated_device(asked.device)
     subject = read_subject(task, asked.data, asked.data.limit or device.default_limit)
     subject.table.read(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
     for line in subject.told():
         console.say(line)
-    if asked.data.limit is None and device.default_limit is not None:
+    if asked.data.limit is None and subject.is_drawn:
         console.say(
-            f"at most {device.default_limit} are drawn for {device.name}, which takes seconds for "
-            "an image; --limit takes more"
+            f"drawn for {device.name}, which takes seconds for an image; --limit takes more"
         )
     wanted = AskedLanes(engines, tuple(dict.fromkeys(asked.precisions)), device)
-    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     outcomes = {
         each.request.folder: each
         for each in export_with_progress([x for model in models for x in model.requests])
@@ -111,6 +110,8 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
         try:
             files, failed = _files_of(each, outcomes)
             codes += failed
+            if not any(file.is_asked_for for file in files):
+                continue
             made = _of_model(asked, each.base, files, wanted, (preprocess, recipe), subject)
             _write_rows(asked.out, subject, made)
             rows += made

@@ -67,14 +67,15 @@ def answers_of(
         for store in stores:
             store.require_of(images)
         todo = missing_work(images, [store.all for store in stores], asked.device.chunk_images)
+        lacking = {lane for work in todo for lane in work.lanes}
         _tell_done(name, subject, model, todo)
         phones = {
             at: (lane, artifact_of(lane))
             for at, lane in enumerate(model.lanes)
-            if not lane.is_here and at not in model.emulated
+            if at in lacking and not lane.is_here and at not in model.emulated
         }
-        with asked.device.held(phones if todo else {}) as answering:
-            stack.enter_context(ending_like_ctrl_c())
+        stack.enter_context(ending_like_ctrl_c())
+        with asked.device.held(phones) as answering:
             advance = stack.enter_context(console.progress(f"evaluating {name}", len(todo)))
 
             def tell(work: Work) -> None:

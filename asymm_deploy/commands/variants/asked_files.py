@@ -124,11 +124,11 @@ def _request(source: Source, name: str, calibration: Path | None, artifacts: Pat
     if name in (BASE_VARIANT, HALF_PRECISION):
         return recorded_request(source, artifacts)
     variant = as_variant(source, variant_named(name))
-    if name == "int8" and not (artifacts / variant.model / MANIFEST_NAME).is_file():
+    if name.startswith("int8") and not (artifacts / variant.model / MANIFEST_NAME).is_file():
         folder = calibration or "FOLDER"
         return (
-            "not made: int8 learns its ranges from images (`asymm-deploy export "
-            f"{source.model} --quantize int8 --images {folder}`)"
+            f"not made: {name} learns its ranges from images (`asymm-deploy export "
+            f"{source.model} --quantize {name} --images {folder}`)"
         )
     return recorded_request(variant, artifacts)
 

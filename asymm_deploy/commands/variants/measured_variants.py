@@ -151,7 +151,7 @@ def count_variants(
     try:
         find_emulator()
     except HarnessError as error:
-        console.say(f"ARM instructions are left out: {error.what} ({error.hint})")
+        console.say(f"ARM instructions are left out: {error.what} (`{error.hint}`)")
         return
     half = [m.source for m in models if any(f.variant == HALF_PRECISION for f in m.files)]
     settings: list[tuple[list[Source], Precision]] = [

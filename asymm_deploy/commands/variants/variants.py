@@ -20,9 +20,11 @@ from asymm_deploy.commands.options.shared_options import (
     LaunchTimeoutOption,
     ModelsArgument,
     RunnerOption,
+    TableOption,
     within,
 )
 from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 
 class VariantsFormatName(StrEnum):
@@ -36,6 +38,7 @@ class VariantsFormatName(StrEnum):
 
 def variants_command(
     models: ModelsArgument = None,
+    table: TableOption = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -177,7 +180,13 @@ def variants_command(
         launch_timeout_s=launch_timeout,
         fresh=fresh,
     )
-    named = named_models(models, None, input_shape, classes=count)
+    bare = next((each for each in models or () if each.lower().endswith(".mnn")), None)
+    if bare is not None:
+        raise UsageError(
+            f"{excerpt(bare)} is taken as it is, and has no variants",
+            "name the network, the .onnx file or the callable that it was made from",
+        )
+    named = named_models(models, table, input_shape, classes=count)
     request = VariantsRequest(
         sources=[each.source for each in named],
         chosen=variant or [],

@@ -76,7 +76,9 @@ def run_variants(asked: VariantsRequest) -> ExitCode:
     _refuse_variants_and_tasks(asked)
     place = _place(asked)
     data = _data(asked)
-    if data is not None:
+    if data is None:
+        console.say("without --images there is no top-1: outputs are compared with fp32's")
+    else:
         read_subject(None, data, data.limit)  # before an export takes minutes
     ensure_folder(asked.out, "results")
     COMPARED_VARIANTS.read(asked.out)

@@ -124,7 +124,9 @@ def rows_of(row: MakeRow) -> list[ListRow]:
     base = VariantFacts(
         file=replace(FILE, variant="fp32", artifact="net", size=1_889_000), device="pixel"
     )
-    gone = VariantFacts(file=replace(FILE, variant="int8", size=None, missing="not | made"), device="pixel")
+    gone = VariantFacts(
+        file=replace(FILE, variant="int8", size=None, missing="not | made"), device="pixel"
+    )
     return variant_rows(base, [base, facts_of(FILE, "pixel", records(row)), gone], None)
 
 

@@ -17,7 +17,6 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    counted,
     network_name,
     plain,
     spec_of,
@@ -25,6 +24,7 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.text import counted
 
 if TYPE_CHECKING:
     import altair as alt
