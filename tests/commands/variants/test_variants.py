@@ -1,4 +1,4 @@
-"""``variants`` from a model and images to one table, again without measuring, and what it refuses."""
+"""``variants`` from a model and images to one table, again without measuring; what it refuses."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ def test_without_images_outputs_are_compared_and_int8_says_what_it_lacks(
     [
         (("coloured:make@w8",), "names a variant"),
         (("coloured:make", "--variant", "w9"), "'w9' is no variant"),
+        (("coloured.mnn",), "coloured.mnn is taken as it is, and has no variants"),
         (("coloured:make", "--limit", "4"), "--limit is for images, and there are none"),
         (("coloured:make", "--images", "gone"), "gone"),
         (("asymmnet_small_035_face", "--images", "images"), "is for another task"),
