@@ -278,3 +278,9 @@ def test_a_variant_that_is_not_there_or_not_measured_has_its_reason() -> None:
     base = facts("fp32", counted=cost(1_000_000))
     half = facts("fp16", unmeasured="not here", counted=cost(600_000))
     assert why(base, half, None) == "not here; 40.0 % fewer ARM instructions"
+
+
+def test_what_could_not_be_timed_says_why(row: MakeRow) -> None:
+    failed = msgspec.structs.replace(row(), latency_median_ms=None, reason="the runner died")
+    line = why(facts("fp32", row=row()), facts("int8", row=failed), VNNI)
+    assert line.startswith("it could not be timed: the runner died;")
