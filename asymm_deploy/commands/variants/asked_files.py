@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,10 +11,12 @@ from asymm_deploy.bench.records import Precision
 from asymm_deploy.commands import console
 from asymm_deploy.commands.evaluating.asked_variants import chosen_variant_names
 from asymm_deploy.commands.export import export_with_progress
+from asymm_deploy.commands.options.variant_options import int8_images
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.evaluate.lane import BASE_VARIANT
 from asymm_deploy.export.manifest import MANIFEST_NAME, MNN
-from asymm_deploy.export.quantize.variant_request import recorded_request
+from asymm_deploy.export.quantize.variant import Variant
+from asymm_deploy.export.quantize.variant_request import VariantRequest, recorded_request
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.naming.variant_names import VARIANTS, variant_named
 from asymm_deploy.models.source import Source, as_variant
@@ -26,10 +28,35 @@ if TYPE_CHECKING:
 HALF_PRECISION = "fp16"
 """The variant that is no file of its own: the export, computed in fp16."""
 EVERYTHING = (BASE_VARIANT, HALF_PRECISION, *VARIANTS)
+_INT8_COUNT = 64
+"""Images from which int8 learns its ranges."""
 _NO_FP16 = "not measured here: on x86 MNN computes in fp32 where fp16 is asked for"
 _WEIGHTS = {"file": "trained", "seed": "untrained"}
 _Request: TypeAlias = "ExportRequest | str"
 """What to export, or why that can't be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningImages:
+    """Where int8 learns its ranges from, if it has to be made."""
+
+    given: Path | None
+    """``--calibration``: what is made with other images is made anew."""
+    evaluated: Path | None
+    """``--images``."""
+    preprocess: str | None
+    count: int | None
+    """``--count``."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user says which."""
+        return self.given is not None or self.count is not None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, None if there is none."""
+        return self.given or self.evaluated
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +108,7 @@ def compared_models(
     chosen: Sequence[str],
     *,
     fp16: bool,
-    calibration: Path | None,
+    learning: LearningImages,
     artifacts: Path,
 ) -> list[ComparedModel]:
     """Export the models and make their variants, and return what there is of each.
@@ -91,7 +118,7 @@ def compared_models(
     """
     names = compared_variants(chosen)
     asked: list[tuple[Source, dict[str, _Request]]] = [
-        (source, {name: _request(source, name, calibration, artifacts) for name in names})
+        (source, {name: _request(source, name, learning, artifacts) for name in names})
         for source in sources
     ]
     requests = {
@@ -106,7 +133,7 @@ def compared_models(
             console.complain(outcome.failure.about(outcome.request.text))
     models = []
     for source, found in asked:
-        files = [_file(source, name, found[name], outcomes) for name in names]
+        files = [_file(source, name, found[name], outcomes, learning.evaluated) for name in names]
         codes = [
             outcomes[each.folder].exit_code for each in found.values() if not isinstance(each, str)
         ]
@@ -120,21 +147,34 @@ def compared_models(
     return models
 
 
-def _request(source: Source, name: str, calibration: Path | None, artifacts: Path) -> _Request:
+def _request(source: Source, name: str, learning: LearningImages, artifacts: Path) -> _Request:
     if name in (BASE_VARIANT, HALF_PRECISION):
         return recorded_request(source, artifacts)
     variant = as_variant(source, variant_named(name))
-    if name.startswith("int8") and not (artifacts / variant.model / MANIFEST_NAME).is_file():
-        folder = calibration or "FOLDER"
+    found = recorded_request(variant, artifacts)
+    if not name.startswith("int8"):
+        return found
+    is_there = (artifacts / variant.model / MANIFEST_NAME).is_file()
+    if learning.folder is None or (is_there and not learning.is_given):
+        if is_there:
+            return found
         return (
-            f"not made: {name} learns its ranges from images (`asymm-deploy export "
-            f"{source.model} --quantize {name} --images {folder}`)"
+            f"not made: {name} learns its ranges from images (give --images ROOT, or --calibration "
+            "FOLDER with training images)"
         )
-    return recorded_request(variant, artifacts)
+    count = learning.count or _INT8_COUNT
+    recipe = learning.preprocess or "imagenet"
+    images = int8_images(learning.folder, count, recipe, None, None, ("int8",))
+    assert isinstance(found, VariantRequest)
+    return replace(found, calibration=images)
 
 
 def _file(
-    source: Source, name: str, request: _Request, outcomes: dict[Path, ExportOutcome]
+    source: Source,
+    name: str,
+    request: _Request,
+    outcomes: dict[Path, ExportOutcome],
+    evaluated: Path | None,
 ) -> VariantFile:
     precision: Precision = "fp16" if name == HALF_PRECISION else "fp32"
     if isinstance(request, str):
@@ -152,11 +192,20 @@ def _file(
         sha256=made.files[MNN],
         size=(request.folder / MNN).stat().st_size,
         made=made.variant,
+        note=_overlap(made.variant, evaluated),
         weights=_WEIGHTS.get(made.weights, "given"),
     )
 
 
-def _without_fp16(file: VariantFile) -> VariantFile:
-    from dataclasses import replace
+def _overlap(made: Variant | None, evaluated: Path | None) -> str | None:
+    """Return that int8 knows the images that it is evaluated on, if it does."""
+    if made is None or made.images is None or evaluated is None:
+        return None
+    ours, theirs = Path(made.images.path).resolve(), evaluated.resolve()
+    if ours != theirs and ours not in theirs.parents and theirs not in ours.parents:
+        return None
+    return f"its ranges are from {made.images.count} of the images in the folder that is evaluated"
 
+
+def _without_fp16(file: VariantFile) -> VariantFile:
     return file if file.missing is not None else replace(file, unmeasured=_NO_FP16)

@@ -37,6 +37,8 @@ class VariantsRequest:
     """Variants; none for all."""
     images: Path | None
     calibration: Path | None
+    count: int | None
+    """Of the images that int8 learns from."""
     classes: Path | None
     preprocess: str | None
     limit: int | None

@@ -73,6 +73,14 @@ def variants_command(
             "--images. Default: those of --images, which the table then says.",
         ),
     ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            callback=within("--count", 1, 1024),
+            help="How many of them int8 learns from, drawn by a fixed seed. Default: 64.",
+        ),
+    ] = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -164,13 +172,17 @@ def variants_command(
     from asymm_deploy.commands.variants.measured_variants import VariantsRequest
     from asymm_deploy.commands.variants.variants_steps import run_variants
 
+    if count is not None and images is None and calibration is None:
+        raise UsageError(
+            "--count is for images, and there are none", "give --calibration FOLDER, or --images"
+        )
     for name, given in (("--limit", limit), ("--preprocess", preprocess)):
         if images is None and given is not None:
             raise UsageError(
                 f"{name} is for images, and there are none", "give --images ROOT, or leave it out"
             )
-    count = classes_count(classes)
-    if images is None and classes is not None and count is None:
+    told_apart = classes_count(classes)
+    if images is None and classes is not None and told_apart is None:
         raise UsageError("--classes FILE is for images, and there are none", "give --images ROOT")
     plan = Plan(
         runs=runs,
@@ -186,13 +198,14 @@ def variants_command(
             f"{excerpt(bare)} is taken as it is, and has no variants",
             "name the network, the .onnx file or the callable that it was made from",
         )
-    named = named_models(models, table, input_shape, classes=count)
+    named = named_models(models, table, input_shape, classes=told_apart)
     request = VariantsRequest(
         sources=[each.source for each in named],
         chosen=variant or [],
         images=images,
         calibration=calibration,
-        classes=Path(classes) if classes is not None and count is None else None,
+        count=count,
+        classes=Path(classes) if classes is not None and told_apart is None else None,
         preprocess=preprocess,
         limit=limit,
         seed=seed,

@@ -23,6 +23,7 @@ from asymm_deploy.commands.evaluating.model_lanes import has_fp16
 from asymm_deploy.commands.options.shared_options import no_data, print_data
 from asymm_deploy.commands.variants.asked_files import (
     ComparedModel,
+    LearningImages,
     compared_models,
     compared_variants,
 )
@@ -87,7 +88,7 @@ def run_variants(asked: VariantsRequest) -> ExitCode:
         asked.sources,
         asked.chosen,
         fp16=has_fp16(place.lane),
-        calibration=asked.calibration or asked.images,
+        learning=LearningImages(asked.calibration, asked.images, asked.preprocess, asked.count),
         artifacts=asked.artifacts,
     )
     done = VariantsDone([code for model in models for code in model.codes])

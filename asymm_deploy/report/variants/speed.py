@@ -13,6 +13,10 @@ _LEAST_LAUNCHES = 4
 """Of which an interval is taken for one."""
 
 
+_MARGIN = 0.01
+"""By how much files may differ that run the very same instructions: by where their data lie."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpeedChange:
     """What is known of a variant's time, relative to the export's in fp32."""
@@ -53,9 +57,9 @@ def speed_change(base: VariantFacts, variant: VariantFacts) -> SpeedChange:
 
 
 def _of_ratio(low: float, high: float, how: str) -> SpeedChange:
-    if low > 1:
+    if low > 1 + _MARGIN:
         return SpeedChange("slower", f"{_range(low - 1, high - 1)} slower here, {how}")
-    if high < 1:
+    if high < 1 - _MARGIN:
         return SpeedChange("faster", f"{_range(1 - high, 1 - low)} faster here, {how}")
     return SpeedChange(
         "no difference",

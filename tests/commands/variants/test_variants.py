@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,25 @@ def test_without_images_outputs_are_compared_and_int8_says_what_it_lacks(
     assert [row["variant"] for row in rows("other")] == ["half", "fp32", "int8"]
 
 
+def test_int8_learns_from_what_is_given_and_says_if_that_is_evaluated_too(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(desk)
+    given = ("--no-time", "--variant", "int8", "--out", "eight", *EVALUATED)
+    assert variants(*given) == 2
+    assert "images has 12 images that can be decoded" in capsys.readouterr().out
+    assert variants(*given, "--count", "12") == 0
+    capsys.readouterr()
+    told = "its ranges are from 12 of the images in the folder that is evaluated"
+    found = rows("eight")[1]
+    assert told in found["why"]
+    assert "of 1 convolutions and products compute in 8 bits" in found["why"]
+    assert found["top1_percent"] == "100.000"
+    shutil.copytree(desk / "images", desk / "training", copy_function=shutil.copyfile)
+    assert variants(*given, "--count", "12", "--calibration", "training") == 0
+    assert "its ranges are from" not in rows("eight")[1]["why"]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -124,6 +144,7 @@ def test_without_images_outputs_are_compared_and_int8_says_what_it_lacks(
         (("coloured:make", "--variant", "w9"), "'w9' is no variant"),
         (("coloured.mnn",), "coloured.mnn is taken as it is, and has no variants"),
         (("coloured:make", "--limit", "4"), "--limit is for images, and there are none"),
+        (("coloured:make", "--count", "4"), "--count is for images, and there are none"),
         (("coloured:make", "--images", "gone"), "gone"),
         (("asymmnet_small_035_face", "--images", "images"), "is for another task"),
         (("coloured:make", "--device", "a76", "--cpu", "1"), "--cpu"),

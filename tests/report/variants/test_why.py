@@ -133,6 +133,13 @@ def int8_operators() -> Explanation:
         ),
         (0.99, 1.02, VNNI, "no difference of speed seen (-1.0 to +2.0 %, in turns with fp32);"),
         (1.00, 1.02, NO_VNNI, "no difference of speed seen (+0.0 to +2.0 %, in turns with fp32);"),
+        (
+            1.001,
+            1.012,
+            NO_VNNI,
+            "no difference of speed seen (+0.1 to +1.2 %, in turns with fp32);",
+        ),
+        (0.98, 0.995, VNNI, "no difference of speed seen (-2.0 to -0.5 %, in turns with fp32);"),
         (1.70, 1.78, None, "70.0 to 78.0 % slower here, in turns with fp32;"),
     ],
 )
@@ -141,7 +148,7 @@ def test_speed_is_told_where_the_interval_leaves_out_no_change(
 ) -> None:
     line = why(facts("fp32", row=row()), timed(row, "int8", pair(low, high)), processor)
     assert line.startswith(text)
-    assert ("has no VNNI" in line) == (processor is NO_VNNI and low > 1)
+    assert ("has no VNNI" in line) == (processor is NO_VNNI and low > 1.01)
 
 
 def test_a_processor_is_named_for_arithmetic_in_8_bits_alone(row: MakeRow) -> None:
