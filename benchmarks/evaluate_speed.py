@@ -22,6 +22,7 @@ from asymm_deploy.evaluate.image_folder import labelled_images
 from asymm_deploy.evaluate.image_worker import ImageRunner, Work
 from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, EvaluatedModel, Lane
 from asymm_deploy.evaluate.prediction import ENGINES, EvaluationEngine
+from asymm_deploy.evaluate.sample_reading import ImageClassifying
 from asymm_deploy.export.jobs import export_all
 from asymm_deploy.export.manifest import MNN, ONNX, Manifest
 from asymm_deploy.export.request import ExportRequest
@@ -44,12 +45,14 @@ def main() -> None:
         (outcome,) = export_all([ExportRequest(resolve(asked.model), folder / "artifacts")], jobs=1)
         assert outcome.manifest is not None, outcome.failure
         made, at = outcome.manifest, outcome.request.folder
+        taken = image_input(made.inputs)
+        (output,) = made.outputs
         model = EvaluatedModel(
             request=outcome.request,
             inputs=made.inputs,
-            output=made.outputs[0].name,
-            taken=image_input(made.inputs),
-            recipe=IMAGENET,
+            reading=ImageClassifying(
+                output=output.name, classes=output.shape[-1], taken=taken, recipe=IMAGENET
+            ),
             lanes=tuple(_lane(made, at, engine) for engine in ENGINES),
         )
         root = _photographs(folder / "images", asked.images)
@@ -62,7 +65,7 @@ def main() -> None:
         )  # what is done once: memory, caches of files
         began = time.thread_time()
         for image in images:
-            cropped(decoded_image(root / image.path, 3), model.taken, model.recipe)
+            cropped(decoded_image(root / image.path, 3), taken, IMAGENET)
         decoding = time.thread_time() - began
         made_of = runner.run(root, Work(0, images, lanes), none).chunks
         seconds = {name: made_of[at].seconds or 0.0 for at, name in enumerate(ENGINES)}

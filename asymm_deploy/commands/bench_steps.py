@@ -24,6 +24,7 @@ from asymm_deploy.bench.subjects import (
     bare_files,
     counterparts_of,
     exported_subject,
+    require_alike,
 )
 from asymm_deploy.commands import console
 from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
@@ -97,6 +98,7 @@ def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact |
         recorded_request(each, asked.artifacts, asked.samples.get(each.model))
         for each in (*asked.sources, *paired.added)
     ]
+    require_alike(paired.pairs, [each.source for each in requests])
     outcomes = export_with_progress(requests)
     for outcome in outcomes:
         if outcome.failure is not None:

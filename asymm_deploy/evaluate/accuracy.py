@@ -61,28 +61,38 @@ class Agreement:
 
 def accuracy_of(predictions: Sequence[ImagePrediction], classes: int) -> Accuracy:
     """Return the accuracy of at least one prediction."""
-    from scipy import stats
-
     right = sum(each.top1 == each.label for each in predictions)
-    interval = stats.binomtest(right, len(predictions)).proportion_ci(0.95, "wilson")
+    low, high = wilson(right, len(predictions))
     among_5 = sum(each.label in each.top5 for each in predictions)
     return Accuracy(
         len(predictions),
         right,
         among_5 if classes > 5 else None,
-        float(interval.low),
-        float(interval.high),
+        low,
+        high,
     )
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of ``count``, at least 1."""
+    from scipy import stats
+
+    interval = stats.binomtest(right, count).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(worse: int, better: int) -> float:
+    """Return how likely so large a difference of changes is by chance: McNemar's exact test."""
+    from scipy import stats
+
+    return float(stats.binomtest(worse, worse + better).pvalue) if worse + better else 1.0
 
 
 def agreement_of(before: Sequence[ImagePrediction], after: Sequence[ImagePrediction]) -> Agreement:
     """Return how ``after`` compares with ``before`` on the images that both have."""
-    from scipy import stats
-
     known = {each.image: each for each in before}
     pairs = [(known[each.image], each) for each in after if each.image in known]
     worse = sum(a.top1 == a.label != b.top1 for a, b in pairs)
     better = sum(b.top1 == b.label != a.top1 for a, b in pairs)
-    p = float(stats.binomtest(worse, worse + better).pvalue) if worse + better else 1.0
     agreeing = sum(a.top1 == b.top1 for a, b in pairs)
-    return Agreement(agreeing, len(pairs), worse, better, p)
+    return Agreement(agreeing, len(pairs), worse, better, mcnemar(worse, better))

@@ -1,15 +1,11 @@
-"""Accuracies as rows of accuracy.csv, which is made anew from them and what was there."""
+"""Accuracies as rows of accuracy.csv."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from asymm_deploy.bench.find_devices import EMULATED
-from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import (
     ACCURACY_COLUMNS,
     ACCURACY_CSV,
@@ -17,11 +13,15 @@ from asymm_deploy.evaluate.accuracy import (
     agreement_of,
 )
 from asymm_deploy.evaluate.evaluation import Evaluation
+from asymm_deploy.evaluate.kept_rows import KeptRows
 from asymm_deploy.evaluate.lane import BASE_VARIANT, HERE, Lane
-from asymm_deploy.files import read_regular
+from asymm_deploy.evaluate.prediction import ImagePrediction
 from asymm_deploy.text import ListRow
 
 UNSET = ""
+ACCURACIES = KeptRows(
+    ACCURACY_CSV, ACCURACY_COLUMNS, ("model", "variant", "engine", "device", "precision")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +30,23 @@ class EvaluatedSetting:
 
     weights: str
     """``trained``, ``given`` (of an .onnx file or a callable: nobody knows), ``untrained``."""
-    classes: int
     preprocess: str
 
 
 def accuracy_row(
     setting: EvaluatedSetting,
+    classes: int,
     lane: Lane,
     key: str,
-    found: Evaluation,
-    reference: tuple[Lane, Evaluation] | None,
+    found: Evaluation[ImagePrediction],
+    reference: tuple[Lane, Evaluation[ImagePrediction]] | None,
 ) -> ListRow:
-    """Return the row of a lane that has predictions, with what ``reference`` agrees on."""
-    accuracy = accuracy_of(found.predictions, setting.classes)
-    row = _of(setting, lane)
+    """Return the row of a lane that has predictions, with what ``reference`` agrees on.
+
+    ``classes`` is how many the model tells apart.
+    """
+    accuracy = accuracy_of(found.predictions, classes)
+    row = _of(setting, classes, lane)
     row |= {
         "images": str(accuracy.images),
         "unreadable": str(len(found.unreadable)),
@@ -69,12 +72,12 @@ def accuracy_row(
     return row
 
 
-def unmeasured_row(setting: EvaluatedSetting, lane: Lane) -> ListRow:
+def unmeasured_row(setting: EvaluatedSetting, classes: int, lane: Lane) -> ListRow:
     """Return the row of a lane that can't be measured here: it has no figure."""
-    return _of(setting, lane)
+    return _of(setting, classes, lane)
 
 
-def _of(setting: EvaluatedSetting, lane: Lane) -> dict[str, str | int]:
+def _of(setting: EvaluatedSetting, classes: int, lane: Lane) -> dict[str, str | int]:
     row: dict[str, str | int] = dict.fromkeys(ACCURACY_COLUMNS, UNSET)
     return row | {
         "model": lane.model,
@@ -83,53 +86,9 @@ def _of(setting: EvaluatedSetting, lane: Lane) -> dict[str, str | int]:
         "device": lane.device,
         "precision": lane.precision,
         "weights": setting.weights,
-        "classes": str(setting.classes),
+        "classes": str(classes),
         "preprocess": setting.preprocess,
     }
-
-
-def with_earlier(out: Path, rows: Sequence[ListRow]) -> list[ListRow]:
-    """Return the other rows of accuracy.csv, and then ``rows``.
-
-    Another row is of another model, variant, engine, device or precision.
-
-    Raises UsageError if the file is there and is not ours.
-    """
-    mine = {_identity(row) for row in rows}
-    return [row for row in read_accuracy(out) if _identity(row) not in mine] + list(rows)
-
-
-def read_accuracy(results: Path) -> list[ListRow]:
-    """Return the rows of a folder's accuracy.csv, none where there is no such file.
-
-    Raises UsageError if it can't be read, or has other columns.
-    """
-    path = results / ACCURACY_CSV
-    try:
-        return accuracy_rows_in(read_regular(path), path)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror or error}", "move it away, or give another folder"
-        ) from error
-
-
-def accuracy_rows_in(content: bytes, path: Path) -> list[ListRow]:
-    """Return the rows that the file ``path`` has in it; raise UsageError if it is not ours."""
-    text = content.decode(errors="replace")
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows: list[ListRow] = [dict(row) for row in reader]
-        whole = all(None not in row and None not in row.values() for row in rows)
-    except csv.Error:
-        rows, whole = [], False
-    if tuple(reader.fieldnames or ()) != ACCURACY_COLUMNS or not whole:
-        raise UsageError(
-            f"{path} is damaged, or of another version of asymm-deploy",
-            "move it away and repeat the command: images are not put through the model again",
-        )
-    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +150,3 @@ def _top1(row: ListRow) -> MeasuredTop1:
     if not 0 <= low <= percent <= high <= 100:
         raise ValueError(f"{percent} is no percentage between {low} and {high}")
     return MeasuredTop1(percent, low, high, int(row["images"]))
-
-
-def _identity(row: ListRow) -> tuple[str | int, ...]:
-    return tuple(row[name] for name in ("model", "variant", "engine", "device", "precision"))

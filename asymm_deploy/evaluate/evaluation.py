@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic
 
 from asymm_deploy.bench.answered.answers import Answering
 from asymm_deploy.evaluate.chunk_store import Chunks
-from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.image_worker import Work, answered_chunk, seconds_of
 from asymm_deploy.evaluate.lane import EvaluatedModel
-from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, Unreadable
+from asymm_deploy.evaluate.prediction import AnswerT, Chunk, Sample, Unreadable
 from asymm_deploy.evaluate.workers import Workers
 from asymm_deploy.locks import scratch_folder
 
@@ -24,16 +24,16 @@ _SCRATCH = "asymm-evaluate-"
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Generic[AnswerT]):
     """What came out in one lane."""
 
-    predictions: tuple[ImagePrediction, ...]
+    predictions: tuple[AnswerT, ...]
     seconds: float | None
     unreadable: tuple[Unreadable, ...]
 
 
 def missing_work(
-    images: Sequence[LabelledImage], there: Sequence[Sequence[Chunk]], chunk_images: int
+    images: Sequence[Sample], there: Sequence[Sequence[Chunk[Any]]], chunk_images: int
 ) -> list[Work]:
     """Return each chunk that a lane lacks, with the lanes that do; ``there`` is by lane.
 
@@ -53,7 +53,7 @@ def evaluate_images(
     model: EvaluatedModel,
     root: Path,
     todo: Sequence[Work],
-    stores: Sequence[Chunks],
+    stores: Sequence[Chunks[Any]],
     jobs: int,
     on_chunk: Callable[[Work], None],
     phones: Mapping[int, Answering] | None = None,
@@ -80,7 +80,7 @@ def evaluate_images(
             on_chunk(work)
 
 
-def gathered(chunks: Sequence[Chunk]) -> Evaluation:
+def gathered(chunks: Sequence[Chunk[AnswerT]]) -> Evaluation[AnswerT]:
     """Return what chunks hold, as one."""
     return Evaluation(
         tuple(each for chunk in chunks for each in chunk.predictions),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import opened_regular
 from asymm_deploy.images.decoding import SUFFIXES
 from asymm_deploy.safe import excerpt
+
+SampledT = TypeVar("SampledT")
 
 CLASSES_NAME = "classes.txt"
 _MOST_BYTES = 1 << 24
@@ -39,6 +42,11 @@ class LabelledImage:
     def name(self) -> str:
         """The path as UTF-8 can say it."""
         return as_utf8(self.path)
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What a prediction depends on."""
+        return self.name, self.label, self.size, self.changed_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     folders = _class_folders(root)
     listed = classes_file or (root / CLASSES_NAME)
     is_listed = classes_file is not None or os.path.lexists(listed)
-    classes = _listed_classes(listed, folders, root) if is_listed else tuple(folders)
+    classes = _all_listed(listed, folders, root) if is_listed else tuple(folders)
     numbers = {name: number for number, name in enumerate(classes)}
     images: list[LabelledImage] = []
     others, unseen = 0, []
@@ -98,8 +106,11 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     )
 
 
-def sampled(images: Sequence[LabelledImage], limit: int | None, seed: int) -> list[LabelledImage]:
-    """Return ``limit`` of the images, drawn by ``seed``, in their order; all if there are fewer."""
+def sampled(images: Sequence[SampledT], limit: int | None, seed: int) -> list[SampledT]:
+    """Return ``limit`` of the images, drawn by ``seed``, in their order; all if there are fewer.
+
+    They may be any samples.
+    """
     if limit is None or limit >= len(images):
         return list(images)
     drawn = np.random.default_rng(seed).choice(len(images), limit, replace=False)
@@ -124,7 +135,11 @@ def _class_folders(root: Path) -> list[str]:
     return found
 
 
-def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
+def listed_classes(path: Path, folders: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the classes that a file lists, one a line; raise UsageError if it is damaged.
+
+    A class may begin or end with spaces if it is one of ``folders``.
+    """
     try:
         with opened_regular(path) as file:
             content = file.read(_MOST_BYTES + 1)
@@ -151,14 +166,19 @@ def _listed_classes(path: Path, folders: Sequence[str], root: Path) -> tuple[str
                 "give each class a line of its own, in the order of the model's outputs",
             )
         seen.add(name)
-    unknown = [name for name in folders if name not in seen]
+    return tuple(classes)
+
+
+def _all_listed(path: Path, folders: Sequence[str], root: Path) -> tuple[str, ...]:
+    classes = listed_classes(path, folders)
+    unknown = sorted(set(folders) - set(classes))
     if unknown:
         shown = ", ".join(map(excerpt, unknown[:5])) + (" ..." if unknown[5:] else "")
         raise UsageError(
             f"{root} has folders that {path} doesn't list: {shown}",
             "add them, or take them out of the folder",
         )
-    return tuple(classes)
+    return classes
 
 
 def _images_below(root: Path, name: str, label: int) -> tuple[list[LabelledImage], int, list[str]]:

@@ -11,27 +11,26 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from asymm_deploy.bench.answered.answers import Answering
 from asymm_deploy.bench.wire import WireError
 from asymm_deploy.engines.engine_error import EngineError
-from asymm_deploy.engines.tensors import Array, Arrays
+from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import ConversionError, HarnessError, UsageError
-from asymm_deploy.evaluate.image_folder import LabelledImage, as_utf8
+from asymm_deploy.evaluate.image_folder import as_utf8
 from asymm_deploy.evaluate.lane import EvaluatedModel, Lane
-from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, Unreadable, prediction_of
+from asymm_deploy.evaluate.prediction import Answer, Chunk, Unreadable
 from asymm_deploy.export.processes.task_process import stand_behind_parent
-from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
-from asymm_deploy.images.preprocessing import cropped
+from asymm_deploy.images.decoding import UnreadableImageError
 
 if TYPE_CHECKING:
     from asymm_deploy.engines.session import Session
 
-_Compute: TypeAlias = Callable[[Arrays], Array]
-"""From the inputs by name to the one output that has the classes' values."""
+_Compute: TypeAlias = Callable[[Arrays], Arrays]
+"""From the inputs by name to the outputs by name."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -39,17 +38,18 @@ class Work(msgspec.Struct, frozen=True):
 
     first: int
     """The place of its first image among all."""
-    images: tuple[LabelledImage, ...]
+    images: tuple[Any, ...]
+    """Samples."""
     lanes: tuple[int, ...]
 
 
 class Worked(msgspec.Struct, frozen=True):
     """What a process made of a chunk."""
 
-    chunks: dict[int, Chunk]
+    chunks: dict[int, Chunk[Any]]
     """By lane; those of a phone are left to who holds the phone."""
     read: tuple[tuple[str, int], ...]
-    """Name and label of each image that could be decoded, in the order of the samples."""
+    """Name of each image that could be decoded, in their order, and how many runs it takes."""
     unreadable: tuple[Unreadable, ...]
 
 
@@ -78,7 +78,7 @@ class ImageRunner:
         model = self._model
         here = [at for at in work.lanes if at in self._computes]
         away = [at for at in work.lanes if not model.lanes[at].is_here]
-        found: dict[int, list[ImagePrediction]] = {at: [] for at in here}
+        found: dict[int, list[Answer]] = {at: [] for at in here}
         seconds = dict.fromkeys(here, 0.0)
         read: list[tuple[str, int]] = []
         unreadable: list[Unreadable] = []
@@ -86,18 +86,19 @@ class ImageRunner:
             file: IO[bytes] | None = stack.enter_context(samples.open("wb")) if away else None
             for image in work.images:
                 try:
-                    arrays = self._arrays(root, image)
+                    inputs = list(model.reading.inputs(root, image))
                 except UnreadableImageError as error:
                     unreadable.append(Unreadable(image.name, as_utf8(str(error)), error.may_pass))
                     continue
-                read.append((image.name, image.label))
+                read.append((image.name, len(inputs)))
                 if file is not None:
-                    file.write(arrays[model.taken.name].tobytes())
+                    for arrays in inputs:
+                        file.write(arrays[model.reading.taken.name].tobytes())
                 for at in here:
                     began = time.thread_time()
-                    values = self._computes[at](arrays)
+                    outputs = [self._computes[at](arrays) for arrays in inputs]
                     seconds[at] += time.thread_time() - began
-                    found[at].append(prediction_of(image.name, image.label, values))
+                    found[at].append(model.reading.answer(image, outputs))
         worked = Worked({}, tuple(read), tuple(unreadable))
         for at in here:
             worked.chunks[at] = chunk_of(work, worked, found[at], seconds[at])
@@ -111,11 +112,6 @@ class ImageRunner:
             samples.unlink()
         return worked
 
-    def _arrays(self, root: Path, image: LabelledImage) -> Arrays:
-        taken, recipe = self._model.taken, self._model.recipe
-        picture = decoded_image(root / image.path, taken.channels)
-        return {taken.name: taken.filled(cropped(picture, taken, recipe), recipe)}
-
 
 def answered_chunk(
     model: EvaluatedModel,
@@ -124,33 +120,39 @@ def answered_chunk(
     worked: Worked,
     answering: Answering,
     samples: Path,
-) -> Chunk:
+) -> Chunk[Any]:
     """Return a chunk of a lane on another device, asked by its samples; raise HarnessError."""
     lane = model.lanes[at]
     if not worked.read:
         return chunk_of(work, worked, (), 0.0)
     try:
-        found = answering.answers(samples, len(worked.read))
+        found = answering.answers(samples, sum(runs for _, runs in worked.read))
     except WireError as error:
         raise HarnessError(
             f"{lane.device} gave no answers: {error}",
             "repeat the command: it goes on where it stopped",
         ) from error
-    if model.output not in found.outputs:
-        raise HarnessError(
-            f"{lane.device} gave no output {model.output}", "export the model again, with --force"
-        )
-    rows = found.outputs[model.output]
-    said = [
-        prediction_of(name, label, row)
-        for (name, label), row in zip(worked.read, rows, strict=True)
-    ]
+    for name in model.reading.outputs:
+        if name not in found.outputs:
+            raise HarnessError(
+                f"{lane.device} gave no output {name}", "export the model again, with --force"
+            )
+    said: list[Answer] = []
+    images, run = iter(work.images), 0
+    for name, runs in worked.read:
+        image = next(each for each in images if each.name == name)
+        rows = range(run, run + runs)
+        outputs: list[Arrays] = [
+            {output: found.outputs[output][row] for output in model.reading.outputs} for row in rows
+        ]
+        said.append(model.reading.answer(image, outputs))
+        run += runs
     return chunk_of(work, worked, said, found.cpu_s)
 
 
 def chunk_of(
-    work: Work, worked: Worked, said: Sequence[ImagePrediction], seconds: float | None
-) -> Chunk:
+    work: Work, worked: Worked, said: Sequence[Answer], seconds: float | None
+) -> Chunk[Any]:
     """Return what a lane said of a chunk's images."""
     return Chunk(
         first=work.first,
@@ -161,7 +163,7 @@ def chunk_of(
     )
 
 
-def seconds_of(chunks: Sequence[Chunk]) -> float | None:
+def seconds_of(chunks: Sequence[Chunk[Any]]) -> float | None:
     """Return the processor time of chunks together; None if that of one is unknown."""
     known = [chunk.seconds for chunk in chunks if chunk.seconds is not None]
     return sum(known) if len(known) == len(chunks) else None
@@ -178,14 +180,13 @@ def _torch(model: EvaluatedModel, lane: Lane) -> _Compute:
     module = built_module(model.request, [])
     untrained.set_missing_statistics(model.request, module, model.inputs)
     user = UserModule(module, [spec.name for spec in model.inputs])
-    place = lane.output_names.index(model.output)
-    return lambda arrays: user.arrays(arrays)[place]
+    return lambda arrays: dict(zip(lane.output_names, user.arrays(arrays), strict=True))
 
 
-def _onnxruntime(model: EvaluatedModel, lane: Lane) -> _Compute:
+def _onnxruntime(_model: EvaluatedModel, lane: Lane) -> _Compute:
     from asymm_deploy.engines.ort_session import OrtSession
 
-    return _of_session(OrtSession(str(lane.path)), model.output)
+    return _of_session(OrtSession(str(lane.path)))
 
 
 def _mnn(model: EvaluatedModel, lane: Lane) -> _Compute:
@@ -199,14 +200,14 @@ def _mnn(model: EvaluatedModel, lane: Lane) -> _Compute:
     )
     if session.precision != lane.precision:
         raise EngineError(f"MNN computes in {session.precision} here, not {lane.precision}")
-    return _of_session(session, model.output)
+    return _of_session(session)
 
 
-def _of_session(session: Session, output: str) -> _Compute:
-    def compute(arrays: Arrays) -> Array:
+def _of_session(session: Session) -> _Compute:
+    def compute(arrays: Arrays) -> Arrays:
         session.feed(arrays)
         session.run()
-        return session.outputs()[output]
+        return session.outputs()
 
     return compute
 

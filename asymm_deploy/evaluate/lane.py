@@ -12,11 +12,10 @@ import msgspec
 from asymm_deploy.bench.answered.emulated_answers import EmulatedAnswering
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.engines.tensors import TensorSpec
-from asymm_deploy.evaluate.image_folder import LabelledImage
-from asymm_deploy.evaluate.prediction import EvaluationEngine
+from asymm_deploy.evaluate.prediction import EvaluationEngine, Sample
+from asymm_deploy.evaluate.sample_reading import SampleReading
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.export.request import ExportRequest
-from asymm_deploy.images.preprocessing import ImageInput, Preprocessing
 
 HERE = "host"
 """The device of a lane that runs in our own processes."""
@@ -69,24 +68,19 @@ class EvaluatedModel(msgspec.Struct, frozen=True, kw_only=True):
     request: ExportRequest
     """Of the definition, for PyTorch."""
     inputs: tuple[TensorSpec, ...]
-    output: str
-    """The one with a value for each class."""
-    taken: ImageInput
-    """How the model takes an image."""
-    recipe: Preprocessing
+    reading: SampleReading
+    """How it takes samples."""
     lanes: tuple[Lane, ...]
     emulated: dict[int, EmulatedAnswering] = msgspec.field(default_factory=dict)
     """Who answers in the emulator, by lane."""
 
 
-def lane_key(
-    model: EvaluatedModel, lane: Lane, images: Sequence[LabelledImage], chunk_images: int
-) -> str:
+def lane_key(model: EvaluatedModel, lane: Lane, images: Sequence[Sample], chunk_images: int) -> str:
     """Return a hash of all that a lane's predictions depend on; chunks of one key may be mixed."""
     facts = {
         "files": lane.sha256s,
-        "recipe": model.recipe.key(),
-        "images": [(i.name, i.label, i.size, i.changed_ns) for i in images],
+        "recipe": model.reading.key(),
+        "images": [each.facts for each in images],
         "chunk": chunk_images,
         "pillow": version("pillow"),  # the engines' versions are in the fingerprint
         "lane": (lane.variant, lane.engine, lane.device, lane.precision, lane.device_key),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,6 +13,32 @@ ENGINES: tuple[EvaluationEngine, ...] = ("torch", "onnxruntime", "mnn")
 CHUNKS_SCHEMA_VERSION = 2
 NO_CLASS = -1
 """The answer where all values are NaN."""
+
+
+class Sample(Protocol):
+    """What a model answers at a time: an image, or the frames of a clip."""
+
+    @property
+    def name(self) -> str:
+        """Which it is, as UTF-8 can say it."""
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that its answers depend on, for JSON; files by size and time of change."""
+
+
+class Answer(Protocol):
+    """What one lane said of one sample."""
+
+    @property
+    def image(self) -> str:
+        """The sample's name."""
+
+    def is_of(self, sample: Sample, /) -> bool:
+        """Whether it answers this very sample."""
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 class ImagePrediction(msgspec.Struct, frozen=True, array_like=True):
@@ -30,6 +56,10 @@ class ImagePrediction(msgspec.Struct, frozen=True, array_like=True):
         """The likeliest class, or NO_CLASS."""
         return self.top5[0] if self.top5 else NO_CLASS
 
+    def is_of(self, sample: Sample, /) -> bool:
+        """Whether it answers this very image, or clip, of this class."""
+        return (sample.name, getattr(sample, "label", None)) == (self.image, self.label)
+
 
 class Unreadable(msgspec.Struct, frozen=True, array_like=True):
     """An image that could not be decoded."""
@@ -40,14 +70,14 @@ class Unreadable(msgspec.Struct, frozen=True, array_like=True):
     """The system refused it, which another time it may not: then it is tried again."""
 
 
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+class Chunk(msgspec.Struct, Generic[AnswerT], frozen=True, kw_only=True):
     """One line: what one lane said of some images."""
 
     schema_version: int = CHUNKS_SCHEMA_VERSION
     first: int
     """Place of the chunk's first image among all that are evaluated."""
     count: int
-    predictions: tuple[ImagePrediction, ...]
+    predictions: tuple[AnswerT, ...]
     seconds: float | None
     """Processor time of one thread for them, decoding left out; None where no clock tells."""
     unreadable: tuple[Unreadable, ...]

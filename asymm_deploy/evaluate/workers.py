@@ -100,7 +100,7 @@ class Workers:
             return whole
         if len(work.images) == 1:
             (image,) = work.images
-            self._count_death(image.path)
+            self._count_death(image.name)
             return self._joined(work, [], (Unreadable(image.name, DEADLY, may_pass=True),))
         half = len(work.images) // 2
         parts = [

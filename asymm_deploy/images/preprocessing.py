@@ -52,21 +52,24 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 IMAGENET = Preprocessing((123.68, 116.779, 103.939), (58.393, 57.12, 57.375))
 """The authors': shorter side to 256, 224 from the centre."""
+FACE = Preprocessing((127.5, 127.5, 127.5), (128.0, 128.0, 128.0), crop_ratio=1.0)
+"""MobileFaceNet's, for aligned crops (arXiv:1804.07573, section 4.1)."""
+_NAMED = {IMAGENET_NAME: IMAGENET, "face": FACE}
 
 
 def preprocessing_of(text: str) -> Preprocessing:
-    """Return what ``--preprocess`` names: ``imagenet``, or a JSON file.
+    """Return what ``--preprocess`` names: ``imagenet``, ``face``, or a JSON file.
 
     Raises UsageError if there is no such file, or it is no recipe.
     """
-    if text == IMAGENET_NAME:
-        return IMAGENET
+    if text in _NAMED:
+        return _NAMED[text]
     try:
         return msgspec.json.decode(read_regular(Path(text)), type=Preprocessing)
     except OSError as error:
         raise UsageError(
             f"--preprocess {text}: {error.strerror or error}",
-            "give imagenet, or the path of a JSON file",
+            "give imagenet, face, or the path of a JSON file",
         ) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(

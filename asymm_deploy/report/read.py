@@ -12,7 +12,7 @@ from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
-from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1, read_accuracy, trained_top1
+from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, trained_top1
 from asymm_deploy.files import require_regular
 from asymm_deploy.models.spec import IMAGENET_CLASSES
 
@@ -61,7 +61,7 @@ def accuracies_in(results: Path) -> dict[str, MeasuredTop1]:
     """
     folder = results if results.is_dir() else results.parent
     try:
-        return trained_top1(read_accuracy(folder), IMAGENET_CLASSES)
+        return trained_top1(ACCURACIES.read(folder), IMAGENET_CLASSES)
     except ValueError as error:
         raise UsageError(
             f"{folder / ACCURACY_CSV} is damaged: {error}",

@@ -15,7 +15,7 @@ from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, Unreadable
 IMAGES = [LabelledImage(f"cat/{number}.png", 0, 1, 1) for number in range(3)]
 
 
-def chunk(*names: str, first: int = 0, bad: tuple[Unreadable, ...] = ()) -> Chunk:
+def chunk(*names: str, first: int = 0, bad: tuple[Unreadable, ...] = ()) -> Chunk[ImagePrediction]:
     said = tuple(ImagePrediction(name, 0, (0, 1), 1.0) for name in names)
     count = len(names) + len(bad)
     return Chunk(first=first, count=count, predictions=said, seconds=1.0, unreadable=bad)
@@ -30,8 +30,8 @@ def chunk(*names: str, first: int = 0, bad: tuple[Unreadable, ...] = ()) -> Chun
         chunk("cat/0.png", bad=(Unreadable("dog/9.png", "cut"),)),
     ],
 )
-def test_a_chunk_of_other_images_is_told(tmp_path: Path, other: Chunk) -> None:
-    with opened_chunks(tmp_path / "a.jsonl", print) as chunks:
+def test_a_chunk_of_other_images_is_told(tmp_path: Path, other: Chunk[ImagePrediction]) -> None:
+    with opened_chunks(tmp_path / "a.jsonl", Chunk[ImagePrediction], print) as chunks:
         chunks.add(chunk("cat/0.png", "cat/2.png", bad=(Unreadable("cat/1.png", "cut"),)))
         chunks.require_of(IMAGES)
         chunks.add(other)
@@ -41,13 +41,16 @@ def test_a_chunk_of_other_images_is_told(tmp_path: Path, other: Chunk) -> None:
 
 def test_beginning_anew_takes_nothing_from_who_is_at_work(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    with opened_chunks(path, print) as chunks:
+    with opened_chunks(path, Chunk[ImagePrediction], print) as chunks:
         chunks.add(chunk("cat/0.png"))
-        with pytest.raises(HarnessError, match="another"), opened_chunks(path, print, fresh=True):
+        with (
+            pytest.raises(HarnessError, match="another"),
+            opened_chunks(path, Chunk[ImagePrediction], print, fresh=True),
+        ):
             pass
-    with opened_chunks(path, print) as chunks:
+    with opened_chunks(path, Chunk[ImagePrediction], print) as chunks:
         assert len(chunks.all) == 1
-    with opened_chunks(path, print, fresh=True) as chunks:
+    with opened_chunks(path, Chunk[ImagePrediction], print, fresh=True) as chunks:
         assert not chunks.all
 
 

@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.bounds import MOST_CORES
-from asymm_deploy.commands.options.input_options import InputShapeOption, named_models
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    classes_count,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
@@ -30,18 +34,69 @@ def evaluate_command(
             "--images",
             metavar="ROOT",
             help="Folder with the images, those of a class in a folder of its name: "
-            "ROOT/CLASS/*.jpg.",
+            "ROOT/CLASS/*.jpg. Faces: ROOT/NAME/NAME_0001.jpg; clips: ROOT/CLASS/CLIP/*.jpg; "
+            "keypoints: the folder of the annotations' images; boxes: VOCdevkit/VOC2007.",
         ),
     ],
     models: ModelsArgument = None,
     table: TableOption = None,
     classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|FILE",
+            help="The model's classes in the order of its outputs: a file with the name of a "
+            "folder a line. Default: ROOT/classes.txt if it is there, else the folders in the "
+            "order of their names; for boxes VOC's 20. A number is how many classes a network of "
+            "the paper tells apart, where no export says so (a file called 10 is ./10).",
+        ),
+    ] = None,
+    pairs: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The model's classes in the order of its outputs, the name of a folder a line. "
-            "Default: ROOT/classes.txt if it is there, else the folders in the order of their "
-            "names.",
+            help="Which faces to compare: a list as LFW's pairs.txt. Networks for faces need it.",
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            callback=within("--frames", 1, 100_000),
+            help="How many frames of a clip are looked at, evenly spread. Networks for actions "
+            "take 25 unless it says otherwise.",
+        ),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Where people and their keypoints are: person_keypoints_val2017.json of COCO, or "
+            "a file like it. Networks for keypoints need it.",
+        ),
+    ] = None,
+    detections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="People that a detector found, as a list of COCO's results, to look at in place "
+            "of the annotations' boxes.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of VOC's lists: ImageSets/Main/NAME.txt. Networks for boxes take test "
+            "unless it says otherwise.",
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="face|action|pose|yolo3",
+            help="What an .onnx file or a callable is for, if it is no classifier of images. A "
+            "network's name says it itself, and so do --pairs, --frames, --annotations and "
+            "--split.",
         ),
     ] = None,
     variant: Annotated[
@@ -80,20 +135,22 @@ def evaluate_command(
         ),
     ] = None,
     preprocess: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="imagenet|FILE.json",
+            metavar="imagenet|face|FILE.json",
             help="How an image becomes the input: imagenet is the authors' way (shorter side to "
-            "256, 224 from the centre, their mean and deviation); or a JSON file with mean, std, "
+            "256, 224 from the centre, their mean and deviation), and the default but for faces; "
+            "face is (value - 127.5) / 128 of an aligned crop; or a JSON file with mean, std, "
             "crop_ratio, interpolation and channels.",
         ),
-    ] = "imagenet",
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             callback=within("--limit", 1, 10**9),
-            help="Evaluate N of the images, drawn at random by --seed. Default: all.",
+            help="Evaluate N of the images (pairs, clips), drawn at random by --seed. Default: "
+            "all.",
         ),
     ] = None,
     seed: Annotated[
@@ -116,7 +173,11 @@ def evaluate_command(
     artifacts: ArtifactsOption = Path("artifacts"),
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="FOLDER", help="Results folder, where accuracy.csv goes."),
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Results folder, where accuracy.csv or tasks.csv goes.",
+        ),
     ] = Path("results"),
     fresh: Annotated[
         bool,
@@ -125,18 +186,26 @@ def evaluate_command(
     input_shape: InputShapeOption = None,
     output_format: TextFormatOption = TextFormat.TABLE,
 ) -> None:
-    """Evaluate classifiers on images: top-1 and top-5 in PyTorch, ONNX Runtime and MNN.
+    """Evaluate models on images by their task's measure, in PyTorch, ONNX Runtime and MNN.
 
     Exports first what is missing or out of date. All engines get the same pixels. OUT/accuracy.csv
     has a row for each model and engine, with Wilson's 95 % interval and what has changed from the
     first engine; OUT/predictions/ has every prediction as Parquet. Images that can't be decoded are
     listed and counted. Repeat the command after Ctrl-C: it goes on where it stopped.
 
+    Classifiers have top-1 and top-5. Networks for faces, actions, keypoints and boxes have the
+    measures of LFW, HMDB51, COCO and VOC, in OUT/tasks.csv.
+
     \b
       asymm-deploy evaluate asymmnet_large_100 --images imagenet/val --limit 5000
       asymm-deploy evaluate net.onnx --images photos --classes classes.txt --engine mnn
+      asymm-deploy evaluate asymmnet_large_100_face --images lfw --pairs pairs.txt
+      asymm-deploy evaluate asymmnet_large_100_pose --images val2017 \
+          --annotations person_keypoints_val2017.json
+      asymm-deploy evaluate asymmnet_large_100_yolo3 --images VOCdevkit/VOC2007
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
+    from asymm_deploy.commands.evaluating.evaluated_subject import DataOptions
 
     bare = [each for each in models or () if each.lower().endswith(".mnn")]
     if bare:
@@ -144,20 +213,29 @@ def evaluate_command(
             f"{excerpt(bare[0])} is an .mnn file, and there is nothing to compare it with",
             "name the network, the .onnx file or the callable that it was made from",
         )
-    named = named_models(models, table, input_shape)
+    count = classes_count(classes)
+    named = named_models(models, table, input_shape, classes=count)
     raise typer.Exit(
         run_evaluation(
             EvaluationRequest(
                 sources=[each.source for each in named],
-                images=images,
-                classes=classes,
+                data=DataOptions(
+                    images=images,
+                    classes=Path(classes) if classes is not None and count is None else None,
+                    task=task,
+                    pairs=pairs,
+                    annotations=annotations,
+                    detections=detections,
+                    split=split,
+                    frames=frames,
+                    limit=limit,
+                    seed=seed,
+                ),
                 variants=variant or [],
                 engines=engine or [],
                 device=device,
                 precisions=[each.value for each in precision or [PrecisionName.FP32]],
                 preprocess=preprocess,
-                limit=limit,
-                seed=seed,
                 jobs=jobs,
                 artifacts=artifacts,
                 out=out,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.evaluating.evaluated_device import EvaluatedDevice
@@ -17,9 +18,9 @@ from asymm_deploy.evaluate.evaluation import (
     gathered,
     missing_work,
 )
-from asymm_deploy.evaluate.image_folder import LabelledImage
 from asymm_deploy.evaluate.image_worker import Work
 from asymm_deploy.evaluate.lane import EvaluatedModel, Lane, lane_key
+from asymm_deploy.evaluate.subject import Subject
 from asymm_deploy.signals import ending_like_ctrl_c
 
 
@@ -28,8 +29,6 @@ class AskedAnswers:
     """What all models of an evaluation share."""
 
     device: EvaluatedDevice
-    root: Path
-    """Of the images."""
     out: Path
     jobs: int
     fresh: bool
@@ -40,7 +39,7 @@ class LaneAnswers:
     """What a lane said of all images."""
 
     key: str
-    evaluation: Evaluation
+    evaluation: Evaluation[Any]
     parquet: Path
 
 
@@ -48,10 +47,11 @@ def answers_of(
     asked: AskedAnswers,
     model: EvaluatedModel,
     name: str,
-    images: Sequence[LabelledImage],
+    subject: Subject,
 ) -> dict[Lane, LaneAnswers]:
     """Return what each of the model's lanes says, those that were done before included."""
     folder = asked.out / PREDICTIONS_NAME
+    images = subject.samples
     keys = [lane_key(model, lane, images, asked.device.chunk_images) for lane in model.lanes]
     paths = [
         folder / f"{lane.file_stem}-{key[:16]}.jsonl"
@@ -59,14 +59,16 @@ def answers_of(
     ]
     with ExitStack() as stack:
         stores = [
-            stack.enter_context(opened_chunks(path, console.say, fresh=asked.fresh))
+            stack.enter_context(
+                opened_chunks(path, subject.chunk_kind, console.say, fresh=asked.fresh)
+            )
             for path in paths
         ]
         for store in stores:
             store.require_of(images)
         todo = missing_work(images, [store.all for store in stores], asked.device.chunk_images)
         lacking = {lane for work in todo for lane in work.lanes}
-        _tell_done(name, model, todo, len(images))
+        _tell_done(name, subject, model, todo)
         phones = {
             at: (lane, artifact_of(lane))
             for at, lane in enumerate(model.lanes)
@@ -77,19 +79,20 @@ def answers_of(
             advance = stack.enter_context(console.progress(f"evaluating {name}", len(todo)))
 
             def tell(work: Work) -> None:
-                advance(f"image {work.first + len(work.images)} of {len(images)}")
+                advance(f"{work.first + len(work.images)} of {len(images)} {subject.noun}")
 
-            evaluate_images(model, asked.root, todo, stores, asked.jobs, tell, answering)
+            evaluate_images(model, subject.root, todo, stores, asked.jobs, tell, answering)
         return {
             lane: LaneAnswers(key, gathered(store.all), path.with_suffix(".parquet"))
             for lane, key, store, path in zip(model.lanes, keys, stores, paths, strict=True)
         }
 
 
-def _tell_done(name: str, model: EvaluatedModel, todo: Sequence[Work], count: int) -> None:
+def _tell_done(name: str, subject: Subject, model: EvaluatedModel, todo: Sequence[Work]) -> None:
+    count = len(subject.samples)
     left = sum(len(work.images) for work in todo)
     if model.lanes and left < count:
-        console.say(f"{name}: {count - left} of {count} images were done before")
+        console.say(f"{name}: {count - left} of {count} {subject.noun} were done before")
     lacking = {lane for work in todo for lane in work.lanes}
     there = [lane.text for at, lane in enumerate(model.lanes) if at not in lacking]
     if todo and there:

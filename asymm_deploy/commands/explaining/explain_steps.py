@@ -63,6 +63,8 @@ class ExplainRequest:
     launches: int | None
     reference: Path | None
     against: str | None
+    classes: int | None = None
+    """What ``--classes`` says, for a network that it is compared with as well."""
     times: bool
     errors: bool
     artifacts: Path
@@ -80,7 +82,7 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
     require_writable(asked.trace, asked.graph)
     if asked.reference is not None:
         require_reference(asked.reference)
-    other = None if asked.against is None else find_other(asked.against)
+    other = None if asked.against is None else find_other(asked.against, asked.classes)
     with opened_explained(asked.out, console.say) as folder:
         subjects, failed = _subjects(asked)
         beside, refused = _other_subject(asked, other)

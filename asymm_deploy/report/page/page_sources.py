@@ -17,11 +17,7 @@ from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION,
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
-from asymm_deploy.evaluate.accuracy_rows import (
-    MeasuredTop1,
-    accuracy_rows_in,
-    evaluated_top1,
-)
+from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, evaluated_top1
 from asymm_deploy.explain.explanation import (
     EXPLAINED_NAME,
     EXPLAINED_SCHEMA_VERSION,
@@ -29,10 +25,15 @@ from asymm_deploy.explain.explanation import (
 )
 from asymm_deploy.files import read_regular
 from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
+from asymm_deploy.report.page.checked_launches import (
+    BLOCKS_NAME,
+    CheckedLaunches,
+    checked_launches,
+)
 
 OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
-SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, ACCURACY_CSV)
+SOURCE_NAMES = (*(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),)
 """The files of a results folder that a page shows, if they are there."""
 
 _OF_CHECK = b'"written_by":"check"'
@@ -49,6 +50,8 @@ class PageSources:
     costs: tuple[CostRecord, ...]
     explained: tuple[Explanation, ...]
     verdicts: CheckVerdicts | None
+    checked: Mapping[str, CheckedLaunches]
+    """The launches that the verdicts of `check` are of, by model."""
     accuracies: Mapping[str, MeasuredTop1]
     """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
@@ -75,6 +78,8 @@ def sources_in(
             raise UsageError(f"there are no results in {other}", _TO_TRY)
         if launches is not None:
             contents[f"{OTHER_PREFIX}{store.NAME}"] = launches
+        if BLOCKS_NAME in found:
+            contents[f"{OTHER_PREFIX}{BLOCKS_NAME}"] = found[BLOCKS_NAME]
         if told is not None:
             contents[f"{OTHER_PREFIX}{CHECK_NAME}"] = told
     sources = sources_of(contents, results, other)
@@ -106,9 +111,15 @@ def sources_of(
     costs = jsonl.lines_of(counts, where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
     seen = contents.get(EXPLAINED_NAME, b"")
     explained = jsonl.lines_of(seen, where / EXPLAINED_NAME, Explanation, EXPLAINED_SCHEMA_VERSION)
-    for records, path in ((found.records, where), (before.records, beside)):
+    checked: dict[str, CheckedLaunches] = {}
+    ours = [found.records, before.records]
+    for place, (prefix, path) in enumerate((("", where), (OTHER_PREFIX, beside))):
+        blocks = contents.get(f"{prefix}{BLOCKS_NAME}")
+        if blocks is not None:  # launches of two versions, which are no rows
+            checked |= checked_launches(blocks, path / BLOCKS_NAME, ours[place])
+            ours[place] = []
         store.refuse_of_check(
-            records, path / store.NAME, "give a folder that `asymm-deploy bench` wrote"
+            ours[place], path / store.NAME, "give a folder that `asymm-deploy bench` wrote"
         )
     told = [
         verdicts_of(contents[name], path / CHECK_NAME)
@@ -125,12 +136,13 @@ def sources_of(
     }
     return PageSources(
         contents=contents,
-        launches=tuple(found.records),
+        launches=tuple(ours[0]),
         costs=tuple(costs.records),
         explained=tuple(explained.records),
         verdicts=told[-1] if told else None,
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
-        other_launches=tuple(before.records),
+        checked=checked,
+        other_launches=tuple(ours[1]),
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
             for path, rest in torn.items()
@@ -143,7 +155,7 @@ def _accuracies(content: bytes | None, path: Path) -> dict[str, MeasuredTop1]:
     if content is None:
         return {}
     try:
-        return evaluated_top1(accuracy_rows_in(content, path))
+        return evaluated_top1(ACCURACIES.rows_in(content, path))
     except ValueError as error:
         raise UsageError(
             f"{path} is damaged: {error}",
@@ -165,6 +177,9 @@ def _contents(results: Path) -> dict[str, bytes]:
     except OSError as error:
         where = error.filename or results
         raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error
-    if CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]:
-        del found[store.NAME]  # launches of two versions, of which check.json has the outcome
+    of_check = CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]
+    if of_check and BLOCKS_NAME not in found:
+        del found[store.NAME]  # launches of two versions, and nobody knows which are whose
+    if not of_check:
+        found.pop(BLOCKS_NAME, None)
     return found

@@ -119,6 +119,7 @@ def _in_paper(models: Sequence[TimedModel]) -> list[_Known]:
         for model in models
         if model.row.latency_mean_ms is not None
         and model.row.model in printed
+        and model.row.classes is None
         and model.row.input_shape in (None, names.parse(model.row.model).input_shape)
     ]
 
