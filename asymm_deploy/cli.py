@@ -52,7 +52,7 @@ app.command("explain", short_help="Say which operator takes the time, and which 
     explain_command
 )
 app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
-app.command("evaluate", short_help="Measure top-1 and top-5 on images.")(evaluate_command)
+app.command("evaluate", short_help="Measure accuracy on images.")(evaluate_command)
 app.command("report", short_help="Write a table of results.")(report_command)
 app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(
     check_command

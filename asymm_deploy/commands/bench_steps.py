@@ -157,12 +157,14 @@ def _write_tables(
         return tables.report_text(None, rows, RowFilter(), asked.output_format)
     texts = []
     accuracies = tables.accuracies_in(asked.out) if asked.which == 5 else {}
+    figures = tables.figures_in(asked.out, asked.which)
+    evaluated = (accuracies, figures)
     for device in devices:
         choice = RowFilter(device, asked.plan.engine, asked.plan.precision, asked.plan.threads)
         suffix = f".{re.sub(r'[^A-Za-z0-9_.-]', '_', str(device))}" if devices[1:] else ""
         target = asked.out / tables.file_name(asked.which, suffix)
         given = (asked.which, everything, choice)
-        tables.write(target, tables.report_text(*given, "csv", accuracies=accuracies))
+        tables.write(target, tables.report_text(*given, "csv", (), *evaluated))
         console.say(f"wrote {target}")
-        texts.append(tables.report_text(*given, asked.output_format, accuracies=accuracies))
+        texts.append(tables.report_text(*given, asked.output_format, (), *evaluated))
     return "\n".join(texts)

@@ -135,12 +135,15 @@ def report_command(
 
     costs = tables.costs_in(results) if which_table == 5 else []
     accuracies = tables.accuracies_in(results) if which_table == 5 else {}
+    figures = tables.figures_in(results, which_table)
     rows = (
-        tables.rows_in(results, console.say, may_lack=bool(costs or accuracies))
+        tables.rows_in(results, console.say, may_lack=bool(costs or accuracies or figures))
         if tables.needs_results(which_table)
         else []
     )
-    text = tables.report_text(which_table, rows, wanted, output_format.value, costs, accuracies)
+    text = tables.report_text(
+        which_table, rows, wanted, output_format.value, costs, accuracies, figures
+    )
     if out is None:
         print_data(text)
     else:

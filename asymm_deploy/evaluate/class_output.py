@@ -32,7 +32,7 @@ def class_output(
         )
     raise UsageError(
         f"{model} has no single output with a value for each of {classes} classes: {told}",
-        "evaluate a classifier; a model of another task needs its own evaluation",
+        "evaluate a classifier, or say what else it is for: --task face, action, pose or yolo3",
     )
 
 

@@ -25,7 +25,7 @@ from asymm_deploy.evaluate.sample_reading import ImageClassifying, SampleReading
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import Preprocessing, image_input
 from asymm_deploy.safe import excerpt
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 MOST_LISTED = 10
 NOT_MEASURED = "not measured here"
@@ -46,6 +46,10 @@ class Subject(Protocol):
     @property
     def samples(self) -> Sequence[Sample]:
         """What models answer, in a fixed order."""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there are more in the data than are to be answered."""
 
     @property
     def chunk_kind(self) -> type[Chunk[Any]]:
@@ -120,16 +124,21 @@ class ClassifiedImages:
             for shown in [{column: row[column] for column in _SHOWN}]
         ]
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some images are left out."""
+        return len(self.samples) < len(self.folder.images)
+
     def told(self) -> list[str]:
         """Return how many images and classes there are, and what is left out."""
         folder, count = self.folder, len(self.samples)
         chosen = "" if count == len(folder.images) else f"{count} of "
         return [
-            f"{chosen}{len(folder.images)} images of {len(folder.classes)} "
-            f"{'class' if len(folder.classes) == 1 else 'classes'}",
+            f"{chosen}{counted(len(folder.images), 'image')} of "
+            f"{counted(len(folder.classes), 'class')}",
             *([f"without an image: {some(folder.empty)}"] if folder.empty else []),
             *(
-                [f"left out, not images by their names: {folder.other_files} files"]
+                [f"left out, not images by their names: {counted(folder.other_files, 'file')}"]
                 if folder.other_files
                 else []
             ),
@@ -163,7 +172,7 @@ class ClassifiedImages:
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
         """Return how often a lane answers with no number."""
-        return nan_remarks(answers, "images")
+        return nan_remarks(answers, "image")
 
     def rows(
         self,
@@ -188,7 +197,7 @@ class ClassifiedImages:
 def nan_remarks(answers: Sequence[ImagePrediction], what: str) -> list[str]:
     """Return a line if a lane names no class for some of ``what``."""
     count = sum(each.top1 == NO_CLASS for each in answers)
-    return [f"answers NaN alone for {count} {what}: counted as wrong"] if count else []
+    return [f"answers NaN alone for {counted(count, what)}: counted as wrong"] if count else []
 
 
 def some(names: Sequence[str]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.models import names
@@ -31,6 +34,10 @@ class Layout:
     """The paper's columns in its order: name, and heading without "paper"."""
     notes: tuple[str, ...]
     madds: Column = MADDS_M
+    data: str = ""
+    """On which networks have to be evaluated to stand beside the paper's."""
+    measured: tuple[tuple[str, Column], ...] = ()
+    """Metrics of tasks.csv, and the columns that they go to; only if a network was evaluated."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -45,6 +52,7 @@ _UNDERCOUNTED = (
     "The paper's tool took a k x k kernel as k weights, so its params are too low, most of all "
     "where 3x3 convolutions dominate. Ours are the true count."
 )
+_OURS = "Ours are of trained weights in MNN, fp32, on {}, by `asymm-deploy evaluate`."
 _LATENCIES = "The paper gives no latencies here."
 
 LAYOUTS: dict[int, Layout] = {
@@ -76,6 +84,8 @@ LAYOUTS: dict[int, Layout] = {
             _UNDERCOUNTED,
         ),
         madds=_MADDS_M_FINE,
+        data="LFW",
+        measured=(("pairs_right", Column("lfw_percent", "LFW (%)")),),
     ),
     8: Layout(
         keys=_BACKBONE,
@@ -85,6 +95,8 @@ LAYOUTS: dict[int, Layout] = {
             _LATENCIES,
             _UNDERCOUNTED,
         ),
+        data="HMDB51",
+        measured=(("top1", Column("top1_percent", "top-1 (%)")),),
     ),
     9: Layout(
         keys=_BACKBONE,
@@ -94,6 +106,12 @@ LAYOUTS: dict[int, Layout] = {
             "come out at 256x256.",
             _LATENCIES,
             _UNDERCOUNTED,
+        ),
+        data="COCO val2017",
+        measured=(
+            ("ap", Column("ap", "AP (%)")),
+            ("ap50", Column("ap50", "AP50 (%)")),
+            ("ap75", Column("ap75", "AP75 (%)")),
         ),
     ),
     10: Layout(
@@ -106,27 +124,43 @@ LAYOUTS: dict[int, Layout] = {
             _UNDERCOUNTED,
         ),
         madds=MADDS_G,
+        data="VOC2007 test",
+        measured=(("map07", Column("map_percent", "mAP (%)")),),
     ),
 }
 
 
 def paper_comparison(
-    number: int, rows: Sequence[RowSummary], counts: Callable[[str], tuple[int, int]]
+    number: int,
+    rows: Sequence[RowSummary],
+    counts: Callable[[str], tuple[int, int]],
+    figures: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> ReportTable:
     """Return Table ``number`` (6 to 10) with our MAdds, params and latencies beside the paper's.
 
     ``counts`` gives MAdds and params by a model's name. ``rows`` share one setting; a model
-    without a row has no latency.
+    without a row has no latency. ``figures`` are those of tasks.csv by model and metric, on the
+    paper's own data; they add columns, which are empty for a model that they lack.
     """
     layout = LAYOUTS[number]
     models = names.table_models(number)
     frame = with_printed(ours(models, rows, counts), number, [key.name for key in layout.keys])
     frame["madds_g"] = frame["madds"] / _BILLION
     measured = in_order(rows, models)
+    evaluated = [model for model in models if model in figures]
+    added = layout.measured if evaluated else ()
+    for metric, column in added:
+        percents = {model: figures[model].get(metric) for model in evaluated}
+        frame[column.name] = pd.Series(percents, index=frame.index, dtype=float)
     return ReportTable.of(
         f"Table {number}",
-        (*layout.columns, FLAGS_COLUMN),
+        (*layout.columns, *(column for _, column in added), FLAGS_COLUMN),
         frame,
         caption(measured),
-        (*layout.notes, *untimed(measured, len(models)), *footnotes(measured)),
+        (
+            *layout.notes,
+            *([_OURS.format(layout.data)] if added else []),
+            *untimed(measured, len(models)),
+            *footnotes(measured),
+        ),
     )

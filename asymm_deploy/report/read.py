@@ -13,6 +13,7 @@ from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, trained_top1
+from asymm_deploy.evaluate.tasks.task_rows import TASKS, TASKS_CSV, trained_figures
 from asymm_deploy.files import require_regular
 from asymm_deploy.models.spec import IMAGENET_CLASSES
 
@@ -65,6 +66,22 @@ def accuracies_in(results: Path) -> dict[str, MeasuredTop1]:
     except ValueError as error:
         raise UsageError(
             f"{folder / ACCURACY_CSV} is damaged: {error}",
+            "move it away, and repeat `asymm-deploy evaluate`, which runs nothing again",
+        ) from error
+
+
+def task_figures_in(results: Path, data: str) -> dict[str, dict[str, float]]:
+    """Return what `asymm-deploy evaluate` measured of trained models on all of ``data``.
+
+    By model and metric, in percent; nothing where it wasn't run. Raises UsageError if tasks.csv
+    can't be read.
+    """
+    folder = results if results.is_dir() else results.parent
+    try:
+        return trained_figures(TASKS.read(folder), data)
+    except ValueError as error:
+        raise UsageError(
+            f"{folder / TASKS_CSV} is damaged: {error}",
             "move it away, and repeat `asymm-deploy evaluate`, which runs nothing again",
         ) from error
 

@@ -23,7 +23,7 @@ from asymm_deploy.report.caption import caption
 from asymm_deploy.report.comparable import RowFilter, TimingSetting, fitting, meets, one_setting
 from asymm_deploy.report.figure1 import figure1
 from asymm_deploy.report.paper_comparison import LAYOUTS, paper_comparison
-from asymm_deploy.report.read import accuracies_in, costs_in, rows_in
+from asymm_deploy.report.read import accuracies_in, costs_in, rows_in, task_figures_in
 from asymm_deploy.report.report_table import ReportTable, TableFormat, render, to_csv
 from asymm_deploy.report.table1 import table1
 from asymm_deploy.report.table5 import PredictedLatencies, table5
@@ -34,6 +34,7 @@ __all__ = [
     "Which",
     "accuracies_in",
     "costs_in",
+    "figures_in",
     "file_name",
     "needs_results",
     "report_text",
@@ -69,11 +70,13 @@ def table_of(
     wanted: RowFilter,
     costs: Sequence[CostRecord] = (),
     accuracies: Mapping[str, MeasuredTop1] = MappingProxyType({}),
+    figures: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> ReportTable:
     """Return a table of the paper with ours beside it, its Figure 1, or for None the latencies.
 
     With ``costs``, Table 5 has a prediction for each model that was counted, and with
-    ``accuracies`` the top-1 of each that was evaluated.
+    ``accuracies`` the top-1 of each that was evaluated; Tables 7 to 10 have their tasks'
+    ``figures``, by model and metric.
 
     Raises UsageError if we have no such table, if no row passes ``wanted``, or if one column would
     mix rows of several devices, engines, precisions or numbers of threads.
@@ -90,7 +93,13 @@ def table_of(
     own = _own(names.table_models(number), rows, wanted)
     if number == 5:
         return table5(own, _counts(own), _predictions(own, costs, wanted), accuracies)
-    return paper_comparison(number, own, _counts(own))
+    return paper_comparison(number, own, _counts(own), figures)
+
+
+def figures_in(results: Path, which: Which) -> dict[str, dict[str, float]]:
+    """Return our networks' figures for a table of a task; see ``task_figures_in``."""
+    layout = LAYOUTS.get(which) if isinstance(which, int) else None
+    return task_figures_in(results, layout.data) if layout is not None and layout.measured else {}
 
 
 def file_name(which: int | Figure, suffix: str = "") -> str:
@@ -106,11 +115,12 @@ def report_text(
     output_format: TableFormat,
     costs: Sequence[CostRecord] = (),
     accuracies: Mapping[str, MeasuredTop1] = MappingProxyType({}),
+    figures: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> str:
     """Return a table as text. For None as CSV that is latency.csv, with all of its columns."""
     if which is None and output_format == "csv":
         return to_csv(latency_table.full(fitting(rows, wanted)))
-    return render(table_of(which, rows, wanted, costs, accuracies), output_format)
+    return render(table_of(which, rows, wanted, costs, accuracies, figures), output_format)
 
 
 def write_latency(results: Path, rows: Sequence[RowSummary]) -> Path:

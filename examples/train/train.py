@@ -7,11 +7,14 @@ import csv
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import asymm_deploy.timm  # noqa: F401  first: it sees to torchvision, and registers our networks
+import asymm_deploy.timm  # first: it sees to torchvision, and registers our networks
+from asymm_deploy.errors import DeployError
 
 # isort: split
 import timm
@@ -46,8 +49,25 @@ class History:
         if other:
             was = ", ".join(f"{key} {state['settings'].get(key)}" for key in other)
             now = ", ".join(f"{key} {self.settings[key]}" for key in other)
-            fail(f"the folder holds a run with {was}, not {now}", "give another --out")
+            fail(
+                f"the folder holds a run with {was}, not {now}",
+                "start it as before, or give another --out",
+            )
         self.epochs = state["epochs"]
+
+
+def number(least: float, most: float = inf, kind: type = float) -> Callable[[str], float]:
+    """Return what reads an option's number, and refuses what it can't be."""
+
+    def read(text: str) -> float:
+        value: float = kind(text)
+        if not least <= value <= most:
+            most_told = "" if most == inf else f", at most {most:g}"
+            raise argparse.ArgumentTypeError(f"{text} must be at least {least:g}{most_told}")
+        return value
+
+    read.__name__ = kind.__name__  # what argparse calls text that is no number
+    return read
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -62,8 +82,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ),
         epilog=(
             "On one GPU or a CPU: python train.py asymmnet_large_100 --data imagenet --out runs/l. "
-            "On 8 GPUs: accelerate launch --multi_gpu --num_processes 8 --mixed_precision fp16 "
-            "train.py ... (the batch is that of each GPU). Repeat the command after Ctrl-C or a "
+            "On 8 GPUs, with a batch for each: torchrun --nproc_per_node 8 train.py ..., or "
+            "accelerate launch for several machines. ACCELERATE_MIXED_PRECISION=fp16 or bf16 "
+            "before the command makes it faster on GPUs. Repeat the command after Ctrl-C or a "
             "crash: it goes on after the last whole epoch, and ends in the same weights."
         ),
     )
@@ -77,34 +98,45 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="folder with ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg",
     )
     add("--out", type=Path, required=True, help="folder of this run; it is made")
-    add("--size", type=int, default=224, help="side of the input in pixels (224)")
-    add("--epochs", type=int, default=360, help="all of them, with the warm-up (360)")
-    add("--warmup", type=int, default=5, metavar="EPOCHS", help="epochs of warm-up (5)")
-    add("--batch", type=int, default=256, help="images a step on each process (256)")
-    add(
-        "--lr",
-        type=float,
-        help="highest learning rate (2.6 for 2048 images a step, and in "
-        "proportion for more or fewer)",
-    )
-    add("--smoothing", type=float, default=0.1, help="label smoothing (0.1)")
-    add("--dropout", type=float, default=0.2, help="before the last layer (0.2)")
-    add("--least-area", type=float, default=0.08, help="least share of an image in a crop (0.08)")
-    add("--flip", type=float, default=0.5, help="share of images that are mirrored (0.5)")
-    add("--colour", type=float, default=0.4, help="change of brightness, contrast and colour (0.4)")
-    add("--workers", type=int, default=4, help="processes that decode, for each process (4)")
-    add("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
-    return parser.parse_args(arguments)
+    whole, share = partial(number, kind=int), partial(number, most=1)
+    for name, read, usual, what in (
+        ("--size", whole(16, 4096), 224, "side of the input in pixels"),
+        ("--epochs", whole(1), 360, "all of them, with the warm-up"),
+        ("--warmup", whole(0), 5, "epochs of warm-up"),
+        ("--batch", whole(1), 256, "images a step on each process"),
+        ("--lr", number(1e-12), None, "highest learning rate"),
+        ("--smoothing", share(0), 0.1, "label smoothing"),
+        ("--dropout", share(0), 0.2, "before the last layer"),
+        ("--least-area", share(0.001), 0.08, "least share of an image in a crop"),
+        ("--flip", share(0), 0.5, "share of images that are mirrored"),
+        ("--colour", share(0), 0.4, "change of brightness, contrast and saturation"),
+        ("--workers", whole(0), 4, "processes that decode, for each process"),
+        ("--seed", whole(0, 2**31), 0, "of weights, order and augmentation"),
+    ):
+        default = usual if usual is not None else "2.6 for 2048 images a step, in proportion"
+        add(name, type=read, default=usual, metavar="N", help=f"{what} ({default})")
+    asked = parser.parse_args(arguments)
+    if asked.warmup >= asked.epochs:
+        parser.error(f"--warmup {asked.warmup} leaves none of {asked.epochs} epochs to fall in")
+    return asked
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, or go on training, and write the weights."""
     asked = options(arguments)
+    require_ours(asked.model)
     accelerator = Accelerator(
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=asked.seed)
+        cpu=not torch.accelerator.is_available(),  # else several processes would not find together
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=asked.seed),
     )
     set_seed(asked.seed)
-    training, validation, classes = loaders(asked)
+    names = class_names(asked.data)
+    training, validation = loaders(asked, names)
+    classes = len(names)
+    try:
+        asked.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"can't make {asked.out}: {error.strerror}", "give another --out")
     total_batch = asked.batch * accelerator.num_processes
     lr = asked.lr or PAPERS_LR * total_batch / PAPERS_BATCH
     model = timm.create_model(asked.model, num_classes=classes, drop_rate=asked.dropout)
@@ -156,25 +188,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
         accelerator.print("  ".join(f"{key} {value:.6g}" for key, value in row.items()))
         keep(accelerator, asked.out, history)
     if accelerator.is_main_process:
-        finish(asked, accelerator.unwrap_model(model), classes, history)
+        finish(asked, accelerator.unwrap_model(model), names, history)
     accelerator.end_training()
 
 
-def loaders(asked: argparse.Namespace) -> tuple[Any, Any, int]:
-    """Return the loaders of both parts, and how many classes there are."""
-    classes = sorted(path.name for path in (asked.data / "train").glob("*/"))
-    if not classes or classes != sorted(path.name for path in (asked.data / "val").glob("*/")):
+def require_ours(model: str) -> None:
+    """Exit if ``model`` is not one of our classifiers; other widths and rates are made known."""
+    try:
+        if asymm_deploy.timm.register(model):
+            return
+    except DeployError as error:
+        fail(error.what, error.hint)
+    fail(f"{model} is timm's own network of that name", "name another of `asymm-deploy models`")
+
+
+def class_names(data: Path) -> list[str]:
+    """Return the classes in the order of their numbers, which is that of `asymm-deploy evaluate`.
+
+    timm would count 2 before 10, and leave out what has no image.
+    """
+    found = [
+        sorted(path.name for path in (data / part).glob("*/") if path.name[0] != ".")
+        for part in ("train", "val")
+    ]
+    if not found[0] or found[0] != found[1]:
         fail(
-            f"{asked.data} has no train/ and val/ with the same folders of classes",
+            f"{data} has no train/ and val/ with the same folders of classes",
             "give --data a folder with both; examples/train/digits.py makes a small one",
         )
+    return found[0]
+
+
+def loaders(asked: argparse.Namespace, names: Sequence[str]) -> tuple[Any, Any]:
+    """Return the loaders of both parts."""
     facts = resolve_data_config(
         {"input_size": (3, asked.size, asked.size)},
         model=timm.create_model(asked.model, num_classes=1),
     )
     made = []
     for part in ("train", "val"):
-        data = create_dataset("", str(asked.data / part))
+        numbers = {name: index for index, name in enumerate(names)}
+        data = create_dataset("", str(asked.data / part), class_map=numbers)
         is_training = part == "train"
         if is_training and len(data) < asked.batch:
             fail(
@@ -197,7 +251,7 @@ def loaders(asked: argparse.Namespace) -> tuple[Any, Any, int]:
                 **facts,
             )
         )
-    return made[0], made[1], len(classes)
+    return made[0], made[1]
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:
@@ -243,16 +297,20 @@ def keep(accelerator: Accelerator, out: Path, history: History) -> None:
         writer.writerows(history.epochs)
 
 
-def finish(asked: argparse.Namespace, model: nn.Module, classes: int, history: History) -> None:
-    """Write the weights, and say how they are exported."""
+def finish(
+    asked: argparse.Namespace, model: nn.Module, names: Sequence[str], history: History
+) -> None:
+    """Write the weights and the names of the classes, and say how they are exported."""
+    (asked.out / "classes.txt").write_text("".join(f"{name}\n" for name in names))
     path = asked.out / f"{asked.model}.safetensors"
-    told = {"model": asked.model, **{k: str(v) for k, v in history.epochs[-1].items()}}
+    last = history.epochs[-1]
+    told = {"model": asked.model, **{k: str(last[k]) for k in ("epoch", "top1_percent")}}
     save_file({k: v.contiguous().cpu() for k, v in model.state_dict().items()}, path, told)
     shape = "" if asked.size == 224 else f" --input-shape 1,3,{asked.size},{asked.size}"
-    print(f"asymm-deploy export {asked.model} --classes {classes}{shape} --weights {path}")
+    print(f"asymm-deploy export {asked.model} --classes {len(names)}{shape} --weights {path}")
 
 
-def fail(what: str, hint: str) -> None:
+def fail(what: str, hint: str) -> NoReturn:
     """Exit with code 2 and a message."""
     print(f"error: {what}\nhint: {hint}", file=sys.stderr)
     raise SystemExit(2)

@@ -109,3 +109,13 @@ def test_a_row_that_was_timed_has_its_latency_and_flags(row: MakeRow) -> None:
     text = to_markdown(table)
     assert "- hot: the device was too warm." in text
     assert "3 of 5 models have not been timed" in text
+
+
+def test_figures_of_our_own_networks_stand_beside_the_papers_where_they_were_evaluated() -> None:
+    figures = {"mbv3_small_100_pose": {"ap": 50.25, "ap50": 80.0}, "other": {"ap": 1.0}}
+    table = paper_comparison(9, [], counts, figures)
+    found = {row["backbone"]: (row["ap"], row["ap50"], row["ap75"]) for row in read(table)}
+    assert found.pop("MBV3-s") == ("50.25", "80.0", "")
+    assert set(found.values()) == {("", "", "")}
+    assert "of trained weights in MNN, fp32, on COCO val2017" in to_markdown(table)
+    assert "ap" not in read(paper_comparison(9, [], counts, {"other": {"ap": 1.0}}))[0]

@@ -207,13 +207,13 @@ def evaluate_command(
     from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
     from asymm_deploy.commands.evaluating.evaluated_subject import DataOptions
 
+    count = classes_count(classes)
     bare = [each for each in models or () if each.lower().endswith(".mnn")]
     if bare:
         raise UsageError(
             f"{excerpt(bare[0])} is an .mnn file, and there is nothing to compare it with",
             "name the network, the .onnx file or the callable that it was made from",
         )
-    count = classes_count(classes)
     named = named_models(models, table, input_shape, classes=count)
     raise typer.Exit(
         run_evaluation(

@@ -12,6 +12,7 @@ from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.subject import MOST_LISTED, Subject
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 
 def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> None:
@@ -21,8 +22,8 @@ def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> 
         return
     reasons = Counter(each.reason for each in bad)
     are = "is" if len(bad) == 1 else "are"
-    what = noun.removesuffix("s") if len(bad) == 1 else noun
-    console.say(f"{model}: {len(bad)} {what} can't be decoded or run, and {are} in no figure:")
+    told = counted(len(bad), noun.removesuffix("s"))
+    console.say(f"{model}: {told} can't be decoded or run, and {are} in no figure:")
     for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > MOST_LISTED:

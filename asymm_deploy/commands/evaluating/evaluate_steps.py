@@ -95,10 +95,9 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     ensure_folder(asked.out, "results")
     for line in subject.told():
         console.say(line)
-    if asked.data.limit is None and device.default_limit is not None:
+    if asked.data.limit is None and subject.is_drawn:
         console.say(
-            f"at most {device.default_limit} are drawn for {device.name}, which takes seconds for "
-            "an image; --limit takes more"
+            f"drawn for {device.name}, which takes seconds for an image; --limit takes more"
         )
     wanted = AskedLanes(engines, tuple(dict.fromkeys(asked.precisions)), device)
     outcomes = {

@@ -96,5 +96,6 @@ def read_subject(task: Task | None, asked: DataOptions, limit: int | None) -> Su
             return Poses(asked.images, people, samples, asked.detections is not None)
         case "yolo3":
             classes = VOC_CLASSES if asked.classes is None else listed_classes(asked.classes)
-            voc = read_voc(asked.images, asked.split or _SPLIT, classes)
+            split = _SPLIT if asked.split is None else asked.split
+            voc = read_voc(asked.images, split, classes)
             return VocObjects(voc, sampled(voc.images, limit, asked.seed))

@@ -198,9 +198,8 @@ def _explained(
         known = {}
     wanted = [each for each in subjects if id(each) not in known]
     if known:
-        console.say(
-            f"{len(known)} of {len(subjects)} were explained before (--fresh explains them again)"
-        )
+        count = f"{len(known)} of {len(subjects)} models" if subjects[1:] else "the model"
+        console.say(f"{count}: explained before, and not again (--fresh does)")
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
     problems: dict[str, ExitCode] = {}

@@ -132,6 +132,11 @@ class ActionClips:
         """Return the figures without those of single classes."""
         return figures(rows)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some clips are left out."""
+        return len(self.samples) < self.all_clips
+
     def told(self) -> list[str]:
         """Return how many clips and classes there are, and what is left out."""
         count = len(self.samples)
@@ -170,7 +175,7 @@ class ActionClips:
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
         """Return how often a lane answers with no number."""
-        return nan_remarks(answers, "clips")
+        return nan_remarks(answers, "clip")
 
     def for_model(self, made: Manifest, /) -> tuple[ActionClips, None]:
         """Return the same: the folders' order or a list says which class is which."""

@@ -103,6 +103,11 @@ class FacePairs:
         """Return the figures without those of single classes."""
         return figures(rows)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some pairs are left out."""
+        return len(self.pairs) < len(self.listed.pairs)
+
     def told(self) -> list[str]:
         """Return how many pairs and photographs there are."""
         count, all_of_them = len(self.pairs), len(self.listed.pairs)

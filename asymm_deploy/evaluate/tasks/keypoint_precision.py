@@ -38,13 +38,10 @@ def keypoint_precision(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    there = set(images)
-    numbered = [{"id": number} for number in sorted(there)]
+    numbered = [{"id": number} for number in sorted(set(images))]
     with redirect_stdout(io.StringIO()):  # where pycocotools tells how far it is
         truth, said = COCO(), COCO()
-        truth.dataset = _dataset(
-            numbered, [_truth(each) for each in annotations if each.image_id in there]
-        )
+        truth.dataset = _dataset(numbered, [_truth(each) for each in annotations])
         said.dataset = _dataset(
             numbered, [_answer(number, each) for number, each in enumerate(answers, start=1)]
         )

@@ -143,6 +143,11 @@ class VocObjects:
         """VOC's folder."""
         return self.folder.root
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some images are left out."""
+        return len(self.samples) < len(self.folder.images)
+
     def told(self) -> list[str]:
         """Return how many images and objects there are."""
         count, all_of_them = len(self.samples), len(self.folder.images)

@@ -134,6 +134,11 @@ class Poses:
         """Return the figures without those of single classes."""
         return figures(rows)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some images are left out."""
+        return len(self.samples) < len(self.people.images)
+
     def told(self) -> list[str]:
         """Return how many people and images there are, and what is left out."""
         count, people = len(self.samples), sum(len(each.boxes) for each in self.samples)
@@ -246,7 +251,6 @@ class Poses:
             PosedPerson(image.image.id, points, person_score(points, box.score))
             for image, answer in zip(there, found.predictions, strict=True)
             for box, points in zip(image.boxes, answer.points, strict=True)
-            if not np.isnan(points[:, 2]).any()
         ]
         people = sum(len(each.boxes) for each in there)
         return task_rows(

@@ -9,7 +9,7 @@ from asymm_deploy.evaluate.accuracy import wilson
 from asymm_deploy.evaluate.accuracy_rows import UNSET, EvaluatedSetting
 from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.kept_rows import KeptRows
-from asymm_deploy.evaluate.lane import Lane
+from asymm_deploy.evaluate.lane import HERE, Lane
 from asymm_deploy.evaluate.prediction import AnswerT
 from asymm_deploy.evaluate.prediction_table import lane_columns
 from asymm_deploy.evaluate.subject import NOT_MEASURED
@@ -25,7 +25,7 @@ TASKS = KeptRows(
         *("agreement_percent", "compared_with", "became_wrong", "became_right", "mcnemar_p"),
         *("ms_per_run", "weights", "preprocess", "key"),
     ),
-    ("model", "variant", "engine", "device", "precision", "metric"),
+    ("model", "variant", "engine", "device", "precision", "task"),
 )
 _SHOWN = (
     *("model", "variant", "engine", "device", "precision", "samples", "metric"),
@@ -141,6 +141,24 @@ def shared_answers(
     """Return the answers of two lanes to the samples that both could read."""
     known = {each.image: each for each in one.predictions}
     return [(known[each.image], each) for each in other.predictions if each.image in known]
+
+
+def trained_figures(rows: Sequence[ListRow], data: str) -> dict[str, dict[str, float]]:
+    """Return what may stand in a table beside the paper's, by model and metric.
+
+    That is MNN's on this machine, in fp32, of trained weights, on all of ``data``. Raises
+    ValueError if a number is none.
+    """
+    found: dict[str, dict[str, float]] = {}
+    usual = ("fp32", "mnn", HERE, "fp32", "trained", data)
+    for row in rows:
+        which = ("variant", "engine", "device", "precision", "weights", "data")
+        if tuple(row[column] for column in which) == usual and row["percent"]:
+            percent = float(row["percent"])
+            if not 0 <= percent <= 100:
+                raise ValueError(f"{row['percent']} is no percentage")
+            found.setdefault(str(row["model"]), {})[str(row["metric"])] = percent
+    return found
 
 
 def _cell(value: float | int | None) -> str:

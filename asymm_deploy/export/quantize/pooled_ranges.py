@@ -53,6 +53,8 @@ _PASSING_ON = frozenset(
 """Operators through which MNN hands ranges on, from what they write to what they read."""
 _CONVERTED = "__before_tr"
 """Ends MNN's name of a tensor that the converter split in two, for two orders in memory."""
+_AT_A_TIME = 8
+"""Samples whose planes are in memory together."""
 _LARGEST = 127
 """Of the whole numbers that stand for values; the least is its negative."""
 
@@ -76,19 +78,23 @@ def pooled_tensors(model: Path) -> tuple[str, ...]:
 
 
 def ranges_of(onnx: Path, tensors: Sequence[str], samples: Sequence[Arrays]) -> dict[str, Range]:
-    """Return the ranges of tensors over ``samples``; those that ONNX doesn't have are left out."""
+    """Return the ranges of tensors over ``samples``; those without finite ones are left out."""
     model = load_onnx(onnx)
     made = producers(model.graph)
     known = [name for name in tensors if name in made]
-    values = graph_values(model, samples, known) or []
-    return {
-        name: (
-            min(0.0, *(float(np.min(each[name])) for each in values)),
-            max(0.0, *(float(np.max(each[name])) for each in values)),
-        )
-        for name in known
-        if values and all(np.isfinite(each[name]).all() and each[name].size for each in values)
-    }
+    ranges: dict[str, Range] = {}
+    for start in range(0, len(samples), _AT_A_TIME):
+        values = graph_values(model, samples[start : start + _AT_A_TIME], known)
+        if values is None:
+            return {}
+        for name in known:
+            least, most = ranges.get(name, (0.0, 0.0))
+            arrays = [each[name] for each in values if each[name].size]
+            ranges[name] = (
+                min([least, *(float(np.min(array)) for array in arrays)]),
+                max([most, *(float(np.max(array)) for array in arrays)]),
+            )
+    return {name: found for name, found in ranges.items() if np.isfinite(found).all()}
 
 
 def add_ranges(model: Path, ranges: Mapping[str, Range]) -> tuple[str, ...]:
@@ -138,22 +144,22 @@ def _poolings(net: FlatTable) -> list[tuple[int, int]]:
         slot = _POOL_TYPE.get(TYPE_NAMES.get(operator.integer(_TYPE), ""))
         table = parameters(operator)[1]
         if slot is not None and table is not None and table.byte(slot) == _AVERAGE:
-            found.append((operator.integers(_INPUTS)[0], operator.integers(_OUTPUTS)[0]))
+            found += _first_ends(operator)
     return found
+
+
+def _first_ends(operator: FlatTable) -> list[tuple[int, int]]:
+    """Return the first tensors that it reads and writes, as a list of one; empty without them."""
+    return list(zip(operator.integers(_INPUTS)[:1], operator.integers(_OUTPUTS)[:1], strict=False))
 
 
 def _cut(net: FlatTable, ranged: set[int]) -> list[int]:
     """Return the tensors that MNN gives the range of their means."""
-    handed_on: dict[int, list[int]] = {}
-    for operator in operator_tables(net):
+    reached = set(ranged)
+    for operator in reversed(operator_tables(net)):  # they are in the order in which they run
         if TYPE_NAMES.get(operator.integer(_TYPE)) in _PASSING_ON:
-            read, written = operator.integers(_INPUTS), operator.integers(_OUTPUTS)
-            handed_on.setdefault(read[0], []).append(written[0])
-
-    def reaches_a_range(tensor: int) -> bool:
-        return tensor in ranged or any(map(reaches_a_range, handed_on.get(tensor, ())))
-
-    reads = dict.fromkeys(read for read, written in _poolings(net) if reaches_a_range(written))
+            reached |= {read for read, written in _first_ends(operator) if written in reached}
+    reads = dict.fromkeys(read for read, written in _poolings(net) if written in reached)
     return [read for read in reads if read not in ranged]
 
 

@@ -21,7 +21,7 @@ from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export.quantize.mixed_file import Int8Convolution, int8_convolutions, write_mixed
 from asymm_deploy.export.quantize.pooled_ranges import NO_RANGES, Range
 
-Run: TypeAlias = Callable[[Path], Sequence[Sequence[Array]]]
+RunFile: TypeAlias = Callable[[Path], Sequence[Sequence[Array]]]
 """An .mnn file -> its outputs, ``[sample][output]``, over the same samples each time."""
 
 MOST_RATIO_DB = 200.0
@@ -56,7 +56,7 @@ def write_mixture(
     fp32: Path,
     int8: Path,
     into: Path,
-    run: Run,
+    run: RunFile,
     *,
     ranges: Mapping[str, Range] = NO_RANGES,
     in_fp32: int | None = None,
@@ -122,7 +122,7 @@ def write_mixture(
 class _Bench:
     """Writes files with some operators in int8, and measures their noise."""
 
-    def __init__(self, fp32: Path, into: Path, run: Run, ranges: Mapping[str, Range]) -> None:
+    def __init__(self, fp32: Path, into: Path, run: RunFile, ranges: Mapping[str, Range]) -> None:
         self._fp32, self._into, self._run, self._ranges = fp32, into, run, ranges
         self._expected = run(fp32)
 

@@ -187,7 +187,7 @@ def _hint_of_shapes(fit: Fit) -> str:
     if all(key.rpartition(".")[0] == last for key in fit.misshapen):
         found, wanted = fit.placed[name].shape[:1], fit.wanted.tensors[name].shape[:1]
         # Ours of the paper; whoever brings a callable sets the number there.
-        option = f": --classes {found[0]} makes a network of the paper fit" * bool(
+        option = f"; --classes {found[0]} makes a network of the paper fit" * bool(
             found and last == "classifier"
         )
         return (

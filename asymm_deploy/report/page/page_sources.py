@@ -88,6 +88,24 @@ def sources_in(
     return sources
 
 
+def sources_of_check(
+    check: bytes, launches: Path | None, folders: tuple[Path, Path] | None
+) -> PageSources:
+    """Return what there is to show of a comparison that has just been made.
+
+    ``check`` is its document. ``launches`` is the folder of those that it made; ``folders`` are the
+    baseline and the candidate, if earlier launches were compared. Raises UsageError if a file can't
+    be read.
+    """
+    contents = {CHECK_NAME: check}
+    if launches is not None:
+        contents |= {name: _read(launches / name) for name in (store.NAME, BLOCKS_NAME)}
+    for prefix, folder in zip((OTHER_PREFIX, ""), folders or (), strict=False):
+        if store.NAME in (found := _contents(folder)):
+            contents[f"{prefix}{store.NAME}"] = found[store.NAME]
+    return sources_of(contents, launches or Path())
+
+
 def _without_operators(costs: Sequence[CostRecord]) -> bytes:
     """Return the lines of a costs.jsonl, a tenth as long."""
     return b"".join(
@@ -128,6 +146,7 @@ def sources_of(
     ]
     if not (found.records or costs.records or explained.records or told):
         raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
+    shown = {each.model for each in told[-1].changes if each.verdict != "same"} if told else set()
     torn = {
         where / store.NAME: found.torn,
         beside / store.NAME: before.torn,
@@ -141,7 +160,7 @@ def sources_of(
         explained=tuple(explained.records),
         verdicts=told[-1] if told else None,
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
-        checked=checked,
+        checked={model: each for model, each in checked.items() if model in shown},
         other_launches=tuple(ours[1]),
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
@@ -165,21 +184,25 @@ def _accuracies(content: bytes | None, path: Path) -> dict[str, MeasuredTop1]:
 
 def _contents(results: Path) -> dict[str, bytes]:
     """Return the bytes of those files that are there, of a folder or beside a given runs.jsonl."""
-    try:
-        folder = results if results.is_dir() else results.parent
-        if not results.is_dir() and results.name != store.NAME:
-            raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
-        found = {
-            name: read_regular(folder / name)
-            for name in SOURCE_NAMES
-            if (folder / name).is_symlink() or (folder / name).exists()
-        }
-    except OSError as error:
-        where = error.filename or results
-        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error
+    folder = results if results.is_dir() else results.parent
+    if not results.is_dir() and results.name != store.NAME:
+        raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
+    found = {
+        name: _read(folder / name)
+        for name in SOURCE_NAMES
+        if (folder / name).is_symlink() or (folder / name).exists()
+    }
     of_check = CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]
     if of_check and BLOCKS_NAME not in found:
         del found[store.NAME]  # launches of two versions, and nobody knows which are whose
     if not of_check:
         found.pop(BLOCKS_NAME, None)
     return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        where = error.filename or path
+        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error

@@ -148,6 +148,7 @@ def boxes(box: list[float], scores: list[float]) -> list[Any]:
 
 def test_boxes_elsewhere_or_of_another_class_are_seen() -> None:
     good = boxes([0, 0, 31, 31], [0, 0.9])
+    assert good[0].rows[0].tolist() == pytest.approx([1, 1, 63, 32, 0.9, 1])
     (same, *_) = rows(OBJECTS, OBJECT, good, good)
     assert (same["metric"], same["percent"]) == ("map07", "100.000")
     assert same["agreement_percent"] == "100.000"

@@ -57,6 +57,7 @@ def test_a_list_names_each_photograph_once_with_the_ending_that_it_has(
         ("2 1\nAnn 1 2\nAnn 1 2\nAnn 1 2\nAnn 1 B 1\n", "line 3: 'Ann 1 2' is no pair of two"),
         ("2 1\nAnn 1 x\nAnn 1 B 1\nAnn 1 2\nAnn 1 B 1\n", "'x' is no photograph's number"),
         ("2 1\n../x 1 2\nAnn 1 B 1\nAnn 1 2\nAnn 1 B 1\n", "'../x' is no person's folder"),
+        ("2 1\n.. 1 2\nAnn 1 B 1\nAnn 1 2\nAnn 1 B 1\n", "'..' is no person's folder"),
         ("2 1\nC 1 2\nC 1 B 1\nC 1 2\nC 1 B 1\n", "has none of the 3 photographs"),
         ("2 1\n\xff", "is not UTF-8"),
     ],

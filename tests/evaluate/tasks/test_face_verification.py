@@ -21,7 +21,8 @@ def at(degrees: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         ([0.5, 0.5, 0.1], [True, True, True], 0.1),
         ([np.nan, 0.8, 0.2], [False, True, False], 0.5),
         ([np.nan], [True], 0.0),
-        ([0.5, 0.5], [True, False], 0.5),  # nothing lies between the two
+        # Nothing lies between three equal ones: 0.5 is right twice, not four times.
+        ([0.3, 0.5, 0.5, 0.5, 0.9], [True, False, False, True, True], 0.3),
     ],
 )
 def test_the_threshold_is_right_most_often(

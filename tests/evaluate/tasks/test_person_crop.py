@@ -18,12 +18,12 @@ def test_a_box_grows_to_the_inputs_shape_and_by_a_quarter() -> None:
 
 
 def test_pixel_i_of_the_input_is_pixel_left_plus_i_steps_of_the_image() -> None:
-    # A ramp: the value at a pixel is its column, so that a crop's values are where it looked.
-    columns = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
-    crop = person_crop((60, 60, 51.2, 51.2), height=32, width=32)  # 64 pixels in 32: a step of 2
-    pixels = crop.pixels(Image.fromarray(columns), 32, 32)[..., 0].astype(float)
-    wanted = crop.left + np.arange(32) * crop.step_x
-    np.testing.assert_allclose(pixels, np.tile(wanted, (32, 1)), atol=1)
+    # A ramp: a pixel's value is five times its column, so that a crop's values are where it looked.
+    columns = np.tile(5 * np.arange(50, dtype=np.uint8), (50, 1))
+    crop = person_crop((10.2, 10.2, 25.6, 25.6), height=16, width=16)  # 32 pixels: a step of 2
+    pixels = crop.pixels(Image.fromarray(columns), 16, 16)[..., 0] / 5
+    wanted = crop.left + np.arange(16) * crop.step_x
+    np.testing.assert_allclose(pixels, np.tile(wanted, (16, 1)), atol=0.2)
     assert crop.in_image(np.array([3.0, 0.0]))[0] == pytest.approx(crop.left + 6)
 
 

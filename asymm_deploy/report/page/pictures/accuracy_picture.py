@@ -15,7 +15,6 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    counted,
     network_name,
     plain,
     spec_of,
@@ -23,6 +22,7 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.text import counted
 
 _WITH_ACCURACY = (5, 6)
 """The paper's tables that print a top-1 accuracy on ImageNet."""

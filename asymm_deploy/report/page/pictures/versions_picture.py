@@ -17,7 +17,6 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    counted,
     joined,
     plain,
     spec_of,
@@ -25,6 +24,7 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 BEFORE, NOW = "before", "now"
 _COLOURS = {

@@ -99,6 +99,21 @@ def test_rows_of_one_name_and_two_inputs_are_told_apart(launch: Launch) -> None:
     ]
 
 
+def test_a_variant_is_a_point_of_its_own_with_what_was_measured_of_it(launch: Launch) -> None:
+    name = "asymmnet_large_100"
+    models = timed_models([launch(name, 10.0), launch(f"{name}@w8", 8.0)])
+    measured = {
+        model: MeasuredTop1(percent=top1, low=top1 - 1, high=top1 + 1, images=100)
+        for model, top1 in ((name, 75.0), (f"{name}@w8", 70.0))
+    }
+    picture = accuracy_picture(models, measured)
+    assert picture is not None
+    assert [cells(picture, column) for column in (0, 1, 2)] == [
+        *([name, f"{name}@w8"], [75.0, 70.0], [10.0, 8.0]),
+    ]
+    assert accuracy_picture(models) is None, "the paper measured no variant"
+
+
 def test_the_peak_is_the_best_that_any_launch_measured(launch: Launch) -> None:
     models = timed_models(
         [
