@@ -304,13 +304,12 @@ def box_agreement(both: Sequence[tuple[ImageBoxes, ImageBoxes]]) -> TaskAgreemen
     for one, other in both:
         mine, theirs = one.rows, other.rows
         count += len(mine) + len(theirs)
-        free = np.ones(len(theirs), np.bool_)
-        for row in mine:
-            overlaps = np.where(
-                free & (theirs[:, 5] == row[5]), box_overlaps(row[None, :4], theirs[:, :4])[0], 0.0
-            )
-            if len(overlaps) and overlaps.max() >= _ALIKE:
-                free[int(overlaps.argmax())] = False
+        overlaps = box_overlaps(mine[:, :4], theirs[:, :4])
+        overlaps[mine[:, None, 5] != theirs[None, :, 5]] = 0
+        for row in overlaps if len(theirs) else ():
+            best = int(row.argmax())
+            if row[best] >= _ALIKE:
+                overlaps[:, best] = 0
                 alike += 2
     return TaskAgreement(100 * alike / count if count else None)
 
