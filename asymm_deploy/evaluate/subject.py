@@ -57,7 +57,7 @@ class Subject(Protocol):
 
     @property
     def noun(self) -> str:
-        """What samples are called: images."""
+        """What a sample is called: image."""
 
     @property
     def table(self) -> KeptRows:
@@ -108,7 +108,7 @@ class ClassifiedImages:
     samples: Sequence[LabelledImage]
 
     chunk_kind = Chunk[ImagePrediction]
-    noun = "images"
+    noun = "image"
     table = ACCURACIES
 
     @property
@@ -134,10 +134,11 @@ class ClassifiedImages:
         folder, count = self.folder, len(self.samples)
         chosen = "" if count == len(folder.images) else f"{count} of "
         return [
-            f"{chosen}{len(folder.images)} images of {len(folder.classes)} classes",
+            f"{chosen}{numbered(len(folder.images), 'image')} of "
+            f"{numbered(len(folder.classes), 'class')}",
             *([f"without an image: {some(folder.empty)}"] if folder.empty else []),
             *(
-                [f"left out, not images by their names: {folder.other_files} files"]
+                ["left out, not images by their names: " + numbered(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),
@@ -171,7 +172,7 @@ class ClassifiedImages:
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
         """Return how often a lane answers with no number."""
-        return nan_remarks(answers, "images")
+        return nan_remarks(answers, "image")
 
     def rows(
         self,
@@ -193,10 +194,17 @@ class ClassifiedImages:
         return unmeasured_row(setting, reading.classes, lane)
 
 
-def nan_remarks(answers: Sequence[ImagePrediction], what: str) -> list[str]:
-    """Return a line if a lane names no class for some of ``what``."""
+def nan_remarks(answers: Sequence[ImagePrediction], noun: str) -> list[str]:
+    """Return a line if a lane names no class for some samples."""
     count = sum(each.top1 == NO_CLASS for each in answers)
-    return [f"answers NaN alone for {count} {what}: counted as wrong"] if count else []
+    return [f"answers NaN alone for {numbered(count, noun)}: counted as wrong"] if count else []
+
+
+def numbered(count: int, what: str) -> str:
+    """Return ``1 image`` or ``2 images``, ``2 classes``, ``2 people``."""
+    if what == "person" and count != 1:
+        return f"{count} people"
+    return f"{count} {what}" + ("" if count == 1 else "es" if what.endswith(("s", "x")) else "s")
 
 
 def some(names: Sequence[str]) -> str:

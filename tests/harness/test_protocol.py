@@ -17,6 +17,7 @@ import pytest
 
 import asymm_deploy
 from asymm_deploy.bench import wire
+from asymm_deploy.bench.answered.answers import ToldAnswers, parse_answered_stream
 from asymm_deploy.bench.observed import observed_stream
 from asymm_deploy.bench.observed.operators_line import TimedOperators
 from asymm_deploy.bench.paired import pair_stream
@@ -39,9 +40,10 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.Done,
     wire.Pairs,
     TimedOperators,
+    ToldAnswers,
     wire.Failure,
 )
-*ALONE, PAIRS, OPERATORS, ERROR = EXAMPLES
+*ALONE, PAIRS, OPERATORS, ANSWERS, ERROR = EXAMPLES
 HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
 WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
 PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
@@ -83,6 +85,12 @@ def test_those_of_a_launch_by_operator_are_one_too() -> None:
     )
     assert report.operators.names == ("/stem/conv/Conv_output_0", "/pool/GlobalAveragePool")
     assert report.operators.shapes[0] == ((1, 16, 112, 112),)
+
+
+def test_those_of_a_launch_that_answers_are_one_too() -> None:
+    done = DONE.replace('"count":2', '"count":64')
+    report = parse_answered_stream(sent([HELLO, MODEL, ANSWERS, done]))
+    assert (report.names, report.sizes, report.count) == (("output",), (1000,), 64)
 
 
 def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:
@@ -161,6 +169,7 @@ def test_every_argument_of_a_request_is_described() -> None:
         inputs_file="inputs.bin",
         module_outputs=("y",),
     )
+    asked.append("--answers")
     for name in (word for word in asked if word.startswith("--")):
         assert f"`{name}" in TEXT
 

@@ -132,7 +132,7 @@ def test_what_can_t_be_decoded_says_why_on_one_line(tmp_path: Path) -> None:
         "bomb.gif": (gif_that_claims((65_535, 65_535), (1, 1)), "65535 x 65535 pixels"),
         "frame.gif": (gif_that_claims((1, 1), (65_535, 65_535)), "65535 x 65535 pixels"),
         "bomb.tiff": (tiff_that_claims(100_000, 100_000), "100000 x 100000 pixels"),
-        "short.tiff": (tiff_that_claims(16_000, 16_000), "truncated"),
+        "short.tiff": (tiff_that_claims(4_000, 4_000), "truncated"),
         "bomb.webp": (webp_that_claims(16_384, 16_384), ""),
         "short.png": (png_that_claims(64, 64), ""),
         "gone.jpg": (None, "No such file"),

@@ -56,11 +56,17 @@ class AnsweredReport(msgspec.Struct, frozen=True):
     cpu_ns: int
 
 
-class _Told(msgspec.Struct, frozen=True, tag_field="type", tag="answers"):
+class ToldAnswers(msgspec.Struct, frozen=True, tag_field="type", tag="answers"):
+    """What was written to the file of answers."""
+
     names: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    """The outputs in byte order."""
     sizes: tuple[Annotated[int, msgspec.Meta(ge=0, le=2**31)], ...]
+    """How many values each of them has."""
     count: Annotated[int, msgspec.Meta(ge=1)]
+    """Samples."""
     cpu_ns: Annotated[int, msgspec.Meta(ge=0, le=24 * HOUR_NS)]
+    """Processor time of the main thread over their runs."""
 
 
 def parse_answered_stream(stream: bytes) -> AnsweredReport:
@@ -81,9 +87,9 @@ def parse_answered_stream(stream: bytes) -> AnsweredReport:
     return AnsweredReport(hello, model, told.names, told.sizes, told.count, told.cpu_ns)
 
 
-def _told(line: bytes) -> _Told:
+def _told(line: bytes) -> ToldAnswers:
     try:
-        found = msgspec.json.decode(line, type=_Told)
+        found = msgspec.json.decode(line, type=ToldAnswers)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(
             f"the runner printed no valid 'answers' ({excerpt(str(error))}): {excerpt(line, 80)}"

@@ -32,6 +32,11 @@ class AskedModel:
 def chosen_variant_names(texts: Sequence[str]) -> list[str]:
     """Return the variants that ``--variant`` names, once each; raise UsageError for others."""
     names = [name.strip() for text in texts for name in text.split(",")]
+    if "fp16" in names:
+        raise UsageError(
+            "fp16 is no variant: it is how the engine computes, whatever the file",
+            "give --precision fp16; or --variant half, which keeps the weights in 16 bits",
+        )
     return list(
         dict.fromkeys(name if name == BASE_VARIANT else variant_named(name) for name in names)
     )

@@ -19,6 +19,8 @@ from asymm_deploy.commands.options.shared_options import (
     TextFormatOption,
     within,
 )
+from asymm_deploy.errors import UsageError
+from asymm_deploy.safe import excerpt
 
 
 def evaluate_command(
@@ -200,6 +202,12 @@ def evaluate_command(
     from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
     from asymm_deploy.commands.evaluating.evaluated_subject import DataOptions
 
+    bare = [each for each in models or () if each.lower().endswith(".mnn")]
+    if bare:
+        raise UsageError(
+            f"{excerpt(bare[0])} is an .mnn file, and there is nothing to compare it with",
+            "name the network, the .onnx file or the callable that it was made from",
+        )
     named = named_models(models, table, input_shape)
     raise typer.Exit(
         run_evaluation(

@@ -10,7 +10,7 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.evaluating.lane_answers import LaneAnswers
 from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
-from asymm_deploy.evaluate.subject import MOST_LISTED, Subject
+from asymm_deploy.evaluate.subject import MOST_LISTED, Subject, numbered
 from asymm_deploy.safe import excerpt
 
 
@@ -20,7 +20,9 @@ def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> 
     if not bad:
         return
     reasons = Counter(each.reason for each in bad)
-    console.say(f"{model}: {len(bad)} {noun} can't be decoded or run, and are in no figure:")
+    are = "is" if len(bad) == 1 else "are"
+    samples = numbered(len(bad), noun)
+    console.say(f"{model}: {samples} can't be decoded or run, and {are} in no figure:")
     for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > MOST_LISTED:

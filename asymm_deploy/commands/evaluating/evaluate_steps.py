@@ -88,6 +88,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     engines = _engines(asked.engines, asked.device)
     preprocess = asked.preprocess or default_recipe(task)
     recipe = preprocessing_of(preprocess)
+    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     device = evaluated_device(asked.device)
     subject = read_subject(task, asked.data, asked.data.limit or device.default_limit)
     subject.table.read(asked.out)  # what can't be added to is told before minutes of work
@@ -99,7 +100,6 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
             f"drawn for {device.name}, which takes seconds for an image; --limit takes more"
         )
     wanted = AskedLanes(engines, tuple(dict.fromkeys(asked.precisions)), device)
-    models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     outcomes = {
         each.request.folder: each
         for each in export_with_progress([x for model in models for x in model.requests])
@@ -110,6 +110,8 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
         try:
             files, failed = _files_of(each, outcomes)
             codes += failed
+            if not any(file.is_asked_for for file in files):
+                continue
             made = _of_model(asked, each.base, files, wanted, (preprocess, recipe), subject)
             _write_rows(asked.out, subject, made)
             rows += made
@@ -201,7 +203,7 @@ def _of_model(
     found = answers_of(shared, model, made.model, subject)
     tell_unreadable(made.model, subject.noun, [each.evaluation for each in found.values()])
     if found and not any(each.evaluation.predictions for each in found.values()):
-        raise UsageError(f"none of the {subject.noun} can be decoded", "see the reasons above")
+        raise UsageError(f"none of the {subject.noun}s can be decoded", "see the reasons above")
     for lane, answers in found.items():
         with _telling_of_writing(answers.parquet):
             subject.write(answers.parquet, lane, answers.evaluation)

@@ -33,7 +33,7 @@ from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, prediction_of
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.evaluate.sample_reading import image_arrays
-from asymm_deploy.evaluate.subject import nan_remarks, some
+from asymm_deploy.evaluate.subject import nan_remarks, numbered, some
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
@@ -125,7 +125,7 @@ class ActionClips:
     folder: ImageFolder
 
     chunk_kind = Chunk[ImagePrediction]
-    noun = "clips"
+    noun = "clip"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -144,12 +144,17 @@ class ActionClips:
         few = sum(len(each.frames) < self.frames for each in self.samples)
         folder = self.folder
         return [
-            f"{chosen}{self.all_clips} clips of {len(self.classes)} classes, up to {self.frames} "
-            "frames of each",
-            *([f"{few} clips have fewer frames: all of theirs are taken"] if few else []),
+            f"{chosen}{numbered(self.all_clips, 'clip')} of "
+            f"{numbered(len(self.classes), 'class')}, up to "
+            f"{numbered(self.frames, 'frame')} of each",
+            *(
+                [f"with fewer frames, all of which are taken: {numbered(few, 'clip')}"]
+                if few
+                else []
+            ),
             *([f"without a clip: {some(folder.empty)}"] if folder.empty else []),
             *(
-                [f"left out, not images by their names: {folder.other_files} files"]
+                ["left out, not images by their names: " + numbered(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),
@@ -175,7 +180,7 @@ class ActionClips:
 
     def remarks(self, answers: Sequence[ImagePrediction], /) -> list[str]:
         """Return how often a lane answers with no number."""
-        return nan_remarks(answers, "clips")
+        return nan_remarks(answers, "clip")
 
     def for_model(self, made: Manifest, /) -> tuple[ActionClips, None]:
         """Return the same: the folders' order or a list says which class is which."""

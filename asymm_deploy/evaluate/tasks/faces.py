@@ -20,6 +20,7 @@ from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
 from asymm_deploy.evaluate.sample_reading import image_arrays
+from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.face_pairs import FacePair, PairList
 from asymm_deploy.evaluate.tasks.face_verification import Verification, verified_pairs
 from asymm_deploy.evaluate.tasks.sample_files import SampleFile
@@ -96,7 +97,7 @@ class FacePairs:
     """Their photographs."""
 
     chunk_kind = Chunk[FaceEmbedding]
-    noun = "photographs"
+    noun = "photograph"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -113,8 +114,8 @@ class FacePairs:
         count, all_of_them = len(self.pairs), len(self.listed.pairs)
         chosen = "" if count == all_of_them else f"{count} of "
         return [
-            f"{chosen}{all_of_them} pairs in {self.listed.folds} sets, "
-            f"{len(self.samples)} photographs"
+            f"{chosen}{numbered(all_of_them, 'pair')} in {self.listed.folds} sets, "
+            + numbered(len(self.samples), "photograph")
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> FaceReading:
@@ -175,11 +176,15 @@ class FacePairs:
         )
         count = sum(not each.values for each in answers)
         return [
-            *([f"can't judge {without} pairs: a photograph can't be decoded"] if without else []),
+            *(
+                [f"can't judge {numbered(without, 'pair')}: a photograph can't be decoded"]
+                if without
+                else []
+            ),
             *(
                 [
-                    f"gives {count} photographs no embedding (NaN, infinite or all 0): their pairs "
-                    "count as wrong"
+                    f"gives {numbered(count, 'photograph')} no embedding (NaN, infinite or all 0): "
+                    "their pairs count as wrong"
                 ]
                 if count
                 else []
@@ -211,7 +216,7 @@ class FacePairs:
         said = self._verified(found.predictions)
         if len({each.fold for each in said.pairs}) < 2:
             raise UsageError(
-                f"only {len(said.pairs)} pairs can be judged, which is not two sets of them",
+                f"only {numbered(len(said.pairs), 'pair')} can be judged, and not of two sets",
                 "see which photographs can't be decoded, or raise --limit",
             )
         whole = self.listed.is_lfw and len(said.pairs) == len(self.listed.pairs)

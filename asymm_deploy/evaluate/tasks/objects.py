@@ -16,6 +16,7 @@ from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
+from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
@@ -131,7 +132,7 @@ class VocObjects:
     samples: Sequence[VocImage]
 
     chunk_kind = Chunk[ImageBoxes]
-    noun = "images"
+    noun = "image"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -155,8 +156,8 @@ class VocObjects:
         objects = [each for image in self.samples for each in image.objects]
         difficult = sum(each.difficult for each in objects)
         return [
-            f"{chosen}{all_of_them} images with {len(objects)} objects, {difficult} of which are "
-            "difficult and don't count"
+            f"{chosen}{numbered(all_of_them, 'image')} with {numbered(len(objects), 'object')}; "
+            f"difficult, which doesn't count: {difficult}"
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> ObjectReading:
@@ -223,7 +224,9 @@ class VocObjects:
         """Return how often a lane gives numbers that aren't finite."""
         count = sum(not each.is_finite for each in answers)
         return (
-            [f"gives NaN or infinity for {count} images: nothing is found in them"] if count else []
+            [f"gives NaN or infinity for {numbered(count, 'image')}: nothing is found in them"]
+            if count
+            else []
         )
 
     def for_model(self, made: Manifest, /) -> tuple[VocObjects, None]:
@@ -258,7 +261,7 @@ class VocObjects:
         count = sum(not each.difficult for image in there for each in image.objects)
         if not count:
             raise UsageError(
-                f"nothing in the {len(there)} images that were decoded counts",
+                f"nothing counts in {numbered(len(there), 'image')} that could be decoded",
                 "raise --limit, or see which images can't be decoded",
             )
         whole = (len(there), count) == _VOC2007_TEST and self.folder.classes == VOC_CLASSES

@@ -16,6 +16,7 @@ from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
+from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.coco_people import KEYPOINTS, People, PeopleImage, clipped
 from asymm_deploy.evaluate.tasks.keypoint_precision import (
     COCO_METRICS,
@@ -127,7 +128,7 @@ class Poses:
     """Whether boxes are detections, not the annotations'."""
 
     chunk_kind = Chunk[ImageKeypoints]
-    noun = "images"
+    noun = "image"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -144,9 +145,9 @@ class Poses:
         count, people = len(self.samples), sum(len(each.boxes) for each in self.samples)
         all_of_them = len(self.people.images)
         chosen = "" if count == all_of_them else f"{count} of "
-        boxes = "detected boxes" if self.detected else "boxes of annotations"
+        boxes = "by detections" if self.detected else "by annotations"
         return [
-            f"{people} {boxes} in {chosen}{all_of_them} images",
+            f"{numbered(people, 'person')} {boxes} in {chosen}{numbered(all_of_them, 'image')}",
             *(
                 [f"images with nobody to look at: {self.people.without}"]
                 if self.people.without
@@ -213,7 +214,7 @@ class Poses:
         """Return how often a lane gives heat maps that aren't finite."""
         count = sum(int(np.isnan(each.points[..., 2]).all(axis=1).sum()) for each in answers)
         return (
-            [f"gives NaN or infinity for {count} people: none of their keypoints is found"]
+            [f"gives NaN or infinity for {numbered(count, 'person')}: no keypoint is found there"]
             if count
             else []
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,10 +68,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluate(*more: str) -> int:
+def evaluate(*more: str, model: str = "brightest_net:make") -> int:
     return run(
         [
-            *("evaluate", "brightest_net:make", "--input-shape", "1,3,16,16"),
+            *("evaluate", model, "--input-shape", "1,3,16,16"),
             *("--images", "images", "--classes", "model_order.txt"),
             *("--preprocess", "recipe.json", "--jobs", "1", *more),
         ]
@@ -147,6 +148,26 @@ def test_an_engine_takes_up_what_all_three_have_done_and_adds_to_it(
     assert after["torch"] == before["torch"]
     assert after["mnn"]["key"] == before["mnn"]["key"]
     assert after["onnxruntime"]["images"] == "60"
+
+
+def test_variants_have_rows_beside_the_export_and_are_compared_with_it(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--engine", "mnn", "--artifacts", "of variants", "--out", "variants")
+
+    def found() -> list[tuple[str, ...]]:
+        columns = ("model", "variant", "precision", "images", "compared_with")
+        return [tuple(row[each] for each in columns) for row in rows(desk / "variants")]
+
+    w8 = ("brightest_net.make", "w8", "fp32", "60", "mnn")
+    assert evaluate(*where, model="brightest_net:make@w8") == 0
+    assert found() == [w8]
+    shutil.rmtree(desk / "variants")
+    assert evaluate(*where) == 0  # every variant that was made
+    assert found() == [("brightest_net.make", "fp32", "fp32", "60", ""), w8]
+    capfd.readouterr()
+    assert evaluate(*where, "--variant", "fp32", model="brightest_net:make@w8") == 2
+    assert "names a variant, and --variant names others" in capfd.readouterr().err
 
 
 def test_two_at_a_time_write_into_one_folder_and_lose_no_row(desk: Path) -> None:
@@ -232,7 +253,7 @@ def test_an_image_that_kills_its_process_is_named_and_the_others_count(
     finally:
         (desk / "armed").unlink()
     said = capfd.readouterr().err
-    assert "1 images can't be decoded or run, and are in no figure" in said
+    assert "1 image can't be decoded or run, and is in no figure" in said
     assert "red/bright.png: the process that ran it died" in said
     found = rows(desk / "died")
     assert [(row["images"], row["unreadable"]) for row in found] == [("2", "1")] * 2
@@ -260,12 +281,11 @@ def test_where_processes_die_whatever_the_image_it_ends(
     [
         (("--images", "nowhere"), "can't list the images in nowhere"),
         (("--classes", "nothing.txt"), "can't read nothing.txt"),
-        (
-            ("--device", "a76", "--engine", "torch"),
-            "torch runs no variants, and on no other device",
-        ),
+        (("--device", "a76", "--engine", "torch"), "on a76 MNN alone is evaluated, not torch"),
         (("--engine", "tflite"), "--engine tflite is none that can evaluate"),
         (("--preprocess", "model_order.txt"), "is no recipe"),
+        (("--variant", "w8,fp16"), "fp16 is no variant"),
+        (("net.mnn",), "net.mnn is an .mnn file, and there is nothing to compare it with"),
         (("--limit", "0"), "--limit 0 is out of range"),
         (("--seed", "-1"), "--seed -1 is out of range"),
     ],
