@@ -203,7 +203,7 @@ def _of_model(
     found = answers_of(shared, model, made.model, subject)
     tell_unreadable(made.model, subject.noun, [each.evaluation for each in found.values()])
     if found and not any(each.evaluation.predictions for each in found.values()):
-        raise UsageError(f"none of the {subject.noun} can be decoded", "see the reasons above")
+        raise UsageError(f"none of the {subject.noun}s can be decoded", "see the reasons above")
     for lane, answers in found.items():
         with _telling_of_writing(answers.parquet):
             subject.write(answers.parquet, lane, answers.evaluation)
