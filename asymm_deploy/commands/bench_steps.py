@@ -57,6 +57,8 @@ class BenchRequest:
     plan: Plan
     paired: bool = False
     """Whether networks are also timed in turns with their MBV3."""
+    pairs: Sequence[tuple[str, str]] = ()
+    """Sources to be timed in turns besides, by name: each with the one that it is compared with."""
     which: Which
     """The table or figure of the paper to write; None for the latencies alone."""
     output_format: TableFormat
@@ -70,7 +72,10 @@ def run_bench(asked: BenchRequest) -> ExitCode:
         bare = bare_files(asked.bare_files, asked.plan)
         exported = _exported(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
-        pairs = [PairedSubjects(exported[name], exported[base]) for name, base in paired.pairs]
+        pairs = [
+            PairedSubjects(exported[name], exported[base])
+            for name, base in (*paired.pairs, *asked.pairs)
+        ]
         if paired.without:
             console.say(f"not in Table 5, so without an MBV3: {', '.join(paired.without)}")
         with store.opened(asked.out, console.say, "bench") as runs:

@@ -33,7 +33,7 @@ from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import detection
 from asymm_deploy.postprocess.arrays import Floats
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 MEAN_METRICS = ("map07", "map")
 _NUMBERS = 6
