@@ -10,11 +10,9 @@ import msgspec
 from asymm_deploy.export.quantize.variant import CalibrationImages
 from asymm_deploy.images.preprocessing import Preprocessing
 
-DEFAULT_COUNT = 64
-
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Int8Images:
     """The images for one variant."""
 
     images: Path
@@ -24,7 +22,7 @@ class Calibration:
     """Of names, sizes and times of change of all images in the folder."""
 
     @classmethod
-    def recorded(cls, found: CalibrationImages) -> Calibration:
+    def recorded(cls, found: CalibrationImages) -> Int8Images:
         """Return those that a variant was made with."""
         recipe = msgspec.json.decode(found.preprocessing, type=Preprocessing)
         return cls(Path(found.path), found.count, recipe, found.listing_sha256)
