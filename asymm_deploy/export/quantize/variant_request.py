@@ -8,7 +8,7 @@ from pathlib import Path
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
-from asymm_deploy.export.quantize.calibration import Calibration
+from asymm_deploy.export.quantize.int8_images import Int8Images
 from asymm_deploy.export.request import ExportRequest, as_recorded
 from asymm_deploy.models.naming.variant_names import VariantName
 from asymm_deploy.models.source import Source, as_variant
@@ -18,7 +18,7 @@ from asymm_deploy.models.source import Source, as_variant
 class VariantRequest(ExportRequest):
     """One variant to make of a model; all else is of the export that it is made of."""
 
-    calibration: Calibration | None = None
+    calibration: Int8Images | None = None
     """The images for ``int8``; None: those of the variant that is there."""
 
     @property
@@ -60,14 +60,14 @@ class VariantRequest(ExportRequest):
                 f"export the model again: {self.base.again('--force')}",
             ) from error
 
-    def recorded_calibration(self) -> Calibration | None:
+    def recorded_calibration(self) -> Int8Images | None:
         """Return the images that the variant in the folder was made with, if there are any."""
         try:
             found = manifest.load_manifest(self.folder).variant
         except (OSError, DamagedManifestError):
             return None
         images = None if found is None else found.images
-        return None if images is None else Calibration.recorded(images)
+        return None if images is None else Int8Images.recorded(images)
 
     def fresh_manifest(self) -> Manifest | None:
         """Return the variant's manifest if its files are whole and what this request would make.
@@ -90,7 +90,7 @@ class VariantRequest(ExportRequest):
 
 
 def variant_of(
-    base: ExportRequest, variant: VariantName, calibration: Calibration | None = None
+    base: ExportRequest, variant: VariantName, calibration: Int8Images | None = None
 ) -> VariantRequest:
     """Return the request for a variant of what ``base`` exports.
 

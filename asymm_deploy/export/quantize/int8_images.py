@@ -14,7 +14,7 @@ DEFAULT_COUNT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Int8Images:
     """The images for one variant."""
 
     images: Path
@@ -24,7 +24,7 @@ class Calibration:
     """Of names, sizes and times of change of all images in the folder."""
 
     @classmethod
-    def recorded(cls, found: CalibrationImages) -> Calibration:
+    def recorded(cls, found: CalibrationImages) -> Int8Images:
         """Return those that a variant was made with."""
         recipe = msgspec.json.decode(found.preprocessing, type=Preprocessing)
         return cls(Path(found.path), found.count, recipe, found.listing_sha256)
