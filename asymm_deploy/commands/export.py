@@ -23,8 +23,14 @@ from asymm_deploy.commands.options.shared_options import (
     within,
 )
 from asymm_deploy.commands.options.variant_options import (
+    CountOption,
+    ImagesOption,
+    MeanOption,
+    PreprocessOption,
     QuantizeOption,
+    StdOption,
     chosen_variants,
+    int8_images,
     with_variants,
 )
 from asymm_deploy.errors import UsageError, worst
@@ -133,6 +139,11 @@ def export_command(
     tolerance: Tolerance = None,
     opset: Opset = None,
     quantize: QuantizeOption = None,
+    images: ImagesOption = None,
+    count: CountOption = 64,
+    preprocess: PreprocessOption = "imagenet",
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
 
@@ -172,7 +183,10 @@ def export_command(
             strip_prefix=strip_prefix,
         )
 
-    requests = with_variants([(request(each), each.source.variant) for each in named], variants)
+    asked = [(request(each), each.source.variant) for each in named]
+    wanted = (*variants, *(variant for _, variant in asked if variant is not None))
+    calibration = int8_images(images, count, preprocess, mean, std, wanted)
+    requests = with_variants(asked, variants, calibration)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:

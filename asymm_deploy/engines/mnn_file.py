@@ -45,7 +45,10 @@ CONVOLUTION = 9
 """Convolution2D in the union OpParameter."""
 
 # Numbers of fields, in the tables Net, Op, Convolution2D, IDSTQuan and QuantizedFloatParam.
-_NET_OPERATORS, _NET_TENSORS = 3, 7
+_NET_DESCRIPTIONS, _NET_OPERATORS, _NET_TENSORS = 1, 3, 7
+_TENSOR, _RANGE, _RANGE_TYPE = 1, 4, 4
+_INT8 = 6
+"""DataType of the schema."""
 _INPUTS, _PARAMETERS_TYPE, _PARAMETERS, _NAME, _OUTPUTS, _TYPE = range(6)
 _COMMON, _WEIGHT, _BIAS, _QUANTISED, _SYMMETRIC = range(5)
 _BUFFER, _SCALES = range(2)
@@ -115,6 +118,8 @@ class MnnFile(msgspec.Struct, frozen=True):
     """In the order of the file."""
     tensors: tuple[str, ...]
     """The name of each tensor that operators read and write."""
+    int8_tensors: frozenset[int] = frozenset()
+    """Those that have a range in 8 bits: between two of them a convolution computes in 8 bits."""
 
 
 def read_mnn(data: bytes) -> MnnFile:
@@ -124,6 +129,7 @@ def read_mnn(data: bytes) -> MnnFile:
         found = MnnFile(
             tuple(_operator(*each) for each in enumerate(operator_tables(net))),
             net.texts(_NET_TENSORS),
+            _int8_tensors(net),
         )
     except DamagedTableError as error:
         raise EngineError(f"the file is damaged or no .mnn file: {error}") from error
@@ -134,6 +140,13 @@ def read_mnn(data: bytes) -> MnnFile:
             "the file is damaged or no .mnn file: its operators don't belong together"
         )
     return found
+
+
+def _int8_tensors(net: FlatTable) -> frozenset[int]:
+    ranges = {each.integer(_TENSOR): each.table(_RANGE) for each in net.tables(_NET_DESCRIPTIONS)}
+    return frozenset(
+        tensor for tensor, kept in ranges.items() if kept and kept.integer(_RANGE_TYPE) == _INT8
+    )
 
 
 def operator_tables(net: FlatTable) -> tuple[FlatTable, ...]:

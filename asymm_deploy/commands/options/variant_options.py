@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asymm_deploy.commands.options.shared_options import within
+from asymm_deploy.errors import UsageError
+
 if TYPE_CHECKING:
+    from asymm_deploy.export.quantize.int8_images import Int8Images
     from asymm_deploy.export.request import ExportRequest
     from asymm_deploy.models.naming.variant_names import VariantName
 
@@ -24,6 +29,94 @@ QuantizeOption = Annotated[
 ]
 
 
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="FOLDER",
+        help="For --quantize int8: images such as the model gets in use, in any folders below this "
+        "one; the ranges of its 8 bits are taken from them.",
+    ),
+]
+CountOption = Annotated[
+    int,
+    typer.Option(
+        "--count",
+        metavar="N",
+        callback=within("--count", 1, 1024),
+        help="For --quantize int8: how many of the images to take, drawn by a fixed seed.",
+    ),
+]
+MeanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mean",
+        metavar="R,G,B",
+        help="For --quantize int8, with --std: the values from 0 to 255 become (value - mean) / "
+        "std, in place of --preprocess.",
+    ),
+]
+StdOption = Annotated[str | None, typer.Option("--std", metavar="R,G,B", help="See --mean.")]
+PreprocessOption = Annotated[
+    str,
+    typer.Option(
+        "--preprocess",
+        metavar="NAME",
+        help="For --quantize int8: how an image becomes an input, `imagenet` (the authors') or a "
+        "JSON file, as for `evaluate`.",
+    ),
+]
+
+
+def int8_images(
+    images: Path | None,
+    count: int,
+    preprocess: str,
+    mean: str | None,
+    std: str | None,
+    variants: Sequence[VariantName],
+) -> Int8Images | None:
+    """Return the images that ``int8`` is made with; None where it isn't among ``variants``.
+
+    Raises UsageError if they are missing, or given for nothing.
+    """
+    from asymm_deploy.export.quantize.int8_images import Int8Images
+    from asymm_deploy.images.image_files import image_files, listing_sha256
+    from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
+
+    if "int8" not in variants:
+        if images is not None:
+            raise UsageError(
+                "--images is for int8, and no int8 is to be made",
+                "give --quantize int8 as well, or leave out --images",
+            )
+        return None
+    if images is None:
+        raise UsageError(
+            "int8 needs images, from which its ranges are taken",
+            "give a folder with --images FOLDER; half, w8 and w4 need none",
+        )
+    if (mean is None) != (std is None):
+        raise UsageError("--mean and --std belong together", "give both, or leave out both")
+    recipe = preprocessing_of(preprocess)
+    if mean is not None and std is not None:
+        try:
+            recipe = Preprocessing(_three("--mean", mean), _three("--std", std))
+        except ValueError as error:
+            raise UsageError(f"--mean {mean} --std {std}: {error}", "see --help") from error
+    return Int8Images(images, count, recipe, listing_sha256(image_files(images)))
+
+
+def _three(option: str, text: str) -> tuple[float, float, float]:
+    try:
+        red, green, blue = map(float, text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text} is not three numbers", f"write it as {option} 123.7,116.8,103.9"
+        ) from error
+    return red, green, blue
+
+
 def chosen_variants(texts: Sequence[str]) -> tuple[VariantName, ...]:
     """Return the variants that ``--quantize`` names, once each; raise UsageError for others."""
     from asymm_deploy.models.naming.variant_names import variant_named
@@ -33,17 +126,24 @@ def chosen_variants(texts: Sequence[str]) -> tuple[VariantName, ...]:
 
 
 def with_variants(
-    asked: Sequence[tuple[ExportRequest, VariantName | None]], variants: Sequence[VariantName]
+    asked: Sequence[tuple[ExportRequest, VariantName | None]],
+    variants: Sequence[VariantName],
+    images: Int8Images | None,
 ) -> list[ExportRequest]:
     """Return all that is to be made: each export or variant named, and ``variants`` of each model.
 
     Each export comes with the variant of it that was named; None stands for the export itself.
+    ``images`` are for ``int8``.
     """
     from asymm_deploy.export.quantize.variant_request import variant_of
 
     requests: dict[str, ExportRequest] = {}
     for base, named in asked:
         for variant in (named, *variants):
-            made = base if variant is None else variant_of(base, variant)
+            made = (
+                base
+                if variant is None
+                else variant_of(base, variant, images if variant == "int8" else None)
+            )
             requests.setdefault(made.source.model, made)
     return list(requests.values())

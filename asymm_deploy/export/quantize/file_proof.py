@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log10
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from asymm_deploy.files import read_regular
 from asymm_deploy.models.naming.variant_names import VariantName
 
 WEIGHT_BITS: dict[VariantName, int] = {"half": 16, "w8": 8, "w4": 4, "int8": 8}
+_IN_INT8 = ("ConvInt8", "DepthwiseConvInt8")
 _MOST_STEPS = 1.0
 """By how many steps of its row a weight may be off. Rounding takes half of one: 0.498 in 8 bits and
 0.467 in 4 on the paper's networks."""
@@ -43,13 +43,7 @@ def prove_weights(name: VariantName, made: Path, base: Path) -> FileFacts:
     Raises ConversionError if it isn't such a file, NumericsError if a weight is off by more than
     its rounding.
     """
-    before, after = (_weights(path) for path in (base, made))
-    if not before:
-        raise ConversionError(
-            f"there is nothing for {name} to change: the model has no convolution, and no matrix "
-            "product that MNN runs as one",
-            "deploy it in fp32",
-        )
+    before, after = require_weights(name, base), _weights(made)
     names = [each.operator for each in before]
     if [each.operator for each in after] != names:
         raise ConversionError(
@@ -68,6 +62,18 @@ def prove_weights(name: VariantName, made: Path, base: Path) -> FileFacts:
         ratios.append(_ratio_db(old, new, rows.get(old.operator, 1)))
     finite = [each for each in ratios if each is not None]
     return FileFacts(len(before), len(after), min(finite, default=None))
+
+
+def require_weights(name: VariantName, base: Path) -> tuple[StoredWeights, ...]:
+    """Return the weights that a variant can change; raise ConversionError if there are none."""
+    found = _weights(base)
+    if not found:
+        raise ConversionError(
+            f"there is nothing for {name} to change: the model has no convolution, and no matrix "
+            "product that MNN runs as one",
+            "deploy it in fp32",
+        )
+    return found
 
 
 def with_weights_of(made: Path, base: Path, into: Path) -> None:
@@ -90,16 +96,20 @@ def with_weights_of(made: Path, base: Path, into: Path) -> None:
 
 
 def int8_operators(made: Path, base: Path) -> FileFacts:
-    """Return how many operators of the file compute in 8 bits; raise ConversionError if none do."""
-    ours, theirs = _file(made), _file(base)
-    whole = sum(each.convolution is not None for each in theirs.operators)
-    changed = sum(each.type in ("ConvInt8", "DepthwiseConvInt8") for each in ours.operators)
-    changed = changed or sum(_is_int8(each.type) for each in ours.operators)
-    return FileFacts(whole, changed, None)
+    """Return how many of the convolutions of ``base`` compute in 8 bits in the file ``made``.
 
-
-def _is_int8(kind: str) -> bool:
-    return "Int8" in kind
+    Those are the ones with weights in 8 bits, between tensors with ranges in 8 bits. Raises
+    ConversionError if a file can't be read back.
+    """
+    file = _file(made)
+    integers = {each.operator for each in _weights(made) if each.form == "integer"}
+    changed = sum(
+        each.type in _IN_INT8
+        or (each.name in integers and file.int8_tensors.issuperset((each.inputs[0], *each.outputs)))
+        for each in file.operators
+        if each.inputs
+    )
+    return FileFacts(len(_weights(base)), changed, None)
 
 
 def _file(path: Path) -> MnnFile:
@@ -163,8 +173,3 @@ def _allowed(values: Array, bits: int, rows: int) -> Array:
     by_row = values.reshape(rows if rows and values.size % rows == 0 else 1, -1)
     steps = 2 * np.abs(by_row).max(axis=1, keepdims=True) / (2**bits - 2)
     return np.broadcast_to(_MOST_STEPS * steps, by_row.shape).ravel()
-
-
-def operator_types(path: Path) -> Sequence[str]:
-    """Return the type of each operator of an .mnn file; raise ConversionError if it is damaged."""
-    return [each.type for each in _file(path).operators]

@@ -10,8 +10,6 @@ import msgspec
 from asymm_deploy.export.quantize.variant import CalibrationImages
 from asymm_deploy.images.preprocessing import Preprocessing
 
-DEFAULT_COUNT = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Int8Images:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from asymm_deploy.engines.tensors import Array, Arrays
-from asymm_deploy.errors import NumericsError
+from asymm_deploy.errors import NumericsError, UsageError
 from asymm_deploy.export import manifest
 from asymm_deploy.export.inputs import recorded_bytes
 from asymm_deploy.export.manifest import Manifest
@@ -20,8 +20,17 @@ from asymm_deploy.export.quantize.file_proof import (
     WEIGHT_BITS,
     FileFacts,
     prove_weights,
+    require_weights,
     with_weights_of,
 )
+from asymm_deploy.export.quantize.int8_file import (
+    METHOD,
+    prove_int8,
+    taken_images,
+    takes_image,
+    write_int8,
+)
+from asymm_deploy.export.quantize.mixed_variant import keep_means_whole
 from asymm_deploy.export.quantize.output_proof import (
     LEAST_SQNR_DB,
     limits_as_timed,
@@ -29,7 +38,7 @@ from asymm_deploy.export.quantize.output_proof import (
     prove_same,
 )
 from asymm_deploy.export.quantize.proof_inputs import proof_inputs, reference_outputs
-from asymm_deploy.export.quantize.variant import Variant
+from asymm_deploy.export.quantize.variant import CalibrationImages, Variant
 from asymm_deploy.export.quantize.variant_request import VariantRequest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.naming.variant_names import VariantName
@@ -53,6 +62,8 @@ def make_variant(request: VariantRequest, scratch: Path, notes: list[str]) -> Ma
     """
     base = request.base_manifest()
     _take(request.base.folder / manifest.ONNX, scratch / manifest.ONNX)
+    if request.variant == "int8":
+        return _made_int8(request, base, scratch, notes)
     options = OPTIONS[request.variant]
     to_mnn(scratch / manifest.ONNX, scratch / manifest.MNN, options)
     facts = prove_weights(
@@ -63,6 +74,29 @@ def make_variant(request: VariantRequest, scratch: Path, notes: list[str]) -> Ma
     return _proven(request, base, scratch, samples, facts, method, notes)
 
 
+def _made_int8(
+    request: VariantRequest, base: Manifest, scratch: Path, notes: list[str]
+) -> Manifest:
+    """Make ``int8``: its ranges come from images, and so do the inputs of its proof."""
+    asked = request.calibration or request.recorded_calibration()
+    if asked is None:
+        raise UsageError(
+            f"{request.text} has not been made, and needs images to be made from",
+            f"{request.base.again('--quantize', 'int8', '--images', 'FOLDER')}",
+        )
+    before, made = request.base.folder / manifest.MNN, scratch / manifest.MNN
+    taken = takes_image(base)
+    require_weights(request.variant, before)
+    images = taken_images(asked, taken, scratch / "images")
+    write_int8(before, made, scratch / "images", taken, asked)
+    facts = prove_int8(made, before)
+    keep_means_whole(made, request.base.folder, images.samples)
+    notes += images.notes
+    return _proven(
+        request, base, scratch, images.samples, facts, METHOD, notes, images=images.record
+    )
+
+
 def _proven(
     request: VariantRequest,
     base: Manifest,
@@ -71,6 +105,7 @@ def _proven(
     facts: FileFacts,
     method: str,
     notes: list[str],
+    images: CalibrationImages | None = None,
 ) -> Manifest:
     """Prove the file in ``scratch`` over ``samples``, and publish it."""
     samples, expected = reference_outputs(scratch / manifest.ONNX, samples)
@@ -109,6 +144,7 @@ def _proven(
         trained=_is_trained(base),
         mnn_bytes=file.stat().st_size,
         of_mnn_bytes=(request.base.folder / manifest.MNN).stat().st_size,
+        images=images,
     )
     notes += _told(variant)
     made = msgspec.structs.replace(
