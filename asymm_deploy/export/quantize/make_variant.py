@@ -30,6 +30,7 @@ from asymm_deploy.export.quantize.int8_file import (
     takes_image,
     write_int8,
 )
+from asymm_deploy.export.quantize.mixed_variant import keep_means_whole
 from asymm_deploy.export.quantize.output_proof import (
     LEAST_SQNR_DB,
     limits_as_timed,
@@ -89,6 +90,7 @@ def _made_int8(
     images = taken_images(asked, taken, scratch / "images")
     write_int8(before, made, scratch / "images", taken, asked)
     facts = prove_int8(made, before)
+    keep_means_whole(made, request.base.folder, images.samples)
     notes += images.notes
     return _proven(
         request, base, scratch, images.samples, facts, METHOD, notes, images=images.record
