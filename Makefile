@@ -71,6 +71,7 @@ trained: install
 	  $(BIN)/asymm-deploy export $$model --classes 10 --input-shape 1,3,64,64 --out trained/artifacts \
 	    --weights trained/$$model/$$model.safetensors || exit 1; \
 	done
+	$(BIN)/asymm-deploy export $(TRAINED) --quantize half,w8,w4 --out trained/artifacts
 	$(BIN)/asymm-deploy evaluate $(TRAINED) --images trained/digits/val --artifacts trained/artifacts --out trained/results
 
 train-%:
