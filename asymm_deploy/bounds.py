@@ -6,6 +6,8 @@ from asymm_deploy.errors import UsageError
 
 DAY_S = 24 * 3600
 """No pause and no launch may be longer; a number of another unit would be found out by then."""
+MOST_CLASSES = 100_000
+"""Of a network. ImageNet has 21,841 in all; a number with more digits is surely none of classes."""
 MOST_CORES = 65_535
 """What the runner's protocol can name."""
 

@@ -28,6 +28,7 @@ from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
+from asymm_deploy.commands.variants.variants import variants_command
 from asymm_deploy.errors import INTERRUPTED, DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.files import is_full, refused_by_system
 from asymm_deploy.signals import end_at_second_ctrl_c
@@ -53,6 +54,7 @@ app.command("explain", short_help="Say which operator takes the time, and which 
 )
 app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
 app.command("evaluate", short_help="Measure accuracy on images.")(evaluate_command)
+app.command("variants", short_help="Compare what fewer bits save and cost.")(variants_command)
 app.command("report", short_help="Write a table of results.")(report_command)
 app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(
     check_command

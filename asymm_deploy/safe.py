@@ -75,11 +75,12 @@ def markdown(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is, on one line.
 
     Entities stand for themselves and never for structure (CommonMark 6.2); an empty comment keeps
-    ``@name`` and ``#1`` from becoming a mention and a reference.
+    ``@name`` and ``#1`` from becoming a mention and a reference. Within a word, ``model@w8``, there
+    is no mention, and without a dot no address.
     """
     whole = html.escape(one_line(text), quote=False)  # quotes mean nothing in Markdown's text
     safe = _MARKDOWN_STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", whole)
-    return re.sub(r"@|^#|(?<!&)#(?=\d)", r"\g<0><!-- -->", safe)
+    return re.sub(r"(?<!\w)@|@(?![\w-]+(?![\w.-]))|^#|(?<!&)#(?=\d)", r"\g<0><!-- -->", safe)
 
 
 def csv_cell(cell: str | int) -> str | int:

@@ -37,6 +37,12 @@ def formatted(rows: Sequence[ListRow], output_format: Format) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 row``, ``2 rows``, ``3 classes``, ``4 people``."""
+    plural = "people" if noun == "person" else noun + ("es" if noun.endswith(("s", "x")) else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """Return numbers in order, those that follow one another as a range: ``0-5, 9``."""
     spans: list[list[int]] = []

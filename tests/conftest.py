@@ -1,10 +1,13 @@
-"""What tests share: one thread for torch, so that they don't fight for cores, a launch, and what
-counts instructions, if `make emulator` has set it up."""
+"""What tests share: one thread for torch, so that they don't fight for cores, a launch, a browser,
+and what counts instructions, if `make emulator` has set it up. And how Python's garbage is
+collected."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +17,23 @@ from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.emulator_home import find_emulator
 from asymm_deploy.bench.records import Calibration, DeviceFacts, LaunchRecord
 from asymm_deploy.errors import HarnessError
+from tests.headless_browser import Browser, running_browser
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
+
+# Collecting thousands of tests makes millions of objects that all stay. Going through them again
+# and again took a third of that time, and some of each test's.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was made until here out of account, and collect garbage from now on."""
+    gc.freeze()
+    gc.enable()
+
 
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -39,6 +54,13 @@ def emulator() -> Emulator:
         return find_emulator()
     except HarnessError as error:
         pytest.skip(f"{error.what}; {error.hint}")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """The one browser of all tests; they are skipped where none is installed."""
+    with running_browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.parser
+import PIL.Image
 
 from asymm_deploy.engines.tensors import TensorSpec
 
@@ -51,6 +53,16 @@ looped (float[1,3,16,16] x) => (float[1,8,16,16] y)
 """
 LOOPED_INPUTS = (TensorSpec("x", (1, 3, 16, 16)),)
 
+# Its convolution is computed in 8 bits by what ``in_8_bits`` returns.
+PLAIN = """
+<ir_version: 8, opset_import: ["" : 17]>
+plain (float[1,3,16,16] x) => (float[1,8,16,16] y)
+{
+  first = Conv<pads=[1,1,1,1]>(x, weight)
+  y = Sigmoid(first)
+}
+"""
+
 # Eight classes of images of 16 x 16.
 CLASSIFIER = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -67,6 +79,40 @@ import sys, _tools
 _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--bizCode", "x",
                    "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2]])
 """
+
+
+_QUANTISE = """
+import sys, _tools
+_tools.mnnquant(["mnnquant", *sys.argv[1:]])
+"""
+
+
+def in_8_bits(model: Path, folder: Path) -> Path:
+    """Quantise an .mnn file whose input is 16 pixels wide and high; return the new one."""
+    images = folder / "images"
+    images.mkdir()
+    drawn = np.random.default_rng(1)
+    for number in range(4):
+        pixels = drawn.integers(0, 255, (16, 16, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(images / f"{number}.png")
+    how = {
+        "format": "RGB",
+        "mean": [127.5] * 3,
+        "normal": [1 / 64] * 3,
+        "width": 16,
+        "height": 16,
+        "path": f"{images}/",
+        "used_image_num": 4,
+        "feature_quantize_method": "EMA",
+        "weight_quantize_method": "MAX_ABS",
+        "batch_size": 4,
+    }
+    asked = folder / "quantise.json"
+    asked.write_text(json.dumps(how))
+    made = model.with_suffix(".int8.mnn")
+    command = [sys.executable, "-I", "-c", _QUANTISE, str(model), str(made), str(asked)]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
 
 
 def mnn_of(path: Path) -> Path:

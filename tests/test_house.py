@@ -16,6 +16,8 @@ BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"
 """For users' programs: it knows the models alone, and of the rooms only evaluate knows it."""
+TRAINING = "timm"
+"""For users' training: it knows the models and how images become inputs, and no room knows it."""
 HALL = ("__main__", "cli", "commands", "doctor")
 """What sees all rooms, and what no room may see."""
 SHELF = (
@@ -47,7 +49,7 @@ def imports_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_knows_the_rooms_to_its_left_and_never_those_to_its_right(room: str) -> None:
     others = set(BESIDE) - {room} if room in BESIDE else ROOMS[ROOMS.index(room) + 1 :]
-    closed = (*others, *HALL, *(() if room == "evaluate" else (GARDEN,)))
+    closed = (*others, *HALL, TRAINING, *(() if room == "evaluate" else (GARDEN,)))
     wrong = {
         (path.name, name)
         for path in (PACKAGE / room).rglob("*.py")
@@ -61,7 +63,7 @@ def test_every_room_and_file_at_the_top_is_known_here() -> None:
     top = {path.stem for path in PACKAGE.glob("*.py")} | {
         path.parent.name for path in PACKAGE.glob("*/__init__.py")
     }
-    assert top == {"__init__", *ROOMS, GARDEN, *HALL, *SHELF}
+    assert top == {"__init__", *ROOMS, GARDEN, TRAINING, *HALL, *SHELF}
 
 
 @pytest.mark.parametrize("name", SHELF)
@@ -149,6 +151,15 @@ def test_what_comes_after_a_network_knows_the_models_alone_and_needs_numpy_alone
     assert done.returncode == 0, done.stderr
 
 
+def test_what_timm_gets_knows_the_models_and_the_preprocessing_alone() -> None:
+    ours = {
+        name.split(".")[1]
+        for path in (PACKAGE / TRAINING).rglob("*.py")
+        for name in imports_of(path)
+    }
+    assert ours <= {"models", "images", TRAINING, *SHELF}
+
+
 def test_pandas_begins_in_the_report() -> None:
     users = {
         path.relative_to(PACKAGE).parts[0]
@@ -174,7 +185,8 @@ def test_pandas_begins_in_the_report() -> None:
 def test_torch_is_imported_only_where_a_model_is_built(module: str) -> None:
     code = (
         f"import sys, asymm_deploy.{module}; "
-        "sys.exit(', '.join({'torch', 'onnxruntime', 'onnxsim'} & set(sys.modules)) or None)"
+        "heavy = {'torch', 'onnxruntime', 'onnxsim', 'huggingface_hub'}; "
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

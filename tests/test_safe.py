@@ -107,6 +107,12 @@ def test_nothing_is_marked_up(text: str) -> None:
     ("text", "written"),
     [
         ("@all", "@<!-- -->all"),
+        ("net_035@w8", "net_035@w8"),
+        ("net@int8-mixed is (net@w8)", "net@int8-mixed is (net@w8)"),
+        ("a@b.de", "a@<!-- -->b.de"),
+        ("a@b-.de", "a@<!-- -->b-.de"),
+        ("a@", "a@<!-- -->"),
+        ("(@w8", "(@<!-- -->w8"),
         ("#12", "#<!-- -->12"),
         ("owner/name#12", "owner/name#<!-- -->12"),
         ("# heading", "#<!-- --> heading"),

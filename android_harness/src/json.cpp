@@ -155,6 +155,12 @@ JsonLine& JsonLine::list(std::string_view name, const std::vector<double>& value
   return *this;
 }
 
+JsonLine& JsonLine::list(std::string_view name, const std::vector<std::vector<std::int64_t>>& values) {
+  key(name);
+  out_ += written(values);
+  return *this;
+}
+
 JsonLine& JsonLine::list(std::string_view name,
                          const std::vector<std::vector<std::vector<std::int64_t>>>& values) {
   key(name);

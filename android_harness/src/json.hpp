@@ -27,6 +27,7 @@ class JsonLine {
   JsonLine& texts(std::string_view key, const std::map<std::string, std::string>& values);
   JsonLine& list(std::string_view key, const std::vector<std::string>& values);
   JsonLine& list(std::string_view key, const std::vector<double>& values);
+  JsonLine& list(std::string_view key, const std::vector<std::vector<std::int64_t>>& values);
   JsonLine& list(std::string_view key,
                  const std::vector<std::vector<std::vector<std::int64_t>>>& values);
   JsonLine& object(std::string_view key, const JsonLine& inner);

@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "calibration.hpp"
@@ -132,9 +133,13 @@ void launch_by_operator(const Arguments& arguments, const Engine& engine, const 
   Watched watched(*model.session, arguments.runs);
   send(line(described(model, arguments)));
   time_loop(arguments, send, [&] { return watched.in_turns(); });
-  send(line(watched.operators()));
-  send(line(computed(model, arguments)));
-  write_operator_values(arguments, *model.session);
+  const Output output = computed(model, arguments);
+  Operators operators = watched.operators();
+  const Notes notes = write_operator_values(arguments, *model.session);
+  const std::size_t count = std::min(notes.found().size(), operators.found.size());
+  for (std::size_t at = 0; at < count; ++at) operators.found[at].kept = notes.found()[at].kept;
+  send(line(operators));
+  send(line(output));
   send(line(Done{arguments.runs}));
 }
 

@@ -1,5 +1,7 @@
 #include "messages.hpp"
 
+#include <algorithm>
+
 #include "json.hpp"
 
 namespace runner {
@@ -79,11 +81,13 @@ std::string line(const Operators& message) {
   std::vector<std::string> types;
   std::vector<std::vector<Shape>> shapes;
   std::vector<double> flops_m;
+  std::vector<std::vector<std::int64_t>> kept;
   for (const NotedOperator& each : message.found) {
     names.push_back(each.name);
     types.push_back(each.type);
     shapes.push_back(each.shapes);
     flops_m.push_back(each.flops_m);
+    kept.push_back(each.kept);
   }
   JsonLine json("operators");
   json.list("names", names).list("types", types).list("shapes", shapes).list("flops_m", flops_m);
@@ -92,6 +96,9 @@ std::string line(const Operators& message) {
         .integers("median_ns", message.times->median_ns)
         .integers("gap_ns", message.times->gap_ns)
         .integers("watched_ns", message.times->watched_ns);
+  }
+  if (std::any_of(kept.begin(), kept.end(), [](const auto& each) { return !each.empty(); })) {
+    json.list("kept", kept);
   }
   return json.line();
 }

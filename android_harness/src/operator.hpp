@@ -24,8 +24,9 @@ class Operator {
   virtual std::vector<Shape> shapes() const = 0;
   // Throws Refused for a tensor that holds no numbers, as does put().
   virtual std::vector<float> values(std::size_t tensor) const = 0;
-  // `values` has as many elements as the tensor.
-  virtual void put(std::size_t tensor, const std::vector<float>& values) const = 0;
+  // `values` has as many elements as the tensor. Returns false where the engine's memory can't be
+  // written: the tensor then keeps what it holds.
+  virtual bool put(std::size_t tensor, const std::vector<float>& values) const = 0;
 };
 
 // What is called around each operator of a run.
@@ -40,15 +41,18 @@ struct NotedOperator {
   std::string type;
   std::vector<Shape> shapes;  // of its outputs
   double flops_m = 0;
+  std::vector<std::int64_t> kept = {};  // inputs that should have been given others
 };
 
 // Takes a note of each operator of a run.
 class Notes {
  public:
   void before(const Operator& seen) {
-    found_.push_back({seen.name(), seen.type(), {}, seen.flops_m()});
+    found_.push_back({seen.name(), seen.type(), {}, seen.flops_m(), {}});
   }
   void after(const Operator& seen) { found_.back().shapes = seen.shapes(); }
+  // The operator that is about to run keeps an input that should have been given.
+  void kept(std::int64_t input) { found_.back().kept.push_back(input); }
   const std::vector<NotedOperator>& found() const { return found_; }
 
  private:

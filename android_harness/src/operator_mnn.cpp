@@ -1,13 +1,29 @@
 #include "operator_mnn.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "array.hpp"
+#include "eight_bits.hpp"
 #include "refused.hpp"
 #include "session_mnn.hpp"
 
 namespace runner {
 namespace {
+
+// Whether these values are those that were given, but for rounding to fp16.
+bool is_same(const std::vector<float>& held, const std::vector<float>& given) {
+  constexpr float kRounding = 1e-2F;
+  constexpr float kMostInHalf = 65504;
+  float largest = 0;
+  for (const float value : given) largest = std::max(largest, std::fabs(value));
+  for (std::size_t at = 0; at < given.size(); ++at) {
+    const bool beyond = !(std::fabs(given[at]) <= kMostInHalf);  // NaN too
+    if (!beyond && !(std::fabs(held[at] - given[at]) <= kRounding * largest)) return false;
+  }
+  return true;
+}
 
 class MnnOperator : public Operator {
  public:
@@ -40,8 +56,11 @@ class MnnOperator : public Operator {
     return as_floats(array);
   }
 
-  void put(std::size_t at, const std::vector<float>& values) const override {
+  bool put(std::size_t at, const std::vector<float>& values) const override {
     MNN::Tensor& tensor = *tensors_.at(at);
+    if (reads_8_bits(type())) {
+      return write_in_8_bits(tensor.host<void>(), shapes()[at], this->values(at), values);
+    }
     const HostTensor host = plain_tensor(tensor);
     Array array{"float32", std::vector<unsigned char>(values.size() * sizeof(float))};
     std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
@@ -49,6 +68,12 @@ class MnnOperator : public Operator {
     if (!tensor.copyFromHostTensor(host.get())) {
       throw Refused("MNN can't copy an input of the operator '" + name() + "'");
     }
+    // Into a tensor of 8 bits MNN writes something else, and says nothing.
+    if (!is_same(this->values(at), values)) {
+      throw Refused("MNN doesn't take values into input " + std::to_string(at) + " of the operator '" +
+                    name() + "': it keeps them in 8 bits");
+    }
+    return true;
   }
 
  private:

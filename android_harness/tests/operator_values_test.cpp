@@ -52,9 +52,10 @@ class Doubling : public runner::Session {
       return found;
     }
     std::vector<float> values(std::size_t at) const override { return all.at(at).values; }
-    void put(std::size_t at, const std::vector<float>& values) const override {
+    bool put(std::size_t at, const std::vector<float>& values) const override {
+      if (values.at(0) > 100) return false;
       all.at(at).values = values;
-      for (float& value : all.at(at).values) value = std::min(value, 100.F) + 0.004F;  // rounds
+      return true;
     }
     mutable std::vector<Tensor> all;
   };
@@ -129,9 +130,22 @@ TEST(operator_values, inputs_that_are_none_of_the_model_are_refused) {
            "input 0 of operator 0, op, has the shape (1, 2), and (3,) was given");
 }
 
-TEST(operator_values, an_input_that_does_not_hold_what_was_given_is_refused) {
-  CHECK_EQ(refused_with(entry({1, 0, 0}, {200})),
-           "MNN doesn't take values into input 0 of operator 1, op: it keeps them in 8 bits");
+TEST(operator_values, an_input_that_can_not_be_written_keeps_what_it_holds_and_is_told) {
+  const Folder folder;
+  Arguments arguments;
+  arguments.operator_values = folder.at("values");
+  arguments.operator_inputs = folder.at("given");
+  std::ofstream(arguments.operator_inputs, std::ios::binary)
+      << entry({1, 0, 0}, {200}) + entry({1, 1, 2, 1, 2}, {7, 8});
+  Doubling session;
+  const std::vector<runner::NotedOperator> found =
+      runner::write_operator_values(arguments, session).found();
+  CHECK(found.at(0).kept.empty());
+  CHECK(found.at(1).kept == std::vector<std::int64_t>({0}));
+  const std::string told = line(runner::Operators{found, std::nullopt});
+  CHECK(told.find("\"kept\":[[],[0]]}") != std::string::npos);
+  CHECK(line(runner::Operators{{found.at(0)}, std::nullopt}).find("kept") == std::string::npos);
+  CHECK(are_near(written(folder, entry({1, 0, 0}, {200})), {6, 10, 101, 6, 10}));
 }
 
 TEST(operator_values, a_file_that_was_cut_or_is_something_else_is_refused) {

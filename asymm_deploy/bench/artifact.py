@@ -58,6 +58,8 @@ class Artifact:
     network: str | None = None
     scale: str | None = None
     multiplier: float | None = None
+    classes: int | None = None
+    """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -82,6 +84,7 @@ class Missing:
     scale: str | None = None
     multiplier: float | None = None
     input_shape: tuple[int, ...] | None = None
+    classes: int | None = None
 
 
 def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artifact:
@@ -115,6 +118,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             network=None if spec is None else spec.family,
             scale=None if spec is None else spec.scale,
             multiplier=None if spec is None else spec.width,
+            classes=manifest.given_classes,
         )
     except manifests.DamagedManifestError as error:
         raise UsageError(

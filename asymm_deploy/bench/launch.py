@@ -173,6 +173,7 @@ def blank(
         madds=known.madds if known else None,
         params=known.params if known else None,
         input_shape=subject.input_shape,
+        classes=subject.classes,
         floor_madds=known.floor_madds if known else None,
         artifact_file=known.path.name if known else "",
         artifact_sha256=known.sha256 if known else "",

@@ -125,6 +125,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     params: int | None
     input_shape: tuple[int, ...] | None = None
     """Shape of the first input; None for a bare model file."""
+    classes: int | None = None
+    """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
     floor_madds: int | None
     """Multiplications that even the fastest known algorithms can't avoid."""
     artifact_file: str
@@ -291,6 +293,8 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     madds: int | None = None
     params: int | None = None
     input_shape: tuple[int, ...] | None = None
+    classes: int | None = None
+    """Of a network of ours that is not the paper's: how many classes it tells apart."""
     artifact_sha256: str | None = None
     """Of the file that was timed; None if there was none."""
     output_error: float | None = None

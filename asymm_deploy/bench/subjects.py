@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import names
 from asymm_deploy.models.input_shape import shape_text
-from asymm_deploy.models.source import NamedNetwork, Source
+from asymm_deploy.models.source import NamedNetwork, Source, own_classes, with_given_classes
 from asymm_deploy.models.spec import at_resolution
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def exported_subject(outcome: ExportOutcome, plan: Plan) -> Artifact | Missing:
         scale=spec.scale if spec else None,
         multiplier=spec.width if spec else None,
         input_shape=_first_shape(source),
+        classes=own_classes(source),
     )
 
 
@@ -52,7 +53,7 @@ class Counterparts:
 
     pairs: tuple[tuple[str, str], ...] = ()
     """Each network with its MBV3, by name."""
-    added: tuple[NamedNetwork, ...] = ()
+    added: tuple[Source, ...] = ()
     """The MBV3s that are not among what is timed, and have to be exported too."""
     without: tuple[str, ...] = ()
     """What has no MBV3, and is none."""
@@ -73,14 +74,15 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
             "name a network of Table 5 that has one, asymmnet_small_100 for example, or leave out "
             "--paired",
         )
-    added: dict[str, NamedNetwork] = {}
+    added: dict[str, Source] = {}
     for name, base in pairs.items():
         source = named[name]
-        own = named.get(base) or added.get(base)
-        if own is None:
+        own = named.get(base)
+        if own is None and base not in added:
             spec = at_resolution(names.parse(base), source.spec.input_shape)
-            added[base] = NamedNetwork(spec, source.given)
-        elif own.spec.input_shape != source.spec.input_shape:
+            beside = replace(source, spec=spec, given_classes=None)
+            added[base] = with_given_classes(beside, source.given_classes)
+        elif own is not None and own.spec.input_shape != source.spec.input_shape:
             shapes = [shape_text(x.spec.input_shape) for x in (source, own)]
             raise UsageError(
                 f"--paired times {name} in turns with {base}, and their inputs are {shapes[0]} "
@@ -89,6 +91,24 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
             )
     others = [name for name in without if name not in named or named[name].spec.family != "mbv3"]
     return Counterparts(tuple(pairs.items()), tuple(added.values()), tuple(others))
+
+
+def require_alike(pairs: Sequence[tuple[str, str]], sources: Sequence[Source]) -> None:
+    """Raise UsageError if a network and its MBV3 differ in classes or in the resolution.
+
+    ``sources`` are as they will be exported: with what the exports that are there say.
+    """
+    specs = {each.model: each.spec for each in sources if isinstance(each, NamedNetwork)}
+    for name, base in pairs:
+        one, other = (
+            f"{specs[each].told_apart} classes at {shape_text(specs[each].input_shape)}"
+            for each in (name, base)
+        )
+        if one != other:
+            raise UsageError(
+                f"--paired times {name} in turns with {base}, and they have {one} and {other}",
+                "give both the same --classes and --input-shape, or leave out --paired",
+            )
 
 
 def _listed(models: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from asymm_deploy.commands.options import bench_options as option
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     named_models_and_files,
@@ -52,6 +53,7 @@ def bench_command(
     keep: option.BenchKeepOption = False,
     patience: option.BenchPatienceOption = 600.0,
     cool_down: option.BenchCoolDownOption = 90.0,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
     output_format: ReportFormatOption = ReportFormat.MARKDOWN,
@@ -83,7 +85,9 @@ def bench_command(
         fresh=fresh,
     )
     which = table_or_figure(table, figure)
-    exported, bare = named_models_and_files(models, which, input_shape, inputs, done="timed")
+    exported, bare = named_models_and_files(
+        models, which, input_shape, inputs, classes, done="timed"
+    )
     request = BenchRequest(
         sources=[each.source for each in exported],
         samples={each.source.model: each.samples for each in exported if each.samples is not None},

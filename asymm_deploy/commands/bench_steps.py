@@ -24,6 +24,7 @@ from asymm_deploy.bench.subjects import (
     bare_files,
     counterparts_of,
     exported_subject,
+    require_alike,
 )
 from asymm_deploy.commands import console
 from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
@@ -56,6 +57,8 @@ class BenchRequest:
     plan: Plan
     paired: bool = False
     """Whether networks are also timed in turns with their MBV3."""
+    pairs: Sequence[tuple[str, str]] = ()
+    """Sources to be timed in turns besides, by name: each with the one that it is compared with."""
     which: Which
     """The table or figure of the paper to write; None for the latencies alone."""
     output_format: TableFormat
@@ -69,7 +72,10 @@ def run_bench(asked: BenchRequest) -> ExitCode:
         bare = bare_files(asked.bare_files, asked.plan)
         exported = _exported(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
-        pairs = [PairedSubjects(exported[name], exported[base]) for name, base in paired.pairs]
+        pairs = [
+            PairedSubjects(exported[name], exported[base])
+            for name, base in (*paired.pairs, *asked.pairs)
+        ]
         if paired.without:
             console.say(f"not in Table 5, so without an MBV3: {', '.join(paired.without)}")
         with store.opened(asked.out, console.say, "bench") as runs:
@@ -97,6 +103,7 @@ def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact |
         recorded_request(each, asked.artifacts, asked.samples.get(each.model))
         for each in (*asked.sources, *paired.added)
     ]
+    require_alike(paired.pairs, [each.source for each in requests])
     outcomes = export_with_progress(requests)
     for outcome in outcomes:
         if outcome.failure is not None:

@@ -23,10 +23,10 @@ from asymm_deploy.commands.options.shared_options import (
     given_options,
     print_data,
 )
-from asymm_deploy.errors import ExitCode, HarnessError, UsageError
+from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.check.findings import GateReport
@@ -84,6 +84,7 @@ def check_command(
     fresh: option.CheckFreshOption = False,
     junit: option.CheckJUnitOption = None,
     markdown: option.CheckMarkdownOption = None,
+    pictures: option.CheckPicturesOption = None,
     json: option.CheckJsonOption = None,
     benchmark_json: option.CheckBenchmarkJsonOption = None,
 ) -> None:
@@ -101,7 +102,10 @@ def check_command(
     )
     wanted = WantedOutputs(junit=junit, markdown=markdown, json=json, benchmark_json=benchmark_json)
     prove_writable(wanted)
+    if pictures is not None:
+        _prove_pictures(pictures, history=history)
     fails = inconclusive is PassOrFail.FAIL
+    draw: Callable[[GateReport], Mapping[Path, str]] = _nothing
     if history:
         meaningless = given_options(ctx, *_TIMING, *_CHOOSING, *_COUNTING)
         _refuse_with_history(baseline, candidate, meaningless)
@@ -122,6 +126,8 @@ def check_command(
         from asymm_deploy.commands.counting.check_counted import counted_check
 
         old, new = _both_folders(baseline, candidate, files)
+        if pictures is not None:
+            draw = partial(_drawn, pictures, out, old, new)
         request = CheckRequest(
             baseline=old,
             candidate=new,
@@ -153,7 +159,7 @@ def check_command(
         from asymm_deploy.report.page.check_verdicts import CHECK_NAME
 
         wanted = replace(wanted, kept=out / CHECK_NAME)
-    _publish(report, wanted, began)
+    _publish(report, wanted, began, draw)
     raise typer.Exit(report.exit_code)
 
 
@@ -230,12 +236,49 @@ def _both_folders(
     return baseline, candidate
 
 
-def _publish(report: GateReport, wanted: WantedOutputs, began: float) -> None:
+def _prove_pictures(folder: Path, *, history: bool) -> None:
+    """Raise UsageError now for pictures that could not be drawn after minutes of timing."""
+    from asymm_deploy.files import ensure_folder
+    from asymm_deploy.report.page.vega_library import require_page_extra
+
+    if history:
+        raise UsageError("--pictures shows two versions, and --history has many", "leave it out")
+    require_page_extra()
+    try:
+        ensure_folder(folder, "pictures")
+    except UsageError as error:
+        raise UsageError(error.what, "give another folder with --pictures") from error
+
+
+def _drawn(
+    folder: Path, out: Path, baseline: Path, candidate: Path, report: GateReport
+) -> dict[Path, str]:
+    from asymm_deploy.commands.page_steps import draw_check
+
+    return draw_check(folder, report, out, (baseline, candidate))
+
+
+def _nothing(_report: GateReport) -> dict[Path, str]:
+    return {}
+
+
+def _publish(
+    report: GateReport,
+    wanted: WantedOutputs,
+    began: float,
+    draw: Callable[[GateReport], Mapping[Path, str]],
+) -> None:
     """Write the files that were asked for, then print the table, whatever became of the files."""
     from asymm_deploy.check.outputs import terminal_table
     from asymm_deploy.check.outputs.write import write_outputs
 
+    undrawn = None
     try:
+        try:
+            wanted = replace(wanted, pictures=draw(report))
+        except DeployError as error:
+            code = report.exit_code or error.exit_code
+            undrawn = HarnessError(error.what, error.hint, exit_code=ExitCode(code))
         elapsed_s = time.monotonic() - began
         written = write_outputs(report, wanted, os.environ, elapsed_s=elapsed_s)
         for line in written.annotations:
@@ -244,6 +287,8 @@ def _publish(report: GateReport, wanted: WantedOutputs, began: float) -> None:
         _print_report(terminal_table.rendered(report), ExitCode(report.exit_code))
     if written.failure is not None:
         raise written.failure
+    if undrawn is not None:
+        raise undrawn
 
 
 def _print_report(text: str, exit_code: ExitCode) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     NamedModel,
@@ -33,6 +34,7 @@ _COUNTING_TIMEOUT_S = 1800
 
 def describe_command(
     model: ModelArgument,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
     output_format: TextFormatOption = TextFormat.TABLE,
@@ -44,7 +46,7 @@ def describe_command(
     """
     from asymm_deploy.text import formatted
 
-    named = named_models([model], None, input_shape, inputs)[0]
+    named = named_models([model], None, input_shape, inputs, classes)[0]
     with console.waiting("counting multiply-adds"):
         complexity = _complexity(named)
     rows: list[ListRow] = [
@@ -73,8 +75,7 @@ def _complexity(named: NamedModel) -> Complexity:
     Raises UsageError if it can't be made, read or run with the inputs given.
     """
     from asymm_deploy.export.proof.samples import completed_by_samples, shaped_by_samples
-    from asymm_deploy.export.request import require_shapes
-    from asymm_deploy.models.source import CallableModule, OnnxFile
+    from asymm_deploy.models.source import CallableModule, OnnxFile, require_shapes
 
     source, samples = named.source, named.samples
     require_shapes(source, samples)

@@ -10,6 +10,7 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     named_models,
@@ -47,11 +48,12 @@ ExportedFolder = Annotated[
     ),
 ]
 Weights = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="FILE",
         help="Trained weights for a single model: a checkpoint of PyTorch, .safetensors, or "
-        "MXNet's .params. Default: random weights.",
+        "MXNet's .params; or hf://ORG/REPO/FILE[@REVISION], which is fetched from the Hugging Face "
+        "hub. Default: random weights.",
     ),
 ]
 WeightsKey = Annotated[
@@ -128,6 +130,7 @@ def export_command(
     jobs: Jobs = None,
     force: Force = False,
     keep_exported: KeepExported = False,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
     tolerance: Tolerance = None,
@@ -145,16 +148,20 @@ def export_command(
       asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
       asymm-deploy export asymmnet_small_035 --quantize half,w8,w4
     """  # noqa: D301  \b is click's mark for lines to leave as they are
-    from asymm_deploy.export.request import ExportRequest, require_shapes
-    from asymm_deploy.models.source import as_variant
+    from asymm_deploy.export.request import ExportRequest
+    from asymm_deploy.export.weights.hub_name import parsed_weights
+    from asymm_deploy.export.weights.hub_request import with_weights_here
+    from asymm_deploy.models.source import as_variant, require_shapes
+    from asymm_deploy.signals import ending_like_ctrl_c
 
-    named = named_models(models, table_or_figure(table, figure), input_shape, inputs)
+    named = named_models(models, table_or_figure(table, figure), input_shape, inputs, classes)
     variants = chosen_variants(quantize or ())
     sources = {as_variant(each.source, None) for each in named}
     if weights is not None and len(sources) != 1:
         raise UsageError(
             f"--weights is for one model, and {len(sources)} are named", "export them one by one"
         )
+    file = None if weights is None else parsed_weights(weights)
     for each in named:
         require_shapes(each.source, each.samples)
 
@@ -162,7 +169,7 @@ def export_command(
         return ExportRequest(
             as_variant(each.source, None),
             out,
-            weights,
+            file,
             seed,
             keep_exported=keep_exported,
             samples=each.samples,
@@ -172,13 +179,39 @@ def export_command(
             strip_prefix=strip_prefix,
         )
 
-    requests = with_variants([(request(each), each.source.variant) for each in named], variants)
+    with ending_like_ctrl_c():
+        given = [
+            (with_weights_here(request(each), console.say, force=force), each.source.variant)
+            for each in named
+        ]
+    for asked, _ in given:
+        _tell_of_other_classes(asked)
+    requests = with_variants(given, variants)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:
             console.complain(outcome.failure.about(outcome.request.text))
     print_data(_summary(outcomes))
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
+
+
+def _tell_of_other_classes(request: ExportRequest) -> None:
+    """Say so if the export that is there has other classes: it may have been trained for them."""
+    from asymm_deploy.export.manifest import DamagedManifestError, load_manifest
+    from asymm_deploy.models.source import NamedNetwork, own_classes
+
+    source = request.source
+    if not isinstance(source, NamedNetwork) or source.spec.told_apart is None:
+        return
+    try:
+        found = load_manifest(request.folder).given_classes
+    except (OSError, DamagedManifestError):
+        return
+    if found is not None and found != own_classes(source):
+        console.say(
+            f"{request.folder} was exported with {found} classes; this export of "
+            f"{source.model} has {source.spec.told_apart} (--classes {found} keeps them)"
+        )
 
 
 def export_with_progress(

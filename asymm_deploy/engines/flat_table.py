@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -50,6 +51,15 @@ class FlatTable:
     def byte(self, slot: int, default: int = 0) -> int:
         """Return a field of one byte: a bool, a small enum, the type of a union."""
         return self._scalar("<B", slot, default)
+
+    def signed_byte(self, slot: int, default: int = 0) -> int:
+        """Return a field of one byte that may be negative."""
+        return self._scalar("<b", slot, default)
+
+    def real(self, slot: int) -> float:
+        """Return a field in float32; 0 if it has its default."""
+        at = self.place(slot)
+        return 0.0 if at is None else self._unpacked("<f", at)
 
     def table(self, slot: int) -> FlatTable | None:
         """Return the table that a field points to."""
@@ -107,10 +117,13 @@ class FlatTable:
         return at + self._read("<I", at)
 
     def _read(self, layout: str, at: int) -> int:
+        value: int = self._unpacked(layout, at)
+        return value
+
+    def _unpacked(self, layout: str, at: int) -> Any:
         if not 0 <= at <= len(self._data) - struct.calcsize(layout):
             raise DamagedTableError("a position is outside the file")
-        value: int = struct.unpack_from(layout, self._data, at)[0]
-        return value
+        return struct.unpack_from(layout, self._data, at)[0]
 
 
 def root_table(data: bytes) -> FlatTable:

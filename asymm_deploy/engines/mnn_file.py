@@ -44,11 +44,27 @@ TYPE_NAMES = {int(number): name for number, name in re.findall(r"(\d+) (\w+)", _
 CONVOLUTION = 9
 """Convolution2D in the union OpParameter."""
 
-# Numbers of fields, in the tables Net, Op, Convolution2D and IDSTQuan.
+# Numbers of fields, in the tables Net, Op, Convolution2D, IDSTQuan and QuantizedFloatParam.
 _NET_OPERATORS, _NET_TENSORS = 3, 7
 _INPUTS, _PARAMETERS_TYPE, _PARAMETERS, _NAME, _OUTPUTS, _TYPE = range(6)
-_COMMON, _WEIGHT, _BIAS, _QUANTISED = range(4)
+_COMMON, _WEIGHT, _BIAS, _QUANTISED, _SYMMETRIC = range(5)
 _BUFFER, _SCALES = range(2)
+_SCALE_IN, _SCALE_OUT = 5, 6
+_ZERO_IN, _ZERO_OUT, _LEAST, _MOST, _WINOGRAD = range(6, 11)
+
+
+class Int8Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """What the whole numbers of a convolution in int8 stand for: step x (number - zero)."""
+
+    step_in: float
+    step_out: float
+    zero_in: int
+    zero_out: int
+    least: int
+    """The numbers are between this and ``most``."""
+    most: int
+    winograd: tuple[int, ...]
+    """How its tiles are cut for Winograd's method; empty without it."""
 
 
 class MnnConvolution(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +90,8 @@ class MnnConvolution(msgspec.Struct, frozen=True, kw_only=True):
     """Weights in 8 bits or fewer, or in fp16, in bytes."""
     scales: Span | None
     """Of encoded weights, in float32."""
+    int8: Int8Steps | None = None
+    """None if it is not computed in int8."""
 
 
 class MnnOperator(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,4 +177,19 @@ def _convolution(table: FlatTable) -> MnnConvolution | None:
         bias=table.span(_BIAS, 4),
         encoded=None if coded is None else coded.span(_BUFFER, 1),
         scales=None if coded is None else coded.span(_SCALES, 4),
+        int8=_int8_steps(coded, table.table(_SYMMETRIC)),
+    )
+
+
+def _int8_steps(coded: FlatTable | None, symmetric: FlatTable | None) -> Int8Steps | None:
+    if coded is None or symmetric is None or not coded.real(_SCALE_OUT):
+        return None
+    return Int8Steps(
+        step_in=coded.real(_SCALE_IN),
+        step_out=coded.real(_SCALE_OUT),
+        zero_in=symmetric.signed_byte(_ZERO_IN),
+        zero_out=symmetric.signed_byte(_ZERO_OUT),
+        least=symmetric.signed_byte(_LEAST, -128),
+        most=symmetric.signed_byte(_MOST, 127),
+        winograd=symmetric.integers(_WINOGRAD),
     )

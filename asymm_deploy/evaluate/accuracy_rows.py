@@ -109,7 +109,7 @@ def trained_top1(rows: Sequence[ListRow], classes: int) -> dict[str, MeasuredTop
     ``classes`` is how many the table's models tell apart. Raises ValueError if a number is none.
     """
     return {
-        model: _top1(row)
+        model: top1_of(row)
         for model, row in _in_full(rows).items()
         if (row["weights"], row["classes"]) == ("trained", str(classes))
     }
@@ -118,26 +118,33 @@ def trained_top1(rows: Sequence[ListRow], classes: int) -> dict[str, MeasuredTop
 def evaluated_top1(rows: Sequence[ListRow]) -> dict[str, MeasuredTop1]:
     """Return MNN's accuracies that may stand in one picture, by model: of the same images.
 
-    Those of random weights are left out, and devices count as in ``trained_top1``. Of several sets
-    of images the one with most models counts, and the first of equals. Raises ValueError if a
-    number is none.
+    A variant is a model of its own, ``MODEL@w8``. Those of random weights are left out, and devices
+    count as in ``trained_top1``. Of several sets of images the one with most models counts, and the
+    first of equals. Raises ValueError if a number is none.
     """
-    sets: dict[tuple[str | int, ...], list[ListRow]] = {}
-    for row in _in_full(rows).values():
+    sets: dict[tuple[str | int, ...], dict[str, ListRow]] = {}
+    for name, row in _of_mnn(rows).items():
         if row["weights"] != "untrained":
-            sets.setdefault((row["classes"], row["images"], row["unreadable"]), []).append(row)
-    return {str(row["model"]): _top1(row) for row in max(sets.values(), key=len, default=[])}
+            sets.setdefault((row["classes"], row["images"], row["unreadable"]), {})[name] = row
+    largest = max(sets.values(), key=len, default={})
+    return {name: top1_of(row) for name, row in largest.items()}
 
 
 def _in_full(rows: Sequence[ListRow]) -> dict[str, ListRow]:
     """Return one row of MNN for each model, of the export as it is, in fp32."""
+    return _of_mnn([row for row in rows if row["variant"] == BASE_VARIANT])
+
+
+def _of_mnn(rows: Sequence[ListRow]) -> dict[str, ListRow]:
+    """Return one row of MNN in fp32 for each export and variant, by its name."""
     chosen: dict[str, ListRow] = {}
     for row in rows:
-        usual = (row["engine"], row["variant"], row["precision"]) == ("mnn", BASE_VARIANT, "fp32")
-        if usual and row["device"] != EMULATED:
-            before = chosen.get(str(row["model"]))
+        if (row["engine"], row["precision"]) == ("mnn", "fp32") and row["device"] != EMULATED:
+            is_base = row["variant"] == BASE_VARIANT
+            name = str(row["model"]) if is_base else f"{row['model']}@{row['variant']}"
+            before = chosen.get(name)
             if before is None or _rank(row) > _rank(before):
-                chosen[str(row["model"])] = row
+                chosen[name] = row
     return chosen
 
 
@@ -145,7 +152,8 @@ def _rank(row: ListRow) -> tuple[bool, int]:
     return row["device"] == HERE, int(row["images"])
 
 
-def _top1(row: ListRow) -> MeasuredTop1:
+def top1_of(row: ListRow) -> MeasuredTop1:
+    """Return a row's top-1; raise ValueError if a number is none, or no percentage."""
     percent, low, high = (float(row[f"top1_{name}percent"]) for name in ("", "low_", "high_"))
     if not 0 <= low <= percent <= high <= 100:
         raise ValueError(f"{percent} is no percentage between {low} and {high}")

@@ -25,7 +25,7 @@ from asymm_deploy.evaluate.sample_reading import ImageClassifying, SampleReading
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import Preprocessing, image_input
 from asymm_deploy.safe import excerpt
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 MOST_LISTED = 10
 NOT_MEASURED = "not measured here"
@@ -139,11 +139,11 @@ class ClassifiedImages:
         folder, count = self.folder, len(self.samples)
         chosen = "" if count == len(folder.images) else f"{count} of "
         return [
-            f"{chosen}{numbered(len(folder.images), 'image')} of "
-            f"{numbered(len(folder.classes), 'class')}",
+            f"{chosen}{counted(len(folder.images), 'image')} of "
+            f"{counted(len(folder.classes), 'class')}",
             *([f"without an image: {some(folder.empty)}"] if folder.empty else []),
             *(
-                ["left out, not images by their names: " + numbered(folder.other_files, "file")]
+                ["left out, not images by their names: " + counted(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),
@@ -202,14 +202,7 @@ class ClassifiedImages:
 def nan_remarks(answers: Sequence[ImagePrediction], noun: str) -> list[str]:
     """Return a line if a lane names no class for some samples."""
     count = sum(each.top1 == NO_CLASS for each in answers)
-    return [f"answers NaN alone for {numbered(count, noun)}: counted as wrong"] if count else []
-
-
-def numbered(count: int, what: str) -> str:
-    """Return ``1 image`` or ``2 images``, ``2 classes``, ``2 people``."""
-    if what == "person" and count != 1:
-        return f"{count} people"
-    return f"{count} {what}" + ("" if count == 1 else "es" if what.endswith(("s", "x")) else "s")
+    return [f"answers NaN alone for {counted(count, noun)}: counted as wrong"] if count else []
 
 
 def some(names: Sequence[str]) -> str:

@@ -86,4 +86,5 @@ def bare_operator(
         madds=round(flops_m * 1e6) if found in _WEIGHTED else 0,
         bytes_moved=0,
         unjudged=_WITHOUT,
+        in_8_bits=kind != plain and "INT8" in kind,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TypeAlias
 
 import msgspec
@@ -18,7 +18,8 @@ from asymm_deploy.explain.host_errors import (
     explained_operators,
     matched_places,
 )
-from asymm_deploy.explain.operator_errors import overwritten
+from asymm_deploy.explain.operator_errors import KEPT, overwritten
+from asymm_deploy.explain.placing.placed_operator import PlacedOperator
 
 RunThere: TypeAlias = Callable[[OperatorInputs | None], Sequence[OperatorValues]]
 """Runs the model on the device; given values are put into inputs of operators before they run."""
@@ -33,7 +34,7 @@ def explain_device_values(
 
     ``run`` and ``values``, the reference's tensors for the same input, come from
     `host_errors.judged_run`. The model runs there twice: unchanged, and with the reference's values
-    as inputs. Raises what ``run_there`` does.
+    as inputs. What the device lets nobody write has no own error. Raises what ``run_there`` does.
     """
     natural = run_there(None)
     places = matched_places(run.placed, [(each.name, each.type) for each in natural])
@@ -44,17 +45,25 @@ def explain_device_values(
         if operator in there and array.dtype.kind == "f"
     }
     alone = run_there(given)
+    kept = {place for place, each in zip(places, alone, strict=True) if each.kept}
+    own = errors_of_values(run, values, _by_place(alone, places))
     seen = msgspec.structs.replace(
         run,
+        placed=tuple(_judged_there(each, set(there), kept) for each in run.placed),
         on_layer=errors_of_values(run, values, _by_place(natural, places)),
-        own=errors_of_values(run, values, _by_place(alone, places)),
+        own=tuple(None if index in kept else each for index, each in enumerate(own)),
     )
-    return tuple(
-        each
-        if each.index in there or each.unjudged is not None
-        else msgspec.structs.replace(each, unjudged=NOT_THERE)
-        for each in explained_operators(seen, precision)
-    )
+    return explained_operators(seen, precision)
+
+
+def _judged_there(place: PlacedOperator, there: Set[int], kept: Set[int | None]) -> PlacedOperator:
+    """Return the operator with the reason for which it has no own error on the device, if any."""
+    if place.unjudged not in (None, KEPT):  # what this machine keeps, the other one may not
+        return place
+    why = KEPT if place.index in kept else None
+    if place.index not in there:
+        why = NOT_THERE
+    return msgspec.structs.replace(place, unjudged=why)
 
 
 def _by_place(

@@ -95,6 +95,8 @@ class ExplainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     """Why that is more than rounding in fp32, in words: ``weights in 8 bits``."""
     unjudged: str | None = None
     """Why there is no error, in words: ``part of a HardSigmoid, judged at its end``."""
+    in_8_bits: bool = False
+    """Whether what it makes is kept in 8 bits. False in records of older versions."""
     also: tuple[str, ...] = ()
     """Other nodes that MNN computes in the same operator: an activation, a copy on the way."""
 

@@ -158,6 +158,7 @@ def explained_operators(run: JudgedRun, precision: Precision) -> tuple[Explained
                 own_limit=None if own is None else limit.largest,
                 limit_reason=None if own is None else limit.reason,
                 unjudged=place.unjudged,
+                in_8_bits=place.int8,
                 also=tuple(each for each in place.node_names if each != place.node),
             )
         )

@@ -20,6 +20,8 @@ from asymm_deploy.explain.explanation import (
 )
 from asymm_deploy.explain.placing.placed_operator import ExpectedTensor, PlacedOperator
 
+KEPT = "MNN lets nobody write what it reads, so that it can't be judged alone"
+"""Why an operator may have no own error."""
 _LEAST_DEVIATION = 0.02
 """Of the largest value: what varies less is nearly constant, and its deviation is rounding."""
 

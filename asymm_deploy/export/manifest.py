@@ -90,6 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     """Of the weights where ``weights`` is ``seed``; of a callable's initialisation; else None."""
     weights_path: str | None
+    """As it was given: a path, or ``hf://ORG/REPO/FILE``."""
     weights_sha256: Sha256 | None
     statistics_set: bool
     """Whether BatchNorm's statistics were set from random batches, for lack of trained ones."""
@@ -113,12 +114,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of the definition that no output depends on; the files don't have them."""
     api: Literal["session", "module"] = "session"
     """Which of MNN's interfaces runs model.mnn: its Session can't run loops and branches."""
+    given_classes: int | None = None
+    """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
     given_opset: int | None = None
     """The ``--opset`` option; ``opset`` is what the file has."""
     weights_key: str | None = None
     """The ``--weights-key`` option: which of several sets of weights in the file was taken."""
     strip_prefix: str | None = None
     """The ``--strip-prefix`` option: what the names of the weights in the file begin with."""
+    weights_revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}\\Z")] | None = None
+    """Of the weights on the Hugging Face hub, a commit; None if they aren't from there."""
     variant: Variant | None = None
     """How the file was made of another export's, with fewer bits; None for an export.
 

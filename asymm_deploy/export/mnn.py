@@ -52,9 +52,10 @@ class MnnTimeoutError(ConversionError):
 
 
 def to_mnn(source: Path, into: Path, options: Sequence[str] = ()) -> None:
-    """Convert the ONNX file ``source`` to ``into``; raise ConversionError if no file comes out.
+    """Convert ``source`` to ``into``; raise ConversionError if no file comes out.
 
-    ``options`` are of the converter.
+    ``source`` is an .onnx file, or an .mnn file to be written anew. ``options`` are of the
+    converter.
 
     MNN's converter reports success whatever happens, so only the file counts here. Whether it is
     right shows when ``run_mnn``'s outputs are compared.

@@ -7,6 +7,7 @@
 
 API is session or module. What else a run needs comes on stdin: ``mnn.RunRequest`` as JSON.
 ``probe`` writes the ``mnn.Ends`` of a model that a module alone can run, and no file for others.
+``convert`` also takes an .mnn file, and writes it anew.
 
 The converter is called as a function of the wheel's extension module. The wheel's ``mnnconvert``
 program is never started: it installs a logging package and uploads what it was asked to do.
@@ -24,8 +25,9 @@ def _convert(source: str, target: str, *options: str) -> None:
     """Convert; MNN's function returns True whatever happens, so its value is ignored."""
     import _tools
 
+    kind = "MNN" if source.endswith(".mnn") else "ONNX"
     ends = ["--modelFile", source, "--MNNModel", target]
-    _tools.mnnconvert(["mnnconvert", "-f", "ONNX", *ends, "--bizCode", "-", *options])
+    _tools.mnnconvert(["mnnconvert", "-f", kind, *ends, "--bizCode", "-", *options])
 
 
 def _run(api: str, model: str, received: str, results: str, *, as_timed: bool) -> None:

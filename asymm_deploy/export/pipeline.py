@@ -28,9 +28,10 @@ from asymm_deploy.export.steps.conversion import (
     prove_graph,
 )
 from asymm_deploy.export.steps.start import Start, start_from_file, start_from_module
+from asymm_deploy.export.weights.hub_name import HubFile
 from asymm_deploy.files import sha256_of, write_whole
 from asymm_deploy.models.cost import least_multiplications
-from asymm_deploy.models.source import OnnxFile
+from asymm_deploy.models.source import OnnxFile, own_classes
 
 if TYPE_CHECKING:
     import onnx
@@ -124,6 +125,7 @@ def _manifest(
         seed=request.seed if request.uses_seed else None,
         weights_path=str(request.weights) if request.weights else None,
         weights_sha256=request.weights_sha256,
+        weights_revision=request.weights.commit if isinstance(request.weights, HubFile) else None,
         statistics_set=reference.statistics_set,
         reference=reference.name,
         spread=reference.spread,
@@ -138,6 +140,7 @@ def _manifest(
         samples_path=str(request.samples) if request.samples else None,
         samples_sha256=request.samples_sha256,
         given_tolerance=request.tolerance,
+        given_classes=own_classes(request.source),
         given_opset=request.opset,
         weights_key=request.weights_key,
         strip_prefix=request.strip_prefix,

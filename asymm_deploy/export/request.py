@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -13,8 +12,10 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
 from asymm_deploy.export.proof.samples import completed_by_samples
+from asymm_deploy.export.weights.hub import located, place_of
+from asymm_deploy.export.weights.hub_name import HubFile
 from asymm_deploy.files import sha256_of
-from asymm_deploy.models.input_shape import InputShape, argument_names, parse_input_shapes
+from asymm_deploy.models.input_shape import InputShape, argument_names
 from asymm_deploy.models.naming.variant_names import variant_model
 from asymm_deploy.models.source import (
     NETWORK_INPUT,
@@ -22,8 +23,8 @@ from asymm_deploy.models.source import (
     NamedNetwork,
     OnnxFile,
     Source,
+    own_classes,
     shape_unknown,
-    with_input_shapes,
 )
 
 
@@ -34,7 +35,7 @@ class ExportRequest:
     source: Source
     out: Path
     """The artifacts folder; the model's own folder is inside it."""
-    weights: Path | None = None
+    weights: Path | HubFile | None = None
     seed: int = 0
     weights_sha256: str | None = None
     """What the weights must hash to; None accepts the file as it is."""
@@ -107,6 +108,8 @@ class ExportRequest:
         if isinstance(self.source, CallableModule) and not shapes and self.samples is None:
             shapes = ["SHAPE"]
         words = ["asymm-deploy", "export", self.text]
+        if classes := own_classes(self.source):
+            words += ["--classes", str(classes)]
         words += [word for shape in shapes for word in ("--input-shape", shape)]
         words += [] if self.out == Path("artifacts") else ["--out", str(self.out)]
         return shlex.join((*words, *more))
@@ -180,7 +183,7 @@ class ExportRequest:
 
     def hash_of_weights(self) -> str | None:
         """Return the current SHA-256 of the weights' file, or None if there is none."""
-        return None if self.weights is None else _sha256(self.weights)
+        return None if self.weights is None else _sha256(place_of(self.weights))
 
     def as_files_are_now(self) -> ExportRequest:
         """Return the request with what its files hash to: if they change later, that is told.
@@ -189,6 +192,7 @@ class ExportRequest:
         """
         return replace(
             self,
+            weights=located(self.weights),
             weights_sha256=self.weights_sha256 or self.hash_of_weights(),
             samples_sha256=self.samples_sha256 or self.hash_of_samples(),
         )
@@ -210,6 +214,7 @@ class ExportRequest:
         }
         if isinstance(self.source, NamedNetwork):
             facts["input_shape"] = self.source.spec.input_shape
+            facts["classes"] = self.source.spec.told_apart
             facts["ranges"] = self.ranges()
         else:
             facts["input_shapes"] = [shape.text for shape in self.source.input_shapes]
@@ -244,100 +249,14 @@ class ExportRequest:
         folder = self.source.path.parent if isinstance(self.source, OnnxFile) else Path()
         if not freshness.unchanged(found.dependencies, folder):
             return True
+        if isinstance(self.weights, HubFile) and self.weights.commit != found.weights_revision:
+            return True
         # Where they are gone, what was recorded of them counts.
         given = ((self.weights, self.weights_sha256), (self.samples, self.samples_sha256))
         return any(
-            path is not None and sha256 is not None and path.is_file() and _sha256(path) != sha256
+            isinstance(path, Path) and sha256 and path.is_file() and _sha256(path) != sha256
             for path, sha256 in given
         )
-
-
-def as_recorded(source: Source, out: Path, samples: Path | None = None) -> ExportRequest:
-    """Return the request that made the export in ``out``, or the default one if there is none.
-
-    With it, ``bench`` times what somebody exported, from those weights and on those inputs, and
-    exports it again if a tool has changed since. Shapes and samples that are given here count
-    before recorded ones. Raises UsageError if the manifest can't be read, since nobody knows then
-    which weights were used, and where nothing tells the shapes of a callable's inputs.
-    """
-    request = ExportRequest(source, out, samples=samples)
-    try:
-        found = manifest.load_manifest(request.folder)
-        request = _restored(request, found)
-    except FileNotFoundError:
-        pass
-    except (OSError, DamagedManifestError) as error:
-        unread = f"can't be read: {error.strerror}" if isinstance(error, OSError) else None
-        raise UsageError(
-            f"{request.folder / manifest.MANIFEST_NAME} {unread or f'is damaged: {error}'}",
-            f"export the model again{_and_its_weights(request.source)}: {request.again('--force')}",
-        ) from error
-    require_shapes(request.source, request.samples)
-    return request
-
-
-def require_shapes(source: Source, samples: Path | None) -> None:
-    """Raise UsageError where neither the user nor samples tell what a callable's inputs are."""
-    if isinstance(source, CallableModule) and not source.input_shapes and samples is None:
-        raise shape_unknown(source)
-
-
-def _restored(request: ExportRequest, found: Manifest) -> ExportRequest:
-    """Return ``request`` with all that it leaves open as it was for the export ``found``."""
-    request = replace(
-        request,
-        weights=None if found.weights_path is None else Path(found.weights_path),
-        weights_sha256=found.weights_sha256,
-        seed=found.seed or 0,
-        weights_key=found.weights_key,
-        strip_prefix=found.strip_prefix,
-    )
-    if not _is_source_of(found, request):  # another file of that name
-        return request
-    request = replace(request, tolerance=found.given_tolerance, opset=found.given_opset)
-    try:
-        shapes = parse_input_shapes(found.given_shapes)
-    except UsageError as error:
-        raise DamagedManifestError(error.what) from error
-    given = request.given_shapes
-    if not given and shapes and _keeps_resolution(request.source, shapes):
-        request = replace(request, source=with_input_shapes(request.source, shapes))
-    if request.samples is None and found.samples_path is not None and _fit(request, found):
-        request = replace(
-            request, samples=Path(found.samples_path), samples_sha256=found.samples_sha256
-        )
-    return request
-
-
-def _is_source_of(found: Manifest, request: ExportRequest) -> bool:
-    if isinstance(request.source, OnnxFile):
-        return Path(found.source).absolute() == request.source.path.absolute()
-    return found.source == request.text
-
-
-def _keeps_resolution(source: Source, shapes: Sequence[InputShape]) -> bool:
-    """Whether ``shapes`` are of the source as it is named: a network has a resolution of its own.
-
-    ``bench --table 5`` times the paper's, whatever was exported before.
-    """
-    return not isinstance(source, NamedNetwork) or shapes[0].shape == source.spec.input_shape
-
-
-def _fit(request: ExportRequest, found: Manifest) -> bool:
-    """Whether the recorded samples are of the shapes that ``request`` asks for."""
-    if isinstance(request.source, NamedNetwork):
-        return request.source.spec.input_shape == found.input_shape
-    recorded = {spec.name: spec.shape for spec in found.inputs}
-    return all(
-        shape.shape == recorded.get(shape.name, shape.shape)
-        if shape.name is not None
-        else shape.shape in recorded.values()
-        for shape in request.given_shapes
-    )
-
-
-def _and_its_weights(source: Source) -> str:
-    return "" if isinstance(source, OnnxFile) else ", with its --weights if it has any"
 
 
 def _sha256(path: Path) -> str:

@@ -28,7 +28,7 @@ from asymm_deploy.models.spec import IMAGE_CHANNELS, Family, NetSpec, Row
 from asymm_deploy.models.tasks import DetectionHead, EmbeddingHead, Head, KeypointHead
 
 # MobileNetV3's; dropout has no effect in a network that is exported or timed.
-_DROPOUT = 0.2
+DROPOUT = 0.2
 
 # Protocol Buffers hold at most 2 GiB, so an ONNX file with more fp32 weights can't be written.
 _MOST_PARAMS = 2**29
@@ -122,8 +122,8 @@ class Classifier(Backbone):
             # Table 3, row 19: unlike the other convolutions without BatchNorm, and without bias.
             self.head = ConvAct(width, spec.head, act=spec.act)
             width = spec.head
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.classifier = nn.Linear(width, spec.classes)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classifier: nn.Module = nn.Linear(width, spec.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, classes)."""

@@ -21,7 +21,7 @@ from asymm_deploy.models.naming.variant_names import (
     split_variant,
     variant_model,
 )
-from asymm_deploy.models.spec import NetSpec, at_resolution
+from asymm_deploy.models.spec import NetSpec, at_resolution, with_classes
 from asymm_deploy.safe import first_words
 
 if TYPE_CHECKING:
@@ -36,12 +36,16 @@ _LONGEST_FOLDER_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class NamedNetwork:
-    """One of our own networks, at the resolution asked for."""
+    """One of our own networks, at the resolution and with the classes asked for."""
 
     spec: NetSpec
     given: InputShape | None = None
     """What ``--input-shape`` says of its one input, for the range; ``spec`` has the shape."""
     variant: VariantName | None = None
+    given_classes: int | None = None
+    """What ``--classes`` says; ``spec`` has them."""
+    is_listed: bool = False
+    """Named by a table or figure of the paper: that network is meant, and no other of its name."""
 
     @property
     def model(self) -> str:
@@ -112,8 +116,54 @@ def as_variant(source: Source, variant: VariantName | None) -> Source:
 def with_input_shapes(source: Source, shapes: Sequence[InputShape]) -> Source:
     """Return ``source`` with other input shapes; raise UsageError if they don't fit a network."""
     if isinstance(source, NamedNetwork):
-        return as_variant(_network(source.spec, tuple(shapes)), source.variant)
+        network = _network(source.spec, tuple(shapes))
+        return replace(source, spec=network.spec, given=network.given)
     return replace(source, input_shapes=tuple(shapes))
+
+
+def as_listed(source: Source) -> Source:
+    """Return ``source``, named by a table or figure of the paper: no other of its name is meant."""
+    return replace(source, is_listed=True) if isinstance(source, NamedNetwork) else source
+
+
+def with_given_classes(source: Source, classes: int | None) -> Source:
+    """Return ``source`` with as many classes as ``--classes`` says; as it is for None.
+
+    Raises UsageError for what is no network of ours, and for one whose outputs are no classes.
+    """
+    if classes is None:
+        return source
+    if not isinstance(source, NamedNetwork):
+        raise UsageError(
+            f"--classes is for networks of the paper, and {source.model} brings its own outputs",
+            "leave it out, or name the networks in a command of their own",
+        )
+    return replace(source, spec=with_classes(source.spec, classes), given_classes=classes)
+
+
+def with_recorded_classes(source: Source, classes: int | None, folder: Path) -> Source:
+    """Return ``source`` with the classes of the export in ``folder``, unless it has some given.
+
+    None are the paper's. Raises UsageError if the paper's own network is meant and the export is
+    another: it would be lost.
+    """
+    if classes is None or not isinstance(source, NamedNetwork) or source.given_classes is not None:
+        return source
+    if source.is_listed:
+        raise UsageError(
+            f"{folder} holds {source.model} with {classes} classes, and the paper's has "
+            f"{source.spec.told_apart}",
+            "give another folder for the paper's networks, or name this one by its name",
+        )
+    return replace(source, spec=with_classes(source.spec, classes))
+
+
+def own_classes(source: Source) -> int | None:
+    """Return how many classes a network tells apart, if its name doesn't say so; else None."""
+    if not isinstance(source, NamedNetwork):
+        return None
+    own = source.spec.told_apart
+    return None if own == parse(source.spec.name).told_apart else own
 
 
 def shape_unknown(source: CallableModule) -> UsageError:
@@ -123,6 +173,12 @@ def shape_unknown(source: CallableModule) -> UsageError:
         "give it with --input-shape 1,3,224,224 or ids=1,128:int64, once for each argument of "
         "forward, or give samples of its inputs with --inputs FILE.npz",
     )
+
+
+def require_shapes(source: Source, samples: Path | None) -> None:
+    """Raise UsageError where neither the user nor samples tell what a callable's inputs are."""
+    if isinstance(source, CallableModule) and not source.input_shapes and samples is None:
+        raise shape_unknown(source)
 
 
 def load_callable(source: CallableModule) -> nn.Module:

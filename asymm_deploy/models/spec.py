@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.models.tasks import Head, require_classes
+from asymm_deploy.models.tasks import DetectionHead, EmbeddingHead, Head, require_classes
 
 OnSkeleton = Literal["asymmnet", "pruned", "mbv3", "bottleneck", "sandglass", "shuffle", "ghost"]
 """Families on MobileNetV3's skeleton: the paper's own three, and the other blocks of Figure 1."""
@@ -72,6 +72,13 @@ class NetSpec:
         require_classes(self.classes)
 
     @property
+    def told_apart(self) -> int | None:
+        """How many classes its outputs tell apart; None where they are no classes."""
+        if self.task is None:
+            return self.classes
+        return self.task.classes if isinstance(self.task, DetectionHead) else None
+
+    @property
     def stem_stride(self) -> int:
         """How many times smaller than the image the first block's input is, per side."""
         return 4 if self.after_stem == "maxpool" else 2
@@ -90,3 +97,23 @@ def at_resolution(spec: NetSpec, shape: tuple[int, ...]) -> NetSpec:
     if spec.task is not None:
         spec.task.require_size(spec.name, shape[2], shape[3])
     return replace(spec, input_shape=shape)
+
+
+def with_classes(spec: NetSpec, classes: int) -> NetSpec:
+    """Return ``spec`` with as many ``classes``, at least 1; the name stays.
+
+    Raises UsageError for fewer, and for a task whose outputs are no classes.
+    """
+    if spec.task is None:
+        return replace(spec, classes=classes)
+    if isinstance(spec.task, DetectionHead):
+        return replace(spec, task=replace(spec.task, classes=classes))
+    makes = (
+        f"an embedding of {spec.task.size} values"
+        if isinstance(spec.task, EmbeddingHead)
+        else f"heat maps of {spec.task.keypoints} keypoints"
+    )
+    raise UsageError(
+        f"{spec.name} has no classes: it makes {makes}",
+        "leave out --classes, or name a classifier or a _yolo3 network",
+    )

@@ -143,12 +143,14 @@ def write(target: Path, text: str) -> None:
 def _own(models: Sequence[str], rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
     """Return the rows of ``models`` that may share a column."""
     shapes = {name: names.parse(name).input_shape for name in models}
-    # A row at another resolution has the same name, but is not the paper's network.
+    # With another resolution or other classes a network keeps its name, but is not the paper's.
     return one_setting(
         [
             row
             for row in fitting(rows, wanted)
-            if row.model in shapes and row.input_shape in (None, shapes[row.model])
+            if row.model in shapes
+            and row.input_shape in (None, shapes[row.model])
+            and row.classes is None
         ]
     )
 

@@ -12,10 +12,15 @@ import pytest
 from asymm_deploy.bench import artifact
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.subjects import bare_files, counterparts_of, exported_subject
+from asymm_deploy.bench.subjects import (
+    bare_files,
+    counterparts_of,
+    exported_subject,
+    require_alike,
+)
 from asymm_deploy.errors import ConversionError, ExitCode, NumericsError, UsageError
 from asymm_deploy.models.input_shape import parse_input_shapes
-from asymm_deploy.models.source import resolve
+from asymm_deploy.models.source import NamedNetwork, own_classes, resolve, with_given_classes
 
 
 def outcome(text: str, failure: Exception | None = None, shapes: Any = ()) -> Any:
@@ -104,6 +109,7 @@ def test_an_mbv3_is_added_once_and_at_the_resolution_of_its_network() -> None:
     shapes = parse_input_shapes(["1,3,192,192"])
     sources = [resolve(name, shapes) for name in ("asymmnet_small_100", "pruned_small_100")]
     (added,) = counterparts_of(sources, []).added
+    assert isinstance(added, NamedNetwork)
     assert added.spec.input_shape == (1, 3, 192, 192)
     mbv3 = resolve("mbv3_small_100")
     with pytest.raises(UsageError, match="their inputs are 1,3,192,192 and 1,3,224,224") as refused:
@@ -125,3 +131,14 @@ def test_without_any_mbv3_there_is_nothing_to_pair(names: list[str], said: str) 
     assert "leave out --paired" in refused.value.hint
     with pytest.raises(UsageError, match="a, b, c and 2 more have none"):
         counterparts_of([], [Path(f"{name}.mnn") for name in "abcde"])
+
+
+def test_an_mbv3_has_the_classes_of_its_network() -> None:
+    network = with_given_classes(resolve("asymmnet_small_100"), 10)
+    found = counterparts_of([network], [])
+    assert [own_classes(each) for each in found.added] == [10]
+    require_alike(found.pairs, [network, *found.added])
+    paper = resolve("mbv3_small_100")
+    with pytest.raises(UsageError, match="10 classes at 1,3,224,224 and 1000 classes") as refused:
+        require_alike(found.pairs, [network, paper])
+    assert "--classes" in refused.value.hint

@@ -126,7 +126,8 @@ def test_a_slower_model_exits_1_and_every_output_says_so(
 ) -> None:
     files = {name: tmp_path / f"verdict.{name}" for name in ("json", "junit", "markdown")}
     outputs = [text for name, path in files.items() for text in (f"--{name}", path)]
-    assert check("--runner", runner(SLOW), *FAKED, *outputs) == 1
+    pictures = tmp_path / "drawn here"
+    assert check("--runner", runner(SLOW), *FAKED, *outputs, "--pictures", pictures) == 1
     printed = capsys.readouterr()
     assert "+10.0 %" in printed.out
     assert "regressed" in printed.out
@@ -136,6 +137,13 @@ def test_a_slower_model_exits_1_and_every_output_says_so(
     assert (tmp_path / "out" / "check.json").read_bytes() == files["json"].read_bytes()
     assert "regressed" in files["markdown"].read_text()
     assert "<failure" in files["junit"].read_text()
+    names = {"versions.svg", "versions.png", "verdicts.svg", "verdicts.png"}
+    assert {each.name for each in pictures.iterdir()} == names
+    shown = files["markdown"].read_text()
+    assert "![Before and now. Regressed: tiny." in shown
+    assert "](drawn%20here/versions.png)" in shown
+    drawn = (pictures / "versions.svg").read_text()
+    assert drawn.count('<path transform="translate(') >= 8, "a mark for each launch"
 
 
 def test_the_same_speed_exits_0(check: Callable[..., int], runner: Callable[[str], Path]) -> None:
@@ -527,6 +535,19 @@ def test_recorded_results_are_compared_and_called_weaker(
     assert check(a=old, b=new) == 1
     assert "the weaker comparison" in capsys.readouterr().out
     assert check(a=old / store.NAME, b=new / store.NAME) == 1
+
+
+def test_pictures_that_can_not_be_drawn_are_refused_before_anything_is_timed(
+    check: Callable[..., int],
+    results: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check("--pictures", results("a", 0.0) / store.NAME) == 2
+    assert "give another folder with --pictures" in capsys.readouterr().err
+    assert cli.run(["check", "--history", str(tmp_path), "--pictures", str(tmp_path / "p")]) == 2
+    assert "--history has many" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_launches_that_are_compared_with_themselves_are_refused(

@@ -95,7 +95,42 @@ def test_against_an_earlier_folder_the_verdict_of_check_is_on_the_page(
         *("regressed", "before", "results"),
     )
     assert "Regressed: asymmnet_large_100 and mbv3_large_100." in parts.text
-    assert report("page.html", "--verify")[0] == 0
+    code, out, _ = report("page.html", "--verify")
+    assert code == 0
+    assert out.endswith("the verdict of check (recorded) follows from the launches inside, too\n")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code", "said"),
+    [
+        ("verdict", "pass", 5, "mbv3_large_100, latency: the page says pass, the launches give r"),
+        ("threshold_percent", 50.0, 0, "is shown as check gave it: it was not computed again"),
+    ],
+)
+def test_a_verdict_that_the_launches_do_not_give_is_found(
+    report: Report,
+    results: Path,
+    tmp_path: Path,
+    good: LaunchRecord,
+    field: str,
+    value: object,
+    code: int,
+    said: str,
+) -> None:
+    before = written(tmp_path / "before", good, 9.0, file="1")
+    assert report(results, "--page", "page.html", "--against", before)[0] == 0
+    parts = taken_apart((tmp_path / "page.html").read_bytes(), "page")
+    told = json.loads(parts.blocks["against/check.json"])
+    change = next(
+        each
+        for each in told["changes"]
+        if (each["model"], each["metric"]) == ("mbv3_large_100", "latency")
+    )
+    change[field] = value
+    (before / "check.json").write_text(json.dumps(told))
+    assert report(results, "--page", "page.html", "--against", before)[0] == 0
+    found, out, err = report("page.html", "--verify")
+    assert (found, said in out + err) == (code, True), err
 
 
 def test_where_check_has_no_verdict_the_page_says_so_and_shows_both(

@@ -56,6 +56,7 @@ def test_a_convolution_has_its_shape_its_activation_and_where_its_values_lie(dat
     assert (found.kernel, found.strides, found.dilations) == ((3, 3), (2, 2), (1, 2))
     assert (found.pads, found.groups, found.outputs) == ((1, 2, 1, 2), 1, 3)
     assert (found.relu, found.relu6) == (True, False)
+    assert (found.encoded, found.int8) == (None, None)
     assert found.weight is not None
     assert found.bias is not None
     assert floats(data, found.weight.start, found.weight.count) == list(WEIGHT.ravel())

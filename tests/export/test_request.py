@@ -15,7 +15,8 @@ import pytest
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export.manifest import EXPORT_FILES, EXPORTED, Manifest
-from asymm_deploy.export.request import ExportRequest, as_recorded
+from asymm_deploy.export.reading.recorded_request import as_recorded
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.input_shape import InputShape, parse_input_shapes
 from asymm_deploy.models.names import parse
@@ -24,7 +25,10 @@ from asymm_deploy.models.source import (
     NamedNetwork,
     OnnxFile,
     Source,
+    as_listed,
+    own_classes,
     resolve,
+    with_given_classes,
     with_input_shapes,
 )
 from asymm_deploy.models.spec import at_resolution
@@ -405,6 +409,30 @@ def test_a_network_is_timed_at_its_own_resolution_whatever_was_exported(
     found = as_recorded(NET, tmp_path)
     assert found.ranges() == {"input": (0.0, 1.0)}
     assert found.samples == Path("s.npz")
+
+
+def test_classes_of_its_own_are_kept_with_the_resolution(
+    tmp_path: Path, save_export: SaveExport, weights: Path
+) -> None:
+    own = with_given_classes(with_input_shapes(NET, parse_input_shapes(["1,3,64,64"])), 10)
+    asked = ExportRequest(own, tmp_path, weights)
+    fields = {"given_classes": 10, "given_shapes": ("1,3,64,64",), "weights_path": str(weights)}
+    save_export(asked.folder, **recorded_of(own, **fields))
+    assert as_recorded(NET, tmp_path).fingerprint() == asked.fingerprint()
+    assert asked.fingerprint() != replace(asked, source=with_given_classes(own, 11)).fingerprint()
+    other = as_recorded(with_given_classes(NET, 1000), tmp_path)
+    assert own_classes(other.source) is None
+    assert other.module_inputs()[0].shape == (1, 3, 224, 224)
+    assert "--classes 10 --input-shape 1,3,64,64" in asked.again()
+
+
+def test_the_papers_network_does_not_take_the_place_of_one_with_other_classes(
+    tmp_path: Path, save_export: SaveExport
+) -> None:
+    save_export(tmp_path / NET.model, **recorded_of(NET, given_classes=10))
+    with pytest.raises(UsageError, match=r"with 10 classes, and the paper's has 1000") as refused:
+        as_recorded(as_listed(NET), tmp_path)
+    assert "another folder" in refused.value.hint
 
 
 def test_another_file_of_that_name_does_not_get_its_inputs(

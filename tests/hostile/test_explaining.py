@@ -60,8 +60,9 @@ ROWS = [
     Refused("no place for a trace", ["net.mnn", "--trace=none/t.json"], 2, ("no folder",)),
     Refused("two in one", ["net.mnn", "--trace=t.json", "--graph=./t.json"], 2, ("same file",)),
     Refused("errors on it", ["net.mnn", "--trace=g.error.json", "--graph=g.json"], 2, ("same",)),
-    Refused("results", ["net.mnn", "--trace=empty/explained.jsonl"], 2, ("would replace it",)),
-    Refused("a model", ["net.mnn", "--graph=net.onnx"], 2, ("net.onnx", "would replace it")),
+    Refused("results", ["net.mnn", "--trace=empty/explained.jsonl"], 2, ("it would be replaced",)),
+    Refused("another's JSON", ["net.mnn", "--trace=other.json"], 2, ("it would be replaced",)),
+    Refused("a model", ["net.mnn", "--graph=net.onnx"], 2, ("net.onnx", "it would be replaced")),
     Refused("no such core", ["net.mnn", "--cpu=9999"], 2, ("9999",)),
     Refused("no number of a core", ["net.mnn", "--cpu=x"], 2, ("--cpu x",)),
     Refused("too few runs", ["net.mnn", "--runs=0"], 2, ("--runs 0",)),
@@ -81,6 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in graphs.items():
         model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
         onnx.save(model, folder / f"{name}.onnx")
+    (folder / "other.json").write_text('{"traceEvents": [], "more": 1}')
     mnn_of(folder / "net.onnx")
     (folder / "garbage.onnx").write_bytes(GARBAGE)
     (folder / "damaged.mnn").write_bytes(GARBAGE)

@@ -19,8 +19,10 @@ from asymm_deploy.models.source import (
     NamedNetwork,
     OnnxFile,
     load_callable,
+    own_classes,
     resolve,
     shape_unknown,
+    with_given_classes,
     with_input_shapes,
 )
 
@@ -219,3 +221,15 @@ def test_a_missing_module_is_named(module: str, theirs: Callable[[str], Callable
 
     with pytest.raises(UsageError, match=f"no Python module named {module.partition('.')[0]}"):
         load_callable(CallableModule(module, "make", SHAPE))
+
+
+def test_a_network_takes_the_classes_that_are_given_and_nothing_else_does() -> None:
+    network = with_given_classes(resolve("mbv3_small_035"), 10)
+    assert own_classes(network) == 10
+    assert own_classes(with_input_shapes(network, parse_input_shapes(["1,3,64,64"]))) == 10
+    assert own_classes(with_given_classes(network, 1000)) is None  # as many as its name says
+    assert with_given_classes(network, None) is network
+    theirs = resolve("m:make")
+    assert own_classes(theirs) is None
+    with pytest.raises(UsageError, match="--classes is for networks of the paper"):
+        with_given_classes(theirs, 10)

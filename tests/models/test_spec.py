@@ -8,7 +8,8 @@ import pytest
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.names import parse
-from asymm_deploy.models.spec import at_resolution
+from asymm_deploy.models.spec import at_resolution, with_classes
+from asymm_deploy.models.tasks import DetectionHead
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 224, 224), (3, 224, 224), (0, 3, 8, 8), ()])
@@ -51,3 +52,33 @@ def test_a_classifier_needs_a_class(classes: int) -> None:
 )
 def test_the_stem_halves_and_max_pooling_halves_again(name: str, stride: int) -> None:
     assert parse(name).stem_stride == stride
+
+
+@pytest.mark.parametrize(
+    "name", ["asymmnet_small_035", "resnet50_v1b", "asymmnet_small_035_action"]
+)
+def test_a_classifier_may_tell_apart_another_number_of_classes(name: str) -> None:
+    spec = with_classes(parse(name), 10)
+    assert (spec.told_apart, spec.name) == (10, name)
+    assert spec.rows == parse(name).rows
+
+
+def test_a_detector_may_tell_apart_another_number_of_classes() -> None:
+    spec = with_classes(parse("asymmnet_small_035_yolo3"), 80)
+    assert spec.told_apart == 80
+    assert isinstance(spec.task, DetectionHead)
+    assert spec.task.outputs == 3 * (5 + 80)
+
+
+@pytest.mark.parametrize(
+    ("name", "makes"),
+    [
+        ("mobilefacenet", "an embedding of 128 values"),
+        ("asymmnet_small_035_face", "an embedding of 128 values"),
+        ("asymmnet_small_035_pose", "heat maps of 17 keypoints"),
+    ],
+)
+def test_outputs_that_are_no_classes_are_told(name: str, makes: str) -> None:
+    assert parse(name).told_apart is None
+    with pytest.raises(UsageError, match=f"{name} has no classes: it makes {makes}"):
+        with_classes(parse(name), 10)

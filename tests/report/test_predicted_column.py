@@ -96,8 +96,10 @@ def test_without_counts_there_is_no_such_column(
     assert "predicted" not in reported("--table=5", results([launch()]))
 
 
-@pytest.mark.parametrize("changes", [{"artifact_sha256": "f" * 64}, {"precision": "fp16"}])
-def test_another_file_or_precision_leaves_the_cell_empty(
+@pytest.mark.parametrize(
+    "changes", [{"artifact_sha256": "f" * 64}, {"precision": "fp16"}, {"classes": 10}]
+)
+def test_another_file_precision_or_number_of_classes_leaves_the_cell_empty(
     launch: Launch, results: Results, changes: dict[str, object], cells: Cells
 ) -> None:
     folder = results([launch()])

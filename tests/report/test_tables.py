@@ -84,6 +84,17 @@ def test_the_latencies_of_two_engines_are_two_rows(launch: Launch, results: Resu
     assert chosen.count("asymmnet_large_100") == 1
 
 
+def test_a_network_with_other_classes_is_a_row_of_its_own_and_none_of_the_papers(
+    launch: Launch, results: Results
+) -> None:
+    rows = tables.rows_in(results([launch(ms=20.0, classes=10, params=1), launch()]))
+
+    assert [row.classes for row in rows] == [10, None]
+    text = tables.report_text(5, rows, ANY, "csv")
+    assert ",10.0," in text
+    assert ",20.0," not in text
+
+
 def test_counts_come_from_the_results_where_they_have_them(
     launch: Launch, results: Results
 ) -> None:

@@ -7,13 +7,18 @@ these fail.
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from tests.made_hub import FIRST, fill_cache
 from tests.phone.fixtures import missing
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4
@@ -43,15 +48,31 @@ NOISE = [f"--allow={flag}" for flag in ("bimodal", "launch-spread", "stolen-time
 NEEDS_STRACE = "strace is not installed, or may not trace here"
 
 
+def _weights() -> dict[str, np.ndarray]:
+    """Return weights for SMALL, by their names in it."""
+    shapes = {"0.weight": (8, 3, 3, 3), "0.bias": (8,), "4.weight": (10, 8), "4.bias": (10,)}
+    rng = np.random.default_rng(1)
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, program: str) -> Watch:
-    """Export, bench on both engines, explain, report, check; then an export that fails."""
+    """Export, bench on both engines, explain, report, check; then an export that fails.
+
+    The exports that are checked have weights of the hub, which a cache has and no network.
+    """
     watch = make_watch(tmp_path_factory.mktemp("sent"))
+    cache = watch.root / "cache"
+    fill_cache(cache, FIRST, "small.safetensors", save(_weights()))
+    offline = {"HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    of_hub = ("--weights", "hf://org/net/small.safetensors")
     shape = SMALL[1:]
     for out, activation in (("old", "nn.ReLU()"), ("new", "nn.ReLU6()")):
         (watch.work / "my_models.py").write_text(MODULE.replace("nn.ReLU()", activation))
-        done = watch.run(program, "export", *SMALL, "--out", out, "--jobs=1")
+        exported = (program, "export", *SMALL, "--out", out, "--jobs=1", *of_hub)
+        done = watch.run(*exported, more=offline)
         assert done.returncode == 0, done.stderr
+        assert f"HF_HUB_OFFLINE is set: {of_hub[1]} is as the cache has it" in done.stderr
     for engine in ("mnn", "onnxruntime"):
         done = watch.run(program, "bench", *SMALL, *FEW, f"--engine={engine}", *NOISE)
         assert done.returncode in (0, 4), done.stderr
@@ -70,6 +91,14 @@ def watched(tmp_path_factory: pytest.TempPathFactory, program: str) -> Watch:
 
 def test_no_command_reaches_for_the_network(watched: Watch) -> None:
     assert watched.reached_for() == []
+
+
+def test_weights_of_the_hub_are_recorded_with_their_revision(watched: Watch) -> None:
+    told = json.loads((watched.work / "old" / "my_models.small" / "manifest.json").read_text())
+    assert told["weights_path"] == "hf://org/net/small.safetensors"
+    assert told["weights_revision"] == FIRST
+    assert told["weights_sha256"] == sha256(save(_weights())).hexdigest()
+    assert not any("cache" in path for path in told["sources"])
 
 
 def test_no_command_writes_outside_the_working_folder(watched: Watch) -> None:

@@ -85,6 +85,7 @@ def count_model(
         model=artifact.model,
         artifact_sha256=artifact.sha256,
         inputs_sha256=artifact.inputs_sha256,
+        classes=artifact.classes,
         precision=plan.precision,
         key=emulator.key(plan.cpu),
         counts=None,

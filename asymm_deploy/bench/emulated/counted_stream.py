@@ -24,12 +24,14 @@ class CountedReport(msgspec.Struct, frozen=True):
     """Name and type of each, in their order."""
     shapes: tuple[tuple[tuple[int, ...], ...], ...]
     """Of the outputs of each; empty from runners that don't tell."""
+    kept: operators_line.Kept = ()
 
 
 class _Operators(msgspec.Struct, frozen=True, tag_field="type", tag="operators"):
     names: tuple[str, ...]
     types: tuple[str, ...]
     shapes: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    kept: operators_line.Kept = ()
 
 
 def parse_counted_stream(stream: bytes) -> CountedReport:
@@ -45,7 +47,7 @@ def parse_counted_stream(stream: bytes) -> CountedReport:
     assert isinstance(output, RunnerOutput)
     assert isinstance(done, Done)
     operators = tuple(zip(found.names, found.types, strict=True))
-    return CountedReport(hello, model, output, operators, found.shapes)
+    return CountedReport(hello, model, output, operators, found.shapes, found.kept)
 
 
 def _operators(line: bytes) -> _Operators:

@@ -98,6 +98,8 @@ class CostRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of model.mnn."""
     inputs_sha256: str | None
     """Of the recorded input; None if the seed made it."""
+    classes: int | None = None
+    """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
     precision: Precision
     key: CostKey
     counts: Counts | None

@@ -152,7 +152,7 @@ def _place(record: LaunchRecord) -> tuple[object, ...]:
 
 
 def _row_of(record: LaunchRecord) -> tuple[object, ...]:
-    return (record.model, record.input_shape, *_setting(record))
+    return (record.model, record.input_shape, record.classes, *_setting(record))
 
 
 def _setting(record: LaunchRecord) -> tuple[object, ...]:

@@ -66,6 +66,7 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         madds=shown.madds,
         params=shown.params,
         input_shape=shown.input_shape,
+        classes=shown.classes,
         artifact_sha256=shown.artifact_sha256,
         output_error=max(
             (r.output_error for r in finished if r.output_error is not None), default=None
@@ -123,7 +124,7 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
 def row_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what all launches of a row share, whenever they were measured."""
     setting = (record.device, record.engine, record.precision, record.threads)
-    return (record.model, record.input_shape, *setting)
+    return (record.model, record.input_shape, record.classes, *setting)
 
 
 def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:

@@ -61,7 +61,7 @@ def device_values(
         raise wire.WireError("the operators' values did not arrive: the device may be full")
     found = report.operators
     operators = tuple(zip(found.names, found.types, strict=True))
-    return values_in(fetched.stdout, operators, found.shapes)
+    return values_in(fetched.stdout, operators, found.shapes, found.kept)
 
 
 def _reported(bench: Bench, artifact: Artifact, placed: Placed, more: list[str]) -> ObservedReport:

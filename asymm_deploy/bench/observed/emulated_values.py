@@ -74,4 +74,4 @@ def _run(
     require_this_model(report, emulator, artifact)
     if report.model.precision != precision:
         raise wire.WireError(f"the emulator computes in {report.model.precision}, not {precision}")
-    return values_in((folder / _VALUES).read_bytes(), report.operators, report.shapes)
+    return values_in((folder / _VALUES).read_bytes(), report.operators, report.shapes, report.kept)

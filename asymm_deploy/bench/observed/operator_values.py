@@ -27,6 +27,8 @@ class OperatorValues:
     type: str
     outputs: tuple[_Floats, ...] = field(repr=False)
     """In float32, whatever the engine keeps."""
+    kept: tuple[int, ...] = ()
+    """Inputs that should have held other values, and that the engine lets nobody write."""
 
 
 def inputs_bytes(inputs: OperatorInputs) -> bytes:
@@ -44,24 +46,31 @@ def values_in(
     raw: bytes,
     operators: Sequence[tuple[str, str]],
     shapes: Sequence[Sequence[tuple[int, ...]]],
+    kept: Sequence[tuple[int, ...]] = (),
 ) -> tuple[OperatorValues, ...]:
     """Return what a runner wrote to its file ``--operator-values``.
 
-    ``operators`` are the names and types that it told, ``shapes`` those of the outputs of each.
-    Raises WireError if the file doesn't have exactly their size.
+    ``operators`` are the names and types that it told, ``shapes`` those of the outputs of each,
+    ``kept`` the inputs of each that could not be given, if there were any. Raises WireError if the
+    file doesn't have exactly their size.
     """
     sizes = [[int(np.prod(shape, dtype=np.int64)) for shape in each] for each in shapes]
     wanted = 4 * sum(map(sum, sizes))
+    if kept and len(kept) != len(operators):
+        raise WireError(f"the runner told the inputs of {len(kept)} operators of {len(operators)}")
     if len(raw) != wanted or len(shapes) != len(operators):
         raise WireError(
             f"the runner wrote {len(raw)} bytes of operators' values, where {wanted} belong"
         )
     flat = np.frombuffer(raw, "<f4").astype(np.float32)
     made, start = [], 0
-    for (name, kind), own_shapes, own_sizes in zip(operators, shapes, sizes, strict=True):
+    all_kept = kept or [()] * len(operators)
+    for (name, kind), own_shapes, own_sizes, own_kept in zip(
+        operators, shapes, sizes, all_kept, strict=True
+    ):
         outputs = []
         for shape, size in zip(own_shapes, own_sizes, strict=True):
             outputs.append(flat[start : start + size].reshape(shape))
             start += size
-        made.append(OperatorValues(name, kind, tuple(outputs)))
+        made.append(OperatorValues(name, kind, tuple(outputs), own_kept))
     return tuple(made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ _Duration = Annotated[int, msgspec.Meta(ge=0, le=HOUR_NS)]
 _Axis = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 _Watched = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
 
+Kept: TypeAlias = tuple[tuple[int, ...], ...]
+"""By operator, the inputs that should have been given other values and kept theirs; empty if none
+did."""
 OperatorsT = TypeVar("OperatorsT", bound=msgspec.Struct)
 
 
@@ -34,6 +37,7 @@ class TimedOperators(msgspec.Struct, frozen=True, tag_field="type", tag="operato
     from the last operator to the end of the run: one more than there are operators."""
     watched_ns: Annotated[tuple[_Watched, ...], msgspec.Meta(min_length=1, max_length=MAX_RUNS)]
     """The duration of each watched run."""
+    kept: Kept = ()
 
 
 def taken_out(stream: bytes, at: int) -> tuple[bytes, bytes | None]:

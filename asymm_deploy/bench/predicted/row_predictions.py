@@ -20,7 +20,7 @@ def predicted_beside(
     ``rows`` share one setting. If that is not what ``calibration`` was fitted for (its engine and
     precision, one thread), nothing is predicted. A model that was timed has a prediction only if
     the same file was counted. Of two records of one file the later one counts, and of a model that
-    was not timed the last file.
+    was not timed the last file. A network with other classes than the paper's is none of them.
     """
     fitted_for = (calibration.engine, calibration.precision, 1)
     if any((row.engine, row.precision, row.threads) != fitted_for for row in rows):
@@ -30,6 +30,7 @@ def predicted_beside(
     for record in costs:
         if timed.get(record.model, record.artifact_sha256) == record.artifact_sha256:
             prediction = predicted_for(record, calibration)
-            if prediction is not None and record.model in models:
+            of_paper = record.model in models and record.classes is None
+            if prediction is not None and of_paper:
                 found[record.model] = prediction.ms
     return found

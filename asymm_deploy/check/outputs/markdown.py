@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from asymm_deploy.check.findings import Change, GateReport
 from asymm_deploy.check.outputs import operator_tables, words
@@ -18,8 +19,10 @@ _MOST_TABLES = 50
 """Of operators; a change in more models has them in the JSON file."""
 
 
-def rendered(report: GateReport) -> str:
+def rendered(report: GateReport, pictures: Mapping[str, str] | None = None) -> str:
     """Return a heading, the table and what stands beneath it, with a newline at its end.
+
+    ``pictures``: what to show below the table, an address and the words for who can't see it.
 
     Text from models, devices and notes is shown as it is: it can't format, link, embed or mention
     anybody.
@@ -43,6 +46,8 @@ def rendered(report: GateReport) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     if len(rows) > MOST_ROWS:
         lines += ["", f"{len(rows) - MOST_ROWS} more rows are in the JSON file."]
+    for address, alternative in (pictures or {}).items():
+        lines += ["", f"![{markdown(alternative)}]({quote(address)})"]
     for change in [change for change in rows if change.operators][:_MOST_TABLES]:
         lines += ["", f"<details><summary>{_summary(change)}</summary>", ""]
         lines += [*_list(operator_tables.operator_lines(change)), "", "</details>"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asymm_deploy.check.baseline.baseline_file import BASELINE_FILE
@@ -25,6 +25,8 @@ class WantedOutputs:
     markdown: Path | None = None
     json: Path | None = None
     benchmark_json: Path | None = None
+    pictures: Mapping[Path, str] = field(default_factory=dict)
+    """Pictures that are there, with their words, for the Markdown file to show."""
     kept: Path | None = None
     """JSON beside the launches, which `report --page` shows; nobody named it, so nobody minds if
     it can't be written."""
@@ -75,7 +77,7 @@ def write_outputs(
     """
     contents: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
         (wanted.junit, lambda: junit.rendered(report, elapsed_s=elapsed_s)),
-        (wanted.markdown, lambda: markdown.rendered(report).encode()),
+        (wanted.markdown, lambda: _with_pictures(report, wanted)),
         (wanted.json, lambda: json_file.rendered(report)),
         (wanted.benchmark_json, lambda: json_file.benchmark_entries(report)),
     )
@@ -98,6 +100,17 @@ def write_outputs(
         annotations=tuple(github.annotation_lines(report, environ)),
         failure=_failure(failures, report) if failures else None,
     )
+
+
+def _with_pictures(report: GateReport, wanted: WantedOutputs) -> bytes:
+    """Return the Markdown, with addresses from where it lies; the job's summary has no files."""
+    assert wanted.markdown is not None
+    here = wanted.markdown.absolute().parent
+    shown = {
+        Path(os.path.relpath(path.absolute(), here)).as_posix(): words
+        for path, words in wanted.pictures.items()
+    }
+    return markdown.rendered(report, shown).encode()
 
 
 def _failure(failures: Sequence[str], report: GateReport) -> HarnessError:

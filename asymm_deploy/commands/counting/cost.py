@@ -9,6 +9,7 @@ import typer
 
 from asymm_deploy.bounds import MOST_CORES
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     named_models_and_files,
@@ -91,6 +92,7 @@ def cost_command(
             "by. Default: snapdragon-855-paper, fitted to the paper's Table 5.",
         ),
     ] = None,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
     output_format: TextFormatOption = TextFormat.TABLE,
@@ -113,7 +115,7 @@ def cost_command(
             "--calibrate takes the models that its RESULTS have, and others are named",
             "leave out the models, or --calibrate",
         )
-    meaningless = given_options(ctx, "by_operator", "input_shape", "inputs")
+    meaningless = given_options(ctx, "by_operator", "classes", "input_shape", "inputs")
     if calibrate is not None and meaningless:
         raise UsageError(
             f"{meaningless[0]} is not for --calibrate: it fits models that a bench measured",
@@ -122,7 +124,7 @@ def cost_command(
     chosen, bare = (
         ([], [])
         if calibrate is not None
-        else named_models_and_files(models, table, input_shape, inputs, done="counted")
+        else named_models_and_files(models, table, input_shape, inputs, classes, done="counted")
     )
     request = CostRequest(
         sources=[each.source for each in chosen],

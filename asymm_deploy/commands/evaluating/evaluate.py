@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.bounds import MOST_CORES
-from asymm_deploy.commands.options.input_options import InputShapeOption, named_models
+from asymm_deploy.commands.options.input_options import (
+    InputShapeOption,
+    classes_count,
+    named_models,
+)
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
@@ -37,12 +41,13 @@ def evaluate_command(
     models: ModelsArgument = None,
     table: TableOption = None,
     classes: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE",
-            help="The model's classes in the order of its outputs, the name of a folder a line. "
-            "Default: ROOT/classes.txt if it is there, else the folders in the order of their "
-            "names; for boxes VOC's 20.",
+            metavar="N|FILE",
+            help="The model's classes in the order of its outputs: a file with the name of a "
+            "folder a line. Default: ROOT/classes.txt if it is there, else the folders in the "
+            "order of their names; for boxes VOC's 20. A number is how many classes a network of "
+            "the paper tells apart, where no export says so (a file called 10 is ./10).",
         ),
     ] = None,
     pairs: Annotated[
@@ -202,20 +207,21 @@ def evaluate_command(
     from asymm_deploy.commands.evaluating.evaluate_steps import EvaluationRequest, run_evaluation
     from asymm_deploy.commands.evaluating.evaluated_subject import DataOptions
 
+    count = classes_count(classes)
     bare = [each for each in models or () if each.lower().endswith(".mnn")]
     if bare:
         raise UsageError(
             f"{excerpt(bare[0])} is an .mnn file, and there is nothing to compare it with",
             "name the network, the .onnx file or the callable that it was made from",
         )
-    named = named_models(models, table, input_shape)
+    named = named_models(models, table, input_shape, classes=count)
     raise typer.Exit(
         run_evaluation(
             EvaluationRequest(
                 sources=[each.source for each in named],
                 data=DataOptions(
                     images=images,
-                    classes=classes,
+                    classes=Path(classes) if classes is not None and count is None else None,
                     task=task,
                     pairs=pairs,
                     annotations=annotations,

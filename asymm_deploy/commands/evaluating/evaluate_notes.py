@@ -10,8 +10,9 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.evaluating.lane_answers import LaneAnswers
 from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
-from asymm_deploy.evaluate.subject import MOST_LISTED, Subject, numbered
+from asymm_deploy.evaluate.subject import MOST_LISTED, Subject
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 
 def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> None:
@@ -21,7 +22,7 @@ def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> 
         return
     reasons = Counter(each.reason for each in bad)
     are = "is" if len(bad) == 1 else "are"
-    samples = numbered(len(bad), noun)
+    samples = counted(len(bad), noun)
     console.say(f"{model}: {samples} can't be decoded or run, and {are} in no figure:")
     for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")

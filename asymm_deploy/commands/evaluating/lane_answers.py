@@ -20,8 +20,9 @@ from asymm_deploy.evaluate.evaluation import (
 )
 from asymm_deploy.evaluate.image_worker import Work
 from asymm_deploy.evaluate.lane import EvaluatedModel, Lane, lane_key
-from asymm_deploy.evaluate.subject import Subject, numbered
+from asymm_deploy.evaluate.subject import Subject
 from asymm_deploy.signals import ending_like_ctrl_c
+from asymm_deploy.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def answers_of(
             advance = stack.enter_context(console.progress(f"evaluating {name}", len(todo)))
 
             def tell(work: Work) -> None:
-                advance(f"{work.first + len(work.images)} of {numbered(len(images), subject.noun)}")
+                advance(f"{work.first + len(work.images)} of {counted(len(images), subject.noun)}")
 
             evaluate_images(model, subject.root, todo, stores, asked.jobs, tell, answering)
         return {
@@ -93,7 +94,7 @@ def _tell_done(name: str, subject: Subject, model: EvaluatedModel, todo: Sequenc
     count = len(subject.samples)
     left = sum(len(work.images) for work in todo)
     if model.lanes and left < count:
-        console.say(f"{name}: {count - left} of {numbered(count, subject.noun)} were done before")
+        console.say(f"{name}: {count - left} of {counted(count, subject.noun)} were done before")
     lacking = {lane for work in todo for lane in work.lanes}
     there = [lane.text for at, lane in enumerate(model.lanes) if at not in lacking]
     if todo and there:

@@ -59,7 +59,12 @@ class ChosenLanes:
 
 def is_measured(lane: Lane) -> bool:
     """Whether the lane's precision is what its device computes in."""
-    return not lane.is_here or lane.precision == "fp32" or platform.machine() in _ARM
+    return lane.precision == "fp32" or has_fp16(lane.device)
+
+
+def has_fp16(device: str) -> bool:
+    """Whether MNN computes in fp16 there; ``device`` is a lane's."""
+    return device != HERE or platform.machine() in _ARM
 
 
 def lanes_of(asked: AskedLanes, files: Sequence[Files], source: Source) -> ChosenLanes:

@@ -9,6 +9,7 @@ import typer
 
 from asymm_deploy.commands.options import explain_options as option
 from asymm_deploy.commands.options.input_options import (
+    ClassesOption,
     InputShapeOption,
     InputsOption,
     named_models_and_files,
@@ -58,6 +59,7 @@ def explain_command(
     ] = Path("results"),
     fresh: option.ExplainFreshOption = False,
     allow: option.ExplainAllowOption = None,
+    classes: ClassesOption = None,
     input_shape: InputShapeOption = None,
     inputs: InputsOption = None,
 ) -> None:
@@ -85,7 +87,9 @@ def explain_command(
         raise UsageError("--depth is about modules", "add --by module, or leave out --depth")
     if no_time and against is None and launches is not None:
         raise UsageError("--launches is for times, and --no-time leaves them out", "leave it out")
-    chosen, bare = named_models_and_files(models, table, input_shape, inputs, done="explained")
+    chosen, bare = named_models_and_files(
+        models, table, input_shape, inputs, classes, done="explained"
+    )
     several = len(bare) + len(chosen) > 1
     for name, given in (("--reference", reference), ("--against", against), ("--graph", graph)):
         if several and given is not None:
@@ -112,6 +116,7 @@ def explain_command(
         launches=launches,
         reference=reference,
         against=against,
+        classes=classes,
         times=not no_time,
         errors=not no_error,
         artifacts=artifacts,

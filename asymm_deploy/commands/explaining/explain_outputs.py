@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from asymm_deploy.bench import flags
 from asymm_deploy.commands import console
 from asymm_deploy.errors import HarnessError, NumericsError, UsageError
@@ -37,13 +39,15 @@ from asymm_deploy.explain.views.explain_table import explain_table
 from asymm_deploy.explain.views.graph_file import cost_node_data, error_node_data
 from asymm_deploy.explain.views.trace_file import trace_json
 from asymm_deploy.explain.views.what_to_see import named_operator
-from asymm_deploy.files import is_special, unwritable, write_whole
+from asymm_deploy.files import is_special, read_regular, unwritable, write_whole
 from asymm_deploy.safe import excerpt
 
 if TYPE_CHECKING:
     from asymm_deploy.commands.explaining.explain_steps import ExplainRequest
 
 EXPLAIN_CSV = "explain.csv"
+_VIEWS = ({"traceEvents", "displayTimeUnit"}, {"name", "results", "gradient"})
+"""The keys of the JSON that a trace and a graph are."""
 
 
 def write_views(
@@ -128,7 +132,7 @@ def complain_of_failure(explanation: Explanation) -> None:
 def require_writable(trace: Path | None, graph: Path | None) -> None:
     """Raise UsageError if a file that is asked for can't be written, before anything is done.
 
-    Nor may one replace the other, or a file that isn't JSON: a model, or earlier explanations.
+    Nor may one replace the other, or a file that is something else, like a model or a manifest.
     """
     asked = [path for path in (trace, graph) if path is not None and not is_special(path)]
     written = [*asked, *(_beside(path) for path in asked if path is graph)]
@@ -138,17 +142,28 @@ def require_writable(trace: Path | None, graph: Path | None) -> None:
             raise UsageError(
                 f"can't write {path}: there is no folder {folder}", "make the folder first"
             )
-        if path.is_file() and path.suffix.lower() != ".json":
+        if path.is_file() and not _is_view(path):
             raise UsageError(
-                f"{excerpt(str(path))} is there, and its name does not end in .json: a trace or "
-                "graph would replace it",
-                "give a name like trace.json",
+                f"{excerpt(str(path))} is there, and is no trace or graph of explain: it would be "
+                "replaced",
+                "give another name, or remove the file",
             )
     if len({path.resolve() for path in written}) < len(written):
         raise UsageError(
             f"--trace {trace} and --graph {graph} would go to the same file",
             "give each a name of its own; --graph writes NAME.error.json as well",
         )
+
+
+def _is_view(path: Path) -> bool:
+    """Whether a file is what ``--trace`` or ``--graph`` wrote, or an empty .json."""
+    try:
+        content = read_regular(path)
+        if not content:
+            return path.suffix.lower() == ".json"
+        return msgspec.json.decode(content, type=dict).keys() in _VIEWS
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _beside(graph: Path) -> Path:

@@ -63,6 +63,8 @@ class ExplainRequest:
     launches: int | None
     reference: Path | None
     against: str | None
+    classes: int | None = None
+    """What ``--classes`` says, for a network that it is compared with as well."""
     times: bool
     errors: bool
     artifacts: Path
@@ -80,7 +82,7 @@ def run_explain(asked: ExplainRequest) -> ExitCode:
     require_writable(asked.trace, asked.graph)
     if asked.reference is not None:
         require_reference(asked.reference)
-    other = None if asked.against is None else find_other(asked.against)
+    other = None if asked.against is None else find_other(asked.against, asked.classes)
     with opened_explained(asked.out, console.say) as folder:
         subjects, failed = _subjects(asked)
         beside, refused = _other_subject(asked, other)
@@ -196,9 +198,8 @@ def _explained(
         known = {}
     wanted = [each for each in subjects if id(each) not in known]
     if known:
-        console.say(
-            f"{len(known)} of {len(subjects)} were explained before (--fresh explains them again)"
-        )
+        count = f"{len(known)} of {len(subjects)} models" if subjects[1:] else "the model"
+        console.say(f"{count}: explained before, and not again (--fresh does)")
     everything = [*wanted, *([beside] if beside is not None else [])]
     steps = len(everything) * (1 + plan.launches * plan.times)
     problems: dict[str, ExitCode] = {}

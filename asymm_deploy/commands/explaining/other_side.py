@@ -13,7 +13,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.explained_store import read_explained
 from asymm_deploy.explain.explanation import EXPLAINED_NAME, Explanation
 from asymm_deploy.export.manifest import MANIFEST_NAME
-from asymm_deploy.models.source import Source, resolve
+from asymm_deploy.models.source import NamedNetwork, Source, resolve, with_given_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,11 @@ class OtherSide:
         return (alike or same)[-1]
 
 
-def find_other(text: str) -> OtherSide:
-    """Return what ``--against`` names; raise UsageError if there is no such thing."""
+def find_other(text: str, classes: int | None = None) -> OtherSide:
+    """Return what ``--against`` names; raise UsageError if there is no such thing.
+
+    A network of ours gets ``classes``, if they are given.
+    """
     path = Path(text)
     if path.name == EXPLAINED_NAME or (path / EXPLAINED_NAME).is_file():
         file = path if path.name == EXPLAINED_NAME else path / EXPLAINED_NAME
@@ -66,4 +69,6 @@ def find_other(text: str) -> OtherSide:
             f"--against {text}: that folder has no {EXPLAINED_NAME} and no {MANIFEST_NAME}",
             "name a results folder of an earlier explain, or the folder of one exported model",
         )
-    return OtherSide(text, source=resolve(text))
+    source = resolve(text)
+    own = with_given_classes(source, classes) if isinstance(source, NamedNetwork) else source
+    return OtherSide(text, source=own)

@@ -235,6 +235,14 @@ CheckMarkdownOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also write the report as Markdown, for a pull request."),
 ]
+CheckPicturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Also draw both versions' launches and the verdicts as SVG and PNG; the file of "
+        "--markdown shows them. pip install 'asymm-deploy[page]'",
+    ),
+]
 CheckJsonOption = Annotated[
     Path | None,
     typer.Option(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asymm_deploy.bounds import MOST_CLASSES, require_within
+from asymm_deploy.commands.options.shared_options import within
 from asymm_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +42,16 @@ InputsOption = Annotated[
         "net.onnx:samples.npz.",
     ),
 ]
+ClassesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--classes",
+        metavar="N",
+        callback=within("--classes", 1, MOST_CLASSES),
+        help="How many classes the networks tell apart, as in --classes 10; for networks of the "
+        "paper. Default: as many as the export that is there, else the paper's.",
+    ),
+]
 
 _LIKE_A_MODEL = (
     re.compile(r"(.+\.(?:onnx|mnn)(?:@\w+)?):", re.IGNORECASE),
@@ -57,21 +69,35 @@ class NamedModel:
     samples: Path | None
 
 
+def classes_count(text: str | None) -> int | None:
+    """Return the number in what ``--classes`` says, None if it is a file's name or nothing.
+
+    Raises UsageError for a number that no network has of classes.
+    """
+    if text is None or not re.fullmatch(r"[+-]?[0-9]+", text):
+        return None
+    count = int(text[:20])  # what is longer is too large all the same, and takes int() long
+    require_within("--classes", count, 1, MOST_CLASSES)
+    return count
+
+
 def named_models(
     models: Sequence[str] | None,
     which: int | Figure | None,
     input_shapes: Sequence[str] | None = None,
     inputs: Sequence[str] | None = None,
+    classes: int | None = None,
 ) -> list[NamedModel]:
-    """Return what the MODELs or the table name, once each, with the inputs given for it.
+    """Return what the MODELs or the table name, once each, with what is given for it.
 
     A shape that begins with ``MODEL:`` is for that one alone, and a model with shapes of its own
-    takes no others. Raises UsageError if nothing or both were given, if a MODEL isn't there, if two
-    of them would share a folder, or if it isn't plain which one a shape or a file is for.
+    takes no others. ``classes`` are for all. Raises UsageError if nothing or both were given, if a
+    MODEL isn't there or has no classes, if two of them would share a folder, or if it isn't plain
+    which one a shape or a file is for.
     """
     from asymm_deploy.models import names
     from asymm_deploy.models.input_shape import parse_input_shapes
-    from asymm_deploy.models.source import resolve
+    from asymm_deploy.models.source import as_listed, resolve, with_given_classes
 
     if bool(models) == (which is not None):
         raise UsageError(
@@ -81,9 +107,12 @@ def named_models(
     wanted = names.listed_models(which) if which is not None else tuple(dict.fromkeys(models or ()))
     shapes = _shapes_by_model(wanted, input_shapes or ())
     samples = _samples_by_model(wanted, inputs or ())
+    sources = [resolve(text, parse_input_shapes(shapes[text])) for text in wanted]
+    if which is not None:
+        sources = [as_listed(source) for source in sources]
     found = [
-        NamedModel(resolve(text, parse_input_shapes(shapes[text])), samples.get(text))
-        for text in wanted
+        NamedModel(with_given_classes(source, classes), samples.get(text))
+        for text, source in zip(wanted, sources, strict=True)
     ]
     folders = [each.source.model for each in found]
     for folder in folders:
@@ -117,6 +146,7 @@ def named_models_and_files(
     which: int | Figure | None,
     input_shapes: Sequence[str] | None,
     inputs: Sequence[str] | None,
+    classes: int | None = None,
     *,
     done: str,
 ) -> tuple[list[NamedModel], list[Path]]:
@@ -129,10 +159,10 @@ def named_models_and_files(
     bare = [Path(name) for name in names if name.endswith(".mnn")]
     named = [name for name in names if not name.endswith(".mnn")]
     if not bare or named or which is not None:
-        return named_models(named, which, input_shapes, inputs), bare
-    if input_shapes or inputs:
+        return named_models(named, which, input_shapes, inputs, classes), bare
+    if input_shapes or inputs or classes is not None:
         raise UsageError(
-            f"{bare[0]} is {done} as it is: no --input-shape or --inputs changes that",
+            f"{bare[0]} is {done} as it is: no --input-shape, --inputs or --classes changes that",
             "leave them out, or name the .onnx file or the callable that it was made from",
         )
     return [], bare

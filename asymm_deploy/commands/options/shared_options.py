@@ -6,8 +6,10 @@ example where the form is not plain.
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -174,6 +176,13 @@ def given_options(ctx: typer.Context, *names: str) -> tuple[str, ...]:
         for name in names
         if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
     )
+
+
+@contextmanager
+def no_data() -> Iterator[None]:
+    """Drop what steps write to stdout, where the data of a command that takes several steps go."""
+    with redirect_stdout(io.StringIO()):
+        yield
 
 
 def print_data(text: str) -> None:

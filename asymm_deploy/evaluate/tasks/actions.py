@@ -33,7 +33,7 @@ from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, prediction_of
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.evaluate.sample_reading import image_arrays
-from asymm_deploy.evaluate.subject import nan_remarks, numbered, some
+from asymm_deploy.evaluate.subject import nan_remarks, some
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
@@ -48,7 +48,7 @@ from asymm_deploy.images.decoding import UnreadableImageError
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import action
 from asymm_deploy.safe import excerpt
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 FRAMES = 25
 """Of a clip; all of one that has fewer."""
@@ -149,17 +149,17 @@ class ActionClips:
         few = sum(len(each.frames) < self.frames for each in self.samples)
         folder = self.folder
         return [
-            f"{chosen}{numbered(self.all_clips, 'clip')} of "
-            f"{numbered(len(self.classes), 'class')}, up to "
-            f"{numbered(self.frames, 'frame')} of each",
+            f"{chosen}{counted(self.all_clips, 'clip')} of "
+            f"{counted(len(self.classes), 'class')}, up to "
+            f"{counted(self.frames, 'frame')} of each",
             *(
-                [f"with fewer frames, all of which are taken: {numbered(few, 'clip')}"]
+                [f"with fewer frames, all of which are taken: {counted(few, 'clip')}"]
                 if few
                 else []
             ),
             *([f"without a clip: {some(folder.empty)}"] if folder.empty else []),
             *(
-                ["left out, not images by their names: " + numbered(folder.other_files, "file")]
+                ["left out, not images by their names: " + counted(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),

@@ -20,7 +20,6 @@ from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
 from asymm_deploy.evaluate.sample_reading import image_arrays
-from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.face_pairs import FacePair, PairList
 from asymm_deploy.evaluate.tasks.face_verification import Verification, verified_pairs
 from asymm_deploy.evaluate.tasks.sample_files import SampleFile
@@ -35,7 +34,7 @@ from asymm_deploy.evaluate.tasks.task_rows import (
 )
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 METRIC = "pairs_right"
 
@@ -115,8 +114,8 @@ class FacePairs:
         count, all_of_them = len(self.pairs), len(self.listed.pairs)
         chosen = "" if count == all_of_them else f"{count} of "
         return [
-            f"{chosen}{numbered(all_of_them, 'pair')} in {self.listed.folds} sets, "
-            + numbered(len(self.samples), "photograph")
+            f"{chosen}{counted(all_of_them, 'pair')} in {self.listed.folds} sets, "
+            + counted(len(self.samples), "photograph")
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> FaceReading:
@@ -178,13 +177,13 @@ class FacePairs:
         count = sum(not each.values for each in answers)
         return [
             *(
-                [f"can't judge {numbered(without, 'pair')}: a photograph can't be decoded"]
+                [f"can't judge {counted(without, 'pair')}: a photograph can't be decoded"]
                 if without
                 else []
             ),
             *(
                 [
-                    f"gives {numbered(count, 'photograph')} no embedding (NaN, infinite or all 0): "
+                    f"gives {counted(count, 'photograph')} no embedding (NaN, infinite or all 0): "
                     "their pairs count as wrong"
                 ]
                 if count
@@ -217,7 +216,7 @@ class FacePairs:
         said = self._verified(found.predictions)
         if len({each.fold for each in said.pairs}) < 2:
             raise UsageError(
-                f"only {numbered(len(said.pairs), 'pair')} can be judged, and not of two sets",
+                f"only {counted(len(said.pairs), 'pair')} can be judged, and not of two sets",
                 "see which photographs can't be decoded, or raise --limit",
             )
         whole = self.listed.is_lfw and len(said.pairs) == len(self.listed.pairs)

@@ -16,7 +16,6 @@ from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
-from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
@@ -34,7 +33,7 @@ from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import detection
 from asymm_deploy.postprocess.arrays import Floats
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 MEAN_METRICS = ("map07", "map")
 _NUMBERS = 6
@@ -158,7 +157,7 @@ class VocObjects:
         objects = [each for image in self.samples for each in image.objects]
         difficult = sum(each.difficult for each in objects)
         return [
-            f"{chosen}{numbered(all_of_them, 'image')} with {numbered(len(objects), 'object')}; "
+            f"{chosen}{counted(all_of_them, 'image')} with {counted(len(objects), 'object')}; "
             f"difficult, which doesn't count: {difficult}"
         ]
 
@@ -226,7 +225,7 @@ class VocObjects:
         """Return how often a lane gives numbers that aren't finite."""
         count = sum(not each.is_finite for each in answers)
         return (
-            [f"gives NaN or infinity for {numbered(count, 'image')}: nothing is found in them"]
+            [f"gives NaN or infinity for {counted(count, 'image')}: nothing is found in them"]
             if count
             else []
         )
@@ -263,7 +262,7 @@ class VocObjects:
         count = sum(not each.difficult for image in there for each in image.objects)
         if not count:
             raise UsageError(
-                f"nothing counts in {numbered(len(there), 'image')} that could be decoded",
+                f"nothing counts in {counted(len(there), 'image')} that could be decoded",
                 "raise --limit, or see which images can't be decoded",
             )
         whole = (len(there), count) == _VOC2007_TEST and self.folder.classes == VOC_CLASSES

@@ -16,7 +16,6 @@ from asymm_deploy.evaluate.evaluation import Evaluation
 from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, Sample
 from asymm_deploy.evaluate.prediction_table import lane_columns, write_parquet
-from asymm_deploy.evaluate.subject import numbered
 from asymm_deploy.evaluate.tasks.coco_people import KEYPOINTS, People, PeopleImage, clipped
 from asymm_deploy.evaluate.tasks.keypoint_precision import (
     COCO_METRICS,
@@ -38,7 +37,7 @@ from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import pose
 from asymm_deploy.postprocess.arrays import Floats
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 SURE = 0.2
 """Keypoints above it make a person's score: the mean of their maxima, as in GluonCV and HRNet."""
@@ -149,7 +148,7 @@ class Poses:
         chosen = "" if count == all_of_them else f"{count} of "
         boxes = "by detections" if self.detected else "by annotations"
         return [
-            f"{numbered(people, 'person')} {boxes} in {chosen}{numbered(all_of_them, 'image')}",
+            f"{counted(people, 'person')} {boxes} in {chosen}{counted(all_of_them, 'image')}",
             *(
                 [f"images with nobody to look at: {self.people.without}"]
                 if self.people.without
@@ -216,7 +215,7 @@ class Poses:
         """Return how often a lane gives heat maps that aren't finite."""
         count = sum(int(np.isnan(each.points[..., 2]).all(axis=1).sum()) for each in answers)
         return (
-            [f"gives NaN or infinity for {numbered(count, 'person')}: no keypoint is found there"]
+            [f"gives NaN or infinity for {counted(count, 'person')}: no keypoint is found there"]
             if count
             else []
         )

@@ -59,6 +59,7 @@ def against_sentences(
             f"{_amount(before.cost, timed=timed)} there{percent}{_noise(whole)}."
         ]
         sentences += _largest(found, by, timed=timed)
+    sentences += _largest_error(found, by)
     new = sum(each.baseline is None for each in found)
     gone = sum(each.candidate is None for each in found)
     told = [_counted(new, by, "new"), _counted(gone, by, "gone")]
@@ -102,6 +103,16 @@ def _largest(found: Sequence[GroupDifference], by: By, *, timed: bool) -> list[s
     return sentences
 
 
+def _largest_error(found: Sequence[GroupDifference], by: By) -> list[str]:
+    """Return whose own error grew most, if any did."""
+    farther = [each for each in found if each.has_larger_error]
+    if not farther:
+        return []
+    most = max(farther, key=lambda each: (each.own_errors or (0.0, 0.0))[1])
+    old, new = most.own_errors or (0.0, 0.0)
+    return [f"The own error of {_place(most, by)} grew most, from {old:.1e} to {new:.1e}."]
+
+
 def _row(
     baseline: Explanation, candidate: Explanation, each: GroupDifference, by: By
 ) -> ExplainRow:
@@ -140,20 +151,19 @@ def _row(
 
 def _table(told: Sequence[GroupDifference], by: By) -> str:
     timed = any(each.shown.time_ms is not None for each in told)
+    known = timed or any(each.shown.insn is not None for each in told)
     unit = "ms" if timed else "insn M"
     largest = max((each.shown.cost or 0 for each in told), default=0)
     digits = digits_for(largest if timed else largest / 1e6)
-    heads = [by, *(["kind"] if by == "operator" else []), f"{unit} there", unit, "grown", "%"]
+    heads = [by, *(["kind"] if by == "operator" else [])]
+    heads += [f"{unit} there", unit, "grown", "%"] if known else []
     heads += ["noise"] if timed else []
     heads += ["own error there", "own error", ""]
     rows = []
     for each in told:
         cells = [fitted_name(_place(each, by))]
         cells += [each.shown.operators[0].kind] if by == "operator" else []
-        cells += [_short(x, digits, timed=timed) for x in (each.baseline, each.candidate)]
-        grown = each.grown_by
-        cells.append("" if grown is None else f"{grown if timed else grown / 1e6:+.{digits}f}")
-        cells.append("" if each.grown_percent is None else f"{each.grown_percent:+.1f}")
+        cells += _cost_cells(each, digits, timed=timed) if known else []
         if timed:
             cells.append("" if each.noise_ms is None else f"{each.noise_ms:.{digits}f}")
         errors = [_own(each.baseline), _own(each.candidate)]
@@ -161,6 +171,15 @@ def _table(told: Sequence[GroupDifference], by: By) -> str:
         cells.append("above the limit" if each.newly_accused else "")
         rows.append(cells)
     return aligned_rows([heads, *rows], {by, "kind", ""})
+
+
+def _cost_cells(each: GroupDifference, digits: int, *, timed: bool) -> list[str]:
+    grown, percent = each.grown_by, each.grown_percent
+    return [
+        *(_short(side, digits, timed=timed) for side in (each.baseline, each.candidate)),
+        "" if grown is None else f"{grown if timed else grown / 1e6:+.{digits}f}",
+        "" if percent is None else f"{percent:+.1f}",
+    ]
 
 
 def _place(each: GroupDifference, by: By) -> str:

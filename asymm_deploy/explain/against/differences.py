@@ -14,6 +14,10 @@ from asymm_deploy.explain.against.operator_matching import matched_operators
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
 from asymm_deploy.explain.views.operator_groups import By, OperatorGroup, grouped
 
+_ROUNDING = 1e-4
+"""Of the deviation: what an operator in fp32 may be off by."""
+_SEVERAL = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class GroupDifference:
@@ -70,6 +74,19 @@ class GroupDifference:
         before = self.baseline is not None and self.baseline.accused
         return self.candidate is not None and self.candidate.accused and not before
 
+    @property
+    def own_errors(self) -> tuple[float, float] | None:
+        """The worst own error before and now, over the deviation; None if one is unknown."""
+        sides = [side.worst for side in (self.baseline, self.candidate) if side is not None]
+        known = [worst.own.over_deviation for worst in sides if worst is not None and worst.own]
+        return (known[0], known[1]) if len(known) == 2 else None
+
+    @property
+    def has_larger_error(self) -> bool:
+        """Whether the own error is several times as large as before, and more than rounding."""
+        errors = self.own_errors
+        return errors is not None and errors[1] > max(_ROUNDING, _SEVERAL * errors[0])
+
 
 def differences(
     baseline: Explanation, candidate: Explanation, by: By, depth: int
@@ -89,11 +106,16 @@ def differences(
 
 
 def largest_first(found: Sequence[GroupDifference]) -> list[GroupDifference]:
-    """Return those that matter: real ones, or all if nobody knows; the largest growth first."""
+    """Return those that matter: real ones, or all if nobody knows; the largest growth first.
+
+    What is as fast as before, and farther off, matters too.
+    """
     told = [
         each
         for each in found
-        if each.newly_accused or (each.is_real is not False and each.grown_by != 0)
+        if each.newly_accused
+        or each.has_larger_error
+        or (each.is_real is not False and each.grown_by != 0)
     ]
     return sorted(told, key=lambda each: (not each.newly_accused, -(each.grown_by or 0)))
 

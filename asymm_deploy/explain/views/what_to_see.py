@@ -30,7 +30,8 @@ def error_sentence(explanation: Explanation) -> str:
         return f"Own error above the limit: {named_operator(accused[0])}{others}"
     if not judged:
         return "No error was measured" if explanation.operators else "It has no operators"
-    return f"No own error is above its limit, of {judged} operators that were judged"
+    those = "the only operator that was" if judged == 1 else f"{judged} operators that were"
+    return f"No own error is above its limit, of {those} judged"
 
 
 def named_operator(operator: ExplainedOperator) -> str:

@@ -21,7 +21,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.explain.error_limits import weight_bits
 from asymm_deploy.explain.explanation import OperatorError
 from asymm_deploy.explain.host_errors import JudgedRun, WatchRequest, load_arrays, save_arrays
-from asymm_deploy.explain.operator_errors import operator_error, overwritten, unfed
+from asymm_deploy.explain.operator_errors import KEPT, operator_error, overwritten, unfed
 from asymm_deploy.explain.operator_graph import OperatorPlaces
 from asymm_deploy.explain.placing.converted_graph import ConvertedGraph
 from asymm_deploy.explain.placing.onnx_view import OnnxView
@@ -31,7 +31,6 @@ from asymm_deploy.export.onnx_graph import load_onnx
 from asymm_deploy.export.proof.graph_values import graph_values
 from asymm_deploy.files import read_regular
 
-_KEPT = "MNN lets nobody write what it reads, so that it can't be judged alone"
 _OTHER_SHAPE = "what it reads has another shape than in the reference"
 _EMPTY = "it makes no elements"
 
@@ -62,7 +61,7 @@ def judge_run(request: WatchRequest) -> JudgedRun:
         given = overwritten(placed, values)
         alone = watched.run(feed, lambda *place, given=given: given.get(place))
         on_layer = _largest(on_layer, _errors(placed, natural, values))
-        without_own |= dict.fromkeys((index for index, _input in watched.kept), _KEPT)
+        without_own |= dict.fromkeys((index for index, _input in watched.kept), KEPT)
         without_own |= dict.fromkeys(unfed(placed, values), _OTHER_SHAPE)
         own = _largest(own, _errors(placed, alone, values))
     shapes = {name: tuple(array.shape) for name, array in samples[0].items()}

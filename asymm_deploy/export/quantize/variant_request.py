@@ -9,7 +9,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
 from asymm_deploy.export.quantize.calibration import Calibration
-from asymm_deploy.export.request import ExportRequest, as_recorded
+from asymm_deploy.export.reading.recorded_request import as_recorded
+from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.naming.variant_names import VariantName
 from asymm_deploy.models.source import Source, as_variant
 

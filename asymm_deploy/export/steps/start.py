@@ -21,6 +21,8 @@ from asymm_deploy.export.reading.external_data import external_files
 from asymm_deploy.export.reading.recorded_files import recorded_files
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.export.torch_to_onnx import OPSET, to_onnx
+from asymm_deploy.export.weights.hub import place_of
+from asymm_deploy.export.weights.hub_name import HubFile
 from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, load_callable
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def start_from_module(request: ExportRequest, scratch: Path, notes: list[str]) -
     with recorded_files() as dependencies:
         module = built_module(request, notes)
         reference = reference_of_module(request, module)  # forward may import and read as well
+    if isinstance(request.weights, HubFile):  # its commit says it all, wherever the cache is
+        dependencies.files.pop(str(place_of(request.weights)), None)
     file = scratch / manifest.EXPORTED
     example, opset = reference.probes[0].arrays, request.opset or OPSET
     told = to_onnx(module, reference.inputs, reference.outputs, example, file, opset)
@@ -88,7 +92,7 @@ def built_module(request: ExportRequest, notes: list[str]) -> torch.nn.Module:
             )
         notes += weights.load_into(
             module,
-            request.weights,
+            place_of(request.weights),
             key=request.weights_key,
             strip_prefix=request.strip_prefix,
         )

@@ -186,13 +186,17 @@ def _hint_of_shapes(fit: Fit) -> str:
     name = fit.misshapen[0]
     if all(key.rpartition(".")[0] == last for key in fit.misshapen):
         found, wanted = fit.placed[name].shape[:1], fit.wanted.tensors[name].shape[:1]
+        # Ours of the paper; whoever brings a callable sets the number there.
+        option = f"; --classes {found[0]} makes a network of the paper fit" * bool(
+            found and last == "classifier"
+        )
         return (
             f"the last layer has {_number(found)} outputs in the file and {_number(wanted)} in the "
-            "model: they are for another number of classes"
+            f"model: they are for another number of classes{option}"
         )
     if len(fit.misshapen) > len(fit.placed) // 2:
         return "most shapes differ: check the width of the network, and its asymmetry rate"
-    return "check the width, the asymmetry rate and the number of classes"
+    return "check the width, the asymmetry rate and the number of classes (--classes N)"
 
 
 def _number(shape: tuple[int, ...]) -> str:

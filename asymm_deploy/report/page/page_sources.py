@@ -25,10 +25,15 @@ from asymm_deploy.explain.explanation import (
 )
 from asymm_deploy.files import read_regular
 from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
+from asymm_deploy.report.page.checked_launches import (
+    BLOCKS_NAME,
+    CheckedLaunches,
+    checked_launches,
+)
 
 OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
-SOURCE_NAMES = (store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, ACCURACY_CSV)
+SOURCE_NAMES = (*(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),)
 """The files of a results folder that a page shows, if they are there."""
 
 _OF_CHECK = b'"written_by":"check"'
@@ -45,6 +50,8 @@ class PageSources:
     costs: tuple[CostRecord, ...]
     explained: tuple[Explanation, ...]
     verdicts: CheckVerdicts | None
+    checked: Mapping[str, CheckedLaunches]
+    """The launches that the verdicts of `check` are of, by model."""
     accuracies: Mapping[str, MeasuredTop1]
     """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
@@ -71,12 +78,32 @@ def sources_in(
             raise UsageError(f"there are no results in {other}", _TO_TRY)
         if launches is not None:
             contents[f"{OTHER_PREFIX}{store.NAME}"] = launches
+        if BLOCKS_NAME in found:
+            contents[f"{OTHER_PREFIX}{BLOCKS_NAME}"] = found[BLOCKS_NAME]
         if told is not None:
             contents[f"{OTHER_PREFIX}{CHECK_NAME}"] = told
     sources = sources_of(contents, results, other)
     if sources.costs:
         contents[COSTS_NAME] = _without_operators(sources.costs)
     return sources
+
+
+def sources_of_check(
+    check: bytes, launches: Path | None, folders: tuple[Path, Path] | None
+) -> PageSources:
+    """Return what there is to show of a comparison that has just been made.
+
+    ``check`` is its document. ``launches`` is the folder of those that it made; ``folders`` are the
+    baseline and the candidate, if earlier launches were compared. Raises UsageError if a file can't
+    be read.
+    """
+    contents = {CHECK_NAME: check}
+    if launches is not None:
+        contents |= {name: _read(launches / name) for name in (store.NAME, BLOCKS_NAME)}
+    for prefix, folder in zip((OTHER_PREFIX, ""), folders or (), strict=False):
+        if store.NAME in (found := _contents(folder)):
+            contents[f"{prefix}{store.NAME}"] = found[store.NAME]
+    return sources_of(contents, launches or Path())
 
 
 def _without_operators(costs: Sequence[CostRecord]) -> bytes:
@@ -102,9 +129,15 @@ def sources_of(
     costs = jsonl.lines_of(counts, where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
     seen = contents.get(EXPLAINED_NAME, b"")
     explained = jsonl.lines_of(seen, where / EXPLAINED_NAME, Explanation, EXPLAINED_SCHEMA_VERSION)
-    for records, path in ((found.records, where), (before.records, beside)):
+    checked: dict[str, CheckedLaunches] = {}
+    ours = [found.records, before.records]
+    for place, (prefix, path) in enumerate((("", where), (OTHER_PREFIX, beside))):
+        blocks = contents.get(f"{prefix}{BLOCKS_NAME}")
+        if blocks is not None:  # launches of two versions, which are no rows
+            checked |= checked_launches(blocks, path / BLOCKS_NAME, ours[place])
+            ours[place] = []
         store.refuse_of_check(
-            records, path / store.NAME, "give a folder that `asymm-deploy bench` wrote"
+            ours[place], path / store.NAME, "give a folder that `asymm-deploy bench` wrote"
         )
     told = [
         verdicts_of(contents[name], path / CHECK_NAME)
@@ -113,6 +146,7 @@ def sources_of(
     ]
     if not (found.records or costs.records or explained.records or told):
         raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
+    shown = {each.model for each in told[-1].changes if each.verdict != "same"} if told else set()
     torn = {
         where / store.NAME: found.torn,
         beside / store.NAME: before.torn,
@@ -121,12 +155,13 @@ def sources_of(
     }
     return PageSources(
         contents=contents,
-        launches=tuple(found.records),
+        launches=tuple(ours[0]),
         costs=tuple(costs.records),
         explained=tuple(explained.records),
         verdicts=told[-1] if told else None,
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
-        other_launches=tuple(before.records),
+        checked={model: each for model, each in checked.items() if model in shown},
+        other_launches=tuple(ours[1]),
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
             for path, rest in torn.items()
@@ -149,18 +184,25 @@ def _accuracies(content: bytes | None, path: Path) -> dict[str, MeasuredTop1]:
 
 def _contents(results: Path) -> dict[str, bytes]:
     """Return the bytes of those files that are there, of a folder or beside a given runs.jsonl."""
-    try:
-        folder = results if results.is_dir() else results.parent
-        if not results.is_dir() and results.name != store.NAME:
-            raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
-        found = {
-            name: read_regular(folder / name)
-            for name in SOURCE_NAMES
-            if (folder / name).is_symlink() or (folder / name).exists()
-        }
-    except OSError as error:
-        where = error.filename or results
-        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error
-    if CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]:
-        del found[store.NAME]  # launches of two versions, of which check.json has the outcome
+    folder = results if results.is_dir() else results.parent
+    if not results.is_dir() and results.name != store.NAME:
+        raise UsageError(f"{results} is no results folder and no {store.NAME}", _TO_TRY)
+    found = {
+        name: _read(folder / name)
+        for name in SOURCE_NAMES
+        if (folder / name).is_symlink() or (folder / name).exists()
+    }
+    of_check = CHECK_NAME in found and _OF_CHECK in found.get(store.NAME, b"").partition(b"\n")[0]
+    if of_check and BLOCKS_NAME not in found:
+        del found[store.NAME]  # launches of two versions, and nobody knows which are whose
+    if not of_check:
+        found.pop(BLOCKS_NAME, None)
     return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        where = error.filename or path
+        raise UsageError(f"can't read {where}: {error.strerror or error}", _TO_TRY) from error

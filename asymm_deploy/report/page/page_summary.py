@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.bench.flags import FLAGS, gravest_first, leave_valid
 from asymm_deploy.report.page.page_tabs import Tab
-from asymm_deploy.report.page.pictures.picture import counted, joined
+from asymm_deploy.report.page.pictures.picture import joined
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 _ENGINES = {"mnn": "MNN", "onnxruntime": "ONNX Runtime"}
 

@@ -20,6 +20,7 @@ from asymm_deploy.report.comparable import (
     settings,
 )
 from asymm_deploy.report.page.check_verdicts import CheckVerdicts
+from asymm_deploy.report.page.checked_launches import CheckedLaunches
 from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
@@ -30,7 +31,11 @@ from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
 from asymm_deploy.report.page.pictures.snr_picture import snr_picture
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
 from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
-from asymm_deploy.report.page.pictures.versions_picture import versions_picture
+from asymm_deploy.report.page.pictures.versions_picture import (
+    benched_versions,
+    checked_versions,
+    versions_picture,
+)
 from asymm_deploy.safe import one_line
 
 
@@ -72,7 +77,7 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     kept = [key for key in keys if meets(key, wanted)]
     verdicts = sources.verdicts
     if verdicts and not keys:
-        return [_of_check(verdicts)]
+        return [_of_check(verdicts, sources.checked)]
     if not kept:
         fitting([model.row for model in timed], wanted)  # names what there is
         raise UsageError(
@@ -87,12 +92,13 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
             [each for each in explained if _explained_setting(each) == key],
             [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
             verdicts if verdicts and verdicts.device == key.device else None,
+            sources.checked,
             sources.accuracies,
         )
         for key in kept
     ]
     if verdicts and verdicts.device not in {key.device for key in keys}:
-        tabs.append(_of_check(verdicts))
+        tabs.append(_of_check(verdicts, sources.checked))
     return tabs
 
 
@@ -103,6 +109,7 @@ def _tab(
     explained: Sequence[Explanation],
     costs: Sequence[CostRecord],
     verdicts: CheckVerdicts | None,
+    checked: Mapping[str, CheckedLaunches],
     accuracies: Mapping[str, MeasuredTop1],
 ) -> Tab:
     rows = [model.row for model in models]
@@ -112,8 +119,8 @@ def _tab(
         launches_picture(models) if models else None,
         layers_picture(explained),
         snr_picture(explained),
-        versions_picture(models, before, verdicts),
-        verdicts_picture(verdicts) if verdicts and not before else None,
+        versions_picture(benched_versions(models, before), verdicts),
+        *(_check_pictures(verdicts, checked) if verdicts and not before else ()),
         cost_picture(costs),
     ]
     remarks = [
@@ -150,11 +157,20 @@ def _tab(
     )
 
 
-def _of_check(verdicts: CheckVerdicts) -> Tab:
+def _check_pictures(
+    verdicts: CheckVerdicts, checked: Mapping[str, CheckedLaunches]
+) -> list[Picture | None]:
+    """Return what `check` timed, and its verdicts."""
+    versions = versions_picture(checked_versions(checked), verdicts, of_check=True)
+    return [versions, verdicts_picture(verdicts)]
+
+
+def _of_check(verdicts: CheckVerdicts, checked: Mapping[str, CheckedLaunches]) -> Tab:
     """Return the tab of a comparison on a device of which nothing else is known."""
     where = one_line(verdicts.device)
     line = f"Device: {where}. Both versions were compared by asymm-deploy check."
-    return Tab(f"{where}, check", (line,), (), 0, 0, (verdicts_picture(verdicts),), ())
+    pictures = tuple(each for each in _check_pictures(verdicts, checked) if each is not None)
+    return Tab(f"{where}, check", (line,), (), 0, 0, pictures, ())
 
 
 def _latest(explained: Sequence[Explanation]) -> list[Explanation]:

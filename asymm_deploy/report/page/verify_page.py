@@ -18,7 +18,13 @@ from asymm_deploy import __version__
 from asymm_deploy.errors import DeployError, NumericsError, UsageError
 from asymm_deploy.files import read_regular
 from asymm_deploy.report.comparable import RowFilter
-from asymm_deploy.report.page.page_blocks import BlockFacts, PageParts, sha256_hex, taken_apart
+from asymm_deploy.report.page.page_blocks import (
+    BlockFacts,
+    PageManifest,
+    PageParts,
+    sha256_hex,
+    taken_apart,
+)
 from asymm_deploy.report.page.page_sources import SOURCE_NAMES, PageSources, sources_of
 from asymm_deploy.report.page.write_page import (
     CSV_NAME,
@@ -49,6 +55,9 @@ class VerifiedPage:
     launches: int
     redrawn: bool
     """Whether text and pictures were compared: another version words and draws them otherwise."""
+    contents: Mapping[str, bytes]
+    """The sources, by name."""
+    wanted: RowFilter
 
     @property
     def lines(self) -> list[str]:
@@ -104,9 +113,15 @@ def verified(path: Path) -> VerifiedPage:
         manifest.written_at,
         tuple(block for block in manifest.blocks if block.kind == "source"),
         len(json.loads(parts.blocks.get(ROWS_NAME, b"[]"))),
-        len(sources.launches),
+        len(sources.launches) + sum(each.count for each in sources.checked.values()),
         _made_as_here(parts),
+        sources.contents,
+        _wanted(manifest),
     )
+
+
+def _wanted(manifest: PageManifest) -> RowFilter:
+    return RowFilter(manifest.device, manifest.engine, manifest.precision, manifest.threads)
 
 
 def _made_as_here(parts: PageParts) -> bool:
@@ -149,7 +164,7 @@ def _differences(parts: PageParts, sources: PageSources) -> Iterator[str]:
     asked = PageRequest(
         manifest.folder,
         manifest.other,
-        RowFilter(manifest.device, manifest.engine, manifest.precision, manifest.threads),
+        _wanted(manifest),
         manifest.written_at,
     )
     library = parts.blocks.get(LIBRARY_NAME, b"").decode(errors="replace")

@@ -33,6 +33,7 @@ PICTURES_NAME = "pictures.json"
 LIBRARY_NAME = "vega.js"
 ROWS_NAME = "rows.json"
 CSV_NAME = "latency.csv"
+_OF_CHECK = ("versions", "verdicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,41 @@ def write_pictures(folder: Path, sources: PageSources, wanted: RowFilter) -> lis
     Raises UsageError, or HarnessError if the disk is full.
     """
     tabs = tabs_of(sources, wanted)
+    drawn = [
+        single
+        for number, tab in enumerate(tabs, start=1)
+        for picture in tab.pictures
+        for single in _single(picture, number if tabs[1:] else None)
+    ]
+    return _write_drawn(folder, drawn)
+
+
+def write_check_pictures(folder: Path, sources: PageSources, wanted: RowFilter) -> dict[Path, str]:
+    """Write what shows a comparison of two versions; return the PNGs, with what there is to see.
+
+    Raises UsageError, or HarnessError if the disk is full.
+    """
+    pictures = {
+        picture.name: picture
+        for tab in tabs_of(sources, wanted)
+        for picture in tab.pictures
+        if picture.name in _OF_CHECK and picture.spec
+    }
+    drawn = [single for each in pictures.values() for single in _single(each, None)]
+    written = _write_drawn(folder, drawn)
+    words = {name: f"{each.title}. {each.sentence}" for name, each in pictures.items()}
+    return {path: words[path.stem] for path in written if path.suffix == ".png"}
+
+
+def _write_drawn(folder: Path, drawn: Sequence[tuple[str, Spec]]) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, tab in enumerate(tabs, start=1):
-            for picture in tab.pictures:
-                for name, spec in _single(picture, number if tabs[1:] else None):
-                    for ending, content in picture_files(spec).items():
-                        target = folder / f"{name}.{ending}"
-                        write_whole(target, content())
-                        written.append(target)
+        for name, spec in drawn:
+            for ending, content in picture_files(spec).items():
+                target = folder / f"{name}.{ending}"
+                write_whole(target, content())
+                written.append(target)
     except OSError as error:
         raise unwritable(
             f"pictures to {folder}", error, "give another folder with --pictures"

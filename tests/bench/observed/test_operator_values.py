@@ -39,3 +39,11 @@ def test_a_file_of_another_size_is_refused(size: int) -> None:
 def test_a_runner_that_tells_no_shapes_is_refused() -> None:
     with pytest.raises(WireError):
         values_in(b"", OPERATORS, ())
+
+
+def test_inputs_that_the_engine_lets_nobody_write_are_told_of_their_operator() -> None:
+    raw = np.zeros(7, "<f4").tobytes()
+    convolution, split = values_in(raw, OPERATORS, SHAPES, ((), (0, 2)))
+    assert (convolution.kept, split.kept) == ((), (0, 2))
+    with pytest.raises(WireError, match="the inputs of 1 operators of 2"):
+        values_in(raw, OPERATORS, SHAPES, ((),))

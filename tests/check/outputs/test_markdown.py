@@ -29,6 +29,12 @@ def test_it_is_a_table_with_a_heading(report: GateReport) -> None:
     assert "<strong>accepted" not in page
 
 
+def test_pictures_are_shown_with_their_words_which_format_nothing(report: GateReport) -> None:
+    page = html_of(markdown.rendered(report, {"a b/c(1).png": "it](x) *is* @me"}))
+    assert '<img src="a%20b/c%281%29.png" alt="it](x) *is* @' in page
+    assert "<img" not in html_of(markdown.rendered(report))
+
+
 def test_no_name_formats_links_embeds_or_mentions(
     report: GateReport, change: Callable[..., Change], hostile: str
 ) -> None:

@@ -141,7 +141,7 @@ def test_what_was_explained_is_printed_again_and_every_view_adds_up(
     assert total(rows, "time_ms") == pytest.approx(record.median_ms, abs=1e-4)
     assert total(rows, "share_percent") == pytest.approx(100, abs=0.1)
     assert total(rows, "madds_m") == pytest.approx(sum(x.madds for x in record.operators) / 1e6)
-    assert "1 of 1 were explained before" in told.err
+    assert "the model: explained before, and not again (--fresh does)" in told.err
     assert (folder / "results" / EXPLAINED_NAME).read_bytes() == before
 
 

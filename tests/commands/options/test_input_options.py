@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from asymm_deploy.commands.options.input_options import NamedModel, named_models
+from asymm_deploy.commands.options.input_options import (
+    NamedModel,
+    classes_count,
+    named_models,
+    named_models_and_files,
+)
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.input_shape import InputShape, parse_input_shapes
-from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile
+from asymm_deploy.models.source import CallableModule, NamedNetwork, OnnxFile, own_classes
 
 NET = "asymmnet_small_035"
 
@@ -217,3 +222,31 @@ def test_a_model_that_is_nearly_one_of_the_command_is_told_with_that() -> None:
     error = refused(["asymmnet_small_035"], ["asymmnet_small_35:x=1,3,64,64:float32"])
     assert "asymmnet_small_35, which is not among the models" in error.what
     assert "--input-shape asymmnet_small_035:x=1,3,64,64:float32?" in error.hint
+
+
+def test_classes_are_for_every_network_and_a_table_means_the_papers() -> None:
+    found = [each.source for each in named_models([NET, "mbv3_small_035"], None, classes=10)]
+    assert [own_classes(source) for source in found] == [10, 10]
+    assert all(
+        isinstance(each.source, NamedNetwork) and each.source.is_listed
+        for each in named_models(None, 5)
+    )
+    with pytest.raises(UsageError, match="brings its own outputs"):
+        named_models([NET, "m:make"], None, classes=10)
+    with pytest.raises(UsageError, match=r"net\.mnn is timed as it is: .*--classes"):
+        named_models_and_files(["net.mnn"], None, None, None, 10, done="timed")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [(None, None), ("10", 10), ("classes.txt", None), ("./10", None), ("+7", 7)]
+)
+def test_a_number_says_how_many_classes_and_all_else_is_a_file(
+    text: str | None, count: int | None
+) -> None:
+    assert classes_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "100001", "9" * 5000])
+def test_no_network_has_so_many_classes(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--classes .* is out of range"):
+        classes_count(text)

@@ -15,7 +15,7 @@ from asymm_deploy.explain.against.against_rows import (
     against_table,
 )
 from asymm_deploy.explain.against.differences import differences, largest_first
-from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
+from asymm_deploy.explain.explanation import ExplainedOperator, Explanation, OperatorError
 from asymm_deploy.explain.views.explain_rows import explain_csv
 from asymm_deploy.explain.views.operator_groups import By
 
@@ -110,6 +110,36 @@ def test_a_new_own_error_comes_first(explained: Explanation, faulty: Explanation
     assert "above the limit" in text.splitlines()[4]
     back = differences(faulty, explained, "operator", 2)
     assert not any(each.newly_accused for each in back)
+
+
+def test_what_is_as_fast_and_farther_off_is_told_too(counted: Explanation) -> None:
+    def off_by(error: float) -> Explanation:
+        own = OperatorError(snr_db=20.0, over_deviation=error)
+        operators = list(counted.operators)
+        operators[3] = msgspec.structs.replace(operators[3], own=own, own_limit=0.3)
+        return msgspec.structs.replace(counted, operators=tuple(operators))
+
+    found = differences(off_by(1e-6), off_by(0.05), "operator", 2)
+    text = against_table(off_by(1e-6), off_by(0.05), found, "operator")
+    assert "The own error of blocks.0.project.conv grew most, from 1.0e-06 to 5.0e-02." in text
+    assert text.count("\n") == 4, "one row"
+    rounding = differences(off_by(1e-6), off_by(9e-5), "operator", 2)
+    assert not largest_first(rounding)
+    alike = differences(off_by(0.02), off_by(0.05), "operator", 2)
+    assert not largest_first(alike)
+
+
+def test_without_times_there_are_no_columns_of_them(faulty: Explanation) -> None:
+    operators = tuple(
+        msgspec.structs.replace(each, time_ms=None, launches_ms=()) for each in faulty.operators
+    )
+    bare = msgspec.structs.replace(faulty, operators=operators, median_ms=None)
+    text = against_table(bare, bare, differences(bare, bare, "operator", 2), "operator")
+    heads = text.splitlines()[2]
+    assert heads.split("  ")[0] == "operator"
+    assert "own error there" in heads
+    assert "grown" not in text
+    assert "ms" not in heads
 
 
 @pytest.mark.parametrize("by", ["operator", "module", "kind"])

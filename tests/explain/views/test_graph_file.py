@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import json
+import sys
+from types import ModuleType
+from typing import Any
+
 import msgspec
+import pytest
 
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.explain.views.graph_file import cost_node_data, error_node_data
@@ -35,6 +43,37 @@ def read(text: str | None) -> NodeData:
     found = msgspec.json.decode(text, type=NodeData)
     assert [each.stop for each in found.gradient] == [0, 1]
     return found
+
+
+@pytest.fixture
+def node_data_builder(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Model Explorer's own classes of node data, without its server and what that needs."""
+    found = importlib.util.find_spec("model_explorer")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("Model Explorer is missing: pip install --no-deps ai-edge-model-explorer")
+    package = ModuleType("model_explorer")
+    package.__path__ = list(found.submodule_search_locations)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    return importlib.import_module("model_explorer.node_data_builder")
+
+
+def test_model_explorer_itself_would_write_the_same(
+    node_data_builder: Any, faulty: Explanation
+) -> None:
+    for text in (cost_node_data(faulty), error_node_data(faulty)):
+        assert text is not None
+        ours = json.loads(text)
+        theirs = node_data_builder.GraphNodeData(
+            name=ours["name"],
+            results={
+                node: node_data_builder.NodeDataResult(**result)
+                for node, result in ours["results"].items()
+            },
+            gradient=[node_data_builder.GradientItem(**stop) for stop in ours["gradient"]],
+        )
+        shown = json.loads(theirs.to_json_string())
+        assert {key: shown[key] for key in ours} == ours
+        assert not any(value for key, value in shown.items() if key not in ours)
 
 
 def test_a_node_has_the_time_of_all_that_mnn_runs_for_it(explained: Explanation) -> None:

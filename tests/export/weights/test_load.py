@@ -18,6 +18,9 @@ from torch import nn
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export.weights import load_into
+from asymm_deploy.models.build import build
+from asymm_deploy.models.names import parse
+from asymm_deploy.models.spec import with_classes
 
 
 def module() -> nn.Sequential:
@@ -214,6 +217,17 @@ def test_missing_and_left_over_keys_are_named_and_nothing_is_loaded(tmp_path: Pa
     assert "missing: 2.weight" in caught.value.what
     assert "left over: stranger.weight" in caught.value.what
     assert all(torch.equal(before[k], v) for k, v in target.state_dict().items())
+
+
+def test_weights_of_a_network_with_other_classes_say_which_option_takes_them(
+    tmp_path: Path,
+) -> None:
+    spec = parse("asymmnet_small_035")
+    weights = build(with_classes(spec, 7)).state_dict()
+    with pytest.raises(UsageError, match="2 shapes differ, first classifier") as caught:
+        load_into(build(spec), saved(tmp_path / "w.pt", weights))
+    assert "7 outputs in the file and 1000 in the model" in caught.value.hint
+    assert "--classes 7 makes a network of the paper fit" in caught.value.hint
 
 
 def test_other_shapes_are_named(tmp_path: Path) -> None:

@@ -101,6 +101,44 @@ def test_of_a_check_that_left_its_verdict_that_is_shown(
     assert found.verdicts.verdict == "regressed"
 
 
+def test_of_a_check_with_its_blocks_both_versions_launches_are_shown(
+    launch: Launch, folder: Folder, verdict: bytes
+) -> None:
+    made = [launch(ms=ms, written_by="check", launch=i) for i, ms in enumerate((9.0, 10.0, 8.0))]
+    name = made[0].model
+    twice = [made[0], made[1], made[1], made[0]]
+    results = folder([*twice, made[2]])
+    (results / "check.json").write_bytes(verdict)
+    block = {
+        "schema_version": 1,
+        "comparison": "x",
+        "attempt": 0,
+        "model": name,
+        "order": "ABBA",
+        "series": 0,
+    }
+    lines = [
+        block | {"launches": (0, 1, 2, 3), "attempt": 1},
+        block | {"launches": (4, 1), "order": "AB"},  # two short ones, whose loading is compared
+        block | {"launches": (0, 9), "attempt": 2},  # lines that runs.jsonl doesn't have
+        block | {"launches": (0,), "model": "another"},
+    ]
+    (results / "blocks.jsonl").write_bytes(b"".join(map(msgspec.json.encode, lines[:1])) + b"\n")
+    with (results / "blocks.jsonl").open("ab") as file:
+        file.writelines(msgspec.json.encode(line) + b"\n" for line in lines[1:])
+    found = sources_in(results, None)
+    assert found.launches == ()
+    assert list(found.checked) == [name]
+    assert found.checked[name].baseline == (twice[0], twice[3])
+    assert found.checked[name].candidate == (twice[1], twice[2])
+    other = sources_in(folder([launch()], name="now"), results)
+    assert len(other.launches) == 1
+    assert other.checked == found.checked
+    (results / "blocks.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match=r"blocks\.jsonl"):
+        sources_in(results, None)
+
+
 def test_the_verdict_of_the_other_folder_comes_before_one_that_has_to_be_made(
     launch: Launch, folder: Folder, verdict: bytes
 ) -> None:

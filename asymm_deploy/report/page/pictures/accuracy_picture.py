@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.models import names
+from asymm_deploy.models.naming.variant_names import VARIANTS
 from asymm_deploy.report.page.pictures.picture import (
     GREY,
+    KEY,
     NETWORK_COLOURS,
     WIDE,
     Datum,
     Picture,
-    counted,
     network_name,
     plain,
     spec_of,
@@ -23,6 +24,10 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.paper import printed_table
 from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.text import counted
+
+if TYPE_CHECKING:
+    import altair as alt
 
 _WITH_ACCURACY = (5, 6)
 """The paper's tables that print a top-1 accuracy on ImageNet."""
@@ -78,7 +83,8 @@ def accuracy_picture(
             "ms": ms,
             "valid": model.row.valid,
             "front": model.key in front,
-            "label": model.key if model.key in labelled else "",
+            "label": _variant(model) or (model.key if model.key in labelled else ""),
+            "of": model.key.replace(f"@{_variant(model)}", "") if _variant(model) else model.key,
             "late": _is_late(ms, slowest),
             "noticed": model.noticed or "nothing",
         }
@@ -111,6 +117,12 @@ def accuracy_picture(
     )
 
 
+def _variant(model: TimedModel) -> str:
+    """Return which variant of its network a model is; empty for the export itself."""
+    _, _, ending = model.row.model.rpartition("@")
+    return ending if ending in VARIANTS else ""
+
+
 def _in_paper(models: Sequence[TimedModel]) -> list[_Known]:
     """Return the models whose accuracy the paper prints, at the resolution that it has there."""
     printed = paper_top1()
@@ -119,6 +131,7 @@ def _in_paper(models: Sequence[TimedModel]) -> list[_Known]:
         for model in models
         if model.row.latency_mean_ms is not None
         and model.row.model in printed
+        and model.row.classes is None
         and model.row.input_shape in (None, names.parse(model.row.model).input_shape)
     ]
 
@@ -189,6 +202,7 @@ def _is_late(ms: float, slowest: float) -> bool:
 
 
 def _sentence(known: Sequence[_Known], trusted: Sequence[_Known], front: Sequence[str]) -> str:
+    noun = "variant" if any(_variant(model) for model, _, _ in trusted) else "network"
     on_front = _front(trusted)
     fastest, best = on_front[0], on_front[-1]
     doubtful = len(known) - len(trusted)
@@ -196,12 +210,12 @@ def _sentence(known: Sequence[_Known], trusted: Sequence[_Known], front: Sequenc
     if len(on_front) > 1:
         ends = f"from {ends} to {best[0].key} ({best[1]:g} % in {best[2]:.2f} ms)"
     text = (
-        f"{len(front)} of {counted(len(trusted), 'network')} "
+        f"{len(front)} of {counted(len(trusted), noun)} "
         f"{'lies' if len(front) == 1 else 'lie'} on the front, {ends}: no other one is faster and "
         "as accurate."
     )
     if doubtful:
-        text += f" {counted(doubtful, 'flagged network')} (hollow) can't be on it."
+        text += f" {counted(doubtful, f'flagged {noun}')} (hollow) can't be on it."
     elif not any(model.row.valid for model, _, _ in known):
         text += " All rows are flagged (hollow): another bench may order them otherwise."
     return text
@@ -226,6 +240,9 @@ def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]
         .mark_line(color=GREY, strokeWidth=1.5, interpolate="step-after", tooltip=False)
         .encode(order="ms:Q")
     )
+    of_model = base.mark_line(strokeWidth=0.8, opacity=0.5, tooltip=False).encode(
+        detail="of:N", order="ms:Q", color=_by_network(networks)
+    )
     labels = base.transform_filter("datum.label !== ''").encode(text="label:N")
     left = labels.transform_filter("datum.late").mark_text(
         align="right", baseline="bottom", dx=-7, dy=-4, fontSize=11, limit=160
@@ -236,11 +253,7 @@ def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]
     points = base.mark_point(
         filled=True, size=95, strokeWidth=1.6, opacity=1, cursor="pointer"
     ).encode(
-        color=alt.Color(
-            "network:N",
-            scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
-            legend=alt.Legend(title=None),
-        ),
+        color=_by_network(networks),
         stroke=alt.Stroke(
             "network:N",
             scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
@@ -259,5 +272,16 @@ def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]
             alt.Tooltip("noticed:N", title="noticed"),
         ],
     )
-    chart = alt.layer(line, points, left, right).add_params(picked)
+    joined = [of_model] if any(each["of"] != each[KEY] for each in data) else []
+    chart = alt.layer(*joined, line, points, left, right).add_params(picked)
     return spec_of(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")
+
+
+def _by_network(networks: Sequence[str]) -> alt.Color:
+    import altair as alt
+
+    return alt.Color(
+        "network:N",
+        scale=alt.Scale(domain=networks, range=list(NETWORK_COLOURS[: len(networks)])),
+        legend=alt.Legend(title=None),
+    )

@@ -11,12 +11,12 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    counted,
     plain,
     spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 _MILLION = 1e6
 _ROW_PIXELS = 20

@@ -11,12 +11,12 @@ from asymm_deploy.report.page.pictures.picture import (
     WIDE,
     Datum,
     Picture,
-    counted,
     plain,
     spec_of,
 )
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.text import counted
 
 GOOD, FLAGGED = "#3b82d6", "#d97706"
 _ROW_PIXELS = 19

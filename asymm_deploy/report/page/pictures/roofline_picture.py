@@ -156,7 +156,7 @@ def _spec(data: Sequence[Datum], peak: float | None, sentence: str) -> dict[str,
         layers = [
             line.mark_line(color="#c2410c", strokeDash=[6, 4], strokeWidth=1.5, tooltip=False),
             line.transform_filter(f"datum.madds_m >= {ends[-1]!r}")
-            .mark_text(align="right", baseline="bottom", dy=-7, fontSize=11, color="#c2410c")
+            .mark_text(align="right", baseline="top", dy=12, fontSize=11, color="#c2410c")
             .encode(text="text:N"),
         ]
     chart = alt.layer(*layers, points).add_params(picked)

@@ -16,11 +16,11 @@ from asymm_deploy.report.page.pictures.picture import (
     Choice,
     Picture,
     Spec,
-    counted,
     spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 _ERROR_TABLE = (
     *PLACE_COLUMNS,

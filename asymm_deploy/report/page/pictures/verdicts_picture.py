@@ -11,13 +11,13 @@ from asymm_deploy.report.page.pictures.picture import (
     Datum,
     Picture,
     Spec,
-    counted,
     joined,
     plain,
     spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 _ROW_PIXELS = 22
 _COLOURS = {

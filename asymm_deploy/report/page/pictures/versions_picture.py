@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.report.page.check_verdicts import CheckedChange, CheckVerdicts
+from asymm_deploy.report.page.checked_launches import CheckedLaunches
 from asymm_deploy.report.page.pictures.picture import (
     GREY,
     WIDE,
     Datum,
     Picture,
-    counted,
     joined,
     plain,
     spec_of,
@@ -22,6 +24,7 @@ from asymm_deploy.report.page.pictures.picture import (
 from asymm_deploy.report.page.pictures.timed_model import TimedModel
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 BEFORE, NOW = "before", "now"
 _COLOURS = {
@@ -45,15 +48,54 @@ _TABLE = (
 )
 
 
-def versions_picture(
-    now: Sequence[TimedModel], before: Sequence[TimedModel], verdicts: CheckVerdicts | None
-) -> Picture | None:
-    """Return the picture of models that both have finished launches of; None if there is none.
+@dataclass(frozen=True, slots=True)
+class TwoVersions:
+    """One model's launches before and now."""
 
-    The verdict is `check`'s. The ratio is of the mean logs of launch medians, its interval Welch's.
-    """
+    key: str
+    """Names it in pictures."""
+    model: str
+    before: Sequence[LaunchRecord]
+    now: Sequence[LaunchRecord]
+
+
+def benched_versions(now: Sequence[TimedModel], before: Sequence[TimedModel]) -> list[TwoVersions]:
+    """Return the models that two benches have finished launches of."""
     old = {model.key: model for model in before if model.medians_ms}
-    both = [(model, old[model.key]) for model in now if model.medians_ms and model.key in old]
+    return [
+        TwoVersions(each.key, each.row.model, old[each.key].launches, each.launches)
+        for each in now
+        if each.medians_ms and each.key in old
+    ]
+
+
+def checked_versions(checked: Mapping[str, CheckedLaunches]) -> list[TwoVersions]:
+    """Return the models that `check` timed."""
+    return [
+        TwoVersions(one_line(model), model, each.baseline, each.candidate)
+        for model, each in checked.items()
+    ]
+
+
+_OF_BENCHES = (
+    "A dot is the median of one launch. Two benches at two times are the weaker comparison: "
+    "whatever else changed between them counts, too. asymm-deploy check times both versions in "
+    "turns."
+)
+_OF_CHECK = (
+    "A dot is the median of one launch, whether it counted or not. Both versions were timed in "
+    "turns; the ratio and its interval are those of check."
+)
+
+
+def versions_picture(
+    both: Sequence[TwoVersions], verdicts: CheckVerdicts | None, *, of_check: bool = False
+) -> Picture | None:
+    """Return the picture of both versions' launches; None if there are none.
+
+    The verdict is `check`'s. ``of_check``: so is the ratio. Else it is of the mean logs of launch
+    medians, and its interval Welch's.
+    """
     if not both:
         return None
     latency = {
@@ -63,15 +105,18 @@ def versions_picture(
     }
     cells = []
     data: list[Datum] = []
-    for model, former in both:
-        ratio, low, high = welch_ratio(former.medians_ms, model.medians_ms)
-        change = latency.get(one_line(model.row.model))
+    for each in both:
+        former, latter = _medians_ms(each.before), _medians_ms(each.now)
+        change = latency.get(one_line(each.model))
+        ratio, low, high = welch_ratio(former, latter)
+        if of_check:
+            ratio, low, high = _ratio_of(change) or (ratio, None, None)
         verdict = change.verdict if change else "none"
         cells.append(
             (
-                model.key,
-                float(np.median(former.medians_ms)),
-                float(np.median(model.medians_ms)),
+                each.key,
+                float(np.median(former)),
+                float(np.median(latter)),
                 ratio,
                 low,
                 high,
@@ -81,17 +126,17 @@ def versions_picture(
         )
         data += [
             {
-                "key": model.key,
+                "key": each.key,
                 "version": version,
-                "side": version if side is former else _side(verdict),
+                "side": version if version == BEFORE else _side(verdict),
                 "ms": float(np.median(launch.samples_ns)) / NS_PER_MS,
                 "launch": launch.launch + 1,
                 "flags": ", ".join(launch.flags) or "none",
                 "ratio": ratio,
                 "verdict": verdict,
             }
-            for version, side in ((BEFORE, former), (NOW, model))
-            for launch in side.launches
+            for version, side in ((BEFORE, each.before), (NOW, each.now))
+            for launch in side
             if launch.error is None and launch.samples_ns
         ]
     sentence = _sentence([(str(cell[0]), cell[3], cell[4], cell[5]) for cell in cells], latency)
@@ -101,13 +146,27 @@ def versions_picture(
         sentence,
         _spec(data, sentence),
         ReportTable("Before and now", _TABLE, tuple(cells)),
-        tuple(model.key for model, _ in both),
-        notes=(
-            "A dot is the median of one launch. Two benches at two times are the weaker "
-            "comparison: whatever else changed between them counts, too. asymm-deploy check "
-            "times both versions in turns.",
-        ),
+        tuple(each.key for each in both),
+        notes=(_OF_CHECK if of_check else _OF_BENCHES,),
     )
+
+
+def _medians_ms(launches: Sequence[LaunchRecord]) -> list[float]:
+    return [
+        float(np.median(each.samples_ns)) / NS_PER_MS
+        for each in launches
+        if each.error is None and each.samples_ns
+    ]
+
+
+def _ratio_of(change: CheckedChange | None) -> tuple[float, float | None, float | None] | None:
+    if change is None or change.change_percent is None:
+        return None
+    low, high = (
+        None if each is None else 1 + each / 100
+        for each in (change.low_percent, change.high_percent)
+    )
+    return 1 + change.change_percent / 100, low, high
 
 
 def welch_ratio(

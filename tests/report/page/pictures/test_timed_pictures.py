@@ -13,12 +13,18 @@ from asymm_deploy.bench.records import Calibration, LaunchRecord
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.models import names
 from asymm_deploy.report.page.check_verdicts import CheckedChange, CheckVerdicts
+from asymm_deploy.report.page.checked_launches import CheckedLaunches
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture, paper_top1
 from asymm_deploy.report.page.pictures.launches_picture import launches_picture
 from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
 from asymm_deploy.report.page.pictures.timed_model import peak_gmacs, timed_models
 from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
-from asymm_deploy.report.page.pictures.versions_picture import versions_picture, welch_ratio
+from asymm_deploy.report.page.pictures.versions_picture import (
+    benched_versions,
+    checked_versions,
+    versions_picture,
+    welch_ratio,
+)
 
 Launch = Callable[..., LaunchRecord]
 
@@ -91,6 +97,21 @@ def test_rows_of_one_name_and_two_inputs_are_told_apart(launch: Launch) -> None:
         "asymmnet_large_100 (1x3x96x96)",
         "asymmnet_large_100 (1x3x224x224)",
     ]
+
+
+def test_a_variant_is_a_point_of_its_own_with_what_was_measured_of_it(launch: Launch) -> None:
+    name = "asymmnet_large_100"
+    models = timed_models([launch(name, 10.0), launch(f"{name}@w8", 8.0)])
+    measured = {
+        model: MeasuredTop1(percent=top1, low=top1 - 1, high=top1 + 1, images=100)
+        for model, top1 in ((name, 75.0), (f"{name}@w8", 70.0))
+    }
+    picture = accuracy_picture(models, measured)
+    assert picture is not None
+    assert [cells(picture, column) for column in (0, 1, 2)] == [
+        *([name, f"{name}@w8"], [75.0, 70.0], [10.0, 8.0]),
+    ]
+    assert accuracy_picture(models) is None, "the paper measured no variant"
 
 
 def test_the_peak_is_the_best_that_any_launch_measured(launch: Launch) -> None:
@@ -189,17 +210,29 @@ def verdicts(verdict: str, **changes: object) -> CheckVerdicts:
 def test_both_versions_stand_side_by_side_with_the_verdict(launch: Launch) -> None:
     now = timed_models([launch(name, 10.0) for name in ("a", "only-now")])
     before = timed_models([launch(name, 8.0) for name in ("a", "only-before")])
-    picture = versions_picture(now, before, verdicts("regressed"))
+    picture = versions_picture(benched_versions(now, before), verdicts("regressed"))
     assert picture is not None
     assert [cells(picture, column) for column in (0, 1, 2, 6, 7)] == [
         *(["a"], [8.0], [10.0], ["regressed"], ["It is."]),
     ]
     assert cells(picture, 3) == [pytest.approx(1.25)]
     assert picture.sentence.startswith("Regressed: a. Of 1 model in both, a changed most")
-    alone = versions_picture(now, before, None)
+    alone = versions_picture(benched_versions(now, before), None)
     assert alone is not None
     assert cells(alone, 6) == [None]
-    assert versions_picture(now, [], None) is None
+    assert versions_picture(benched_versions(now, []), None) is None
+
+
+def test_of_a_check_the_ratio_is_its_own(launch: Launch) -> None:
+    old, new = (tuple(launch("a", ms, launch=i) for i in range(3)) for ms in (8.0, 10.0))
+    both = checked_versions({"a": CheckedLaunches(old, new), "b": CheckedLaunches(old, old)})
+    picture = versions_picture(both, verdicts("regressed"), of_check=True)
+    assert picture is not None
+    assert [cells(picture, column) for column in (0, 1, 2, 6)] == [
+        *(["a", "b"], [8.0, 8.0], [10.0, 8.0], ["regressed", None]),
+    ]
+    assert cells(picture, 3) == [pytest.approx(1.111), pytest.approx(1.0)]
+    assert "Both versions were timed in turns" in picture.notes[0]
 
 
 @pytest.mark.parametrize(

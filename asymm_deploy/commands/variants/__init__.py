@@ -1,0 +1,1 @@
+"""``asymm-deploy variants``: the command and its steps."""

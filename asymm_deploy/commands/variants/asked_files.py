@@ -1,0 +1,162 @@
+"""Which variants are compared, and their files: made if they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from asymm_deploy.bench.records import Precision
+from asymm_deploy.commands import console
+from asymm_deploy.commands.evaluating.asked_variants import chosen_variant_names
+from asymm_deploy.commands.export import export_with_progress
+from asymm_deploy.errors import ExitCode
+from asymm_deploy.evaluate.lane import BASE_VARIANT
+from asymm_deploy.export.manifest import MANIFEST_NAME, MNN
+from asymm_deploy.export.quantize.variant_request import recorded_request
+from asymm_deploy.export.request import ExportRequest
+from asymm_deploy.models.naming.variant_names import VARIANTS, variant_named
+from asymm_deploy.models.source import Source, as_variant
+from asymm_deploy.report.variants.variant_facts import VariantFile
+
+if TYPE_CHECKING:
+    from asymm_deploy.export.jobs import ExportOutcome
+
+HALF_PRECISION = "fp16"
+"""The variant that is no file of its own: the export, computed in fp16."""
+EVERYTHING = (BASE_VARIANT, HALF_PRECISION, *VARIANTS)
+_NO_FP16 = "not measured here: on x86 MNN computes in fp32 where fp16 is asked for"
+_WEIGHTS = {"file": "trained", "seed": "untrained"}
+_Request: TypeAlias = "ExportRequest | str"
+"""What to export, or why that can't be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """A model with its variants, as far as there are files."""
+
+    source: Source
+    files: tuple[VariantFile, ...]
+    """The export comes first."""
+    codes: tuple[ExitCode, ...] = field(default=())
+    """Of variants that could not be made."""
+
+    @property
+    def base(self) -> VariantFile:
+        """The export, in fp32."""
+        return self.files[0]
+
+    @property
+    def made(self) -> list[VariantFile]:
+        """The variants that there are files of, the export first; fp16 is none of its own."""
+        return [
+            each for each in self.files if each.missing is None and each.variant != HALF_PRECISION
+        ]
+
+    def sources(self, *variants: str) -> list[Source]:
+        """Return the sources of those that were made; of all, if none are named."""
+        return [
+            self.source
+            if each.variant == BASE_VARIANT
+            else as_variant(self.source, variant_named(each.variant))
+            for each in self.made
+            if not variants or each.variant in variants
+        ]
+
+
+def compared_variants(texts: Sequence[str]) -> list[str]:
+    """Return the variants that ``--variant`` names, fp32 first, all if it names none.
+
+    Raises UsageError for one that there isn't.
+    """
+    names = [name.strip() for text in texts for name in text.split(",")]
+    known = set(chosen_variant_names([name for name in names if name != HALF_PRECISION]))
+    known |= {name for name in names if name == HALF_PRECISION}
+    return [each for each in EVERYTHING if each in known or each == BASE_VARIANT or not names]
+
+
+def compared_models(
+    sources: Sequence[Source],
+    chosen: Sequence[str],
+    *,
+    fp16: bool,
+    calibration: Path | None,
+    artifacts: Path,
+) -> list[ComparedModel]:
+    """Export the models and make their variants, and return what there is of each.
+
+    ``chosen`` are the variants named by the user, none for all; ``fp16``: whether the device has
+    such arithmetic. Complains of what could not be made. Raises UsageError for unknown variants.
+    """
+    names = compared_variants(chosen)
+    asked: list[tuple[Source, dict[str, _Request]]] = [
+        (source, {name: _request(source, name, calibration, artifacts) for name in names})
+        for source in sources
+    ]
+    requests = {
+        each.folder: each
+        for _, found in asked
+        for each in found.values()
+        if not isinstance(each, str)
+    }
+    outcomes = {each.request.folder: each for each in export_with_progress(list(requests.values()))}
+    for outcome in outcomes.values():
+        if outcome.failure is not None:
+            console.complain(outcome.failure.about(outcome.request.text))
+    models = []
+    for source, found in asked:
+        files = [_file(source, name, found[name], outcomes) for name in names]
+        codes = [
+            outcomes[each.folder].exit_code for each in found.values() if not isinstance(each, str)
+        ]
+        # Who names int8 wants it; among all variants it is only told what it lacks.
+        codes += [ExitCode.USAGE for each in found.values() if isinstance(each, str) and chosen]
+        told = [
+            _without_fp16(each) if each.variant == HALF_PRECISION and not fp16 else each
+            for each in files
+        ]
+        models.append(ComparedModel(source, tuple(told), tuple(codes)))
+    return models
+
+
+def _request(source: Source, name: str, calibration: Path | None, artifacts: Path) -> _Request:
+    if name in (BASE_VARIANT, HALF_PRECISION):
+        return recorded_request(source, artifacts)
+    variant = as_variant(source, variant_named(name))
+    if name.startswith("int8") and not (artifacts / variant.model / MANIFEST_NAME).is_file():
+        folder = calibration or "FOLDER"
+        return (
+            f"not made: {name} learns its ranges from images (`asymm-deploy export "
+            f"{source.model} --quantize {name} --images {folder}`)"
+        )
+    return recorded_request(variant, artifacts)
+
+
+def _file(
+    source: Source, name: str, request: _Request, outcomes: dict[Path, ExportOutcome]
+) -> VariantFile:
+    precision: Precision = "fp16" if name == HALF_PRECISION else "fp32"
+    if isinstance(request, str):
+        return VariantFile(model=source.model, variant=name, missing=request)
+    outcome = outcomes[request.folder]
+    made = outcome.manifest
+    if outcome.failure is not None or made is None:
+        why = "it was not made" if outcome.failure is None else outcome.failure.what
+        return VariantFile(model=source.model, variant=name, precision=precision, missing=why)
+    return VariantFile(
+        model=source.model,
+        variant=name,
+        precision=precision,
+        artifact=made.model,
+        sha256=made.files[MNN],
+        size=(request.folder / MNN).stat().st_size,
+        made=made.variant,
+        weights=_WEIGHTS.get(made.weights, "given"),
+    )
+
+
+def _without_fp16(file: VariantFile) -> VariantFile:
+    from dataclasses import replace
+
+    return file if file.missing is not None else replace(file, unmeasured=_NO_FP16)
