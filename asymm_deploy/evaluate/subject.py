@@ -60,6 +60,10 @@ class Subject(Protocol):
         """What a sample is called: image."""
 
     @property
+    def runs_each(self) -> int:
+        """How often a network runs for a sample, roughly: chunks have fewer of larger samples."""
+
+    @property
     def table(self) -> KeptRows:
         """The file that rows go to."""
 
@@ -109,6 +113,7 @@ class ClassifiedImages:
 
     chunk_kind = Chunk[ImagePrediction]
     noun = "image"
+    runs_each = 1
     table = ACCURACIES
 
     @property

@@ -90,7 +90,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     recipe = preprocessing_of(preprocess)
     models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     device = evaluated_device(asked.device)
-    subject = read_subject(task, asked.data, asked.data.limit or device.default_limit)
+    subject = read_subject(task, asked.data, device.default_limit)
     subject.table.read(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
     for line in subject.told():

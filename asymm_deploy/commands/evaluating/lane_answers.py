@@ -53,7 +53,8 @@ def answers_of(
     """Return what each of the model's lanes says, those that were done before included."""
     folder = asked.out / PREDICTIONS_NAME
     images = subject.samples
-    keys = [lane_key(model, lane, images, asked.device.chunk_images) for lane in model.lanes]
+    chunk_images = max(1, asked.device.chunk_images // subject.runs_each)
+    keys = [lane_key(model, lane, images, chunk_images) for lane in model.lanes]
     paths = [
         folder / f"{lane.file_stem}-{key[:16]}.jsonl"
         for lane, key in zip(model.lanes, keys, strict=True)
@@ -67,7 +68,7 @@ def answers_of(
         ]
         for store in stores:
             store.require_of(images)
-        todo = missing_work(images, [store.all for store in stores], asked.device.chunk_images)
+        todo = missing_work(images, [store.all for store in stores], chunk_images)
         lacking = {lane for work in todo for lane in work.lanes}
         _tell_done(name, subject, model, todo)
         phones = {

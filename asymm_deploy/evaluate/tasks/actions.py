@@ -133,6 +133,11 @@ class ActionClips:
         return figures(rows)
 
     @property
+    def runs_each(self) -> int:
+        """Its frames."""
+        return self.frames
+
+    @property
     def is_drawn(self) -> bool:
         """Whether some clips are left out."""
         return len(self.samples) < self.all_clips

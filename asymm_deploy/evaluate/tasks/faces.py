@@ -97,6 +97,7 @@ class FacePairs:
 
     chunk_kind = Chunk[FaceEmbedding]
     noun = "photograph"
+    runs_each = 1
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:

@@ -132,6 +132,8 @@ class VocObjects:
 
     chunk_kind = Chunk[ImageBoxes]
     noun = "image"
+    runs_each = 4
+    """A detector takes about as long as four classifiers, or more."""
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:

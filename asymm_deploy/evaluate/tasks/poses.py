@@ -128,6 +128,8 @@ class Poses:
 
     chunk_kind = Chunk[ImageKeypoints]
     noun = "image"
+    runs_each = 4
+    """COCO's images have two or three people, and some have ten."""
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
