@@ -71,8 +71,9 @@ trained: install
 	  $(BIN)/asymm-deploy export $$model --classes 10 --input-shape 1,3,64,64 --out trained/artifacts \
 	    --weights trained/$$model/$$model.safetensors || exit 1; \
 	done
-	$(BIN)/asymm-deploy export $(TRAINED) --quantize half,w8,w4 --out trained/artifacts
 	$(BIN)/asymm-deploy evaluate $(TRAINED) --images trained/digits/val --artifacts trained/artifacts --out trained/results
+	$(BIN)/asymm-deploy variants $(TRAINED) --images trained/digits/val --calibration trained/digits/train \
+	  --artifacts trained/artifacts --out trained/results || [ $$? -eq 4 ]
 
 train-%:
 	OMP_NUM_THREADS=1 $(BIN)/python examples/train/train.py $* --data trained/digits --out trained/$* $(DIGITS)
