@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from asymm_deploy.export.request import ExportRequest
     from asymm_deploy.models.naming.variant_names import VariantName
 
+_OF_IMAGES = frozenset({"int8", "int8-mixed"})
+
 QuantizeOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -24,7 +26,8 @@ QuantizeOption = Annotated[
         metavar="VARIANT",
         help="Also make variants of each model, artifacts of their own that every command takes as "
         "MODEL@VARIANT: half keeps the weights in 16 bits, w8 in 8, w4 in 4; int8 computes in 8 "
-        "bits as well, and needs --images; int8-mixed leaves in fp32 what loses most. Repeat the option, or separate them by commas: "
+        "bits as well, and needs --images; int8-mixed leaves in fp32 what loses most. Repeat the "
+        "option, or separate them by commas: "
         "--quantize half,w8.",
     ),
 ]
@@ -85,7 +88,7 @@ def int8_images(
     from asymm_deploy.images.image_files import image_files, listing_sha256
     from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 
-    if not {"int8", "int8-mixed"} & set(variants):
+    if not _OF_IMAGES & set(variants):
         if images is not None:
             raise UsageError(
                 "--images is for int8, and no int8 is to be made",
@@ -133,8 +136,8 @@ SqnrGoalOption = Annotated[
         "--sqnr-goal",
         metavar="DB",
         callback=within("--sqnr-goal", 1.0, 120.0),
-        help="For --quantize int8-mixed: leave as many operators in fp32 as it takes for outputs DB "
-        "above their error. Default: 35.",
+        help="For --quantize int8-mixed: leave as many operators in fp32 as it takes for outputs "
+        "DB above their error. Default: 35.",
     ),
 ]
 
@@ -187,9 +190,7 @@ def with_variants(
             made = (
                 base
                 if variant is None
-                else variant_of(
-                    base, variant, images if variant in ("int8", "int8-mixed") else None, mixing
-                )
+                else variant_of(base, variant, images if variant in _OF_IMAGES else None, mixing)
             )
             requests.setdefault(made.source.model, made)
     return list(requests.values())
