@@ -14,7 +14,7 @@ from asymm_deploy.export.quantize import mixed_variant
 from asymm_deploy.export.quantize.mixed_file import names_in_int8
 from asymm_deploy.export.quantize.mixed_variant import keep_means_whole, make_mixed
 from asymm_deploy.export.quantize.variant import Mixing
-from tests.export.quantize.conftest import CONVOLUTIONS, Pair
+from tests.export.quantize.made_pair import CONVOLUTIONS, Pair
 from tests.export.quantize.test_mixed_file import noise
 from tests.export.quantize.test_sensitivity import ran
 
