@@ -27,10 +27,13 @@ from asymm_deploy.commands.options.shared_options import (
 from asymm_deploy.commands.options.variant_options import (
     CountOption,
     ImagesOption,
+    KeepFp32Option,
     MeanOption,
     PreprocessOption,
     QuantizeOption,
+    SqnrGoalOption,
     StdOption,
+    chosen_mixing,
     chosen_variants,
     int8_images,
     with_variants,
@@ -148,6 +151,8 @@ def export_command(
     preprocess: PreprocessOption = "imagenet",
     mean: MeanOption = None,
     std: StdOption = None,
+    keep_fp32: KeepFp32Option = None,
+    sqnr_goal: SqnrGoalOption = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
 
@@ -207,7 +212,8 @@ def export_command(
         _tell_of_other_classes(asked)
     wanted = (*variants, *(variant for _, variant in given if variant is not None))
     calibration = int8_images(images, count, preprocess, mean, std, wanted)
-    requests = with_variants(given, variants, calibration)
+    mixing = chosen_mixing(keep_fp32, sqnr_goal, wanted)
+    requests = with_variants(given, variants, calibration, mixing)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:

@@ -16,7 +16,13 @@ from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst
 from asymm_deploy.export.quantize.variant import VariantOutput
 from asymm_deploy.models.naming.variant_names import VariantName
 
-LEAST_SQNR_DB: dict[VariantName, float] = {"half": 20.0, "w8": 12.0, "w4": 3.0, "int8": 6.0}
+LEAST_SQNR_DB: dict[VariantName, float] = {
+    "half": 20.0,
+    "w8": 12.0,
+    "w4": 3.0,
+    "int8": 6.0,
+    "int8-mixed": 6.0,
+}
 """The least ratio of power that passes where weights were given: trained ones have far more.
 
 Random weights amplify what is rounded off, w4 on a network of the paper down to -3.7 dB, and no
