@@ -6,6 +6,7 @@ Each is a command's own steps on all variants; what they leave in the results fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from asymm_deploy.commands.variants.measured_variants import (
     explain_variants,
     time_variants,
 )
-from asymm_deploy.errors import ExitCode, UsageError, worst
+from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES
 from asymm_deploy.evaluate.lane import HERE
 from asymm_deploy.evaluate.tasks.task_choice import task_of
@@ -91,19 +92,34 @@ def run_variants(asked: VariantsRequest) -> ExitCode:
     )
     done = VariantsDone([code for model in models for code in model.codes])
     there = [model for model in models if model.made and model.base.missing is None]
-    with no_data():
-        if data is not None:
-            evaluate_variants(asked, data, there, done)
-        if asked.times and not place.is_emulated:
-            time_variants(asked, there, done)
-        if asked.counts:
-            count_variants(asked, there, done)
-        if asked.times:
-            explain_variants(asked, there, done)
+    try:
+        with no_data():
+            _measure(asked, place, data, there, done)
+    except KeyboardInterrupt:  # variants.csv tells of all that was finished
+        with suppress(DeployError):
+            _write(asked.out, _rows(asked, place, models, done))
+        raise
     rows = _rows(asked, place, models, done)
     _write(asked.out, rows)
     print_data(variants_text(rows, asked.output_format))
     return worst(done.codes)
+
+
+def _measure(
+    asked: VariantsRequest,
+    place: _Place,
+    data: DataOptions | None,
+    models: Sequence[ComparedModel],
+    done: VariantsDone,
+) -> None:
+    if data is not None:
+        evaluate_variants(asked, data, models, done)
+    if asked.times and not place.is_emulated:
+        time_variants(asked, models, done)
+    if asked.counts:
+        count_variants(asked, models, done)
+    if asked.times:
+        explain_variants(asked, models, done)
 
 
 def _refuse_variants_and_tasks(asked: VariantsRequest) -> None:

@@ -32,6 +32,8 @@ def speed_change(base: VariantFacts, variant: VariantFacts) -> SpeedChange:
     both rows, which must not overlap. Launches that something spoilt claim nothing.
     """
     ours = variant.row
+    if ours is not None and ours.latency_median_ms is None:
+        return SpeedChange("unknown", f"it could not be timed: {ours.reason or ours.flags_text}")
     if ours is None or ours.latency_median_ms is None or base.row is None:
         return UNTIMED
     pair = variant.pair

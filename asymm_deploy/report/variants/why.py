@@ -31,11 +31,10 @@ def why(base: VariantFacts, variant: VariantFacts, processor: Processor | None) 
     if variant.file.variant == base.file.variant:
         return _joined(["what the others are compared with", _costliest(base), _accuracy(base)])
     speed = speed_change(base, variant)
-    operators = () if variant.explained is None else variant.explained.operators
     return _joined(
         [
             _with_processor(speed, variant, processor),
-            float_again(operators) if file.variant in _IN_BYTES else None,
+            _spent(variant) if file.variant in _IN_BYTES else None,
             _instructions(base, variant),
             _kept(variant),
             _size(base, variant),
@@ -59,7 +58,17 @@ def _with_processor(
     if variant.file.variant not in _IN_BYTES or processor is None or not told:
         return speed.text
     has = "has" if processor.are_there else "has no"
-    return f"{speed.text}: the processor {has} {processor.instructions}"
+    link = "and" if (speed.verdict == "faster") == processor.are_there else "though"
+    return f"{speed.text}, {link} the processor {has} {processor.instructions}"
+
+
+def _spent(variant: VariantFacts) -> str | None:
+    """Return what of the time is float again, and whether something disturbed the launch."""
+    found = variant.explained
+    text = None if found is None else float_again(found.operators)
+    if found is None or text is None or found.valid:
+        return text
+    return f"{text}, in a launch that was flagged {' '.join(found.flags)}"
 
 
 def _instructions(base: VariantFacts, variant: VariantFacts) -> str | None:

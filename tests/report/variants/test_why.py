@@ -113,9 +113,24 @@ def int8_operators() -> Explanation:
 @pytest.mark.parametrize(
     ("low", "high", "processor", "text"),
     [
-        (1.70, 1.78, NO_VNNI, "70.0 to 78.0 % slower here, in turns with fp32: the processor "),
-        (1.02, 1.04, VNNI, "2.0 to 4.0 % slower here, in turns with fp32: the processor has VNNI"),
-        (0.50, 0.60, VNNI, "40.0 to 50.0 % faster here, in turns with fp32: the processor has VN"),
+        (
+            1.70,
+            1.78,
+            NO_VNNI,
+            "70.0 to 78.0 % slower here, in turns with fp32, and the ",
+        ),
+        (
+            1.02,
+            1.04,
+            VNNI,
+            "2.0 to 4.0 % slower here, in turns with fp32, though the ",
+        ),
+        (
+            0.50,
+            0.60,
+            VNNI,
+            "40.0 to 50.0 % faster here, in turns with fp32, and the ",
+        ),
         (0.99, 1.02, VNNI, "no difference of speed seen (-1.0 to +2.0 %, in turns with fp32);"),
         (1.00, 1.02, NO_VNNI, "no difference of speed seen (+0.0 to +2.0 %, in turns with fp32);"),
         (1.70, 1.78, None, "70.0 to 78.0 % slower here, in turns with fp32;"),
@@ -187,6 +202,9 @@ def test_int8_tells_what_is_float_again_and_around_what() -> None:
         " 53 of 54 convolutions and products compute in 8 bits; a smaller file, 30 % of fp32's size"
     )
     assert line.startswith(expected)
+    flagged = msgspec.structs.replace(int8_operators(), valid=False, flags=("stolen-time",))
+    line = why(facts("fp32"), facts("int8", explained=flagged), VNNI)
+    assert "conversions), in a launch that was flagged stolen-time;" in line
     bare = explained_net()
     assert "float again" not in why(facts("fp32"), facts("int8", explained=bare), VNNI), "unknown"
     assert "float again" not in why(facts("fp32"), facts("w8", explained=int8_operators()), VNNI)
@@ -278,3 +296,9 @@ def test_a_variant_that_is_not_there_or_not_measured_has_its_reason() -> None:
     base = facts("fp32", counted=cost(1_000_000))
     half = facts("fp16", unmeasured="not here", counted=cost(600_000))
     assert why(base, half, None) == "not here; 40.0 % fewer ARM instructions"
+
+
+def test_what_could_not_be_timed_says_why(row: MakeRow) -> None:
+    failed = msgspec.structs.replace(row(), latency_median_ms=None, reason="the runner died")
+    line = why(facts("fp32", row=row()), facts("int8", row=failed), VNNI)
+    assert line.startswith("it could not be timed: the runner died;")
