@@ -13,6 +13,7 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import names
 from asymm_deploy.models.input_shape import shape_text
+from asymm_deploy.models.naming.variant_names import variant_model
 from asymm_deploy.models.source import NamedNetwork, Source
 from asymm_deploy.models.spec import at_resolution
 
@@ -64,7 +65,11 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
     Raises UsageError if nothing has one, or if an MBV3 is to be timed at another resolution.
     """
     named = {each.model: each for each in sources if isinstance(each, NamedNetwork)}
-    pairs = {name: base for name in named if (base := names.mbv3_of(name)) is not None}
+    pairs = {
+        name: variant_model(base, each.variant)
+        for name, each in named.items()
+        if (base := names.mbv3_of(each.spec.name)) is not None
+    }
     without = [each.model for each in sources if each.model not in pairs]
     without += [path.stem for path in bare]
     if not pairs:
@@ -78,8 +83,9 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
         source = named[name]
         own = named.get(base) or added.get(base)
         if own is None:
-            spec = at_resolution(names.parse(base), source.spec.input_shape)
-            added[base] = NamedNetwork(spec, source.given)
+            plain = names.parse(base.partition("@")[0])
+            spec = at_resolution(plain, source.spec.input_shape)
+            added[base] = NamedNetwork(spec, source.given, source.variant)
         elif own.spec.input_shape != source.spec.input_shape:
             shapes = [shape_text(x.spec.input_shape) for x in (source, own)]
             raise UsageError(
