@@ -89,11 +89,12 @@ def int8_images(
     from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 
     if not _OF_IMAGES & set(variants):
-        if images is not None:
-            raise UsageError(
-                "--images is for int8, and no int8 is to be made",
-                "give --quantize int8 as well, or leave out --images",
-            )
+        for option, given in (("--images", images), ("--mean", mean), ("--std", std)):
+            if given is not None:
+                raise UsageError(
+                    f"{option} is for int8, and no int8 is to be made",
+                    f"give --quantize int8 as well, or leave out {option}",
+                )
         return None
     if images is None:
         raise UsageError(

@@ -32,8 +32,8 @@ the same power). docs/variants.md has the measurements.
 LEAST_SAME_DB: dict[VariantName, float] = {"half": 40.0, "w8": 60.0, "w4": 60.0}
 """The same against the fp32 file with the variant's own weights: rounding in fp32 alone is left.
 
-Over the paper's networks 98 dB and more with weights in 8 and 4 bits. With ``half``, whose biases
-and constants are in fp16 as well, 62 dB and more.
+Over five of the paper's networks 98 dB and more with weights in 8 and 4 bits. With ``half``, whose
+biases and constants are in fp16 as well, 62 dB and more.
 """
 MOST_DB = 200.0
 """Stands for no difference at all."""

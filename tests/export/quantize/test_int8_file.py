@@ -59,6 +59,10 @@ LIES = {
     "writes nothing": ("print('done!')", "wrote no file: done!"),
     "writes an empty file": ("open(sys.argv[2], 'w')", "wrote no file"),
     "changes nothing": ("import shutil; shutil.copy(*sys.argv[1:3])", "changed nothing"),
+    "leaves all in fp32": (
+        "open(sys.argv[2], 'wb').write(open(sys.argv[1], 'rb').read() + b'more')",
+        "changed nothing",
+    ),
     "writes garbage": ("open(sys.argv[2], 'wb').write(b'garbage' * 99)", "can't be read back"),
     "reads no images": ("print('input image error')", "could not read an image"),
 }
