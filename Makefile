@@ -72,6 +72,8 @@ trained: install
 	    --weights trained/$$model/$$model.safetensors || exit 1; \
 	done
 	$(BIN)/asymm-deploy evaluate $(TRAINED) --images trained/digits/val --artifacts trained/artifacts --out trained/results
+	$(BIN)/asymm-deploy variants $(TRAINED) --images trained/digits/val --calibration trained/digits/train \
+	  --artifacts trained/artifacts --out trained/results || [ $$? -eq 4 ]
 
 train-%:
 	OMP_NUM_THREADS=1 $(BIN)/python examples/train/train.py $* --data trained/digits --out trained/$* $(DIGITS)

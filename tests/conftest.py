@@ -1,5 +1,6 @@
 """What tests share: one thread for torch, so that they don't fight for cores, a launch, a browser,
-and what counts instructions, if `make emulator` has set it up. And how Python's garbage is collected."""
+and what counts instructions, if `make emulator` has set it up. And how Python's garbage is
+collected."""
 
 from __future__ import annotations
 

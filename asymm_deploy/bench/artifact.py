@@ -47,6 +47,8 @@ class Artifact:
     """Those of the file; MNN's Module API has to be told."""
     tolerance_raised: bool = False
     """The export was allowed larger errors than ours: the row is ``tolerance-raised``."""
+    is_variant: bool = False
+    """It has fewer bits than fp32, and ``output_limits`` of its own: the row is ``variant``."""
     settled_otherwise: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     """MNN's outputs for the recorded input where they rightly differ: ties, the order of rows."""
     output_limits: Mapping[str, manifests.OutputLimit] = field(default_factory=dict)
@@ -95,6 +97,11 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
     try:
         require_text(folder, "rename the folder, or move the export to another one")
         manifest = manifests.load_manifest(folder)
+        if manifest.variant is not None and engine != "mnn":
+            raise UsageError(
+                f"{manifest.model} is a variant, which MNN alone can run",
+                f"leave out --engine, or name {manifest.variant.of}",
+            )
         names = [output.name for output in manifest.outputs]
         reference, own = _outputs(folder / manifests.REFERENCE, names)
         file = _FILES[engine]
@@ -111,6 +118,7 @@ def exported(folder: Path, engine: Engine, spec: NetSpec | None = None) -> Artif
             api=manifest.api if engine == "mnn" else "session",
             output_names=tuple(names),
             tolerance_raised=_is_above_ours(manifest.given_tolerance, reference.values()),
+            is_variant=manifest.variant is not None,
             output_limits=dict(zip(names, manifest.output_limits, strict=False)),
             madds=manifest.madds,
             floor_madds=manifest.floor_madds,

@@ -58,6 +58,7 @@ FLAGS = {
         Flag("unwatched", _OK, "its temperature or clock can't be read, so a limit goes unnoticed"),
         Flag("unverified", _OK, "there is no reference output to compare with"),
         Flag("tolerance-raised", _OK, "the export's --tolerance allowed larger errors than usual"),
+        Flag("variant", _OK, "fewer bits than fp32: the output is judged by the variant's limit"),
         # Reasons not to start; no row is ever flagged with them.
         Flag("not-ready", _HARNESS, "adb can't use the phone"),
         Flag("no-arm64", _HARNESS, "the phone runs no arm64 programs"),

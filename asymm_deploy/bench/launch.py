@@ -134,6 +134,8 @@ def finished(
     )
     if artifact.tolerance_raised:
         found.append("tolerance-raised")
+    if artifact.is_variant:
+        found.append("variant")
     return verdicts.judged_with(record, [*found, *completed.flags])
 
 

@@ -13,6 +13,7 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models import names
 from asymm_deploy.models.input_shape import shape_text
+from asymm_deploy.models.naming.variant_names import variant_model
 from asymm_deploy.models.source import NamedNetwork, Source, own_classes, with_given_classes
 from asymm_deploy.models.spec import at_resolution
 
@@ -65,7 +66,11 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
     Raises UsageError if nothing has one, or if an MBV3 is to be timed at another resolution.
     """
     named = {each.model: each for each in sources if isinstance(each, NamedNetwork)}
-    pairs = {name: base for name in named if (base := names.mbv3_of(name)) is not None}
+    pairs = {
+        name: variant_model(base, each.variant)
+        for name, each in named.items()
+        if (base := names.mbv3_of(each.spec.name)) is not None
+    }
     without = [each.model for each in sources if each.model not in pairs]
     without += [path.stem for path in bare]
     if not pairs:
@@ -79,7 +84,8 @@ def counterparts_of(sources: Sequence[Source], bare: Sequence[Path]) -> Counterp
         source = named[name]
         own = named.get(base)
         if own is None and base not in added:
-            spec = at_resolution(names.parse(base), source.spec.input_shape)
+            plain = names.parse(base.partition("@")[0])
+            spec = at_resolution(plain, source.spec.input_shape)
             beside = replace(source, spec=spec, given_classes=None)
             added[base] = with_given_classes(beside, source.given_classes)
         elif own is not None and own.spec.input_shape != source.spec.input_shape:

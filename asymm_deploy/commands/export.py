@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,10 +27,13 @@ from asymm_deploy.commands.options.shared_options import (
 from asymm_deploy.commands.options.variant_options import (
     CountOption,
     ImagesOption,
+    KeepFp32Option,
     MeanOption,
     PreprocessOption,
     QuantizeOption,
+    SqnrGoalOption,
     StdOption,
+    chosen_mixing,
     chosen_variants,
     int8_images,
     with_variants,
@@ -147,6 +151,8 @@ def export_command(
     preprocess: PreprocessOption = "imagenet",
     mean: MeanOption = None,
     std: StdOption = None,
+    keep_fp32: KeepFp32Option = None,
+    sqnr_goal: SqnrGoalOption = None,
 ) -> None:
     """Export models to ONNX and MNN, and prove each step equal to the PyTorch module.
 
@@ -159,6 +165,7 @@ def export_command(
       asymm-deploy export text.onnx --input-shape ids=1,128:int64:0..29999
       asymm-deploy export asymmnet_small_035 --quantize half,w8,w4
     """  # noqa: D301  \b is click's mark for lines to leave as they are
+    from asymm_deploy.export.reading.recorded_request import as_recorded
     from asymm_deploy.export.request import ExportRequest
     from asymm_deploy.export.weights.hub_name import parsed_weights
     from asymm_deploy.export.weights.hub_request import with_weights_here
@@ -173,10 +180,16 @@ def export_command(
             f"--weights is for one model, and {len(sources)} are named", "export them one by one"
         )
     file = None if weights is None else parsed_weights(weights)
-    for each in named:
-        require_shapes(each.source, each.samples)
+    says_how = seed != 0 or any(
+        each is not None for each in (weights, weights_key, strip_prefix, tolerance, opset)
+    )
 
     def request(each: NamedModel) -> ExportRequest:
+        if (variants or each.source.variant) and not says_how:
+            # A variant is of the export that is there, and asks for no other.
+            there = as_recorded(as_variant(each.source, None), out, each.samples)
+            return replace(there, keep_exported=keep_exported)
+        require_shapes(each.source, each.samples)
         return ExportRequest(
             as_variant(each.source, None),
             out,
@@ -199,7 +212,8 @@ def export_command(
         _tell_of_other_classes(asked)
     wanted = (*variants, *(variant for _, variant in given if variant is not None))
     calibration = int8_images(images, count, preprocess, mean, std, wanted)
-    requests = with_variants(given, variants, calibration)
+    mixing = chosen_mixing(keep_fp32, sqnr_goal, wanted)
+    requests = with_variants(given, variants, calibration, mixing)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:
         if outcome.failure is not None:

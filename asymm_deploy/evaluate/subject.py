@@ -57,7 +57,11 @@ class Subject(Protocol):
 
     @property
     def noun(self) -> str:
-        """What samples are called: images."""
+        """What a sample is called: image."""
+
+    @property
+    def runs_each(self) -> int:
+        """How often a network runs for a sample, roughly: chunks have fewer of larger samples."""
 
     @property
     def table(self) -> KeptRows:
@@ -108,7 +112,8 @@ class ClassifiedImages:
     samples: Sequence[LabelledImage]
 
     chunk_kind = Chunk[ImagePrediction]
-    noun = "images"
+    noun = "image"
+    runs_each = 1
     table = ACCURACIES
 
     @property
@@ -138,7 +143,7 @@ class ClassifiedImages:
             f"{counted(len(folder.classes), 'class')}",
             *([f"without an image: {some(folder.empty)}"] if folder.empty else []),
             *(
-                [f"left out, not images by their names: {counted(folder.other_files, 'file')}"]
+                ["left out, not images by their names: " + counted(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),
@@ -194,10 +199,10 @@ class ClassifiedImages:
         return unmeasured_row(setting, reading.classes, lane)
 
 
-def nan_remarks(answers: Sequence[ImagePrediction], what: str) -> list[str]:
-    """Return a line if a lane names no class for some of ``what``."""
+def nan_remarks(answers: Sequence[ImagePrediction], noun: str) -> list[str]:
+    """Return a line if a lane names no class for some samples."""
     count = sum(each.top1 == NO_CLASS for each in answers)
-    return [f"answers NaN alone for {counted(count, what)}: counted as wrong"] if count else []
+    return [f"answers NaN alone for {counted(count, noun)}: counted as wrong"] if count else []
 
 
 def some(names: Sequence[str]) -> str:

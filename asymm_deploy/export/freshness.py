@@ -9,6 +9,7 @@ import os
 import site
 import sys
 import sysconfig
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -20,6 +21,7 @@ import msgspec
 import asymm_deploy
 from asymm_deploy.files import sha256_of
 
+_LOOKING = threading.Lock()
 _TOOLS = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime", "MNN", "numpy")
 
 
@@ -102,7 +104,8 @@ def found_here(modules: Mapping[str, str]) -> dict[str, str]:
 
     The current folder comes first, as it does when a callable is loaded.
     """
-    importlib.invalidate_caches()  # files may have come since Python last looked
+    with _LOOKING:  # threads ask for several models at once, and Python's own caches mind that
+        importlib.invalidate_caches()  # files may have come since Python last looked
     here = str(Path.cwd())
     start = sys.path if here in sys.path else [here, *sys.path]
     return {name: path for name, path in modules.items() if (_origin(name, start) or "") == path}

@@ -117,6 +117,15 @@ def test_an_mbv3_is_added_once_and_at_the_resolution_of_its_network() -> None:
     assert "--input-shape" in refused.value.hint
 
 
+def test_a_variant_is_timed_in_turns_with_the_same_variant_of_its_mbv3() -> None:
+    found = counterparts_of([resolve("asymmnet_small_100@w8"), resolve("asymmnet_small_100")], [])
+    assert found.pairs == (
+        ("asymmnet_small_100@w8", "mbv3_small_100@w8"),
+        ("asymmnet_small_100", "mbv3_small_100"),
+    )
+    assert [each.model for each in found.added] == ["mbv3_small_100@w8", "mbv3_small_100"]
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

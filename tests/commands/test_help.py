@@ -35,7 +35,17 @@ PARAMETERS = [
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {path.removeprefix("asymm-deploy ") for path in COMMANDS} == {
-        *("models", "describe", "export", "bench", "explain", "cost", "evaluate", "report"),
+        *(
+            "models",
+            "describe",
+            "export",
+            "bench",
+            "explain",
+            "cost",
+            "evaluate",
+            "report",
+            "variants",
+        ),
         *("check", "devices", "doctor", "emulator setup", "emulator where"),
         *("baseline save", "baseline show", "baseline accept", "runner build", "runner where"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -41,12 +42,16 @@ def test_it_is_evaluated_as_it_was_exported_without_saying_so_again(
     given = ["--classes", "10", "--input-shape", "1,3,64,64", "--weights", str(WEIGHTS)]
     assert cli.run(["export", MODEL, *given]) == 0
     before = (tmp_path / "artifacts" / MODEL / "manifest.json").read_bytes()
+    assert cli.run(["export", MODEL, "--quantize", "w8"]) == 0
+    variant = json.loads((tmp_path / f"artifacts/{MODEL}@w8/manifest.json").read_bytes())
+    assert (variant["given_classes"], variant["input_shape"]) == (10, [1, 3, 64, 64])
     images = ["--images", str(digits / "val"), "--limit", "150"]
     assert cli.run(["evaluate", MODEL, *images]) == 0
     assert (tmp_path / "artifacts" / MODEL / "manifest.json").read_bytes() == before
     text = (tmp_path / "results/accuracy.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["engine"] for row in rows] == ["torch", "onnxruntime", "mnn"]
+    told = [(row["variant"], row["engine"]) for row in rows]
+    assert told == [*(("fp32", each) for each in ("torch", "onnxruntime", "mnn")), ("w8", "mnn")]
     assert all(float(row["top1_percent"]) > 98 for row in rows)
-    assert {row["agreement_percent"] for row in rows[1:]} == {"100.000"}
+    assert {row["agreement_percent"] for row in rows[1:3]} == {"100.000"}
     assert {(row["weights"], row["classes"]) for row in rows} == {("trained", "10")}

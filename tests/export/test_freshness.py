@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import py_compile
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -360,3 +364,24 @@ def test_an_error_within_is_passed_on_and_ends_the_recording(tmp_path: Path) -> 
         raise ValueError("mine")
     (tmp_path / "later").read_text()
     assert found == Dependencies()
+
+
+def test_threads_that_ask_at_once_don_t_trip_over_pythons_own_caches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_at_a_time = threading.Lock()
+    ask_together = threading.Barrier(4)
+
+    def forget() -> None:
+        assert one_at_a_time.acquire(blocking=False), "KeyError in importlib, now and then"
+        time.sleep(0.01)
+        one_at_a_time.release()
+
+    def ask() -> dict[str, str]:
+        ask_together.wait()
+        return freshness.found_here({"json": str(Path(json.__file__).resolve())})
+
+    monkeypatch.setattr("importlib.invalidate_caches", forget)
+    with ThreadPoolExecutor(4) as threads:
+        answers = [thread.result() for thread in [threads.submit(ask) for _ in range(4)]]
+    assert [set(answer) for answer in answers] == [{"json"}] * 4

@@ -169,6 +169,8 @@ def _judged(blank: CostRecord, artifact: Artifact, found: _Found) -> CostRecord:
         names.append("wrong-precision")
     if artifact.tolerance_raised:
         names.append("tolerance-raised")
+    if artifact.is_variant:
+        names.append("variant")
     operators = tuple(
         OperatorCounts(name=name, type=kind, module=_module_of(name), counts=counts)
         for (name, kind), counts in zip(report.operators, found.counted.operators, strict=True)

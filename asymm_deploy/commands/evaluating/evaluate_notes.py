@@ -22,8 +22,8 @@ def tell_unreadable(model: str, noun: str, found: Sequence[Evaluation[Any]]) -> 
         return
     reasons = Counter(each.reason for each in bad)
     are = "is" if len(bad) == 1 else "are"
-    told = counted(len(bad), noun.removesuffix("s"))
-    console.say(f"{model}: {told} can't be decoded or run, and {are} in no figure:")
+    samples = counted(len(bad), noun)
+    console.say(f"{model}: {samples} can't be decoded or run, and {are} in no figure:")
     for each in bad[:MOST_LISTED]:
         console.say(f"  {excerpt(each.image)}: {excerpt(each.reason)}")
     if len(bad) > MOST_LISTED:

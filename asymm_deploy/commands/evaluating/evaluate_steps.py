@@ -90,7 +90,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
     recipe = preprocessing_of(preprocess)
     models = asked_models(asked.sources, chosen_variant_names(asked.variants), asked.artifacts)
     device = evaluated_device(asked.device)
-    subject = read_subject(task, asked.data, asked.data.limit or device.default_limit)
+    subject = read_subject(task, asked.data, device.default_limit)
     subject.table.read(asked.out)  # what can't be added to is told before minutes of work
     ensure_folder(asked.out, "results")
     for line in subject.told():
@@ -203,7 +203,7 @@ def _of_model(
     found = answers_of(shared, model, made.model, subject)
     tell_unreadable(made.model, subject.noun, [each.evaluation for each in found.values()])
     if found and not any(each.evaluation.predictions for each in found.values()):
-        raise UsageError(f"none of the {subject.noun} can be decoded", "see the reasons above")
+        raise UsageError(f"none of the {subject.noun}s can be decoded", "see the reasons above")
     for lane, answers in found.items():
         with _telling_of_writing(answers.parquet):
             subject.write(answers.parquet, lane, answers.evaluation)

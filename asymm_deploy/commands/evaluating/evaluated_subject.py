@@ -76,8 +76,15 @@ def default_recipe(task: Task | None) -> str:
     return "face" if task == "face" else "imagenet"
 
 
-def read_subject(task: Task | None, asked: DataOptions, limit: int | None) -> Subject:
-    """Return the data, or ``limit`` samples drawn of them; raise UsageError if damaged."""
+def read_subject(task: Task | None, asked: DataOptions, default_limit: int | None) -> Subject:
+    """Return the data, or the samples drawn of them; raise UsageError if damaged.
+
+    ``default_limit`` is how often networks may run if no limit is given; None for any number.
+    """
+    frames = asked.frames or FRAMES
+    limit = asked.limit or default_limit
+    if task == "action" and asked.limit is None and default_limit is not None:
+        limit = max(1, default_limit // frames)
     match task:
         case None:
             folder = labelled_images(asked.images, asked.classes)
@@ -87,7 +94,6 @@ def read_subject(task: Task | None, asked: DataOptions, limit: int | None) -> Su
             listed = read_pairs(asked.pairs, asked.images)
             return face_pairs(asked.images, listed, sampled(listed.pairs, limit, asked.seed))
         case "action":
-            frames = asked.frames or FRAMES
             return action_clips(asked.images, asked.classes, frames, limit, asked.seed)
         case "pose":
             assert asked.annotations is not None

@@ -22,6 +22,7 @@ from asymm_deploy.evaluate.image_worker import Work
 from asymm_deploy.evaluate.lane import EvaluatedModel, Lane, lane_key
 from asymm_deploy.evaluate.subject import Subject
 from asymm_deploy.signals import ending_like_ctrl_c
+from asymm_deploy.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ def answers_of(
     """Return what each of the model's lanes says, those that were done before included."""
     folder = asked.out / PREDICTIONS_NAME
     images = subject.samples
-    keys = [lane_key(model, lane, images, asked.device.chunk_images) for lane in model.lanes]
+    chunk_images = max(1, asked.device.chunk_images // subject.runs_each)
+    keys = [lane_key(model, lane, images, chunk_images) for lane in model.lanes]
     paths = [
         folder / f"{lane.file_stem}-{key[:16]}.jsonl"
         for lane, key in zip(model.lanes, keys, strict=True)
@@ -66,7 +68,7 @@ def answers_of(
         ]
         for store in stores:
             store.require_of(images)
-        todo = missing_work(images, [store.all for store in stores], asked.device.chunk_images)
+        todo = missing_work(images, [store.all for store in stores], chunk_images)
         lacking = {lane for work in todo for lane in work.lanes}
         _tell_done(name, subject, model, todo)
         phones = {
@@ -79,7 +81,7 @@ def answers_of(
             advance = stack.enter_context(console.progress(f"evaluating {name}", len(todo)))
 
             def tell(work: Work) -> None:
-                advance(f"{work.first + len(work.images)} of {len(images)} {subject.noun}")
+                advance(f"{work.first + len(work.images)} of {counted(len(images), subject.noun)}")
 
             evaluate_images(model, subject.root, todo, stores, asked.jobs, tell, answering)
         return {
@@ -92,7 +94,7 @@ def _tell_done(name: str, subject: Subject, model: EvaluatedModel, todo: Sequenc
     count = len(subject.samples)
     left = sum(len(work.images) for work in todo)
     if model.lanes and left < count:
-        console.say(f"{name}: {count - left} of {count} {subject.noun} were done before")
+        console.say(f"{name}: {count - left} of {counted(count, subject.noun)} were done before")
     lacking = {lane for work in todo for lane in work.lanes}
     there = [lane.text for at, lane in enumerate(model.lanes) if at not in lacking]
     if todo and there:

@@ -240,7 +240,7 @@ CheckPicturesOption = Annotated[
     typer.Option(
         metavar="FOLDER",
         help="Also draw both versions' launches and the verdicts as SVG and PNG; the file of "
-        "--markdown shows them. pip install 'asymm-deploy[page]'",
+        "--markdown shows them. It needs asymm-deploy[page].",
     ),
 ]
 CheckJsonOption = Annotated[

@@ -13,8 +13,11 @@ from asymm_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from asymm_deploy.export.quantize.int8_images import Int8Images
+    from asymm_deploy.export.quantize.variant import Mixing
     from asymm_deploy.export.request import ExportRequest
     from asymm_deploy.models.naming.variant_names import VariantName
+
+_OF_IMAGES = frozenset({"int8", "int8-mixed"})
 
 QuantizeOption = Annotated[
     list[str] | None,
@@ -23,7 +26,8 @@ QuantizeOption = Annotated[
         metavar="VARIANT",
         help="Also make variants of each model, artifacts of their own that every command takes as "
         "MODEL@VARIANT: half keeps the weights in 16 bits, w8 in 8, w4 in 4; int8 computes in 8 "
-        "bits as well, and needs --images. Repeat the option, or separate them by commas: "
+        "bits as well, and needs --images; int8-mixed leaves in fp32 what loses most. Repeat the "
+        "option, or separate them by commas: "
         "--quantize half,w8.",
     ),
 ]
@@ -84,12 +88,13 @@ def int8_images(
     from asymm_deploy.images.image_files import image_files, listing_sha256
     from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 
-    if "int8" not in variants:
-        if images is not None:
-            raise UsageError(
-                "--images is for int8, and no int8 is to be made",
-                "give --quantize int8 as well, or leave out --images",
-            )
+    if not _OF_IMAGES & set(variants):
+        for option, given in (("--images", images), ("--mean", mean), ("--std", std)):
+            if given is not None:
+                raise UsageError(
+                    f"{option} is for int8, and no int8 is to be made",
+                    f"give --quantize int8 as well, or leave out {option}",
+                )
         return None
     if images is None:
         raise UsageError(
@@ -117,6 +122,48 @@ def _three(option: str, text: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
+KeepFp32Option = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-fp32",
+        metavar="N",
+        callback=within("--keep-fp32", 0, 100_000),
+        help="For --quantize int8-mixed: leave the N operators in fp32 that lose most in int8.",
+    ),
+]
+SqnrGoalOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sqnr-goal",
+        metavar="DB",
+        callback=within("--sqnr-goal", 1.0, 120.0),
+        help="For --quantize int8-mixed: leave as many operators in fp32 as it takes for outputs "
+        "DB above their error. Default: 35.",
+    ),
+]
+
+
+def chosen_mixing(
+    keep_fp32: int | None, goal_db: float | None, variants: Sequence[VariantName]
+) -> Mixing | None:
+    """Return how ``int8-mixed`` is to be mixed; None where it isn't among ``variants``.
+
+    Raises UsageError for options that exclude each other, or are given for nothing.
+    """
+    from asymm_deploy.export.quantize.variant import DEFAULT_GOAL_DB, Mixing
+
+    if keep_fp32 is not None and goal_db is not None:
+        raise UsageError("--keep-fp32 and --sqnr-goal exclude each other", "give one of them")
+    if "int8-mixed" not in variants:
+        if (keep_fp32, goal_db) != (None, None):
+            raise UsageError(
+                "--keep-fp32 and --sqnr-goal are for int8-mixed, and none is to be made",
+                "give --quantize int8-mixed as well, or leave them out",
+            )
+        return None
+    return Mixing(in_fp32=keep_fp32, goal_db=DEFAULT_GOAL_DB if goal_db is None else goal_db)
+
+
 def chosen_variants(texts: Sequence[str]) -> tuple[VariantName, ...]:
     """Return the variants that ``--quantize`` names, once each; raise UsageError for others."""
     from asymm_deploy.models.naming.variant_names import variant_named
@@ -129,11 +176,12 @@ def with_variants(
     asked: Sequence[tuple[ExportRequest, VariantName | None]],
     variants: Sequence[VariantName],
     images: Int8Images | None,
+    mixing: Mixing | None,
 ) -> list[ExportRequest]:
     """Return all that is to be made: each export or variant named, and ``variants`` of each model.
 
     Each export comes with the variant of it that was named; None stands for the export itself.
-    ``images`` are for ``int8``.
+    ``images`` are for ``int8`` and ``int8-mixed``, ``mixing`` for the latter.
     """
     from asymm_deploy.export.quantize.variant_request import variant_of
 
@@ -143,7 +191,7 @@ def with_variants(
             made = (
                 base
                 if variant is None
-                else variant_of(base, variant, images if variant == "int8" else None)
+                else variant_of(base, variant, images if variant in _OF_IMAGES else None, mixing)
             )
             requests.setdefault(made.source.model, made)
     return list(requests.values())

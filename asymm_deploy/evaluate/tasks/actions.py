@@ -48,7 +48,7 @@ from asymm_deploy.images.decoding import UnreadableImageError
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import action
 from asymm_deploy.safe import excerpt
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 FRAMES = 25
 """Of a clip; all of one that has fewer."""
@@ -125,12 +125,17 @@ class ActionClips:
     folder: ImageFolder
 
     chunk_kind = Chunk[ImagePrediction]
-    noun = "clips"
+    noun = "clip"
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
         """Return the figures without those of single classes."""
         return figures(rows)
+
+    @property
+    def runs_each(self) -> int:
+        """Its frames."""
+        return self.frames
 
     @property
     def is_drawn(self) -> bool:
@@ -144,12 +149,17 @@ class ActionClips:
         few = sum(len(each.frames) < self.frames for each in self.samples)
         folder = self.folder
         return [
-            f"{chosen}{self.all_clips} clips of {len(self.classes)} classes, up to {self.frames} "
-            "frames of each",
-            *([f"{few} clips have fewer frames: all of theirs are taken"] if few else []),
+            f"{chosen}{counted(self.all_clips, 'clip')} of "
+            f"{counted(len(self.classes), 'class')}, up to "
+            f"{counted(self.frames, 'frame')} of each",
+            *(
+                [f"with fewer frames, all of which are taken: {counted(few, 'clip')}"]
+                if few
+                else []
+            ),
             *([f"without a clip: {some(folder.empty)}"] if folder.empty else []),
             *(
-                [f"left out, not images by their names: {folder.other_files} files"]
+                ["left out, not images by their names: " + counted(folder.other_files, "file")]
                 if folder.other_files
                 else []
             ),

@@ -34,7 +34,7 @@ from asymm_deploy.evaluate.tasks.task_rows import (
 )
 from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 METRIC = "pairs_right"
 
@@ -96,7 +96,8 @@ class FacePairs:
     """Their photographs."""
 
     chunk_kind = Chunk[FaceEmbedding]
-    noun = "photographs"
+    noun = "photograph"
+    runs_each = 1
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -113,8 +114,8 @@ class FacePairs:
         count, all_of_them = len(self.pairs), len(self.listed.pairs)
         chosen = "" if count == all_of_them else f"{count} of "
         return [
-            f"{chosen}{all_of_them} pairs in {self.listed.folds} sets, "
-            f"{len(self.samples)} photographs"
+            f"{chosen}{counted(all_of_them, 'pair')} in {self.listed.folds} sets, "
+            + counted(len(self.samples), "photograph")
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> FaceReading:
@@ -175,11 +176,15 @@ class FacePairs:
         )
         count = sum(not each.values for each in answers)
         return [
-            *([f"can't judge {without} pairs: a photograph can't be decoded"] if without else []),
+            *(
+                [f"can't judge {counted(without, 'pair')}: a photograph can't be decoded"]
+                if without
+                else []
+            ),
             *(
                 [
-                    f"gives {count} photographs no embedding (NaN, infinite or all 0): their pairs "
-                    "count as wrong"
+                    f"gives {counted(count, 'photograph')} no embedding (NaN, infinite or all 0): "
+                    "their pairs count as wrong"
                 ]
                 if count
                 else []
@@ -211,7 +216,7 @@ class FacePairs:
         said = self._verified(found.predictions)
         if len({each.fold for each in said.pairs}) < 2:
             raise UsageError(
-                f"only {len(said.pairs)} pairs can be judged, which is not two sets of them",
+                f"only {counted(len(said.pairs), 'pair')} can be judged, and not of two sets",
                 "see which photographs can't be decoded, or raise --limit",
             )
         whole = self.listed.is_lfw and len(said.pairs) == len(self.listed.pairs)

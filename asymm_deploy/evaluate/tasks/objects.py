@@ -33,7 +33,7 @@ from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import detection
 from asymm_deploy.postprocess.arrays import Floats
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 MEAN_METRICS = ("map07", "map")
 _NUMBERS = 6
@@ -131,7 +131,9 @@ class VocObjects:
     samples: Sequence[VocImage]
 
     chunk_kind = Chunk[ImageBoxes]
-    noun = "images"
+    noun = "image"
+    runs_each = 4
+    """A detector takes about as long as four classifiers, or more."""
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -155,8 +157,8 @@ class VocObjects:
         objects = [each for image in self.samples for each in image.objects]
         difficult = sum(each.difficult for each in objects)
         return [
-            f"{chosen}{all_of_them} images with {len(objects)} objects, {difficult} of which are "
-            "difficult and don't count"
+            f"{chosen}{counted(all_of_them, 'image')} with {counted(len(objects), 'object')}; "
+            f"difficult, which doesn't count: {difficult}"
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> ObjectReading:
@@ -223,7 +225,9 @@ class VocObjects:
         """Return how often a lane gives numbers that aren't finite."""
         count = sum(not each.is_finite for each in answers)
         return (
-            [f"gives NaN or infinity for {count} images: nothing is found in them"] if count else []
+            [f"gives NaN or infinity for {counted(count, 'image')}: nothing is found in them"]
+            if count
+            else []
         )
 
     def for_model(self, made: Manifest, /) -> tuple[VocObjects, None]:
@@ -258,7 +262,7 @@ class VocObjects:
         count = sum(not each.difficult for image in there for each in image.objects)
         if not count:
             raise UsageError(
-                f"nothing in the {len(there)} images that were decoded counts",
+                f"nothing counts in {counted(len(there), 'image')} that could be decoded",
                 "raise --limit, or see which images can't be decoded",
             )
         whole = (len(there), count) == _VOC2007_TEST and self.folder.classes == VOC_CLASSES
@@ -304,13 +308,12 @@ def box_agreement(both: Sequence[tuple[ImageBoxes, ImageBoxes]]) -> TaskAgreemen
     for one, other in both:
         mine, theirs = one.rows, other.rows
         count += len(mine) + len(theirs)
-        free = np.ones(len(theirs), np.bool_)
-        for row in mine:
-            overlaps = np.where(
-                free & (theirs[:, 5] == row[5]), box_overlaps(row[None, :4], theirs[:, :4])[0], 0.0
-            )
-            if len(overlaps) and overlaps.max() >= _ALIKE:
-                free[int(overlaps.argmax())] = False
+        overlaps = box_overlaps(mine[:, :4], theirs[:, :4])
+        overlaps[mine[:, None, 5] != theirs[None, :, 5]] = 0
+        for row in overlaps if len(theirs) else ():
+            best = int(row.argmax())
+            if row[best] >= _ALIKE:
+                overlaps[:, best] = 0
                 alike += 2
     return TaskAgreement(100 * alike / count if count else None)
 

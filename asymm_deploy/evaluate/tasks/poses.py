@@ -37,7 +37,7 @@ from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, image_input
 from asymm_deploy.postprocess import pose
 from asymm_deploy.postprocess.arrays import Floats
-from asymm_deploy.text import ListRow
+from asymm_deploy.text import ListRow, counted
 
 SURE = 0.2
 """Keypoints above it make a person's score: the mean of their maxima, as in GluonCV and HRNet."""
@@ -127,7 +127,9 @@ class Poses:
     """Whether boxes are detections, not the annotations'."""
 
     chunk_kind = Chunk[ImageKeypoints]
-    noun = "images"
+    noun = "image"
+    runs_each = 4
+    """COCO's images have two or three people, and some have ten."""
     table = TASKS
 
     def for_people(self, rows: Sequence[ListRow], /) -> list[ListRow]:
@@ -144,9 +146,9 @@ class Poses:
         count, people = len(self.samples), sum(len(each.boxes) for each in self.samples)
         all_of_them = len(self.people.images)
         chosen = "" if count == all_of_them else f"{count} of "
-        boxes = "detected boxes" if self.detected else "boxes of annotations"
+        boxes = "by detections" if self.detected else "by annotations"
         return [
-            f"{people} {boxes} in {chosen}{all_of_them} images",
+            f"{counted(people, 'person')} {boxes} in {chosen}{counted(all_of_them, 'image')}",
             *(
                 [f"images with nobody to look at: {self.people.without}"]
                 if self.people.without
@@ -213,7 +215,7 @@ class Poses:
         """Return how often a lane gives heat maps that aren't finite."""
         count = sum(int(np.isnan(each.points[..., 2]).all(axis=1).sum()) for each in answers)
         return (
-            [f"gives NaN or infinity for {count} people: none of their keypoints is found"]
+            [f"gives NaN or infinity for {counted(count, 'person')}: no keypoint is found there"]
             if count
             else []
         )

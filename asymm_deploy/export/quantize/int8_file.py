@@ -27,6 +27,7 @@ from asymm_deploy.files import sha256_of
 from asymm_deploy.images.decoding import UnreadableImageError, decoded_image
 from asymm_deploy.images.image_files import ImageFile, image_files
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, cropped, image_input
+from asymm_deploy.models.input_shape import shown
 from asymm_deploy.safe import excerpt, first_words
 
 QUANTISER = (sys.executable, "-I", "-m", "asymm_deploy.export.quantize.quantiser_process")
@@ -84,7 +85,7 @@ def taken_images(asked: Int8Images, taken: ImageInput, into: Path) -> TakenImage
             pixels = cropped(decoded_image(file.path, taken.channels), taken, asked.recipe)
             used.update(os.fsencode(file.name) + b"\0" + sha256_of(file.path).encode())
         except (UnreadableImageError, OSError) as error:
-            unreadable.append(f"{excerpt(file.name)} ({first_words(error)})")
+            unreadable.append(f"{shown(file.name)} ({first_words(error)})")
             continue
         plain = pixels[:, :, 0] if taken.channels == 1 else pixels
         Image.fromarray(plain).save(into / f"{len(samples):06}.png")

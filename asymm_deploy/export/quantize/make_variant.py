@@ -19,6 +19,7 @@ from asymm_deploy.export.mnn import run_mnn, to_mnn
 from asymm_deploy.export.quantize.file_proof import (
     WEIGHT_BITS,
     FileFacts,
+    int8_operators,
     prove_weights,
     require_weights,
     with_weights_of,
@@ -30,6 +31,7 @@ from asymm_deploy.export.quantize.int8_file import (
     takes_image,
     write_int8,
 )
+from asymm_deploy.export.quantize.mixed_variant import keep_means_whole, make_mixed
 from asymm_deploy.export.quantize.output_proof import (
     LEAST_SQNR_DB,
     limits_as_timed,
@@ -37,7 +39,7 @@ from asymm_deploy.export.quantize.output_proof import (
     prove_same,
 )
 from asymm_deploy.export.quantize.proof_inputs import proof_inputs, reference_outputs
-from asymm_deploy.export.quantize.variant import CalibrationImages, Variant
+from asymm_deploy.export.quantize.variant import CalibrationImages, Mixed, Variant
 from asymm_deploy.export.quantize.variant_request import VariantRequest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.models.naming.variant_names import VariantName
@@ -61,7 +63,7 @@ def make_variant(request: VariantRequest, scratch: Path, notes: list[str]) -> Ma
     """
     base = request.base_manifest()
     _take(request.base.folder / manifest.ONNX, scratch / manifest.ONNX)
-    if request.variant == "int8":
+    if request.variant in ("int8", "int8-mixed"):
         return _made_int8(request, base, scratch, notes)
     options = OPTIONS[request.variant]
     to_mnn(scratch / manifest.ONNX, scratch / manifest.MNN, options)
@@ -81,17 +83,41 @@ def _made_int8(
     if asked is None:
         raise UsageError(
             f"{request.text} has not been made, and needs images to be made from",
-            f"{request.base.again('--quantize', 'int8', '--images', 'FOLDER')}",
+            f"{request.base.again('--quantize', request.variant, '--images', 'FOLDER')}",
         )
     before, made = request.base.folder / manifest.MNN, scratch / manifest.MNN
     taken = takes_image(base)
     require_weights(request.variant, before)
     images = taken_images(asked, taken, scratch / "images")
-    write_int8(before, made, scratch / "images", taken, asked)
-    facts = prove_int8(made, before)
+    mixed = None
+    if request.variant == "int8":
+        write_int8(before, made, scratch / "images", taken, asked)
+        facts = prove_int8(made, before)
+        keep_means_whole(made, request.base.folder, images.samples)
+    else:
+        whole, wanted = scratch / "int8.mnn", request.wanted_mixing()
+        write_int8(before, whole, scratch / "images", taken, asked)
+        prove_int8(whole, before)
+        found = make_mixed(whole, base, request.base.folder, made, images.samples, scratch, wanted)
+        facts = int8_operators(made, before)
+        mixed = Mixed(
+            wanted=wanted, in_fp32=found.in_fp32, int8_db=found.int8_db, sqnr_db=found.sqnr_db
+        )
+        notes.append(
+            f"{len(found.in_fp32)} of {len(found.sensitivities)} operators stay in fp32: "
+            f"{found.sqnr_db:.1f} dB, {found.int8_db:.1f} with all in int8"
+        )
     notes += images.notes
     return _proven(
-        request, base, scratch, images.samples, facts, METHOD, notes, images=images.record
+        request,
+        base,
+        scratch,
+        images.samples,
+        facts,
+        METHOD if mixed is None else f"{METHOD}; converter --compressionParamsFile",
+        notes,
+        images=images.record,
+        mixed=mixed,
     )
 
 
@@ -104,6 +130,7 @@ def _proven(
     method: str,
     notes: list[str],
     images: CalibrationImages | None = None,
+    mixed: Mixed | None = None,
 ) -> Manifest:
     """Prove the file in ``scratch`` over ``samples``, and publish it."""
     samples, expected = reference_outputs(scratch / manifest.ONNX, samples)
@@ -132,7 +159,7 @@ def _proven(
         of_mnn_sha256=base.files[manifest.MNN],
         method=method,
         weight_bits=WEIGHT_BITS[name],
-        arithmetic="int8" if name == "int8" else "fp32",
+        arithmetic="int8" if images is not None else "fp32",
         operators=facts.operators,
         changed_operators=facts.changed,
         weights_db=facts.weights_db,
@@ -143,6 +170,7 @@ def _proven(
         mnn_bytes=file.stat().st_size,
         of_mnn_bytes=(request.base.folder / manifest.MNN).stat().st_size,
         images=images,
+        mixed=mixed,
     )
     notes += _told(variant)
     made = msgspec.structs.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from asymm_deploy.engines.tensors import Array, Arrays
@@ -10,9 +10,8 @@ from asymm_deploy.export.manifest import MNN, ONNX, Manifest
 from asymm_deploy.export.mnn import run_mnn
 from asymm_deploy.export.quantize.pooled_ranges import add_ranges, pooled_tensors, ranges_of
 from asymm_deploy.export.quantize.sensitivity import Mixture, write_mixture
+from asymm_deploy.export.quantize.variant import Mixing
 
-DEFAULT_GOAL_DB = 35.0
-"""The difference is 1.8 % of the outputs, as root mean squares."""
 _MOST_SAMPLES = 32
 """Measured with. Each operator takes a run over all of them."""
 
@@ -33,15 +32,11 @@ def make_mixed(
     into: Path,
     samples: Sequence[Arrays],
     scratch: Path,
-    *,
-    in_fp32: int | None = None,
-    goal_db: float = DEFAULT_GOAL_DB,
-    on_step: Callable[[int, int], None] = lambda _done, _all: None,
+    wanted: Mixing,
 ) -> Mixture:
     """Write ``int8-mixed`` of the export ``base`` in ``folder`` to ``into``.
 
-    ``in_fp32`` is how many operators stay in fp32; None: as many as it takes for ``goal_db``. At
-    most 32 of ``samples`` are measured with, spread over all of them. Raises what
+    At most 32 of ``samples`` are measured with, spread over all of them. Raises what
     ``write_mixture`` raises, and ConversionError where MNN can't run a file.
     """
     few = [samples[i * len(samples) // _MOST_SAMPLES] for i in range(_MOST_SAMPLES)]
@@ -56,7 +51,6 @@ def make_mixed(
         into,
         run,
         ranges=ranges_of(folder / ONNX, pooled_tensors(folder / MNN), samples),
-        in_fp32=in_fp32,
-        goal_db=None if in_fp32 is not None else goal_db,
-        on_step=on_step,
+        in_fp32=wanted.in_fp32,
+        goal_db=wanted.goal_db,
     )

@@ -35,6 +35,33 @@ class CalibrationImages(msgspec.Struct, frozen=True, kw_only=True):
     """Of names and contents of those that were used."""
 
 
+DEFAULT_GOAL_DB = 35.0
+"""The difference is 1.8 % of the outputs, as root mean squares."""
+
+
+class Mixing(msgspec.Struct, frozen=True, kw_only=True):
+    """How many operators of ``int8-mixed`` stay in fp32."""
+
+    in_fp32: int | None = None
+    """None: as many as it takes for the goal."""
+    goal_db: float = DEFAULT_GOAL_DB
+
+    def key(self) -> str:
+        """Return all that the variant depends on as one line."""
+        return f"goal {self.goal_db:g} dB" if self.in_fp32 is None else f"{self.in_fp32} in fp32"
+
+
+class Mixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``int8-mixed`` became."""
+
+    wanted: Mixing
+    in_fp32: tuple[str, ...]
+    """MNN's names of the operators that ``int8`` has in 8 bits, the most sensitive first."""
+    int8_db: float
+    """Of the outputs with none of them in fp32, where ``sqnr_db`` is of the choice."""
+    sqnr_db: float
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """How a variant was made of an export, and what was found of it."""
 
@@ -63,6 +90,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     mnn_bytes: int
     of_mnn_bytes: int
     images: CalibrationImages | None = None
+    mixed: Mixed | None = None
 
     @property
     def sqnr_db(self) -> float | None:

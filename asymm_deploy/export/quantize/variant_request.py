@@ -9,6 +9,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
 from asymm_deploy.export.manifest import DamagedManifestError, Manifest
 from asymm_deploy.export.quantize.int8_images import Int8Images
+from asymm_deploy.export.quantize.variant import Mixing, Variant
 from asymm_deploy.export.reading.recorded_request import as_recorded
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.naming.variant_names import VariantName
@@ -21,6 +22,8 @@ class VariantRequest(ExportRequest):
 
     calibration: Int8Images | None = None
     """The images for ``int8``; None: those of the variant that is there."""
+    mixing: Mixing | None = None
+    """For ``int8-mixed``; None: as the variant that is there, or the default."""
 
     @property
     def variant(self) -> VariantName:
@@ -47,8 +50,16 @@ class VariantRequest(ExportRequest):
                 "files": base.files,
                 "of": base.fingerprint,
                 "images": None if used is None else used.key(),
+                "mixing": self.wanted_mixing().key() if self.variant == "int8-mixed" else None,
             }
         )
+
+    def wanted_mixing(self) -> Mixing:
+        """Return how ``int8-mixed`` is to be mixed."""
+        if self.mixing is not None:
+            return self.mixing
+        found = self._recorded()
+        return Mixing() if found is None or found.mixed is None else found.mixed.wanted
 
     def base_manifest(self) -> Manifest:
         """Return the manifest of the fp32 files; raise UsageError if it can't be read."""
@@ -63,12 +74,15 @@ class VariantRequest(ExportRequest):
 
     def recorded_calibration(self) -> Int8Images | None:
         """Return the images that the variant in the folder was made with, if there are any."""
-        try:
-            found = manifest.load_manifest(self.folder).variant
-        except (OSError, DamagedManifestError):
-            return None
+        found = self._recorded()
         images = None if found is None else found.images
         return None if images is None else Int8Images.recorded(images)
+
+    def _recorded(self) -> Variant | None:
+        try:
+            return manifest.load_manifest(self.folder).variant
+        except (OSError, DamagedManifestError):
+            return None
 
     def fresh_manifest(self) -> Manifest | None:
         """Return the variant's manifest if its files are whole and what this request would make.
@@ -91,15 +105,18 @@ class VariantRequest(ExportRequest):
 
 
 def variant_of(
-    base: ExportRequest, variant: VariantName, calibration: Int8Images | None = None
+    base: ExportRequest,
+    variant: VariantName,
+    calibration: Int8Images | None = None,
+    mixing: Mixing | None = None,
 ) -> VariantRequest:
     """Return the request for a variant of what ``base`` exports.
 
-    ``calibration``: the images for ``int8``.
+    ``calibration``: the images for ``int8`` and ``int8-mixed``; ``mixing``: for the latter.
     """
     given = {each.name: getattr(base, each.name) for each in fields(ExportRequest)}
     given["source"] = as_variant(base.source, variant)
-    return VariantRequest(**given, calibration=calibration)
+    return VariantRequest(**given, calibration=calibration, mixing=mixing)
 
 
 def recorded_request(source: Source, out: Path, samples: Path | None = None) -> ExportRequest:

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias, get_args
 from asymm_deploy.errors import UsageError
 from asymm_deploy.models.input_shape import shown
 
-VariantName: TypeAlias = Literal["half", "w8", "w4", "int8"]
-"""Weights in fp16, in 8 bits, in 4 bits; weights and arithmetic in 8 bits."""
+VariantName: TypeAlias = Literal["half", "w8", "w4", "int8", "int8-mixed"]
+"""Weights in fp16, in 8 bits, in 4 bits; weights and arithmetic in 8 bits, of all or of most."""
 
 VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
 
@@ -23,7 +23,8 @@ def variant_named(text: str) -> VariantName:
     raise UsageError(
         f"{shown(text)} is no variant" if text else "no variant is named",
         (f"did you mean {near[0]}? " if near else "")
-        + "half, w8 and w4 keep the weights in 16, 8 and 4 bits; int8 computes in 8 bits as well",
+        + "half, w8 and w4 keep the weights in 16, 8 and 4 bits; int8 computes in 8 bits as well, "
+        "and int8-mixed leaves what loses most in fp32",
     )
 
 

@@ -40,7 +40,7 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     names = [Path(each.path).name for each in clip.frames]
     assert names[-3:] == ["f10.jpg", "f100.jpg", "x.jpg"]
     assert "without a clip: sit" in found.told()
-    assert "1 clips have fewer frames: all of theirs are taken" in found.told()
+    assert "with fewer frames, all of which are taken: 1 clip" in found.told()
 
 
 def test_frames_without_a_clip_are_told(tmp_path: Path) -> None:

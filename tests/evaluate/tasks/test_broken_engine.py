@@ -87,7 +87,7 @@ def test_an_embedding_without_a_direction_is_wrong_and_told(nothing: list[float]
     spoilt = faces(nothing, *VECTORS[1:])
     (row,) = rows(FACES, FACE, faces(*VECTORS), spoilt)
     assert (row["percent"], row["became_wrong"]) == ("0.000", "4")
-    assert "gives 1 photographs no embedding" in " ".join(FACES.remarks(spoilt))
+    assert "gives 1 photograph no embedding" in " ".join(FACES.remarks(spoilt))
 
 
 def test_pairs_of_one_set_are_too_few_to_judge() -> None:
@@ -130,7 +130,7 @@ def test_heat_maps_that_are_not_finite_find_nobody_and_are_told() -> None:
     spoilt = keypoints(peak=np.inf)
     (row, *_) = rows(POSES, POSE, keypoints(), spoilt)
     assert (row["percent"], row["agreement_percent"]) == ("0.000", "0.000")
-    assert "gives NaN or infinity for 1 people" in " ".join(POSES.remarks(spoilt))
+    assert "gives NaN or infinity for 1 person" in " ".join(POSES.remarks(spoilt))
     # A maximum of 0 is no keypoint, in both engines: they agree on nothing.
     (row, *_) = rows(POSES, POSE, keypoints(peak=0), keypoints(peak=0))
     assert (row["percent"], row["agreement_percent"]) == ("0.000", "100.000")
@@ -160,8 +160,8 @@ def test_boxes_elsewhere_or_of_another_class_are_seen() -> None:
 @pytest.mark.parametrize(
     ("box", "scores", "remark"),
     [
-        ([0, 0, np.nan, 31], [0, 0.9], "gives NaN or infinity for 1 images"),
-        ([0, 0, 31, 31], [0, np.inf], "gives NaN or infinity for 1 images"),
+        ([0, 0, np.nan, 31], [0, 0.9], "gives NaN or infinity for 1 image"),
+        ([0, 0, 31, 31], [0, np.inf], "gives NaN or infinity for 1 image"),
         ([31, 0, 0, 31], [0, 0.9], ""),  # ends before it begins
         ([-3e38, 0, 3e38, 31], [0, 0.9], ""),  # all of the image, and more
     ],
@@ -176,7 +176,7 @@ def test_impossible_boxes_find_nothing(box: list[float], scores: list[float], re
 def test_what_counts_nothing_is_told() -> None:
     hard = VocImage(SampleFile("a.jpg"), 128, 64, (TrueBox(1, (1, 1, 63, 32), True),))
     subject = VocObjects(VocFolder(Path(), ("cat", "dog"), (hard,)), [hard])
-    with pytest.raises(UsageError, match="nothing in the 1 images that were decoded counts"):
+    with pytest.raises(UsageError, match="nothing counts in 1 image that could be decoded"):
         rows(subject, OBJECT, boxes([0, 0, 9, 9], [1, 0]), boxes([0, 0, 9, 9], [1, 0]))
 
 

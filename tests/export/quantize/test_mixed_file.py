@@ -14,7 +14,7 @@ from asymm_deploy.engines.mnn_session import MnnSession
 from asymm_deploy.engines.tensors import Arrays
 from asymm_deploy.errors import ConversionError
 from asymm_deploy.export.quantize.mixed_file import int8_convolutions, names_in_int8, write_mixed
-from tests.export.quantize.conftest import CONVOLUTIONS, Pair, made
+from tests.export.quantize.made_pair import CONVOLUTIONS, Pair, made
 
 
 def outputs(model: Path, sample: Arrays) -> Arrays:

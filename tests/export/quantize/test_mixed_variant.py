@@ -13,7 +13,8 @@ from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.quantize import mixed_variant
 from asymm_deploy.export.quantize.mixed_file import names_in_int8
 from asymm_deploy.export.quantize.mixed_variant import keep_means_whole, make_mixed
-from tests.export.quantize.conftest import CONVOLUTIONS, Pair
+from asymm_deploy.export.quantize.variant import Mixing
+from tests.export.quantize.made_pair import CONVOLUTIONS, Pair
 from tests.export.quantize.test_mixed_file import noise
 from tests.export.quantize.test_sensitivity import ran
 
@@ -35,7 +36,7 @@ def test_a_mixture_is_made_of_the_exports_files_and_its_means_are_whole(
 
     monkeypatch.setattr(mixed_variant, "run_mnn", run)
     folder, into = tmp_path / "net", tmp_path / "mixed.mnn"
-    found = make_mixed(pair.int8, base, folder, into, pair.samples, tmp_path, in_fp32=1)
+    found = make_mixed(pair.int8, base, folder, into, pair.samples, tmp_path, Mixing(in_fp32=1))
 
     assert found.in_fp32 != ("y",)  # it loses most where means are cut
     assert names_in_int8(into) == found.in_int8

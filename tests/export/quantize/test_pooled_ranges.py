@@ -17,7 +17,7 @@ from asymm_deploy.export.quantize.pooled_ranges import (
     pooled_tensors,
     ranges_of,
 )
-from tests.export.quantize.conftest import Pair
+from tests.export.quantize.made_pair import Pair
 from tests.export.quantize.test_mixed_file import noise
 
 Copied = Callable[[str], Path]

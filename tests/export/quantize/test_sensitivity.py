@@ -15,7 +15,7 @@ from asymm_deploy.errors import ConversionError, NumericsError, UsageError
 from asymm_deploy.export.quantize import sensitivity
 from asymm_deploy.export.quantize.mixed_file import Int8Convolution, names_in_int8, write_mixed
 from asymm_deploy.export.quantize.sensitivity import Mixture, write_mixture
-from tests.export.quantize.conftest import CONVOLUTIONS, Pair
+from tests.export.quantize.made_pair import CONVOLUTIONS, Pair
 
 Mix = Callable[..., Mixture]
 
