@@ -12,7 +12,6 @@ from asymm_deploy.models import names
 from asymm_deploy.models.naming.variant_names import VARIANTS
 from asymm_deploy.report.page.pictures.picture import (
     GREY,
-    KEY,
     NETWORK_COLOURS,
     WIDE,
     Datum,
@@ -74,6 +73,8 @@ def accuracy_picture(
     front = [model.key for model, _, _ in _front(trusted)]
     slowest = max(ms for _, _, ms in known)
     labelled = _with_room(_front(trusted), known)
+    bases = {model.row.model: (top1, ms) for model, top1, ms in known if not _variant(model)}
+    with_variants = {_base(model) for model, _, _ in known if _variant(model)}
     data: list[Datum] = [
         {
             "key": model.key,
@@ -83,8 +84,9 @@ def accuracy_picture(
             "ms": ms,
             "valid": model.row.valid,
             "front": model.key in front,
-            "label": _variant(model) or (model.key if model.key in labelled else ""),
-            "of": model.key.replace(f"@{_variant(model)}", "") if _variant(model) else model.key,
+            "label": _label(model, labelled, with_variants),
+            "base_ms": bases.get(_base(model), (top1, ms))[1] if _variant(model) else ms,
+            "base_top1": bases.get(_base(model), (top1, ms))[0] if _variant(model) else top1,
             "late": _is_late(ms, slowest),
             "noticed": model.noticed or "nothing",
         }
@@ -121,6 +123,19 @@ def _variant(model: TimedModel) -> str:
     """Return which variant of its network a model is; empty for the export itself."""
     _, _, ending = model.row.model.rpartition("@")
     return ending if ending in VARIANTS else ""
+
+
+def _base(model: TimedModel) -> str:
+    """Return the name of the export that a model is, or is a variant of."""
+    variant = _variant(model)
+    return model.row.model.removesuffix(f"@{variant}") if variant else model.row.model
+
+
+def _label(model: TimedModel, labelled: set[str], with_variants: set[str]) -> str:
+    """Return what stands beside a point: a variant's name, for the export they are of fp32."""
+    if _base(model) in with_variants:
+        return _variant(model) or "fp32"
+    return model.key if model.key in labelled else ""
 
 
 def _in_paper(models: Sequence[TimedModel]) -> list[_Known]:
@@ -240,8 +255,8 @@ def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]
         .mark_line(color=GREY, strokeWidth=1.5, interpolate="step-after", tooltip=False)
         .encode(order="ms:Q")
     )
-    of_model = base.mark_line(strokeWidth=0.8, opacity=0.5, tooltip=False).encode(
-        detail="of:N", order="ms:Q", color=_by_network(networks)
+    of_model = base.mark_rule(strokeWidth=0.8, opacity=0.5, tooltip=False).encode(
+        x2="base_ms:Q", y2="base_top1:Q", color=_by_network(networks)
     )
     labels = base.transform_filter("datum.label !== ''").encode(text="label:N")
     left = labels.transform_filter("datum.late").mark_text(
@@ -272,7 +287,7 @@ def _spec(data: Sequence[Datum], sentence: str, title: str) -> dict[str, object]
             alt.Tooltip("noticed:N", title="noticed"),
         ],
     )
-    joined = [of_model] if any(each["of"] != each[KEY] for each in data) else []
+    joined = [of_model] if any(each["base_ms"] != each["ms"] for each in data) else []
     chart = alt.layer(*joined, line, points, left, right).add_params(picked)
     return spec_of(chart.properties(width=WIDE, height=360), f"Accuracy over latency. {sentence}")
 

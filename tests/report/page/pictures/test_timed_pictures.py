@@ -111,6 +111,9 @@ def test_a_variant_is_a_point_of_its_own_with_what_was_measured_of_it(launch: La
     assert [cells(picture, column) for column in (0, 1, 2)] == [
         *([name, f"{name}@w8"], [75.0, 70.0], [10.0, 8.0]),
     ]
+    points = next(iter(picture.spec["datasets"].values()))
+    assert [point["label"] for point in points] == ["fp32", "w8"]
+    assert [(point["base_ms"], point["base_top1"]) for point in points] == [(10.0, 75.0)] * 2
     assert accuracy_picture(models) is None, "the paper measured no variant"
 
 
