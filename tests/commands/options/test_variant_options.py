@@ -28,7 +28,7 @@ def test_variants_are_chosen_by_commas_or_by_repeating() -> None:
 
 def test_each_model_gets_each_variant_once() -> None:
     net = ExportRequest(resolve("mbv3_small_035"), Path("artifacts"))
-    found = with_variants([(net, None), (net, "w8")], ("w8", "half"), None)
+    found = with_variants([(net, None), (net, "w8")], ("w8", "half"), None, None)
     assert [each.source.model for each in found] == [
         "mbv3_small_035",
         "mbv3_small_035@w8",
