@@ -51,7 +51,7 @@ def variants_command(
     variant: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="fp32|fp16|half|w8|w4|int8",
+            metavar="fp32|fp16|half|w8|w4|int8|int8-mixed",
             help="Which variants. fp16 is the export's file, computed in fp16. Repeat the option, "
             "or separate them by commas. Default: all. fp32 is always there.",
         ),

@@ -79,12 +79,18 @@ class VariantFacts:
 
     @property
     def sqnr_db(self) -> float | None:
-        """Of its outputs over the export's inputs, against the fp32 file's."""
+        """Of its outputs over ``proof_inputs``, against the fp32 file's."""
         return None if self.file.made is None else self.file.made.sqnr_db
 
     @property
+    def proof_inputs(self) -> str:
+        """Over what the outputs were compared."""
+        made = self.file.made
+        return "the export's inputs" if made is None or made.images is None else "int8's images"
+
+    @property
     def proof_agreement(self) -> float | None:
-        """Percent of the export's inputs with the same class, the least of all outputs."""
+        """Percent of ``proof_inputs`` with the same class, the least of all outputs."""
         outputs = () if self.file.made is None else self.file.made.outputs
         found = [x.agreement_percent for x in outputs if x.agreement_percent is not None]
         return min(found, default=None)

@@ -65,7 +65,7 @@ def _row(base: VariantFacts, facts: VariantFacts, processor: Processor | None) -
     elif facts.proof_agreement is not None and facts.top1 is None:
         cells |= {
             "agreement_percent": f"{facts.proof_agreement:.3f}",
-            "agreement_of": "the export's inputs",
+            "agreement_of": facts.proof_inputs,
         }
     if facts.sqnr_db is not None:
         cells["sqnr_db"] = f"{facts.sqnr_db:.1f}"
@@ -140,7 +140,7 @@ def _for_people(row: ListRow, *, with_model: bool) -> ListRow:
         "SQNR dB": row["sqnr_db"],
         f"ms on {row['device']}": f"{time}{spoilt}" if time else nothing,
         "x fp32": _cut(row["ratio"]),
-        "ARM M insn": str(row["insn_m"])[:-3],
+        "ARM M insn": f"{float(row['insn_m']):.3f}" if row["insn_m"] else "",
         "peak MB": row["peak_memory_mb"],
     }
     return shown

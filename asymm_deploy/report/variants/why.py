@@ -132,7 +132,7 @@ def _proof(facts: VariantFacts) -> str | None:
         return None
     same = facts.proof_agreement
     agreeing = "" if same is None else f", the same class for {same:.0f} % of them"
-    return f"outputs at {facts.sqnr_db:.1f} dB from fp32's over the export's inputs{agreeing}"
+    return f"outputs at {facts.sqnr_db:.1f} dB from fp32's over {facts.proof_inputs}{agreeing}"
 
 
 def _costliest(base: VariantFacts) -> str | None:

@@ -14,7 +14,7 @@ from asymm_deploy.bench.host.processor import Processor
 from asymm_deploy.bench.records import PairedRatio, RowSummary
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.explain.explanation import ExplainedOperator, Explanation
-from asymm_deploy.export.quantize.variant import Variant, VariantOutput
+from asymm_deploy.export.quantize.variant import CalibrationImages, Variant, VariantOutput
 from asymm_deploy.report.variants.variant_facts import ChangedAnswers, VariantFacts, VariantFile
 from asymm_deploy.report.variants.why import why
 from tests.made_costs import KEY
@@ -289,6 +289,19 @@ def test_without_images_outputs_are_compared_over_the_exports_inputs() -> None:
     assert why(facts("fp32"), facts("w8"), None).endswith(
         "outputs at 46.5 dB from fp32's over the export's inputs, the same class for 100 % of them"
     )
+
+
+def test_int8_was_compared_over_its_own_images() -> None:
+    known = made("int8", "int8")
+    images = CalibrationImages(
+        path="/train",
+        count=64,
+        preprocessing="{}",
+        listing_sha256="0" * 64,
+        images_sha256="0" * 64,
+    )
+    variant = facts("int8", made=msgspec.structs.replace(known, images=images))
+    assert "outputs at 46.5 dB from fp32's over int8's images," in why(facts("fp32"), variant, None)
 
 
 def test_the_export_says_what_takes_most_of_its_time() -> None:

@@ -87,7 +87,7 @@ def accuracy_picture(
             "label": _label(model, labelled, with_variants),
             "base_ms": bases.get(_base(model), (top1, ms))[1] if _variant(model) else ms,
             "base_top1": bases.get(_base(model), (top1, ms))[0] if _variant(model) else top1,
-            "late": _is_late(ms, slowest),
+            "late": _is_late(ms, slowest) or model.row.model in with_variants,
             "noticed": model.noticed or "nothing",
         }
         for model, top1, ms in known
