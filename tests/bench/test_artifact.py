@@ -34,7 +34,7 @@ def test_a_damaged_manifest_is_an_error(tmp_path: Path) -> None:
 def test_a_reference_damaged_anywhere_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[..., None]
 ) -> None:
-    known = SimpleNamespace(outputs=[TensorSpec("output", (1, 3))])
+    known = SimpleNamespace(outputs=[TensorSpec("output", (1, 3))], variant=None)
     monkeypatch.setattr("asymm_deploy.bench.artifact.manifests.load_manifest", lambda folder: known)
     path = tmp_path / "reference.npz"
     save(path, output_0=np.zeros((1, 3), np.float32))

@@ -125,9 +125,8 @@ def percents(out: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_pairs_of_faces_are_judged_by_lfws_protocol(
-    desk: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(scope="module")
+def faces(desk: Path) -> None:
     for person, colour in COLOURS.items():
         for number in (1, 2):
             pixels = plain(colour) - (plain(colour) > 0) * np.uint8(20 * number)
@@ -139,6 +138,11 @@ def test_pairs_of_faces_are_judged_by_lfws_protocol(
     (desk / "pairs.txt").write_text(
         "4\t1\n" + "".join((same + other).format(one, two) for one, two in folds)
     )
+
+
+def test_pairs_of_faces_are_judged_by_lfws_protocol(
+    desk: Path, faces: None, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert evaluate("colour", 16, "--images", "faces", "--pairs", "pairs.txt", "--out", "f") == 0
     told = capfd.readouterr().err
     assert "8 pairs in 4 sets, 6 photographs" in told
@@ -182,7 +186,8 @@ def test_clips_are_judged_by_the_mean_of_their_frames(
     assert "6 of 6 clips were done before" in capfd.readouterr().err
 
 
-def test_keypoints_are_judged_by_coco(desk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def people(desk: Path) -> None:
     images, people = [], []
     for image in (1, 2, 3):
         pixels = np.full((200, 200, 3), 255, np.uint8)
@@ -212,6 +217,11 @@ def test_keypoints_are_judged_by_coco(desk: Path, capfd: pytest.CaptureFixture[s
     images[1]["width"] = 300  # the file is another than the annotations'
     content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
     (desk / "people.json").write_text(json.dumps(content))
+
+
+def test_keypoints_are_judged_by_coco(
+    desk: Path, people: None, capfd: pytest.CaptureFixture[str]
+) -> None:
     options = ("--images", "people", "--annotations", "people.json")
     assert evaluate("greys", 128, *options, "--out", "k") == 0
     told = capfd.readouterr().err
@@ -222,7 +232,8 @@ def test_keypoints_are_judged_by_coco(desk: Path, capfd: pytest.CaptureFixture[s
     assert [found[name] for name in ("ap", "ap50", "ap75")] == [f"{100 * 51 / 101:.3f}"] * 3
 
 
-def test_boxes_are_judged_by_voc(desk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def boxes(desk: Path) -> None:
     voc = desk / "voc"
     quarters = {"red": (0, 0), "green": (1, 0), "blue": (0, 1)}
     for number in range(4):
@@ -246,6 +257,11 @@ def test_boxes_are_judged_by_voc(desk: Path, capfd: pytest.CaptureFixture[str]) 
     (voc / "ImageSets/Main").mkdir(parents=True)
     (voc / "ImageSets/Main/val.txt").write_text("0\n1\n2\n3\n")
     (desk / "colours.txt").write_text("red\ngreen\nblue\n")
+
+
+def test_boxes_are_judged_by_voc(
+    desk: Path, boxes: None, capfd: pytest.CaptureFixture[str]
+) -> None:
     options = ("--images", "voc", "--split", "val", "--classes", "colours.txt")
     assert evaluate("quarters", 64, *options, "--out", "b") == 0
     told = capfd.readouterr().err
@@ -261,6 +277,7 @@ def test_boxes_are_judged_by_voc(desk: Path, capfd: pytest.CaptureFixture[str]) 
     assert found["map"] == f"{100 * (2 + 2 / 3) / 3:.3f}"
 
 
+@pytest.mark.usefixtures("faces", "people", "boxes")
 @pytest.mark.parametrize(
     ("net", "side", "options", "told"),
     [
