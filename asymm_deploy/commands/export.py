@@ -147,8 +147,8 @@ def export_command(
     opset: Opset = None,
     quantize: QuantizeOption = None,
     images: ImagesOption = None,
-    count: CountOption = 64,
-    preprocess: PreprocessOption = "imagenet",
+    count: CountOption = None,
+    preprocess: PreprocessOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
     keep_fp32: KeepFp32Option = None,
@@ -213,6 +213,8 @@ def export_command(
     wanted = (*variants, *(variant for _, variant in given if variant is not None))
     calibration = int8_images(images, count, preprocess, mean, std, wanted)
     mixing = chosen_mixing(keep_fp32, sqnr_goal, wanted)
+    if calibration is None and keep_fp32 is None and sqnr_goal is None:
+        mixing = None  # as the variant that is there: of the same images, in the same way
     requests = with_variants(given, variants, calibration, mixing)
     outcomes = export_with_progress(requests, jobs, force=force)
     for outcome in outcomes:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import onnx
 
 _LEAST_FREE_BYTES = 1 << 20
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
 
 
 def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manifest:
@@ -59,7 +60,7 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
                     raise _no_room(request, "no space left on device") from error
                 raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in _NO_ROOM:
             raise
         raise _no_room(request, str(error.strerror)) from error
 

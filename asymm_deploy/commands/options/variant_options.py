@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asymm_deploy.models.naming.variant_names import VariantName
 
 _OF_IMAGES = frozenset({"int8", "int8-mixed"})
+_USUAL_COUNT = 64
 
 QuantizeOption = Annotated[
     list[str] | None,
@@ -43,12 +44,13 @@ ImagesOption = Annotated[
     ),
 ]
 CountOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--count",
         metavar="N",
         callback=within("--count", 1, 1024),
-        help="For --quantize int8: how many of the images to take, drawn by a fixed seed.",
+        help="For --quantize int8: how many of the images to take, drawn by a fixed seed. "
+        "Default: 64.",
     ),
 ]
 MeanOption = Annotated[
@@ -62,54 +64,63 @@ MeanOption = Annotated[
 ]
 StdOption = Annotated[str | None, typer.Option("--std", metavar="R,G,B", help="See --mean.")]
 PreprocessOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--preprocess",
         metavar="NAME",
         help="For --quantize int8: how an image becomes an input, `imagenet` (the authors') or a "
-        "JSON file, as for `evaluate`.",
+        "JSON file, as for `evaluate`. Default: imagenet.",
     ),
 ]
 
 
 def int8_images(
     images: Path | None,
-    count: int,
-    preprocess: str,
+    count: int | None,
+    preprocess: str | None,
     mean: str | None,
     std: str | None,
     variants: Sequence[VariantName],
 ) -> Int8Images | None:
-    """Return the images that ``int8`` is made with; None where it isn't among ``variants``.
+    """Return the images that ``int8`` is made with; None where none are given.
 
-    Raises UsageError if they are missing, or given for nothing.
+    Raises UsageError for options that are given for nothing, or that exclude each other.
     """
     from asymm_deploy.export.quantize.int8_images import Int8Images
     from asymm_deploy.images.image_files import image_files, listing_sha256
     from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 
+    options = {"count": count, "preprocess": preprocess, "mean": mean, "std": std}
+    given = [f"--{name}" for name, value in options.items() if value is not None]
     if not _OF_IMAGES & set(variants):
-        for option, given in (("--images", images), ("--mean", mean), ("--std", std)):
-            if given is not None:
-                raise UsageError(
-                    f"{option} is for int8, and no int8 is to be made",
-                    f"give --quantize int8 as well, or leave out {option}",
-                )
+        for option in (["--images"] if images is not None else []) + given:
+            raise UsageError(
+                f"{option} is for int8, and no int8 is to be made",
+                f"give --quantize int8 as well, or leave out {option}",
+            )
         return None
     if images is None:
-        raise UsageError(
-            "int8 needs images, from which its ranges are taken",
-            "give a folder with --images FOLDER; half, w8 and w4 need none",
-        )
+        for option in given:
+            raise UsageError(
+                f"{option} is for the images that int8 is made with, and none are given",
+                f"give --images FOLDER as well, or leave out {option}",
+            )
+        return None
     if (mean is None) != (std is None):
         raise UsageError("--mean and --std belong together", "give both, or leave out both")
-    recipe = preprocessing_of(preprocess)
+    if mean is not None and preprocess is not None:
+        raise UsageError(
+            "--mean and --std exclude --preprocess, which has a mean and a deviation of its own",
+            "give the two, or the one",
+        )
+    recipe = preprocessing_of("imagenet" if preprocess is None else preprocess)
     if mean is not None and std is not None:
         try:
             recipe = Preprocessing(_three("--mean", mean), _three("--std", std))
         except ValueError as error:
             raise UsageError(f"--mean {mean} --std {std}: {error}", "see --help") from error
-    return Int8Images(images, count, recipe, listing_sha256(image_files(images)))
+    listing = listing_sha256(image_files(images))
+    return Int8Images(images, _USUAL_COUNT if count is None else count, recipe, listing)
 
 
 def _three(option: str, text: str) -> tuple[float, float, float]:
@@ -181,7 +192,8 @@ def with_variants(
     """Return all that is to be made: each export or variant named, and ``variants`` of each model.
 
     Each export comes with the variant of it that was named; None stands for the export itself.
-    ``images`` are for ``int8`` and ``int8-mixed``, ``mixing`` for the latter.
+    ``images`` are for ``int8`` and ``int8-mixed``, ``mixing`` for the latter. Without them those
+    are made as the ones that are there; raises UsageError if there are none.
     """
     from asymm_deploy.export.quantize.variant_request import variant_of
 
@@ -193,5 +205,18 @@ def with_variants(
                 if variant is None
                 else variant_of(base, variant, images if variant in _OF_IMAGES else None, mixing)
             )
+            if variant in _OF_IMAGES:
+                _require_images(made)
             requests.setdefault(made.source.model, made)
     return list(requests.values())
+
+
+def _require_images(request: ExportRequest) -> None:
+    from asymm_deploy.export.quantize.variant_request import VariantRequest
+
+    assert isinstance(request, VariantRequest)
+    if request.calibration is None and request.recorded_calibration() is None:
+        raise UsageError(
+            f"{request.variant} needs images, from which its ranges are taken",
+            "give a folder with --images FOLDER; half, w8 and w4 need none",
+        )
