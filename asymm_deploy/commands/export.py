@@ -38,7 +38,7 @@ from asymm_deploy.commands.options.variant_options import (
     int8_images,
     with_variants,
 )
-from asymm_deploy.errors import UsageError, worst
+from asymm_deploy.errors import DeployError, UsageError, worst
 
 if TYPE_CHECKING:
     from asymm_deploy.commands.options.input_options import NamedModel
@@ -217,9 +217,13 @@ def export_command(
         mixing = None  # as the variant that is there: of the same images, in the same way
     requests = with_variants(given, variants, calibration, mixing)
     outcomes = export_with_progress(requests, jobs, force=force)
+    told: list[DeployError] = []
     for outcome in outcomes:
-        if outcome.failure is not None:
-            console.complain(outcome.failure.about(outcome.request.text))
+        failure = outcome.failure
+        # Variants of what can't be exported fail with it, all of one failure.
+        if failure is not None and not any(failure is each for each in told):
+            console.complain(failure.about(outcome.request.text))
+            told.append(failure)
     print_data(_summary(outcomes))
     raise typer.Exit(worst([outcome.exit_code for outcome in outcomes]))
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import onnx
 
 _LEAST_FREE_BYTES = 1 << 20
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manifest:
@@ -58,9 +58,11 @@ def export_model(request: ExportRequest, work: Path, notes: list[str]) -> Manife
                 # Converters hide that the disk is full, or cut their file short and say nothing.
                 if shutil.disk_usage(name).free < _LEAST_FREE_BYTES:
                     raise _no_room(request, "no space left on device") from error
+                if (reason := _full(error)) is not None:
+                    raise _no_room(request, reason) from error
                 raise
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in (*_FULL, errno.EROFS, errno.EACCES):
             raise
         raise _no_room(request, str(error.strerror)) from error
 
@@ -172,6 +174,15 @@ def _publish(made: Manifest, scratch: Path, folder: Path, *, keep_exported: bool
     if keep_exported and exported.exists():
         write_whole(folder / manifest.EXPORTED, exported.read_bytes())
     manifest.save_manifest(made, folder)
+
+
+def _full(error: BaseException | None) -> str | None:
+    """Return the system's words if an error comes of a file that found no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _no_room(request: ExportRequest, reason: str) -> UsageError:
