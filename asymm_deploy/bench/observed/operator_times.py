@@ -57,6 +57,11 @@ class ObservedTimes(msgspec.Struct, frozen=True, kw_only=True):
     """Multiply-adds a second, in fp32, that one core reached in a fixed loop."""
 
 
+def require_enough_runs(plan: Plan) -> None:
+    """Raise UsageError if ``plan`` has too few runs for the least time of an operator."""
+    require_within("--runs", plan.runs, LEAST_RUNS, wire.MAX_RUNS, "an operator needs as many")
+
+
 def time_operators(
     device: Device,
     artifacts: Sequence[Artifact],
@@ -75,7 +80,7 @@ def time_operators(
     Raises UsageError for too few runs or a core that is not available, HarnessError if the device
     fails. Whatever else fails is said by the record.
     """
-    require_within("--runs", plan.runs, LEAST_RUNS, wire.MAX_RUNS, "an operator needs as many")
+    require_enough_runs(plan)
     bench = observing_bench(device, plan)
     files = dict.fromkeys(path for each in artifacts for path in each.files if path.is_file())
     made = []

@@ -14,6 +14,7 @@ from asymm_deploy.bench.emulated.emulator import Emulator
 from asymm_deploy.bench.emulated.emulator_home import engine_version, find_emulator
 from asymm_deploy.bench.find_devices import EMULATED, device_makers, only_device
 from asymm_deploy.bench.host.host_device import HostDevice
+from asymm_deploy.bench.observed.operator_times import require_enough_runs
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.subjects import bare_files, exported_subject
@@ -117,6 +118,8 @@ def _home(asked: ExplainRequest) -> Device | Emulator:
                 "leave them out: counts are the same every time",
             )
         return find_emulator()
+    if asked.times:
+        require_enough_runs(asked.plan)
     options = PhoneOptions(600.0, 90.0, keep=False, allow=asked.plan.allow)
     return only_device(
         device_makers([asked.device], asked.runner, options, console.say), console.say

@@ -84,6 +84,14 @@ def test_every_operator_has_a_row_and_their_times_are_the_median(folder: Path) -
     assert {row["kind"] for row in rows} >= {"pointwise", "depthwise", "concat copy"}
 
 
+def test_too_few_runs_are_told_before_minutes_of_exporting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, NET, "--runs=39") == 2
+    assert "--runs 39 is out of range" in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_trace_and_a_graph_hold_the_same_times(folder: Path) -> None:
     (record,) = records_of(folder)
     assert record.median_ms is not None
