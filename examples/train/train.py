@@ -228,7 +228,13 @@ def loaders(asked: argparse.Namespace, names: Sequence[str]) -> tuple[Any, Any]:
     made = []
     for part in ("train", "val"):
         numbers = {name: index for index, name in enumerate(names)}
-        data = create_dataset("", str(asked.data / part), class_map=numbers)
+        try:
+            data = create_dataset("", str(asked.data / part), class_map=numbers)
+        except RuntimeError:  # timm's word for it
+            fail(
+                f"{asked.data / part} has no images in its folders of classes",
+                "give .jpg, .jpeg or .png files",
+            )
         is_training = part == "train"
         if is_training and len(data) < asked.batch:
             fail(

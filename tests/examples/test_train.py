@@ -6,6 +6,7 @@ import csv
 import gc
 import importlib.util
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,19 @@ def test_classes_are_in_the_order_of_evaluate_those_without_images_too(
         for name in ("2", "10", "B", "a", ".hidden"):
             (tmp_path / part / name).mkdir(parents=True)
     assert script.class_names(tmp_path) == ["10", "2", "B", "a"]
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_folders_without_images_are_told(
+    script: Any, data: Path, tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    for image in (tmp_path / "data" / part).rglob("*.*"):
+        image.unlink()
+    with pytest.raises(SystemExit) as ended:
+        script.main(arguments(tmp_path / "data", tmp_path))
+    assert ended.value.code == 2
+    assert f"{part} has no images in its folders" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

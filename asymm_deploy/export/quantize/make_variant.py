@@ -141,7 +141,7 @@ def _proven(
         same_db = _same(request, base, found, samples, scratch)
         proof = prove_outputs(name, base.outputs, expected, found, limit)
     except NumericsError as error:
-        raise _kept_refused(request, file, error) from error
+        raise _kept_refused(request, base, file, error) from error
     (timed,) = _run(base, file, samples[:1], scratch, as_timed=True)
     notes += proof.notes
     arrays: dict[str, Any] = {f"output_{i}": each for i, each in enumerate(expected[0])}
@@ -240,12 +240,20 @@ def _told(variant: Variant) -> list[str]:
     return notes
 
 
-def _kept_refused(request: VariantRequest, file: Path, error: NumericsError) -> NumericsError:
+def _kept_refused(
+    request: VariantRequest, base: Manifest, file: Path, error: NumericsError
+) -> NumericsError:
     """Keep the file for ``explain``, and return the error with the command that looks into it."""
     request.folder.mkdir(parents=True, exist_ok=True)
     kept = request.folder / REFUSED
     file.replace(kept)
     reference = request.base.folder / manifest.ONNX
+    if base.api == "module":
+        return NumericsError(
+            error.what,
+            f"take a variant with more bits; the file is kept as {kept}, but of a model with "
+            "loops or branches MNN doesn't tell operator by operator",
+        )
     return NumericsError(
         error.what,
         f"see which operator loses it: asymm-deploy explain {kept} --reference {reference}",

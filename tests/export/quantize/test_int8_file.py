@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import ConversionError, DeployError, UsageError
-from asymm_deploy.export.manifest import load_manifest
+from asymm_deploy.export.manifest import MNN, load_manifest
 from asymm_deploy.export.pipeline import export_model
 from asymm_deploy.export.quantize import int8_file
+from asymm_deploy.export.quantize.file_proof import FileFacts
 from asymm_deploy.export.quantize.int8_images import Int8Images
 from asymm_deploy.export.quantize.variant_request import VariantRequest, variant_of
 from asymm_deploy.export.request import ExportRequest
@@ -83,6 +85,34 @@ def test_a_quantiser_that_lies_is_caught(
     with pytest.raises(ConversionError, match=told):
         export_model(request, tmp_path, [])
     assert not request.folder.exists()
+
+
+def test_a_file_that_is_mostly_in_fp32_is_no_int8(
+    base: ExportRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = tmp_path / "made.mnn"
+    made.write_bytes(b"another file")
+    for changed in (1, 2):
+        facts = FileFacts(operators=3, changed=changed, weights_db=None)
+        monkeypatch.setattr(int8_file, "int8_operators", lambda *_, facts=facts: facts)
+        if 2 * changed < 3:
+            with pytest.raises(ConversionError, match="most of the file in fp32: 1 of 3"):
+                int8_file.prove_int8(made, base.folder / MNN)
+        else:
+            assert int8_file.prove_int8(made, base.folder / MNN) == facts
+
+
+def test_all_images_are_one_batch_for_the_quantiser(
+    base: ExportRequest, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "recipe.json"
+    copy = f"import shutil, sys; shutil.copy(sys.argv[3], {str(kept)!r})"
+    monkeypatch.setattr(int8_file, "QUANTISER", (sys.executable, "-c", copy))
+    with pytest.raises(ConversionError, match="wrote no file"):
+        export_model(int8_of(base, photos), tmp_path, [])
+    recipe = json.loads(kept.read_bytes())
+    assert (recipe["batch_size"], recipe["used_image_num"]) == (4, 4)
+    assert (recipe["width"], recipe["height"]) == (32, 32)
 
 
 def test_images_that_cant_be_decoded_are_named_and_others_take_their_places(

@@ -120,6 +120,18 @@ def test_a_variant_that_is_too_far_off_is_kept_for_explain_and_not_as_an_artifac
     assert not (w8_of(base).folder / MNN).exists()
 
 
+def test_of_a_model_that_runs_as_a_module_no_explain_is_advised(
+    base: ExportRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = load_manifest(base.folder)
+    save_manifest(msgspec.structs.replace(made, api="module"), base.folder)
+    monkeypatch.setitem(output_proof.LEAST_SQNR_DB, "w8", 120.0)
+    with pytest.raises(NumericsError, match="at least 120 dB") as caught:
+        export_model(w8_of(base), tmp_path, [])
+    assert "more bits" in caught.value.hint
+    assert "asymm-deploy explain" not in caught.value.hint
+
+
 def test_arithmetic_that_is_not_that_of_the_weights_is_caught(
     base: ExportRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
