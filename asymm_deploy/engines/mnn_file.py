@@ -7,6 +7,7 @@ fields are. MNN's own reader (``MNN.tools``) can't be used: it installs packages
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -44,8 +45,10 @@ TYPE_NAMES = {int(number): name for number, name in re.findall(r"(\d+) (\w+)", _
 CONVOLUTION = 9
 """Convolution2D in the union OpParameter."""
 
-# Numbers of fields, in the tables Net, Op, Convolution2D, IDSTQuan and QuantizedFloatParam.
-_NET_DESCRIPTIONS, _NET_OPERATORS, _NET_TENSORS = 1, 3, 7
+# Numbers of fields, in the tables Net, SubGraphProto, Op, Convolution2D, IDSTQuan and
+# QuantizedFloatParam.
+_NET_DESCRIPTIONS, _NET_OPERATORS, _NET_TENSORS, _NET_BODIES = 1, 3, 7, 10
+_BODY_NAME, _BODY_OPERATORS = 0, 4
 _TENSOR, _RANGE, _RANGE_TYPE = 1, 4, 4
 _INT8 = 6
 """DataType of the schema."""
@@ -152,6 +155,18 @@ def _int8_tensors(net: FlatTable) -> frozenset[int]:
 def operator_tables(net: FlatTable) -> tuple[FlatTable, ...]:
     """Return the table of each operator of the main graph, in the order of the file."""
     return net.tables(_NET_OPERATORS)
+
+
+def operators_with_bodies(net: FlatTable) -> Iterator[tuple[str, FlatTable]]:
+    """Yield the table of each operator, of bodies of loops and branches too, and a name of its own.
+
+    Names in bodies begin with the body's.
+    """
+    for operator in operator_tables(net):
+        yield operator.text(_NAME), operator
+    for body in net.tables(_NET_BODIES):
+        for operator in body.tables(_BODY_OPERATORS):
+            yield f"{body.text(_BODY_NAME)}: {operator.text(_NAME)}", operator
 
 
 def parameters(operator: FlatTable) -> tuple[int, FlatTable | None]:

@@ -50,7 +50,6 @@ def prove_weights(name: VariantName, made: Path, base: Path) -> FileFacts:
             f"MNN's converter made other operators for {name} than for fp32",
             "report it to MNN, with the model",
         )
-    rows = _rows(_file(base))
     ratios = []
     for old, new in zip(before, after, strict=True):
         if new.bits != WEIGHT_BITS[name]:
@@ -59,7 +58,7 @@ def prove_weights(name: VariantName, made: Path, base: Path) -> FileFacts:
                 f"{name} has {WEIGHT_BITS[name]}",
                 "report it to MNN, with the model",
             )
-        ratios.append(_ratio_db(old, new, rows.get(old.operator, 1)))
+        ratios.append(_ratio_db(old, new))
     finite = [each for each in ratios if each is not None]
     return FileFacts(len(before), len(after), min(finite, default=None))
 
@@ -82,11 +81,7 @@ def with_weights_of(made: Path, base: Path, into: Path) -> None:
     It computes in fp32 what ``made`` has to compute. Both have passed ``prove_weights``.
     """
     content = bytearray(read_regular(base))
-    places = {
-        each.name: each.convolution.weight
-        for each in _file(base).operators
-        if each.convolution is not None
-    }
+    places = {each.operator: each.place for each in _weights(base)}
     for kept in _weights(made):
         place = places[kept.operator]
         assert place is not None
@@ -133,16 +128,7 @@ def _unreadable(path: Path, error: Exception) -> ConversionError:
     )
 
 
-def _rows(file: MnnFile) -> dict[str, int]:
-    """Return by operator how many rows its weights are, each with steps of its own."""
-    return {
-        each.name: each.convolution.outputs
-        for each in file.operators
-        if each.convolution is not None
-    }
-
-
-def _ratio_db(old: StoredWeights, new: StoredWeights, rows: int) -> float | None:
+def _ratio_db(old: StoredWeights, new: StoredWeights) -> float | None:
     """Return the ratio in dB, None where nothing was lost; raise NumericsError if too much was."""
     if old.values.size != new.values.size:
         raise ConversionError(
@@ -152,7 +138,7 @@ def _ratio_db(old: StoredWeights, new: StoredWeights, rows: int) -> float | None
         )
     ours, theirs = (np.asarray(x.values, np.float64) for x in (old, new))
     apart = np.abs(ours - theirs)
-    allowed = _allowed(ours, new.bits, rows)
+    allowed = _allowed(ours, new.bits, old.rows)
     if not np.isfinite(theirs).all() or (apart > allowed).any():
         worst = int(np.argmax(np.where(np.isfinite(theirs), apart - allowed, np.inf)))
         raise NumericsError(

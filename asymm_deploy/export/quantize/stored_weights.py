@@ -16,14 +16,20 @@ import numpy.typing as npt
 
 from asymm_deploy.engines.engine_error import EngineError
 from asymm_deploy.engines.flat_table import DamagedTableError, FlatTable, Span, root_table
-from asymm_deploy.engines.mnn_file import CONVOLUTION, TYPE_NAMES, operator_tables, parameters
+from asymm_deploy.engines.mnn_file import (
+    CONVOLUTION,
+    TYPE_NAMES,
+    operators_with_bodies,
+    parameters,
+)
 
 _Floats: TypeAlias = npt.NDArray[np.float32]
 Form: TypeAlias = Literal["fp32", "fp16", "integer"]
 
-# Numbers of fields, in the tables Op, Convolution2D and IDSTQuan.
-_NAME, _TYPE = 3, 5
-_WEIGHT, _QUANTISED = 1, 3
+# Numbers of fields, in the tables Op, Convolution2D, Convolution2DCommon and IDSTQuan.
+_TYPE = 5
+_COMMON, _WEIGHT, _QUANTISED = 0, 1, 3
+_OUTPUTS = 10
 _BUFFER, _SCALES, _KIND, _BITS, _LEAST, _ROWS, _WIDE_AXES = 0, 1, 2, 7, 8, 9, 11
 _ENCODED, _HALF, _PLAIN = 1, 3, 4
 
@@ -37,26 +43,32 @@ class StoredWeights(msgspec.Struct, frozen=True, eq=False):
     bits: int
     values: _Floats
     """What they stand for, in the order of the file."""
+    rows: int
+    """How many rows they are, each with steps of its own: the operator's channels."""
+    place: Span | None
+    """Where they stand in the file as float32; None if they are kept in fewer bits."""
 
 
 def stored_weights(data: bytes) -> tuple[StoredWeights, ...]:
-    """Return the weights of an .mnn file's main graph, operator by operator.
+    """Return the weights of an .mnn file, operator by operator, those in loops and branches last.
 
     Operators without weights in the file are left out. Raises EngineError if it is damaged, or has
     weights in a form that isn't known.
     """
     found = []
     try:
-        for operator in operator_tables(root_table(data)):
+        for name, operator in operators_with_bodies(root_table(data)):
             kind, table = parameters(operator)
             if kind != CONVOLUTION or table is None:
                 continue
-            name, number = operator.text(_NAME), operator.integer(_TYPE)
+            number, common = operator.integer(_TYPE), table.table(_COMMON)
             kept = _kept(data, table, name)
             if kept is not None:
                 form, bits, values = kept
                 type_name = TYPE_NAMES.get(number, f"operator {number}")
-                found.append(StoredWeights(name, type_name, form, bits, values))
+                rows = 1 if common is None else common.integer(_OUTPUTS)
+                place = table.span(_WEIGHT, 4) if form == "fp32" else None
+                found.append(StoredWeights(name, type_name, form, bits, values, rows, place))
     except (DamagedTableError, ValueError, IndexError) as error:
         raise EngineError(f"the file's weights can't be read: {error}") from error
     return tuple(found)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
 from asymm_deploy.engines.engine_error import EngineError
@@ -25,7 +26,12 @@ from asymm_deploy.export.quantize.variant_request import (
 )
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.models.naming.variant_names import VariantName
-from asymm_deploy.models.source import as_variant
+from asymm_deploy.models.source import as_variant, resolve
+
+RECURRENT = """<ir_version: 8, opset_import: ["" : 17]>
+g (float[4,1,8] x) => (float[4,1,1,16] y) {
+    y, h, c = LSTM<hidden_size=16>(x, w, r)
+}"""
 
 
 def w8_of(base: ExportRequest) -> VariantRequest:
@@ -57,6 +63,25 @@ def test_weights_are_kept_in_fewer_bits_and_all_else_is_the_exports(
     assert plain.variant is None
     assert damaged_files(made, request.folder) == []
     assert load_manifest(request.folder) == made
+
+
+def test_weights_in_the_body_of_a_loop_are_read_and_proven_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    model = onnx.parser.parse_model(RECURRENT)
+    for name, shape in {"w": (1, 64, 8), "r": (1, 64, 16)}.items():
+        values = rng.standard_normal(shape).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    onnx.save(model, tmp_path / "recurrent.onnx")
+    base = ExportRequest(resolve(str(tmp_path / "recurrent.onnx")), tmp_path / "artifacts")
+    base.out.mkdir()
+    export_model(base, tmp_path, [])
+    variant = export_model(variant_of(base, "w4"), tmp_path, []).variant
+    assert variant is not None
+    assert variant.operators == variant.changed_operators == 2
+    assert variant.same_db is not None
+    assert variant.same_db > 60
+    kept = stored_weights((variant_of(base, "w4").folder / MNN).read_bytes())
+    assert sorted(each.values.size for each in kept) == [64 * 8, 64 * 16]
 
 
 def test_a_variant_is_made_again_once_its_export_or_itself_has_changed(
