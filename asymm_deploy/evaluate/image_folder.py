@@ -12,7 +12,7 @@ import numpy as np
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import opened_regular
-from asymm_deploy.images.decoding import SUFFIXES
+from asymm_deploy.images.image_files import walked_files
 from asymm_deploy.safe import excerpt
 
 SampledT = TypeVar("SampledT")
@@ -192,25 +192,9 @@ def _images_below(root: Path, name: str, label: int) -> tuple[list[LabelledImage
     def told(error: OSError) -> None:
         unseen.append(f"{error.filename}: {error.strerror}")
 
-    for folder, inner, files in os.walk(root / name, followlinks=True, onerror=told):
-        real = os.path.realpath(folder)
-        if real in seen:
-            inner.clear()
-            continue
-        seen.add(real)
-        inner[:] = sorted(each for each in inner if not each.startswith("."))
-        for file in files:
-            if file.startswith("."):
-                continue
-            path = Path(folder) / file
-            if path.suffix.lower() not in SUFFIXES:
-                others += 1
-                continue
-            try:
-                facts = path.stat()
-                size, changed_ns = facts.st_size, facts.st_mtime_ns
-            except OSError:  # a link to nothing: decoding will say so
-                size, changed_ns = 0, 0
-            relative = path.relative_to(root).as_posix()
-            found.append(LabelledImage(relative, label, size, changed_ns))
+    for each in walked_files(root, root / name, seen, told):
+        if each is None:
+            others += 1
+        else:
+            found.append(LabelledImage(each.name, label, each.size, each.changed_ns))
     return found, others, unseen

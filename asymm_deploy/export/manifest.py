@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from asymm_deploy.engines.tensors import TensorSpec
+from asymm_deploy.errors import UsageError
 from asymm_deploy.export.freshness import Dependencies
 from asymm_deploy.export.proof.parity import ParityReport
 from asymm_deploy.export.quantize.variant import Variant
@@ -197,6 +198,22 @@ def save_manifest(manifest: Manifest, folder: Path) -> None:
     raw = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     with written_aside(folder / MANIFEST_NAME) as aside:  # whatever was in its place
         aside.write_bytes(raw + b"\n")
+
+
+def manifest_there(folder: Path) -> Manifest | None:
+    """Return the manifest in ``folder``; None if there is none, or a damaged one.
+
+    Raises UsageError if it can't be read, or a newer version of this program wrote it.
+    """
+    try:
+        return load_manifest(folder)
+    except (FileNotFoundError, DamagedManifestError):
+        return None
+    except OSError as error:
+        raise UsageError(
+            f"can't read {folder / MANIFEST_NAME}: {error.strerror or error}",
+            "check the permissions, or give another folder with --out",
+        ) from error
 
 
 def damaged_files(manifest: Manifest, folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import freshness, manifest
-from asymm_deploy.export.manifest import DamagedManifestError, Manifest
+from asymm_deploy.export.manifest import Manifest
 from asymm_deploy.export.proof.samples import completed_by_samples
 from asymm_deploy.export.weights.hub import located, place_of
 from asymm_deploy.export.weights.hub_name import HubFile
@@ -229,16 +229,8 @@ class ExportRequest:
         file or the manifest can't be read.
         """
         wanted = self.fingerprint()  # first: it raises for what can't be read
-        try:
-            found = manifest.load_manifest(self.folder)
-        except (FileNotFoundError, DamagedManifestError):
-            return None
-        except OSError as error:
-            raise UsageError(
-                f"can't read {self.folder / manifest.MANIFEST_NAME}: {error.strerror or error}",
-                "check the permissions, or give another folder with --out",
-            ) from error
-        if found.fingerprint != wanted or self._has_other_files(found):
+        found = manifest.manifest_there(self.folder)
+        if found is None or found.fingerprint != wanted or self._has_other_files(found):
             return None
         if self.keep_exported and not (self.folder / manifest.EXPORTED).exists():
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,24 @@ def image_files(root: Path) -> list[ImageFile]:
             f"can't list the images in {root}: {getattr(error, 'strerror', None) or error}",
             "give a folder with images in it",
         ) from error
-    found, seen = [], set()
-    for folder, inner, files in os.walk(root, followlinks=True):
+    found = [each for each in walked_files(root, root, set()) if each is not None]
+    if not found:
+        raise UsageError(f"{root} has no images in it", "give a folder with images in it")
+    return sorted(found, key=lambda each: each.name)
+
+
+def walked_files(
+    root: Path,
+    start: Path,
+    seen: set[str],
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[ImageFile | None]:
+    """Yield each image below ``start``, named from ``root``; None for each file that is none.
+
+    Hidden files are left out. Links are followed; what is in ``seen``, by its real path, is not
+    entered, and all that is entered goes into it. ``on_error`` gets what can't be listed.
+    """
+    for folder, inner, files in os.walk(start, followlinks=True, onerror=on_error):
         real = os.path.realpath(folder)
         if real in seen:
             inner.clear()
@@ -45,19 +61,18 @@ def image_files(root: Path) -> list[ImageFile]:
         seen.add(real)
         inner[:] = sorted(each for each in inner if not each.startswith("."))
         for file in files:
+            if file.startswith("."):
+                continue
             path = Path(folder) / file
-            if file.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in SUFFIXES:
+                yield None
                 continue
             try:
                 facts = path.stat()
                 size, changed_ns = facts.st_size, facts.st_mtime_ns
             except OSError:  # a link to nothing: decoding will say so
                 size, changed_ns = 0, 0
-            name = path.relative_to(root).as_posix()
-            found.append(ImageFile(path, name, size, changed_ns))
-    if not found:
-        raise UsageError(f"{root} has no images in it", "give a folder with images in it")
-    return sorted(found, key=lambda each: each.name)
+            yield ImageFile(path, path.relative_to(root).as_posix(), size, changed_ns)
 
 
 def listing_sha256(files: Sequence[ImageFile]) -> str:

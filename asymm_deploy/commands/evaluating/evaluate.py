@@ -16,6 +16,7 @@ from asymm_deploy.commands.options.input_options import (
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
+    DrawnSeedOption,
     ModelsArgument,
     PrecisionName,
     TableOption,
@@ -102,7 +103,7 @@ def evaluate_command(
     variant: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="fp32|half|w8|w4|int8",
+            metavar="fp32|half|w8|w4|int8|int8-mixed",
             help="Which variants of each model, made with `export --quantize`; fp32 is the export "
             "itself. Repeat it, or separate them by commas. Default: fp32 and every variant that "
             "was made. MNN runs variants, and the export's first engine is what they are compared "
@@ -153,14 +154,7 @@ def evaluate_command(
             "all.",
         ),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            callback=within("--seed", 0, 2**63 - 1),
-            help="Which images --limit draws; the same seed, the same.",
-        ),
-    ] = 0,
+    seed: DrawnSeedOption = 0,
     jobs: Annotated[
         int | None,
         typer.Option(

@@ -146,6 +146,17 @@ def within(option: str, least: int, most: int, why: str = "") -> Callable[[int |
     return check
 
 
+DrawnSeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        callback=within("--seed", 0, 2**63 - 1),
+        help="Which images --limit draws; the same seed, the same.",
+    ),
+]
+
+
 def core(text: str) -> int | None:
     """Return the core that ``--cpu`` names, None for auto; raise UsageError for anything else."""
     if text == "auto":

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from asymm_deploy.models.naming.variant_names import VariantName
 
 _OF_IMAGES = frozenset({"int8", "int8-mixed"})
-_USUAL_COUNT = 64
 
 QuantizeOption = Annotated[
     list[str] | None,
@@ -86,7 +85,7 @@ def int8_images(
 
     Raises UsageError for options that are given for nothing, or that exclude each other.
     """
-    from asymm_deploy.export.quantize.int8_images import Int8Images
+    from asymm_deploy.export.quantize.int8_images import USUAL_COUNT, Int8Images
     from asymm_deploy.images.image_files import image_files, listing_sha256
     from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
 
@@ -120,7 +119,7 @@ def int8_images(
         except ValueError as error:
             raise UsageError(f"--mean {mean} --std {std}: {error}", "see --help") from error
     listing = listing_sha256(image_files(images))
-    return Int8Images(images, _USUAL_COUNT if count is None else count, recipe, listing)
+    return Int8Images(images, USUAL_COUNT if count is None else count, recipe, listing)
 
 
 def _three(option: str, text: str) -> tuple[float, float, float]:

@@ -15,6 +15,7 @@ from asymm_deploy.commands.options.variant_options import int8_images
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.evaluate.lane import BASE_VARIANT
 from asymm_deploy.export.manifest import MANIFEST_NAME, MNN
+from asymm_deploy.export.quantize.int8_images import USUAL_COUNT
 from asymm_deploy.export.quantize.variant import Variant
 from asymm_deploy.export.quantize.variant_request import VariantRequest, recorded_request
 from asymm_deploy.export.request import ExportRequest
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 HALF_PRECISION = "fp16"
 """The variant that is no file of its own: the export, computed in fp16."""
 EVERYTHING = (BASE_VARIANT, HALF_PRECISION, *VARIANTS)
-_INT8_COUNT = 64
-"""Images from which int8 learns its ranges."""
 _NO_FP16 = "not measured here: on x86 MNN computes in fp32 where fp16 is asked for"
 _WEIGHTS = {"file": "trained", "seed": "untrained"}
 _Request: TypeAlias = "ExportRequest | str"
@@ -162,7 +161,7 @@ def _request(source: Source, name: str, learning: LearningImages, artifacts: Pat
             f"not made: {name} learns its ranges from images (give --images ROOT, or --calibration "
             "FOLDER with training images)"
         )
-    count = learning.count or _INT8_COUNT
+    count = learning.count or USUAL_COUNT
     recipe = learning.preprocess or "imagenet"
     images = int8_images(learning.folder, count, recipe, None, None, ("int8",))
     assert isinstance(found, VariantRequest)

@@ -17,6 +17,7 @@ from asymm_deploy.commands.options.input_options import (
 from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
     CpuOption,
+    DrawnSeedOption,
     LaunchTimeoutOption,
     ModelsArgument,
     RunnerOption,
@@ -104,14 +105,7 @@ def variants_command(
             help="Evaluate N of the images, drawn at random by --seed. Default: all, 64 on a76.",
         ),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            callback=within("--seed", 0, 2**63 - 1),
-            help="Which images --limit draws; the same seed, the same.",
-        ),
-    ] = 0,
+    seed: DrawnSeedOption = 0,
     runs: Annotated[
         int, typer.Option(metavar="N", help="Timed runs of each variant, over all launches.")
     ] = 1000,

@@ -10,6 +10,9 @@ import msgspec
 from asymm_deploy.export.quantize.variant import CalibrationImages
 from asymm_deploy.images.preprocessing import Preprocessing
 
+USUAL_COUNT = 64
+"""How many are taken unless ``--count`` says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Int8Images:

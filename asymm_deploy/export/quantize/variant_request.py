@@ -90,16 +90,8 @@ class VariantRequest(ExportRequest):
         Raises UsageError as an export's does.
         """
         wanted = self.fingerprint()
-        try:
-            found = manifest.load_manifest(self.folder)
-        except (FileNotFoundError, DamagedManifestError):
-            return None
-        except OSError as error:
-            raise UsageError(
-                f"can't read {self.folder / manifest.MANIFEST_NAME}: {error.strerror or error}",
-                "check the permissions, or give another folder with --out",
-            ) from error
-        if found.variant is None or found.fingerprint != wanted:
+        found = manifest.manifest_there(self.folder)
+        if found is None or found.variant is None or found.fingerprint != wanted:
             return None
         return None if manifest.damaged_files(found, self.folder) else found
 
