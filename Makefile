@@ -22,6 +22,8 @@ TIMED := --table=5 --table=6 --table=7 --table=8 --table=9 --table=10 --figure=1
 # slipcover costs a tenth of the processor time; coverage.py, before Python 3.12, more than half. pytest
 # warns that slipcover is imported before it could rewrite its asserts, and warnings are errors here.
 COVERAGE ?= -m slipcover
+# One more than two cores: tests spend much of their time waiting, for a phone that is away or a process that starts.
+WORKERS ?= 3
 NO_REWRITE := -W ignore::pytest.PytestAssertRewriteWarning
 
 # What can be trained here: the paper's recipe is in examples/train, and ImageNet takes days on eight GPUs. Digits are
@@ -93,7 +95,7 @@ lint: install
 # again, which pip has not done for sources that stay where they are.
 test: lint
 	$(BIN)/python -m compileall -q asymm_deploy
-	$(BIN)/python $(COVERAGE) -m pytest -n 2 --dist worksteal $(NO_REWRITE)
+	$(BIN)/python $(COVERAGE) -m pytest -n $(WORKERS) --dist worksteal $(NO_REWRITE)
 
 # PyPI never lets a file be replaced, so what is wrong must show before the upload.
 dist: install
