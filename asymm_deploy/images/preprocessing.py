@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import read_regular
+from asymm_deploy.files import read_regular, write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,6 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 """Of a cropped image: height, width, channels."""
 
 IMAGENET_NAME = "imagenet"
+RECORDED_NAME = "preprocessing.json"
 _MOST_SIDE = 16_384
 
 
@@ -77,6 +78,16 @@ def preprocessing_of(text: str) -> Preprocessing:
             'write it like this one, the authors\': {"mean": [123.68, 116.779, 103.939], "std": '
             '[58.393, 57.12, 57.375], "crop_ratio": 0.875}',
         ) from error
+
+
+def record_preprocessing(folder: Path, recipe: Preprocessing) -> None:
+    """Write into an artifact's folder how images became its input; raise OSError if it can't be.
+
+    The file is one that ``--preprocess`` takes.
+    """
+    place, content = folder / RECORDED_NAME, f"{recipe.key()}\n".encode()
+    if not place.is_file() or read_regular(place) != content:
+        write_whole(place, content)
 
 
 class ImageInput(msgspec.Struct, frozen=True):

@@ -47,7 +47,12 @@ from asymm_deploy.evaluate.subject import Subject
 from asymm_deploy.export.jobs import ExportOutcome, cores
 from asymm_deploy.export.request import ExportRequest
 from asymm_deploy.files import ensure_folder, unwritable, write_whole
-from asymm_deploy.images.preprocessing import Preprocessing, preprocessing_of
+from asymm_deploy.images.preprocessing import (
+    RECORDED_NAME,
+    Preprocessing,
+    preprocessing_of,
+    record_preprocessing,
+)
 from asymm_deploy.models.source import Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.text import Format, ListRow, formatted
@@ -114,6 +119,7 @@ def run_evaluation(asked: EvaluationRequest) -> ExitCode:
                 continue
             made = _of_model(asked, each.base, files, wanted, (preprocess, recipe), subject)
             _write_rows(asked.out, subject, made)
+            _record(each.base.folder, recipe)
             rows += made
         except DeployError as error:
             console.complain(error.about(each.base.text))
@@ -163,6 +169,14 @@ def _files_of(
             assert outcome.manifest is not None
             found.append(Files(name, request.folder, outcome.manifest))
     return found, codes
+
+
+def _record(folder: Path, recipe: Preprocessing) -> None:
+    """Keep with the artifact how its images were made; an artifact may be read-only."""
+    try:
+        record_preprocessing(folder, recipe)
+    except OSError as error:
+        console.say(f"{folder / RECORDED_NAME} is not written: {error.strerror or error}")
 
 
 def _of_model(

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from asymm_deploy.cli import run
+from asymm_deploy.images.preprocessing import RECORDED_NAME, preprocessing_of
 
 NET = """
 import os
@@ -132,6 +133,23 @@ def test_a_changed_image_or_recipe_is_evaluated_anew(
     assert "done before" not in capfd.readouterr().err
     (after,) = rows(desk / "again")  # one row for a model and engine: the newest
     assert after["key"] != before[0]["key"]
+
+
+def test_how_images_became_inputs_is_kept_with_the_artifact_and_can_be_given_again(
+    desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--engine", "mnn", "--out", "kept", "--limit", "8")
+    assert evaluate(*asked) == 0
+    kept = desk / "artifacts/brightest_net.make" / RECORDED_NAME
+    assert preprocessing_of(str(kept)) == preprocessing_of("recipe.json")
+    capfd.readouterr()
+    assert evaluate(*asked, "--preprocess", str(kept)) == 0
+    assert "8 of 8 images were done before" in capfd.readouterr().err
+    kept.unlink()
+    kept.mkdir()
+    assert evaluate(*asked) == 0
+    assert f"{RECORDED_NAME} is not written: " in capfd.readouterr().err
+    kept.rmdir()
 
 
 def test_an_engine_takes_up_what_all_three_have_done_and_adds_to_it(
