@@ -43,6 +43,13 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse numbers that no recipe has; msgspec tells the user."""
         if not all(np.isfinite((*self.mean, *self.std))) or 0 in self.std:
             raise ValueError("mean and std must be finite, and std not 0")
+        low, high = (float(v) for v in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+        smallest = min(map(abs, self.std))
+        furthest = max(map(abs, self.mean)) + 255
+        if smallest < low or max(furthest, furthest / smallest, *map(abs, self.std)) > high:
+            raise ValueError(
+                "mean, std and (value - mean) / std must be numbers that float32 holds"
+            )
         if not 0.1 <= self.crop_ratio <= 1:
             raise ValueError("crop_ratio must be from 0.1 to 1")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -112,3 +113,17 @@ def test_a_recipe_from_a_file_is_read_strictly(tmp_path: Path) -> None:
             preprocessing_of(str(path))
     with pytest.raises(UsageError, match="No such file"):
         preprocessing_of(str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        '{"mean": [1e308, 1, 1], "std": [1, 1, 1]}',
+        '{"mean": [1, 1, -1e39], "std": [1, 1, 1]}',
+        '{"mean": [1, 1, 1], "std": [1, 1e-300, 1]}',
+        '{"mean": [1, 1, 1], "std": [1e39, 1, 1]}',
+    ],
+)
+def test_a_recipe_whose_values_no_float32_holds_is_refused(recipe: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="float32"):
+        msgspec.json.decode(recipe, type=Preprocessing)
