@@ -141,17 +141,7 @@ class ClassifiedImages:
         return [
             f"{chosen}{counted(len(folder.images), 'image')} of "
             f"{counted(len(folder.classes), 'class')}",
-            *([f"without an image: {some(folder.empty)}"] if folder.empty else []),
-            *(
-                ["left out, not images by their names: " + counted(folder.other_files, "file")]
-                if folder.other_files
-                else []
-            ),
-            *(
-                [f"folders that could not be listed: {some(folder.unseen)}"]
-                if folder.unseen
-                else []
-            ),
+            *what_is_left_out(folder, "an image"),
         ]
 
     def for_model(self, made: Manifest, /) -> tuple[ClassifiedImages, str | None]:
@@ -203,6 +193,19 @@ def nan_remarks(answers: Sequence[ImagePrediction], noun: str) -> list[str]:
     """Return a line if a lane names no class for some samples."""
     count = sum(each.top1 == NO_CLASS for each in answers)
     return [f"answers NaN alone for {counted(count, noun)}: counted as wrong"] if count else []
+
+
+def what_is_left_out(folder: ImageFolder, what: str) -> list[str]:
+    """Return a line for each kind of thing in a folder of classes that counts for nothing."""
+    lines = []
+    if folder.empty:
+        lines.append(f"without {what}: {some(folder.empty)}")
+    if folder.other_files:
+        told = counted(folder.other_files, "file")
+        lines.append(f"left out, not images by their names: {told}")
+    if folder.unseen:
+        lines.append(f"folders that could not be listed: {some(folder.unseen)}")
+    return lines
 
 
 def some(names: Sequence[str]) -> str:

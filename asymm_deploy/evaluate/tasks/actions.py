@@ -33,7 +33,7 @@ from asymm_deploy.evaluate.lane import Lane
 from asymm_deploy.evaluate.prediction import Chunk, ImagePrediction, prediction_of
 from asymm_deploy.evaluate.prediction_table import write_predictions
 from asymm_deploy.evaluate.sample_reading import image_arrays
-from asymm_deploy.evaluate.subject import nan_remarks, some
+from asymm_deploy.evaluate.subject import nan_remarks, what_is_left_out
 from asymm_deploy.evaluate.tasks.task_rows import (
     TASKS,
     Judged,
@@ -157,17 +157,7 @@ class ActionClips:
                 if few
                 else []
             ),
-            *([f"without a clip: {some(folder.empty)}"] if folder.empty else []),
-            *(
-                ["left out, not images by their names: " + counted(folder.other_files, "file")]
-                if folder.other_files
-                else []
-            ),
-            *(
-                [f"folders that could not be listed: {some(folder.unseen)}"]
-                if folder.unseen
-                else []
-            ),
+            *what_is_left_out(folder, "a clip"),
         ]
 
     def reading(self, made: Manifest, recipe: Preprocessing, /) -> ActionReading:
