@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asymm_deploy"
-ROOMS = ("models", "engines", "images", "export", "bench", "explain", "evaluate", "report", "check")
+ROOMS = (
+    *("models", "engines", "images", "export", "bench", "lab"),
+    *("explain", "evaluate", "history", "report", "check"),
+)
 BESIDE = ("report", "check")
 """Side by side at the end of the way: neither knows the other."""
 GARDEN = "postprocess"

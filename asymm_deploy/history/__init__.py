@@ -1,0 +1,1 @@
+"""What was measured over many commits: Parquet files, asked by DuckDB."""

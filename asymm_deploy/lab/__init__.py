@@ -1,0 +1,1 @@
+"""Phones of many hosts, through Dask."""
