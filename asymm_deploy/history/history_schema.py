@@ -47,7 +47,7 @@ _OF_ROW: Mapping[str, ColumnType] = {
     "classes": "int",  # of a network of ours, where its name doesn't say how many
 }
 
-TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
+HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
     # One row for each `history add` that brought something.
     "entries": {
         **_OF_ENTRY,
@@ -178,6 +178,6 @@ TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
 def all_columns() -> dict[str, ColumnType]:
     """Return the columns of a store's file: those of all tables, after ``kind``."""
     found: dict[str, ColumnType] = {KIND: "text"}
-    for columns in TABLES.values():
+    for columns in HISTORY_TABLES.values():
         found |= columns
     return found

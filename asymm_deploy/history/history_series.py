@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from asymm_deploy.history.history_schema import TABLES, TableName
+from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.history.sealed_sql import sealed_connection
 
@@ -100,7 +100,7 @@ def history_series(
     store can't be decoded.
     """
     name, sql = _FROM[metric][0], _question(metric)
-    columns = [column for column in TABLES[name] if re.search(rf"\b{column}\b", sql)]
+    columns = [column for column in HISTORY_TABLES[name] if re.search(rf"\b{column}\b", sql)]
     with sealed_connection({name: store.table(name, columns)}) as connection:
         rows = connection.execute(sql, [model, model, device, device]).fetchall()
     found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
@@ -135,7 +135,7 @@ def _question(metric: HistoryMetric) -> str:
             list(value order by {order}) filter (counts and value is not null),
             min(low) filter (counts), max(high) filter (counts),
             count(*) filter (not coalesce(counts, false)),
-            {flags if "flags" in TABLES[name] else "[]::varchar[]"},
+            {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
             arg_max(artifact_sha256, added_at), arg_max(soc, commit_time)
         from mine group by {key}, extra, "commit"
         order by {key}, extra, min(commit_time), "commit"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asymm_deploy.history.history_schema import TABLES, TableName
+from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ def resolved_table(
 
     from asymm_deploy.history.store_files import arrow_schema
 
-    wanted = list(TABLES[name]) if columns is None else list(columns)
+    wanted = list(HISTORY_TABLES[name]) if columns is None else list(columns)
     if not parts:
         return arrow_schema(name).empty_table().select(wanted)
     found = pa.concat_tables(parts)

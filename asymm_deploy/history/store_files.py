@@ -21,7 +21,7 @@ from asymm_deploy.files import read_regular, unwritable, written_aside
 from asymm_deploy.history.history_schema import (
     HISTORY_SCHEMA_VERSION,
     KIND,
-    TABLES,
+    HISTORY_TABLES,
     ColumnType,
     HistoryRow,
     TableName,
@@ -96,7 +96,7 @@ def arrow_schema(name: TableName) -> pa.Schema:
     """Return a table's columns with their Arrow types."""
     import pyarrow as pa
 
-    return pa.schema([(column, _arrow(kind)) for column, kind in TABLES[name].items()])
+    return pa.schema([(column, _arrow(kind)) for column, kind in HISTORY_TABLES[name].items()])
 
 
 def store_paths(folder: Path) -> list[Path]:
@@ -230,7 +230,7 @@ def file_content(tables: Mapping[TableName, pa.Table]) -> bytes:
     return cast("bytes", sink.getvalue().to_pybytes())
 
 
-def table_of(name: TableName, rows: Iterable[HistoryRow]) -> pa.Table:
+def arrow_table(name: TableName, rows: Iterable[HistoryRow]) -> pa.Table:
     """Return rows as a table; what they lack is empty. Text is made what UTF-8 can hold."""
     import pyarrow as pa
 
