@@ -34,9 +34,9 @@ def facts_of(number: int, **changes: object) -> CommitFacts:
 def launches(good: LaunchRecord) -> Launches:
     """Make launches of a commit: their samples are those of no other commit."""
 
-    def make(number: int = 1, count: int = 3, ms: float = 10.0, **changes: object) -> list[
-        LaunchRecord
-    ]:
+    def make(
+        number: int = 1, count: int = 3, ms: float = 10.0, **changes: object
+    ) -> list[LaunchRecord]:
         found = []
         for launch in range(count):
             first = round(ms * 1e6) + 1000 * launch + number
