@@ -62,11 +62,11 @@ def utc_time(text: str, where: str) -> datetime.datetime:
     """
     try:
         time = datetime.datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise ValueError
-        return time.astimezone(datetime.UTC).replace(tzinfo=None)
+        if time.tzinfo is not None:
+            return time.astimezone(datetime.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{where}: {excerpt(repr(text), 60)} is no time with a zone",
-            "restore the file as it was; nothing was added",
-        ) from None
+        pass
+    raise UsageError(
+        f"{where}: {excerpt(repr(text), 60)} is no time with a zone",
+        "restore the file as it was; nothing was added",
+    )

@@ -22,7 +22,7 @@ def launch_rows(records: Sequence[LaunchRecord], path: Path) -> Iterator[FoundRo
 
     Raises UsageError for a launch that does not say when it started.
     """
-    judged = {id_of: launch for id_of, launch in _in_use(records)}
+    judged = dict(_in_use(records))
     for number, record in enumerate(records, start=1):
         last = judged.get(_place(record))
         in_use = last is not None and last[0] is record

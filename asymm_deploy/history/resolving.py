@@ -58,22 +58,27 @@ def resolved_table(
     wanted = list(HISTORY_TABLES[name]) if columns is None else list(columns)
     if not parts:
         return arrow_schema(name).empty_table().select(wanted)
-    found = pa.concat_tables(parts)
-    if shared or name == "accepted":
-        found = _each_once(name, found)
+    found = united(name, parts) if shared or name == "accepted" else pa.concat_tables(parts)
     if several and name in _SAME_ROW:
         found = _last_in_use(name, found, several)
     return found.select(wanted)
 
 
-def _each_once(name: TableName, table: pa.Table) -> pa.Table:
-    """Keep the first of the rows that are the same: of the earliest commit, added first."""
+def united(name: TableName, parts: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of all ``parts``, one or more with all columns, each once.
+
+    Of rows that are the same that of the earliest commit stays, and of those what was added first.
+    """
+    import pyarrow as pa
+
     key = "entry_id" if name == "entries" else "row_id"
+    within = f"line, {key}" if "line" in HISTORY_TABLES[name] else key
     sql = f"""
         select * from found qualify row_number()
             over (partition by {key} order by commit_time, "commit", added_at) = 1
+        order by commit_time, "commit", added_at, {within}
     """  # noqa: S608  of our own words alone
-    return _asked(sql, found=table)
+    return _asked(sql, found=pa.concat_tables(parts))
 
 
 def _last_in_use(name: TableName, table: pa.Table, commits: Collection[str]) -> pa.Table:

@@ -166,7 +166,11 @@ def _accuracy(
         "in_use": True,
         "counts": percent is not None,
     }
-    return FoundRow("accuracies", tuple(values.values()), values)
+    identity = (
+        *(row["model"], variant, row["device"], row["precision"], row["engine"], task, metric),
+        *(percent, low, high, samples, row["weights"], row["preprocess"], row["key"]),
+    )
+    return FoundRow("accuracies", identity, values)
 
 
 def _percentage(cell: Any) -> float | None:

@@ -20,8 +20,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import read_regular, unwritable, written_aside
 from asymm_deploy.history.history_schema import (
     HISTORY_SCHEMA_VERSION,
-    KIND,
     HISTORY_TABLES,
+    KIND,
     ColumnType,
     HistoryRow,
     TableName,
