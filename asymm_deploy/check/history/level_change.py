@@ -18,8 +18,8 @@ from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.check.findings import Change, Verdict, latency_without_figures
 from asymm_deploy.check.history.commit_points import CommitPoint
 from asymm_deploy.check.policy import GatePolicy
-from asymm_deploy.history.change_points import blind, boundaries, least_points
-from asymm_deploy.history.history_levels import log_percent, step_between
+from asymm_deploy.history.told.change_points import blind, boundaries, least_points
+from asymm_deploy.history.told.history_levels import log_percent, step_between
 
 _PERCENT = 100
 
@@ -144,4 +144,3 @@ def _change(
         why=why,
         blocks=commits,
     )
-

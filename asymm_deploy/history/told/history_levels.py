@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from asymm_deploy.history.change_points import Signal, boundaries
+from asymm_deploy.history.told.change_points import Signal, boundaries
 
 _SAME = 1e-9
 """Less than the clock's nanosecond in a second: logarithms that differ by rounding alone."""
