@@ -13,7 +13,7 @@ import numpy as np
 from asymm_deploy.history.history_schema import HISTORY_TABLES, HistoryRow, TableName
 from asymm_deploy.history.store_files import arrow_table, file_content, put_file
 
-FIRST_DAY = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  stores keep UTC without its zone
+FIRST_DAY = datetime.datetime(2026, 1, 1)
 
 
 def commit_hash(number: int) -> str:

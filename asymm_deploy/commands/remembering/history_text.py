@@ -83,6 +83,8 @@ def _table(told: ToldSeries) -> str:
         row["change"] = change_words(each.change, told.change_unit)
         row["noticed"] = ", ".join([*marks_of(each), *([_began(each, told)] if each.step else [])])
         rows.append(row)
+    if not any(row["noticed"] for row in rows):
+        rows = [{key: cell for key, cell in row.items() if key != "noticed"} for row in rows]
     lines = [series_title(told.series), "", formatted(rows, "table")]
     plot = _plot(told)
     if plot:
@@ -132,14 +134,14 @@ def _commit(each: ToldCommit, told: ToldSeries) -> dict[str, Any]:
         "branch": point.branch,
         "commit_time": point.commit_time.isoformat(),
         "dirty": point.dirty,
-        "value": point.value,
+        "value": _exactly(point.value, told),
         "low": each.low,
         "high": each.high,
         "launches": len(point.values) if told.series.metric == "latency" else None,
         "left_out": point.left_out,
         "flags": " ".join(point.flags),
         "artifact_sha256": point.artifact_sha256,
-        "level": each.level,
+        "level": _exactly(each.level, told),
         "change": each.change,
         "change_unit": told.change_unit,
         "step": None if step is None else step.percent,
@@ -147,6 +149,12 @@ def _commit(each: ToldCommit, told: ToldSeries) -> dict[str, Any]:
         "step_high": None if step is None else step.high_percent,
         "accepted": None if each.accepted is None else each.accepted.words,
     }
+
+
+def _exactly(value: float | None, told: ToldSeries) -> float | int | None:
+    """Return a count or a size as the whole number that it is."""
+    whole = HISTORY_UNITS[told.series.metric] in {"count", "bytes"}
+    return int(value) if whole and value is not None and value.is_integer() else value
 
 
 def _plain(value: object) -> str | int:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from asymm_deploy.commands.options.history_options import DEFAULT_STORE, StoreOption
 from asymm_deploy.commands.options.shared_options import FORMATS, TextFormat, TextFormatOption
 
 
@@ -21,10 +22,10 @@ class HistoryMetricName(StrEnum):
 
 
 def history_show_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as latency.csv names it.")],
-    store: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="The history's folder.")
-    ] = Path("history"),
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model, as latency.csv names it.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
     metric: Annotated[
         HistoryMetricName,
         typer.Option(help="What to show; size is that of model.mnn, insn what `cost` counted."),
@@ -39,9 +40,7 @@ def history_show_command(
     output_format: TextFormatOption = TextFormat.TABLE,
     picture: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.svg|png", help="Draw it as well. Needs the extra [page]."
-        ),
+        typer.Option(metavar="FILE.svg|png", help="Draw it as well. Needs the extra [page]."),
     ] = None,
 ) -> None:
     """Show a model over commits: each value, and the commits that moved it.

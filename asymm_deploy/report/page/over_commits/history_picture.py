@@ -1,4 +1,4 @@
-"""One metric over commits: each commit's value, the levels, and the steps with who accepted them."""
+"""One metric over commits: each commit's value, the levels, and the steps, accepted or not."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def history_spec(told: Sequence[ToldSeries]) -> Spec:
         sentence = series_sentence(each)
         spec = filled(_spec(each.series.metric, sentence), list(_data(each)))
         title = {"text": series_title(each.series), "anchor": "start", "fontSize": 13}
-        drawn.append({**spec, "title": title})
+        drawn.append({**spec, "title": title, "data": {"values": spec["data"]["values"]}})
     if len(drawn) == 1:
         return drawn[0]
     config, params = drawn[0]["config"], drawn[0]["params"]
