@@ -118,12 +118,12 @@ def _held_store(folder: Path, on_wait: Callable[[str], None]) -> Iterator[Histor
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        where = "a file is in its place" if is_in_the_way(error) else None
-        raise (
-            unwritable(f"a history to {folder}", error, _OTHERWISE)
-            if where is None
-            else (UsageError(f"can't keep a history in {folder}: {where}", _OTHERWISE))
-        ) from error
+        if is_in_the_way(error):
+            raise UsageError(
+                f"can't keep a history in {folder}: a file is in its place, or a link to nothing",
+                _OTHERWISE,
+            ) from error
+        raise unwritable(f"a history to {folder}", error, _OTHERWISE) from error
     opened_store(folder)  # before anything is written to a folder that is another's
     until = time.monotonic() + _WAIT_S
     told = False

@@ -51,14 +51,12 @@ def add_to_history(request: AddRequest) -> None:
         _merge(request)
         return
     found = _found(results, request.artifacts)
-    for remark in found.remarks:
-        console.say(remark)
     if not found.rows:
         raise UsageError(f"there are no results in {results}", _TO_TRY)
     aside = (request.store, results)
     facts = commit_facts(request.commit, request.branch, request.time, here=Path.cwd(), aside=aside)
     added = add_rows(request.store, found.rows, facts, results.absolute().name, console.say)
-    for line in _told(added, facts, found.rows, request.store):
+    for line in (*_told(added, facts, found.rows, request.store), *found.remarks):
         console.say(line)
 
 
@@ -111,7 +109,7 @@ def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -
         f"added to {store}, {of}"
         + (f" of {facts.branch}" if facts.branch else "")
         + f": {what}"
-        + (f"; {counted(added.known, 'row')} were already there" if added.known else "")
+        + (f" ({counted(added.known, 'row')} already there)" if added.known else "")
     ]
     if facts.branch is None:
         lines.append("no branch is kept: give --branch NAME")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import resolved, unwritable, written_aside
+from asymm_deploy.files import is_in_the_way, resolved, unwritable, written_aside
 from asymm_deploy.history.adding import united_content
 from asymm_deploy.history.asked.answer_text import answer_text
 from asymm_deploy.history.asked.sealed_sql import answered_sql
@@ -47,10 +47,10 @@ def export_store(store: HistoryStore, out: Path, form: ExportForm) -> list[Path]
 
 def _prepare(out: Path, store: Path, form: ExportForm) -> None:
     """Make the folder; a store takes no other files, and other files make a folder no store."""
+    if resolved(out).is_relative_to(resolved(store)):
+        raise UsageError(f"{out} is the history itself, or in it", "give another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if resolved(out).is_relative_to(resolved(store)):
-            raise UsageError(f"{out} is the history itself", "give another folder")
         for path in out.iterdir():
             is_stores = NAMED_BY_HASH.fullmatch(path.name) is not None
             if is_stores or (form == "store" and not path.name.startswith(".")):
@@ -60,6 +60,8 @@ def _prepare(out: Path, store: Path, form: ExportForm) -> None:
                     "give a new folder",
                 )
     except OSError as error:
+        if is_in_the_way(error):
+            raise UsageError(f"{out} is no folder", "give one for the files") from error
         raise unwritable(f"to {out}", error, _OTHERWISE) from error
 
 

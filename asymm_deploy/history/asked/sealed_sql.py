@@ -21,6 +21,7 @@ _SEALED: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",
     "temp_directory": "",
+    "memory_limit": "4GB",  # what is larger would be Python's, several times over, on its way out
 }
 _AT_ONCE = 10_000
 """Rows. Two of such parts are all that is held of an answer."""
@@ -100,6 +101,8 @@ def _interruptible(work: Future[_Result], connection: duckdb.DuckDBPyConnection)
 
 
 def _require_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    if not sql.isascii() and any("\ud800" <= character <= "\udfff" for character in sql):
+        raise UsageError("the SQL is no text in UTF-8", "give it anew")
     statements = connection.extract_statements(sql)
     if not statements:
         raise UsageError("the SQL is empty", "ask something: select * from entries")
@@ -121,7 +124,7 @@ def _told() -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.Error, UnicodeError, RuntimeError) as error:
+    except (duckdb.Error, RuntimeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         first = lines[0] if lines else type(error).__name__
         near = next((line for line in lines[1:] if line.startswith("Did you mean")), "")
