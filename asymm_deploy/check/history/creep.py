@@ -134,7 +134,9 @@ def _of_store(
                 "leave the file out",
             )
     require_matches({*found.models, *(point.model for point in new[1])}, models)
-    points, copied = each_launch_once([*found.points, *new[1]])
+    device = None if choice is None else choice.device
+    mine = [point for point in new[1] if device in {None, point.device}]
+    points, copied = each_launch_once([*found.points, *mine])
     first, last = new[2]
     notes = ([*first, *found.notes], [*last, *copied])
     return [*found.commits, *new[0]], points, notes, found.accepted

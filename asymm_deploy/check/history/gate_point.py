@@ -61,7 +61,8 @@ class GatePoint:
     started_at: str
     """When the first launch that counts started, else the first one."""
     samples: frozenset[str] = frozenset()
-    """A hash of each counting launch's runs: launches that share it are one."""
+    """A hash of each counting launch's runs: launches that share it are one. Without those of so
+    few runs that two may agree by chance."""
     artifact_sha256: str | None = None
     commit_time: datetime.datetime | None = None
     """Of a commit in a store."""
@@ -108,7 +109,11 @@ def gate_point(point: CommitPoint) -> GatePoint:
         left_out=point.left_out,
         failure=point.failure,
         started_at=point.started_at if point.launches else record.started_at,
-        samples=frozenset(samples_hash(launch) for launch in point.launches),
+        samples=frozenset(
+            samples_hash(launch)
+            for launch in point.launches
+            if len(launch.samples_ns) >= FEWEST_TO_COMPARE
+        ),
         artifact_sha256=record.artifact_sha256,
     )
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from asymm_deploy.bench import flags
+from asymm_deploy.bench.judge.plausibility import FEWEST_TO_COMPARE
 from asymm_deploy.check.folders import matches
 from asymm_deploy.check.history.gate_point import (
     GatePoint,
@@ -192,7 +193,7 @@ def _since(text: str, commits: Sequence[str]) -> str:
         return found[0]
     what = "no commit" if not found else f"{len(found)} commits"
     raise UsageError(
-        f"--since {excerpt(text, 80)}: {what} with launches in the history begins like this",
+        f"--since {excerpt(text, 80)!r}: {what} with launches in the history begins like this",
         f"give more of its digits; the last is {commits[-1]}",
     )
 
@@ -205,7 +206,11 @@ def _point(commit: str, rows: Sequence[dict[str, Any]], allow: Sequence[str]) ->
     good = [row for row in used if _is_valid(row, allow)]
     spoilt = [row for row in rows if not _is_valid(row, allow)]
     row = (good or used)[0]
-    samples = frozenset(each["samples_sha256"] for each in good if each["samples_sha256"])
+    samples = frozenset(
+        each["samples_sha256"]
+        for each in good
+        if each["samples_sha256"] and each["runs"] >= FEWEST_TO_COMPARE
+    )
     return GatePoint(
         commit=commit,
         model=row["model"],
