@@ -27,7 +27,7 @@ def facts_of(number: int, **changes: object) -> CommitFacts:
         dirty=False,
     )
     values = {name: getattr(facts, name) for name in CommitFacts.__slots__} | changes
-    return CommitFacts(**values)  # type: ignore[arg-type]
+    return CommitFacts(**values)
 
 
 @pytest.fixture

@@ -28,12 +28,14 @@ def store(add: Add, launches: Launches, tmp_path: Path) -> HistoryStore:
 def test_tables_open_elsewhere(store: HistoryStore, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for form in ("parquet", "csv", "json"):
-        written = export_store(store, out, form)  # type: ignore[arg-type]
+        written = export_store(store, out, form)
         assert [path.stem for path in written] == ["entries", "launches", "sizes"]
     frame = pd.read_parquet(out / "launches.parquet")
     assert len(frame) == 6
     assert frame["commit_time"].dtype.kind == "M"
-    found = duckdb.sql(f"select count(*) from '{out}/launches.parquet' where counts").fetchall()
+    with duckdb.connect() as connection:
+        question = f"select count(*) from '{out}/launches.parquet' where counts"
+        found = connection.execute(question).fetchall()
     assert found == [(6,)]
     with (out / "launches.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -48,7 +50,7 @@ def test_as_a_store_it_is_one_file_that_is_taken_in_elsewhere(
     (path,) = export_store(store, tmp_path / "all", "store")
     again = opened_store(tmp_path / "all")
     for name in ("entries", "launches", "sizes"):
-        assert again.table(name).num_rows == store.table(name).num_rows  # type: ignore[arg-type]
+        assert again.table(name).num_rows == store.table(name).num_rows
     assert merge_store(tmp_path / "elsewhere", path, print) == (1, 0)
     assert merge_store(tmp_path / "store", path, print) == (0, 1)
 

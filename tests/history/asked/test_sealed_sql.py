@@ -93,7 +93,7 @@ def test_an_error_that_comes_late_is_told_as_well() -> None:
 def test_what_would_drive_a_terminal_or_a_spreadsheet_is_shown_as_it_is() -> None:
     sql = "select chr(27) || '[31m' as \"a\x1b[0m\", '=1+1' as b, chr(10) as c"
     for output_format in ("table", "csv", "json"):
-        assert "\x1b" not in asked(sql, output_format)  # type: ignore[arg-type]
+        assert "\x1b" not in asked(sql, output_format)
     assert ",'=1+1," in asked(sql)
 
 
