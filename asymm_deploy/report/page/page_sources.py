@@ -6,7 +6,7 @@ The bytes are kept, since the page carries them: whoever has the page can make i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -24,17 +24,26 @@ from asymm_deploy.explain.explanation import (
     Explanation,
 )
 from asymm_deploy.files import read_regular
+from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
 from asymm_deploy.report.page.checked_launches import (
     BLOCKS_NAME,
     CheckedLaunches,
     checked_launches,
 )
+from asymm_deploy.report.page.over_commits.remembered import (
+    HISTORY_NAME,
+    RememberedHistory,
+    history_in,
+    remembered,
+)
 
 OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
 SOURCE_NAMES = (*(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),)
 """The files of a results folder that a page shows, if they are there."""
+INSIDE_NAMES = (*SOURCE_NAMES, HISTORY_NAME)
+"""The files inside a page that all else is made from; history.json is made of a store."""
 
 _OF_CHECK = b'"written_by":"check"'
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
@@ -55,6 +64,8 @@ class PageSources:
     accuracies: Mapping[str, MeasuredTop1]
     """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
+    history: RememberedHistory | None
+    """What they were over many commits, if that was asked for."""
     remarks: tuple[str, ...]
     """What was left out: a last line that is not whole."""
 
@@ -86,6 +97,27 @@ def sources_in(
     if sources.costs:
         contents[COSTS_NAME] = _without_operators(sources.costs)
     return sources
+
+
+def sources_with_history(sources: PageSources, store: HistoryStore) -> PageSources:
+    """Return ``sources`` with what their models were over the commits of a store.
+
+    Raises UsageError if the store can't be decoded, or has none of them.
+    """
+    verdicts = sources.verdicts
+    models = {
+        *(each.model for each in sources.launches),
+        *(each.model for each in sources.costs),
+        *(each.model for each in sources.explained),
+        *sources.accuracies,
+        *(each.model for each in (verdicts.changes if verdicts else ())),
+    }
+    content = remembered(store, models)
+    return replace(
+        sources,
+        contents={**sources.contents, HISTORY_NAME: content},
+        history=history_in(content, store.folder),
+    )
 
 
 def sources_of_check(
@@ -162,6 +194,9 @@ def sources_of(
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
         checked={model: each for model, each in checked.items() if model in shown},
         other_launches=tuple(ours[1]),
+        history=history_in(contents[HISTORY_NAME], where / HISTORY_NAME)
+        if HISTORY_NAME in contents
+        else None,
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
             for path, rest in torn.items()
