@@ -52,7 +52,7 @@ def launches(number: int, latency_ms: float, count: int = 3, **more: Any) -> lis
     """Return a commit's launches: medians around ``latency_ms``, that of all of them exactly so."""
     rows = []
     for launch in range(count):
-        median_ns = latency_ms * 1e6 + (launch - (count - 1) / 2) * 100
+        median_ns = round(latency_ms * 1e6) + (launch - (count - 1) / 2) * 100
         told = f"{number} {launch} {latency_ms} {sorted(more.items())}"
         rows.append(
             common(number)
