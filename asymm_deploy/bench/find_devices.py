@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.device import Tell
-from asymm_deploy.bench.fleet import DeviceMaker, DeviceOutcome, started_fleet
+from asymm_deploy.bench.fleet import (
+    DeviceMaker,
+    DeviceOutcome,
+    DeviceWork,
+    Keeper,
+    WorkOutcome,
+    started_fleet,
+)
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import UsageError
 
@@ -42,6 +49,20 @@ class ReadyDevices(Protocol):
         """Time every subject on every device; ``on_event`` is told the device's name, too.
 
         ``pairs`` are timed in turns besides, as in ``measure.time_models``.
+
+        Of several devices, one that fails stops no other, and its outcome says why. The failure
+        of a single one is raised.
+        """
+        ...
+
+
+class WorkingDevices(ReadyDevices, Protocol):
+    """The same, ready to do other work than timing."""
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        """Do ``work`` on every device; its records are kept in ``runs``.
 
         Of several devices, one that fails stops no other, and its outcome says why. The failure
         of a single one is raised.
@@ -81,7 +102,7 @@ def device_makers(
 
 
 @contextmanager
-def ready_devices(makers: dict[str, DeviceMaker], tell: Tell) -> Iterator[ReadyDevices]:
+def ready_devices(makers: dict[str, DeviceMaker], tell: Tell) -> Iterator[WorkingDevices]:
     """Make the devices and ask each what it is; what can't be used is refused now.
 
     One device is made in this process, each of several in a process of its own.
@@ -128,6 +149,12 @@ class _Single:
             self._device, subjects, plan, runs, lambda event: on_event(self._name, event), pairs
         )
         return [DeviceOutcome(self._name, tuple(rows))]
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        made = work(self._device, runs, lambda event: on_event(self._name, event))
+        return [WorkOutcome(self._name, tuple(made))]
 
 
 def _host(runner: Path | None, tell: Tell) -> Device:
