@@ -78,7 +78,7 @@ def device_makers(
     Raises UsageError or HarnessError if there is no such device, or no runner for it.
     """
     asked = list(dict.fromkeys(names)) or [HOST]
-    emulated = [name for name in asked if name.lower().removeprefix("cortex-") == EMULATED]
+    emulated = emulated_among(asked)
     if emulated:
         raise UsageError(
             f"{emulated[0]} is an emulated processor, and has no clock to time by",
@@ -99,6 +99,11 @@ def device_makers(
             for serial in find.serials(server, name, os.environ, tell):
                 found[serial] = partial(_phone, serial, program, options)
     return found
+
+
+def emulated_among(names: Sequence[str]) -> list[str]:
+    """Return those names that stand for the emulated processor."""
+    return [name for name in names if name.lower().removeprefix("cortex-") == EMULATED]
 
 
 @contextmanager
