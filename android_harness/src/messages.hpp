@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "session.hpp"
+#include "usage.hpp"
 
 namespace runner {
 
@@ -79,6 +80,32 @@ struct Operators {
   std::optional<OperatorTimes> times;
 };
 
+// The memory behind each stage of a cold start.
+struct StageMemory {
+  MemoryReading engine;
+  MemoryReading read;
+  MemoryReading created;
+  MemoryReading first;
+  MemoryReading second;
+};
+
+// A cold start. The engine is part of this program: it was loaded with it.
+struct Stages {
+  std::int64_t read_ns;
+  std::int64_t create_ns;
+  std::int64_t first_ns;
+  std::int64_t second_ns;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::optional<std::int64_t> core;
+  std::int64_t pages;
+  std::optional<std::int64_t> resident;
+  std::int64_t major_faults;
+  std::optional<StageMemory> memory;
+};
+
 struct Output {
   std::string sha256;
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
@@ -106,6 +133,7 @@ std::string line(const Calibration& message);
 std::string line(const Samples& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
+std::string line(const Stages& message);
 std::string line(const Output& message);
 std::string line(const Answers& message);
 std::string line(const Done& message);
