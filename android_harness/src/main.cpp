@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
                       : !arguments.answers.empty() ? runner::launch_answers
                       : arguments.second  ? runner::launch_both
                       : arguments.by_operator ? runner::launch_by_operator
+                      : arguments.for_seconds ? runner::launch_by_second
                                               : runner::launch;
     work(arguments, runner::engine(), send);
     return 0;
