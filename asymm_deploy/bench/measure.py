@@ -109,7 +109,7 @@ def time_models(
     Raises UsageError if a core is not available or two models have the same name, and HarnessError
     if the device or the results folder fails.
     """
-    _refuse_same_names(subjects)
+    refuse_same_names(subjects)
     bench = prepare(device, plan, runs, "bench")
     rows = {subject.model: _resume(subject, bench, runs) for subject in subjects}
     pair_rows = [resumed_pair(pair, bench, runs) for pair in pairs]
@@ -257,7 +257,8 @@ class _Row:
         return stats.summarise([self.records[number] for number in sorted(self.records)])
 
 
-def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
+def refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
+    """Raise UsageError if two models have one name: they would share a row."""
     names = [subject.model for subject in subjects]
     for name in names:
         if names.count(name) > 1:

@@ -29,9 +29,11 @@ from asymm_deploy.commands.options.shared_options import (
     core,
     table_or_figure,
 )
+from asymm_deploy.commands.options.sustained_options import EveryOption, ForOption, lasting
 
 
 def bench_command(
+    ctx: typer.Context,
     models: option.BenchModelsOption = None,
     table: TableOption = None,
     figure: FigureOption = None,
@@ -48,6 +50,8 @@ def bench_command(
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
     paired: option.BenchPairedOption = False,
+    for_: ForOption = None,
+    every: EveryOption = None,
     fresh: option.BenchFreshOption = False,
     allow: option.BenchAllowOption = None,
     keep: option.BenchKeepOption = False,
@@ -62,21 +66,24 @@ def bench_command(
 
     Exports first what is missing or out of date. Each launch is added to OUT/runs.jsonl as it
     ends, so the same command continues where an earlier one stopped. Writes OUT/latency.csv,
-    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure.
+    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure. With --for each model has one
+    launch, which lasts; it goes to OUT/sustained.jsonl and OUT/sustained.csv, second by second.
 
     \b
       asymm-deploy bench asymmnet_small_035
+      asymm-deploy bench asymmnet_small_035 --for 30m --every 33ms --device auto
       asymm-deploy bench --table 5 --device auto
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.bench.phone.options import PhoneOptions
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.commands.bench_steps import BenchRequest, run_bench
 
+    long = lasting(ctx, for_, every)
     plan = Plan(
         engine=engine.value,
         precision=precision.value,
-        runs=runs,
-        launches=launches,
+        runs=runs if long is None else 1,
+        launches=launches if long is None else 1,
         warmup=warmup,
         threads=threads,
         cpu=core(cpu),
@@ -102,4 +109,8 @@ def bench_command(
         which=which,
         output_format=output_format.value,
     )
+    if long is not None:
+        from asymm_deploy.commands.timing.sustained_steps import run_sustained
+
+        raise typer.Exit(run_sustained(request, long))
     raise typer.Exit(run_bench(request))

@@ -70,7 +70,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = _exported(asked, paired)
+        exported = exported_subjects(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         pairs = [
             PairedSubjects(exported[name], exported[base])
@@ -95,7 +95,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact | Missing]:
+def exported_subjects(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source by name."""
     if not asked.sources:
         return {}

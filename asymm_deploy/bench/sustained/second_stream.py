@@ -37,8 +37,8 @@ _Sample = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class Second(msgspec.Struct, frozen=True, tag_field="type", tag="second"):
-    """The runs that ended between two moments, about a second apart. Durations are in ns."""
+class SecondFigures(msgspec.Struct, frozen=True):
+    """What a second's runs come to: those that ended between two moments. Durations are in ns."""
 
     at_ns: _Duration
     """Its beginning, since the start of the loop."""
@@ -65,6 +65,11 @@ class Second(msgspec.Struct, frozen=True, tag_field="type", tag="second"):
     """Where the main thread was as it closed."""
     khz: Annotated[int, msgspec.Meta(ge=1, le=10**8)] | None
     """The clock of the first pinned core then."""
+
+
+class Second(SecondFigures, frozen=True, tag_field="type", tag="second"):
+    """A second as a runner tells of it."""
+
     ns: Annotated[tuple[_Sample, ...], msgspec.Meta(max_length=MOST_KEPT)] | None
     """Each run, in order; None of a second with too many to tell."""
 
