@@ -41,6 +41,7 @@ _BIRTH_S = 15.0
 _PIECE_BYTES = 4 * 2**20
 _STDERR_BYTES = 64 * 2**10
 _SIGNALLED = 128
+_KILLED = _SIGNALLED + 9
 _ATTEMPTS = 3
 _MOST_REST_S = 1800.0
 _OUT = "out"
@@ -164,7 +165,7 @@ class _Following:
                 raise LostLaunchError("it ended without a result")
             if taken_s > self._timeout_s:
                 link.run_with_retries(kill_all(launcher.base))
-                return Completed(b"", b"", _SIGNALLED + 9, timed_out=True)
+                return Completed(b"", b"", _KILLED, timed_out=True)
             time.sleep(_POLL_S if state == "running" else _SOON_S)
 
     def _start(self) -> bool:
@@ -246,6 +247,8 @@ class _Following:
         if code is None:  # the file is there and empty: the phone was full, or lost its power
             self._launcher.require_room(self._folder)
             raise LostLaunchError("it left no result")
+        if code == _KILLED:
+            raise LostLaunchError("it was killed on the phone")
         return Completed(
             b"",
             look.said["err"].text.encode(),
