@@ -77,6 +77,8 @@ def test_a_file_in_memory_is_never_told_as_cold(
         (["--figure", "1"], "--figure means nothing with --cold"),
         (["--runs", "100"], "--runs means nothing with --cold"),
         (["--warmup", "0"], "--warmup means nothing with --cold"),
+        (["--for", "30m"], "--for means nothing with --cold"),
+        (["--every", "33ms"], "--every means nothing with --cold"),
         (["--launches", "0"], "--launches"),
         (["--launches", "100000000"], "--launches"),
         (["--device", "a76"], "a76 is an emulated processor"),
