@@ -87,7 +87,7 @@ def test_of_models_that_did_not_start_there_is_no_remark_and_a_picture_without_b
 def test_bars_are_the_stages_and_one_of_memory_has_another_colour(good: LaunchRecord) -> None:
     picture = cold_picture(rows_of(good, resident=5))
     assert picture is not None
-    bars = (picture.spec.get("data") or picture.spec["layer"][0]["data"])["values"]
+    bars = next(iter(picture.spec["datasets"].values()))
     shown = {(each["key"], each["stage"]): each["ms"] for each in bars}
     assert shown["net", "read the file"] == 3
     assert shown["other", "read it, from memory"] == 3
