@@ -32,6 +32,9 @@ void launch_both(const Arguments& arguments, const Engine& engine, const Send& s
 // The same as launch(), with turns of plain runs and runs whose operators are timed.
 void launch_by_operator(const Arguments& arguments, const Engine& engine, const Send& send);
 
+// The same as launch(), but for as long as the arguments say, with a message for each second.
+void launch_by_second(const Arguments& arguments, const Engine& engine, const Send& send);
+
 // Calibrates twice, without a model.
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send);
 

@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
                       : arguments.second  ? runner::launch_both
                       : arguments.by_operator ? runner::launch_by_operator
                       : arguments.cold        ? runner::launch_cold
+                      : arguments.for_seconds ? runner::launch_by_second
                                               : runner::launch;
     work(arguments, runner::engine(), send);
     return 0;

@@ -72,6 +72,40 @@ std::string line(const Samples& message) {
       .line();
 }
 
+std::string line(const Second& message) {
+  JsonLine json("second");
+  json.integer("at_ns", message.at_ns)
+      .integer("wall_ns", message.wall_ns)
+      .integer("runs", message.runs)
+      .integer("mean_ns", message.mean_ns)
+      .integer("median_ns", message.median_ns)
+      .integer("p90_ns", message.p90_ns)
+      .integer("p99_ns", message.p99_ns)
+      .integer("min_ns", message.min_ns)
+      .integer("max_ns", message.max_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .integer("late", message.late)
+      .integer("skipped", message.skipped)
+      .integer("core", message.core)
+      .integer("khz", message.khz);
+  if (message.ns) return json.integers("ns", *message.ns).line();
+  return json.integer("ns", std::nullopt).line();
+}
+
+std::string line(const Sustained& message) {
+  return JsonLine("sustained")
+      .integer("runs", message.runs)
+      .integer("wall_ns", message.wall_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .integer("late", message.late)
+      .integer("skipped", message.skipped)
+      .line();
+}
+
 std::string line(const Pairs& message) {
   return JsonLine("pairs")
       .object("first", object(message.first))

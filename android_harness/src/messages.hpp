@@ -50,6 +50,38 @@ struct Samples {
   std::optional<std::int64_t> steal_ns;
 };
 
+// The runs between two moments, about a second apart; see --for-seconds.
+struct Second {
+  std::int64_t at_ns;
+  std::int64_t wall_ns;
+  std::int64_t runs;
+  std::int64_t mean_ns;
+  std::int64_t median_ns;
+  std::int64_t p90_ns;
+  std::int64_t p99_ns;
+  std::int64_t min_ns;
+  std::int64_t max_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::int64_t late;
+  std::int64_t skipped;
+  std::optional<std::int64_t> core;
+  std::optional<std::int64_t> khz;
+  std::optional<std::vector<std::int64_t>> ns;  // none of a second with too many runs
+};
+
+// The whole loop of them.
+struct Sustained {
+  std::int64_t runs;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::int64_t late;
+  std::int64_t skipped;
+};
+
 // The runs of one of two models.
 struct Turns {
   std::vector<std::int64_t> ns;
@@ -131,6 +163,8 @@ std::string line(const Model& message);
 std::string line(const Cpu& message);
 std::string line(const Calibration& message);
 std::string line(const Samples& message);
+std::string line(const Second& message);
+std::string line(const Sustained& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
 std::string line(const Stages& message);

@@ -23,6 +23,12 @@ from asymm_deploy.bench.observed import observed_stream
 from asymm_deploy.bench.observed.operators_line import TimedOperators
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.bench.sustained.second_stream import (
+    Second,
+    SecondReader,
+    Sustained,
+    sustained_request,
+)
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
 TEXT = (SOURCE / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -43,9 +49,11 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     TimedOperators,
     ToldAnswers,
     ToldStages,
+    Second,
+    Sustained,
     wire.Failure,
 )
-*ALONE, PAIRS, OPERATORS, ANSWERS, STAGES, ERROR = EXAMPLES
+*ALONE, PAIRS, OPERATORS, ANSWERS, STAGES, SECOND, SUSTAINED, ERROR = EXAMPLES
 HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
 COLD = [HELLO, MODEL, STAGES, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE]
 WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
@@ -54,6 +62,9 @@ PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
 
 def fields_of(message: type[msgspec.Struct]) -> list[str]:
     return ["type", *(field.encode_name for field in msgspec.structs.fields(message))]
+
+
+LASTING = [HELLO, MODEL, SECOND, CPU, CALIBRATION, SUSTAINED, OUTPUT, DONE]
 
 
 def sent(lines: Sequence[str]) -> bytes:
@@ -107,6 +118,16 @@ def test_those_of_a_cold_launch_are_one_too() -> None:
         assert list(told) == [field.encode_name for field in msgspec.structs.fields(reading)]
 
 
+def test_those_of_a_launch_that_lasts_are_one_too() -> None:
+    whole = SUSTAINED.replace("54000", "3").replace('"late":31', '"late":2').replace(":4}", ":1}")
+    done = DONE.replace('"count":2', '"count":3')
+    swapped = {SUSTAINED: whole, DONE: done}
+    reader = SecondReader(1800)
+    (second,) = reader.feed(sent([swapped.get(line, line) for line in LASTING]))
+    assert second.ns == (9_549_000, 9_551_000, 9_568_000)
+    assert reader.finish().sustained.runs == 3
+
+
 def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:
     shown = json.loads(PAIRS)
     for which in ("first", "second"):
@@ -137,10 +158,11 @@ def test_an_example_is_what_the_python_runner_writes_from_the_same_values(line: 
     ("more", "expected"),
     [
         ([], ALONE),
-        (["--second-model", "model.onnx"], PAIRED),
+        (["--second-model", "MODEL"], PAIRED),
         (["--cold", "--stage-memory"], COLD),
+        (["--for-seconds", "0.01", "--every-ms", "5"], LASTING),
     ],
-    ids=["one model", "two", "cold"],
+    ids=["one model", "two", "cold", "for a time"],
 )
 def test_the_python_runner_sends_the_same_keys_in_the_same_order(
     tmp_path: Path, more: list[str], expected: list[str]
@@ -161,8 +183,9 @@ def test_the_python_runner_sends_the_same_keys_in_the_same_order(
         inputs=(),
         output_values=True,
     )
+    asked += [word.replace("MODEL", str(tmp_path / "model.onnx")) for word in more]
     done = subprocess.run(
-        [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked, *more],
+        [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked],
         cwd=tmp_path,
         capture_output=True,
         timeout=120,
@@ -194,7 +217,7 @@ def test_every_argument_of_a_request_is_described() -> None:
         inputs_file="inputs.bin",
         module_outputs=("y",),
     )
-    asked += ["--answers", "--cold", "--stage-memory"]
+    asked = [*sustained_request(asked, 1800, 33), "--answers", "--cold", "--stage-memory"]
     for name in (word for word in asked if word.startswith("--")):
         assert f"`{name}" in TEXT
 
