@@ -68,9 +68,9 @@ def bench_command(
 
     Exports first what is missing or out of date. Each launch is added to OUT/runs.jsonl as it
     ends, so the same command continues where an earlier one stopped. Writes OUT/latency.csv,
-    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure. With --for each model has one
-    launch, which lasts; it goes to OUT/sustained.jsonl and OUT/sustained.csv, second by second.
-    With --cold it is OUT/cold.jsonl and OUT/cold.csv.
+    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure. With --cold it is OUT/cold.jsonl
+    and OUT/cold.csv. With --for each model has one launch, which lasts; it goes to
+    OUT/sustained.jsonl and OUT/sustained.csv, second by second.
 
     \b
       asymm-deploy bench asymmnet_small_035

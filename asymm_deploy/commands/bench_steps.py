@@ -72,7 +72,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = exported_models(asked, paired)
+        exported = exported_subjects(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         pairs = [
             PairedSubjects(exported[name], exported[base])
@@ -97,7 +97,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def exported_models(
+def exported_subjects(
     asked: BenchRequest, paired: Counterparts = _NONE
 ) -> dict[str, Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source by name."""

@@ -186,7 +186,6 @@ def test_the_python_runner_sends_the_same_keys_in_the_same_order(
     asked += [word.replace("MODEL", str(tmp_path / "model.onnx")) for word in more]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked],
-        cwd=tmp_path,
         capture_output=True,
         timeout=120,
         check=True,

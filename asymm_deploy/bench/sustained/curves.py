@@ -125,6 +125,20 @@ def curves_in(content: bytes, path: Path) -> tuple[list[Curve], bytes]:
     return curves_of(found.records, path), found.torn
 
 
+def lines_of_curves(curves: Iterable[Curve]) -> bytes:
+    """Return the lines that these curves are read from, without each run, which is most of them."""
+    found = []
+    for curve in curves:
+        found.append(CurveLine(schema_version=_VERSION, curve=curve.name, started=curve.started))
+        found += [
+            CurveLine(schema_version=_VERSION, curve=curve.name, second=second, reading=reading)
+            for second, reading in zip(curve.seconds, curve.readings, strict=True)
+        ]
+        if curve.ended is not None:
+            found.append(CurveLine(schema_version=_VERSION, curve=curve.name, ended=curve.ended))
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in found)
+
+
 def curves_of(lines: Iterable[CurveLine], path: Path) -> list[Curve]:
     """Return the curves that lines make, in the order in which they began."""
     curves: dict[str, Curve] = {}

@@ -21,7 +21,7 @@ from asymm_deploy.bench.find_devices import (
 from asymm_deploy.bench.fleet import WorkOutcome
 from asymm_deploy.bench.subjects import bare_files
 from asymm_deploy.commands import console
-from asymm_deploy.commands.bench_steps import BenchRequest, exported_models
+from asymm_deploy.commands.bench_steps import BenchRequest, exported_subjects
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.commands.timing.cold_progress import ColdProgress
 from asymm_deploy.errors import ExitCode, UsageError, worst
@@ -41,7 +41,7 @@ def run_cold(asked: BenchRequest) -> ExitCode:
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = exported_models(asked)
+        exported = exported_subjects(asked)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         with opened_cold(asked.out, console.say) as runs:
             try:

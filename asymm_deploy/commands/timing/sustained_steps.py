@@ -17,7 +17,7 @@ from asymm_deploy.bench.sustained.following import Follower, HostFollower
 from asymm_deploy.bench.sustained.sustain_models import Lasting, sustain_models
 from asymm_deploy.bench.sustained.sustained_rows import latest_curves, sustained_row
 from asymm_deploy.commands import console
-from asymm_deploy.commands.bench_steps import BenchRequest, exported_models
+from asymm_deploy.commands.bench_steps import BenchRequest, exported_subjects
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.commands.timing.sustained_progress import SustainedProgress
 from asymm_deploy.errors import DeployError, ExitCode, UsageError, worst
@@ -37,7 +37,7 @@ def run_sustained(asked: BenchRequest, lasting: Lasting) -> ExitCode:
     for device in devices.values():  # before an export takes minutes
         device.facts(())
     bare = bare_files(asked.bare_files, asked.plan)
-    exported = exported_models(asked, Counterparts())
+    exported = exported_subjects(asked, Counterparts())
     subjects = [*bare, *(exported[each.model] for each in asked.sources)]
     refuse_same_names(subjects)
     with opened_curves(asked.out, console.say) as file:

@@ -23,6 +23,7 @@ _COLOURS = {
     _FIRST: "#3b82d6",
     _SECOND: "#2f9e6e",
 }
+_INTERVAL = "#d6498b"
 _SHOWN = (
     *("launches", "read_ms", "warm_read_ms", "create_ms", "first_ms", "second_ms", "steady_ms"),
     *("first_over_steady", "first_over_steady_low", "first_over_steady_high"),
@@ -56,6 +57,11 @@ def cold_picture(rows: Sequence[ColdRow]) -> Picture | None:
     by_name = {column.name: column for column in COLD_COLUMNS}
     columns = (by_name["model"], *(by_name[name] for name in _SHOWN))
     cells = [cold_cells(row) | {"model": key} for key, row in zip(keys, rows, strict=True)]
+    wholes: list[Datum] = [
+        {"key": key, "ms": row.cold.median, "low": row.cold.low, "high": row.cold.high}
+        for key, row in zip(keys, rows, strict=True)
+        if row.cold.low is not None
+    ]
     table = ReportTable(
         "Cold starts",
         columns,
@@ -63,12 +69,13 @@ def cold_picture(rows: Sequence[ColdRow]) -> Picture | None:
     )
     sentence = _sentence(keys, rows)
     notes = (
-        "A bar is the median over launches, each a new process. Loading the engine and making the "
+        "A bar is the median over launches, each a new process; a line is the 95 % interval of the "
+        "time to the first result. Loading the engine and making the "
         "inputs belong to no stage. The engine reads the file once more as it creates the session, "
         "from memory.",
         *cold_remarks(rows),
     )
-    spec = _spec(data, sentence) if data else {}
+    spec = _spec(data, wholes, sentence) if data else {}
     return Picture("cold", "Cold starts", sentence, spec, table, keys, notes=notes)
 
 
@@ -88,6 +95,13 @@ def _stages(row: ColdRow) -> list[tuple[str, StageMs]]:
     return [read, (_CREATE, row.create), (_FIRST, row.first), (_SECOND, row.second)]
 
 
+def _whole(row: ColdRow) -> StageMs:
+    """Return the time to the first result: of its cold starts, or the stages' own sum."""
+    if row.cold.median is not None:
+        return row.cold
+    return StageMs(sum(found.median or 0.0 for _, found in _stages(row)[:3]))
+
+
 def _noticed(row: ColdRow) -> str:
     words = [FLAGS[name].meaning for name in row.flags]
     return "; ".join([*words, *([row.reason] if row.reason else [])]) or "nothing"
@@ -97,9 +111,7 @@ def _sentence(keys: Sequence[str], rows: Sequence[ColdRow]) -> str:
     started = [(key, row) for key, row in zip(keys, rows, strict=True) if row.launches]
     if not started:
         return f"{counted(len(rows), 'model')} did not start."
-    whole = sorted(
-        (sum(found.median or 0 for _, found in _stages(row)[:3]), key) for key, row in started
-    )
+    whole = sorted((_whole(row).median or 0.0, key) for key, row in started)
     cold = all(row.cold.median is not None for _, row in started)
     what = "from the file on disk" if cold else "from the file, in memory or not,"
     least, most = whole[0], whole[-1]
@@ -125,12 +137,13 @@ def _sentence(keys: Sequence[str], rows: Sequence[ColdRow]) -> str:
     return text
 
 
-def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
+def _spec(data: Sequence[Datum], wholes: Sequence[Datum], sentence: str) -> dict[str, object]:
     import altair as alt
 
     picked = alt.param(name="picked", value="")
     order = list(dict.fromkeys(str(each["key"]) for each in data))
     there = [stage for stage in _COLOURS if any(each["stage"] == stage for each in data)]
+    y = alt.Y("key:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False))
     bars = (
         alt.Chart(alt.InlineData(values=plain(data)))
         .mark_bar(cursor="pointer")
@@ -140,7 +153,7 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
                 title="time (ms)",
                 axis=alt.Axis(orient="top", tickCount=10, labelOverlap="greedy", labelSeparation=6),
             ),
-            y=alt.Y("key:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False)),
+            y=y,
             color=alt.Color(
                 "stage:N",
                 scale=alt.Scale(domain=there, range=[_COLOURS[stage] for stage in there]),
@@ -162,7 +175,13 @@ def _spec(data: Sequence[Datum], sentence: str) -> dict[str, object]:
             ],
         )
     )
-    chart = alt.layer(bars).add_params(picked)
+    around = (
+        alt.Chart(alt.InlineData(values=plain(wholes)))
+        .mark_rule(strokeWidth=2, color=_INTERVAL, tooltip=False)
+        .encode(x="low:Q", x2="high:Q", y=y)
+    )
+    layers = [bars, around] if wholes else [bars]
+    chart = alt.layer(*layers).add_params(picked)
     return spec_of(
         chart.properties(width=WIDE, height=_ROW_PIXELS * len(order)), f"Cold starts. {sentence}"
     )

@@ -9,6 +9,7 @@ from asymm_deploy.bench.cold.cold_records import ColdRow
 from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.find_devices import EMULATED
+from asymm_deploy.bench.sustained.curves import Curve
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.explain.explanation import Explanation
@@ -33,6 +34,7 @@ from asymm_deploy.report.page.pictures.layers_picture import layers_picture
 from asymm_deploy.report.page.pictures.picture import Picture
 from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
 from asymm_deploy.report.page.pictures.snr_picture import snr_picture
+from asymm_deploy.report.page.pictures.sustained_pictures import sustained_pictures
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
 from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
 from asymm_deploy.report.page.pictures.versions_picture import (
@@ -79,6 +81,7 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
                 *map(setting_of, cold),
                 *(_explained_setting(each) for each in explained),
                 *(_counted_setting(each, sources.costs) for each in sources.costs),
+                *(_curve_setting(each) for each in sources.curves),
             ]
         )
     )
@@ -99,6 +102,7 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
             [model for model in before if _alike(setting_of(model.row), key)],
             [each for each in explained if _explained_setting(each) == key],
             [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
+            [each for each in sources.curves if _curve_setting(each) == key],
             verdicts if verdicts and verdicts.device == key.device else None,
             sources.checked,
             sources.accuracies,
@@ -117,6 +121,7 @@ def _tab(
     before: Sequence[TimedModel],
     explained: Sequence[Explanation],
     costs: Sequence[CostRecord],
+    curves: Sequence[Curve],
     verdicts: CheckVerdicts | None,
     checked: Mapping[str, CheckedLaunches],
     accuracies: Mapping[str, MeasuredTop1],
@@ -133,6 +138,7 @@ def _tab(
         versions_picture(benched_versions(models, before), verdicts),
         *(_check_pictures(verdicts, checked) if verdicts and not before else ()),
         cost_picture(costs),
+        *sustained_pictures(curves),
     ]
     remarks = [
         f"{one_line(each.model)} was not explained: {one_line(each.error)}"
@@ -156,9 +162,8 @@ def _tab(
     elif cold and not rows:
         lines = tuple(dict.fromkeys(line for row in cold for line in cold_caption(row)))
     elif not rows:
-        lines = (
-            f"Device: {key.device}; engine: {key.engine}, {key.precision}. No bench was made.",
-        )
+        what = "One long launch of each model was made." if curves else "No bench was made."
+        lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. {what}",)
     return Tab(
         one_line(str(key)),
         lines,
@@ -208,6 +213,12 @@ def _explained_setting(explained: Explanation) -> TimingSetting:
 
 def _emulated(explained: Explanation) -> bool:
     return explained.device == EMULATED
+
+
+def _curve_setting(curve: Curve) -> TimingSetting:
+    launch = curve.launch
+    build = (launch.engine_version or "").partition(" ")[2]
+    return TimingSetting(launch.device, launch.engine, launch.precision, launch.threads, build)
 
 
 def _counted_setting(cost: CostRecord, costs: Sequence[CostRecord]) -> TimingSetting:

@@ -33,7 +33,7 @@ COLUMNS = (
     Column("first_ms", "first (ms)", digits=3),
     Column("sustained_ms", "sustained (ms)", digits=3),
     Column("sustained_over_first", "times", digits=3),
-    Column("time_to_throttle_s", "throttled after (s)", digits=0),
+    Column("time_to_throttle_s", "slowed after (s)", digits=0),
     Column("throttled_by", "by", "text"),
     Column("late_frames", "late frames"),
     Column("skipped_frames", "skipped"),
