@@ -24,7 +24,7 @@ from asymm_deploy.bench.wire import (
 )
 from asymm_deploy.safe import excerpt
 
-MOST_KEPT = 2**18
+MOST_TOLD = 2**18
 """Runs of one line at most."""
 _LINE_BYTES = 2**20
 """More than any line but the output's values has."""
@@ -44,7 +44,7 @@ class SecondFigures(msgspec.Struct, frozen=True):
     """Its beginning, since the start of the loop."""
     wall_ns: _Duration
     """How long it is, with pauses between runs."""
-    runs: Annotated[int, msgspec.Meta(ge=1, le=MOST_KEPT)]
+    runs: Annotated[int, msgspec.Meta(ge=1, le=MOST_TOLD)]
     mean_ns: _Sample
     median_ns: _Sample
     p90_ns: _Sample
@@ -70,7 +70,7 @@ class SecondFigures(msgspec.Struct, frozen=True):
 class Second(SecondFigures, frozen=True, tag_field="type", tag="second"):
     """A second as a runner tells of it."""
 
-    ns: Annotated[tuple[_Sample, ...], msgspec.Meta(max_length=MOST_KEPT)] | None
+    ns: Annotated[tuple[_Sample, ...], msgspec.Meta(max_length=MOST_TOLD)] | None
     """Each run, in order; None of a second with too many to tell."""
 
 
