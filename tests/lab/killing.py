@@ -19,6 +19,7 @@ import msgspec
 from asymm_deploy.bench.records import LaunchRecord
 from tests.lab.bed import LabBed, LabHost
 from tests.lab.supervised import Supervised, eventually_dead
+from tests.phone.phone import Phone
 
 KINDS = ("agent", "power of a host", "worker", "scheduler", "client")
 MORE_KINDS = ("cable", "thief")
@@ -192,25 +193,15 @@ class Killing:
         lines = (self._results / "runs.jsonl").read_bytes().splitlines()
         records = [msgspec.json.decode(line, type=LaunchRecord) for line in lines]
         good = [record for record in records if record.error is None and record.valid]
-        times = Counter((record.model, record.device, record.launch) for record in good)
-        wanted = {
-            (path.stem, phone.serial, launch)
-            for path in self._models
-            for phone in self._bed.phones
-            for launch in range(self._launches)
-        }
-        self.tally.planned += len(wanted)
+        self.tally.planned += len(self._models) * len(self._bed.phones) * self._launches
         self.tally.recorded += len(good)
         self.tally.failed += len(records) - len(good)
-        wrong = [f"{launch} is missing" for launch in sorted(wanted - times.keys())]
-        wrong += [f"{launch} is there {n} times" for launch, n in times.items() if n != 1]
-        wrong += [f"{launch} was not asked for" for launch in times.keys() - wanted]
-        products = {phone.serial: phone.profile.model for phone in self._bed.phones}
-        wrong += [
-            f"{record.device} is said to be {record.device_facts.product}"
-            for record in good
-            if record.device_facts.product != products.get(record.device)
-        ]
+        wrong = wrong_records(
+            good,
+            models=[path.stem for path in self._models],
+            phones=self._bed.phones,
+            launches=self._launches,
+        )
         self.tally.wrong += [f"round {self.tally.rounds}: {what}" for what in wrong]
 
     def _look_at_caches(self) -> None:
@@ -250,3 +241,25 @@ class Killing:
             text = log.read_text(errors="replace")
             if "Traceback" in text or "a bug in" in text:
                 self.tally.wrong.append(f"a traceback in {log.name} of {log.parent.name}")
+
+
+def wrong_records(
+    good: Sequence[LaunchRecord], *, models: Sequence[str], phones: Sequence[Phone], launches: int
+) -> list[str]:
+    """Return which launches of a plan are not there once, or name a phone that was another."""
+    times = Counter((record.model, record.device, record.launch) for record in good)
+    wanted = {
+        (model, phone.serial, launch)
+        for model in models
+        for phone in phones
+        for launch in range(launches)
+    }
+    wrong = [f"{launch} is missing" for launch in sorted(wanted - times.keys())]
+    wrong += [f"{launch} is there {n} times" for launch, n in times.items() if n != 1]
+    wrong += [f"{launch} was not asked for" for launch in times.keys() - wanted]
+    products = {phone.serial: phone.profile.model for phone in phones}
+    return wrong + [
+        f"{record.device} is said to be {record.device_facts.product}"
+        for record in good
+        if record.device_facts.product != products.get(record.device)
+    ]
