@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.lab import runner_program
+from tests.lab.renaming_server import RenamingServer
 from tests.lab.supervised import Supervised
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, OLD_PHONE, ONEPLUS_7_PRO, PIXEL_4, Profile
@@ -28,6 +29,7 @@ from tests.phone.server import AdbServer
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "asymm-deploy")
 PROFILES = (PIXEL_4, MI_9, ONEPLUS_7_PRO, OLD_PHONE)
 """Of each host's phones, in this order, and over again."""
+NAMES = ("host-a", "host-b", "host-c")
 READY_S = 60.0
 _CACHE = "cache"
 
@@ -40,6 +42,10 @@ class LabHost:
     folder: Path
     server: AdbServer
     phones: list[Phone] = field(default_factory=list)
+    other_serials: dict[str, str] = field(default_factory=dict)
+    """What phones are called on this host, by their serial numbers, unless it is those."""
+    port: int | None = None
+    """Of the adb server that its programs see, unless it is the real one."""
     agent: Supervised = field(init=False)
 
     def environment(self) -> dict[str, str]:
@@ -48,6 +54,7 @@ class LabHost:
         return {
             **_clean_environment(),
             **self.server.env,
+            "ANDROID_ADB_SERVER_PORT": str(self.port or self.server.port),
             **own,
             "XDG_CACHE_HOME": str(self.folder / _CACHE),
             "TMPDIR": str(self.folder / "tmp"),
@@ -102,8 +109,14 @@ class LabBed:
         lab_options: Sequence[str] = (),
         scheduler_environment: dict[str, str] | None = None,
         profiles: Sequence[Profile] = PROFILES,
+        names: Sequence[str] = NAMES,
+        serials: Sequence[str] = (),
     ) -> None:
-        """Take an empty folder; ``lab_options`` go to every command of the lab, as those of TLS."""
+        """Take an empty folder; ``lab_options`` go to every command of the lab, as those of TLS.
+
+        ``names`` are the hosts'. ``serials`` are what each host's phones are called there, if it
+        is not what they are.
+        """
         self.folder = folder
         self.port = _free_port()
         self.lab_options = list(lab_options)
@@ -111,20 +124,28 @@ class LabBed:
         self.address = f"{scheme}://127.0.0.1:{self.port}"
         self.runner = make_lab_runner(folder / "runner", launch_s)
         self._stack = ExitStack()
+        self._agents: list[Supervised] = []
         (folder / "home").mkdir()
         self.scheduler = Supervised(
             [COMMAND, "lab", "scheduler", "--port", str(self.port), *lab_options],
             {**self._environment(), **(scheduler_environment or {})},
             folder / "scheduler.log",
         )
-        self.hosts = [self._host(f"host-{letter}") for letter in "abcdefgh"[:hosts]]
+        self.hosts = [self._host(number, name) for number, name in enumerate(names[:hosts])]
         for host in self.hosts:
             host.phones = [Phone(profiles[number % len(profiles)]) for number in range(phones)]
+            real = (phone.serial for phone in host.phones)
+            host.other_serials = dict(zip(real, serials, strict=False))
 
     @property
     def phones(self) -> list[Phone]:
         """All phones of all hosts."""
         return [phone for host in self.hosts for phone in host.phones]
+
+    def called(self, phone: Phone) -> str:
+        """Return a phone's serial number as the lab knows it."""
+        names = (host.other_serials for host in self.hosts)
+        return next((known[phone.serial] for known in names if phone.serial in known), phone.serial)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -134,9 +155,14 @@ class LabBed:
                 for phone in host.phones:
                     stack.enter_context(phone)
                 host.attach()
+                if host.other_serials:
+                    between = RenamingServer(host.server.port, host.other_serials)
+                    host.port = stack.enter_context(between).port
             self.scheduler.start()
             eventually(self.scheduler_answers, "the scheduler answers")
             for host in self.hosts:
+                host.agent = self._agent(host)
+                self._agents.append(host.agent)
                 host.agent.start()
             self._stack = stack.pop_all()
         return self
@@ -178,7 +204,7 @@ class LabBed:
     def await_phones(self, count: int | None = None) -> None:
         """Return once `lab status` lists so many phones, all of them unless told otherwise."""
         wanted = len(self.phones) if count is None else count
-        serials = [phone.serial for phone in self.phones]
+        serials = [self.called(phone) for phone in self.phones]
 
         def all_there() -> bool:
             said = self.status()
@@ -205,17 +231,18 @@ class LabBed:
         # A client has no adb server: only hosts touch phones.
         return {**_clean_environment(), **own, "HOME": home, "ANDROID_ADB_SERVER_PORT": "1"}
 
-    def _host(self, name: str) -> LabHost:
-        folder = self.folder / name
+    def _host(self, number: int, name: str) -> LabHost:
+        folder = self.folder / f"host-{number}"  # a name may be none that a file can have
         (folder / "tmp").mkdir(parents=True)
-        host = LabHost(name, folder, AdbServer())
-        argv = [COMMAND, "lab", "worker", self.address, "--name", name]
+        return LabHost(name, folder, AdbServer())
+
+    def _agent(self, host: LabHost) -> Supervised:
+        argv = [COMMAND, "lab", "worker", self.address, "--name", host.name]
         argv += ["--runner", str(self.runner), *self.lab_options]
-        host.agent = Supervised(argv, host.environment(), folder / "agent.log")
-        return host
+        return Supervised(argv, host.environment(), host.folder / "agent.log")
 
     def _end_processes(self) -> None:
-        for one in (*(host.agent for host in self.hosts), self.scheduler):
+        for one in (*self._agents, self.scheduler):
             if one.is_started:
                 one.kill_all()
 
