@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import ExitCode
 from tests.lab.bed import LabBed, LabHost
 from tests.lab.supervised import Supervised, eventually_dead
 from tests.phone.phone import Phone
@@ -230,7 +231,7 @@ class Killing:
         self.tally.wrong += [f"after the bench, {what}" for what in self._bed.dirty()]
         for host in self._bed.hosts:
             code = host.agent.stop()
-            if code != 0:
+            if code != ExitCode.INTERRUPTED:
                 self.tally.wrong.append(f"the agent of {host.name} ended with {code}")
             if left := eventually_dead(host.agent.children(), 10.0):
                 self.tally.wrong.append(f"{len(left)} processes of {host.name} live on")

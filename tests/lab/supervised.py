@@ -60,7 +60,8 @@ class Supervised:
     def children(self) -> list[int]:
         """Return the processes that it has started, or that those have."""
         marked = processes.marked(_MARK, self._mark)
-        return [pid for pid in marked if pid != self.pid and not _is_adb_server(pid)]
+        # An adb server outlives whoever needed it first.
+        return [pid for pid in marked if pid != self.pid and not _runs(pid, b"fork-server")]
 
     def kill(self) -> None:
         """End the process alone, by SIGKILL."""
@@ -69,8 +70,12 @@ class Supervised:
         self._process.wait()
 
     def kill_child(self, which: float) -> bool:
-        """End one of its children, the one at ``which`` of [0, 1); return whether there was one."""
-        if children := sorted(self.children()):
+        """End one of its children, the one at ``which`` of [0, 1); return whether there was one.
+
+        Not what tidies up behind Python's own processes, which does no work.
+        """
+        children = sorted(pid for pid in self.children() if not _runs(pid, b"resource_tracker"))
+        if children:
             with suppress(ProcessLookupError):
                 os.kill(children[int(which * len(children))], signal.SIGKILL)
         return bool(children)
@@ -123,10 +128,10 @@ def eventually_dead(pids: Sequence[int], within_s: float) -> list[int]:
     return left
 
 
-def _is_adb_server(pid: int) -> bool:
-    """Whether it is an adb server, which outlives whoever needed it first."""
+def _runs(pid: int, word: bytes) -> bool:
+    """Whether a word is in a process's command line."""
     with suppress(OSError):
-        return b"fork-server" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return word in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

@@ -13,7 +13,7 @@ from tests.phone.profiles import PIXEL_4
 
 _SHELL = "$(touch pwned)`touch pwned`;touch pwned|touch pwned&"
 SERIALS = (f"a\"b'c {_SHELL}<script>alert(1)</script> \u05d0\u05d1", "../../../pwned/" + 180 * "x")
-HOST = f"desk '3\" {_SHELL} <img src=x onerror=alert(1)> \u05d2"
+HOST = "desk'3\"$(touch${IFS}pwned)`id`;<b>|&\u05d2"
 PHONE = replace(
     PIXEL_4,
     model=f"M\"' {_SHELL}<script>alert(2)</script>\x1b[31m\u202e\x07",
