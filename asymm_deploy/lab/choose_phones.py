@@ -141,7 +141,7 @@ def chosen_phones(
 
     if not all(found(number, set()) for number in range(len(wanted))):
         return None
-    return [by_serial[serial] for serial, _ in sorted(place.items(), key=lambda pair: pair[1])]
+    return [by_serial[serial] for serial in order if serial in place]
 
 
 def launches_held(

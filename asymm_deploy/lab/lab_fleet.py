@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.artifact import Artifact, Missing
-from asymm_deploy.bench.device import Tell
-from asymm_deploy.bench.fleet import DeviceOutcome
+from asymm_deploy.bench.device import Device, Tell
+from asymm_deploy.bench.fleet import DeviceOutcome, DeviceWork, Keeper, WorkOutcome
 from asymm_deploy.bench.paired.pair_row import PairedSubjects
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import LaunchRecord, RowSummary
-from asymm_deploy.bench.store import Runs
+from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.store import Journal, Runs
 from asymm_deploy.errors import DeployError
 from asymm_deploy.lab.choose_phones import launches_held
 from asymm_deploy.lab.lab_calls import LabCalls, LabGoneError
@@ -34,7 +35,7 @@ from asymm_deploy.signals import ignoring_signals
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    record: LaunchRecord
+    record: Any
     kept: Future[None]
     """Settled once the record is on disk, or with why it can't be."""
 
@@ -42,13 +43,13 @@ class _Record:
 @dataclass(frozen=True, slots=True)
 class _Event:
     name: str
-    event: measure.BenchEvent
+    event: object
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
     name: str
-    how: tuple[RowSummary, ...] | BaseException
+    how: tuple[Any, ...] | BaseException
 
 
 _Message: TypeAlias = _Record | _Event | _Ended | str
@@ -56,7 +57,7 @@ _Mail: TypeAlias = "queue.SimpleQueue[_Message]"
 
 
 class LabFleet:
-    """Phones of a lab, chosen and taken once it is known what to time on them: ``ReadyDevices``."""
+    """Phones of a lab, chosen and taken once it is known what for: ``WorkingDevices``."""
 
     def __init__(self, calls: LabCalls, wanted: PhonesWanted, options: PhoneOptions) -> None:
         """Take which phones are wanted; none is taken yet."""
@@ -73,16 +74,41 @@ class LabFleet:
         on_event: Callable[[str, measure.BenchEvent], None],
         pairs: Sequence[PairedSubjects] = (),
     ) -> list[DeviceOutcome]:
-        """Time every subject on every phone; one that fails stops no other.
+        """Time every subject on every phone, as ``perform`` does work.
+
+        Phones that have launches of these rows already are preferred.
+        """
+        models = [subject.model for subject in subjects]
+        held = launches_held(runs.records, plan, models, self._wanted.kinds)
+
+        def work(
+            device: Device, journal: Journal, show: Callable[[measure.BenchEvent], None]
+        ) -> Sequence[RowSummary]:
+            return measure.time_models(device, subjects, plan, journal, show, pairs)
+
+        outcomes = self._performed(work, runs, on_event, held)
+        return [DeviceOutcome(each.name, each.made, each.failure) for each in outcomes]
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        """Do ``work`` on every phone; one that fails stops no other.
 
         On Ctrl-C every phone is put back before KeyboardInterrupt is raised here. Raises the
         failure of a single phone, and LabGoneError where the scheduler is gone.
         """
-        models = [subject.model for subject in subjects]
-        held = launches_held(runs.records, plan, models, self._wanted.kinds)
+        return self._performed(work, runs, on_event, Counter(each.device for each in runs.records))
+
+    def _performed(
+        self,
+        work: DeviceWork,
+        runs: Keeper,
+        on_event: Callable[[str, Any], None],
+        held: Mapping[str, int],
+    ) -> list[WorkOutcome]:
         before = len(runs.records)
         with taken_phones(self._calls, self._wanted, self._options, held) as devices:
-            outcomes = self._timed(devices, subjects, plan, runs, on_event, pairs)
+            outcomes = self._done_by(devices, work, runs, on_event)
         failures = [each.failure for each in outcomes if each.failure is not None]
         gone = next((each for each in failures if isinstance(each, LabGoneError)), None)
         if gone is not None:
@@ -92,39 +118,36 @@ class LabFleet:
             raise failures[0]
         return outcomes
 
-    def _timed(
+    def _done_by(
         self,
         devices: Sequence[LabDevice],
-        subjects: Sequence[Artifact | Missing],
-        plan: Plan,
-        runs: Runs,
-        on_event: Callable[[str, measure.BenchEvent], None],
-        pairs: Sequence[PairedSubjects],
-    ) -> list[DeviceOutcome]:
+        work: DeviceWork,
+        runs: Keeper,
+        on_event: Callable[[str, Any], None],
+    ) -> list[WorkOutcome]:
         mail: _Mail = queue.SimpleQueue()
-        waiting = {excerpt(device.serial, 80) for device in devices}
-        outcomes: list[DeviceOutcome] = []
+        waiting = [_PhoneThread(device, mail, runs.records) for device in devices]
+        outcomes: dict[str, WorkOutcome] = {}
         with self._telling(mail.put):
-            for device in devices:
-                work = _Work(device, mail, tuple(runs.records))
-                given = (list(subjects), plan, list(pairs))
-                threading.Thread(target=work.time, args=given, daemon=True).start()
+            for each in waiting:
+                threading.Thread(target=each.do, args=(work,), name=each.name, daemon=True).start()
+            names = {each.name for each in waiting}
             try:
-                self._serve(mail, waiting, outcomes, runs, on_event)
+                self._serve(mail, names, outcomes, runs, on_event)
             except BaseException:
                 self._calls.stop()
                 with ignoring_signals():
-                    self._serve(mail, waiting, outcomes, runs, on_event)
+                    self._serve(mail, names, outcomes, runs, on_event)
                 raise
-        return outcomes
+        return [outcomes[each.name] for each in waiting]
 
     def _serve(
         self,
         mail: _Mail,
         waiting: set[str],
-        outcomes: list[DeviceOutcome],
-        runs: Runs,
-        on_event: Callable[[str, measure.BenchEvent], None],
+        outcomes: dict[str, WorkOutcome],
+        runs: Keeper,
+        on_event: Callable[[str, Any], None],
     ) -> None:
         """Do what the threads ask for, until each has said how it ended."""
         while waiting:
@@ -139,9 +162,9 @@ class LabFleet:
                 waiting.discard(message.name)
                 how = message.how
                 if isinstance(how, tuple):
-                    outcomes.append(DeviceOutcome(message.name, how))
+                    outcomes[message.name] = WorkOutcome(message.name, how)
                 elif isinstance(how, DeployError):
-                    outcomes.append(DeviceOutcome(message.name, (), how))
+                    outcomes[message.name] = WorkOutcome(message.name, (), how)
                 elif not isinstance(how, KeyboardInterrupt):
                     raise how
 
@@ -155,48 +178,44 @@ class LabFleet:
             self._calls.tell = self._tell
 
 
-class _Work:
-    """One phone's thread; to its journal, the records that the main thread keeps."""
+class _PhoneThread:
+    """One phone's thread; to its work, the journal that the main thread keeps."""
 
-    def __init__(self, device: LabDevice, mail: _Mail, records: tuple[LaunchRecord, ...]) -> None:
+    def __init__(self, device: LabDevice, mail: _Mail, records: Sequence[Any]) -> None:
+        self.name = excerpt(device.serial, 80)
         self._device = device
-        self._name = excerpt(device.serial, 80)
         self._mail = mail
         self._records = list(records)
 
     @property
-    def records(self) -> tuple[LaunchRecord, ...]:
+    def records(self) -> tuple[Any, ...]:
         return tuple(self._records)
 
-    def append(self, record: LaunchRecord) -> None:
+    def append(self, record: Any) -> None:
         """Return when the main thread has the record on disk."""
         kept: Future[None] = Future()
         self._mail.put(_Record(record, kept))
         kept.result()
         self._records.append(record)
 
-    def time(
-        self,
-        subjects: Sequence[Artifact | Missing],
-        plan: Plan,
-        pairs: Sequence[PairedSubjects],
-    ) -> None:
-        """Time everything; the last message says how it ended."""
-        how: tuple[RowSummary, ...] | BaseException
+    def do(self, work: DeviceWork) -> None:
+        """Do the work; the last message says how it ended."""
+        how: tuple[Any, ...] | BaseException
         try:
-            how = tuple(measure.time_models(self._device, subjects, plan, self, self._show, pairs))
+            how = tuple(work(self._device, self, self._show))
         except BaseException as error:
             how = error
-        self._mail.put(_Ended(self._name, how))
+        self._mail.put(_Ended(self.name, how))
 
-    def _show(self, event: measure.BenchEvent) -> None:
+    def _show(self, event: object) -> None:
         if isinstance(event, measure.LaunchStarted):
-            of = f"launch {event.launch + 1}"
-            self._device.doing = f"{excerpt(event.model, 80)} {of} ({event.done}/{event.total})"
-        self._mail.put(_Event(self._name, event))
+            model = excerpt(event.model, 80)
+            done = f"{event.done} of {event.total} done"
+            self._device.doing = f"{model} launch {event.launch + 1} ({done})"
+        self._mail.put(_Event(self.name, event))
 
 
-def _keep(runs: Runs, message: _Record) -> None:
+def _keep(runs: Keeper, message: _Record) -> None:
     try:
         runs.append(message.record)
     except DeployError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ def _told(launch: Launch) -> Told:
 def dask_cluster() -> Iterator[Any]:
     import distributed
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     made: Any = distributed
     with made.LocalCluster(
         n_workers=3,
