@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from asymm_deploy.commands.options import bench_options as option
+from asymm_deploy.commands.options.cold_options import ColdOption, refuse_beside_cold
 from asymm_deploy.commands.options.input_options import (
     ClassesOption,
     InputShapeOption,
@@ -32,6 +33,7 @@ from asymm_deploy.commands.options.shared_options import (
 
 
 def bench_command(
+    ctx: typer.Context,
     models: option.BenchModelsOption = None,
     table: TableOption = None,
     figure: FigureOption = None,
@@ -48,6 +50,7 @@ def bench_command(
     artifacts: ArtifactsOption = Path("artifacts"),
     out: ResultsOption = Path("results"),
     paired: option.BenchPairedOption = False,
+    cold: ColdOption = False,
     fresh: option.BenchFreshOption = False,
     allow: option.BenchAllowOption = None,
     keep: option.BenchKeepOption = False,
@@ -62,7 +65,8 @@ def bench_command(
 
     Exports first what is missing or out of date. Each launch is added to OUT/runs.jsonl as it
     ends, so the same command continues where an earlier one stopped. Writes OUT/latency.csv,
-    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure.
+    OUT/tableN.csv with --table, and OUT/figureN.csv with --figure. With --cold it is OUT/cold.jsonl
+    and OUT/cold.csv.
 
     \b
       asymm-deploy bench asymmnet_small_035
@@ -72,6 +76,12 @@ def bench_command(
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.commands.bench_steps import BenchRequest, run_bench
 
+    if cold:
+        from asymm_deploy.bench.cold.cold_records import COLD_WARMUP
+        from asymm_deploy.bench.cold.time_cold import cold_runs
+
+        refuse_beside_cold(ctx)
+        runs, warmup = cold_runs(launches), COLD_WARMUP
     plan = Plan(
         engine=engine.value,
         precision=precision.value,
@@ -102,4 +112,8 @@ def bench_command(
         which=which,
         output_format=output_format.value,
     )
+    if cold:
+        from asymm_deploy.commands.timing.cold_steps import run_cold
+
+        raise typer.Exit(run_cold(request))
     raise typer.Exit(run_bench(request))

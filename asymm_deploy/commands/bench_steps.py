@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from asymm_deploy.report.report_table import TableFormat
     from asymm_deploy.report.tables import Which
 
+_NONE = Counterparts()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRequest:
@@ -70,7 +72,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     with ready_devices(makers, console.say) as devices:  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = _exported(asked, paired)
+        exported = exported_models(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         pairs = [
             PairedSubjects(exported[name], exported[base])
@@ -95,7 +97,9 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact | Missing]:
+def exported_models(
+    asked: BenchRequest, paired: Counterparts = _NONE
+) -> dict[str, Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source by name."""
     if not asked.sources:
         return {}

@@ -79,6 +79,11 @@ def _launch(options: Namespace, send: Send) -> None:
 
         time_by_operator(options, send)
         return
+    if options.cold:
+        from asymm_deploy.bench.runner.cold_start import time_cold_start
+
+        time_cold_start(options, send)
+        return
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
@@ -116,6 +121,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=_within(1, _MAX_PID))
     parser.add_argument("--by-operator", action="store_true")
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--stage-memory", action="store_true")
     parser.add_argument("--second-model")
     parser.add_argument("--second-input", action="append", default=[], type=_input)
     parser.add_argument("--second-inputs-file")
@@ -135,7 +142,19 @@ def _parse(argv: Sequence[str]) -> Namespace:
             parser.error(f"argument --{name}: a module needs {an} for each output of the model")
     if options.by_operator:
         _check_by_operator(parser, options)
+    _check_cold(parser, options)
     return options
+
+
+def _check_cold(parser: ArgumentParser, options: Namespace) -> None:
+    if options.stage_memory and not options.cold:
+        parser.error("argument --stage-memory: needs --cold")
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+    ):
+        if options.cold and is_there:
+            parser.error(f"argument --cold: times the start of one model, and {name} is given")
 
 
 def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
