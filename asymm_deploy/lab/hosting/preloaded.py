@@ -22,4 +22,4 @@ if _path := os.environ.get(ERRORS_VARIABLE):
     settle_dask()
     silence_asyncio()
     from asymm_deploy.bench.phone import phone_device  # noqa: F401
-    from asymm_deploy.lab import phone_worker  # noqa: F401
+    from asymm_deploy.lab import phone_calls, phone_worker  # noqa: F401
