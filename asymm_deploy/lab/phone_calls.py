@@ -7,9 +7,13 @@ worker's death is noticed and `lab status` can tell what runs.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from functools import cache
 
+from asymm_deploy.bench.device import Device, Tell
+from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.phone.server import Server, address
 from asymm_deploy.errors import DeployError
 from asymm_deploy.lab.host_store import ChunkRefusedError, HostStore
 from asymm_deploy.lab.phone_session import PhoneDesk
@@ -21,9 +25,18 @@ from asymm_deploy.lab.session_messages import (
     request_in,
     unpacked,
 )
+from asymm_deploy.lab.this_phone import (
+    before_the_end,
+    is_phone,
+    tell_activity,
+    tell_idle,
+    this_phone,
+)
 
-DESK = PhoneDesk()
+DESK = PhoneDesk(tell_activity, tell_idle)
 """Of this process."""
+_PUT_BACK_S = 15.0
+"""For the phone to be put back before the worker ends."""
 
 
 @cache
@@ -37,10 +50,28 @@ def host_store() -> HostStore:
 def open_phone(opening: bytes) -> bytes:
     """Open a session; the answer has no value."""
     try:
+        _offer_this_phone()
         DESK.open(unpacked(opening, Opening), host_store())
     except DeployError as error:
         return packed(Answer(failure=failure_of(error)))
     return packed(Answer())
+
+
+@cache
+def _offer_this_phone() -> None:
+    """Let clients use the phone of this process, if it is a phone's worker."""
+    if not is_phone():
+        return
+    phone = this_phone()
+    serial, runner = phone.facts.serial, phone.runner
+
+    def make(options: PhoneOptions, tell: Tell) -> Device:
+        from asymm_deploy.bench.phone.phone_device import AdbDevice
+
+        return AdbDevice(Server(address(os.environ)), serial, runner, options, tell)
+
+    DESK.offer(serial, make)
+    before_the_end(lambda: DESK.end_all(_PUT_BACK_S))
 
 
 async def ask_now(lease: str, request: bytes) -> bytes:

@@ -66,16 +66,26 @@ class _Job:
 class PhoneSession:
     """One client's use of one phone, from the opening to the putting back."""
 
-    def __init__(self, opening: Opening, make: MakeSessionDevice, store: HostStore) -> None:
-        """Start the session; the device is made in its thread."""
+    def __init__(
+        self,
+        opening: Opening,
+        make: MakeSessionDevice,
+        store: HostStore,
+        tell_doing: Callable[[str], None],
+        tell_idle: Callable[[], None],
+    ) -> None:
+        """Start the session; the device is made in its thread.
+
+        ``tell_doing`` is told in words what the phone does, ``tell_idle`` that it was put back.
+        """
         self.opening = opening
         self.since = time.monotonic()
-        self.doing = ""
-        """In words for others."""
         self._files: dict[str, Path] = {}
         self.closed = threading.Event()
         self._make = make
         self._store = store
+        self._tell_doing = tell_doing
+        self._tell_idle = tell_idle
         self._renewed_at = time.monotonic()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._said: list[str] = []
@@ -139,6 +149,7 @@ class PhoneSession:
                     job = self._jobs.get_nowait()
                     if job is not None:
                         job.settle(_failed(_ended()))
+            self._tell_idle()
             self.closed.set()
 
     def _serve(self, held: ExitStack) -> None:
@@ -181,7 +192,7 @@ class PhoneSession:
             case CoolAsked():
                 device.cool_down(is_hot=request.is_hot)
             case RunAsked():
-                self.doing = excerpt(request.doing)
+                self._tell_doing(excerpt(request.doing))
                 value = device.run(request.argv, timeout_s=request.timeout_s)
         return value
 
@@ -208,7 +219,14 @@ class PhoneSession:
 class PhoneDesk:
     """All phones of one worker process, and who has each: in truth there is one."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        tell_activity: Callable[[str, str], None] = lambda _what, _whom: None,
+        tell_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take whom to tell what a phone does and for whom, and that nobody has it."""
+        self._tell_activity = tell_activity
+        self._tell_idle = tell_idle
         self._makers: dict[str, MakeSessionDevice] = {}
         self._sessions: dict[str, PhoneSession] = {}
         self._lock = threading.Lock()
@@ -240,7 +258,11 @@ class PhoneDesk:
                     f"{excerpt(other.opening.whom)} has it since {since_s:.0f} s",
                     "wait for it to end",
                 )
-            session = PhoneSession(opening, make, store)
+            whom = excerpt(opening.whom)
+            self._tell_activity("", whom)
+            session = PhoneSession(
+                opening, make, store, lambda what: self._tell_activity(what, whom), self._tell_idle
+            )
             self._sessions[opening.serial] = session
             return session
 
