@@ -191,7 +191,7 @@ class LabBed:
     def bench(self, models: Sequence[Path], results: Path, *more: str) -> list[str]:
         """Return the arguments of a bench over this lab."""
         argv = ["bench", *map(str, models), "--lab", self.address, *self.lab_options]
-        argv += ["--runner", str(self.runner), "--warmup", "0", "--out", str(results)]
+        argv += ["--warmup", "0", "--out", str(results)]
         return [*argv, "--allow", "unverified", *more]
 
     def run(self, *argv: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
