@@ -26,6 +26,7 @@ from asymm_deploy.lab.hosting.in_thread import in_thread
 from asymm_deploy.lab.joining.greeting import require_same
 from asymm_deploy.lab.joining.introduction import introduced
 from asymm_deploy.lab.roster import LabHost, UnreadyPhone
+from asymm_deploy.lab.roster_tables import CLOCK_S
 from asymm_deploy.safe import excerpt
 
 _LOOK_S = 1.0
@@ -33,8 +34,6 @@ _MISSES = 2
 """Looks in a row without a phone, after which it has gone."""
 _ANSWER_S = 5.0
 """For the scheduler. One that is busy for longer is away, and a phone's worker goes with it."""
-_CLOCK_S = 5.0
-"""From which a difference of clocks is told. A synchronised one is off by much less."""
 _TAKEN_S = 12.0
 """How long another agent of this name may still be known that was killed."""
 
@@ -151,7 +150,7 @@ class HostAgent:
 
     def _compare_clocks(self, ahead_s: float) -> None:
         self._clock_ahead_s = ahead_s
-        if abs(ahead_s) > _CLOCK_S:
+        if abs(ahead_s) > CLOCK_S:
             self._tell_once(
                 "clock",
                 f"this host's clock is {abs(ahead_s):,.0f} s "

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import socket
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from asymm_deploy.errors import ExitCode, UsageError
-from asymm_deploy.lab.hosting.preloaded import ERRORS_VARIABLE
+from asymm_deploy.lab.hosting.worker_server import start_worker_server
 from asymm_deploy.lab.joining.certificates import Certificates
 from asymm_deploy.lab.joining.dask_settings import settle_dask, silence_asyncio
 from asymm_deploy.lab.joining.ending import told_to_end
 from asymm_deploy.lab.joining.greeting import require_lab
 from asymm_deploy.lab.joining.lab_address import LabAddress
-from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
 _LONGEST_NAME = 64
@@ -47,10 +44,7 @@ def lend_phones(lending: Lending, tell: Callable[[str], None]) -> ExitCode:
     settle_dask()
     silence_asyncio()
     require_lab(lending.at, lending.files)
-    with scratch_folder(Path(tempfile.gettempdir()), "asymm-deploy-lab-") as folder:
-        os.environ[ERRORS_VARIABLE] = str(folder / "errors.txt")
-        _preload_workers()
-        return asyncio.run(_lend(lending, host, folder, tell))
+    return asyncio.run(_lend(lending, host, start_worker_server(), tell))
 
 
 def host_name(given: str | None) -> str:
@@ -79,11 +73,3 @@ async def _lend(lending: Lending, host: str, folder: Path, tell: Callable[[str],
     with told_to_end(asyncio.get_running_loop()) as told:
         tell(f"this host is {host} in the lab at {lending.at}")
         return await agent.serve(told)
-
-
-def _preload_workers() -> None:
-    """Have workers be copies of a process that has imported what they need."""
-    from distributed.utils import get_mp_context
-
-    get_mp_context()  # sets a list of its own, once
-    multiprocessing.set_forkserver_preload(["asymm_deploy.lab.hosting.preloaded"])
