@@ -25,7 +25,7 @@ from asymm_deploy.signals import ignoring_signals
 if TYPE_CHECKING:
     from asymm_deploy.lab.roster import LabPhone
 
-_GRACE_S = 4.0
+_GRACE_S = 3.0
 """For phones that were attached, or a scheduler that was started, just now."""
 _ABSENT_S = 20.0
 """How long a phone with launches of these rows is waited for, before another begins anew."""
@@ -51,10 +51,11 @@ class PhonesWanted:
         for kind in self.kinds:
             fitting = sum(map(kind.fits, there))
             if fitting < self.count:
-                name = excerpt(kind.text, 80)
+                if not there:
+                    return "the lab has no phone"
                 if not fitting:
-                    return f"no phone of the lab is {name}"
-                return f"the lab has {fitting} of {name}, and {self.count} are wanted"
+                    return f"the lab has no phone that is {excerpt(kind.text, 80)}"
+                return f"the lab has {fitting} that are {excerpt(kind.text, 80)}, not {self.count}"
         return f"the lab has fewer phones than the {self.total} that are wanted"
 
 
