@@ -25,8 +25,8 @@ from asymm_deploy.lab.hosting.attended_phone import AttendedPhone, Hosting
 from asymm_deploy.lab.hosting.in_thread import in_thread
 from asymm_deploy.lab.joining.greeting import require_same
 from asymm_deploy.lab.joining.introduction import introduced
+from asymm_deploy.lab.joining.roster_tables import CLOCK_S
 from asymm_deploy.lab.roster import LabHost, UnreadyPhone
-from asymm_deploy.lab.roster_tables import CLOCK_S
 from asymm_deploy.safe import excerpt
 
 _LOOK_S = 1.0
