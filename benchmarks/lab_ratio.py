@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for tests.lab
 
 from asymm_deploy.bench import store
 from asymm_deploy.errors import ExitCode
-from tests.lab import message_counter
 from tests.lab.bed import LabBed, make_models
 from tests.phone.fixtures import missing
 
@@ -78,17 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, folder: Path) -> None:
     models = make_models(folder / "models", options.models, round(1e6 * options.model_mb))
     counted = folder / "messages.json"
-    counting = {
-        "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": json.dumps([message_counter.__file__]),
-        "ASYMM_LAB_MESSAGES": str(counted),
-    }
     count = options.hosts * options.phones
     with LabBed(
         folder,
         hosts=options.hosts,
         phones=options.phones,
         launch_s=options.launch_s,
-        scheduler_environment=counting,
+        counted=counted,
     ) as bed:
         bed.await_phones()
         before = _counts(counted)

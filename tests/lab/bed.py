@@ -19,7 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.lab import runner_program
+from asymm_deploy.errors import DeployError
+from asymm_deploy.lab.joining.certificates import Certificates
+from asymm_deploy.lab.joining.lab_address import lab_address
+from asymm_deploy.lab.joining.lab_client import lab_client
+from asymm_deploy.lab.roster import Roster, roster
+from tests.lab import counted_scheduler, runner_program
 from tests.lab.renaming_server import RenamingServer
 from tests.lab.supervised import Supervised
 from tests.phone.phone import Phone
@@ -106,29 +111,33 @@ class LabBed:
         hosts: int = 3,
         phones: int = 4,
         launch_s: float = 1.0,
-        lab_options: Sequence[str] = (),
-        scheduler_environment: dict[str, str] | None = None,
+        files: Certificates | None = None,
+        counted: Path | None = None,
         profiles: Sequence[Profile] = PROFILES,
         names: Sequence[str] = NAMES,
         serials: Sequence[str] = (),
     ) -> None:
-        """Take an empty folder; ``lab_options`` go to every command of the lab, as those of TLS.
+        """Take an empty folder; with ``files`` for TLS, all have the same certificate.
 
         ``names`` are the hosts'. ``serials`` are what each host's phones are called there, if it
-        is not what they are.
+        is not what they are. What passes through the scheduler is ``counted`` into a file.
         """
         self.folder = folder
         self.port = _free_port()
-        self.lab_options = list(lab_options)
-        scheme = "tls" if lab_options else "tcp"
+        self._files = files
+        self.lab_options = [] if files is None else tls_options(files)
+        scheme = "tcp" if files is None else "tls"
         self.address = f"{scheme}://127.0.0.1:{self.port}"
         self.runner = make_lab_runner(folder / "runner", launch_s)
         self._stack = ExitStack()
         self._agents: list[Supervised] = []
         (folder / "home").mkdir()
+        command = [COMMAND]
+        if counted is not None:
+            command = [sys.executable, counted_scheduler.__file__, str(counted)]
         self.scheduler = Supervised(
-            [COMMAND, "lab", "scheduler", "--port", str(self.port), *lab_options],
-            {**self._environment(), **(scheduler_environment or {})},
+            [*command, "lab", "scheduler", "--port", str(self.port), *self.lab_options],
+            self._environment(),
             folder / "scheduler.log",
         )
         self.hosts = [self._host(number, name) for number, name in enumerate(names[:hosts])]
@@ -182,7 +191,7 @@ class LabBed:
     def bench(self, models: Sequence[Path], results: Path, *more: str) -> list[str]:
         """Return the arguments of a bench over this lab."""
         argv = ["bench", *map(str, models), "--lab", self.address, *self.lab_options]
-        argv += ["--runner", str(self.runner), "--warmup", "0", "--out", str(results)]
+        argv += ["--warmup", "0", "--out", str(results)]
         return [*argv, "--allow", "unverified", *more]
 
     def run(self, *argv: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
@@ -190,6 +199,7 @@ class LabBed:
         return subprocess.run(
             [COMMAND, *argv],
             env=self._environment(),
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -197,20 +207,22 @@ class LabBed:
             check=False,
         )
 
-    def status(self) -> str:
-        """Return what `lab status` prints."""
-        return self.run("lab", "status", self.address, *self.lab_options).stdout
+    def roster(self) -> Roster:
+        """Return who is in the lab now; nobody while there is no scheduler."""
+        at = lab_address(self.address, with_certificates=self._files is not None)
+        try:
+            with lab_client(at, self._files) as client:
+                return roster(client)
+        except (DeployError, OSError):
+            return Roster((), (), ())
 
     def await_phones(self, count: int | None = None) -> None:
-        """Return once `lab status` lists so many phones, all of them unless told otherwise."""
+        """Return once so many phones are in the lab, all of them unless told otherwise."""
         wanted = len(self.phones) if count is None else count
-        serials = [self.called(phone) for phone in self.phones]
-
-        def all_there() -> bool:
-            said = self.status()
-            return sum(serial in said for serial in serials) == wanted
-
-        eventually(all_there, f"{wanted} phones are in the lab")
+        eventually(
+            lambda: sum(phone.state == "free" for phone in self.roster().phones) == wanted,
+            f"{wanted} phones are in the lab, and free",
+        )
 
     def dirty(self) -> list[str]:
         """Return what is wrong with phones that nobody should use now."""
@@ -245,6 +257,13 @@ class LabBed:
         for one in (*self._agents, self.scheduler):
             if one.is_started:
                 one.kill_all()
+
+
+def tls_options(files: Certificates) -> list[str]:
+    """Return the options that give certificates to a command."""
+    options = ("--tls-ca-file", "--tls-cert", "--tls-key")
+    given = zip(options, (files.authority, files.certificate, files.key), strict=True)
+    return [word for option, path in given for word in (option, str(path))]
 
 
 def left_on(phone: Phone) -> list[str]:

@@ -46,11 +46,12 @@ class Supervised:
         return self._process.poll()
 
     def start(self) -> None:
-        """Start it, in a session of its own."""
+        """Start it, in a session of its own and in the folder of its log."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv,
                 env=self._environment,
+                cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

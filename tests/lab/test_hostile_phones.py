@@ -17,7 +17,7 @@ HOST = "desk'3\"$(touch${IFS}pwned)`id`;<b>|&\u05d2"
 PHONE = replace(
     PIXEL_4,
     model=f"M\"' {_SHELL}<script>alert(2)</script>\x1b[31m\u202e\x07",
-    soc_model="=HYPERLINK(\"x\")\x1b]0;owned\x07",
+    soc_model='=HYPERLINK("x")\x1b]0;owned\x07',
     fingerprint=300 * "f\u202e\x1b[2J",
 )
 
@@ -47,7 +47,7 @@ def test_hostile_names_reach_no_shell_no_terminal_and_no_page(
     for tag in ("<script>alert", "<img src=x"):
         assert tag not in page
     for name in ("pwned", "*pwned*"):
-        assert not [path for path in tmp_path.rglob(name)]
+        assert not list(tmp_path.rglob(name))
     for phone in bed.phones:
         assert not list(phone.path("/").rglob("pwned"))
         assert all(json.dumps(SERIALS[0]) not in command for command in phone.commands)

@@ -1,27 +1,31 @@
-"""Counts what passes through a Dask scheduler: `DASK_DISTRIBUTED__SCHEDULER__PRELOAD` names it.
+"""`asymm-deploy`, with what passes through a Dask scheduler counted.
 
-It counts what is really written to and read from sockets, so what Dask puts together counts once.
-Figures go to the file that $ASYMM_LAB_MESSAGES names, twice a second.
+``python counted_scheduler.py FILE lab scheduler ...`` writes the figures to FILE twice a second.
+What is really written to and read from sockets counts, so what Dask puts together counts once.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import sys
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from distributed.comm.tcp import TCP
-
 _PERIOD_S = 0.5
 _counts: Counter[str] = Counter()
 
 
-def dask_setup(_scheduler: object) -> None:
-    """Count from now on; Dask calls this as the scheduler starts."""
+def main(path: Path, argv: list[str]) -> int:
+    """Run the command, and count from the beginning."""
+    from asymm_deploy import cli
+    from asymm_deploy.lab.joining.dask_settings import settle_dask
+
+    settle_dask()
+    from distributed.comm.tcp import TCP
+
     tcp: Any = TCP
     read, write = tcp.read, tcp.write
 
@@ -37,8 +41,8 @@ def dask_setup(_scheduler: object) -> None:
         return sent
 
     tcp.read, tcp.write = counted_read, counted_write
-    path = Path(os.environ["ASYMM_LAB_MESSAGES"])
     threading.Thread(target=_tell, args=(path,), daemon=True).start()
+    return cli.run(argv)
 
 
 def _note(direction: str, message: object) -> None:
@@ -55,3 +59,7 @@ def _tell(path: Path) -> None:
         aside.write_text(json.dumps({"cpu us": round(1e6 * time.process_time()), **_counts}))
         aside.replace(path)
         time.sleep(_PERIOD_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
