@@ -53,9 +53,9 @@ class PhonesWanted:
             if fitting < self.count:
                 if not there:
                     return "the lab has no phone"
-                if not fitting:
-                    return f"the lab has no phone that is {excerpt(kind.text, 80)}"
-                return f"the lab has {fitting} that are {excerpt(kind.text, 80)}, not {self.count}"
+                that = f" of {excerpt(kind.text, 80)}" if kind.traits else ""
+                number = "no phone" if not fitting else f"{fitting} of the {self.count} phones"
+                return f"the lab has {number}{that}"
         return f"the lab has fewer phones than the {self.total} that are wanted"
 
 
@@ -187,10 +187,11 @@ class _Choice:
 
 
 def _for_whom(phone: LabPhone) -> str:
-    """Return for whom a phone works, and since when, as far as is known."""
-    whose = f" for {excerpt(phone.for_whom)}" if phone.for_whom else ""
-    since = "" if phone.since_s is None else f" since {phone.since_s:.0f} s"
-    return whose + since
+    """Return for whom a phone works, at what and since when, as far as is known."""
+    doing = f" with {excerpt(phone.what)}" if phone.what else ""
+    whose = f", for {excerpt(phone.for_whom)}" if phone.for_whom else ""
+    since = "" if phone.since_s is None else f", since {phone.since_s:.0f} s"
+    return doing + whose + since
 
 
 def _give_back(taken: list[LabDevice]) -> None:
