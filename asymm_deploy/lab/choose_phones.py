@@ -167,7 +167,7 @@ def launches_held(
 def in_words(phones: Sequence[LabPhone]) -> str:
     """Return what there is: ``9A1 (Pixel 4, SM8150, on desk-2, free); ...``."""
     if not phones:
-        return "the lab has no phone at the moment"
+        return "none is there at the moment"
     shown = [_described(phone) for phone in phones[:_MOST_SHOWN]]
     more = [f"{len(phones) - _MOST_SHOWN} more"] if phones[_MOST_SHOWN:] else []
     return f"there are: {'; '.join([*shown, *more])}"

@@ -204,8 +204,7 @@ class LabCalls:
                 self.require_scheduler()
                 if lease is not None and lease.lost.is_set():
                     raise LeaseEndedError(
-                        f"the worker of {excerpt(lease.serial)} can't be reached, or has let the "
-                        "phone go",
+                        "its worker can't be reached, or has let the phone go",
                         "repeat the command: it continues where it stopped",
                     )
         finally:

@@ -65,6 +65,8 @@ class LabDevice:
         self._options = options
         self._whom = whom
         self._lease: Lease | None = None
+        self._is_lost = False
+        """Whether people were told so last."""
         self._held: tuple[tuple[int, ...], dict[str, Path]] | None = None
         self._facts: dict[tuple[int, ...], DeviceFacts] = {}
         self._runner: Runner | None = None
@@ -209,6 +211,7 @@ class LabDevice:
         """Know that the phone is ours no more."""
         lease, self._lease = self._lease, None
         if lease is not None:
+            self._is_lost = True
             self._calls.tell(f"{self._name}: {why}; looking for the phone")
             self._calls.drop(lease)
 
@@ -228,7 +231,8 @@ class LabDevice:
             self._hold(self._held)
             for sha256 in list(self._placed):
                 self._put(sha256)
-        if returns:
+        if self._is_lost:
+            self._is_lost = False
             self._calls.tell(f"{self._name} is back, on {excerpt(self.host, 80)}")
 
     def _find_again(self) -> None:

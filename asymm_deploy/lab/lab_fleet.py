@@ -112,7 +112,9 @@ class LabFleet:
         failures = [each.failure for each in outcomes if each.failure is not None]
         gone = next((each for each in failures if isinstance(each, LabGoneError)), None)
         if gone is not None:
-            kept = f"{len(runs.records) - before} launches of this bench are kept"
+            count = len(runs.records) - before
+            launches = "1 launch of this bench is" if count == 1 else f"{count} of its launches are"
+            kept = f"{launches} kept"
             raise LabGoneError(f"{gone.what}; {kept}", gone.hint)
         if len(outcomes) == 1 and failures:
             raise failures[0]

@@ -290,7 +290,7 @@ class PhoneDesk:
 
 def _ended() -> LeaseEndedError:
     return LeaseEndedError(
-        "the worker let the phone go, since the bench was not heard of",
+        "its worker has let the phone go",
         "repeat the command: it continues where it stopped",
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from distributed import Worker
 
-from asymm_deploy.lab.joining.introduction import PROGRAM
+from asymm_deploy.lab.joining.introduction import LAB_KEY
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.lab.this_phone import ThisPhone, activity, become_phone, close_phone
 from asymm_deploy.signals import die_with_parent
@@ -26,8 +26,9 @@ class PhoneWorker(Worker):  # type: ignore[misc]  # untyped
         die_with_parent()
         become_phone(ThisPhone(msgspec.convert(facts, PhoneFacts), Path(runner)))
         super().__init__(*args, **options)
-        self.startup_information[PROGRAM] = lambda _worker: facts
-        self.metrics[PROGRAM] = lambda _worker: msgspec.to_builtins(activity())
+        self.handlers["lab_in_use"] = lambda: activity() is not None
+        self.startup_information[LAB_KEY] = lambda _worker: facts
+        self.metrics[LAB_KEY] = lambda _worker: msgspec.to_builtins(activity())
 
     def start_http_server(self, *_args: object, **_options: object) -> None:
         """Serve no web pages."""

@@ -25,7 +25,7 @@ from asymm_deploy.signals import ignoring_signals
 if TYPE_CHECKING:
     from asymm_deploy.lab.roster import LabPhone
 
-_GRACE_S = 4.0
+_GRACE_S = 3.0
 """For phones that were attached, or a scheduler that was started, just now."""
 _ABSENT_S = 20.0
 """How long a phone with launches of these rows is waited for, before another begins anew."""
@@ -51,10 +51,11 @@ class PhonesWanted:
         for kind in self.kinds:
             fitting = sum(map(kind.fits, there))
             if fitting < self.count:
-                name = excerpt(kind.text, 80)
-                if not fitting:
-                    return f"no phone of the lab is {name}"
-                return f"the lab has {fitting} of {name}, and {self.count} are wanted"
+                if not there:
+                    return "the lab has no phone"
+                that = f" of {excerpt(kind.text, 80)}" if kind.traits else ""
+                number = "no phone" if not fitting else f"{fitting} of the {self.count} phones"
+                return f"the lab has {number}{that}"
         return f"the lab has fewer phones than the {self.total} that are wanted"
 
 
@@ -186,10 +187,11 @@ class _Choice:
 
 
 def _for_whom(phone: LabPhone) -> str:
-    """Return for whom a phone works, and since when, as far as is known."""
-    whose = f" for {excerpt(phone.for_whom)}" if phone.for_whom else ""
-    since = "" if phone.since_s is None else f" since {phone.since_s:.0f} s"
-    return whose + since
+    """Return for whom a phone works, at what and since when, as far as is known."""
+    doing = f" with {excerpt(phone.what)}" if phone.what else ""
+    whose = f", for {excerpt(phone.for_whom)}" if phone.for_whom else ""
+    since = "" if phone.since_s is None else f", since {phone.since_s:.0f} s"
+    return doing + whose + since
 
 
 def _give_back(taken: list[LabDevice]) -> None:

@@ -43,7 +43,7 @@ def lab_status_command(
     from asymm_deploy.lab.joining.asking import asked_roster
     from asymm_deploy.lab.joining.certificates import certificates
     from asymm_deploy.lab.joining.lab_address import lab_address
-    from asymm_deploy.lab.roster_tables import roster_text
+    from asymm_deploy.lab.joining.roster_tables import roster_text
 
     files = certificates(tls_ca_file, tls_cert, tls_key)
     at = lab_address(address, with_certificates=files is not None)

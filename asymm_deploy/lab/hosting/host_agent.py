@@ -25,8 +25,8 @@ from asymm_deploy.lab.hosting.attended_phone import AttendedPhone, Hosting
 from asymm_deploy.lab.hosting.in_thread import in_thread
 from asymm_deploy.lab.joining.greeting import require_same
 from asymm_deploy.lab.joining.introduction import introduced
+from asymm_deploy.lab.joining.roster_tables import CLOCK_S
 from asymm_deploy.lab.roster import LabHost, UnreadyPhone
-from asymm_deploy.lab.roster_tables import CLOCK_S
 from asymm_deploy.safe import excerpt
 
 _LOOK_S = 1.0
@@ -178,7 +178,7 @@ class HostAgent:
             self._see(phone)
         here = {phone.serial for phone in wanted if phone.state == DEVICE}
         for serial in [serial for serial in self._phones if serial not in here]:
-            self._miss(serial)
+            await self._miss(serial)
         for serial in self._only - {phone.serial for phone in listed}:
             self._is_unready(serial, *explained(None))
 
@@ -202,11 +202,15 @@ class HostAgent:
         self._unready[serial] = UnreadyPhone(serial, f"{excerpt(serial)} {what}", to_do)
         self._tell_once(f"{serial}:{what}", f"{excerpt(serial)} {what}; {to_do}")
 
-    def _miss(self, serial: str) -> None:
-        """Count a look without a phone; after some its worker is ended."""
+    async def _miss(self, serial: str) -> None:
+        """Count a look without a phone; after some its worker is ended.
+
+        While somebody uses the phone, the worker waits for it instead, as long as that one's
+        patience lasts: a launch goes on without a cable.
+        """
         phone = self._phones[serial]
         phone.looks_missed += 1
-        if phone.looks_missed < _MISSES:
+        if phone.looks_missed < _MISSES or await phone.is_in_use():
             return
         del self._phones[serial]
         self._hosting.tell(f"{excerpt(serial)} has gone")

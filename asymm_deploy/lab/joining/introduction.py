@@ -11,8 +11,8 @@ import msgspec
 from asymm_deploy import __version__
 from asymm_deploy.safe import excerpt
 
-PROGRAM = "asymm-deploy"
-"""Also the key of what is ours in Dask's own messages."""
+LAB_KEY = "asymm-deploy"
+"""Our name, and the key of what is ours in Dask's own messages."""
 LAB_PROTOCOL = 1
 """Changes with the messages between hosts, scheduler and clients."""
 
@@ -38,7 +38,7 @@ def introduction() -> Introduction:
     """Return our own; Dask must be settled before."""
     import distributed
 
-    return Introduction(PROGRAM, __version__, LAB_PROTOCOL, distributed.__version__)
+    return Introduction(LAB_KEY, __version__, LAB_PROTOCOL, distributed.__version__)
 
 
 def introduced(said: object) -> Introduction | None:
@@ -46,7 +46,7 @@ def introduced(said: object) -> Introduction | None:
     if not isinstance(said, dict):
         return None
     try:
-        found = msgspec.convert(said.get(PROGRAM), Introduction)
+        found = msgspec.convert(said.get(LAB_KEY), Introduction)
     except msgspec.ValidationError:
         return None
-    return found if found.program == PROGRAM else None
+    return found if found.program == LAB_KEY else None

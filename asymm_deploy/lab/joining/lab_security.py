@@ -8,7 +8,7 @@ import msgspec
 from distributed.security import Security
 
 from asymm_deploy.lab.joining.certificates import Certificates
-from asymm_deploy.lab.joining.introduction import PROGRAM, introduction
+from asymm_deploy.lab.joining.introduction import LAB_KEY, introduction
 
 
 class LabSecurity(Security):  # type: ignore[misc]  # untyped
@@ -17,7 +17,7 @@ class LabSecurity(Security):  # type: ignore[misc]  # untyped
     def get_connection_args(self, role: str) -> dict[str, Any]:
         """Return what connections of a role are made with."""
         made: dict[str, Any] = super().get_connection_args(role)
-        return made | {"handshake_overrides": {PROGRAM: msgspec.to_builtins(introduction())}}
+        return made | {"handshake_overrides": {LAB_KEY: msgspec.to_builtins(introduction())}}
 
 
 def lab_security(files: Certificates | None) -> LabSecurity:

@@ -17,7 +17,7 @@ from distributed.core import NoOpAwaitable, Status
 from distributed.metrics import time as dask_time
 from distributed.scheduler import Scheduler, WorkerState, heartbeat_interval
 
-from asymm_deploy.lab.joining.introduction import PROGRAM, introduced, introduction
+from asymm_deploy.lab.joining.introduction import LAB_KEY, introduced, introduction
 from asymm_deploy.lab.roster import (
     LabHost,
     LabPhone,
@@ -73,7 +73,7 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             "lab_roster": self._roster,
             "lab_stop": self._stop_lab,
         }
-        self.task_metadata[PROGRAM] = msgspec.to_builtins(introduction())
+        self.task_metadata[LAB_KEY] = msgspec.to_builtins(introduction())
         self._host_watch = asyncio.get_running_loop().create_task(self._watch_hosts())
 
     def start_http_server(self, *_args: object, **_options: object) -> None:
@@ -116,7 +116,7 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             comm.abort()
 
     def _hello(self) -> dict[str, Any]:
-        return {PROGRAM: msgspec.to_builtins(introduction())}
+        return {LAB_KEY: msgspec.to_builtins(introduction())}
 
     def _host_reports(self, comm: Comm, report: dict[str, Any]) -> dict[str, Any]:
         """Take a host's report; tell it the time, who we are and when to report again."""
@@ -202,11 +202,11 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
 def _phone_of(worker: WorkerState) -> LabPhone | None:
     """Return a worker's phone; None for a worker that says nothing of one."""
     try:
-        facts = msgspec.convert(worker.extra.get(PROGRAM), PhoneFacts)
+        facts = msgspec.convert(worker.extra.get(LAB_KEY), PhoneFacts)
     except msgspec.ValidationError:
         return None
     try:
-        activity = msgspec.convert(worker.metrics.get(PROGRAM), PhoneActivity | None)
+        activity = msgspec.convert(worker.metrics.get(LAB_KEY), PhoneActivity | None)
     except msgspec.ValidationError:
         activity = None
     silent = max(0.0, dask_time() - worker.last_seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -69,6 +70,11 @@ class FakeLab:
 
     def phone(self, serial: str) -> LabPhone:
         return next(phone for phone in self.phones if phone.facts.serial == serial)
+
+
+def named(model: str) -> str:
+    """What a phone's host calls the file of a model."""
+    return hashlib.sha256(f"{model} A".encode()).hexdigest()
 
 
 def _facts(host: str, serial: str) -> PhoneFacts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter
@@ -24,18 +23,13 @@ from asymm_deploy.lab.choose_phones import kinds_of
 from asymm_deploy.lab.lab_fleet import LabFleet
 from asymm_deploy.lab.take_phones import PhonesWanted
 from tests.bench.fake_device import Launch, Told, fake_artifact
-from tests.lab.client.conftest import FakeLab
+from tests.lab.client.conftest import FakeLab, named
 
 PLAN = Plan(launches=2, runs=4)
 
 
 def models(folder: Path) -> list[Artifact]:
     return [fake_artifact(folder, name, "A") for name in ("one", "two")]
-
-
-def named(model: str) -> str:
-    """What a phone's host calls the file of a model."""
-    return hashlib.sha256(f"{model} A".encode()).hexdigest()
 
 
 def fleet(lab: FakeLab, *devices: str, count: int = 1) -> LabFleet:
