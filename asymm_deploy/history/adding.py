@@ -13,8 +13,8 @@ from pathlib import Path
 from asymm_deploy import __version__
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.files import is_in_the_way, unwritable
-from asymm_deploy.history.commit_facts import CommitFacts
-from asymm_deploy.history.found_rows import FoundRow, row_id_of
+from asymm_deploy.history.found.commit_facts import CommitFacts
+from asymm_deploy.history.found.found_rows import FoundRow, row_id_of
 from asymm_deploy.history.history_schema import HISTORY_TABLES, HistoryRow, TableName
 from asymm_deploy.history.history_store import HistoryStore, opened_store
 from asymm_deploy.history.resolving import united
@@ -118,12 +118,12 @@ def _held_store(folder: Path, on_wait: Callable[[str], None]) -> Iterator[Histor
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        where = "a file is in its place" if is_in_the_way(error) else None
-        raise (
-            unwritable(f"a history to {folder}", error, _OTHERWISE)
-            if where is None
-            else (UsageError(f"can't keep a history in {folder}: {where}", _OTHERWISE))
-        ) from error
+        if is_in_the_way(error):
+            raise UsageError(
+                f"can't keep a history in {folder}: a file is in its place, or a link to nothing",
+                _OTHERWISE,
+            ) from error
+        raise unwritable(f"a history to {folder}", error, _OTHERWISE) from error
     opened_store(folder)  # before anything is written to a folder that is another's
     until = time.monotonic() + _WAIT_S
     told = False
@@ -220,13 +220,13 @@ def _put_together(store: HistoryStore, new: Sequence[Path]) -> None:
         small = [file for file in files.values() if file.row_count < _LARGE]
         if len(small) < _MOST_SMALL:
             return
-        large = put_file(store.folder, _content_of(small))
+        large = put_file(store.folder, united_content(small))
         for file in small:
             if file.path != large:
                 file.path.unlink(missing_ok=True)
 
 
-def _content_of(files: Sequence[StoreFile]) -> bytes:
+def united_content(files: Sequence[StoreFile]) -> bytes:
     """Return a file of all rows of ``files``, each once."""
     return file_content(
         {name: united(name, [file.table(name) for file in files]) for name in HISTORY_TABLES}

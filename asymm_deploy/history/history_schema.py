@@ -43,7 +43,7 @@ _OF_ROW: Mapping[str, ColumnType] = {
     "engine": "text",
     "engine_version": "text",
     "artifact_sha256": "text",  # of model.mnn
-    "input_shape": "text",  # of the first input: 1x3x224x224
+    "input_shape": "text",  # of the first input: 1,3,224,224
     "classes": "int",  # of a network of ours, where its name doesn't say how many
 }
 

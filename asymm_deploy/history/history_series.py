@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
+from asymm_deploy.history.asked.sealed_sql import sealed_connection
 from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 from asymm_deploy.history.history_store import HistoryStore
-from asymm_deploy.history.sealed_sql import sealed_connection
 
 HistoryMetric = Literal["latency", "insn", "top1", "size"]
 HISTORY_UNITS: dict[HistoryMetric, str] = {

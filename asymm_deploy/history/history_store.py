@@ -23,8 +23,6 @@ from asymm_deploy.history.store_files import StoreFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STORE_FOLDER = Path("history")
-"""Where a store is unless --store says otherwise."""
 _LOOKS = 5
 """How often a folder is read again, if an addition put small files together meanwhile."""
 

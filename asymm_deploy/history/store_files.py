@@ -36,7 +36,7 @@ STORE_SUFFIX = ".parquet"
 LOCK_NAME = ".history.lock"
 _METADATA = b"asymm-deploy"
 _ROWS_A_GROUP = 2**17
-_NAMED = re.compile(r"([0-9a-f]{64})\.parquet")
+NAMED_BY_HASH = re.compile(r"([0-9a-f]{64})\.parquet")
 _RESTORE = "restore it from a copy, or move it away: nothing was changed"
 
 
@@ -122,7 +122,7 @@ def store_paths(folder: Path) -> list[Path]:
             "check its permissions, or give another folder with --store",
         ) from error
     for path in found:
-        if not _NAMED.fullmatch(path.name):
+        if not NAMED_BY_HASH.fullmatch(path.name):
             raise UsageError(
                 f"{path} is no file of a history, and lies in one",
                 "move it away, or give another folder with --store; nothing was changed",
@@ -141,7 +141,7 @@ def opened_store_file(path: Path) -> StoreFile:
         raise UsageError(
             f"can't read {path}: {error.strerror or error}", "check what it is, or move it away"
         ) from error
-    named = _NAMED.fullmatch(path.name)
+    named = NAMED_BY_HASH.fullmatch(path.name)
     if named is None:
         raise UsageError(
             f"{path} is not named by its SHA-256, as the files of a history are",
@@ -189,25 +189,25 @@ def _damaged(path: Path, why: object) -> UsageError:
 
 
 def file_content(tables: Mapping[TableName, pa.Table]) -> bytes:
-    """Return the bytes of a file that holds ``tables``, each with its own columns.
+    """Return the bytes of a file that holds ``tables``; columns that are empty in all are left out.
 
     The same rows give the same bytes, as long as Arrow's version is the same.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
-    every = all_columns()
     parts = [
         (name, table.slice(start, _ROWS_A_GROUP))
         for name, table in tables.items()
         for start in range(0, len(table), _ROWS_A_GROUP)
     ]
-    commits = sorted({c for _, t in parts for c in t.column("commit").unique().to_pylist()})
+    filled = {n for _, t in parts for n in t.column_names if t.column(n).null_count < len(t)}
+    every = {n: kind for n, kind in all_columns().items() if n == KIND or n in filled}
     described = _Described(
         schema_version=HISTORY_SCHEMA_VERSION,
         program=f"asymm-deploy {__version__}",
         kinds=tuple(name for name, _ in parts),
-        commits=tuple(commits),
+        commits=tuple(sorted({c for _, t in parts for c in t["commit"].unique().to_pylist()})),
     )
     schema = pa.schema(
         [(column, _arrow(kind)) for column, kind in every.items()],
@@ -215,7 +215,12 @@ def file_content(tables: Mapping[TableName, pa.Table]) -> bytes:
     )
     sink = pa.BufferOutputStream()
     with parquet.ParquetWriter(
-        sink, schema, compression="zstd", write_page_checksum=True, store_schema=True
+        sink,
+        schema,
+        compression="zstd",
+        use_dictionary=[column for column, kind in every.items() if kind == "text"],
+        write_page_checksum=True,
+        write_statistics=False,
     ) as writer:
         for name, part in parts:
             columns = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,15 +43,10 @@ def row_id_of(row: FoundRow, commit: str) -> str:
     return hashlib.sha256(told).hexdigest()[:_ID_DIGITS]
 
 
-def variant_of(model: str) -> str | None:
+def variant_in(model: str) -> str | None:
     """Return which variant a model's name says that it is; None if none."""
     name = model.rpartition("@")[2]
     return name if name in VARIANTS and name != model else None
-
-
-def shape_text(shape: Sequence[int] | None) -> str | None:
-    """Return a shape as 1x3x224x224."""
-    return None if shape is None else "x".join(map(str, shape))
 
 
 def utc_time(text: str, where: str) -> datetime.datetime:

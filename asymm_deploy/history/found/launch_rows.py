@@ -10,8 +10,9 @@ import numpy as np
 
 from asymm_deploy.bench.judge import rows, verdicts
 from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.history.found_rows import FoundRow, shape_text, utc_time, variant_of
+from asymm_deploy.history.found.found_rows import FoundRow, utc_time, variant_in
 from asymm_deploy.history.history_schema import HistoryRow
+from asymm_deploy.models.input_shape import shape_text
 
 _MADE_UP = frozenset({"repeated-samples", "no-variance"})
 """Flags of a row whose launches nothing can have measured."""
@@ -119,9 +120,9 @@ def launched_sizes(records: Iterable[LaunchRecord]) -> Iterator[HistoryRow]:
 def _subject(record: LaunchRecord) -> HistoryRow:
     return {
         "model": record.model,
-        "variant": variant_of(record.model),
+        "variant": variant_in(record.model),
         "artifact_sha256": record.artifact_sha256,
-        "input_shape": shape_text(record.input_shape),
+        "input_shape": None if record.input_shape is None else shape_text(record.input_shape),
         "classes": record.classes,
     }
 

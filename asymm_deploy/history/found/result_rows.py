@@ -17,9 +17,10 @@ from asymm_deploy.evaluate.lane import BASE_VARIANT
 from asymm_deploy.evaluate.tasks.task_rows import TASKS
 from asymm_deploy.export import manifest
 from asymm_deploy.files import sha256_of
-from asymm_deploy.history.found_rows import FoundRow, FoundRows, shape_text, variant_of
+from asymm_deploy.history.found.found_rows import FoundRow, FoundRows, variant_in
+from asymm_deploy.history.found.launch_rows import launch_rows, launched_sizes
 from asymm_deploy.history.history_schema import HistoryRow
-from asymm_deploy.history.launch_rows import launch_rows, launched_sizes
+from asymm_deploy.models.input_shape import shape_text
 from asymm_deploy.text import ListRow, counted
 
 _CLASSIFICATION = "classification"
@@ -92,7 +93,7 @@ def _cost_row(record: CostRecord, line: int, *, in_use: bool) -> FoundRow:
         }
     values: HistoryRow = {
         "model": record.model,
-        "variant": variant_of(record.model),
+        "variant": variant_in(record.model),
         "device": EMULATED,
         "precision": record.precision,
         "threads": 1,
@@ -198,7 +199,7 @@ def _sizes(
             (record.model, record.artifact_sha256),
             {
                 "model": record.model,
-                "variant": variant_of(record.model),
+                "variant": variant_in(record.model),
                 "artifact_sha256": record.artifact_sha256,
                 "classes": record.classes,
             },
@@ -253,7 +254,7 @@ def _exported(folder: Path, sha256: str | None) -> HistoryRow | None:
         return None
     return {
         "model": found.model,
-        "variant": variant_of(found.model),
+        "variant": variant_in(found.model),
         "artifact_sha256": found.files[manifest.MNN],
         "input_shape": shape_text(found.input_shape),
         "classes": found.given_classes,

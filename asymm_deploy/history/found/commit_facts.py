@@ -88,7 +88,7 @@ def _whole_commit(commit: str | None, head: str | None, here: Path) -> str:
         return given.lower()
     if _PART.fullmatch(given):
         found = _git(here, "rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
-        if found is not None:
+        if found is not None and found.startswith(given.lower()):  # no branch of that name
             return found
         raise UsageError(
             f"--commit {given} is not all of a commit's hash, and git knows none in {here} that "
