@@ -56,9 +56,11 @@ def change_words(change: float | None, unit: str) -> str:
     """Return a change with its sign; what is too small to show is no 0."""
     if change is None:
         return ""
+    if change == 0:
+        return f"0 {unit}"
     digits = 2 if unit == "points" or abs(change) < 1 else 1
     text = f"{change:+.{digits}f}"
-    if change and float(text) == 0:
+    if float(text) == 0:
         text = f"{change:+.1g}"
     return f"{text} {unit}"
 
