@@ -140,6 +140,25 @@ void check_answers(const Arguments& found, const std::set<std::string>& taken) {
   }
 }
 
+// A cold start is that of one model, and is timed.
+void check_cold(const Arguments& found, const std::set<std::string>& taken) {
+  if (found.stage_memory && !found.cold) throw Refused("argument --stage-memory: needs --cold");
+  if (!found.cold) return;
+  const bool calibrates = found.calibrate;
+  for (const auto& [name, is_there] :
+       {std::pair{"--second-model", taken.count("--second-model") != 0},
+        std::pair{"--by-operator", found.by_operator},
+        std::pair{"--for-seconds", found.for_seconds.has_value()},
+        std::pair{"--count", found.counted},
+        std::pair{"--answers", taken.count("--answers") != 0},
+        std::pair{"--calibrate", calibrates}}) {
+    if (is_there) {
+      throw Refused("argument --cold: times the start of one model, and " + std::string(name) +
+                    " is given");
+    }
+  }
+}
+
 // A launch that lasts times one model, run by run.
 void check_for_seconds(const Arguments& found, const std::set<std::string>& taken) {
   if (!found.for_seconds) {
@@ -207,6 +226,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--calibrate", &found.calibrate},
       {"--count", &found.counted},
       {"--by-operator", &found.by_operator},
+      {"--cold", &found.cold},
+      {"--stage-memory", &found.stage_memory},
   };
   const std::vector<std::string> required = {"--model",   "--engine",    "--runs", "--warmup",
                                              "--threads", "--precision", "--cpu",  "--input-seed"};
@@ -260,6 +281,7 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   }
   check_for_seconds(found, taken);
   if (taken.count("--answers") != 0) check_answers(found, taken);
+  check_cold(found, taken);
   if (found.counted && taken.count("--second-model") != 0) {
     throw Refused("argument --count: takes one model, and --second-model is given");
   }

@@ -40,8 +40,7 @@ void summarise(const std::vector<std::int64_t>& samples, std::size_t count,
   second.p99_ns = ranking(99);
   second.min_ns = ranked.front();
   second.max_ns = ranked.back();
-  second.ns.reset();
-  if (count <= kMostShown) second.ns.emplace(samples.begin(), end);
+  if (count <= kMostShown) second.ns.assign(samples.begin(), end);
 }
 
 }  // namespace

@@ -92,13 +92,17 @@ void need(const Engine& engine) {
   }
 }
 
+void time_runs(const Arguments& arguments, Session& session, const Send& send) {
+  time_loop(arguments, send, [&] { return timed(session, arguments.runs); });
+}
+
 void launch(const Arguments& arguments, const Engine& engine, const Send& send) {
   send(line(hello(engine)));
   need(engine);
   const Loaded model = load(arguments, engine);
   for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
   send(line(described(model, arguments)));
-  time_loop(arguments, send, [&] { return timed(*model.session, arguments.runs); });
+  time_runs(arguments, *model.session, send);
   send(line(computed(model, arguments)));
   send(line(Done{arguments.runs}));
 }

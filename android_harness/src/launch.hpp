@@ -23,6 +23,9 @@ void need(const Engine& engine);
 // Refused.
 void launch(const Arguments& arguments, const Engine& engine, const Send& send);
 
+// Times the runs of a model that is warm, and sends `cpu`, `calibration` and `samples`.
+void time_runs(const Arguments& arguments, Session& session, const Send& send);
+
 // The same with two models, timed in turns; needs `arguments.second`.
 void launch_both(const Arguments& arguments, const Engine& engine, const Send& send);
 

@@ -149,6 +149,18 @@ TEST(arguments, one_model_alone_is_run_by_operator) {
            "argument --operator-inputs: needs --operator-values");
 }
 
+TEST(arguments, a_cold_start_is_that_of_one_model_and_timed) {
+  CHECK(!parse_arguments(request({"--cold"})).stage_memory);
+  CHECK(parse_arguments(request({"--cold", "--stage-memory"})).cold);
+  CHECK_EQ(refused({"--stage-memory"}), "argument --stage-memory: needs --cold");
+  for (const char* other : {"--by-operator", "--count", "--calibrate"}) {
+    CHECK_EQ(refused({"--cold", other}),
+             std::string("argument --cold: times the start of one model, and ") + other + " is given");
+  }
+  CHECK_EQ(refused({"--cold", "--inputs-file", "i", "--answers", "a"}),
+           "argument --cold: times the start of one model, and --answers is given");
+}
+
 TEST(arguments, a_launch_that_lasts_is_told_for_how_long_and_how_often_frames_come) {
   const Arguments found = parse_arguments(request({"--for-seconds", "1800", "--every-ms", "33.3"}));
   CHECK(found.for_seconds == 1800.0);

@@ -62,6 +62,7 @@ FLAGS = {
         Flag("late", _OK, "it can't keep up: frames came while another was run"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),
         Flag("unwatched", _OK, "its temperature or clock can't be read, so a limit goes unnoticed"),
+        Flag("warm-cache", _OK, "the model file was in memory when it was read, or may have been"),
         Flag("unverified", _OK, "there is no reference output to compare with"),
         Flag("tolerance-raised", _OK, "the export's --tolerance allowed larger errors than usual"),
         Flag("variant", _OK, "fewer bits than fp32: the output is judged by the variant's limit"),

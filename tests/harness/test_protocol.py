@@ -18,6 +18,7 @@ import pytest
 import asymm_deploy
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.answered.answers import ToldAnswers, parse_answered_stream
+from asymm_deploy.bench.cold.cold_stream import ToldStages, parse_cold_stream
 from asymm_deploy.bench.observed import observed_stream
 from asymm_deploy.bench.observed.operators_line import TimedOperators
 from asymm_deploy.bench.paired import pair_stream
@@ -47,12 +48,14 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.Pairs,
     TimedOperators,
     ToldAnswers,
+    ToldStages,
     Second,
     Sustained,
     wire.Failure,
 )
-*ALONE, PAIRS, OPERATORS, ANSWERS, SECOND, SUSTAINED, ERROR = EXAMPLES
+*ALONE, PAIRS, OPERATORS, ANSWERS, STAGES, SECOND, SUSTAINED, ERROR = EXAMPLES
 HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
+COLD = [HELLO, MODEL, STAGES, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE]
 WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
 PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
 
@@ -104,6 +107,17 @@ def test_those_of_a_launch_that_answers_are_one_too() -> None:
     assert (report.names, report.sizes, report.count) == (("output",), (1000,), 64)
 
 
+def test_those_of_a_cold_launch_are_one_too() -> None:
+    stages = parse_cold_stream(sent(COLD)).stages
+    assert (stages.read_ns, stages.first_ns, stages.engine_ns) == (2_100_000, 14_200_000, None)
+    assert (stages.pages, stages.resident) == (1521, 0)
+    assert stages.memory is not None
+    assert stages.memory.created.peak_mb == 22
+    shown = json.loads(STAGES)["memory"]
+    for told, reading in ((shown, stages.memory), (shown["read"], stages.memory.read)):
+        assert list(told) == [field.encode_name for field in msgspec.structs.fields(reading)]
+
+
 def test_those_of_a_launch_that_lasts_are_one_too() -> None:
     whole = SUSTAINED.replace("54000", "3").replace('"late":31', '"late":2').replace(":4}", ":1}")
     done = DONE.replace('"count":2', '"count":3')
@@ -145,9 +159,10 @@ def test_an_example_is_what_the_python_runner_writes_from_the_same_values(line: 
     [
         ([], ALONE),
         (["--second-model", "MODEL"], PAIRED),
+        (["--cold", "--stage-memory"], COLD),
         (["--for-seconds", "0.01", "--every-ms", "5"], LASTING),
     ],
-    ids=["one model", "two", "for a time"],
+    ids=["one model", "two", "cold", "for a time"],
 )
 def test_the_python_runner_sends_the_same_keys_in_the_same_order(
     tmp_path: Path, more: list[str], expected: list[str]
@@ -201,7 +216,7 @@ def test_every_argument_of_a_request_is_described() -> None:
         inputs_file="inputs.bin",
         module_outputs=("y",),
     )
-    asked = [*sustained_request(asked, 1800, 33), "--answers"]
+    asked = [*sustained_request(asked, 1800, 33), "--answers", "--cold", "--stage-memory"]
     for name in (word for word in asked if word.startswith("--")):
         assert f"`{name}" in TEXT
 

@@ -15,6 +15,7 @@ _RUN_NS, _MORE_NS = 200_000, 2_000
 """What a run takes at the top clock, and how much more at most."""
 _BETWEEN_NS = 500
 _INIT_NS = 1_000_000
+_READ_NS = 500_000
 _MAC_PER_S = 4e10
 _LONG_RUN_NS = 20_000_000
 """What a run takes at the top clock, of a launch that goes on for minutes."""
@@ -178,6 +179,10 @@ class _Launch:
         elif kind == "calibration":
             for when, share in zip(("before", "after"), self._shares, strict=True):
                 fields[f"{when}_mac_per_s"] = _MAC_PER_S * share
+        elif kind == "stages":
+            _set_times_of_stages(fields, self._run_ns)
+            time.sleep(fields["wall_ns"] / 1e9)  # it has lived for that long
+            orders = self._phone.tell("stages")
         elif kind in {"second", "sustained"}:
             fields.update(waited_ns=0, steal_ns=0)
             if kind == "second":
@@ -224,6 +229,20 @@ def _set_times(
     samples["ns"] = [round(run_ns() / shares[index >= half]) for index in range(len(samples["ns"]))]
     samples["wall_ns"] = sum(samples["ns"]) + _BETWEEN_NS * len(samples["ns"])
     samples.update(cpu_ns=samples["wall_ns"], waited_ns=0, steal_ns=0)
+
+
+def _set_times_of_stages(stages: dict[str, Any], run_ns: Callable[[], int]) -> None:
+    """Have the file take a while, the first run three times as long as the second."""
+    second_ns = run_ns()
+    own = {
+        "read_ns": _READ_NS,
+        "create_ns": _INIT_NS,
+        "first_ns": 3 * second_ns,
+        "second_ns": second_ns,
+    }
+    wall_ns = sum(own.values()) + _BETWEEN_NS
+    stages.update(own, wall_ns=wall_ns, cpu_ns=wall_ns, waited_ns=0, steal_ns=0)
+    stages.update(resident=0, major_faults=0)
 
 
 def _set_times_of_operators(operators: dict[str, Any], run_ns: Callable[[], int]) -> None:

@@ -81,6 +81,11 @@ def _launch(options: Namespace, send: Send) -> None:
 
         time_by_operator(options, send)
         return
+    if options.cold:
+        from asymm_deploy.bench.runner.cold_start import time_cold_start
+
+        time_cold_start(options, send)
+        return
     if options.for_seconds is not None:
         from asymm_deploy.bench.runner.by_second import time_by_second
 
@@ -123,6 +128,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=_within(1, _MAX_PID))
     parser.add_argument("--by-operator", action="store_true")
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--stage-memory", action="store_true")
     parser.add_argument("--for-seconds", type=_up_to(_MOST_SECONDS))
     parser.add_argument("--every-ms", type=_up_to(_MOST_EVERY_MS))
     parser.add_argument("--second-model")
@@ -144,8 +151,21 @@ def _parse(argv: Sequence[str]) -> Namespace:
             parser.error(f"argument --{name}: a module needs {an} for each output of the model")
     if options.by_operator:
         _check_by_operator(parser, options)
+    _check_cold(parser, options)
     _check_for_seconds(parser, options)
     return options
+
+
+def _check_cold(parser: ArgumentParser, options: Namespace) -> None:
+    if options.stage_memory and not options.cold:
+        parser.error("argument --stage-memory: needs --cold")
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+        ("--for-seconds", options.for_seconds is not None),
+    ):
+        if options.cold and is_there:
+            parser.error(f"argument --cold: times the start of one model, and {name} is given")
 
 
 def _check_for_seconds(parser: ArgumentParser, options: Namespace) -> None:

@@ -13,6 +13,8 @@ import msgspec
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.cold.cold_records import ColdRecord
+from asymm_deploy.bench.cold.cold_store import COLD_NAME, cold_runs_of
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
@@ -38,7 +40,7 @@ OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
 SOURCE_NAMES = (
     *(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),
-    SUSTAINED_NAME,
+    *(SUSTAINED_NAME, COLD_NAME),
 )
 """The files of a results folder that a page shows, if they are there."""
 
@@ -62,6 +64,8 @@ class PageSources:
     accuracies: Mapping[str, MeasuredTop1]
     """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
+    cold: tuple[ColdRecord, ...]
+    """Cold launches, by stage."""
     curves: tuple[Curve, ...]
     """Of sustained benches, the last one of each row."""
     remarks: tuple[str, ...]
@@ -140,6 +144,7 @@ def sources_of(
     costs = jsonl.lines_of(counts, where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
     seen = contents.get(EXPLAINED_NAME, b"")
     explained = jsonl.lines_of(seen, where / EXPLAINED_NAME, Explanation, EXPLAINED_SCHEMA_VERSION)
+    cold = cold_runs_of(contents.get(COLD_NAME, b""), where / COLD_NAME)
     lasting = contents.get(SUSTAINED_NAME, b"")
     curves, torn_curve = curves_in(lasting, where / SUSTAINED_NAME)
     checked: dict[str, CheckedLaunches] = {}
@@ -157,7 +162,8 @@ def sources_of(
         for name, path in ((CHECK_NAME, where), (f"{OTHER_PREFIX}{CHECK_NAME}", beside))
         if name in contents
     ]
-    if not (found.records or costs.records or explained.records or told or curves):
+    there = (found.records, costs.records, explained.records, told, cold.records, curves)
+    if not any(there):
         raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
     shown = {each.model for each in told[-1].changes if each.verdict != "same"} if told else set()
     torn = {
@@ -165,6 +171,7 @@ def sources_of(
         beside / store.NAME: before.torn,
         where / COSTS_NAME: costs.torn,
         where / EXPLAINED_NAME: explained.torn,
+        where / COLD_NAME: cold.torn,
         where / SUSTAINED_NAME: torn_curve,
     }
     return PageSources(
@@ -176,6 +183,7 @@ def sources_of(
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
         checked={model: each for model, each in checked.items() if model in shown},
         other_launches=tuple(ours[1]),
+        cold=tuple(cold.records),
         curves=tuple(latest_curves(curves)),
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"

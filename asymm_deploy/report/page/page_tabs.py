@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asymm_deploy.bench.cold.cold_records import ColdRow
+from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.bench.sustained.curves import Curve
@@ -12,6 +14,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.report.caption import caption
+from asymm_deploy.report.cold.cold_picture import cold_picture
+from asymm_deploy.report.cold.cold_table import cold_caption
 from asymm_deploy.report.comparable import (
     RowFilter,
     TimingSetting,
@@ -57,6 +61,8 @@ class Tab:
     pictures: tuple[Picture, ...]
     remarks: tuple[str, ...]
     """What is missing, and why."""
+    started: int = 0
+    """How many models were started cold."""
 
 
 def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
@@ -67,10 +73,12 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     timed = timed_models(sources.launches)
     before = timed_models(sources.other_launches)
     explained = _latest(sources.explained)
+    cold = latest_cold_rows(sources.cold)
     keys = list(
         dict.fromkeys(
             [
                 *settings([model.row for model in timed]),
+                *map(setting_of, cold),
                 *(_explained_setting(each) for each in explained),
                 *(_counted_setting(each, sources.costs) for each in sources.costs),
                 *(_curve_setting(each) for each in sources.curves),
@@ -98,6 +106,7 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
             verdicts if verdicts and verdicts.device == key.device else None,
             sources.checked,
             sources.accuracies,
+            [row for row in cold if setting_of(row) == key],
         )
         for key in kept
     ]
@@ -116,12 +125,14 @@ def _tab(
     verdicts: CheckVerdicts | None,
     checked: Mapping[str, CheckedLaunches],
     accuracies: Mapping[str, MeasuredTop1],
+    cold: Sequence[ColdRow],
 ) -> Tab:
     rows = [model.row for model in models]
     pictures = [
         accuracy_picture(models, accuracies),
         roofline_picture(models),
         launches_picture(models) if models else None,
+        cold_picture(cold),
         layers_picture(explained),
         snr_picture(explained),
         versions_picture(benched_versions(models, before), verdicts),
@@ -148,6 +159,8 @@ def _tab(
             "Device: an emulated processor (Cortex-A76). Nothing is timed here: instructions are "
             "counted, and are the same on any machine.",
         )
+    elif cold and not rows:
+        lines = tuple(dict.fromkeys(line for row in cold for line in cold_caption(row)))
     elif not rows:
         what = "One long launch of each model was made." if curves else "No bench was made."
         lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. {what}",)
@@ -159,6 +172,7 @@ def _tab(
         len({each.model for each in costs if not each.error}),
         tuple(picture for picture in pictures if picture is not None),
         tuple(remarks),
+        sum(row.launches > 0 for row in cold),
     )
 
 

@@ -117,7 +117,9 @@ def verified(path: Path) -> VerifiedPage:
         manifest.written_at,
         tuple(block for block in manifest.blocks if block.kind == "source"),
         len(json.loads(parts.blocks.get(ROWS_NAME, b"[]"))),
-        len(sources.launches) + sum(each.count for each in sources.checked.values()),
+        len(sources.launches)
+        + len(sources.cold)
+        + sum(each.count for each in sources.checked.values()),
         len(sources.curves),
         _made_as_here(parts),
         sources.contents,
