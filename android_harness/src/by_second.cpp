@@ -40,7 +40,7 @@ void summarise(const std::vector<std::int64_t>& samples, std::size_t count,
   second.p99_ns = ranking(99);
   second.min_ns = ranked.front();
   second.max_ns = ranked.back();
-  if (count <= kMostShown) second.ns = std::vector<std::int64_t>(samples.begin(), end);
+  if (count <= kMostShown) second.ns.assign(samples.begin(), end);
 }
 
 }  // namespace

@@ -90,8 +90,8 @@ std::string line(const Second& message) {
       .integer("skipped", message.skipped)
       .integer("core", message.core)
       .integer("khz", message.khz);
-  if (message.ns) return json.integers("ns", *message.ns).line();
-  return json.integer("ns", std::nullopt).line();
+  if (message.ns.empty()) return json.integer("ns", std::nullopt).line();
+  return json.integers("ns", message.ns).line();
 }
 
 std::string line(const Sustained& message) {

@@ -68,7 +68,7 @@ struct Second {
   std::int64_t skipped;
   std::optional<std::int64_t> core;
   std::optional<std::int64_t> khz;
-  std::optional<std::vector<std::int64_t>> ns;  // none of a second with too many runs
+  std::vector<std::int64_t> ns;  // empty, and null in the line, if there are too many
 };
 
 // The whole loop of them.

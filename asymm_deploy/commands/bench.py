@@ -14,6 +14,15 @@ from asymm_deploy.commands.options.input_options import (
     InputsOption,
     named_models_and_files,
 )
+from asymm_deploy.commands.options.lab_bench_options import (
+    LabCountOption,
+    LabOption,
+    LabWaitOption,
+    TlsCaFileOption,
+    TlsCertOption,
+    TlsKeyOption,
+    lab_request,
+)
 from asymm_deploy.commands.options.shared_options import (
     ArtifactsOption,
     CpuOption,
@@ -39,6 +48,12 @@ def bench_command(
     table: TableOption = None,
     figure: FigureOption = None,
     device: option.BenchDevicesOption = None,
+    lab: LabOption = None,
+    count: LabCountOption = None,
+    wait: LabWaitOption = False,
+    tls_ca_file: TlsCaFileOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     engine: option.BenchEngineOption = EngineName.MNN,
     runs: option.BenchRunsOption = 1000,
     launches: option.BenchLaunchesOption = 10,
@@ -109,6 +124,14 @@ def bench_command(
         samples={each.source.model: each.samples for each in exported if each.samples is not None},
         bare_files=bare,
         devices=device or (),
+        lab=lab_request(
+            lab,
+            device or (),
+            count=count,
+            wait=wait,
+            runner=runner,
+            certificate_files=(tls_ca_file, tls_cert, tls_key),
+        ),
         runner=runner,
         phone_options=PhoneOptions(patience, cool_down, keep, plan.allow),
         artifacts=artifacts,

@@ -27,6 +27,8 @@ class Launch:
     pid: int
     argv: tuple[str, ...]
     running: bool = True
+    overlaps: bool = False
+    """Another launch held the phone as this one began, by a lock of the kernel; if it can tell."""
     cools_after_s: float | None = None
     seconds: int = 0
     """How many it has told of, if it is one that lasts."""
@@ -75,7 +77,12 @@ class LaunchFollower:
             while line := await reader.readline():
                 said = json.loads(line)
                 if launch is None:
-                    launch = Launch(len(self._phone.launches), said["pid"], tuple(said["argv"]))
+                    launch = Launch(
+                        len(self._phone.launches),
+                        said["pid"],
+                        tuple(said["argv"]),
+                        overlaps=said.get("overlaps", False),
+                    )
                     self._phone.launches.append(launch)
                     claim = self._phone.world.busy(launch.cores)
                 orders = self._orders(launch, said)

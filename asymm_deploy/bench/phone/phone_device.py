@@ -17,7 +17,7 @@ from asymm_deploy.bench.phone.checks.program_abi import refuse_foreign_programs
 from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import DEVICE, Link
-from asymm_deploy.bench.phone.lock import Lock, taken_error
+from asymm_deploy.bench.phone.lock import Lock, PhoneTakenError, taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
@@ -256,7 +256,8 @@ class AdbDevice:
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
         if "busy" not in self._options.allow:
-            raise unfit(self.link.serial, [problem])
+            found = unfit(self.link.serial, [problem])
+            raise PhoneTakenError(found.what, found.hint)
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
         """Raise HarnessError naming all that should be put right first and is not allowed."""

@@ -12,17 +12,13 @@ from asymm_deploy.bench.cold.cold_records import ColdRow
 from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.cold.cold_store import COLD_NAME, ColdRuns, opened_cold
 from asymm_deploy.bench.cold.time_cold import cold_launches, time_cold
-from asymm_deploy.bench.find_devices import (
-    WorkingDevices,
-    device_makers,
-    emulated_among,
-    ready_devices,
-)
+from asymm_deploy.bench.find_devices import WorkingDevices, emulated_among
 from asymm_deploy.bench.fleet import WorkOutcome
 from asymm_deploy.bench.subjects import bare_files
 from asymm_deploy.commands import console
 from asymm_deploy.commands.bench_steps import BenchRequest, exported_subjects
 from asymm_deploy.commands.options.shared_options import print_data
+from asymm_deploy.commands.timing.asked_devices import asked_devices
 from asymm_deploy.commands.timing.cold_progress import ColdProgress
 from asymm_deploy.errors import ExitCode, UsageError, worst
 from asymm_deploy.signals import ending_like_ctrl_c
@@ -38,14 +34,13 @@ def run_cold(asked: BenchRequest) -> ExitCode:
             f"{name} is an emulated processor: it has no clock, and no disk to read a model from",
             "count a run's instructions with `asymm-deploy cost`, or give --device host or a phone",
         )
-    makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
-    with ready_devices(makers, console.say) as devices:  # before an export takes minutes
+    with asked_devices(asked) as (devices, device_count):  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
         exported = exported_subjects(asked)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         with opened_cold(asked.out, console.say) as runs:
             try:
-                outcomes = _started(devices, len(makers), subjects, asked, runs)
+                outcomes = _started(devices, device_count, subjects, asked, runs)
             except BaseException:  # Ctrl-C too: cold.csv tells of every launch on disk
                 with suppress(UsageError):
                     _write_rows(asked.out, runs)
