@@ -138,8 +138,8 @@ def noisy(levels: Mapping[int, float], count: int, seed: int, noise: float = 0.0
     return [float(value) for value in around * level]
 
 
-def made_store(folder: Path, tables: Mapping[TableName, Sequence[HistoryRow]]) -> Path:
-    """Write a store with these rows, and an entry for each commit that has some."""
+def made_store(folder: Path, tables: Mapping[Any, Sequence[HistoryRow]]) -> Path:
+    """Write a store with these rows by table, and an entry for each commit that has some."""
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[TableName, list[HistoryRow]] = {name: [] for name in HISTORY_TABLES}
     seen: dict[str, HistoryRow] = {}
