@@ -44,6 +44,8 @@ class HistoryPoint:
     """Of those that are left out, in the order of the alphabet."""
     artifact_sha256: str | None
     """Of the model.mnn that was measured; None where that is unknown."""
+    circumstances: tuple[str | None, ...] = ()
+    """What else latencies depend on, in the order of CIRCUMSTANCES; empty of other metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,19 @@ class HistorySeries:
     of: str | None
     """What else values depend on: a cost's key; an accuracy's weights, samples and recipe."""
     points: tuple[HistoryPoint, ...]
-    """By commit_time."""
+    """By commit_time; those of one time in the order in which they were added."""
 
 
+CIRCUMSTANCES = {
+    "chip": "soc",
+    "system": "os",
+    "core": "cpus",
+    "engine": "engine_version",
+    "runner": "concat_ws(' ', runner, runner_version)",
+    "runs per launch": "runs::varchar",
+    "warm-up": "warmup::varchar",
+}
+"""What a change of latency may come from besides the model, and where it is in `launches`."""
 _KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "classes")
 _FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
     # table, value, order, what else it depends on, low and high, which rows
@@ -111,7 +123,7 @@ def history_series(
             metric=metric,
             **dict(zip(_KEY, key, strict=False)),
             of=key[-1],
-            soc=next((row[-1] for row in reversed(points) if row[-1] is not None), None),
+            soc=next((row[-2] for row in reversed(points) if row[-2] is not None), None),
             points=tuple(map(_point, points)),
         )
         for key, points in found.items()
@@ -123,6 +135,8 @@ def _question(metric: HistoryMetric) -> str:
     name, value, order, extra, limits, which = _FROM[metric]
     low, high = limits.split(", ")
     key = ", ".join(_KEY)
+    asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
+    circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
     return f"""
         with mine as (
@@ -136,14 +150,17 @@ def _question(metric: HistoryMetric) -> str:
             min(low) filter (counts), max(high) filter (counts),
             count(*) filter (not coalesce(counts, false)),
             {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
-            arg_max(artifact_sha256, added_at), arg_max(soc, commit_time)
+            arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),
+            {circumstances}
         from mine group by {key}, extra, "commit"
-        order by {key}, extra, min(commit_time), "commit"
+        order by {key}, extra, min(commit_time), min(added_at), "commit"
     """  # noqa: S608
 
 
 def _point(row: tuple[Any, ...]) -> HistoryPoint:
-    commit, time, branch, dirty, values, low, high, left_out, flags, artifact, _ = row
+    commit, time, branch, dirty, values, low, high, left_out, flags, artifact, _, circumstances = (
+        row
+    )
     return HistoryPoint(
         commit=commit,
         branch=branch,
@@ -156,4 +173,5 @@ def _point(row: tuple[Any, ...]) -> HistoryPoint:
         left_out=left_out,
         flags=tuple(flags or ()),
         artifact_sha256=artifact,
+        circumstances=tuple(circumstances),
     )

@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.options.history_options import DEFAULT_STORE, StoreOption
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     ArtifactsOption,
     TextFormat,
     TextFormatOption,
 )
+from asymm_deploy.commands.remembering.show_history import history_show_command
 
 history_app = typer.Typer(
     no_args_is_help=True,
@@ -24,15 +26,8 @@ history_app = typer.Typer(
     "[history].",
 )
 
-StoreOption = Annotated[
-    Path,
-    typer.Option(
-        "--store",
-        metavar="FOLDER",
-        help="The history's folder: to commit, or to keep in CI's cache.",
-    ),
-]
-DEFAULT_STORE = Path("history")
+
+history_app.command("show")(history_show_command)
 
 
 class ExportFormat(StrEnum):
