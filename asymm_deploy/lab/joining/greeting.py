@@ -28,6 +28,10 @@ _START = "start one with `asymm-deploy lab scheduler`, or check the address"
 _CERTIFICATES = "give --tls-ca-file, --tls-cert and --tls-key, as the scheduler was given"
 
 
+class _SilentError(TimeoutError):
+    """Somebody took the connection, and said nothing."""
+
+
 def require_lab(at: LabAddress, files: Certificates | None) -> None:
     """Raise unless a scheduler of this version is at an address, and lets us in.
 
@@ -72,6 +76,10 @@ def _require_dask(at: LabAddress, files: Certificates | None) -> None:
         raise UsageError(f"there is no host {excerpt(at.host, 80)}", "check the address") from error
     except ConnectionRefusedError as error:
         raise HarnessError(f"nothing listens at {at}", _START) from error
+    except _SilentError as error:
+        raise HarnessError(
+            f"who listens at {at} says nothing, as no scheduler of a lab does", _START
+        ) from error
     except TimeoutError as error:
         raise HarnessError(f"nobody answers at {at}", _START) from error
     except ssl.SSLError as error:
@@ -90,7 +98,7 @@ def _patient_first_bytes(at: LabAddress, files: Certificates | None) -> bytes:
     if files is None:
         try:
             return _first_bytes(at, files, _GREETING_S)
-        except TimeoutError as error:
+        except _SilentError as error:
             if _speaks_tls(at):
                 wants = f"the scheduler at {at} wants certificates"
                 raise UsageError(wants, _CERTIFICATES) from error
@@ -102,7 +110,10 @@ def _first_bytes(at: LabAddress, files: Certificates | None, limit_s: float) -> 
     context = None if files is None else context_of(files, ssl.Purpose.SERVER_AUTH)
     with closing(socket.create_connection((at.host, at.port), timeout=limit_s)) as plain:
         if context is None:
-            return plain.recv(struct.calcsize("Q"))
+            try:
+                return plain.recv(struct.calcsize("Q"))
+            except TimeoutError as error:
+                raise _SilentError from error
         with context.wrap_socket(plain) as encrypted:
             return encrypted.recv(struct.calcsize("Q"))
 

@@ -59,7 +59,7 @@ async def _serve(
         try:
             scheduler = await LabScheduler(
                 tell,
-                host=serving.host,
+                host=f"[{serving.host}]" if ":" in serving.host else serving.host,
                 port=serving.port,
                 protocol="tcp://" if serving.files is None else "tls://",
                 security=lab_security(serving.files),
