@@ -14,6 +14,14 @@ import typer
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options import check_options as option
 from asymm_deploy.commands.options.check_options import DesignName, PassOrFail
+from asymm_deploy.commands.options.lab_bench_options import (
+    LabOption,
+    LabWaitOption,
+    TlsCaFileOption,
+    TlsCertOption,
+    TlsKeyOption,
+    lab_request,
+)
 from asymm_deploy.commands.options.shared_options import (
     CpuOption,
     LaunchTimeoutOption,
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 _TIMING = (
     *("runner", "launch_timeout", "cpu", "runs", "warmup"),
     *("design", "max_blocks", "seed", "fresh"),
+    *("lab", "wait", "tls_ca_file", "tls_cert", "tls_key"),
 )
 _TIMED = (
     *(name for name in _TIMING if name != "fresh"),
@@ -63,6 +72,11 @@ def check_command(
     insn_threshold: option.CheckInsnThresholdOption = "1%",
     miss_threshold: option.CheckMissThresholdOption = "5%",
     device: option.CheckDeviceOption = None,
+    lab: LabOption = None,
+    wait: LabWaitOption = False,
+    tls_ca_file: TlsCaFileOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     runs: option.CheckRunsOption = None,
     warmup: WarmupOption = 20,
     design: option.CheckDesignOption = DesignName.PAIRED,
@@ -122,10 +136,18 @@ def check_command(
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
-        from asymm_deploy.commands.check_progress import CheckProgress, single_device
+        from asymm_deploy.commands.check_progress import CheckProgress, device_to_check_on
         from asymm_deploy.commands.counting.check_counted import counted_check
 
         old, new = _both_folders(baseline, candidate, files)
+        in_lab = lab_request(
+            lab,
+            () if device is None else (device,),
+            count=None,
+            wait=wait,
+            runner=runner,
+            certificate_files=(tls_ca_file, tls_cert, tls_key),
+        )
         if pictures is not None:
             draw = partial(_drawn, pictures, out, old, new)
         request = CheckRequest(
@@ -153,8 +175,8 @@ def check_command(
             timing=given_options(ctx, *_TIMED),
             counting=given_options(ctx, *_COUNTING[1:]),
         )
-        make_device = partial(single_device, device, runner, plan.allow)
-        report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
+        with device_to_check_on(device, in_lab, runner, plan.allow) as make_device:
+            report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
     if report.mode in {"live", "counted"} and out.is_dir():
         from asymm_deploy.report.page.check_verdicts import CHECK_NAME
 

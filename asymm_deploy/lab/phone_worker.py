@@ -26,6 +26,7 @@ class PhoneWorker(Worker):  # type: ignore[misc]  # untyped
         die_with_parent()
         become_phone(ThisPhone(msgspec.convert(facts, PhoneFacts), Path(runner)))
         super().__init__(*args, **options)
+        self.handlers["lab_in_use"] = lambda: activity() is not None
         self.startup_information[LAB_KEY] = lambda _worker: facts
         self.metrics[LAB_KEY] = lambda _worker: msgspec.to_builtins(activity())
 

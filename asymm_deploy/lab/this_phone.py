@@ -41,6 +41,11 @@ def become_phone(phone: ThisPhone) -> None:
     _state.phone = phone
 
 
+def is_phone() -> bool:
+    """Whether this process is a phone's worker."""
+    return _state.phone is not None
+
+
 def this_phone() -> ThisPhone:
     """Return the phone of this process, which is a worker's."""
     assert _state.phone is not None, "only a worker process has a phone"

@@ -35,6 +35,8 @@ _PATIENCE_S = 5.0
 """With a phone that is asked what it is. One that doesn't answer by then is asked again later."""
 _END_S = 20.0
 """For a worker to put its phone back, which takes 15 s at the most, before it is killed."""
+_IN_USE_S = 2.0
+"""For a worker to say whether its phone is in use."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 """Before a phone whose worker failed is tried again: doubled each time."""
 
@@ -79,6 +81,20 @@ class AttendedPhone:
             self._nanny = None
         if time.monotonic() >= self._not_before:
             self._starting = asyncio.get_running_loop().create_task(self._start(listed))
+
+    async def is_in_use(self) -> bool:
+        """Whether somebody has the phone, as its worker says."""
+        nanny = self._nanny
+        if nanny is None or nanny.worker_address is None:
+            return False
+        from distributed.core import rpc
+
+        arguments = self._hosting.security.get_connection_args("worker")
+        try:
+            async with rpc(nanny.worker_address, connection_args=arguments) as worker:
+                return bool(await asyncio.wait_for(worker.lab_in_use(), _IN_USE_S))
+        except (OSError, TimeoutError):
+            return False
 
     async def end(self) -> None:
         """End the worker, once the phone is put back."""

@@ -178,7 +178,7 @@ class HostAgent:
             self._see(phone)
         here = {phone.serial for phone in wanted if phone.state == DEVICE}
         for serial in [serial for serial in self._phones if serial not in here]:
-            self._miss(serial)
+            await self._miss(serial)
         for serial in self._only - {phone.serial for phone in listed}:
             self._is_unready(serial, *explained(None))
 
@@ -202,11 +202,15 @@ class HostAgent:
         self._unready[serial] = UnreadyPhone(serial, f"{excerpt(serial)} {what}", to_do)
         self._tell_once(f"{serial}:{what}", f"{excerpt(serial)} {what}; {to_do}")
 
-    def _miss(self, serial: str) -> None:
-        """Count a look without a phone; after some its worker is ended."""
+    async def _miss(self, serial: str) -> None:
+        """Count a look without a phone; after some its worker is ended.
+
+        While somebody uses the phone, the worker waits for it instead, as long as that one's
+        patience lasts: a launch goes on without a cable.
+        """
         phone = self._phones[serial]
         phone.looks_missed += 1
-        if phone.looks_missed < _MISSES:
+        if phone.looks_missed < _MISSES or await phone.is_in_use():
             return
         del self._phones[serial]
         self._hosting.tell(f"{excerpt(serial)} has gone")

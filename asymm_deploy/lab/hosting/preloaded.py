@@ -14,4 +14,4 @@ settle_dask()
 silence_asyncio()
 
 from asymm_deploy.bench.phone import phone_device  # noqa: E402, F401
-from asymm_deploy.lab import phone_worker  # noqa: E402, F401
+from asymm_deploy.lab import phone_calls, phone_worker  # noqa: E402, F401
