@@ -54,6 +54,12 @@ FLAGS = {
         Flag("battery-low", _UNSTABLE, "the battery was too low for full speed"),
         Flag("power-save", _UNSTABLE, "power-save mode was on"),
         Flag("screen-off", _UNSTABLE, "the screen was off, and phones slow down then"),
+        Flag(
+            "slower",
+            _OK,
+            "it became slower in a sustained bench and stayed so; it is not known why",
+        ),
+        Flag("late", _OK, "it can't keep up: frames came while another was run"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),
         Flag("unwatched", _OK, "its temperature or clock can't be read, so a limit goes unnoticed"),
         Flag("warm-cache", _OK, "the model file was in memory when it was read, or may have been"),

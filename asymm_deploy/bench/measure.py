@@ -258,7 +258,7 @@ class _Row:
 
 
 def refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
-    """Raise UsageError for two models of one name."""
+    """Raise UsageError if two models have one name: they would share a row."""
     names = [subject.model for subject in subjects]
     for name in names:
         if names.count(name) > 1:

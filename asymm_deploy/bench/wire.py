@@ -298,7 +298,7 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
         raise WireError(f"the runner went on after 'done': {excerpt(line)}")
     expected = order[position]
     if position == 0:
-        _check_protocol(line)
+        check_protocol(line)
     try:
         message: Message = msgspec.json.decode(line, type=Message)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -315,7 +315,8 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
     return message
 
 
-def _check_protocol(line: bytes) -> None:
+def check_protocol(line: bytes) -> None:
+    """Raise WireError if a stream's first line is a hello of another version."""
     try:
         protocol = msgspec.json.decode(line, type=_Greeting).protocol
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -39,6 +39,7 @@ from asymm_deploy.commands.options.shared_options import (
     core,
     table_or_figure,
 )
+from asymm_deploy.commands.options.sustained_options import EveryOption, ForOption, lasting
 
 
 def bench_command(
@@ -66,6 +67,8 @@ def bench_command(
     out: ResultsOption = Path("results"),
     paired: option.BenchPairedOption = False,
     cold: ColdOption = False,
+    for_: ForOption = None,
+    every: EveryOption = None,
     fresh: option.BenchFreshOption = False,
     allow: option.BenchAllowOption = None,
     keep: option.BenchKeepOption = False,
@@ -81,10 +84,12 @@ def bench_command(
     Exports first what is missing or out of date. Each launch is added to OUT/runs.jsonl as it
     ends, so the same command continues where an earlier one stopped. Writes OUT/latency.csv,
     OUT/tableN.csv with --table, and OUT/figureN.csv with --figure. With --cold it is OUT/cold.jsonl
-    and OUT/cold.csv.
+    and OUT/cold.csv. With --for each model has one launch, which lasts; it goes to
+    OUT/sustained.jsonl and OUT/sustained.csv, second by second.
 
     \b
       asymm-deploy bench asymmnet_small_035
+      asymm-deploy bench asymmnet_small_035 --for 30m --every 33ms --device auto
       asymm-deploy bench --table 5 --device auto
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.bench.phone.options import PhoneOptions
@@ -97,11 +102,12 @@ def bench_command(
 
         refuse_beside_cold(ctx)
         runs, warmup = cold_runs(launches), COLD_WARMUP
+    long = lasting(ctx, for_, every)
     plan = Plan(
         engine=engine.value,
         precision=precision.value,
-        runs=runs,
-        launches=launches,
+        runs=runs if long is None else 1,
+        launches=launches if long is None else 1,
         warmup=warmup,
         threads=threads,
         cpu=core(cpu),
@@ -139,4 +145,8 @@ def bench_command(
         from asymm_deploy.commands.timing.cold_steps import run_cold
 
         raise typer.Exit(run_cold(request))
+    if long is not None:
+        from asymm_deploy.commands.timing.sustained_steps import run_sustained
+
+        raise typer.Exit(run_sustained(request, long))
     raise typer.Exit(run_bench(request))

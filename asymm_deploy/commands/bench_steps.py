@@ -75,7 +75,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     paired = counterparts_of(asked.sources, asked.bare_files) if asked.paired else Counterparts()
     with asked_devices(asked) as (devices, device_count):  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = exported_models(asked, paired)
+        exported = exported_subjects(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         pairs = [
             PairedSubjects(exported[name], exported[base])
@@ -100,7 +100,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def exported_models(
+def exported_subjects(
     asked: BenchRequest, paired: Counterparts = _NONE
 ) -> dict[str, Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source by name."""

@@ -11,7 +11,6 @@ from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.bench.wire import MADE_UP, RunnerReport, WireError, parse_stream
 from asymm_deploy.safe import excerpt
 
-_START = b'{"type":"stages"'
 _STAGES_AT = 2
 """After hello and model."""
 
@@ -47,6 +46,10 @@ class ToldStages(msgspec.Struct, frozen=True, tag_field="type", tag="stages"):
     """With ``--stage-memory`` alone."""
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    type: str
+
+
 class ColdReport(msgspec.Struct, frozen=True):
     """A complete stream of a cold launch."""
 
@@ -59,7 +62,7 @@ def parse_cold_stream(stream: bytes) -> ColdReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
     lines = stream.split(b"\n")
     told = None
-    if len(lines) > _STAGES_AT and lines[_STAGES_AT].startswith(_START):
+    if len(lines) > _STAGES_AT + 1 and _is_stages(lines[_STAGES_AT]):
         told = _stages_in(lines.pop(_STAGES_AT))
     report = parse_stream(b"\n".join(lines))
     if told is None:
@@ -69,6 +72,13 @@ def parse_cold_stream(stream: bytes) -> ColdReport:
     if told.resident is not None and told.resident > told.pages:
         raise WireError(f"{MADE_UP}: more of the model's pages are in memory than it has")
     return ColdReport(report, told)
+
+
+def _is_stages(line: bytes) -> bool:
+    try:
+        return msgspec.json.decode(line, type=_Kind).type == "stages"
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False  # whatever it is, the reader of all messages says so
 
 
 def _stages_in(line: bytes) -> ToldStages:

@@ -25,6 +25,8 @@ _MAX_RUNS = 1_000_000  # the limits of wire.py, these three, which takes long to
 _MAX_THREADS = 65535
 _MAX_CORE = 65535
 _MAX_PID = 2**31 - 1
+_MOST_SECONDS = 86400
+_MOST_EVERY_MS = 60000
 _TYPES = (
     *("float16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -84,6 +86,11 @@ def _launch(options: Namespace, send: Send) -> None:
 
         time_cold_start(options, send)
         return
+    if options.for_seconds is not None:
+        from asymm_deploy.bench.runner.by_second import time_by_second
+
+        time_by_second(options, send)
+        return
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
@@ -123,6 +130,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--by-operator", action="store_true")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--stage-memory", action="store_true")
+    parser.add_argument("--for-seconds", type=_up_to(_MOST_SECONDS))
+    parser.add_argument("--every-ms", type=_up_to(_MOST_EVERY_MS))
     parser.add_argument("--second-model")
     parser.add_argument("--second-input", action="append", default=[], type=_input)
     parser.add_argument("--second-inputs-file")
@@ -143,6 +152,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
     if options.by_operator:
         _check_by_operator(parser, options)
     _check_cold(parser, options)
+    _check_for_seconds(parser, options)
     return options
 
 
@@ -152,9 +162,25 @@ def _check_cold(parser: ArgumentParser, options: Namespace) -> None:
     for name, is_there in (
         ("--second-model", options.second_model is not None),
         ("--by-operator", options.by_operator),
+        ("--for-seconds", options.for_seconds is not None),
     ):
         if options.cold and is_there:
             parser.error(f"argument --cold: times the start of one model, and {name} is given")
+
+
+def _check_for_seconds(parser: ArgumentParser, options: Namespace) -> None:
+    if options.for_seconds is None:
+        if options.every_ms is not None:
+            parser.error("argument --every-ms: needs --for-seconds")
+        return
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+    ):
+        if is_there:
+            parser.error(
+                f"argument --for-seconds: times one model, run by run, and {name} is given"
+            )
 
 
 def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
@@ -196,6 +222,20 @@ def _positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise ArgumentTypeError(f"not a positive finite number: {text!r}")
     return value
+
+
+def _up_to(most: int) -> Callable[[str], float]:
+    """Return what takes a number above 0, and no larger than this, for an argument's value."""
+
+    def taken(text: str) -> float:
+        from argparse import ArgumentTypeError
+
+        value = _positive(text)
+        if value > most:
+            raise ArgumentTypeError(f"more than {most}: {text!r}")
+        return value
+
+    return taken
 
 
 def _cores(text: str) -> tuple[int, ...]:

@@ -16,12 +16,11 @@ import numpy as np
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.check.findings import Change, Verdict, latency_without_figures
-from asymm_deploy.check.history.change_points import Signal, blind, boundaries, least_points
 from asymm_deploy.check.history.commit_points import CommitPoint
 from asymm_deploy.check.policy import GatePolicy
+from asymm_deploy.history.told.change_points import blind, boundaries, least_points
+from asymm_deploy.history.told.history_levels import log_percent, step_between
 
-_SAME = 1e-9
-"""Less than the clock's nanosecond in a second: points that differ by rounding alone."""
 _PERCENT = 100
 
 
@@ -47,7 +46,8 @@ def change_of_level(
     begins = [counting[start].commit for start in (0, *starts)]
     means = [float(level.mean()) for level in found]
     lowest = int(np.argmin(means[:-1])) if starts else 0
-    percent = _as_percent(means[-1] - means[lowest])
+    step = step_between(found[lowest], found[-1], starts[-1]) if starts else None
+    percent = 0.0 if step is None else step.percent
     threshold_percent = _PERCENT * policy.latency_threshold(math.exp(means[lowest]))
     verdict: Verdict = "pass"
     if percent > threshold_percent:
@@ -70,8 +70,8 @@ def change_of_level(
         len(counting),
         baseline=math.exp(means[lowest]),
         candidate=math.exp(means[-1]),
-        percent=percent if starts else None,  # 0 would be a measurement
-        interval=_interval(found[lowest], found[-1]) if starts else (None, None),
+        percent=None if step is None else percent,  # 0 would be a measurement
+        interval=(None, None) if step is None else (step.low_percent, step.high_percent),
     )
 
 
@@ -93,7 +93,7 @@ def _failed(name: str, points: Sequence[CommitPoint], commits: Sequence[str]) ->
 
 def _steps(begins: Sequence[str], means: Sequence[float]) -> str:
     return ", ".join(
-        f"{_as_percent(after - before):+.1f} % from commit {commit} on"
+        f"{log_percent(after - before):+.1f} % from commit {commit} on"
         for (before, after), commit in zip(pairwise(means), begins[1:], strict=True)
     )
 
@@ -144,18 +144,3 @@ def _change(
         why=why,
         blocks=commits,
     )
-
-
-def _interval(first: Signal, last: Signal) -> tuple[float, float]:
-    """Return Welch's 95 % interval of the change between two levels, in percent."""
-    from scipy import stats as scipy_stats
-
-    if max(np.ptp(first), np.ptp(last)) < _SAME:
-        low = high = _as_percent(float(last.mean() - first.mean()))
-        return low, high
-    interval = scipy_stats.ttest_ind(last, first, equal_var=False).confidence_interval(0.95)
-    return _as_percent(float(interval.low)), _as_percent(float(interval.high))
-
-
-def _as_percent(log_ratio: float) -> float:
-    return _PERCENT * float(np.expm1(log_ratio))

@@ -25,13 +25,16 @@ _MEANINGLESS = {
     "figure": "the paper's figures have warm latencies",
     "runs": "each cold launch has two runs, and as many behind them as it takes to compare",
     "warmup": "a cold start has none",
+    "for_": "a launch that lasts is warm",
+    "every": "frames come to a model that is warm",
 }
 
 
 def refuse_beside_cold(ctx: typer.Context) -> None:
     """Raise UsageError if an option was given that means nothing for cold starts."""
     for name, why in _MEANINGLESS.items():
-        for given in given_options(ctx, name):
+        for option in given_options(ctx, name):
+            given = option.rstrip("-")  # of for_
             raise UsageError(
                 f"{given} means nothing with --cold: {why}",
                 f"leave {given} out; --launches says how often each model is started",

@@ -1,1 +1,1 @@
-"""The ways of timing that `bench` has beside launches of many runs, and their steps."""
+"""Ways to time models besides launch by launch."""

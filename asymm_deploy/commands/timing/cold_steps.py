@@ -16,7 +16,7 @@ from asymm_deploy.bench.find_devices import WorkingDevices, emulated_among
 from asymm_deploy.bench.fleet import WorkOutcome
 from asymm_deploy.bench.subjects import bare_files
 from asymm_deploy.commands import console
-from asymm_deploy.commands.bench_steps import BenchRequest, exported_models
+from asymm_deploy.commands.bench_steps import BenchRequest, exported_subjects
 from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.commands.timing.asked_devices import asked_devices
 from asymm_deploy.commands.timing.cold_progress import ColdProgress
@@ -36,7 +36,7 @@ def run_cold(asked: BenchRequest) -> ExitCode:
         )
     with asked_devices(asked) as (devices, device_count):  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = exported_models(asked)
+        exported = exported_subjects(asked)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         with opened_cold(asked.out, console.say) as runs:
             try:

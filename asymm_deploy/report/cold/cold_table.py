@@ -116,7 +116,7 @@ def short_cold_table(rows: Sequence[ColdRow]) -> ReportTable:
     return _table(
         rows,
         [by_name[name] for name in ("model", *mixed, *shown)],
-        tuple(dict.fromkeys(line for row in rows for line in _caption(row))),
+        tuple(dict.fromkeys(line for row in rows for line in cold_caption(row))),
         _footnotes(rows),
     )
 
@@ -132,7 +132,8 @@ def _table(
     return ReportTable("Cold starts", tuple(columns), found, tuple(caption), tuple(footnotes))
 
 
-def _caption(row: ColdRow) -> tuple[str, str]:
+def cold_caption(row: ColdRow) -> tuple[str, str]:
+    """Return the lines above a table: on which device and how its rows were measured."""
     core = f"core {row.cpu}" if row.cpu else "not pinned"
     chip = f" ({row.soc})" if row.soc else ""
     threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"

@@ -36,6 +36,7 @@ from asymm_deploy.report.page.write_page import (
     made_with,
 )
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 _Tables: TypeAlias = Mapping[str, Sequence[Sequence[str]]]
 _RESAMPLED = ("95 % from (ms)", "to (ms)")
@@ -53,6 +54,8 @@ class VerifiedPage:
     sources: tuple[BlockFacts, ...]
     rows: int
     launches: int
+    curves: int
+    """Of sustained benches."""
     redrawn: bool
     """Whether text and pictures were compared: another version words and draws them otherwise."""
     contents: Mapping[str, bytes]
@@ -67,6 +70,7 @@ class VerifiedPage:
         ]
         what = "every table, sentence and picture" if self.redrawn else "every figure in its tables"
         made = f"{self.rows} rows and {self.launches} launches"
+        made += f", {counted(self.curves, 'sustained curve')}" if self.curves else ""
         lines = [
             f"good: {what} follows from the samples inside ({made})",
             f"written by {self.program} at {self.written_at}, from:",
@@ -113,7 +117,10 @@ def verified(path: Path) -> VerifiedPage:
         manifest.written_at,
         tuple(block for block in manifest.blocks if block.kind == "source"),
         len(json.loads(parts.blocks.get(ROWS_NAME, b"[]"))),
-        len(sources.launches) + sum(each.count for each in sources.checked.values()),
+        len(sources.launches)
+        + len(sources.cold)
+        + sum(each.count for each in sources.checked.values()),
+        len(sources.curves),
         _made_as_here(parts),
         sources.contents,
         _wanted(manifest),
