@@ -63,7 +63,7 @@ def lab_address(text: str, *, with_certificates: bool) -> LabAddress:
 def require_host(host: str) -> None:
     """Raise UsageError for what can be no host's name and no address."""
     try:
-        if host.encode("idna") and len(host) <= 255 and host.isprintable():
+        if host.encode("idna") and len(host) <= 255 and not set(host) & set(" /[]"):
             return
     except UnicodeError:
         pass
