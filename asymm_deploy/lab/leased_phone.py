@@ -22,6 +22,8 @@ from asymm_deploy.safe import excerpt
 
 RETURN_S = 60.0
 """How long a phone is waited for whose worker was lost; less if the user has less patience."""
+_OPEN_S = 10.0
+"""For a worker to say whether its phone is free."""
 _LOOK_S = 1.0
 _BUSY_LOOK_S = 3.0
 
@@ -77,7 +79,7 @@ class LeasedPhone:
         opening = Opening(lease.token, self.serial, self._whom, self.options)
         self._lease = lease  # on Ctrl-C it is given back, whether the worker has heard of it or not
         try:
-            self.calls.now(lease.worker, phone_calls.open_phone, packed(opening))
+            self.calls.now(lease.worker, phone_calls.open_phone, packed(opening), within_s=_OPEN_S)
         except Exception:
             self._lease = None
             raise
@@ -105,7 +107,7 @@ class LeasedPhone:
         wait_s = min(RETURN_S, self.options.patience_s)
         deadline = time.monotonic() + wait_s
         while True:
-            for place in self._listed() or [self._phone]:
+            for place in self._listed():
                 self._phone = place
                 try:
                     self.take_in_turn()
@@ -156,7 +158,11 @@ class LeasedPhone:
         """Return where the phone is, as far as the scheduler knows."""
         self.calls.require_scheduler()
         try:
-            return [each for each in phones(self.calls.client) if each.facts.serial == self.serial]
+            return [
+                each
+                for each in phones(self.calls.client)
+                if each.facts.serial == self.serial and each.state != "lost"
+            ]
         except Exception:  # of Dask; the next look may be answered
             self.calls.require_scheduler()
             return []

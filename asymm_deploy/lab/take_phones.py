@@ -50,7 +50,7 @@ class PhonesWanted:
     def lacking(self, there: Sequence[LabPhone]) -> str:
         """Return what is wanted and not there, in words."""
         for kind in self.kinds:
-            fitting = sum(map(kind.fits, there))
+            fitting = len({phone.facts.serial for phone in there if kind.fits(phone)})
             if fitting < self.count:
                 if not there:
                     return "the lab has no phone"
