@@ -20,6 +20,7 @@ from asymm_deploy.bench.phone.phone_facts import read_phone
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.lab.hosting.in_thread import in_thread
 from asymm_deploy.lab.joining.introduction import LAB_PROTOCOL
+from asymm_deploy.lab.joining.lab_address import LabAddress, own_address
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.safe import excerpt, first_words
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
     from asymm_deploy.bench.phone.server import Server
-    from asymm_deploy.lab.joining.lab_address import LabAddress
     from asymm_deploy.lab.joining.lab_security import LabSecurity
 
 _PATIENCE_S = 5.0
@@ -144,6 +144,7 @@ class AttendedPhone:
         from asymm_deploy.lab.phone_worker import PhoneWorker
 
         hosting = self._hosting
+        own = own_address(hosting.at)  # else Dask would listen at all that this machine has
         options: dict[str, Any] = {
             "facts": msgspec.to_builtins(facts),
             "runner": str(hosting.runner),
@@ -151,6 +152,7 @@ class AttendedPhone:
         nanny = Nanny(
             str(hosting.at),
             name=f"{hosting.host}/{self.serial}",
+            host=f"[{own}]" if ":" in own else own,
             nthreads=1,
             resources={"phone": 1},
             memory_limit=0,
