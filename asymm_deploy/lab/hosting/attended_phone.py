@@ -37,6 +37,8 @@ _END_S = 20.0
 """For a worker to put its phone back, which takes 15 s at the most, before it is killed."""
 _IN_USE_S = 2.0
 """For a worker to say whether its phone is in use."""
+_UNKNOWN_S = 15.0
+"""How long a worker that has died may take to be there again, in another process."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 """Before a phone whose worker failed is tried again: doubled each time."""
 
@@ -68,12 +70,35 @@ class AttendedPhone:
         self._server = server
         self._nanny: Nanny | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._unknown_since: float | None = None
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
 
+    @property
+    def is_lent(self) -> bool:
+        """Whether a worker has been started for it, and not been ended."""
+        return self._nanny is not None
+
+    def is_known(self, known: bool) -> None:
+        """Hear whether the scheduler knows the worker; one that it doesn't for long is ended.
+
+        It may hang, or Dask may have failed to start a process in place of one that died.
+        """
+        if known or self._nanny is None:
+            self._unknown_since = None
+            return
+        now = time.monotonic()
+        self._unknown_since = self._unknown_since or now
+        if now - self._unknown_since > _UNKNOWN_S:
+            self._unknown_since = None
+            nanny, self._nanny = self._nanny, None
+            self._ending = asyncio.get_running_loop().create_task(_close(nanny))
+
     def attend(self, listed: ListedPhone) -> None:
         """Start a worker unless there is one, or one has just failed."""
-        if self._starting is not None and not self._starting.done():
+        busy = (self._starting, self._ending)
+        if any(task is not None and not task.done() for task in busy):
             return
         if self._nanny is not None:
             if self._nanny.status.name not in ("closed", "failed"):
@@ -104,6 +129,8 @@ class AttendedPhone:
         nanny, self._nanny = self._nanny, None
         if nanny is not None:
             await _close(nanny)
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
 
     async def _start(self, listed: ListedPhone) -> None:
         try:
