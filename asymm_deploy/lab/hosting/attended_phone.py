@@ -72,6 +72,8 @@ class AttendedPhone:
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._unknown_since: float | None = None
+        self._pid: int | None = None
+        """Of the worker."""
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
 
@@ -102,6 +104,7 @@ class AttendedPhone:
             return
         if self._nanny is not None:
             if self._nanny.status.name not in ("closed", "failed"):
+                self._notice(self._nanny.pid)
                 return
             self._nanny = None
         if time.monotonic() >= self._not_before:
@@ -121,6 +124,14 @@ class AttendedPhone:
         except (OSError, TimeoutError):
             return False
 
+    def _notice(self, pid: int | None) -> None:
+        """Say that the worker is another one, which Dask has started in place of one that died."""
+        if pid is None or pid == self._pid:
+            return
+        if self._pid is not None:
+            self._hosting.tell(f"the worker of {excerpt(self.serial)} died; it has a new one")
+        self._pid = pid
+
     async def end(self) -> None:
         """End the worker, once the phone is put back."""
         if self._starting is not None:
@@ -136,6 +147,8 @@ class AttendedPhone:
         try:
             facts = await in_thread(lambda: self._facts(listed))
             self._nanny = await self._nanny_for(facts)
+            self._pid = None
+            self._notice(self._nanny.pid)
         except DeployError as error:
             self._failed(error)
         except Exception as error:  # whatever Dask, or a worker's process, raises

@@ -1,4 +1,7 @@
-"""A lab of one host for tests of its scheduler and its agent, and certificates of one authority."""
+"""A lab of one host for tests of its scheduler and its agent, and certificates of one authority.
+
+Its machines have settings for Dask that would break it, as other work on them may.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,26 @@ def bed(member: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Itera
     if reason := missing():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("bed")
-    with LabBed(folder, hosts=1, phones=2, files=member) as bed:
+    bed = LabBed(folder, hosts=1, phones=2, files=member)
+    set_up_dask(folder / "home", "distributed: [not: {YAML")
+    set_up_dask(Path(bed.hosts[0].server.env["HOME"]), HARMFUL)
+    with bed:
         bed.await_phones()
         yield bed
+
+
+HARMFUL = """
+distributed:
+  comm: {tls: {ca-file: /nowhere, worker: {cert: /nowhere}}}
+  logging: {distributed: debug}
+  nanny: {preload: [no_such_module]}
+  scheduler: {work-stealing: true}
+  worker: {preload: [no_such_module], multiprocessing-method: spawn}
+"""
+"""Settings for work of others, with which nothing of a lab would start."""
+
+
+def set_up_dask(home: Path, settings: str) -> None:
+    """Have somebody's own settings for Dask where it looks for them."""
+    (home / ".config/dask").mkdir(parents=True)
+    (home / ".config/dask/own.yaml").write_text(settings)

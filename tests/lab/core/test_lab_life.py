@@ -115,6 +115,8 @@ def test_a_worker_that_is_killed_is_started_again_and_no_other(
         return len(now) == 2 and now[one.name].address != one.address
 
     eventually(is_new, "it has a new worker")
+    told = f"the worker of {one.facts.serial} died; it has a new one"
+    eventually(lambda: told in bed.hosts[0].agent.printed(), "it is told")
     assert workers(bed)[other.name].address == other.address
 
 
