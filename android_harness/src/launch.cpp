@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backends_used.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
 #include "cores.hpp"
@@ -97,6 +98,7 @@ void launch(const Arguments& arguments, const Engine& engine, const Send& send) 
   for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
   send(line(described(model, arguments)));
   time_loop(arguments, send, [&] { return timed(*model.session, arguments.runs); });
+  if (arguments.backend != "cpu") send(line(backends_used(*model.session, arguments, engine)));
   send(line(computed(model, arguments)));
   send(line(Done{arguments.runs}));
 }

@@ -79,6 +79,16 @@ struct Operators {
   std::optional<OperatorTimes> times;
 };
 
+// Where a session that was asked for another back end than the CPU ran its operators.
+struct Backends {
+  std::string asked;
+  std::string session;                            // its main one
+  std::map<std::string, std::int64_t> operators;  // how many each ran
+  std::vector<std::string> elsewhere_types;  // of those that ran on another than asked, the first
+  std::vector<std::string> elsewhere_names;
+  std::optional<std::string> loading;  // why its library could not be loaded
+};
+
 struct Output {
   std::string sha256;
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
@@ -106,6 +116,7 @@ std::string line(const Calibration& message);
 std::string line(const Samples& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
+std::string line(const Backends& message);
 std::string line(const Output& message);
 std::string line(const Answers& message);
 std::string line(const Done& message);

@@ -68,6 +68,10 @@ def time_model(options: Namespace, send: Send) -> None:
     send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
     send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
     send("samples", samples)
+    if options.backend != "cpu":
+        from asymm_deploy.bench.runner.elsewhere import backends_fields
+
+        send("backends", backends_fields(options, model.session))
     send("output", output_fields(model.session, with_values=options.output_values))
     send("done", {"count": options.runs})
 
@@ -116,7 +120,11 @@ def engine(options: Namespace, asked: Asked) -> Callable[[str], Session]:
         from asymm_deploy.engines.mnn_session import MnnSession
 
         return lambda path: MnnSession(
-            path, precision=precision, threads=threads, watchable=options.by_operator
+            path,
+            precision=precision,
+            threads=threads,
+            watchable=options.by_operator,
+            backend=options.backend,
         )
     from asymm_deploy.engines.ort_session import OrtSession
 
