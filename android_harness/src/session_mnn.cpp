@@ -17,7 +17,8 @@ namespace runner {
 namespace {
 
 constexpr int kBackendExtension = 13;  // MNN_FORWARD_CPU_EXTENSION
-constexpr int kGpuMode = 4;            // MNN_GPU_TUNING_WIDE, MNN's own default
+constexpr int kWideTuning = 4;         // MNN_GPU_TUNING_WIDE, MNN's own default
+constexpr int kNoTuning = 1;           // MNN_GPU_TUNING_NONE
 
 #if defined(__aarch64__) || defined(__arm__)
 constexpr const char* kExtension = "fp16";  // fp16 arithmetic
@@ -56,7 +57,8 @@ class MnnSession : public Session {
     } else {
       loading_ = load_backend(arguments.backend);
       schedule.type = forward_type(arguments.backend);
-      schedule.numThread = kGpuMode;  // one field for both
+      // One field for both. A look at where operators run needs no tuning, which may take minutes.
+      schedule.numThread = arguments.by_operator ? kNoTuning : kWideTuning;
     }
     schedule.backendConfig = &backend;
     session_ = interpreter_->createSession(schedule);

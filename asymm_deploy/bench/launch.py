@@ -22,7 +22,7 @@ from asymm_deploy.bench.records import (
     Command,
     DeviceFacts,
     LaunchRecord,
-    version_of,
+    line_version,
 )
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.export.mnn import Api
@@ -186,7 +186,7 @@ def blank(
     plan = bench.plan
     known = subject if isinstance(subject, Artifact) else None
     return LaunchRecord(
-        schema_version=version_of(plan.backend),
+        schema_version=line_version(plan.backend),
         written_by=bench.written_by,
         model=subject.model,
         network=subject.network,

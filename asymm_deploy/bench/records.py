@@ -25,7 +25,7 @@ Backend = Literal["cpu", "opencl", "vulkan"]
 Command = Literal["bench", "check"]
 
 
-def version_of(backend: Backend) -> int:
+def line_version(backend: Backend) -> int:
     """Return the version of a line of runs.jsonl for a launch of one model."""
     return _OF_ONE_MODEL if backend == "cpu" else RUNS_SCHEMA_VERSION
 

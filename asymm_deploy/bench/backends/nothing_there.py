@@ -10,7 +10,7 @@ _BY_PYTHON = (
     "MNN's Python package has the CPU alone; docs/backends.md says how to build a runner with "
     "another MNN, for --runner"
 )
-_BY_NATIVE = "the back end's library and a driver that MNN can use must be there; docs/backends.md says which"
+_BY_NATIVE = "the back end's library and a driver that MNN can use must be there (docs/backends.md)"
 
 
 def is_to_be_tried_again(record: LaunchRecord) -> bool:

@@ -28,7 +28,7 @@ _FP16_GAIN = 2
 _TICK_NS = 10**7
 """Time taken by the hypervisor is counted in ticks; a single one may be rounding."""
 
-UNTOLD = "untold"
+_UNTOLD = "untold"
 """The precision in force on another back end than the CPU; the output's tolerance proves it."""
 
 SLOWER_AFTER = 1.03
@@ -59,7 +59,7 @@ def launch_flags(
         found.append("unpinned")
     elif not {record.cpu_before, record.cpu_after} <= set(record.cpus):
         found.append("wrong-core")
-    if record.precision_in_force not in {record.precision, _untold(record)}:
+    if record.precision_in_force != record.precision and not _untold(record):
         found.append("wrong-precision")
     if fallback.fell_back(record):
         found.append(fallback.FELL_BACK)
@@ -223,9 +223,9 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
     return bool(rates) and max(rates) > SLOWER_THAN_BEST * min(rates)
 
 
-def _untold(record: LaunchRecord) -> str | None:
-    """Return what a runner says of a precision that MNN doesn't tell: only the CPU's is told."""
-    return None if record.backend == fallback.CPU else UNTOLD
+def _untold(record: LaunchRecord) -> bool:
+    """Whether MNN doesn't tell the precision: it tells only the CPU's."""
+    return record.backend != fallback.CPU and record.precision_in_force == _UNTOLD
 
 
 def _close(record: LaunchRecord) -> bool:

@@ -13,6 +13,7 @@ _SETTINGS: dict[str, Callable[[LaunchRecord], str]] = {
     "device": lambda record: record.device,
     "engine": lambda record: record.engine,
     "precision": lambda record: record.precision,
+    "back end": lambda record: record.backend,
     "threads": lambda record: f"{record.threads} thread{'s' * (record.threads != 1)}",
 }
 _CIRCUMSTANCES: dict[str, Callable[[CommitPoint], object]] = {
