@@ -13,6 +13,7 @@ import msgspec
 from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.backends import fallback
+from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
 from asymm_deploy.bench.backends.output_words import output_words
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, plausibility, verdicts
@@ -78,7 +79,7 @@ def launch(
     completed = bench.device.run([*bench.command, *arguments], timeout_s=timeout_s)
     try:
         on_cpu = blank.backend == fallback.CPU
-        parse = wire.parse_stream if on_cpu else wire.parse_stream_elsewhere
+        parse = wire.parse_stream if on_cpu else parse_stream_elsewhere
         report = reported(completed, timeout_s, parse)
         require_as_asked(report, blank, artifact.api)
     except wire.WireError as error:

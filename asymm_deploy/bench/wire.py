@@ -153,9 +153,7 @@ class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 Message: TypeAlias = (Hello | Model | Cpu | Calibrated | Samples | Pairs) | (
     BackendsUsed | RunnerOutput | Done | Failure
 )
-_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
-_ORDER_ELSEWHERE = (*_ORDER[:-2], BackendsUsed, *_ORDER[-2:])
-"""Of a launch on another back end than the CPU."""
+LAUNCH_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
 
 
 class RunnerReport(msgspec.Struct, frozen=True):
@@ -181,17 +179,11 @@ class RunnerError(WireError):
 
 def parse_stream(stream: bytes) -> RunnerReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    return _report(messages_in(stream, _ORDER))
+    return report_of(messages_in(stream, LAUNCH_ORDER))
 
 
-def parse_stream_elsewhere(stream: bytes) -> RunnerReport:
-    """Return the same of a launch on another back end, which has to say where operators ran."""
-    *others, used, output, done = messages_in(stream, _ORDER_ELSEWHERE)
-    assert isinstance(used, BackendsUsed)
-    return msgspec.structs.replace(_report([*others, output, done]), backends=used)
-
-
-def _report(messages: Sequence[Message]) -> RunnerReport:
+def report_of(messages: Sequence[Message]) -> RunnerReport:
+    """Return what the messages of a plain launch say; raise WireError unless it is sane."""
     hello, model, cpu, calibration, samples, output, done = messages
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)

@@ -26,11 +26,13 @@ void* PyInit_fake() {
 
 namespace MNN {
 
-// A class with virtual functions whose first field is its type, as MNN's is.
+// A class with virtual functions whose type comes after a string, as MNN's does.
 class Backend {
  public:
   explicit Backend(int type) : type_(type) {}
   virtual ~Backend() = default;
+
+  std::string folder = ".";
 
  private:
   const int type_;
@@ -163,10 +165,8 @@ bool Interpreter::getSessionInfo(const Session* session, SessionInfoCode code, v
 const Backend* Interpreter::getBackend(const Session* session, const Tensor* tensor) const {
   static const Backend cpu(MNN_FORWARD_CPU);
   static const Backend vulkan(7);
-#ifdef FAKE_BACKENDS  // as if its fields were elsewhere
   static const Backend other(99);
-  return &other;
-#endif
+  if (std::getenv("FAKE_BACKENDS") != nullptr) return &other;  // as if its fields were elsewhere
   const bool is_sum = tensor == session->outputs.at("sum");
   const bool falls_back = is_sum && std::getenv("FAKE_FALLS_BACK") != nullptr;
   return session->type == MNN_FORWARD_CPU || falls_back ? &cpu : &vulkan;
