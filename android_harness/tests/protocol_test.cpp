@@ -49,6 +49,7 @@ const std::vector<std::string> kWritten = {
                                  {184'000, 21'500},
                                  {70'000, 700, 12'000},
                                  {291'000, 288'000}}}),
+    line(Backends{"vulkan", "vulkan", {{"cpu", 1}, {"vulkan", 63}}, {"Softmax"}, {"/head/Softmax_output_0"}, {}}),
     line(Answers{{"output"}, {1000}, 64, 611'000'000}),
     line(Error{"can't pin to core 7: Invalid argument"}),
 };
