@@ -24,8 +24,10 @@ from asymm_deploy.commands.doctor import doctor_command
 from asymm_deploy.commands.evaluating.evaluate import evaluate_command
 from asymm_deploy.commands.explaining.explain import explain_command
 from asymm_deploy.commands.export import export_command
+from asymm_deploy.commands.lab_commands.lab import lab_app
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
+from asymm_deploy.commands.remembering.history import history_app
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
 from asymm_deploy.commands.variants.variants import variants_command
@@ -60,9 +62,11 @@ app.command("check", short_help="Gate on regressions between two versions.", hel
     check_command
 )
 app.add_typer(baseline_app, name="baseline", short_help="Keep the version to compare with.")
+app.add_typer(history_app, name="history", short_help="Keep results of many commits, and ask.")
 app.command("devices", short_help="List the phones that can be timed.")(devices_command)
 app.command("doctor", short_help="Check this machine for what is missing.")(doctor_command)
 app.add_typer(runner_app, name="runner", short_help="Build or find the native runner.")
+app.add_typer(lab_app, name="lab", short_help="Use the phones of many hosts as one lab.")
 app.add_typer(
     emulator_app, name="emulator", short_help="Set up the emulator that counts instructions."
 )

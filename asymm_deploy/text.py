@@ -39,7 +39,9 @@ def formatted(rows: Sequence[ListRow], output_format: Format) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return ``1 row``, ``2 rows``, ``3 classes``, ``4 people``."""
-    plural = "people" if noun == "person" else noun + ("es" if noun.endswith(("s", "x")) else "s")
+    plural = (
+        "people" if noun == "person" else noun + ("es" if noun.endswith(("s", "x", "ch")) else "s")
+    )
     return f"{number:,} {noun if number == 1 else plural}"
 
 

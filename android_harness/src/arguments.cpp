@@ -18,6 +18,8 @@ namespace {
 constexpr std::int64_t kMaxRuns = 1'000'000;  // the limits of wire.py, these three
 constexpr std::int64_t kMaxThreads = 65535;
 constexpr std::int64_t kMaxCore = 65535;
+constexpr double kMostSeconds = 86400;
+constexpr double kMostEveryMs = 60000;
 constexpr std::int64_t kMaxAxis = std::int64_t{1} << 31;
 
 // Thrown for a value; the option's name is put before it.
@@ -49,6 +51,15 @@ double positive(std::string_view given) {
   if (!number) throw Invalid{"invalid float value: '" + text + "'"};
   if (!(value > 0) || std::isinf(value)) {
     throw Invalid{"not a positive finite number: '" + text + "'"};
+  }
+  return value;
+}
+
+double up_to(std::string_view text, double most) {
+  const double value = positive(text);
+  if (value > most) {
+    throw Invalid{"more than " + std::to_string(static_cast<std::int64_t>(most)) + ": '" +
+                  std::string(text) + "'"};
   }
   return value;
 }
@@ -134,7 +145,9 @@ void check_backend(const Arguments& found, const std::set<std::string>& taken) {
   if (found.backend == "cpu") return;
   for (const auto& [name, is_there] :
        {std::pair{"--second-model", taken.count("--second-model") != 0},
-        std::pair{"--by-operator", found.by_operator}, std::pair{"--count", found.counted},
+        std::pair{"--by-operator", found.by_operator}, std::pair{"--cold", found.cold},
+        std::pair{"--for-seconds", found.for_seconds.has_value()},
+        std::pair{"--count", found.counted},
         std::pair{"--answers", taken.count("--answers") != 0}}) {
     if (is_there) {
       throw Refused("argument --backend: " + found.backend + " is for plain launches, and " + name +
@@ -147,6 +160,44 @@ void check_backend(const Arguments& found, const std::set<std::string>& taken) {
   if (found.threads != 1) {
     throw Refused("argument --backend: --threads is of the CPU, and has to be 1 on " +
                   found.backend);
+  }
+}
+
+// A cold start is that of one model, and is timed.
+void check_cold(const Arguments& found, const std::set<std::string>& taken) {
+  if (found.stage_memory && !found.cold) throw Refused("argument --stage-memory: needs --cold");
+  if (!found.cold) return;
+  const bool calibrates = found.calibrate;
+  for (const auto& [name, is_there] :
+       {std::pair{"--second-model", taken.count("--second-model") != 0},
+        std::pair{"--by-operator", found.by_operator},
+        std::pair{"--for-seconds", found.for_seconds.has_value()},
+        std::pair{"--count", found.counted},
+        std::pair{"--answers", taken.count("--answers") != 0},
+        std::pair{"--calibrate", calibrates}}) {
+    if (is_there) {
+      throw Refused("argument --cold: times the start of one model, and " + std::string(name) +
+                    " is given");
+    }
+  }
+}
+
+// A launch that lasts times one model, run by run.
+void check_for_seconds(const Arguments& found, const std::set<std::string>& taken) {
+  if (!found.for_seconds) {
+    if (found.every_ms) throw Refused("argument --every-ms: needs --for-seconds");
+    return;
+  }
+  const bool calibrates = found.calibrate;
+  for (const auto& [name, is_there] :
+       {std::pair{"--second-model", taken.count("--second-model") != 0},
+        std::pair{"--by-operator", found.by_operator}, std::pair{"--count", found.counted},
+        std::pair{"--answers", taken.count("--answers") != 0},
+        std::pair{"--calibrate", calibrates}}) {
+    if (is_there) {
+      throw Refused("argument --for-seconds: times one model, run by run, and " +
+                    std::string(name) + " is given");
+    }
   }
 }
 
@@ -178,6 +229,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--api", [&](Text text) { found.api = one_of(text, apis); }},
       {"--output", [&](Text text) { found.outputs.emplace_back(text); }},
       {"--die-with", [&](Text text) { found.die_with = integer(text, 1, INT32_MAX); }},
+      {"--for-seconds", [&](Text text) { found.for_seconds = up_to(text, kMostSeconds); }},
+      {"--every-ms", [&](Text text) { found.every_ms = up_to(text, kMostEveryMs); }},
       {"--second-model", [&](Text text) { second.model = text; }},
       {"--second-input", [&](Text text) { second.inputs.push_back(input(text)); }},
       {"--second-inputs-file", [&](Text text) { second.inputs_file = text; }},
@@ -198,6 +251,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--calibrate", &found.calibrate},
       {"--count", &found.counted},
       {"--by-operator", &found.by_operator},
+      {"--cold", &found.cold},
+      {"--stage-memory", &found.stage_memory},
   };
   const std::vector<std::string> required = {"--model",   "--engine",    "--runs", "--warmup",
                                              "--threads", "--precision", "--cpu",  "--input-seed"};
@@ -249,7 +304,9 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   if (taken.count("--operator-inputs") != 0 && taken.count("--operator-values") == 0) {
     throw Refused("argument --operator-inputs: needs --operator-values");
   }
+  check_for_seconds(found, taken);
   if (taken.count("--answers") != 0) check_answers(found, taken);
+  check_cold(found, taken);
   if (found.counted && taken.count("--second-model") != 0) {
     throw Refused("argument --count: takes one model, and --second-model is given");
   }

@@ -31,6 +31,10 @@ struct Arguments : Asked {
   std::uint64_t input_seed = 0;
   bool output_values = false;
   bool by_operator = false;
+  bool cold = false;          // the stages of a cold start before all else
+  bool stage_memory = false;  // and the memory behind each
+  std::optional<double> for_seconds;  // run for as long, and tell of each second
+  std::optional<double> every_ms;     // a run for each frame that comes
   std::optional<std::int64_t> die_with;
   std::optional<Asked> second;  // where it is given, both models are timed in turns, and:
   bool second_starts = false;   // each pair

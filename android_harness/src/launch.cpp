@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "backends_used.hpp"
+#include "by_second.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
 #include "cores.hpp"
@@ -91,13 +93,17 @@ void need(const Engine& engine) {
   }
 }
 
+void time_runs(const Arguments& arguments, Session& session, const Send& send) {
+  time_loop(arguments, send, [&] { return timed(session, arguments.runs); });
+}
+
 void launch(const Arguments& arguments, const Engine& engine, const Send& send) {
   send(line(hello(engine)));
   need(engine);
   const Loaded model = load(arguments, engine);
   for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
   send(line(described(model, arguments)));
-  time_loop(arguments, send, [&] { return timed(*model.session, arguments.runs); });
+  time_runs(arguments, *model.session, send);
   if (arguments.backend != "cpu") send(line(backends_used(*model.session, arguments, engine)));
   send(line(computed(model, arguments)));
   send(line(Done{arguments.runs}));
@@ -143,6 +149,30 @@ void launch_by_operator(const Arguments& arguments, const Engine& engine, const 
   send(line(operators));
   send(line(output));
   send(line(Done{arguments.runs}));
+}
+
+void launch_by_second(const Arguments& arguments, const Engine& engine, const Send& send) {
+  const auto ns = [](double value, double unit) {
+    return std::max<std::int64_t>(1, std::llround(value * unit));
+  };
+  send(line(hello(engine)));
+  need(engine);
+  const Loaded model = load(arguments, engine);
+  for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
+  send(line(described(model, arguments)));
+  std::optional<std::int64_t> every_ns;
+  if (arguments.every_ms) every_ns = ns(*arguments.every_ms, 1e6);
+  std::int64_t count = 0;
+  time_loop(arguments, send, [&] {
+    const auto tell = [&](const Second& second) { send(line(second)); };
+    const Sustained whole =
+        by_second(*model.session, arguments.cpus, ns(*arguments.for_seconds, 1e9), every_ns,
+                  system_clocks(), tell);
+    count = whole.runs;
+    return whole;
+  });
+  send(line(computed(model, arguments)));
+  send(line(Done{count}));
 }
 
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send) {

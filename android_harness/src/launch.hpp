@@ -23,11 +23,17 @@ void need(const Engine& engine);
 // Refused.
 void launch(const Arguments& arguments, const Engine& engine, const Send& send);
 
+// Times the runs of a model that is warm, and sends `cpu`, `calibration` and `samples`.
+void time_runs(const Arguments& arguments, Session& session, const Send& send);
+
 // The same with two models, timed in turns; needs `arguments.second`.
 void launch_both(const Arguments& arguments, const Engine& engine, const Send& send);
 
 // The same as launch(), with turns of plain runs and runs whose operators are timed.
 void launch_by_operator(const Arguments& arguments, const Engine& engine, const Send& send);
+
+// The same as launch(), but for as long as the arguments say, with a message for each second.
+void launch_by_second(const Arguments& arguments, const Engine& engine, const Send& send);
 
 // Calibrates twice, without a model.
 void calibrate(const Arguments& arguments, const Engine& engine, const Send& send);

@@ -88,12 +88,24 @@ Arrays inputs_of(const Arguments& arguments, const std::vector<TensorSpec>& spec
   return arrays;
 }
 
+// Takes note of the model's inputs, in the order in which they were asked for.
+void specify(Loaded& loaded, const Arguments& arguments) {
+  const Session& session = *loaded.session;
+  loaded.specs = arguments.inputs.empty() ? session.inputs() : arguments.inputs;
+  check_inputs(arguments.inputs, session.inputs());
+}
+
 }  // namespace
 
 Loaded load(const Arguments& arguments, const Engine& engine) {
   Loaded loaded = load_unfed(arguments, engine);
   loaded.session->feed(inputs_of(arguments, loaded.specs));
   return loaded;
+}
+
+void feed(Loaded& loaded, const Arguments& arguments) {
+  specify(loaded, arguments);
+  loaded.session->feed(inputs_of(arguments, loaded.specs));
 }
 
 Loaded load_unfed(const Arguments& arguments, const Engine& engine) {
@@ -103,9 +115,7 @@ Loaded load_unfed(const Arguments& arguments, const Engine& engine) {
     loaded.session = engine.load(arguments);
     loaded.init_ns = wall_ns() - start;
   });
-  Session& session = *loaded.session;
-  loaded.specs = arguments.inputs.empty() ? session.inputs() : arguments.inputs;
-  check_inputs(arguments.inputs, session.inputs());
+  specify(loaded, arguments);
   return loaded;
 }
 

@@ -26,6 +26,9 @@ Loaded load(const Arguments& arguments, const Engine& engine);
 // The same, but for the input: that is the caller's.
 Loaded load_unfed(const Arguments& arguments, const Engine& engine);
 
+// Feeds a session that was made without these two. Throws Refused if it is not as asked for.
+void feed(Loaded& loaded, const Arguments& arguments);
+
 // What was loaded; to be sent after the warm-up.
 Model described(const Loaded& model, const Arguments& arguments);
 

@@ -7,6 +7,7 @@
 
 #include "answered.hpp"
 #include "arguments.hpp"
+#include "cold.hpp"
 #include "cores.hpp"
 #include "counted.hpp"
 #include "launch.hpp"
@@ -32,6 +33,8 @@ int run(int argc, char** argv) {
                       : !arguments.answers.empty() ? runner::launch_answers
                       : arguments.second  ? runner::launch_both
                       : arguments.by_operator ? runner::launch_by_operator
+                      : arguments.cold        ? runner::launch_cold
+                      : arguments.for_seconds ? runner::launch_by_second
                                               : runner::launch;
     work(arguments, runner::engine(), send);
     return 0;

@@ -14,6 +14,13 @@ JsonLine object(const Turns& turns) {
       .integers("start_ns", turns.start_ns);
 }
 
+JsonLine object(const MemoryReading& reading) {
+  return JsonLine()
+      .number("rss_mb", reading.rss_mb)
+      .number("pss_mb", reading.pss_mb)
+      .number("peak_mb", reading.peak_mb);
+}
+
 }  // namespace
 
 std::string line(const Hello& message) {
@@ -65,6 +72,40 @@ std::string line(const Samples& message) {
       .line();
 }
 
+std::string line(const Second& message) {
+  JsonLine json("second");
+  json.integer("at_ns", message.at_ns)
+      .integer("wall_ns", message.wall_ns)
+      .integer("runs", message.runs)
+      .integer("mean_ns", message.mean_ns)
+      .integer("median_ns", message.median_ns)
+      .integer("p90_ns", message.p90_ns)
+      .integer("p99_ns", message.p99_ns)
+      .integer("min_ns", message.min_ns)
+      .integer("max_ns", message.max_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .integer("late", message.late)
+      .integer("skipped", message.skipped)
+      .integer("core", message.core)
+      .integer("khz", message.khz);
+  if (message.ns.empty()) return json.integer("ns", std::nullopt).line();
+  return json.integers("ns", message.ns).line();
+}
+
+std::string line(const Sustained& message) {
+  return JsonLine("sustained")
+      .integer("runs", message.runs)
+      .integer("wall_ns", message.wall_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .integer("late", message.late)
+      .integer("skipped", message.skipped)
+      .line();
+}
+
 std::string line(const Pairs& message) {
   return JsonLine("pairs")
       .object("first", object(message.first))
@@ -113,6 +154,36 @@ std::string line(const Backends& message) {
       .list("elsewhere_types", message.elsewhere_types)
       .list("elsewhere_names", message.elsewhere_names);
   if (message.loading) json.text("loading", *message.loading);
+  return json.line();
+}
+
+std::string line(const Stages& message) {
+  JsonLine json("stages");
+  json.integer("engine_ns", std::nullopt)
+      .integer("read_ns", message.read_ns)
+      .integer("create_ns", message.create_ns)
+      .integer("first_ns", message.first_ns)
+      .integer("second_ns", message.second_ns)
+      .integer("read_cpu_ns", message.read_cpu_ns)
+      .integer("create_cpu_ns", message.create_cpu_ns)
+      .integer("first_cpu_ns", message.first_cpu_ns)
+      .integer("second_cpu_ns", message.second_cpu_ns)
+      .integer("wall_ns", message.wall_ns)
+      .integer("cpu_ns", message.cpu_ns)
+      .integer("waited_ns", message.waited_ns)
+      .integer("steal_ns", message.steal_ns)
+      .integer("core", message.core)
+      .integer("pages", message.pages)
+      .integer("resident", message.resident)
+      .integer("major_faults", message.major_faults);
+  if (message.memory) {
+    json.object("memory", JsonLine()
+                              .object("engine", object(message.memory->engine))
+                              .object("read", object(message.memory->read))
+                              .object("created", object(message.memory->created))
+                              .object("first", object(message.memory->first))
+                              .object("second", object(message.memory->second)));
+  }
   return json.line();
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "session.hpp"
+#include "usage.hpp"
 
 namespace runner {
 
@@ -47,6 +48,38 @@ struct Samples {
   std::int64_t cpu_ns;
   std::optional<std::int64_t> waited_ns;
   std::optional<std::int64_t> steal_ns;
+};
+
+// The runs between two moments, about a second apart; see --for-seconds.
+struct Second {
+  std::int64_t at_ns;
+  std::int64_t wall_ns;
+  std::int64_t runs;
+  std::int64_t mean_ns;
+  std::int64_t median_ns;
+  std::int64_t p90_ns;
+  std::int64_t p99_ns;
+  std::int64_t min_ns;
+  std::int64_t max_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::int64_t late;
+  std::int64_t skipped;
+  std::optional<std::int64_t> core;
+  std::optional<std::int64_t> khz;
+  std::vector<std::int64_t> ns;  // empty, and null in the line, if there are too many
+};
+
+// The whole loop of them.
+struct Sustained {
+  std::int64_t runs;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::int64_t late;
+  std::int64_t skipped;
 };
 
 // The runs of one of two models.
@@ -89,6 +122,36 @@ struct Backends {
   std::optional<std::string> loading;  // why its library could not be loaded
 };
 
+// The memory behind each stage of a cold start.
+struct StageMemory {
+  MemoryReading engine;
+  MemoryReading read;
+  MemoryReading created;
+  MemoryReading first;
+  MemoryReading second;
+};
+
+// A cold start. The engine is part of this program: it was loaded with it.
+struct Stages {
+  std::int64_t read_ns;
+  std::int64_t create_ns;
+  std::int64_t first_ns;
+  std::int64_t second_ns;
+  std::int64_t read_cpu_ns;
+  std::int64_t create_cpu_ns;
+  std::int64_t first_cpu_ns;
+  std::int64_t second_cpu_ns;
+  std::int64_t wall_ns;
+  std::int64_t cpu_ns;
+  std::optional<std::int64_t> waited_ns;
+  std::optional<std::int64_t> steal_ns;
+  std::optional<std::int64_t> core;
+  std::int64_t pages;
+  std::optional<std::int64_t> resident;
+  std::int64_t major_faults;
+  std::optional<StageMemory> memory;
+};
+
 struct Output {
   std::string sha256;
   std::optional<std::map<std::string, std::string>> values;  // base64 by name
@@ -114,9 +177,12 @@ std::string line(const Model& message);
 std::string line(const Cpu& message);
 std::string line(const Calibration& message);
 std::string line(const Samples& message);
+std::string line(const Second& message);
+std::string line(const Sustained& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
 std::string line(const Backends& message);
+std::string line(const Stages& message);
 std::string line(const Output& message);
 std::string line(const Answers& message);
 std::string line(const Done& message);

@@ -45,15 +45,27 @@ std::string sha256_of(const std::string& path) {
   return sha256.hex();
 }
 
+void require_unchanged(const std::string& path, const struct stat& before) {
+  if (!same(before, status_of(path))) {
+    throw Refused("the model file changed while it was loaded");
+  }
+}
+
 }  // namespace
 
 std::string hash_around(const std::string& path, const std::function<void()>& load) {
   const struct stat before = status_of(path);
   std::string sha256 = sha256_of(path);
   load();
-  if (!same(before, status_of(path))) {
-    throw Refused("the model file changed while it was loaded");
-  }
+  require_unchanged(path, before);
+  return sha256;
+}
+
+std::string hash_after(const std::string& path, const std::function<void()>& load) {
+  const struct stat before = status_of(path);
+  load();
+  std::string sha256 = sha256_of(path);
+  require_unchanged(path, before);
   return sha256;
 }
 

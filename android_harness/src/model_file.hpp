@@ -10,4 +10,7 @@ namespace runner {
 // or changed meanwhile.
 std::string hash_around(const std::string& path, const std::function<void()>& load);
 
+// The same, but hashes the file afterwards: `load` finds it in memory only if it was there.
+std::string hash_after(const std::string& path, const std::function<void()>& load);
+
 }  // namespace runner

@@ -53,14 +53,28 @@ std::optional<std::int64_t> since(std::optional<std::int64_t> before,
   return std::max<std::int64_t>(0, *after - *before);
 }
 
-std::optional<double> peak_memory_mb() {
-  std::ifstream file("/proc/self/status");
+namespace {
+
+// A line of one of the system's files, which gives it in KiB.
+std::optional<double> mb_in(const char* path, const std::string& wanted) {
+  std::ifstream file(path);
   for (std::string name; file >> name;) {
     double kib = 0;
-    if (name == "VmHWM:" && file >> kib) return kib / 1024;
+    if (name == wanted && file >> kib) return kib / 1024;
     file.ignore(1 << 20, '\n');
   }
   return std::nullopt;
 }
+
+}  // namespace
+
+MemoryReading memory_now() {
+  constexpr const char* kShared = "/proc/self/smaps_rollup";
+  const std::optional<double> rss = mb_in(kShared, "Rss:");
+  return {rss ? rss : mb_in("/proc/self/status", "VmRSS:"), mb_in(kShared, "Pss:"),
+          peak_memory_mb()};
+}
+
+std::optional<double> peak_memory_mb() { return mb_in("/proc/self/status", "VmHWM:"); }
 
 }  // namespace runner

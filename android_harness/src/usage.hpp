@@ -17,6 +17,15 @@ std::optional<std::int64_t> steal_ns(const std::vector<int>& cpus);
 std::optional<std::int64_t> since(std::optional<std::int64_t> before,
                                   std::optional<std::int64_t> after);
 
+// The memory of this process, in MiB; none of what the system doesn't tell.
+struct MemoryReading {
+  std::optional<double> rss_mb;   // resident, libraries that others use too included
+  std::optional<double> pss_mb;   // its share of that
+  std::optional<double> peak_mb;  // the most that was resident so far
+};
+
+MemoryReading memory_now();
+
 // The most memory that this process has had resident, in MiB.
 std::optional<double> peak_memory_mb();
 

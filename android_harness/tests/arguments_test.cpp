@@ -149,6 +149,40 @@ TEST(arguments, one_model_alone_is_run_by_operator) {
            "argument --operator-inputs: needs --operator-values");
 }
 
+TEST(arguments, a_cold_start_is_that_of_one_model_and_timed) {
+  CHECK(!parse_arguments(request({"--cold"})).stage_memory);
+  CHECK(parse_arguments(request({"--cold", "--stage-memory"})).cold);
+  CHECK_EQ(refused({"--stage-memory"}), "argument --stage-memory: needs --cold");
+  for (const char* other : {"--by-operator", "--count", "--calibrate"}) {
+    CHECK_EQ(refused({"--cold", other}),
+             std::string("argument --cold: times the start of one model, and ") + other + " is given");
+  }
+  CHECK_EQ(refused({"--cold", "--inputs-file", "i", "--answers", "a"}),
+           "argument --cold: times the start of one model, and --answers is given");
+}
+
+TEST(arguments, a_launch_that_lasts_is_told_for_how_long_and_how_often_frames_come) {
+  const Arguments found = parse_arguments(request({"--for-seconds", "1800", "--every-ms", "33.3"}));
+  CHECK(found.for_seconds == 1800.0);
+  CHECK(found.every_ms == 33.3);
+  CHECK(!parse_arguments(request()).for_seconds.has_value());
+  CHECK_EQ(refused({"--every-ms", "33"}), "argument --every-ms: needs --for-seconds");
+  CHECK_EQ(refused({"--for-seconds", "86401"}),
+           "argument --for-seconds: more than 86400: '86401'");
+  CHECK_EQ(refused({"--for-seconds", "0"}),
+           "argument --for-seconds: not a positive finite number: '0'");
+  CHECK_EQ(refused({"--for-seconds", "9", "--every-ms", "60001"}),
+           "argument --every-ms: more than 60000: '60001'");
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--second-model", "/o"}, {"--by-operator"}, {"--count"},
+        {"--answers", "a", "--inputs-file", "i"}, {"--calibrate"}}) {
+    std::vector<std::string> all = {"--for-seconds", "9"};
+    all.insert(all.end(), more.begin(), more.end());
+    CHECK_EQ(refused(all), "argument --for-seconds: times one model, run by run, and " + more[0] +
+                               " is given");
+  }
+}
+
 TEST(arguments, what_is_missing_or_unknown_is_named) {
   CHECK_EQ(check::refusal([] { parse_arguments({"--model", "m", "--runs", "1", "--cpu", "0"}); }),
            "the following arguments are required: --engine, --warmup, --threads, --precision, "

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.device import Tell
-from asymm_deploy.bench.fleet import DeviceMaker, DeviceOutcome, started_fleet
+from asymm_deploy.bench.fleet import (
+    DeviceMaker,
+    DeviceOutcome,
+    DeviceWork,
+    Keeper,
+    WorkOutcome,
+    started_fleet,
+)
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.errors import UsageError
 
@@ -49,6 +56,20 @@ class ReadyDevices(Protocol):
         ...
 
 
+class WorkingDevices(ReadyDevices, Protocol):
+    """The same, ready to do other work than timing."""
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        """Do ``work`` on every device; its records are kept in ``runs``.
+
+        Of several devices, one that fails stops no other, and its outcome says why. The failure
+        of a single one is raised.
+        """
+        ...
+
+
 def device_makers(
     names: Sequence[str], runner: Path | None, options: PhoneOptions, tell: Tell
 ) -> dict[str, DeviceMaker]:
@@ -57,7 +78,7 @@ def device_makers(
     Raises UsageError or HarnessError if there is no such device, or no runner for it.
     """
     asked = list(dict.fromkeys(names)) or [HOST]
-    emulated = [name for name in asked if name.lower().removeprefix("cortex-") == EMULATED]
+    emulated = emulated_among(asked)
     if emulated:
         raise UsageError(
             f"{emulated[0]} is an emulated processor, and has no clock to time by",
@@ -80,8 +101,13 @@ def device_makers(
     return found
 
 
+def emulated_among(names: Sequence[str]) -> list[str]:
+    """Return those names that stand for the emulated processor."""
+    return [name for name in names if name.lower().removeprefix("cortex-") == EMULATED]
+
+
 @contextmanager
-def ready_devices(makers: dict[str, DeviceMaker], tell: Tell) -> Iterator[ReadyDevices]:
+def ready_devices(makers: dict[str, DeviceMaker], tell: Tell) -> Iterator[WorkingDevices]:
     """Make the devices and ask each what it is; what can't be used is refused now.
 
     One device is made in this process, each of several in a process of its own.
@@ -128,6 +154,12 @@ class _Single:
             self._device, subjects, plan, runs, lambda event: on_event(self._name, event), pairs
         )
         return [DeviceOutcome(self._name, tuple(rows))]
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        made = work(self._device, runs, lambda event: on_event(self._name, event))
+        return [WorkOutcome(self._name, tuple(made))]
 
 
 def _host(runner: Path | None, tell: Tell) -> Device:

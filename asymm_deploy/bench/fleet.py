@@ -13,16 +13,17 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.paired.pair_row import PairedSubjects
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import LaunchRecord, RowSummary
-from asymm_deploy.bench.store import Runs
+from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.store import Journal, Runs
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.signals import holding_back_ctrl_c, ignoring_signals
 
@@ -39,6 +40,34 @@ class DeviceOutcome:
     rows: tuple[RowSummary, ...]
     failure: DeployError | None = None
     """Why its timing ended early; its finished launches are in the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOutcome:
+    """What came of one device's work."""
+
+    name: str
+    made: tuple[Any, ...]
+    """What the work returned."""
+    failure: DeployError | None = None
+    """Why it ended early; the records that were made are kept."""
+
+
+DeviceWork: TypeAlias = Callable[[Device, Any, Callable[[Any], None]], Sequence[Any]]
+"""What is done on each device, given its journal and where events go. Can be pickled."""
+
+
+class Keeper(Protocol):
+    """Records of one kind, which can be added to."""
+
+    @property
+    def records(self) -> tuple[Any, ...]:
+        """All records, in the order in which they were added."""
+        ...
+
+    def append(self, record: Any) -> None:
+        """Add a record; return when it is on disk, raise HarnessError if that fails."""
+        ...
 
 
 @contextmanager
@@ -106,10 +135,21 @@ class Fleet:
 
         On Ctrl-C every device is restored before KeyboardInterrupt is raised here.
         """
+        work = partial(_timing, subjects=list(subjects), pairs=list(pairs), plan=plan)
+        outcomes = self.perform(work, runs, on_event)
+        return [DeviceOutcome(each.name, each.made, each.failure) for each in outcomes]
+
+    def perform(
+        self, work: DeviceWork, runs: Keeper, on_event: Callable[[str, Any], None]
+    ) -> list[WorkOutcome]:
+        """Do ``work`` on every device at the same time; one that fails stops no other.
+
+        On Ctrl-C every device is restored before KeyboardInterrupt is raised here.
+        """
         try:
             for pipe in self._children:
                 with suppress(OSError):  # it died; that is noticed below
-                    pipe.send((list(subjects), list(pairs), plan, runs.records))
+                    pipe.send((work, runs.records))
             return self._serve(runs, on_event)
         except KeyboardInterrupt:
             with ignoring_signals():
@@ -118,9 +158,7 @@ class Fleet:
                 self._serve(runs, on_event)
             raise
 
-    def _serve(
-        self, runs: Runs, on_event: Callable[[str, measure.BenchEvent], None]
-    ) -> list[DeviceOutcome]:
+    def _serve(self, runs: Keeper, on_event: Callable[[str, Any], None]) -> list[WorkOutcome]:
         """Do what the processes ask for, until each has said how it ended."""
         open_ = {pipe: child for pipe, child in self._children.items() if child.outcome is None}
         while open_:
@@ -137,7 +175,7 @@ class Fleet:
                 else:
                     rows = tuple(what) if kind == "rows" else ()
                     failure = what if kind == "failed" else None
-                    child.outcome = DeviceOutcome(child.name, rows, failure)
+                    child.outcome = WorkOutcome(child.name, rows, failure)
                     del open_[pipe]
         return [child.outcome for child in self._children.values() if child.outcome is not None]
 
@@ -146,7 +184,7 @@ class Fleet:
 class _Child:
     name: str
     process: Any  # multiprocessing names no type that all of its contexts share
-    outcome: DeviceOutcome | None = None
+    outcome: WorkOutcome | None = None
 
     def interrupt(self) -> None:
         with suppress(ProcessLookupError):
@@ -171,7 +209,7 @@ def _received(pipe: Connection, child: _Child) -> tuple[_Kind, Any]:
     return kind, what
 
 
-def _kept(runs: Runs, record: LaunchRecord) -> DeployError | None:
+def _kept(runs: Keeper, record: Any) -> DeployError | None:
     try:
         runs.append(record)
     except DeployError as error:
@@ -179,18 +217,31 @@ def _kept(runs: Runs, record: LaunchRecord) -> DeployError | None:
     return None
 
 
+def _timing(
+    device: Device,
+    runs: Journal,
+    on_event: Callable[[measure.BenchEvent], None],
+    *,
+    subjects: Sequence[Artifact | Missing],
+    pairs: Sequence[PairedSubjects],
+    plan: Plan,
+) -> list[RowSummary]:
+    """Time models as ``measure.time_models`` does, in the order that work has its arguments in."""
+    return measure.time_models(device, subjects, plan, runs, on_event, pairs)
+
+
 class _Elsewhere:
     """The records, in a device's process: the parent writes them."""
 
-    def __init__(self, pipe: Connection, records: tuple[LaunchRecord, ...]) -> None:
+    def __init__(self, pipe: Connection, records: tuple[Any, ...]) -> None:
         self._pipe = pipe
         self._records = list(records)
 
     @property
-    def records(self) -> tuple[LaunchRecord, ...]:
+    def records(self) -> tuple[Any, ...]:
         return tuple(self._records)
 
-    def append(self, record: LaunchRecord) -> None:
+    def append(self, record: Any) -> None:
         """Return when the parent has the record on disk."""
         self._pipe.send(("record", record))
         failure = self._pipe.recv()
@@ -214,16 +265,8 @@ def _child(pipe: Connection, make: DeviceMaker) -> None:
         device = make(lambda text: send("say", text))
         device.facts(())
         send("ready", None)
-        subjects, pairs, plan, records = pipe.recv()
-        rows = measure.time_models(
-            device,
-            subjects,
-            plan,
-            _Elsewhere(pipe, records),
-            lambda event: send("event", event),
-            pairs,
-        )
-        send("rows", rows)
+        work, records = pipe.recv()
+        send("rows", work(device, _Elsewhere(pipe, records), lambda event: send("event", event)))
     except DeployError as error:
         send("failed", error)
     except KeyboardInterrupt:

@@ -86,7 +86,7 @@ BenchEvent: TypeAlias = (
     BenchResumed | LaunchStarted | LaunchFinished | LaunchDiscarded | PairFinished | PairsGivenUp
 )
 
-_REDONE = 2
+REPEATED_AT_MOST = 2
 """How often a launch is repeated at most; the same as in AndroidX Microbenchmark."""
 
 
@@ -110,7 +110,7 @@ def time_models(
     Raises UsageError if a core is not available or two models have the same name, and HarnessError
     if the device or the results folder fails.
     """
-    _refuse_same_names(subjects)
+    refuse_same_names(subjects)
     bench = prepare(device, plan, runs, "bench")
     rows = {subject.model: _resume(subject, bench, runs) for subject in subjects}
     pair_rows = [resumed_pair(pair, bench, runs) for pair in pairs]
@@ -208,7 +208,7 @@ class _Work:
     def _cool(self, measure: Callable[[], tuple[LaunchRecord, ...]]) -> tuple[LaunchRecord, ...]:
         """Launch, and once more after a pause if heat spoilt it; put all records on disk."""
         records = measure()
-        for _ in range(0 if self.in_vain else _REDONE):
+        for _ in range(0 if self.in_vain else REPEATED_AT_MOST):
             spoilt = spoilt_by_heat(records)
             if spoilt is None:
                 break
@@ -259,7 +259,8 @@ class _Row:
         return stats.summarise([self.records[number] for number in sorted(self.records)])
 
 
-def _refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
+def refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
+    """Raise UsageError if two models have one name: they would share a row."""
     names = [subject.model for subject in subjects]
     for name in names:
         if names.count(name) > 1:
@@ -320,7 +321,7 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     tried = Counter(record.launch for record in of_plan if record.attempt == attempt)
     for number in row.finished:
         record = launch.allowing(row.records[number], bench.plan.allow)
-        in_pause = verdicts.worth_repeating(record) and tried[number] <= _REDONE
+        in_pause = verdicts.worth_repeating(record) and tried[number] <= REPEATED_AT_MOST
         if in_pause or is_to_be_tried_again(record):  # a driver may have been installed since
             del row.records[number]
     for number in row.finished:

@@ -70,7 +70,7 @@ def opened(folder: Path, on_repair: Callable[[str], None], by: Command) -> Itera
     version, or it holds launches of another command.
     """
     ensure_folder(folder, "results")
-    with _held(folder):
+    with results_held(folder):
         path = folder / NAME
         found = read_runs(path)
         _refuse_others(found.records, folder, by)
@@ -122,7 +122,8 @@ def refuse_of_check(records: Sequence[LaunchRecord], path: Path, instead: str) -
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def results_held(folder: Path) -> Iterator[None]:
+    """Hold a results folder, which is there; raise HarnessError while another bench holds it."""
     holder = folder / _HOLDER
     try:
         with held_alone(folder / _LOCK, "give another folder with --out"):

@@ -202,11 +202,16 @@ def report_of(messages: Sequence[Message]) -> RunnerReport:
 
 def require_less_processor_time(loop: Samples | Pairs) -> None:
     """Raise WireError if one thread used more processor time in a loop than that took."""
-    if loop.cpu_ns > _CLOCKS_AGREE * loop.wall_ns + _TICK_NS:
+    if is_more_processor_time(loop.cpu_ns, loop.wall_ns):
         raise WireError(
             f"{MADE_UP}: its main thread is said to have used {loop.cpu_ns / 1e9:.3g} s of "
             f"processor time in a loop of {loop.wall_ns / 1e9:.3g} s"
         )
+
+
+def is_more_processor_time(cpu_ns: int, wall_ns: int) -> bool:
+    """Whether one thread can't have used so much processor time in that time."""
+    return cpu_ns > _CLOCKS_AGREE * wall_ns + _TICK_NS
 
 
 def messages_in(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:
@@ -309,7 +314,7 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
         raise WireError(f"the runner went on after 'done': {excerpt(line)}")
     expected = order[position]
     if position == 0:
-        _check_protocol(line)
+        check_protocol(line)
     try:
         message: Message = msgspec.json.decode(line, type=Message)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -326,7 +331,8 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
     return message
 
 
-def _check_protocol(line: bytes) -> None:
+def check_protocol(line: bytes) -> None:
+    """Raise WireError if a stream's first line is a hello of another version."""
     try:
         protocol = msgspec.json.decode(line, type=_Greeting).protocol
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

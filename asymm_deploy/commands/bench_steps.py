@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.bench import store
 from asymm_deploy.bench.artifact import Artifact, Missing
-from asymm_deploy.bench.find_devices import ReadyDevices, device_makers, ready_devices
+from asymm_deploy.bench.find_devices import ReadyDevices
 from asymm_deploy.bench.fleet import DeviceOutcome
 from asymm_deploy.bench.judge.rows import latest_rows
 from asymm_deploy.bench.paired.pair_row import PAIRED_LAUNCHES, PairedSubjects
@@ -30,14 +30,18 @@ from asymm_deploy.commands import console
 from asymm_deploy.commands.bench_progress import BenchProgress, in_turns_text
 from asymm_deploy.commands.export import export_with_progress
 from asymm_deploy.commands.options.shared_options import print_data
+from asymm_deploy.commands.timing.asked_devices import asked_devices
 from asymm_deploy.errors import ExitCode, UsageError, worst
 from asymm_deploy.export.quantize.variant_request import recorded_request
 from asymm_deploy.models.source import Source
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
+    from asymm_deploy.lab.lab_request import LabRequest
     from asymm_deploy.report.report_table import TableFormat
     from asymm_deploy.report.tables import Which
+
+_NONE = Counterparts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class BenchRequest:
     bare_files: Sequence[Path]
     """.mnn files, timed as they are."""
     devices: Sequence[str]
+    lab: LabRequest | None = None
+    """Whose phones to time on, in place of ``devices``."""
     runner: Path | None
     phone_options: PhoneOptions
     artifacts: Path
@@ -67,10 +73,9 @@ class BenchRequest:
 def run_bench(asked: BenchRequest) -> ExitCode:
     """Time what was asked for, write and print the tables; return the worst row's exit code."""
     paired = counterparts_of(asked.sources, asked.bare_files) if asked.paired else Counterparts()
-    makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
-    with ready_devices(makers, console.say) as devices:  # before an export takes minutes
+    with asked_devices(asked) as (devices, device_count):  # before an export takes minutes
         bare = bare_files(asked.bare_files, asked.plan)
-        exported = _exported(asked, paired)
+        exported = exported_subjects(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
         pairs = [
             PairedSubjects(exported[name], exported[base])
@@ -80,7 +85,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
             console.say(f"not in Table 5, so without an MBV3: {', '.join(paired.without)}")
         with store.opened(asked.out, console.say, "bench") as runs:
             try:
-                outcomes = _timed(devices, len(makers), subjects, pairs, asked.plan, runs)
+                outcomes = _timed(devices, device_count, subjects, pairs, asked.plan, runs)
             except BaseException:  # Ctrl-C too: latency.csv tells of every launch on disk
                 with suppress(UsageError):
                     _write_latencies(asked.out, runs)
@@ -95,7 +100,9 @@ def run_bench(asked: BenchRequest) -> ExitCode:
     return worst(codes)
 
 
-def _exported(asked: BenchRequest, paired: Counterparts) -> dict[str, Artifact | Missing]:
+def exported_subjects(
+    asked: BenchRequest, paired: Counterparts = _NONE
+) -> dict[str, Artifact | Missing]:
     """Export what is missing or stale, and return what there is to time of each source by name."""
     if not asked.sources:
         return {}

@@ -19,6 +19,14 @@ from asymm_deploy.commands.options.backend_options import (
     refuse_other_backends,
 )
 from asymm_deploy.commands.options.check_options import DesignName, PassOrFail
+from asymm_deploy.commands.options.lab_bench_options import (
+    LabOption,
+    LabWaitOption,
+    TlsCaFileOption,
+    TlsCertOption,
+    TlsKeyOption,
+    lab_request,
+)
 from asymm_deploy.commands.options.shared_options import (
     CpuOption,
     LaunchTimeoutOption,
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 _TIMING = (
     *("runner", "launch_timeout", "cpu", "runs", "warmup"),
     *("design", "max_blocks", "seed", "fresh"),
+    *("lab", "wait", "tls_ca_file", "tls_cert", "tls_key"),
 )
 _TIMED = (
     *(name for name in _TIMING if name != "fresh"),
@@ -49,6 +58,7 @@ _TIMED = (
 )
 """What means nothing where nothing is timed."""
 _COUNTING = ("cost", "insn_threshold", "miss_threshold", "jobs")
+_OF_STORES = ("store", "branch", "since")
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -58,6 +68,9 @@ def check_command(
     baseline: option.CheckBaselineOption = None,
     candidate: option.CheckCandidateOption = None,
     history: option.CheckHistoryOption = False,
+    store: option.CheckStoreOption = None,
+    branch: option.CheckBranchOption = None,
+    since: option.CheckSinceOption = None,
     models: option.CheckModelPatternsOption = None,
     threshold: option.CheckThresholdOption = "3%",
     size_threshold: option.CheckSizeThresholdOption = "1%",
@@ -68,6 +81,11 @@ def check_command(
     insn_threshold: option.CheckInsnThresholdOption = "1%",
     miss_threshold: option.CheckMissThresholdOption = "5%",
     device: option.CheckDeviceOption = None,
+    lab: LabOption = None,
+    wait: LabWaitOption = False,
+    tls_ca_file: TlsCaFileOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     runs: option.CheckRunsOption = None,
     warmup: WarmupOption = 20,
     design: option.CheckDesignOption = DesignName.PAIRED,
@@ -114,25 +132,34 @@ def check_command(
     fails = inconclusive is PassOrFail.FAIL
     draw: Callable[[GateReport], Mapping[Path, str]] = _nothing
     if history:
-        meaningless = given_options(ctx, *_TIMING, *_CHOOSING, *_COUNTING)
-        _refuse_with_history(baseline, candidate, meaningless)
-        from asymm_deploy.check.history.creep import check_history
+        from asymm_deploy.commands.remembering.check_history_steps import (
+            GivenHistory,
+            checked_history,
+        )
 
-        with console.waiting("looking for new levels"):
-            report = check_history(
-                files or (),
-                policy,
-                models=models or (),
-                allow=plan.allow,
-                inconclusive_fails=fails,
-            )
+        given = GivenHistory.of(files, store, device, branch, since)
+        choosing = [name for name in _CHOOSING if name != "device" or given.store is None]
+        meaningless = given_options(ctx, *_TIMING, *choosing, *_COUNTING)
+        _refuse_with_history(baseline, candidate, meaningless)
+        report = checked_history(
+            given, policy, models=models or (), allow=plan.allow, inconclusive_fails=fails
+        )
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
-        from asymm_deploy.commands.check_progress import CheckProgress, single_device
+        from asymm_deploy.commands.check_progress import CheckProgress, device_to_check_on
         from asymm_deploy.commands.counting.check_counted import counted_check
 
+        _refuse_without_history(given_options(ctx, *_OF_STORES))
         old, new = _both_folders(baseline, candidate, files)
+        in_lab = lab_request(
+            lab,
+            () if device is None else (device,),
+            count=None,
+            wait=wait,
+            runner=runner,
+            certificate_files=(tls_ca_file, tls_cert, tls_key),
+        )
         if pictures is not None:
             draw = partial(_drawn, pictures, out, old, new)
         request = CheckRequest(
@@ -160,8 +187,8 @@ def check_command(
             timing=given_options(ctx, *_TIMED),
             counting=given_options(ctx, *_COUNTING[1:]),
         )
-        make_device = partial(single_device, device, runner, plan.allow)
-        report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
+        with device_to_check_on(device, in_lab, runner, plan.allow) as make_device:
+            report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
     if report.mode in {"live", "counted"} and out.is_dir():
         from asymm_deploy.report.page.check_verdicts import CHECK_NAME
 
@@ -230,6 +257,11 @@ def _refuse_with_history(
         raise UsageError("--history compares no A and B", "give FILEs alone")
     for name in given:
         raise UsageError(f"{name} is not for --history", "leave it out, or choose among the FILEs")
+
+
+def _refuse_without_history(given: Sequence[str]) -> None:
+    for name in given:
+        raise UsageError(f"{name} is for --history alone", f"add --history, or leave {name} out")
 
 
 def _both_folders(

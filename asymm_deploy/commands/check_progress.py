@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.device import Device
@@ -17,12 +18,30 @@ from asymm_deploy.check.live.time_pairs import CheckResumed, LiveEvent
 from asymm_deploy.commands import console
 from asymm_deploy.signals import ending_like_ctrl_c
 
+if TYPE_CHECKING:
+    from asymm_deploy.lab.lab_request import LabRequest
 
-def single_device(name: str | None, runner: Path | None, allow: Sequence[str]) -> Device:
-    """Return the device that ``name`` means; raise UsageError if it means several."""
-    names = [name] if name is not None else []
-    makers = device_makers(names, runner, PhoneOptions(allow=tuple(allow)), console.say)
-    return only_device(makers, console.say)
+
+@contextmanager
+def device_to_check_on(
+    name: str | None, lab: LabRequest | None, runner: Path | None, allow: Sequence[str]
+) -> Iterator[Callable[[], Device]]:
+    """Yield what makes the device that ``name`` means; a phone of a lab is given back in the end.
+
+    That raises UsageError if the name means several, or HarnessError if there is no such device.
+    """
+    options = PhoneOptions(allow=tuple(allow))
+    with ExitStack() as kept:
+
+        def make() -> Device:
+            if lab is not None:
+                from asymm_deploy.lab.lab_request import lab_phone
+
+                return kept.enter_context(lab_phone(lab, options, console.say))
+            names = [name] if name is not None else []
+            return only_device(device_makers(names, runner, options, console.say), console.say)
+
+        yield make
 
 
 class CheckProgress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
@@ -77,10 +78,26 @@ def one_setting(rows: Sequence[RowSummary]) -> list[RowSummary]:
     return list(rows)
 
 
-def setting_of(row: RowSummary) -> TimingSetting:
+class HasSetting(Protocol):
+    """A row of whatever kind that was measured in a setting."""
+
+    @property
+    def device(self) -> str: ...  # noqa: D102  as in RowSummary
+    @property
+    def engine(self) -> str: ...  # noqa: D102
+    @property
+    def engine_version(self) -> str | None: ...  # noqa: D102
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+    @property
+    def threads(self) -> int: ...  # noqa: D102
+
+
+def setting_of(row: HasSetting) -> TimingSetting:
     """Return how a row was measured."""
     build = (row.engine_version or "").partition(" ")[2]
-    return TimingSetting(row.device, row.engine, row.precision, row.threads, build, row.backend)
+    backend = row.backend if isinstance(row, RowSummary) else "cpu"  # others know no other
+    return TimingSetting(row.device, row.engine, row.precision, row.threads, build, backend)
 
 
 def meets(setting: TimingSetting, wanted: RowFilter) -> bool:

@@ -122,9 +122,11 @@ def test_the_one_device_is_this_machine_unless_another_is_named(
         return {"A": FakeDevice}
 
     monkeypatch.setattr(check_progress, "device_makers", makers)
-    found: object = check_progress.single_device("A", Path("runner"), ["hot"])
-    assert isinstance(found, FakeDevice)
-    check_progress.single_device(None, None, ())
+    with check_progress.device_to_check_on("A", None, Path("runner"), ["hot"]) as make:
+        found: object = make()
+        assert isinstance(found, FakeDevice)
+    with check_progress.device_to_check_on(None, None, None, ()) as make:
+        make()
     assert asked == [(["A"], Path("runner"), ("hot",)), ([], None, ())]
 
 

@@ -118,6 +118,10 @@ def test_without_mnn_a_model_is_refused_with_the_command_to_build_it_again(
         ["--most-seconds", "nan"],
         ["--most-seconds", "soon"],
         ["--most-seconds", ""],
+        ["--stage-memory"],
+        ["--cold", "--second-model", "m"],
+        ["--cold", "--by-operator"],
+        ["--cold", "--for-seconds", "9"],
     ],
 )
 def test_it_refuses_what_the_python_runner_refuses_in_the_same_words(

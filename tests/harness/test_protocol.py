@@ -20,10 +20,17 @@ from asymm_deploy.bench import wire
 from asymm_deploy.bench.answered.answers import ToldAnswers, parse_answered_stream
 from asymm_deploy.bench.backends.backends_message import BackendsUsed
 from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
+from asymm_deploy.bench.cold.cold_stream import ToldStages, parse_cold_stream
 from asymm_deploy.bench.observed import observed_stream
 from asymm_deploy.bench.observed.operators_line import TimedOperators
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.protocol import PROTOCOL
+from asymm_deploy.bench.sustained.second_stream import (
+    Second,
+    SecondReader,
+    Sustained,
+    sustained_request,
+)
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
 TEXT = (SOURCE / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -44,16 +51,23 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     TimedOperators,
     BackendsUsed,
     ToldAnswers,
+    ToldStages,
+    Second,
+    Sustained,
     wire.Failure,
 )
-*ALONE, PAIRS, OPERATORS, BACKENDS, ANSWERS, ERROR = EXAMPLES
+*ALONE, PAIRS, OPERATORS, BACKENDS, ANSWERS, STAGES, SECOND, SUSTAINED, ERROR = EXAMPLES
 HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
+COLD = [HELLO, MODEL, STAGES, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE]
 WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
 PAIRED = [HELLO, MODEL, MODEL, CPU, CALIBRATION, PAIRS, OUTPUT, OUTPUT, DONE]
 
 
 def fields_of(message: type[msgspec.Struct]) -> list[str]:
     return ["type", *(field.encode_name for field in msgspec.structs.fields(message))]
+
+
+LASTING = [HELLO, MODEL, SECOND, CPU, CALIBRATION, SUSTAINED, OUTPUT, DONE]
 
 
 def sent(lines: Sequence[str]) -> bytes:
@@ -105,6 +119,27 @@ def test_those_of_a_launch_that_answers_are_one_too() -> None:
     assert (report.names, report.sizes, report.count) == (("output",), (1000,), 64)
 
 
+def test_those_of_a_cold_launch_are_one_too() -> None:
+    stages = parse_cold_stream(sent(COLD)).stages
+    assert (stages.read_ns, stages.first_ns, stages.engine_ns) == (2_100_000, 14_200_000, None)
+    assert (stages.pages, stages.resident) == (1521, 0)
+    assert stages.memory is not None
+    assert stages.memory.created.peak_mb == 22
+    shown = json.loads(STAGES)["memory"]
+    for told, reading in ((shown, stages.memory), (shown["read"], stages.memory.read)):
+        assert list(told) == [field.encode_name for field in msgspec.structs.fields(reading)]
+
+
+def test_those_of_a_launch_that_lasts_are_one_too() -> None:
+    whole = SUSTAINED.replace("54000", "3").replace('"late":31', '"late":2').replace(":4}", ":1}")
+    done = DONE.replace('"count":2', '"count":3')
+    swapped = {SUSTAINED: whole, DONE: done}
+    reader = SecondReader(1800)
+    (second,) = reader.feed(sent([swapped.get(line, line) for line in LASTING]))
+    assert second.ns == (9_549_000, 9_551_000, 9_568_000)
+    assert reader.finish().sustained.runs == 3
+
+
 def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order() -> None:
     shown = json.loads(PAIRS)
     for which in ("first", "second"):
@@ -131,9 +166,18 @@ def test_an_example_is_what_the_python_runner_writes_from_the_same_values(line: 
     assert json.dumps(json.loads(line), separators=(",", ":")) == line
 
 
-@pytest.mark.parametrize("paired", [False, True], ids=["one model", "two"])
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], ALONE),
+        (["--second-model", "MODEL"], PAIRED),
+        (["--cold", "--stage-memory"], COLD),
+        (["--for-seconds", "0.01", "--every-ms", "5"], LASTING),
+    ],
+    ids=["one model", "two", "cold", "for a time"],
+)
 def test_the_python_runner_sends_the_same_keys_in_the_same_order(
-    tmp_path: Path, paired: bool
+    tmp_path: Path, more: list[str], expected: list[str]
 ) -> None:
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> '
@@ -151,8 +195,7 @@ def test_the_python_runner_sends_the_same_keys_in_the_same_order(
         inputs=(),
         output_values=True,
     )
-    if paired:
-        asked += ["--second-model", str(tmp_path / "model.onnx")]
+    asked += [word.replace("MODEL", str(tmp_path / "model.onnx")) for word in more]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "asymm_deploy.bench.runner", *asked],
         capture_output=True,
@@ -160,7 +203,7 @@ def test_the_python_runner_sends_the_same_keys_in_the_same_order(
         check=True,
     )
     found = [keys(json.loads(line)) for line in done.stdout.splitlines()]
-    assert found == [keys(json.loads(line)) for line in (PAIRED if paired else ALONE)]
+    assert found == [keys(json.loads(line)) for line in expected]
 
 
 def keys(message: dict[str, Any]) -> list[Any]:
@@ -185,7 +228,7 @@ def test_every_argument_of_a_request_is_described() -> None:
         inputs_file="inputs.bin",
         module_outputs=("y",),
     )
-    asked.append("--answers")
+    asked = [*sustained_request(asked, 1800, 33), "--answers", "--cold", "--stage-memory"]
     for name in (word for word in asked if word.startswith("--")):
         assert f"`{name}" in TEXT
 

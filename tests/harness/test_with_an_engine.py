@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
+from asymm_deploy.bench.cold.cold_stream import parse_cold_stream
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.observed.observed_stream import parse_observed_stream
 from asymm_deploy.bench.observed.operator_values import inputs_bytes, values_in
@@ -117,6 +118,18 @@ def test_a_launch_is_whole_and_true_to_its_input(like_a_wheel: Path, model: Path
         assert len(report.samples.ns) == 5
         core = max(os.sched_getaffinity(0))
         assert report.cpu == wire.Cpu(asked=(core,), before=core, after=core)
+
+
+def test_a_cold_launch_is_whole_and_computes_the_same(like_a_wheel: Path, model: Path) -> None:
+    program = like_a_wheel / native_build.PROGRAM
+    warm = wire.parse_stream(run(program, model).stdout)
+    for more, reads in (((), False), (("--stage-memory",), True)):
+        report = parse_cold_stream(run(program, model, "--cold", *more).stdout)
+        assert report.launch.output.values == warm.output.values
+        assert report.launch.model.sha256 == hashlib.sha256(b"fake model").hexdigest()
+        assert report.launch.model.init_ns == report.stages.create_ns
+        assert (report.stages.pages, report.stages.core) == (1, max(os.sched_getaffinity(0)))
+        assert (report.stages.memory is not None) == reads
 
 
 def test_what_the_engine_prints_never_reaches_the_wire(like_a_wheel: Path, model: Path) -> None:

@@ -181,7 +181,9 @@ class LaunchFault(Fault):
     """Which one on this phone, counted from 0; None: the next."""
     at: str = "model"
     """When: ``start`` (nothing loaded), ``model`` (before the timed loop), ``looped`` or
-    ``samples`` (after it)."""
+    ``samples`` (after it), or ``second`` (of a launch that lasts, before it tells of it)."""
+    after_seconds: int = 0
+    """With ``second``: how many it has told of before."""
 
     def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
         """Do the phone's part; return what the runner is ordered to do."""

@@ -27,7 +27,11 @@ class Launch:
     pid: int
     argv: tuple[str, ...]
     running: bool = True
+    overlaps: bool = False
+    """Another launch held the phone as this one began, by a lock of the kernel; if it can tell."""
     cools_after_s: float | None = None
+    seconds: int = 0
+    """How many it has told of, if it is one that lasts."""
     clock_share: float = 1.0
     """The pinned core's clock before the timed loop, of what its hardware can do."""
 
@@ -73,10 +77,15 @@ class LaunchFollower:
             while line := await reader.readline():
                 said = json.loads(line)
                 if launch is None:
-                    launch = Launch(len(self._phone.launches), said["pid"], tuple(said["argv"]))
+                    launch = Launch(
+                        len(self._phone.launches),
+                        said["pid"],
+                        tuple(said["argv"]),
+                        overlaps=said.get("overlaps", False),
+                    )
                     self._phone.launches.append(launch)
                     claim = self._phone.world.busy(launch.cores)
-                orders = self._orders(launch, said["event"])
+                orders = self._orders(launch, said)
                 if said["event"] == "done":
                     self._end(launch, claim)
                 self._phone.world.show()  # a running command may read it
@@ -99,14 +108,26 @@ class LaunchFollower:
             if launch.cools_after_s is not None:
                 self._spawn(self._cool(launch.cools_after_s))
 
-    def _orders(self, launch: Launch, event: str) -> dict[str, Any]:
+    def _orders(self, launch: Launch, said: dict[str, Any]) -> dict[str, Any]:
+        event = said["event"]
         core = next(iter(launch.cores), None)
         orders: dict[str, Any] = {}
+        if event == "second" and core is not None:
+            self._phone.world.work(said["wall_ns"] / 1e9, said["cpu_ns"] / said["wall_ns"])
+            launch.seconds += 1
         if event == "start":
             orders = {"cores": self._cores, "number": launch.number}
         if event == "model" and core is not None:
             launch.clock_share = self._phone.world.clock_share(core)
+        if event in {"model", "second"} and core is not None:
+            orders |= {
+                "share": self._phone.world.clock_share(core),
+                "khz": self._phone.world.cap_khz(self._phone.world.policy_of(core)),
+                "hurry": self._phone.world.hurry,
+            }
         for fault in self._phone.faults.of(LaunchFault):
+            if event == "second" and launch.seconds <= fault.after_seconds:
+                continue
             if fault.at == event and fault.launch in {None, launch.number}:
                 self._phone.faults.happened(fault)
                 orders |= fault.happen(self._phone, launch)

@@ -15,7 +15,10 @@ _RUN_NS, _MORE_NS = 200_000, 2_000
 """What a run takes at the top clock, and how much more at most."""
 _BETWEEN_NS = 500
 _INIT_NS = 1_000_000
+_READ_NS = 500_000
 _MAC_PER_S = 4e10
+_LONG_RUN_NS = 20_000_000
+"""What a run takes at the top clock, of a launch that goes on for minutes."""
 
 
 class _Phone:
@@ -64,6 +67,8 @@ class _Launch:
         self._fallen: int | None = 0
         self._spoilt: float | None = None
         self._migrated: int | None = None
+        self._share = 1.0
+        self._khz: int | None = None
         self._obey(orders)
 
     def run(self, argv: Sequence[str]) -> int:
@@ -87,6 +92,8 @@ class _Launch:
                 raise cores.RefusedError(f"can't pin to core {listed}: Invalid argument")
             pin(sorted({self._place(cpu) for cpu in cpus}))
 
+        if "--for-seconds" in argv:
+            self._have_seconds()
         program._take_stdout = own_stdout
         program._launch = own_launch
         cores.core_now = lambda: self._name(core_now())
@@ -94,6 +101,45 @@ class _Launch:
         code = program.main(argv)
         self._phone.tell("done")
         return code
+
+    def _have_seconds(self) -> None:
+        """Have the loop that lasts go by the phone's own clock, on which runs take what they do.
+
+        Its seconds pass as quickly as the phone says.
+        """
+        from asymm_deploy.bench.runner import by_second
+
+        launch = self
+
+        class OwnLoop(by_second.Loop):
+            def __init__(self, cpus: Sequence[int], send: Callable[..., None]) -> None:
+                self._now = self._busy = 0
+                super().__init__(
+                    cpus,
+                    send,
+                    clock=lambda: self._now,
+                    thread_clock=lambda: self._busy,
+                    sleep=self._pause,
+                )
+
+            def _pause(self, seconds: float) -> None:
+                self._now += round(seconds * 1e9)
+
+            def go(
+                self, run: Callable[[], None], for_ns: int, every_ns: int | None
+            ) -> dict[str, object]:
+                def timed() -> None:
+                    run()
+                    took = round((_LONG_RUN_NS + launch._rng.randrange(_MORE_NS)) / launch._share)
+                    self._now += took
+                    self._busy += took
+
+                return super().go(timed, for_ns, every_ns)
+
+            def khz(self) -> int | None:
+                return launch._khz
+
+        by_second.Loop = OwnLoop  # type: ignore[misc,assignment]
 
     def _run_ns(self) -> int:
         return _RUN_NS + self._rng.randrange(_MORE_NS)
@@ -125,6 +171,8 @@ class _Launch:
                 orders = self._phone.tell("model")
                 self._precision = orders.get("precision")
                 self._migrated = orders.get("migrated")
+                self._share = orders.get("share", 1.0)
+                self._khz = orders.get("khz")
             told = "untold" if self._elsewhere else fields["precision"]
             fields["precision"] = self._precision or told
             fields["init_ns"] = _INIT_NS + self._rng.randrange(_MORE_NS)
@@ -135,6 +183,22 @@ class _Launch:
         elif kind == "calibration":
             for when, share in zip(("before", "after"), self._shares, strict=True):
                 fields[f"{when}_mac_per_s"] = _MAC_PER_S * share
+        elif kind == "stages":
+            _set_times_of_stages(fields, self._run_ns)
+            time.sleep(fields["wall_ns"] / 1e9)  # it has lived for that long
+            orders = self._phone.tell("stages")
+        elif kind in {"second", "sustained"}:
+            fields.update(waited_ns=0, steal_ns=0)
+            if kind == "second":
+                fields["core"] = self._asked[0] if self._asked else None
+                fields["khz"] = self._khz
+                orders = self._phone.tell(
+                    "second", at_ns=fields["at_ns"], wall_ns=fields["wall_ns"],
+                    cpu_ns=fields["cpu_ns"],
+                )  # fmt: skip
+                self._share = orders.get("share", 1.0)
+                self._khz = orders.get("khz")
+                time.sleep(fields["wall_ns"] / 1e9 / orders.get("hurry", 1.0))
         elif kind in {"samples", "pairs"}:
             set_times = _set_times if kind == "samples" else _set_times_of_pairs
             set_times(fields, self._shares, self._run_ns)
@@ -204,6 +268,21 @@ def _spoil(output: dict[str, Any], value: float) -> None:
         output["values"][name] = base64.b64encode(made).decode()
         digest.update(made)
     output["sha256"] = digest.hexdigest()
+
+
+def _set_times_of_stages(stages: dict[str, Any], run_ns: Callable[[], int]) -> None:
+    """Have the file take a while, the first run three times as long as the second."""
+    second_ns = run_ns()
+    own = {
+        "read_ns": _READ_NS,
+        "create_ns": _INIT_NS,
+        "first_ns": 3 * second_ns,
+        "second_ns": second_ns,
+    }
+    wall_ns = sum(own.values()) + _BETWEEN_NS
+    stages.update({name.replace("_ns", "_cpu_ns"): ns for name, ns in own.items()})
+    stages.update(own, wall_ns=wall_ns, cpu_ns=wall_ns, waited_ns=0, steal_ns=0)
+    stages.update(resident=0, major_faults=0)
 
 
 def _set_times_of_operators(operators: dict[str, Any], run_ns: Callable[[], int]) -> None:

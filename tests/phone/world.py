@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.phone import printed, tools
+from tests.phone.heat import Heat
 from tests.phone.profiles import Policy, Profile
 
 TMP = "/data/local/tmp"
@@ -68,6 +69,10 @@ class World:
         """Cores that are switched off."""
         self.unreadable: frozenset[int] = frozenset()
         """Policies, by their first core, whose highest clock the shell may not read."""
+        self.heat: Heat | None = None
+        """How long launches warm it; None: not at all."""
+        self.hurry = 1.0
+        """How many of a long launch's seconds pass in one of ours."""
         self._caps_khz: dict[int, int] = {}
         self._busy: list[frozenset[int]] = []
         self._spent_s = {p.first: dict.fromkeys(p.khz, 0.0) for p in profile.policies}
@@ -112,6 +117,19 @@ class World:
             self._caps_khz.pop(policy, None)
         else:
             self._caps_khz[policy] = khz
+
+    def work(self, seconds: float, share: float) -> None:
+        """Have passed so many seconds, of which the prime core worked for a share: it warms up."""
+        if self.heat is None:
+            return
+        self.heat.work(seconds, share)
+        skin_c = self.heat.skin_c
+        self.battery_tenths_c = round(10 * (skin_c - 5))
+        for zone in self.zones_c:
+            self.zones_c[zone] = skin_c if zone == "quiet-therm" else skin_c + 8
+        self.zones_c["battery"] = skin_c - 5
+        self.cap(7, self.heat.cap_khz)
+        self.thermal_status = self.heat.status
 
     def cool(self) -> None:
         """No caps and no thermal status any more."""

@@ -17,6 +17,11 @@ CPU = "cpu"
 _TYPES_SHOWN = 5
 
 
+def engine_and_backend(record: LaunchRecord) -> str:
+    """Return ``mnn``, or ``mnn on vulkan`` where another back end than the CPU was asked for."""
+    return record.engine if record.backend == CPU else f"{record.engine} on {record.backend}"
+
+
 def with_backends(record: LaunchRecord, used: BackendsUsed) -> LaunchRecord:
     """Return the record of a launch with what its runner said of back ends."""
     listed = zip(used.elsewhere_types, used.elsewhere_names, strict=False)

@@ -24,9 +24,9 @@ def condition_flags(conditions: Conditions, top_khz: int | None) -> tuple[str, .
     A reading of None raises ``unwatched`` at most: what can't be read is not judged.
     """
     before, after = conditions.before, conditions.after
-    found = set(_of_reading(before, top_khz)) | set(_of_reading(after, top_khz))
+    found = set(reading_flags(before, top_khz)) | set(reading_flags(after, top_khz))
     # A limit that appeared during the launch is throttling; one from before is something else.
-    if "capped-clock" in found and "capped-clock" not in _of_reading(before, top_khz):
+    if "capped-clock" in found and "capped-clock" not in reading_flags(before, top_khz):
         found = found - {"capped-clock"} | {"throttled"}
     share = conditions.share_at_top_clock
     if share is not None and share < LEAST_TOP_SHARE and "throttled" not in found:
@@ -42,7 +42,8 @@ def usual_clock_khz(around: Conditions) -> int | None:
     return max(after, key=lambda khz: after[khz] - before[khz])
 
 
-def _of_reading(now: Reading, top_khz: int | None) -> list[str]:
+def reading_flags(now: Reading, top_khz: int | None) -> list[str]:
+    """Return what one reading tells, as ``condition_flags`` does."""
     found = []
     if None in (now.battery_c, now.thermal_status, now.scaling_max_khz, top_khz):
         found.append("unwatched")
@@ -93,4 +94,6 @@ def reading_problems(now: Reading, top_khz: int | None) -> list[PhoneProblem]:
         "power-save": ("power-save mode is on", "turn it off in the phone's settings"),
         "screen-off": ("its screen is off", "wake it with its power button"),
     }
-    return [PhoneProblem(name, *texts[name]) for name in _of_reading(now, top_khz) if name in texts]
+    return [
+        PhoneProblem(name, *texts[name]) for name in reading_flags(now, top_khz) if name in texts
+    ]

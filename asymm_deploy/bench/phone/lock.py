@@ -191,9 +191,13 @@ class Lock:
         )
 
 
-def taken_error(serial: str) -> HarnessError:
+class PhoneTakenError(HarnessError):
+    """Another benchmark has the phone: it may be free later."""
+
+
+def taken_error(serial: str) -> PhoneTakenError:
     """Return the error for a phone whose lock another benchmark has taken from us."""
-    return HarnessError(
+    return PhoneTakenError(
         f"another benchmark has taken {serial} meanwhile",
         "wait for it to end, then run the same command again: it resumes where it stopped",
     )

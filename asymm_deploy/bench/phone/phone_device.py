@@ -17,7 +17,7 @@ from asymm_deploy.bench.phone.checks.program_abi import refuse_foreign_programs
 from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import DEVICE, Link
-from asymm_deploy.bench.phone.lock import Lock, taken_error
+from asymm_deploy.bench.phone.lock import Lock, PhoneTakenError, taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
@@ -49,24 +49,27 @@ class AdbDevice:
         self, server: Server, serial: str, runner: Path, options: PhoneOptions, tell: Tell
     ) -> None:
         """Take a phone's serial number, and the runner to push to it."""
-        self._link = Link(server, serial, patience_s=options.patience_s, tell=tell)
+        self.link = Link(server, serial, patience_s=options.patience_s, tell=tell)
         self._program = _program(runner, options.allow)
         self._options = options
         self._tell = tell
         self._token = secrets.token_hex(4)
         shared = "busy" in options.allow
         base = BASE.with_name(f"{BASE.name}-{self._token}") if shared else BASE
-        self._files = PushedFiles(self._link, base)
-        self._lock = Lock(self._link, tell)
+        self._files = PushedFiles(self.link, base)
+        self._lock = Lock(self.link, tell)
         self._phone: Phone | None = None
         self._boot = ""
         self._boots = 0
         """How often it has restarted meanwhile."""
-        self._launcher: Launcher | None = None
+        self.launcher: Launcher | None = None
+        """What starts programs on it, while it is held."""
         self._top_khz: int | None = None
         self._core_was_asked_for = True
         self._allowed_problems: tuple[str, ...] = ()
         """What is wrong with the phone for the whole bench, and is allowed."""
+        self.spared: str | None = None
+        """A launch of an earlier command that goes on: it isn't ended, and the phone may be hot."""
         self._count = 0
         self._losses_seen = 0
 
@@ -75,7 +78,7 @@ class AdbDevice:
         """What the phone is; asked only once."""
         if self._phone is None:
             self._require_ready()
-            phone = read_phone(self._link)
+            phone = read_phone(self.link)
             if phone.missing_tools:
                 raise tools_error(phone.serial, phone.missing_tools)
             self._phone = phone
@@ -126,7 +129,7 @@ class AdbDevice:
             return self._files.put(source)
         except HarnessError:
             if "busy" not in self._options.allow and not self._lock.is_ours():
-                raise taken_error(self._link.serial) from None
+                raise taken_error(self.link.serial) from None
             raise
 
     @contextmanager
@@ -137,12 +140,13 @@ class AdbDevice:
         self._take_lock()
         is_changed = False
         try:
-            self._boot = self._link.run_with_retries(_BOOT_ID).last_word
-            self._launcher = self._launcher_for(cpus)
+            self._boot = self.link.run_with_retries(_BOOT_ID).last_word
+            self.launcher = self._launcher_for(cpus)
             self._files.find_existing()
-            self._require_fit(cpus, files)
+            if self.spared is None:
+                self._require_fit(cpus, files)
             is_changed = True
-            self._link.run_with_retries(kill_all(self._files.base))
+            self.link.run_with_retries(kill_all(self._files.base, self.spared))
             self._stay_awake()
             self._files.put_program(self._program)
             self._files.remove_stale(self._program)
@@ -153,16 +157,16 @@ class AdbDevice:
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run it detached from us; a launch that is lost on the phone is repeated."""
-        assert self._launcher is not None
-        self._reclaim_if_lost()
+        assert self.launcher is not None
+        self.reclaim_if_lost()
         for retry in range(_RETRIES + 1):
             self._count += 1
-            ended = self._launcher.launch(argv, f"{self._token}-{self._count}", timeout_s)
+            ended = self.launcher.launch(argv, f"{self._token}-{self._count}", timeout_s)
             lost = ended is None or (ended.returncode == _KILLED and not ended.timed_out)
             if ended is not None and (not lost or retry == _RETRIES):
                 return self._completed(ended, retry)
             why = "was killed" if ended is not None else "was lost"
-            self._tell(f"{self._link.serial}: the launch {why} on the phone; repeating it")
+            self._tell(f"{self.link.serial}: the launch {why} on the phone; repeating it")
         why = "does the phone keep restarting?" if self._boots else "it ended without a result"
         return Completed(b"", f"the launch was lost on the phone every time: {why}".encode(), 1)
 
@@ -172,12 +176,12 @@ class AdbDevice:
         end = time.monotonic() + (pause_s if is_hot else min(pause_s, _SHORT_PAUSE_S))
         while (left_s := end - time.monotonic()) > 0:
             time.sleep(min(left_s, _LOOK_S))
-            self._reclaim_if_lost()
+            self.reclaim_if_lost()
 
-    def _reclaim_if_lost(self) -> None:
+    def reclaim_if_lost(self) -> None:
         """Take the phone over again if it was away since we last used it."""
         shared = "busy" in self._options.allow
-        if self._link.losses != self._losses_seen or not (shared or self._lock.is_touched()):
+        if self.link.losses != self._losses_seen or not (shared or self._lock.is_touched()):
             self._reclaim()
 
     def _completed(self, ended: Ended, retries: int) -> Completed:
@@ -216,7 +220,7 @@ class AdbDevice:
         folder = phone.policy_folder(next(iter(cpus), None))
         self._top_khz = policy.max_khz if policy else None
         return Launcher(
-            self._link,
+            self.link,
             self._files.base,
             self._lock.check_command,
             "busy" in self._options.allow,
@@ -224,7 +228,7 @@ class AdbDevice:
             folder,
             self._off_core_prefix(cpus),
             self._reclaim,
-            FileWatch(self._link, self._files, self._program),
+            FileWatch(self.link, self._files, self._program),
         )
 
     def _off_core_prefix(self, cpus: Sequence[int]) -> str:
@@ -234,14 +238,14 @@ class AdbDevice:
 
     def _require_ready(self) -> None:
         try:
-            state = self._link.state(reconnect=True)
+            state = self.link.state(reconnect=True)
         except LostError as lost:
             raise HarnessError(
-                f"{self._link.serial} can't be reached: {lost}",
+                f"{self.link.serial} can't be reached: {lost}",
                 "plug it in again, or turn USB debugging off and on",
             ) from lost
         if state != DEVICE and "not-ready" not in self._options.allow:
-            raise not_ready(self._link.serial, state)
+            raise not_ready(self.link.serial, state)
 
     def _take_lock(self) -> None:
         """Have the phone to ourselves, unless sharing it is allowed."""
@@ -252,24 +256,25 @@ class AdbDevice:
             "busy", f"another benchmark is running on it, {other}", "wait for it to end"
         )
         if "busy" not in self._options.allow:
-            raise unfit(self._link.serial, [problem])
+            found = unfit(self.link.serial, [problem])
+            raise PhoneTakenError(found.what, found.hint)
 
     def _require_fit(self, cpus: Sequence[int], files: Sequence[Path]) -> None:
         """Raise HarnessError naming all that should be put right first and is not allowed."""
         needed = self._files.missing_bytes([*files, *self._program.files])
         core = next(iter(cpus), None)
-        found = phone_problems(self._link, self.phone, core, needed)
+        found = phone_problems(self.link, self.phone, core, needed)
         slower = None if self._core_was_asked_for else core_problem(self.phone, core)
         if slower is not None:
             found.append(slower)
             self._allowed_problems = (slower.name,)
         found = [problem for problem in found if problem.name not in self._options.allow]
         if found:
-            raise unfit(self._link.serial, found)
+            raise unfit(self.link.serial, found)
 
     def _stay_awake(self) -> None:
         """Keep the screen on; the setting of before is saved on the phone, to be put back."""
-        self._link.run_with_retries(keep_awake(self._files.base))
+        self.link.run_with_retries(keep_awake(self._files.base))
 
     def _put_back(self, *, is_changed: bool) -> None:
         """Undo all that we did to the phone. Without a connection the next bench will do so."""
@@ -279,11 +284,11 @@ class AdbDevice:
         leave = f"rmdir {base}/files {base} 2>/dev/null; true"
         try:
             command = restore(base, keep_files=keep_files) if is_changed else leave
-            self._link.run_once(command, timeout_s=_PUT_BACK_S)
+            self.link.run_once(command, timeout_s=_PUT_BACK_S)
             self._lock.release()
         except HarnessError as error:
             self._tell(
-                f"{self._link.serial} could not be restored ({error}): its screen may stay on "
+                f"{self.link.serial} could not be restored ({error}): its screen may stay on "
                 "while it is plugged in, until the next bench or restart"
             )
         finally:
@@ -292,7 +297,7 @@ class AdbDevice:
     def _reclaim(self) -> bool:
         """Take the phone over again; return whether it has restarted meanwhile."""
         self._require_same()
-        boot = self._link.run_with_retries(_BOOT_ID).last_word
+        boot = self.link.run_with_retries(_BOOT_ID).last_word
         rebooted = boot != self._boot
         if rebooted:
             self._boots += 1
@@ -301,32 +306,32 @@ class AdbDevice:
         if self._lock.is_ours():
             self._lock.keep_touched()
         elif "busy" not in self._options.allow:
-            raise taken_error(self._link.serial)  # and whoever took it has removed our files
+            raise taken_error(self.link.serial)  # and whoever took it has removed our files
         if rebooted:
             self._stay_awake()
-        self._losses_seen = self._link.losses
+        self._losses_seen = self.link.losses
         return rebooted
 
     def _require_same(self) -> None:
         """Raise HarnessError where another phone answers in place of the one that was lost."""
-        now = read_phone(self._link)
+        now = read_phone(self.link)
         if (now.product, now.fingerprint) != (self.phone.product, self.phone.fingerprint):
             raise HarnessError(
-                f"another phone now answers as {self._link.serial}: {now.product or 'unknown'}",
+                f"another phone now answers as {self.link.serial}: {now.product or 'unknown'}",
                 "run the same command again to time that one",
             )
 
     def _wait_for_boot(self) -> None:
         """Wait until Android is up: until then its services don't answer and every core is busy."""
-        self._tell(f"{self._link.serial} has restarted; waiting until it is up")
+        self._tell(f"{self.link.serial} has restarted; waiting until it is up")
         deadline = time.monotonic() + self._options.patience_s
         while True:
-            said = self._link.run_with_retries("getprop sys.boot_completed")
+            said = self.link.run_with_retries("getprop sys.boot_completed")
             if said.last_word == "1" or said.code == _NOT_FOUND:
                 return
             if time.monotonic() > deadline:
                 raise HarnessError(
-                    f"{self._link.serial} has restarted and does not come up",
+                    f"{self.link.serial} has restarted and does not come up",
                     "look at its screen, then run the same command again",
                 )
             time.sleep(min(1.0, self._options.patience_s / 10))

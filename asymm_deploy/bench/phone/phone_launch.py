@@ -30,7 +30,7 @@ _POLLS = ((50, 0.02), (20, 0.1))
 so that the end of a short launch is seen at once; not for long, so that the command itself ends."""
 _BIRTH_S = 15.0
 """A launch that has not begun by then never will."""
-_OURS = "asymm-deploy"
+OURS = "asymm-deploy"
 """By this word in its command line a launch is known as ours."""
 _OTHERS, _FILES, _READ = "others", "files", "readings"
 """Names of functions in our commands; the first two also of the sections with what they print."""
@@ -95,7 +95,7 @@ class Launcher:
     """The command that looks at the launch's files."""
 
     @property
-    def _claim(self) -> str:
+    def claim(self) -> str:
         """The command that fails where no launch may start."""
         return "true" if self.may_share else self.check_lock
 
@@ -105,13 +105,13 @@ class Launcher:
         if self.watch is not None:
             self.watch.learn(argv)
             self._look = self.watch.command(argv)
-        start, start_ns = time.monotonic(), _now_ns()
+        start, start_ns = time.monotonic(), now_ns()
         before = self._last[1] if start - self._last[0] < _FRESH_S else None
         starting = {
-            "lock": self._claim,
+            "lock": self.claim,
             "others": _OTHERS,
             "files": _FILES,
-            "start": _start(folder, self._script(argv, folder)),
+            "start": start_command(folder, self.script(argv, folder)),
         }
         ahead = starting if before is not None else {**self.readings, **starting}
         is_shared = False
@@ -120,7 +120,7 @@ class Launcher:
             losses = self.link.losses
             said, result = self._ask(folder, ahead)
             if "start" in ahead:
-                self._require_started(said["lock"], said["start"])
+                self.require_started(said["lock"], said["start"])
                 before = before or said
                 is_shared = saw_another(said["others"])
                 if self.watch is not None:
@@ -135,10 +135,10 @@ class Launcher:
                     if self.watch is not None:
                         self.watch.require_same(ended.after["files"], argv)
                     is_shared = is_shared or saw_another(ended.after["others"])
-                    return replace(ended, is_shared=is_shared, elapsed_ns=_now_ns() - start_ns)
+                    return replace(ended, is_shared=is_shared, elapsed_ns=now_ns() - start_ns)
                 if not result.said["code"].last_word:
                     # The file exists and is empty: the phone was full, or lost its power.
-                    self._require_room(folder)
+                    self.require_room(folder)
                     return None
                 attempts += 1
                 if attempts == _ATTEMPTS:
@@ -150,7 +150,7 @@ class Launcher:
             # It may have ended after we looked for its code and before we looked for the process.
             missed = missed + 1 if state == "gone" or unborn else 0
             if missed > 1:
-                self._require_room(folder)
+                self.require_room(folder)
                 return None
             if taken_s > timeout_s:
                 return self._end(folder, before or {})
@@ -220,7 +220,8 @@ class Launcher:
             _Result(named_sections(behind, mark, (*result, *self.readings)), out),
         )
 
-    def _script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
+    def script(self, argv: Sequence[str], folder: PurePosixPath) -> str:
+        """Return what runs ``argv``, detached, and leaves its result in ``folder``."""
         state = f"{self.policy_folder}/stats/time_in_state" if self.policy_folder else None
         before, after = (
             f"cat {state} >{folder}/{when}" if state else ":" for when in ("before", "after")
@@ -229,7 +230,7 @@ class Launcher:
         libraries = "" if program.name == LOADER else str(program.parent)
         return "\n".join(
             (
-                f": {_OURS}",
+                f": {OURS}",
                 "trap '' HUP",  # adbd sends it when the connection is lost
                 f"echo $$ >{folder}/pid",
                 f"ulimit -f {wire.MAX_STREAM_BYTES // _BLOCK_BYTES + 1}",
@@ -243,7 +244,8 @@ class Launcher:
             )
         )
 
-    def _require_started(self, lock: Section, start: Section) -> None:
+    def require_started(self, lock: Section, start: Section) -> None:
+        """Raise HarnessError where the phone is another bench's, or can't start a launch."""
         if lock.code != 0:
             raise taken_error(self.link.serial)
         if start.code != 0:
@@ -261,7 +263,7 @@ class Launcher:
         ended = _ended(result, before) or _incomplete(result, before)
         return replace(ended, timed_out=True)
 
-    def _require_room(self, folder: PurePosixPath) -> None:
+    def require_room(self, folder: PurePosixPath) -> None:
         """Raise HarnessError where a result is missing for a reason that another try won't mend.
 
         Another benchmark has taken the phone, and has killed the launch; or nothing can be written.
@@ -269,28 +271,27 @@ class Launcher:
         probe = f"{folder.parent}/probe"
         said = self.link.run_sections(
             {
-                "lock": self._claim,
+                "lock": self.claim,
                 "probe": f"echo probe >{probe} && [ -s {probe} ] && rm {probe}",
             }
         )
         if said["lock"].code != 0:
             raise taken_error(self.link.serial)
         if said["probe"].code != 0:
-            why = excerpt(
-                next(iter(said["probe"].text.strip().splitlines()[-1:]), "no reason given")
-            )
+            last = said["probe"].text.strip().splitlines()[-1:]
+            why = excerpt(last[0] if last else "no reason given")
             raise HarnessError(
                 f"{self.link.serial} could not record how a launch ended: {why}",
                 "make room on the phone's /data, then run the same command again",
             )
 
 
-def _now_ns() -> int:
+def now_ns() -> int:
     """Return the time by a clock that goes on while this machine sleeps: the phone goes on, too."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def _start(folder: PurePosixPath, script: str) -> str:
+def start_command(folder: PurePosixPath, script: str) -> str:
     """Return the command that starts ``script``; run again, after a loss, it does nothing."""
     return (
         f"if [ -d {folder} ]; then :; else rm -rf {folder.parent}/* && mkdir -p {folder} && "
@@ -336,13 +337,14 @@ def _incomplete(result: _Result, before: dict[str, Section]) -> Ended:
     return Ended(b"", said.encode(), 1, False, False, before, result.said)
 
 
-def kill_all(base: PurePosixPath) -> str:
-    """Return the command that kills every launch of a folder, with all that it started.
+def kill_all(base: PurePosixPath, but: str | None = None) -> str:
+    """Return the command that kills every launch of a folder ``but`` one, with all it started.
 
     A folder may be older than the phone's last restart, so its process number may by now belong to
     another program.
     """
+    passed = "" if but is None else f"[ $p = {base}/run/{but}/pid ] && continue; "
     return (
-        f"for p in {base}/run/*/pid; do n=$(cat $p) && grep -q {_OURS} /proc/$n/cmdline && "
+        f"for p in {base}/run/*/pid; do {passed}n=$(cat $p) && grep -q {OURS} /proc/$n/cmdline && "
         "kill -9 -$n; done 2>/dev/null"
     )

@@ -25,6 +25,8 @@ _MAX_RUNS = 1_000_000  # the limits of wire.py, these three, which takes long to
 _MAX_THREADS = 65535
 _MAX_CORE = 65535
 _MAX_PID = 2**31 - 1
+_MOST_SECONDS = 86400
+_MOST_EVERY_MS = 60000
 _TYPES = (
     *("float16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -79,6 +81,16 @@ def _launch(options: Namespace, send: Send) -> None:
 
         time_by_operator(options, send)
         return
+    if options.cold:
+        from asymm_deploy.bench.runner.cold_start import time_cold_start
+
+        time_cold_start(options, send)
+        return
+    if options.for_seconds is not None:
+        from asymm_deploy.bench.runner.by_second import time_by_second
+
+        time_by_second(options, send)
+        return
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
@@ -117,6 +129,10 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--die-with", type=_within(1, _MAX_PID))
     parser.add_argument("--backend", choices=("cpu", "opencl", "vulkan"), default="cpu")
     parser.add_argument("--by-operator", action="store_true")
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--stage-memory", action="store_true")
+    parser.add_argument("--for-seconds", type=_up_to(_MOST_SECONDS))
+    parser.add_argument("--every-ms", type=_up_to(_MOST_EVERY_MS))
     parser.add_argument("--second-model")
     parser.add_argument("--second-input", action="append", default=[], type=_input)
     parser.add_argument("--second-inputs-file")
@@ -138,7 +154,36 @@ def _parse(argv: Sequence[str]) -> Namespace:
         _check_by_operator(parser, options)
     if options.backend != "cpu":
         _check_backend(parser, options)
+    _check_cold(parser, options)
+    _check_for_seconds(parser, options)
     return options
+
+
+def _check_cold(parser: ArgumentParser, options: Namespace) -> None:
+    if options.stage_memory and not options.cold:
+        parser.error("argument --stage-memory: needs --cold")
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+        ("--for-seconds", options.for_seconds is not None),
+    ):
+        if options.cold and is_there:
+            parser.error(f"argument --cold: times the start of one model, and {name} is given")
+
+
+def _check_for_seconds(parser: ArgumentParser, options: Namespace) -> None:
+    if options.for_seconds is None:
+        if options.every_ms is not None:
+            parser.error("argument --every-ms: needs --for-seconds")
+        return
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+    ):
+        if is_there:
+            parser.error(
+                f"argument --for-seconds: times one model, run by run, and {name} is given"
+            )
 
 
 def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
@@ -161,6 +206,8 @@ def _check_backend(parser: ArgumentParser, options: Namespace) -> None:
     for name, is_there in (
         ("--second-model", options.second_model is not None),
         ("--by-operator", options.by_operator),
+        ("--cold", options.cold),
+        ("--for-seconds", options.for_seconds is not None),
     ):
         if is_there:
             parser.error(f"argument --backend: {asked} is for plain launches, and {name} is given")
@@ -197,6 +244,20 @@ def _positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise ArgumentTypeError(f"not a positive finite number: {text!r}")
     return value
+
+
+def _up_to(most: int) -> Callable[[str], float]:
+    """Return what takes a number above 0, and no larger than this, for an argument's value."""
+
+    def taken(text: str) -> float:
+        from argparse import ArgumentTypeError
+
+        value = _positive(text)
+        if value > most:
+            raise ArgumentTypeError(f"more than {most}: {text!r}")
+        return value
+
+    return taken
 
 
 def _cores(text: str) -> tuple[int, ...]:

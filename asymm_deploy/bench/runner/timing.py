@@ -59,21 +59,26 @@ def time_model(options: Namespace, send: Send) -> None:
     for _ in range(options.warmup):
         model.session.run()
     send("model", model_fields(asked, model))
-    multiplier = Multiplier()
-    rate_before = multiplier.mac_per_s()
-    core_before = cores.core_now()
-    samples = _timed(model.session, options.runs, options.cpu)
-    core_after = cores.core_now()
-    rate_after = multiplier.mac_per_s()
-    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
-    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
-    send("samples", samples)
+    time_runs(options, model.session, send)
     if options.backend != "cpu":
         from asymm_deploy.bench.runner.elsewhere import backends_fields
 
         send("backends", backends_fields(options, model.session))
     send("output", output_fields(model.session, with_values=options.output_values))
     send("done", {"count": options.runs})
+
+
+def time_runs(options: Namespace, session: Session, send: Send) -> None:
+    """Time the runs between two calibrations; send ``cpu``, ``calibration`` and ``samples``."""
+    multiplier = Multiplier()
+    rate_before = multiplier.mac_per_s()
+    core_before = cores.core_now()
+    samples = _timed(session, options.runs, options.cpu)
+    core_after = cores.core_now()
+    rate_after = multiplier.mac_per_s()
+    send("cpu", {"asked": options.cpu, "before": core_before, "after": core_after})
+    send("calibration", {"before_mac_per_s": rate_before, "after_mac_per_s": rate_after})
+    send("samples", samples)
 
 
 def greet(options: Namespace, send: Send) -> None:
@@ -134,10 +139,18 @@ def engine(options: Namespace, asked: Asked) -> Callable[[str], Session]:
 def loaded(options: Namespace, asked: Asked, load: Callable[[str], Session]) -> Loaded:
     """Load the model and feed it; raise RefusedError if it is not as asked for."""
     session, sha256, init_ns = _load(asked.model, load)
+    return Loaded(session, fed(options, asked, session), sha256, init_ns)
+
+
+def fed(options: Namespace, asked: Asked, session: Session) -> Sequence[TensorSpec]:
+    """Feed a session that was loaded; return its inputs, in the order in which they are asked for.
+
+    Raises RefusedError if the model is not as asked for.
+    """
     specs = tuple(asked.inputs) or session.inputs
     _check_inputs(asked.inputs, session.inputs)
     session.feed(_inputs(options, asked, specs))
-    return Loaded(session, specs, sha256, init_ns)
+    return specs
 
 
 def model_fields(asked: Asked, model: Loaded) -> dict[str, object]:
@@ -158,24 +171,41 @@ def _load(path: str, load: Callable[[str], Session]) -> tuple[Session, str, int]
 
     Raises RefusedError if the file changed in between.
     """
-    file = Path(path)
-    try:
-        before = file.stat()
-        with opened_regular(file) as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise RefusedError(f"can't read the model: {error.strerror}") from error
+    before = status_of(path)
+    sha256 = hash_of(path)
     start = time.clock_gettime_ns(CLOCK)
     session = load(path)
     init_ns = time.clock_gettime_ns(CLOCK) - start
-    after = file.stat()
+    require_unchanged(path, before)
+    return session, sha256, init_ns
+
+
+def status_of(path: str) -> os.stat_result:
+    """Return what the system says of the model file; raise RefusedError if it can't be read."""
+    try:
+        return Path(path).stat()
+    except OSError as error:
+        raise RefusedError(f"can't read the model: {error.strerror}") from error
+
+
+def hash_of(path: str) -> str:
+    """Return the model file's SHA-256; raise RefusedError if it can't be read."""
+    try:
+        with opened_regular(Path(path)) as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise RefusedError(f"can't read the model: {error.strerror}") from error
+
+
+def require_unchanged(path: str, before: os.stat_result) -> None:
+    """Raise RefusedError if the model file is another one than ``before`` it was loaded."""
+    after = status_of(path)
     if (before.st_ino, before.st_size, before.st_mtime_ns) != (
         after.st_ino,
         after.st_size,
         after.st_mtime_ns,
     ):
         raise RefusedError("the model file changed while it was loaded")
-    return session, sha256, init_ns
 
 
 def _inputs(options: Namespace, asked: Asked, specs: Sequence[TensorSpec]) -> Arrays:

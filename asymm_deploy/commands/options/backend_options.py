@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from asymm_deploy.commands.options.shared_options import given_options
 from asymm_deploy.errors import UsageError
 
 
@@ -33,15 +34,24 @@ OnlyBackendOption = Annotated[
 ]
 
 
-def refuse_beside_backend(backend: BackendName, *, paired: bool, of_paper: bool) -> None:
+_OF_THE_CPU = {
+    "paired": "two models in turns are timed",
+    "cold": "cold starts are timed",
+    "for_": "a launch that lasts is timed",
+}
+
+
+def refuse_beside_backend(ctx: typer.Context, backend: BackendName, *, of_paper: bool) -> None:
     """Raise UsageError for what `bench` does on the CPU alone."""
     if backend is BackendName.CPU:
         return
-    if paired:
-        raise UsageError(
-            f"--paired times two models in one process on the CPU, and not on {backend}",
-            "leave --paired out",
-        )
+    for name, what in _OF_THE_CPU.items():
+        for option in given_options(ctx, name):
+            given = option.rstrip("-")  # of for_
+            raise UsageError(
+                f"{what} on the CPU alone, and --backend {backend} is asked for",
+                f"leave {given} out, or --backend",
+            )
     if of_paper:
         raise UsageError(
             f"the paper's tables and figures are of the CPU, and --backend {backend} is asked for",

@@ -6,15 +6,20 @@ The bytes are kept, since the page carries them: whoever has the page can make i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.cold.cold_records import ColdRecord
+from asymm_deploy.bench.cold.cold_store import COLD_NAME, cold_runs_of
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
+from asymm_deploy.bench.sustained.curves import Curve, curves_in, lines_of_curves
+from asymm_deploy.bench.sustained.sustained_rows import latest_curves
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, evaluated_top1
@@ -24,17 +29,29 @@ from asymm_deploy.explain.explanation import (
     Explanation,
 )
 from asymm_deploy.files import read_regular
+from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
 from asymm_deploy.report.page.checked_launches import (
     BLOCKS_NAME,
     CheckedLaunches,
     checked_launches,
 )
+from asymm_deploy.report.page.over_commits.remembered import (
+    HISTORY_NAME,
+    RememberedHistory,
+    history_in,
+    remembered,
+)
 
 OTHER_PREFIX = "against/"
 """Before the name of a file of the other results folder."""
-SOURCE_NAMES = (*(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),)
+SOURCE_NAMES = (
+    *(store.NAME, COSTS_NAME, EXPLAINED_NAME, CHECK_NAME, BLOCKS_NAME, ACCURACY_CSV),
+    *(SUSTAINED_NAME, COLD_NAME),
+)
 """The files of a results folder that a page shows, if they are there."""
+INSIDE_NAMES = (*SOURCE_NAMES, HISTORY_NAME)
+"""The files inside a page that all else is made from; history.json is made of a store."""
 
 _OF_CHECK = b'"written_by":"check"'
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
@@ -45,7 +62,8 @@ class PageSources:
     """The files by name, those of the other folder as ``against/runs.jsonl``, and their records."""
 
     contents: Mapping[str, bytes]
-    """As they were, but for costs.jsonl: that is without its operators, which no page shows."""
+    """As they were, but for costs.jsonl, which is without its operators, and sustained.jsonl, which
+    has the last curve of each row, without each run: no page shows more."""
     launches: tuple[LaunchRecord, ...]
     costs: tuple[CostRecord, ...]
     explained: tuple[Explanation, ...]
@@ -55,6 +73,12 @@ class PageSources:
     accuracies: Mapping[str, MeasuredTop1]
     """What `evaluate` measured, by model."""
     other_launches: tuple[LaunchRecord, ...]
+    cold: tuple[ColdRecord, ...]
+    """Cold launches, by stage."""
+    curves: tuple[Curve, ...]
+    """Of sustained benches, the last one of each row."""
+    history: RememberedHistory | None
+    """What they were over many commits, if that was asked for."""
     remarks: tuple[str, ...]
     """What was left out: a last line that is not whole."""
 
@@ -85,7 +109,30 @@ def sources_in(
     sources = sources_of(contents, results, other)
     if sources.costs:
         contents[COSTS_NAME] = _without_operators(sources.costs)
+    if sources.curves:
+        contents[SUSTAINED_NAME] = lines_of_curves(sources.curves)
     return sources
+
+
+def sources_with_history(sources: PageSources, store: HistoryStore) -> PageSources:
+    """Return ``sources`` with what their models were over the commits of a store.
+
+    Raises UsageError if the store can't be decoded, or has none of them.
+    """
+    verdicts = sources.verdicts
+    models = {
+        *(each.model for each in sources.launches),
+        *(each.model for each in sources.costs),
+        *(each.model for each in sources.explained),
+        *sources.accuracies,
+        *(each.model for each in (verdicts.changes if verdicts else ())),
+    }
+    content = remembered(store, models)
+    return replace(
+        sources,
+        contents={**sources.contents, HISTORY_NAME: content},
+        history=history_in(content, store.folder),
+    )
 
 
 def sources_of_check(
@@ -129,6 +176,9 @@ def sources_of(
     costs = jsonl.lines_of(counts, where / COSTS_NAME, CostRecord, COSTS_SCHEMA_VERSION)
     seen = contents.get(EXPLAINED_NAME, b"")
     explained = jsonl.lines_of(seen, where / EXPLAINED_NAME, Explanation, EXPLAINED_SCHEMA_VERSION)
+    cold = cold_runs_of(contents.get(COLD_NAME, b""), where / COLD_NAME)
+    lasting = contents.get(SUSTAINED_NAME, b"")
+    curves, torn_curve = curves_in(lasting, where / SUSTAINED_NAME)
     checked: dict[str, CheckedLaunches] = {}
     ours = [found.records, before.records]
     for place, (prefix, path) in enumerate((("", where), (OTHER_PREFIX, beside))):
@@ -144,7 +194,8 @@ def sources_of(
         for name, path in ((CHECK_NAME, where), (f"{OTHER_PREFIX}{CHECK_NAME}", beside))
         if name in contents
     ]
-    if not (found.records or costs.records or explained.records or told):
+    there = (found.records, costs.records, explained.records, told, cold.records, curves)
+    if not any(there):
         raise UsageError(f"{where / store.NAME} has no complete launch", _TO_TRY)
     shown = {each.model for each in told[-1].changes if each.verdict != "same"} if told else set()
     torn = {
@@ -152,6 +203,8 @@ def sources_of(
         beside / store.NAME: before.torn,
         where / COSTS_NAME: costs.torn,
         where / EXPLAINED_NAME: explained.torn,
+        where / COLD_NAME: cold.torn,
+        where / SUSTAINED_NAME: torn_curve,
     }
     return PageSources(
         contents=contents,
@@ -162,6 +215,11 @@ def sources_of(
         accuracies=_accuracies(contents.get(ACCURACY_CSV), where / ACCURACY_CSV),
         checked={model: each for model, each in checked.items() if model in shown},
         other_launches=tuple(ours[1]),
+        cold=tuple(cold.records),
+        curves=tuple(latest_curves(curves)),
+        history=history_in(contents[HISTORY_NAME], where / HISTORY_NAME)
+        if HISTORY_NAME in contents
+        else None,
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
             for path, rest in torn.items()

@@ -18,7 +18,10 @@ _ENGINES = {"mnn": "MNN", "onnxruntime": "ONNX Runtime"}
 
 def summary(tabs: Sequence[Tab]) -> list[str]:
     """Return one paragraph for each tab."""
-    return [f"{_timed(tab)}{_beside(tab)}" if tab.models else _untimed(tab) for tab in tabs]
+    return [
+        tab.lead or (f"{_timed(tab)}{_beside(tab)}" if tab.models else _untimed(tab))
+        for tab in tabs
+    ]
 
 
 def _timed(tab: Tab) -> str:
@@ -75,9 +78,14 @@ def _validity(models: Sequence[TimedModel]) -> str:
 
 
 def _beside(tab: Tab) -> str:
-    if not tab.explained:
-        return ""
-    return f" {counted(tab.explained, 'model')} {_was(tab.explained)} explained layer by layer."
+    text = ""
+    if tab.explained:
+        text += (
+            f" {counted(tab.explained, 'model')} {_was(tab.explained)} explained layer by layer."
+        )
+    if tab.started:
+        text += f" {counted(tab.started, 'model')} {_was(tab.started)} started cold."
+    return text
 
 
 def _untimed(tab: Tab) -> str:
@@ -89,6 +97,8 @@ def _untimed(tab: Tab) -> str:
         )
     if tab.explained:
         parts.append(f"{counted(tab.explained, 'model')} {_was(tab.explained)} explained")
+    if tab.started:
+        parts.append(f"{counted(tab.started, 'model')} {_was(tab.started)} started cold")
     if not tab.pictures:
         return f"{tab.title}: nothing was finished."
     if not parts:

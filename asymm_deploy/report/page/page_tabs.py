@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asymm_deploy.bench.cold.cold_records import ColdRow
+from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.emulated.counts import CostRecord
 from asymm_deploy.bench.find_devices import EMULATED
+from asymm_deploy.bench.sustained.curves import Curve
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import MeasuredTop1
 from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.report.caption import caption
+from asymm_deploy.report.cold.cold_picture import cold_picture
+from asymm_deploy.report.cold.cold_table import cold_caption
 from asymm_deploy.report.comparable import (
     RowFilter,
     TimingSetting,
@@ -21,6 +26,8 @@ from asymm_deploy.report.comparable import (
 )
 from asymm_deploy.report.page.check_verdicts import CheckVerdicts
 from asymm_deploy.report.page.checked_launches import CheckedLaunches
+from asymm_deploy.report.page.over_commits.history_pictures import history_pictures
+from asymm_deploy.report.page.over_commits.remembered import RememberedHistory
 from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
@@ -29,6 +36,7 @@ from asymm_deploy.report.page.pictures.layers_picture import layers_picture
 from asymm_deploy.report.page.pictures.picture import Picture
 from asymm_deploy.report.page.pictures.roofline_picture import roofline_picture
 from asymm_deploy.report.page.pictures.snr_picture import snr_picture
+from asymm_deploy.report.page.pictures.sustained_pictures import sustained_pictures
 from asymm_deploy.report.page.pictures.timed_model import TimedModel, timed_models
 from asymm_deploy.report.page.pictures.verdicts_picture import verdicts_picture
 from asymm_deploy.report.page.pictures.versions_picture import (
@@ -55,22 +63,42 @@ class Tab:
     pictures: tuple[Picture, ...]
     remarks: tuple[str, ...]
     """What is missing, and why."""
+    started: int = 0
+    """How many models were started cold."""
+    lead: str = ""
+    """What the page says of it first, if that is not about rows."""
 
 
 def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     """Return the tabs, those with timings first, in the order in which they were measured.
 
-    Raises UsageError if nothing passes ``wanted``.
+    The last one is of the history, if there is one. Raises UsageError if nothing passes ``wanted``.
     """
+    return [*_measured_tabs(sources, wanted), *_history_tab(sources.history, wanted)]
+
+
+def _history_tab(history: RememberedHistory | None, wanted: RowFilter) -> list[Tab]:
+    found = None if history is None else history_pictures(history, wanted)
+    if found is None:
+        return []
+    return [
+        Tab("Over commits", found.caption, (), 0, 0, found.pictures, found.remarks, lead=found.lead)
+    ]
+
+
+def _measured_tabs(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     timed = timed_models(sources.launches)
     before = timed_models(sources.other_launches)
     explained = _latest(sources.explained)
+    cold = latest_cold_rows(sources.cold)
     keys = list(
         dict.fromkeys(
             [
                 *settings([model.row for model in timed]),
+                *map(setting_of, cold),
                 *(_explained_setting(each) for each in explained),
                 *(_counted_setting(each, sources.costs) for each in sources.costs),
+                *(_curve_setting(each) for each in sources.curves),
             ]
         )
     )
@@ -91,9 +119,11 @@ def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
             [model for model in before if _alike(setting_of(model.row), key)],
             [each for each in explained if _explained_setting(each) == key],
             [each for each in sources.costs if _counted_setting(each, sources.costs) == key],
+            [each for each in sources.curves if _curve_setting(each) == key],
             verdicts if verdicts and verdicts.device == key.device else None,
             sources.checked,
             sources.accuracies,
+            [row for row in cold if setting_of(row) == key],
         )
         for key in kept
     ]
@@ -108,20 +138,24 @@ def _tab(
     before: Sequence[TimedModel],
     explained: Sequence[Explanation],
     costs: Sequence[CostRecord],
+    curves: Sequence[Curve],
     verdicts: CheckVerdicts | None,
     checked: Mapping[str, CheckedLaunches],
     accuracies: Mapping[str, MeasuredTop1],
+    cold: Sequence[ColdRow],
 ) -> Tab:
     rows = [model.row for model in models]
     pictures = [
         accuracy_picture(models, accuracies),
         roofline_picture(models),
         launches_picture(models) if models else None,
+        cold_picture(cold),
         layers_picture(explained),
         snr_picture(explained),
         versions_picture(benched_versions(models, before), verdicts),
         *(_check_pictures(verdicts, checked) if verdicts and not before else ()),
         cost_picture(costs),
+        *sustained_pictures(curves),
     ]
     remarks = [
         f"{one_line(each.model)} was not explained: {one_line(each.error)}"
@@ -142,10 +176,11 @@ def _tab(
             "Device: an emulated processor (Cortex-A76). Nothing is timed here: instructions are "
             "counted, and are the same on any machine.",
         )
+    elif cold and not rows:
+        lines = tuple(dict.fromkeys(line for row in cold for line in cold_caption(row)))
     elif not rows:
-        lines = (
-            f"Device: {key.device}; engine: {key.engine}, {key.precision}. No bench was made.",
-        )
+        what = "One long launch of each model was made." if curves else "No bench was made."
+        lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. {what}",)
     return Tab(
         one_line(str(key)),
         lines,
@@ -154,6 +189,7 @@ def _tab(
         len({each.model for each in costs if not each.error}),
         tuple(picture for picture in pictures if picture is not None),
         tuple(remarks),
+        sum(row.launches > 0 for row in cold),
     )
 
 
@@ -194,6 +230,12 @@ def _explained_setting(explained: Explanation) -> TimingSetting:
 
 def _emulated(explained: Explanation) -> bool:
     return explained.device == EMULATED
+
+
+def _curve_setting(curve: Curve) -> TimingSetting:
+    launch = curve.launch
+    build = (launch.engine_version or "").partition(" ")[2]
+    return TimingSetting(launch.device, launch.engine, launch.precision, launch.threads, build)
 
 
 def _counted_setting(cost: CostRecord, costs: Sequence[CostRecord]) -> TimingSetting:

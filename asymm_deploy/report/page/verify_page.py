@@ -25,7 +25,7 @@ from asymm_deploy.report.page.page_blocks import (
     sha256_hex,
     taken_apart,
 )
-from asymm_deploy.report.page.page_sources import SOURCE_NAMES, PageSources, sources_of
+from asymm_deploy.report.page.page_sources import INSIDE_NAMES, PageSources, sources_of
 from asymm_deploy.report.page.write_page import (
     CSV_NAME,
     LIBRARY_NAME,
@@ -36,6 +36,7 @@ from asymm_deploy.report.page.write_page import (
     made_with,
 )
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 _Tables: TypeAlias = Mapping[str, Sequence[Sequence[str]]]
 _RESAMPLED = ("95 % from (ms)", "to (ms)")
@@ -53,6 +54,8 @@ class VerifiedPage:
     sources: tuple[BlockFacts, ...]
     rows: int
     launches: int
+    curves: int
+    """Of sustained benches."""
     redrawn: bool
     """Whether text and pictures were compared: another version words and draws them otherwise."""
     contents: Mapping[str, bytes]
@@ -67,6 +70,7 @@ class VerifiedPage:
         ]
         what = "every table, sentence and picture" if self.redrawn else "every figure in its tables"
         made = f"{self.rows} rows and {self.launches} launches"
+        made += f", {counted(self.curves, 'sustained curve')}" if self.curves else ""
         lines = [
             f"good: {what} follows from the samples inside ({made})",
             f"written by {self.program} at {self.written_at}, from:",
@@ -113,7 +117,10 @@ def verified(path: Path) -> VerifiedPage:
         manifest.written_at,
         tuple(block for block in manifest.blocks if block.kind == "source"),
         len(json.loads(parts.blocks.get(ROWS_NAME, b"[]"))),
-        len(sources.launches) + sum(each.count for each in sources.checked.values()),
+        len(sources.launches)
+        + len(sources.cold)
+        + sum(each.count for each in sources.checked.values()),
+        len(sources.curves),
         _made_as_here(parts),
         sources.contents,
         _wanted(manifest),
@@ -152,7 +159,7 @@ def _wrong_hashes(parts: PageParts) -> Iterator[str]:
 
 def _sources(parts: PageParts, path: Path, found: list[str]) -> PageSources | None:
     """Return the files inside; None, with a line more in ``found``, if one of them is damaged."""
-    names = [name for name in parts.blocks if name.rpartition("/")[2] in SOURCE_NAMES]
+    names = [name for name in parts.blocks if name.rpartition("/")[2] in INSIDE_NAMES]
     contents = {name: parts.blocks[name] for name in names}
     try:
         return sources_of(contents, Path())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymm_deploy.check.history import change_points
+from asymm_deploy.history.told import change_points
 
 
 def noise(count: int, seed: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""``asymm-deploy lab``: the commands that make a lab of hosts and phones."""

@@ -1,0 +1,1 @@
+"""``asymm-deploy history``: the commands and their steps."""

@@ -1,0 +1,1 @@
+"""Ways to time models besides launch by launch."""

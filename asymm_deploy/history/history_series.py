@@ -1,0 +1,177 @@
+"""A store's tables -> for one metric, a value for each commit, of each thing that was measured."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from asymm_deploy.history.asked.sealed_sql import sealed_connection
+from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
+from asymm_deploy.history.history_store import HistoryStore
+
+HistoryMetric = Literal["latency", "insn", "top1", "size"]
+HISTORY_UNITS: dict[HistoryMetric, str] = {
+    "latency": "ms",
+    "insn": "count",
+    "top1": "percent",
+    "size": "bytes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPoint:
+    """One commit's value of one series."""
+
+    commit: str
+    branch: str | None
+    commit_time: datetime.datetime
+    """UTC."""
+    dirty: bool
+    """Whether files were known to differ from the commit when results were added."""
+    value: float | None
+    """In the metric's unit; None where nothing counts. Latency: median of the launches' medians."""
+    values: tuple[float, ...]
+    """What ``value`` is the median of, in the order in which it was measured."""
+    low: float | None
+    """Of an accuracy's interval of 95 %."""
+    high: float | None
+    left_out: int
+    """How many launches (or counts) of the commit's last ones don't count."""
+    flags: tuple[str, ...]
+    """Of those that are left out, in the order of the alphabet."""
+    artifact_sha256: str | None
+    """Of the model.mnn that was measured; None where that is unknown."""
+    circumstances: tuple[str | None, ...] = ()
+    """What else latencies depend on, in the order of CIRCUMSTANCES; empty of other metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySeries:
+    """What was measured over commits in one setting; None where a metric doesn't depend on it."""
+
+    metric: HistoryMetric
+    model: str
+    """With its variant: ``asymmnet_small_035@int8``."""
+    device: str | None
+    soc: str | None
+    """At the last commit; a series is of one device, not of one chip."""
+    engine: str | None
+    precision: str | None
+    threads: int | None
+    input_shape: str | None
+    classes: int | None
+    of: str | None
+    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe."""
+    points: tuple[HistoryPoint, ...]
+    """By commit_time; those of one time in the order in which they were added."""
+
+
+CIRCUMSTANCES = {
+    "chip": "soc",
+    "system": "os",
+    "core": "cpus",
+    "engine": "engine_version",
+    "runner": "concat_ws(' ', runner, runner_version)",
+    "runs per launch": "runs::varchar",
+    "warm-up": "warmup::varchar",
+}
+"""What a change of latency may come from besides the model, and where it is in `launches`."""
+_KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "classes")
+_FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
+    # table, value, order, what else it depends on, low and high, which rows
+    "latency": (
+        *("launches", "median_ns / 1e6", "started_at, launch", "null::varchar"),
+        *("null::double, null::double", "in_use and partner is null"),
+    ),
+    "insn": (*("costs", "insn", "line", "cost_key", "null::double, null::double", "in_use"),),
+    "top1": (
+        *("accuracies", "percent", "metric"),
+        "concat_ws(', ', weights, samples || ' samples', preprocess)",
+        *("low_percent, high_percent", "in_use and metric = 'top1'"),
+    ),
+    "size": (
+        *("sizes", "mnn_bytes", "added_at", "null::varchar"),
+        *("null::double, null::double", "in_use and mnn_bytes is not null"),
+    ),
+}
+
+
+def history_series(
+    store: HistoryStore,
+    metric: HistoryMetric,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+) -> list[HistorySeries]:
+    """Return every series of a metric, by model and setting; those of one ``model`` or ``device``.
+
+    Points of commits where nothing counts are there, without a value. Raises UsageError if the
+    store can't be decoded.
+    """
+    name, sql = _FROM[metric][0], _question(metric)
+    columns = [column for column in HISTORY_TABLES[name] if re.search(rf"\b{column}\b", sql)]
+    with sealed_connection({name: store.table(name, columns)}) as connection:
+        rows = connection.execute(sql, [model, model, device, device]).fetchall()
+    found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        found.setdefault(row[: len(_KEY) + 1], []).append(row[len(_KEY) + 1 :])
+    return [
+        HistorySeries(
+            metric=metric,
+            **dict(zip(_KEY, key, strict=False)),
+            of=key[-1],
+            soc=next((row[-2] for row in reversed(points) if row[-2] is not None), None),
+            points=tuple(map(_point, points)),
+        )
+        for key, points in found.items()
+    ]
+
+
+def _question(metric: HistoryMetric) -> str:
+    """Return SQL of our own words alone; it asks for the model and the device, each twice."""
+    name, value, order, extra, limits, which = _FROM[metric]
+    low, high = limits.split(", ")
+    key = ", ".join(_KEY)
+    asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
+    circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
+    flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
+    return f"""
+        with mine as (
+            select *, ({value})::double as value, {low} as low, {high} as high, {extra} as extra
+            from {name} where {which}
+              and (?::varchar is null or model = ?) and (?::varchar is null or device = ?)
+        )
+        select {key}, extra,
+            "commit", min(commit_time), min(branch), coalesce(bool_or(dirty), false),
+            list(value order by {order}) filter (counts and value is not null),
+            min(low) filter (counts), max(high) filter (counts),
+            count(*) filter (not coalesce(counts, false)),
+            {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
+            arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),
+            {circumstances}
+        from mine group by {key}, extra, "commit"
+        order by {key}, extra, min(commit_time), min(added_at), "commit"
+    """  # noqa: S608
+
+
+def _point(row: tuple[Any, ...]) -> HistoryPoint:
+    commit, time, branch, dirty, values, low, high, left_out, flags, artifact, _, circumstances = (
+        row
+    )
+    return HistoryPoint(
+        commit=commit,
+        branch=branch,
+        commit_time=time.replace(tzinfo=datetime.UTC),
+        dirty=dirty,
+        value=float(median(values)) if values else None,
+        values=tuple(values or ()),
+        low=low,
+        high=high,
+        left_out=left_out,
+        flags=tuple(flags or ()),
+        artifact_sha256=artifact,
+        circumstances=tuple(circumstances),
+    )

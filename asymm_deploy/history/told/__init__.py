@@ -1,0 +1,1 @@
+"""What a history says: levels, steps and who accepted them, in words."""

@@ -1,0 +1,57 @@
+"""The process that a host's workers are copies of, and where these processes leave their files.
+
+What they print goes to a file of the agent's: a terminal shows its words alone. Killed workers
+leave nothing behind but what is in that folder, and a killed agent's is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from multiprocessing import forkserver, resource_tracker, util
+from pathlib import Path
+
+from asymm_deploy.locks import scratch_folder
+
+_PREFIX = "asymm-lab-"
+"""Short: sockets lie in the folder, and their paths may have 104 characters."""
+
+
+_AFTER_ALL = -200
+"""When the folder is removed: multiprocessing removes its own, which lies there, at -100."""
+
+
+def start_worker_server() -> Path:
+    """Start the process; return the folder of temporary files. For the main thread, once.
+
+    Both end with the program, however it ends.
+    """
+    from distributed.utils import get_mp_context
+
+    kept = ExitStack()
+    folder = kept.enter_context(scratch_folder(Path(tempfile.gettempdir()), _PREFIX))
+    util.Finalize(None, kept.close, exitpriority=_AFTER_ALL)
+    tempfile.tempdir = str(folder)
+    get_mp_context()  # sets a list of its own, once
+    multiprocessing.set_forkserver_preload([f"{__package__}.preloaded"])
+    with _stderr_in(folder / "stderr.txt"):
+        resource_tracker.ensure_running()
+        vars(forkserver)["ensure_running"]()
+    return folder
+
+
+@contextmanager
+def _stderr_in(path: Path) -> Iterator[None]:
+    """Have processes that are started meanwhile print to a file."""
+    kept = os.dup(2)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.dup2(file, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(file)

@@ -1,0 +1,1 @@
+"""How scheduler, hosts and clients of a lab find and recognise one another."""

@@ -1,0 +1,1 @@
+"""What a page, or a picture in a file of its own, shows of a history."""

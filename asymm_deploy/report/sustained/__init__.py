@@ -1,0 +1,1 @@
+"""Sustained benches as tables."""

@@ -1,0 +1,131 @@
+"""Several phones of a lab at the same time: rows of their own, one writer, nothing twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asymm_deploy.bench import measure
+from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.store import opened
+from asymm_deploy.errors import HarnessError
+from asymm_deploy.lab import phone_calls, take_phones
+from asymm_deploy.lab.choose_phones import kinds_of
+from asymm_deploy.lab.lab_fleet import LabFleet
+from asymm_deploy.lab.take_phones import PhonesWanted
+from tests.bench.fake_device import Launch, Told, fake_artifact
+from tests.lab.client.conftest import FakeLab, named
+
+PLAN = Plan(launches=2, runs=4)
+
+
+def models(folder: Path) -> list[Artifact]:
+    return [fake_artifact(folder, name, "A") for name in ("one", "two")]
+
+
+def fleet(lab: FakeLab, *devices: str, count: int = 1) -> LabFleet:
+    return LabFleet(lab.calls, PhonesWanted(kinds_of(devices), count), PhoneOptions())
+
+
+def timed(
+    fleet: LabFleet, folder: Path, events: list[Any] | None = None
+) -> tuple[Sequence[LaunchRecord], list[Any]]:
+    """Time two models into ``folder``."""
+    shown: list[Any] = [] if events is None else events
+    with opened(folder / "out", lambda _: None, "bench") as runs:
+        outcomes = fleet.time(models(folder), PLAN, runs, lambda *event: shown.append(event))
+        return runs.records, outcomes
+
+
+def test_two_of_a_kind_each_have_rows_of_their_own_and_models_take_turns(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    events: list[Any] = []
+    records, outcomes = timed(fleet(lab, "soc=SM8150", count=2), tmp_path, events)
+    assert [outcome.name for outcome in outcomes] == ["P1", "P2"]
+    assert all(row.device == outcome.name for outcome in outcomes for row in outcome.rows)
+    for serial in ("P1", "P2"):
+        own = [each for each in records if each.device == serial]
+        assert [(each.model, each.launch) for each in own] == [
+            *(("one", 0), ("two", 0), ("one", 1), ("two", 1))
+        ]
+    assert {name for name, _ in events} == {"P1", "P2"}
+    assert all(phone_calls.DESK.occupant(serial) is None for serial in ("P1", "P2"))
+
+
+def test_a_bench_that_is_repeated_goes_back_to_the_phone_that_has_its_launches(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    timed(fleet(lab, "serial=P2"), tmp_path)
+    records, (outcome,) = timed(fleet(lab, "any"), tmp_path)
+    assert outcome.name == "P2"
+    assert len(records) == 4, "nothing is measured again"
+
+
+def test_a_phone_that_fails_stops_no_other(lab: FakeLab, tmp_path: Path) -> None:
+    def lost(launch: Launch) -> Told:
+        raise HarnessError("its cable is out", "plug it in")
+
+    lab.scripts["P1"] = lost
+    records, outcomes = timed(fleet(lab, "soc=SM8150", count=2), tmp_path)
+    assert [each.device for each in records] == 4 * ["P2"]
+    assert outcomes[0].failure is not None
+    assert outcomes[0].failure.what == "its cable is out"
+
+
+def test_ctrl_c_gives_every_phone_back_and_keeps_what_is_finished(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    going = threading.Event()
+
+    def endless(launch: Launch) -> Told:
+        if launch.model == named("two"):
+            going.set()
+            while True:
+                time.sleep(0.01)
+        return Told()
+
+    lab.scripts["P1"] = endless
+
+    def interrupting(_name: str, event: object) -> None:
+        if isinstance(event, measure.LaunchStarted) and event.model == "two":
+            assert going.wait(5)
+            raise KeyboardInterrupt
+
+    with opened(tmp_path / "out", lambda _: None, "bench") as runs:
+        with pytest.raises(KeyboardInterrupt):
+            fleet(lab, "serial=P1").time(models(tmp_path), PLAN, runs, interrupting)
+        assert Counter(each.model for each in runs.records) == {"one": 1}
+    assert phone_calls.DESK.occupant("P1") is None
+    assert not lab.devices["P1"][0].is_held
+
+
+def test_two_who_want_the_same_phone_take_turns(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_phones, "_LOOK_S", 0.1)
+    done: list[tuple[Sequence[LaunchRecord], list[Any]]] = []
+
+    def slow(launch: Launch) -> Told:
+        time.sleep(0.1)
+        return Told()
+
+    lab.scripts["P1"] = slow
+    (tmp_path / "other").mkdir()
+    other = threading.Thread(
+        target=lambda: done.append(timed(fleet(lab, "serial=P1"), tmp_path / "other"))
+    )
+    other.start()
+    done.append(timed(fleet(lab, "serial=P1"), tmp_path))
+    other.join()
+    assert [len(records) for records, _ in done] == [4, 4]
+    assert any("P1 is busy" in line and "waiting" in line for line in lab.told)
