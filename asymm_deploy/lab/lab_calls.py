@@ -222,6 +222,8 @@ class LabCalls:
             raise WorkerLostError("its worker does not answer") from error
         except Exception as error:  # whatever Dask, or a worker, raises
             self.require_scheduler()
+            if isinstance(error, OSError):  # Dask's words for it are of sockets
+                raise WorkerLostError("the connection to its worker broke") from error
             why = excerpt(f"{type(error).__name__}: {error}")
             raise WorkerLostError(f"its worker can't be reached ({why})") from error
 

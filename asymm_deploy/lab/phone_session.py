@@ -7,7 +7,6 @@ a thread of the session's own, one request after the other; Dask's threads only 
 
 from __future__ import annotations
 
-import ctypes
 import queue
 import threading
 import time
@@ -38,6 +37,7 @@ from asymm_deploy.lab.session_messages import (
     failure_of,
     packed,
 )
+from asymm_deploy.lab.thread_interrupt import raise_in, raised_anew
 from asymm_deploy.safe import excerpt
 
 MakeSessionDevice: TypeAlias = Callable[[PhoneOptions, Tell], Device]
@@ -125,11 +125,13 @@ class PhoneSession:
                 return
             self._is_ending = True
             self._jobs.put(None)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        with self._lock:
             if self._is_busy:
                 # Delivered while the thread is in its loop: it gives up ``_is_busy`` by this lock.
-                number = ctypes.c_ulong(self._thread.ident or 0)
-                ended = ctypes.py_object(SessionEndedError)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ended)
+                raise_in(self._thread, SessionEndedError)
 
     def _watch(self) -> None:
         while not self.closed.wait(max(0.1, self._renewed_at + LEASE_LASTS_S - time.monotonic())):
@@ -139,7 +141,11 @@ class PhoneSession:
 
     def _work(self) -> None:
         try:
-            with suppress(SessionEndedError), ExitStack() as held:
+            with (
+                raised_anew(SessionEndedError, self._interrupt),
+                suppress(SessionEndedError),
+                ExitStack() as held,
+            ):
                 self._serve(held)
         finally:
             with self._lock:
