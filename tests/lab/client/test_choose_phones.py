@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asymm_deploy.errors import UsageError
-from asymm_deploy.lab.choose_phones import chosen_phones, kinds_of, phone_kind, usable_phones
+from asymm_deploy.lab.client.choose_phones import chosen_phones, kinds_of, phone_kind, usable_phones
 from asymm_deploy.lab.roster import LabPhone, PhoneFacts, PhoneState
 
 
