@@ -76,23 +76,31 @@ Stages staged(const Arguments& arguments, const Engine& engine, Loaded& model) {
   {
     const Content content(arguments.model);
     stages.read_ns = wall_ns() - wall_start;
+    stages.read_cpu_ns = thread_ns() - cpu_start;
     if (reads) memory.read = memory_now();
   }
+  std::int64_t cpu_before = thread_ns();
   std::int64_t start = wall_ns();
   model.session = engine.load(arguments);
   model.init_ns = stages.create_ns = wall_ns() - start;
+  stages.create_cpu_ns = thread_ns() - cpu_before;
   if (reads) memory.created = memory_now();
   feed(model, arguments);
+  cpu_before = thread_ns();
   start = wall_ns();
   model.session->run();
   stages.first_ns = wall_ns() - start;
+  stages.first_cpu_ns = thread_ns() - cpu_before;
   if (reads) memory.first = memory_now();
+  cpu_before = thread_ns();
   start = wall_ns();
   model.session->run();
   const std::int64_t end = wall_ns();
+  const std::int64_t cpu_end = thread_ns();
   stages.second_ns = end - start;
+  stages.second_cpu_ns = cpu_end - cpu_before;
   stages.wall_ns = end - wall_start;
-  stages.cpu_ns = thread_ns() - cpu_start;
+  stages.cpu_ns = cpu_end - cpu_start;
   if (reads) memory.second = memory_now();
   stages.waited_ns = since(waited, waited_ns());
   stages.steal_ns = since(stolen, steal_ns(arguments.cpus));

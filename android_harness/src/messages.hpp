@@ -127,6 +127,10 @@ struct Stages {
   std::int64_t create_ns;
   std::int64_t first_ns;
   std::int64_t second_ns;
+  std::int64_t read_cpu_ns;
+  std::int64_t create_cpu_ns;
+  std::int64_t first_cpu_ns;
+  std::int64_t second_cpu_ns;
   std::int64_t wall_ns;
   std::int64_t cpu_ns;
   std::optional<std::int64_t> waited_ns;

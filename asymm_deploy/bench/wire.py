@@ -194,11 +194,16 @@ def parse_stream(stream: bytes) -> RunnerReport:
 
 def require_less_processor_time(loop: Samples | Pairs) -> None:
     """Raise WireError if one thread used more processor time in a loop than that took."""
-    if loop.cpu_ns > _CLOCKS_AGREE * loop.wall_ns + _TICK_NS:
+    if is_more_processor_time(loop.cpu_ns, loop.wall_ns):
         raise WireError(
             f"{MADE_UP}: its main thread is said to have used {loop.cpu_ns / 1e9:.3g} s of "
             f"processor time in a loop of {loop.wall_ns / 1e9:.3g} s"
         )
+
+
+def is_more_processor_time(cpu_ns: int, wall_ns: int) -> bool:
+    """Whether one thread can't have used so much processor time in that time."""
+    return cpu_ns > _CLOCKS_AGREE * wall_ns + _TICK_NS
 
 
 def messages_in(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:

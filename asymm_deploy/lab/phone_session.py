@@ -22,7 +22,6 @@ from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab.host_store import HostStore
 from asymm_deploy.lab.session_messages import (
-    Answer,
     CoolAsked,
     CoresAsked,
     FactsAsked,
@@ -33,6 +32,7 @@ from asymm_deploy.lab.session_messages import (
     PutAsked,
     RunAsked,
     RunnerAsked,
+    SessionAnswer,
     SessionRequest,
     failure_of,
     packed,
@@ -98,7 +98,7 @@ class PhoneSession:
         threading.Thread(target=self._watch, name=f"{name}: lease", daemon=True).start()
 
     def ask(self, request: SessionRequest) -> Future[bytes]:
-        """Have something done; the future holds an ``Answer`` in bytes, and raises nothing."""
+        """Have something done; the future holds a ``SessionAnswer``, and raises nothing."""
         job = _Job(request)
         with self._lock:
             if self._is_ending:
@@ -194,6 +194,9 @@ class PhoneSession:
             case HoldAsked():
                 self._hold(request, device, held)
             case PutAsked():
+                if request.sha256 not in self._files:
+                    path = held.enter_context(self._store.in_use(request.sha256))
+                    self._files[request.sha256] = path
                 value = device.put(self._files[request.sha256])
             case CoolAsked():
                 device.cool_down(is_hot=request.is_hot)
@@ -212,9 +215,9 @@ class PhoneSession:
     def _answer(self, job: _Job, value: bytes | Exception) -> None:
         said = self.take_said()
         if isinstance(value, bytes):
-            answer = Answer(value=value, said=said)
+            answer = SessionAnswer(value=value, said=said)
         else:
-            answer = Answer(failure=failure_of(value), said=said)
+            answer = SessionAnswer(failure=failure_of(value), said=said)
         job.settle(packed(answer))
 
     def _tell(self, text: str) -> None:
@@ -302,4 +305,4 @@ def _ended() -> LeaseEndedError:
 
 
 def _failed(error: Exception) -> bytes:
-    return packed(Answer(failure=failure_of(error)))
+    return packed(SessionAnswer(failure=failure_of(error)))

@@ -40,6 +40,37 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
     ([*BENCH, "--cpu", "9" * 5000], 2, ("--cpu",)),
     ([*BENCH, "--cpu=-1"], 2, ("--cpu", "-1")),
     ([*BENCH, "--cpu", "٣"], 2, ("--cpu",)),
+    # durations
+    *(
+        ([*BENCH, f"--for={text}"], 2, ("--for", text[:20]))
+        for text in (
+            "30",
+            "-5s",
+            "1h30m",
+            "5 s",
+            "nan",
+            "inf",
+            "1e3s",
+            "5d",
+            "٣m",
+            "9" * 5000 + "s",
+        )
+    ),
+    *(([*BENCH, f"--for={text}"], 2, ("--for", "5s to 8h")) for text in ("4s", "0m", "9h")),
+    *(
+        ([*BENCH, "--for=1m", f"--every={text}"], 2, ("--every", said))
+        for text, said in (("33", "no duration"), ("0ms", "1ms to 1m"), ("2m", "1ms to 1m"))
+    ),
+    ([*BENCH, "--for=30s", "--every=30s"], 2, ("--every 30s", "a single frame")),
+    ([*BENCH, "--every=33ms"], 2, ("--every", "--for is not given")),
+    *(
+        ([*BENCH, "--for=1m", *more], 2, (more[0].split("=")[0], "does not go with --for"))
+        for more in (["--runs=5"], ["--launches=1"], ["--paired"], ["--lab=127.0.0.1:1"])
+    ),
+    ([*BENCH, "--for=1m", "--cold"], 2, ("--cold", "--for")),
+    (["bench", "--table=5", "--for=1m"], 2, ("--table does not go",)),
+    (["bench", "--figure=1", "--for=1m"], 2, ("--figure does not go",)),
+    ([*BENCH, "--for=1m", "--device=a76"], 2, ("a76", "no clock to time by")),
     # no numbers at all
     *(
         ([*command, f"{option}={text}"], 2, (option,))

@@ -241,6 +241,7 @@ def _set_times_of_stages(stages: dict[str, Any], run_ns: Callable[[], int]) -> N
         "second_ns": second_ns,
     }
     wall_ns = sum(own.values()) + _BETWEEN_NS
+    stages.update({name.replace("_ns", "_cpu_ns"): ns for name, ns in own.items()})
     stages.update(own, wall_ns=wall_ns, cpu_ns=wall_ns, waited_ns=0, steal_ns=0)
     stages.update(resident=0, major_faults=0)
 

@@ -28,6 +28,8 @@ ColdStage: TypeAlias = Literal["engine", "read", "created", "first", "second"]
 COLD_STAGES: tuple[ColdStage, ...] = get_args(ColdStage)
 """The moments at which the memory is read: behind each stage, the engine's first."""
 
+CpuStage: TypeAlias = Literal["read", "create", "first", "second", "steady"]
+
 _Mb = Annotated[float, msgspec.Meta(ge=0, le=1e7)]
 
 
@@ -67,6 +69,11 @@ class StageTimes(msgspec.Struct, frozen=True):
     first_ns: int
     """The first run."""
     second_ns: int
+    read_cpu_ns: int
+    """Processor time of the main thread over this stage; the next three likewise."""
+    create_cpu_ns: int
+    first_cpu_ns: int
+    second_cpu_ns: int
     wall_ns: int
     """From the start of the reading to the end of the second run."""
     cpu_ns: int
@@ -140,10 +147,15 @@ class ColdRow(msgspec.Struct, frozen=True, kw_only=True):
     steady: StageMs
     """Of the medians of the runs behind the second one."""
     first_over_steady: StageMs
-    """No milliseconds: how many times as long the first run takes."""
+    """No milliseconds: how many times as long the first run takes.
+
+    With one thread, by processor time, which others that use the core don't lengthen.
+    """
     cold: StageMs
     """Reading, creating and the first run together, of launches as in ``read``."""
     engine_load: StageMs
+    cpu_ms: dict[CpuStage, float | None]
+    """Processor time of the main thread over each stage, and of a steady run; medians."""
     memory_mb: dict[ColdStage, float | None]
     """Resident behind each stage, the median over the launches that read it."""
     memory_peak_mb: float | None

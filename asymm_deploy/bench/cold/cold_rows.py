@@ -63,13 +63,20 @@ def summarise_cold(records: Sequence[ColdRecord]) -> ColdRow:
         second=_median_ms(timed, lambda stages: stages.second_ns),
         steady=_median([_steady_ns(record) / NS_PER_MS for record in timed]),
         first_over_steady=_median(
-            [stages.first_ns / _steady_ns(record) for record, stages in _with_stages(timed)]
+            [_first_over_steady(record, stages) for record, stages in _with_stages(timed)]
         ),
         cold=_median_ms(dropped, cold_ns),
         engine_load=_median_ms(
             [record for record, stages in _with_stages(timed) if stages.engine_ns is not None],
             lambda stages: stages.engine_ns or 0,
         ),
+        cpu_ms={
+            "read": _median_ms(timed, lambda stages: stages.read_cpu_ns).median,
+            "create": _median_ms(timed, lambda stages: stages.create_cpu_ns).median,
+            "first": _median_ms(timed, lambda stages: stages.first_cpu_ns).median,
+            "second": _median_ms(timed, lambda stages: stages.second_cpu_ns).median,
+            "steady": _median([_steady_cpu_ns(record) / NS_PER_MS for record in timed]).median,
+        },
         memory_mb={
             stage: _middle(
                 getattr(record.memory, stage).rss_mb for record in finished if record.memory
@@ -182,6 +189,19 @@ def _with_stages(timed: Iterable[ColdRecord]) -> list[tuple[ColdRecord, StageTim
 
 def _steady_ns(record: ColdRecord) -> float:
     return float(np.median(record.launch.samples_ns))
+
+
+def _steady_cpu_ns(record: ColdRecord) -> float:
+    """Return the mean processor time of a steady run."""
+    made = record.launch
+    return ((made.wall_ns or 0) - (made.off_core_ns or 0)) / len(made.samples_ns)
+
+
+def _first_over_steady(record: ColdRecord, stages: StageTimes) -> float:
+    steady_cpu_ns = _steady_cpu_ns(record)
+    if record.launch.threads == 1 and stages.first_cpu_ns > 0 and steady_cpu_ns > 0:
+        return stages.first_cpu_ns / steady_cpu_ns
+    return stages.first_ns / _steady_ns(record)
 
 
 def _median_ms(records: Sequence[ColdRecord], of: Callable[[StageTimes], int]) -> StageMs:

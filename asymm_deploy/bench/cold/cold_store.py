@@ -17,6 +17,7 @@ from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.bench.store import results_held
 from asymm_deploy.bench.units import HOUR_NS
+from asymm_deploy.bench.wire import is_more_processor_time
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import ensure_folder
 
@@ -105,11 +106,14 @@ def _impossible(record: ColdRecord) -> str | None:
 
 def _impossible_times(stages: StageTimes, record: ColdRecord) -> str | None:
     own = (stages.read_ns, stages.create_ns, stages.first_ns, stages.second_ns)
-    others = (stages.engine_ns, stages.cpu_ns, stages.waited_ns, stages.steal_ns)
+    cpu = (stages.read_cpu_ns, stages.create_cpu_ns, stages.first_cpu_ns, stages.second_cpu_ns)
+    others = (stages.engine_ns, stages.cpu_ns, stages.waited_ns, stages.steal_ns, *cpu)
     if any(not 0 < ns <= 24 * HOUR_NS for ns in own) or any(
         not 0 <= ns <= 24 * HOUR_NS for ns in others if ns is not None
     ):
         return "has a stage of no time, or of more than a day"
+    if any(map(is_more_processor_time, cpu, own)):
+        return "has a stage that used more processor time than it took"
     if sum(own) > stages.wall_ns:
         return "has stages that add up to more than all of them together took"
     inside_ns = stages.wall_ns + (record.launch.wall_ns or 0)

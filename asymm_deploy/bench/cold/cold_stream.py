@@ -8,7 +8,13 @@ import msgspec
 
 from asymm_deploy.bench.cold.cold_records import StageMemory
 from asymm_deploy.bench.units import HOUR_NS
-from asymm_deploy.bench.wire import MADE_UP, RunnerReport, WireError, parse_stream
+from asymm_deploy.bench.wire import (
+    MADE_UP,
+    RunnerReport,
+    WireError,
+    is_more_processor_time,
+    parse_stream,
+)
 from asymm_deploy.safe import excerpt
 
 _STAGES_AT = 2
@@ -29,6 +35,11 @@ class ToldStages(msgspec.Struct, frozen=True, tag_field="type", tag="stages"):
     create_ns: _Stage
     first_ns: _Stage
     second_ns: _Stage
+    read_cpu_ns: _Duration
+    """Processor time of the main thread over this stage; the next three likewise."""
+    create_cpu_ns: _Duration
+    first_cpu_ns: _Duration
+    second_cpu_ns: _Duration
     wall_ns: _Duration
     """From the start of the reading to the end of the second run."""
     cpu_ns: _Duration
@@ -69,6 +80,13 @@ def parse_cold_stream(stream: bytes) -> ColdReport:
         raise WireError("the runner told of no stages")
     if told.read_ns + told.create_ns + told.first_ns + told.second_ns > told.wall_ns:
         raise WireError(f"{MADE_UP}: the stages add up to more than all of them together took")
+    for which in ("read", "create", "first", "second"):
+        wall_ns, cpu_ns = getattr(told, f"{which}_ns"), getattr(told, f"{which}_cpu_ns")
+        if is_more_processor_time(cpu_ns, wall_ns):
+            raise WireError(
+                f"{MADE_UP}: a stage of {wall_ns / 1e6:.3g} ms is said to have used "
+                f"{cpu_ns / 1e6:.3g} ms of processor time"
+            )
     if told.resident is not None and told.resident > told.pages:
         raise WireError(f"{MADE_UP}: more of the model's pages are in memory than it has")
     return ColdReport(report, told)

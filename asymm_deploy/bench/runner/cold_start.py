@@ -69,30 +69,38 @@ def _staged(
     options: Namespace, asked: Asked, load: Callable[[str], Session]
 ) -> tuple[Loaded, dict[str, object]]:
     """Return the model after two runs, and the fields of the stages' message but the engine's."""
-    clock, watch = time.clock_gettime_ns, _MemoryWatch(reads=options.stage_memory)
+    clock, cpu_clock = time.clock_gettime_ns, time.thread_time_ns
+    watch = _MemoryWatch(reads=options.stage_memory)
     assert not gc.isenabled()  # a collection in a stage would be timed with it
     pages = drop_from_cache(asked.model)
     core = cores.core_now()
     waited, stolen, faults = cores.waited_ns(), cores.steal_ns(options.cpu), _major_faults()
     watch.note("engine")
-    cpu_start = time.thread_time_ns()
+    cpu_start = cpu_before = cpu_clock()
     wall_start = clock(CLOCK)
     content = _content(asked.model)
     read_ns = clock(CLOCK) - wall_start
+    read_cpu_ns = cpu_clock() - cpu_before
     watch.note("read")
     del content  # the engine reads the file on its own
+    cpu_before = cpu_clock()
     start = clock(CLOCK)
     session = load(asked.model)
     create_ns = clock(CLOCK) - start
+    create_cpu_ns = cpu_clock() - cpu_before
     watch.note("created")
     specs = fed(options, asked, session)
+    cpu_before = cpu_clock()
     start = clock(CLOCK)
     session.run()
     first_ns = clock(CLOCK) - start
+    first_cpu_ns = cpu_clock() - cpu_before
     watch.note("first")
+    cpu_before = cpu_clock()
     start = clock(CLOCK)
     session.run()
     end = clock(CLOCK)
+    cpu_end = cpu_clock()
     watch.note("second")
     wall_ns = end - wall_start
     stages = {
@@ -100,8 +108,12 @@ def _staged(
         "create_ns": create_ns,
         "first_ns": first_ns,
         "second_ns": end - start,
+        "read_cpu_ns": read_cpu_ns,
+        "create_cpu_ns": create_cpu_ns,
+        "first_cpu_ns": first_cpu_ns,
+        "second_cpu_ns": cpu_end - cpu_before,
         "wall_ns": wall_ns,
-        "cpu_ns": time.thread_time_ns() - cpu_start,
+        "cpu_ns": cpu_end - cpu_start,
         "waited_ns": since(waited, cores.waited_ns()),
         "steal_ns": since(stolen, cores.steal_ns(options.cpu)),
         "core": core,

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
@@ -14,6 +15,9 @@ from asymm_deploy.lab.joining.dask_settings import settle_dask, silence_asyncio
 from asymm_deploy.lab.joining.ending import told_to_end
 from asymm_deploy.lab.joining.lab_address import is_loopback
 from asymm_deploy.safe import excerpt
+
+_END_S = 10.0
+"""For connections to be closed. Whoever is at their other end notices anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ async def _serve(
         if finished.done():
             return ExitCode.OK
         tell("ending; the hosts wait until a scheduler is back")
-        await scheduler.close(reason="lab-scheduler-ended")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(scheduler.close(reason="lab-scheduler-ended"), _END_S)
         return ExitCode.INTERRUPTED
 
 

@@ -28,6 +28,7 @@ _SHOWN = (
     *("launches", "read_ms", "warm_read_ms", "create_ms", "first_ms", "second_ms", "steady_ms"),
     *("first_over_steady", "first_over_steady_low", "first_over_steady_high"),
     *("cold_ms", "cold_low_ms", "cold_high_ms", "engine_ms"),
+    *("read_cpu_ms", "create_cpu_ms", "first_cpu_ms", "second_cpu_ms", "steady_cpu_ms"),
     *("memory_engine_mb", "memory_read_mb", "memory_created_mb", "memory_first_mb"),
     *("memory_second_mb", "memory_peak_mb", "memory_pss_mb", "cache", "major_faults"),
     *("valid", "flags"),

@@ -44,6 +44,7 @@ def test_half_a_line_is_put_aside(path: Path) -> None:
         (0, {"pages": -1}, "impossible numbers of pages"),
         (0, {"pages": None}, "impossible numbers of pages"),
         (0, {"stages": {"first_ns": 0}}, "a stage of no time"),
+        (0, {"stages": {"first_cpu_ns": 10**9}}, "more processor time than it took"),
         (0, {"stages": {"engine_ns": 10**18}}, "a stage of no time, or of more than a day"),
         (0, {"stages": {"read_ns": 10**9}}, "add up to more than all of them"),
         (0, {"launch": {"flags": ["faster"]}}, "the flag 'faster'"),

@@ -18,6 +18,7 @@ READING = {"rss_mb": 10.0, "pss_mb": None, "peak_mb": 11.0}
         ({"first_ns": "soon"}, "no valid 'stages'"),
         ({"create_ns": 10**15}, "no valid 'stages'"),
         ({"read_ns": 10**8}, "made up: the stages add up to more"),
+        ({"first_cpu_ns": 10**8}, "said to have used 100 ms of processor time"),
         ({"resident": 101}, "made up: more of the model's pages"),
         ({"memory": {"engine": READING}}, "no valid 'stages'"),
         (

@@ -42,7 +42,14 @@ def test_a_row_has_medians_over_launches_with_intervals(
     assert row.engine_load.median == 2
     steady_ms = 10.0
     assert row.steady.median == pytest.approx(steady_ms, rel=0.01)
-    assert row.first_over_steady.median == pytest.approx(15 / steady_ms, rel=0.01)
+    assert row.first_over_steady.median == pytest.approx(14 / steady_ms, rel=0.01)
+    assert row.cpu_ms == {
+        "read": 1,
+        "create": 19,
+        "first": 14,
+        "second": 10,
+        "steady": pytest.approx(steady_ms, rel=0.01),
+    }
     assert row.memory_mb == {"engine": 10, "read": 11, "created": 12, "first": 13, "second": 14}
     assert (row.memory_peak_mb, row.memory_pss_mb, row.major_faults) == (11, 9, 0)
     assert (row.cache, row.launches, row.warm_read.median) == ("dropped", 4, None)
