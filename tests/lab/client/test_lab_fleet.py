@@ -18,10 +18,11 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.lab import phone_calls, take_phones
-from asymm_deploy.lab.choose_phones import kinds_of
-from asymm_deploy.lab.lab_fleet import LabFleet
-from asymm_deploy.lab.take_phones import PhonesWanted
+from asymm_deploy.lab import phone_calls
+from asymm_deploy.lab.client import take_phones
+from asymm_deploy.lab.client.choose_phones import kinds_of
+from asymm_deploy.lab.client.lab_fleet import LabFleet
+from asymm_deploy.lab.client.take_phones import PhonesWanted
 from tests.bench.fake_device import Launch, Told, fake_artifact
 from tests.lab.client.conftest import FakeLab, named
 
