@@ -53,6 +53,7 @@ _TIMED = (
 )
 """What means nothing where nothing is timed."""
 _COUNTING = ("cost", "insn_threshold", "miss_threshold", "jobs")
+_OF_STORES = ("store", "branch", "since")
 _CHOOSING = ("same_file", "device", "precision", "threads", "sentinel", "ignore_missing")
 
 
@@ -62,6 +63,9 @@ def check_command(
     baseline: option.CheckBaselineOption = None,
     candidate: option.CheckCandidateOption = None,
     history: option.CheckHistoryOption = False,
+    store: option.CheckStoreOption = None,
+    branch: option.CheckBranchOption = None,
+    since: option.CheckSinceOption = None,
     models: option.CheckModelPatternsOption = None,
     threshold: option.CheckThresholdOption = "3%",
     size_threshold: option.CheckSizeThresholdOption = "1%",
@@ -121,24 +125,25 @@ def check_command(
     fails = inconclusive is PassOrFail.FAIL
     draw: Callable[[GateReport], Mapping[Path, str]] = _nothing
     if history:
-        meaningless = given_options(ctx, *_TIMING, *_CHOOSING, *_COUNTING)
-        _refuse_with_history(baseline, candidate, meaningless)
-        from asymm_deploy.check.history.creep import check_history
+        from asymm_deploy.commands.remembering.check_history_steps import (
+            GivenHistory,
+            checked_history,
+        )
 
-        with console.waiting("looking for new levels"):
-            report = check_history(
-                files or (),
-                policy,
-                models=models or (),
-                allow=plan.allow,
-                inconclusive_fails=fails,
-            )
+        given = GivenHistory.of(files, store, device, branch, since)
+        choosing = [name for name in _CHOOSING if name != "device" or given.store is None]
+        meaningless = given_options(ctx, *_TIMING, *choosing, *_COUNTING)
+        _refuse_with_history(baseline, candidate, meaningless)
+        report = checked_history(
+            given, policy, models=models or (), allow=plan.allow, inconclusive_fails=fails
+        )
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
         from asymm_deploy.commands.check_progress import CheckProgress, device_to_check_on
         from asymm_deploy.commands.counting.check_counted import counted_check
 
+        _refuse_without_history(given_options(ctx, *_OF_STORES))
         old, new = _both_folders(baseline, candidate, files)
         in_lab = lab_request(
             lab,
@@ -245,6 +250,11 @@ def _refuse_with_history(
         raise UsageError("--history compares no A and B", "give FILEs alone")
     for name in given:
         raise UsageError(f"{name} is not for --history", "leave it out, or choose among the FILEs")
+
+
+def _refuse_without_history(given: Sequence[str]) -> None:
+    for name in given:
+        raise UsageError(f"{name} is for --history alone", f"add --history, or leave {name} out")
 
 
 def _both_folders(

@@ -28,9 +28,13 @@ def write_page_and_pictures(
     page: Path | None,
     pictures: Path | None,
     wanted: RowFilter,
+    history: Path | None = None,
 ) -> None:
-    """Write what was asked for of a results folder; raise UsageError if that can't be done."""
-    from asymm_deploy.report.page.page_sources import sources_in
+    """Write what was asked for of a results folder; raise UsageError if that can't be done.
+
+    ``history`` is the folder of a store, of which the last commits are shown beside.
+    """
+    from asymm_deploy.report.page.page_sources import sources_in, sources_with_history
     from asymm_deploy.report.page.vega_library import require_page_extra, vega_library
     from asymm_deploy.report.page.write_page import (
         PageRequest,
@@ -48,6 +52,10 @@ def write_page_and_pictures(
     sources = sources_in(results, against, lambda: _recorded_verdict(results, against, wanted))
     for remark in sources.remarks:
         console.say(remark)
+    if history is not None:
+        from asymm_deploy.history.history_store import opened_store
+
+        sources = sources_with_history(sources, opened_store(history))
     if pictures is not None:
         written = write_pictures(pictures, sources, wanted)
         console.say(f"wrote {len(written)} files to {pictures}")

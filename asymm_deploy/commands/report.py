@@ -76,6 +76,14 @@ def report_command(
             help="Write the page's pictures as SVG and PNG, for READMEs and pull requests.",
         ),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --page or --pictures: what `history add` keeps, whose last commits are "
+            "shown beside. Needs the extra [history].",
+        ),
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -112,14 +120,14 @@ def report_command(
         device, engine.value if engine else None, precision.value if precision else None, threads
     )
     if verify:
-        others = ("page", "against", "pictures", *_OF_TABLES, *_OF_ROWS)
+        others = ("page", "against", "pictures", "history", *_OF_TABLES, *_OF_ROWS)
         _refuse_beside("--verify", given_options(ctx, *others))
         page_steps.verify_page(results)
         return
     if page is not None or pictures is not None:
         which = "--page" if page is not None else "--pictures"
         _refuse_beside(which, given_options(ctx, *_OF_TABLES))
-        page_steps.write_page_and_pictures(results, against, page, pictures, wanted)
+        page_steps.write_page_and_pictures(results, against, page, pictures, wanted, history)
         return
     if results.suffix in {".html", ".htm"} and results.is_file():
         raise UsageError(
@@ -129,6 +137,11 @@ def report_command(
     if against is not None:
         raise UsageError(
             "--against is about pages and pictures", "add --page FILE.html, or leave it out"
+        )
+    if history is not None:
+        raise UsageError(
+            "--history is about pages and pictures",
+            "add --page FILE.html, or ask `asymm-deploy history show`",
         )
     which_table = table_or_figure(table, figure)
     from asymm_deploy.report import tables

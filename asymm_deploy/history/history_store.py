@@ -71,6 +71,13 @@ class HistoryStore:
         return frozenset(commit for commit, count in counted.items() if count > 1)
 
 
+def is_store(folder: Path) -> bool:
+    """Whether a folder holds files named by their hashes, as nothing but a store does."""
+    return folder.is_dir() and any(
+        store_files.NAMED_BY_HASH.fullmatch(path.name) for path in folder.iterdir()
+    )
+
+
 def opened_store(folder: Path) -> HistoryStore:
     """Return the store in ``folder``; nothing in it is changed, and no lock is needed.
 

@@ -27,6 +27,7 @@ from asymm_deploy.history.history_schema import (
     TableName,
     all_columns,
 )
+from asymm_deploy.safe import excerpt
 from asymm_deploy.versioned import DamagedError, decode_json
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 STORE_SUFFIX = ".parquet"
 LOCK_NAME = ".history.lock"
+_NEW = ".new"
+"""A file that is whole, and has not got its name yet."""
 _METADATA = b"asymm-deploy"
 _ROWS_A_GROUP = 2**17
 NAMED_BY_HASH = re.compile(r"([0-9a-f]{64})\.parquet")
@@ -236,23 +239,34 @@ def file_content(tables: Mapping[TableName, pa.Table]) -> bytes:
 
 
 def arrow_table(name: TableName, rows: Iterable[HistoryRow]) -> pa.Table:
-    """Return rows as a table; what they lack is empty. Text is made what UTF-8 can hold."""
+    """Return rows as a table; what they lack is empty.
+
+    Raises UsageError for a number that no column can hold: somebody has edited a file.
+    """
     import pyarrow as pa
 
-    return pa.Table.from_pylist(list(rows), schema=arrow_schema(name))
+    try:
+        return pa.Table.from_pylist(list(rows), schema=arrow_schema(name))
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise UsageError(
+            f"among the {name} is a number that is too large: {excerpt(str(error))}",
+            "restore the files of the results as they were; nothing was added",
+        ) from error
 
 
 def put_file(folder: Path, content: bytes) -> Path:
     """Write a file under its name, whole or not at all; one that is there already stays.
 
+    One command at a time does so in a folder, and removes what one that was killed has left there.
     Raises UsageError, or HarnessError if the disk is full.
     """
     path = folder / (hashlib.sha256(content).hexdigest() + STORE_SUFFIX)
     if path.exists():
         return path
     try:
-        with written_aside(path) as aside:
+        with written_aside(folder / _NEW) as aside:
             aside.write_bytes(content)
+        (folder / _NEW).replace(path)
     except OSError as error:
         raise unwritable(
             str(path), error, "free some space, or give a folder that you may write to with --store"

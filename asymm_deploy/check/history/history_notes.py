@@ -5,42 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from asymm_deploy.check.findings import DiscardedBlock
-from asymm_deploy.check.history.commit_points import CommitPoint
+from asymm_deploy.check.history.gate_point import GatePoint
+from asymm_deploy.check.history.model_histories import HistoryWays
 
 
 def discarded_in_history(
-    histories: Mapping[str, Sequence[CommitPoint]],
+    histories: Mapping[str, Sequence[GatePoint]],
 ) -> Iterator[DiscardedBlock]:
     """Yield each launch that does not count."""
     for name, points in histories.items():
         for point in points:
-            for record in point.discarded:
-                what = " ".join(record.flags) or "no result"
+            for launch, what in point.discarded:
                 yield DiscardedBlock(
                     model=name,
-                    block=record.launch,
-                    reason=f"commit {point.commit}, launch {record.launch}: {what}",
+                    block=launch,
+                    reason=f"commit {point.commit}, launch {launch}: {what}",
                     side=f"commit {point.commit}",
                     cause=what,
                 )
 
 
 def history_notes(
-    commits: Sequence[str], histories: Mapping[str, Sequence[CommitPoint]]
+    commits: Sequence[str], histories: Mapping[str, Sequence[GatePoint]], ways: HistoryWays
 ) -> Iterator[str]:
     """Yield sentences on the order of the files, on launches left out, and on empty commits."""
     longest = max(histories.values(), key=len)
-    times = [point.started_at for point in longest if point.launches]
-    if times != sorted(times):
+    times = [point.started_at for point in longest if point.counts]
+    if times != sorted(times) and not ways.in_store:
         yield (
             "The files are not in the order of their launches; the order given counts. Begin their "
             "names with a date."
         )
-    counting = {point.commit for points in histories.values() for point in points if point.launches}
+    counting = {point.commit for points in histories.values() for point in points if point.counts}
     spoilt: dict[str, list[str]] = {commit: [] for commit in commits}
     for name, points in histories.items():
         for point in points:
-            if not point.launches:
+            if not point.counts:
                 spoilt[point.commit].append(name)
     for name, points in histories.items():
         left_out = sum(point.left_out for point in points)

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from asymm_deploy.bench.records import LaunchRecord
-from asymm_deploy.check.history.commit_points import CommitPoint
+from asymm_deploy.check.history.gate_point import POINT_SETTINGS, GatePoint
 from asymm_deploy.errors import UsageError
+from asymm_deploy.history.history_series import CIRCUMSTANCES
 
-_SETTINGS: dict[str, Callable[[LaunchRecord], str]] = {
-    "input shape": lambda record: "x".join(map(str, record.input_shape or ("unknown shape",))),
-    "device": lambda record: record.device,
-    "engine": lambda record: record.engine,
-    "precision": lambda record: record.precision,
-    "threads": lambda record: f"{record.threads} thread{'s' * (record.threads != 1)}",
-}
-_CIRCUMSTANCES: dict[str, Callable[[CommitPoint], object]] = {
-    "device": lambda point: point.record.device,
-    "chip": lambda point: point.launches[0].device_facts.soc,
-    "system": lambda point: point.launches[0].device_facts.os,
-    "core": lambda point: "+".join(map(str, point.launches[0].cpus)) or "none",
-    "engine": lambda point: point.launches[0].engine_version,
-    "runner": lambda point: f"{point.launches[0].runner} {point.launches[0].runner_version}",
-    "runs per launch": lambda point: max(record.runs for record in point.launches),
-    "warm-up": lambda point: point.launches[0].warmup,
-}
+POINT_CIRCUMSTANCES = ("device", *CIRCUMSTANCES)
+"""What may not change within a history."""
 
 
-def histories_by_name(points: Sequence[CommitPoint]) -> dict[str, list[CommitPoint]]:
+@dataclass(frozen=True, slots=True)
+class HistoryWays:
+    """What people can do about a history, in the words of where it is kept."""
+
+    in_store: bool
+
+    def from_on(self, commit: str, *, mixed: bool = False) -> str:
+        """Return how to begin at a commit."""
+        if self.in_store:
+            return f"give --since {commit}"
+        return f"give the files from {'' if mixed else 'commit '}{commit} on" + (
+            ", or those before it" if mixed else ""
+        )
+
+    def after(self, commit: str) -> str:
+        """Return how to leave out all commits up to one."""
+        return (
+            "give --since with a later one" if self.in_store else f"give the files after {commit}"
+        )
+
+
+def histories_by_name(points: Sequence[GatePoint]) -> dict[str, list[GatePoint]]:
     """Return the points of each history by its name.
 
     The name is the model's, followed by what tells it from others of that model, its input shape
@@ -36,16 +43,16 @@ def histories_by_name(points: Sequence[CommitPoint]) -> dict[str, list[CommitPoi
     """
     devices: dict[str, set[str]] = {}
     for point in points:
-        devices.setdefault(point.commit, set()).add(point.record.device)
+        devices.setdefault(point.commit, set()).add(point.device)
     several_devices = any(len(names) > 1 for names in devices.values())
-    kinds: dict[str, dict[tuple[str, ...], list[CommitPoint]]] = {}
+    kinds: dict[str, dict[tuple[str, ...], list[GatePoint]]] = {}
     for point in points:
         kind = tuple(
-            text_of(point.record)
-            for setting, text_of in _SETTINGS.items()
+            text
+            for setting, text in zip(POINT_SETTINGS, point.setting, strict=True)
             if setting != "device" or several_devices
         )
-        kinds.setdefault(point.record.model, {}).setdefault(kind, []).append(point)
+        kinds.setdefault(point.model, {}).setdefault(kind, []).append(point)
     named = {}
     for model, of_model in kinds.items():
         differ = [len(set(texts)) > 1 for texts in zip(*of_model, strict=True)]
@@ -55,21 +62,26 @@ def histories_by_name(points: Sequence[CommitPoint]) -> dict[str, list[CommitPoi
     return named
 
 
-def refuse_mixed_history(points: Sequence[CommitPoint]) -> None:
+def refuse_mixed_history(points: Sequence[GatePoint], ways: HistoryWays) -> None:
     """Raise UsageError, naming it and the commit, if something changed that times depend on."""
     for point in points[1:]:
         first = points[0]
-        for name, value_at in _CIRCUMSTANCES.items():
-            then, now = value_at(first), value_at(point)
+        moved = zip(POINT_CIRCUMSTANCES, _circumstances(first), _circumstances(point), strict=True)
+        for name, then, now in moved:
             if then != now:
-                model = first.record.model
+                model = first.model
                 raise UsageError(
                     f"{model}: its {name} was {then} at {first.commit} and is {now} at "
                     f"{point.commit}: these can't be one history",
-                    f"give the files from {point.commit} on, or those before it",
+                    ways.from_on(point.commit, mixed=True),
                 )
 
 
-def point_circumstances(point: CommitPoint) -> str:
+def point_circumstances(point: GatePoint) -> str:
     """Return how a point's launches were made, on one line."""
-    return ", ".join(f"{name} {value_at(point)}" for name, value_at in _CIRCUMSTANCES.items())
+    told = zip(POINT_CIRCUMSTANCES, _circumstances(point), strict=True)
+    return ", ".join(f"{name} {value}" for name, value in told)
+
+
+def _circumstances(point: GatePoint) -> tuple[str, ...]:
+    return (point.device, *point.circumstances)

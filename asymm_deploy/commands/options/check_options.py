@@ -34,7 +34,8 @@ With --device a76 nothing is timed. Both versions run once on an emulated ARM pr
 machine, so there is no noise and nothing to repeat.
 
 With --history, the FILEs are the launches of many commits, in order. The question then is whether
-models became slower bit by bit, and since which commit.
+models became slower bit by bit, and since which commit. With --store the launches are those that
+`history add` keeps, and steps that `baseline accept` accepted are no findings.
 
 Each launch is added to OUT/runs.jsonl as it ends, each model's counts to OUT/counts.jsonl. After
 Ctrl-C or a lost phone, the same command continues with the next one.
@@ -63,7 +64,9 @@ class PassOrFail(StrEnum):
 CheckHistoryFilesOption = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="FILE...", help="With --history: a runs.jsonl of each commit, the oldest first."
+        metavar="FILE...",
+        help="With --history: a runs.jsonl of each commit, the oldest first. Or the folder of a "
+        "history.",
     ),
 ]
 CheckBaselineOption = Annotated[
@@ -80,6 +83,21 @@ CheckCandidateOption = Annotated[
 ]
 CheckHistoryOption = Annotated[
     bool, typer.Option("--history", help="Look for slow creep over the FILEs of many commits.")
+]
+CheckStoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="FOLDER",
+        help="With --history: the folder that `history add` keeps; FILEs are commits after those.",
+    ),
+]
+CheckBranchOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --store: only commits of this branch.")
+]
+CheckSinceOption = Annotated[
+    str | None,
+    typer.Option(metavar="SHA", help="With --store: only this commit and those made after it."),
 ]
 CheckModelPatternsOption = Annotated[
     list[str] | None,
@@ -133,7 +151,7 @@ CheckDeviceOption = Annotated[
         metavar="host|auto|SERIAL|HOST:PORT|a76",
         help="Where to time: this machine (host, the default), the one phone attached (auto), or "
         "that phone. a76 times nothing: it counts what both execute on an emulated Cortex-A76. "
-        "For results folders: compare only the launches of this device.",
+        "For results folders and --store: only the launches of this device.",
     ),
 ]
 CheckCostOption = Annotated[

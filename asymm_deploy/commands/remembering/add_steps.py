@@ -14,8 +14,9 @@ from asymm_deploy.history.found.commit_facts import CommitFacts, commit_facts
 from asymm_deploy.history.found.found_rows import FoundRow, FoundRows
 from asymm_deploy.history.found.result_rows import result_rows
 from asymm_deploy.history.history_schema import TableName
+from asymm_deploy.history.history_store import is_store
 from asymm_deploy.history.missing_extra import require_history_extra
-from asymm_deploy.history.store_files import NAMED_BY_HASH, STORE_SUFFIX
+from asymm_deploy.history.store_files import STORE_SUFFIX
 from asymm_deploy.text import counted
 
 _TO_TRY = (
@@ -64,7 +65,7 @@ def _is_store(path: Path) -> bool:
     """Whether it is a store, or one file of it: files named by their hashes are nobody else's."""
     if path.suffix == STORE_SUFFIX:
         return True
-    return path.is_dir() and any(NAMED_BY_HASH.fullmatch(each.name) for each in path.iterdir())
+    return is_store(path)
 
 
 def _merge(request: AddRequest) -> None:

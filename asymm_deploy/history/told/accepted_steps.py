@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from asymm_deploy.history.history_series import HistoryMetric, HistoryPoint
+from asymm_deploy.history.history_series import HistoryMetric
 from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.history.told.history_levels import LevelStep
 from asymm_deploy.safe import one_line
@@ -55,6 +56,20 @@ class AcceptedChange(msgspec.Struct, frozen=True, kw_only=True):
         return f"{one_line(self.reason)} ({by}, {day})"
 
 
+class DatedFile(Protocol):
+    """A commit's file, and when it was made; None where that is not known."""
+
+    @property
+    def artifact_sha256(self) -> str | None:
+        """Of its model.mnn."""
+        ...
+
+    @property
+    def commit_time(self) -> datetime.datetime | None:
+        """UTC. Commits without come last."""
+        ...
+
+
 def accepted_changes(store: HistoryStore, models: Sequence[str]) -> list[AcceptedChange]:
     """Return the decisions on ``models``, in the order in which they were made.
 
@@ -84,7 +99,7 @@ def accepted_changes(store: HistoryStore, models: Sequence[str]) -> list[Accepte
 
 def accepted_steps(
     metric: HistoryMetric,
-    points: Sequence[HistoryPoint],
+    points: Sequence[DatedFile],
     steps: Sequence[LevelStep],
     accepted: Sequence[AcceptedChange],
 ) -> dict[int, AcceptedChange]:
@@ -107,7 +122,7 @@ def accepted_steps(
 
 
 def _where_file_came(
-    accepted: AcceptedChange, points: Sequence[HistoryPoint], steps: Sequence[LevelStep]
+    accepted: AcceptedChange, points: Sequence[DatedFile], steps: Sequence[LevelStep]
 ) -> LevelStep | None:
     if accepted.artifact_sha256 is None:
         return None
@@ -124,13 +139,13 @@ def _where_file_came(
 
 
 def _largest_allowed(
-    accepted: AcceptedChange, points: Sequence[HistoryPoint], grown: Sequence[LevelStep]
+    accepted: AcceptedChange, points: Sequence[DatedFile], grown: Sequence[LevelStep]
 ) -> LevelStep | None:
     if accepted.up_to_percent is None:
         return None
     most = accepted.up_to_percent + _ROUNDING_PERCENT
     decided = [
-        sum(point.commit_time <= when for point in points) - 1
+        sum(point.commit_time is not None and point.commit_time <= when for point in points) - 1
         for when in (accepted.accepted_at, accepted.commit_time)
     ]
     allowed = [

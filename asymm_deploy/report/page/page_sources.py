@@ -6,7 +6,7 @@ The bytes are kept, since the page carries them: whoever has the page can make i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -29,11 +29,18 @@ from asymm_deploy.explain.explanation import (
     Explanation,
 )
 from asymm_deploy.files import read_regular
+from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.report.page.check_verdicts import CHECK_NAME, CheckVerdicts, verdicts_of
 from asymm_deploy.report.page.checked_launches import (
     BLOCKS_NAME,
     CheckedLaunches,
     checked_launches,
+)
+from asymm_deploy.report.page.over_commits.remembered import (
+    HISTORY_NAME,
+    RememberedHistory,
+    history_in,
+    remembered,
 )
 
 OTHER_PREFIX = "against/"
@@ -43,6 +50,8 @@ SOURCE_NAMES = (
     *(SUSTAINED_NAME, COLD_NAME),
 )
 """The files of a results folder that a page shows, if they are there."""
+INSIDE_NAMES = (*SOURCE_NAMES, HISTORY_NAME)
+"""The files inside a page that all else is made from; history.json is made of a store."""
 
 _OF_CHECK = b'"written_by":"check"'
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
@@ -68,6 +77,8 @@ class PageSources:
     """Cold launches, by stage."""
     curves: tuple[Curve, ...]
     """Of sustained benches, the last one of each row."""
+    history: RememberedHistory | None
+    """What they were over many commits, if that was asked for."""
     remarks: tuple[str, ...]
     """What was left out: a last line that is not whole."""
 
@@ -101,6 +112,27 @@ def sources_in(
     if sources.curves:
         contents[SUSTAINED_NAME] = lines_of_curves(sources.curves)
     return sources
+
+
+def sources_with_history(sources: PageSources, store: HistoryStore) -> PageSources:
+    """Return ``sources`` with what their models were over the commits of a store.
+
+    Raises UsageError if the store can't be decoded, or has none of them.
+    """
+    verdicts = sources.verdicts
+    models = {
+        *(each.model for each in sources.launches),
+        *(each.model for each in sources.costs),
+        *(each.model for each in sources.explained),
+        *sources.accuracies,
+        *(each.model for each in (verdicts.changes if verdicts else ())),
+    }
+    content = remembered(store, models)
+    return replace(
+        sources,
+        contents={**sources.contents, HISTORY_NAME: content},
+        history=history_in(content, store.folder),
+    )
 
 
 def sources_of_check(
@@ -185,6 +217,9 @@ def sources_of(
         other_launches=tuple(ours[1]),
         cold=tuple(cold.records),
         curves=tuple(latest_curves(curves)),
+        history=history_in(contents[HISTORY_NAME], where / HISTORY_NAME)
+        if HISTORY_NAME in contents
+        else None,
         remarks=tuple(
             f"{path} ends in the middle of a line, which is left out"
             for path, rest in torn.items()

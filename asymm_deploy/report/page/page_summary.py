@@ -18,7 +18,10 @@ _ENGINES = {"mnn": "MNN", "onnxruntime": "ONNX Runtime"}
 
 def summary(tabs: Sequence[Tab]) -> list[str]:
     """Return one paragraph for each tab."""
-    return [f"{_timed(tab)}{_beside(tab)}" if tab.models else _untimed(tab) for tab in tabs]
+    return [
+        tab.lead or (f"{_timed(tab)}{_beside(tab)}" if tab.models else _untimed(tab))
+        for tab in tabs
+    ]
 
 
 def _timed(tab: Tab) -> str:

@@ -26,6 +26,8 @@ from asymm_deploy.report.comparable import (
 )
 from asymm_deploy.report.page.check_verdicts import CheckVerdicts
 from asymm_deploy.report.page.checked_launches import CheckedLaunches
+from asymm_deploy.report.page.over_commits.history_pictures import history_pictures
+from asymm_deploy.report.page.over_commits.remembered import RememberedHistory
 from asymm_deploy.report.page.page_sources import PageSources
 from asymm_deploy.report.page.pictures.accuracy_picture import accuracy_picture
 from asymm_deploy.report.page.pictures.cost_picture import cost_picture
@@ -63,13 +65,28 @@ class Tab:
     """What is missing, and why."""
     started: int = 0
     """How many models were started cold."""
+    lead: str = ""
+    """What the page says of it first, if that is not about rows."""
 
 
 def tabs_of(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     """Return the tabs, those with timings first, in the order in which they were measured.
 
-    Raises UsageError if nothing passes ``wanted``.
+    The last one is of the history, if there is one. Raises UsageError if nothing passes ``wanted``.
     """
+    return [*_measured_tabs(sources, wanted), *_history_tab(sources.history, wanted)]
+
+
+def _history_tab(history: RememberedHistory | None, wanted: RowFilter) -> list[Tab]:
+    found = None if history is None else history_pictures(history, wanted)
+    if found is None:
+        return []
+    return [
+        Tab("Over commits", found.caption, (), 0, 0, found.pictures, found.remarks, lead=found.lead)
+    ]
+
+
+def _measured_tabs(sources: PageSources, wanted: RowFilter) -> list[Tab]:
     timed = timed_models(sources.launches)
     before = timed_models(sources.other_launches)
     explained = _latest(sources.explained)

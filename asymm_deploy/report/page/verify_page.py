@@ -25,7 +25,7 @@ from asymm_deploy.report.page.page_blocks import (
     sha256_hex,
     taken_apart,
 )
-from asymm_deploy.report.page.page_sources import SOURCE_NAMES, PageSources, sources_of
+from asymm_deploy.report.page.page_sources import INSIDE_NAMES, PageSources, sources_of
 from asymm_deploy.report.page.write_page import (
     CSV_NAME,
     LIBRARY_NAME,
@@ -156,7 +156,7 @@ def _wrong_hashes(parts: PageParts) -> Iterator[str]:
 
 def _sources(parts: PageParts, path: Path, found: list[str]) -> PageSources | None:
     """Return the files inside; None, with a line more in ``found``, if one of them is damaged."""
-    names = [name for name in parts.blocks if name.rpartition("/")[2] in SOURCE_NAMES]
+    names = [name for name in parts.blocks if name.rpartition("/")[2] in INSIDE_NAMES]
     contents = {name: parts.blocks[name] for name in names}
     try:
         return sources_of(contents, Path())

@@ -1,0 +1,5 @@
+"""Exported models, as tests of `check` make them."""
+
+from tests.check.conftest import export
+
+__all__ = ["export"]

@@ -1,0 +1,142 @@
+"""Every kind of result becomes rows: launches, counts, accuracies, sizes, verdicts, acceptances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from asymm_deploy.bench.emulated.counts import CostRecord, Counts
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.errors import UsageError
+from asymm_deploy.evaluate.accuracy_rows import ACCURACIES
+from asymm_deploy.evaluate.tasks.task_rows import TASKS
+from asymm_deploy.history.found.found_rows import FoundRow
+from asymm_deploy.history.found.result_rows import result_rows
+from tests.history.conftest import Launches
+from tests.made_costs import KEY
+
+COUNTED = CostRecord(
+    model="net@int8",
+    artifact_sha256="a" * 64,
+    inputs_sha256=None,
+    precision="fp32",
+    key=KEY,
+    counts=Counts(
+        insn=600, fma=100, vector=100, load=100, store=100, branch=100, integer=100,
+        load_bytes=4, store_bytes=8,
+    ),
+    operators=(),
+    output_sha256=None,
+    relative_error=None,
+    flags=(),
+    valid=True,
+)  # fmt: skip
+
+
+def rows_of(folder: Path, table: str, artifacts: Path = Path("nowhere")) -> list[FoundRow]:
+    return [row for row in result_rows(folder, artifacts).rows if row.table == table]
+
+
+def csv_of(columns: tuple[str, ...], **cells: str) -> str:
+    return ",".join(columns) + "\n" + ",".join(cells.get(name, "") for name in columns) + "\n"
+
+
+def test_a_launch_is_summarised_as_numpy_does(
+    written: Callable[..., Path], good: LaunchRecord
+) -> None:
+    (row,) = rows_of(written([good]), "launches")
+    samples = np.array(good.samples_ns, dtype=np.float64)
+    figures = {name: row.values[name] for name in ("mean_ns", "median_ns", "p90_ns", "p99_ns")}
+    expected = (samples.mean(), *np.percentile(samples, [50, 90, 99]))
+    assert figures == pytest.approx(dict(zip(figures, expected, strict=True)))
+    assert (row.values["min_ns"], row.values["max_ns"]) == (samples.min(), samples.max())
+    assert row.values["std_ns"] == pytest.approx(samples.std(ddof=1))
+    assert row.values["runs"] == len(samples)
+
+
+def test_launches_of_a_check_are_left_out_and_it_is_told(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    folder = written([*launches(count=1), *launches(count=2, written_by="check")])
+    found = result_rows(folder, Path("nowhere"))
+    assert [row.table for row in found.rows] == ["launches", "sizes"]
+    assert "2 launches of a check are left out" in found.remarks[0]
+
+
+def test_a_torn_last_line_is_left_out_and_stays(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    folder = written(launches())
+    with (folder / "runs.jsonl").open("ab") as file:
+        file.write(b'{"schema_version":1,"mod')
+    before = (folder / "runs.jsonl").read_bytes()
+    found = result_rows(folder, Path("nowhere"))
+    assert "ends in the middle of a line" in found.remarks[0]
+    assert (folder / "runs.jsonl").read_bytes() == before
+
+
+def test_a_launch_that_doesn_t_say_when_is_refused(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    for text in ("soon", "2026-01-01T00:00:00", ""):
+        with pytest.raises(UsageError, match=r"line 1: .* is no time with a zone"):
+            result_rows(written(launches(count=1, started_at=text)), Path("nowhere"))
+
+
+def test_counts_of_a_model_are_its_last_line_s(tmp_path: Path) -> None:
+    assert COUNTED.counts is not None
+    more = msgspec.structs.replace(COUNTED.counts, insn=700)
+    later = msgspec.structs.replace(COUNTED, counts=more)
+    failed = msgspec.structs.replace(COUNTED, model="bad", counts=None, valid=False, error="x")
+    lines = b"".join(msgspec.json.encode(each) + b"\n" for each in (COUNTED, later, failed))
+    (tmp_path / "costs.jsonl").write_bytes(lines)
+    found = [row.values for row in rows_of(tmp_path, "costs")]
+    assert [(row["counts"], row.get("insn")) for row in found] == [
+        (False, 600),
+        (True, 700),
+        (False, None),
+    ]
+    assert (found[1]["variant"], found[1]["device"], found[1]["cost_key"]) == (
+        "int8",
+        "a76",
+        KEY.text(),
+    )
+
+
+def test_accuracies_are_a_row_a_figure(tmp_path: Path) -> None:
+    cells = {
+        "model": "net", "variant": "w8", "engine": "mnn", "device": "here", "precision": "fp32",
+        "images": "100", "unreadable": "0", "top1_percent": "70.0", "top1_low_percent": "60.0",
+        "top1_high_percent": "80.0", "weights": "trained", "classes": "10", "preprocess": "p",
+        "key": "k",
+    }  # fmt: skip
+    (tmp_path / "accuracy.csv").write_text(csv_of(ACCURACIES.columns, **cells))
+    cells |= {"variant": "fp32", "task": "face", "samples": "6000", "metric": "accuracy",
+              "percent": "99.0", "data": "LFW"}  # fmt: skip
+    (tmp_path / "tasks.csv").write_text(csv_of(TASKS.columns, **cells))
+    found = [row.values for row in rows_of(tmp_path, "accuracies")]
+    told = [(r["model"], r["task"], r["metric"], r["percent"], r["counts"]) for r in found]
+    assert told == [
+        ("net@w8", "classification", "top1", 70.0, True),
+        ("net@w8", "classification", "top5", None, False),
+        ("net", "face", "accuracy", 99.0, True),
+    ]
+    assert (found[0]["low_percent"], found[0]["high_percent"]) == (60.0, 80.0)
+
+
+@pytest.mark.parametrize("value", ["nan", "101", "-1", "much", "inf"])
+def test_accuracies_that_are_none_are_refused(tmp_path: Path, value: str) -> None:
+    cells: dict[str, Any] = {
+        "model": "net",
+        "variant": "fp32",
+        "images": "1",
+        "top1_percent": value,
+    }
+    (tmp_path / "accuracy.csv").write_text(csv_of(ACCURACIES.columns, **cells))
+    with pytest.raises(UsageError, match=r"accuracy.csv is damaged"):
+        result_rows(tmp_path, Path("nowhere"))

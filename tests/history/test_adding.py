@@ -1,0 +1,274 @@
+"""What is added is added once, whole, by one command at a time; copies of a store merge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from asymm_deploy.bench.records import LaunchRecord, PairedRuns
+from asymm_deploy.errors import DeployError, HarnessError, UsageError
+from asymm_deploy.history import adding
+from asymm_deploy.history.history_series import history_series
+from asymm_deploy.history.history_store import HistoryStore, opened_store
+from tests.history.conftest import Add, Launches
+
+
+def column(store: HistoryStore, table: str, name: str) -> list[object]:
+    found: list[object] = store.table(table, [name]).column(0).to_pylist()  # type: ignore[arg-type]
+    return found
+
+
+def test_the_same_results_are_added_once(add: Add, launches: Launches, tmp_path: Path) -> None:
+    assert add(launches()).new == {"launches": 3, "sizes": 1}
+    before = sorted(path.name for path in (tmp_path / "store").iterdir())
+    again = add(launches())
+    assert (again.count, again.known) == (0, 4)
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == before
+
+
+def test_results_that_grew_add_what_is_new_and_count_no_launch_twice(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(count=3))
+    assert add(launches(count=5)).new == {"launches": 2}
+    (series,) = history_series(opened_store(tmp_path / "store"), "latency")
+    (point,) = series.points
+    assert len(point.values) == 5
+
+
+def test_the_same_results_of_another_commit_are_another_entry_and_it_is_told(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(), 1)
+    second = add(launches(), 2)
+    assert second.new == {"launches": 3, "sizes": 1}
+    assert second.shared_with == (f"{1:040x}",)
+    assert len(column(opened_store(tmp_path / "store"), "entries", "entry_id")) == 2
+
+
+def test_a_launch_that_was_repeated_counts_as_its_last_line_says(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    first = launches(count=2)
+    failed = msgspec.structs.replace(
+        first[1], error="hung", samples_ns=(), valid=False, flags=("failed",), exit_code=3
+    )
+    add([first[0], failed])
+    again = msgspec.structs.replace(first[1], started_at="2026-02-02T00:30:00+00:00")
+    assert add([first[0], failed, again]).new == {"launches": 1}
+    store = opened_store(tmp_path / "store")
+    found = store.table("launches", ["line", "in_use", "counts"]).to_pylist()
+    assert sorted(found, key=lambda row: row["line"]) == [
+        {"line": 1, "in_use": True, "counts": True},
+        {"line": 2, "in_use": False, "counts": False},
+        {"line": 3, "in_use": True, "counts": True},
+    ]
+
+
+def test_of_a_commit_what_was_measured_last_counts(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(ms=10))
+    later = [
+        msgspec.structs.replace(record, attempt=1, started_at=f"2026-03-01T00:0{n}:00+00:00")
+        for n, record in enumerate(launches(ms=20, count=2))
+    ]
+    add(later)
+    (series,) = history_series(opened_store(tmp_path / "store"), "latency")
+    (point,) = series.points
+    assert [round(value) for value in point.values] == [20, 20]
+    assert point.left_out == 0, "an earlier attempt is no spoilt launch"
+
+
+def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    good = launches(count=4)
+    hot = msgspec.structs.replace(good[0], flags=("hot",), valid=False, exit_code=4)
+    turns = PairedRuns(
+        partner_sha256="1" * 64,
+        partner="other",
+        loaded_first=True,
+        runs_first=True,
+        cpu_ns=None,
+        start_ns=(0,) * 5,
+    )
+    paired = msgspec.structs.replace(good[1], schema_version=2, paired=turns)
+    flat = msgspec.structs.replace(good[2], model="flat", samples_ns=(10**7,) * 5)
+    add([hot, paired, flat, good[3]])
+    found = opened_store(tmp_path / "store").table("launches").to_pylist()
+    assert {(row["launch"], row["counts"]) for row in found} == {
+        (0, False),
+        (1, False),
+        (2, False),
+        (3, True),
+    }
+    assert "no-variance" in next(row["flags"] for row in found if row["model"] == "flat")
+    (point,) = history_series(opened_store(tmp_path / "store"), "latency", model="net")[0].points
+    assert (len(point.values), point.left_out, point.flags) == (1, 1, ("hot",))
+
+
+def test_a_commit_is_of_one_time(add: Add, launches: Launches) -> None:
+    import datetime
+
+    add(launches())
+    with pytest.raises(UsageError, match="as made at 2026-01-01T01:00:00"):
+        add(launches(count=4), commit_time=datetime.datetime(2026, 5, 1))
+
+
+def test_copies_of_a_store_merge_by_copying_their_files(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1), 1, "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    add(launches(2), 2, "one")
+    add(launches(2), 2, "two")  # two jobs add the same, at different times
+    add(launches(3), 3, "two")
+    for path in (tmp_path / "two").glob("*.parquet"):
+        shutil.copy(path, tmp_path / "one")
+    store = opened_store(tmp_path / "one")
+    ids = column(store, "launches", "row_id")
+    assert len(ids) == len(set(ids)) == 9
+    assert len(column(store, "entries", "entry_id")) == 3
+    (series,) = history_series(store, "latency")
+    assert [len(point.values) for point in series.points] == [3, 3, 3]
+
+
+def test_a_store_is_merged_into_another_and_what_it_has_is_not_copied(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1), 1, "one")
+    add(launches(1), 1, "two")
+    add(launches(2), 2, "two")
+    assert adding.merge_store(tmp_path / "one", tmp_path / "two", print) == (1, 1)
+    assert adding.merge_store(tmp_path / "one", tmp_path / "two", print) == (0, 2)
+    assert len(column(opened_store(tmp_path / "one"), "launches", "row_id")) == 6
+
+
+def test_many_small_files_become_one_with_the_same_rows(
+    add: Add, launches: Launches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "_MOST_SMALL", 3)
+    folder = tmp_path / "store"
+    for number in (1, 2):
+        add(launches(number), number)
+    kept = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+    add(launches(3), 3)
+    assert len(list(folder.glob("*.parquet"))) == 1
+    once = sorted(opened_store(folder).table("launches").to_pylist(), key=lambda r: r["row_id"])
+    for name, content in kept.items():  # as if the command had been killed before it removed them
+        (folder / name).write_bytes(content)
+    again = sorted(opened_store(folder).table("launches").to_pylist(), key=lambda r: r["row_id"])
+    assert again == once
+    assert len(once) == 9
+
+
+def test_two_commands_that_add_at_once_wait_for_each_other(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    records = {number: launches(number) for number in range(1, 5)}
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        from asymm_deploy.history.found.launch_rows import launch_rows
+        from tests.history.conftest import facts_of
+
+        try:
+            rows = list(launch_rows(records[number], Path("runs.jsonl")))
+            adding.add_rows(tmp_path / "store", rows, facts_of(number), "r", lambda _: None)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in records]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    commits = Counter(column(opened_store(tmp_path / "store"), "launches", "commit"))
+    assert set(commits.values()) == {3}
+    assert len(commits) == 4
+
+
+def test_who_waits_too_long_is_told(
+    add: Add, launches: Launches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asymm_deploy.locks import held_alone
+
+    add(launches())
+    monkeypatch.setattr(adding, "_WAIT_S", 0.2)
+    with (
+        held_alone(tmp_path / "store" / ".history.lock", "-"),
+        pytest.raises(HarnessError, match="another command has been adding"),
+    ):
+        add(launches(2), 2)
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(
+    add: Add, launches: Launches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(launches())
+    before = sorted(path.name for path in (tmp_path / "store").iterdir())
+
+    def full(_number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DeployError, match="No space left") as told:
+        add(launches(2), 2)
+    assert told.value.exit_code == 3
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == before
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from asymm_deploy.history import store_files
+from asymm_deploy import files
+before = files.os.fsync
+def slow(number):
+    print("writing", flush=True)
+    import time
+    time.sleep(60)
+files.os.fsync = slow
+from asymm_deploy.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_who_is_killed_in_the_middle_leaves_nothing_that_counts(
+    add: Add, launches: Launches, written: Callable[..., Path], tmp_path: Path
+) -> None:
+    add(launches())
+    folder = tmp_path / "store"
+    before = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+    results = written(launches(2), "later")
+    words = ["history", "add", str(results), "--store", str(folder)]
+    of = ["--commit", f"{2:040x}", "--time", "2026-01-01T02:00:00Z"]
+    command = [sys.executable, "-c", ADDING, *words, *of]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGKILL)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.parquet")} == before
+    assert len(opened_store(folder).files) == 1
+    assert add(launches(2), 2).new["launches"] == 3
+    began = time.monotonic()
+    assert time.monotonic() - began < 5, "its lock died with it"
+    assert list(folder.glob(".*.part")) == []
+
+
+def test_edited_numbers_that_no_column_can_hold_are_refused(add: Add, good: LaunchRecord) -> None:
+    with pytest.raises(UsageError, match="too large"):
+        add([msgspec.structs.replace(good, threads=10**30)])
