@@ -268,7 +268,9 @@ PARSERS: tuple[Parser, ...] = (
            lambda raw, _: parse_pair_stream(raw), (wire.WireError,)),
     Parser("a runner's seconds", lambda: [samples.seconds_stream()], _seconds, (wire.WireError,)),
     _file("sustained.jsonl", _curves, "sustained.jsonl", samples.sustained_lines),
-    _argument("durations", lambda text: duration_s("--for", text, 0.001, 9999, "why"), "30m", "33.3ms"),
+    _argument(
+        "durations", lambda text: duration_s("--for", text, 0.001, 9999, "why"), "30m", "33.3ms"
+    ),
     Parser("a counting runner's lines", lambda: [samples.text_of("fuzz/counted.jsonl")],
            lambda raw, _: parse_counted_stream(raw), (wire.WireError,)),
     Parser("the emulator's counts", lambda: [samples.text_of("fuzz/counts")],
