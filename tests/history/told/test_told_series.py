@@ -179,11 +179,11 @@ def test_other_branches_and_changed_files_are_said(tmp_path: Path) -> None:
 
 
 def test_two_devices_or_settings_are_two_series(tmp_path: Path) -> None:
+    settings: list[dict[str, Any]] = [
+        *({}, {"device": "phone"}, {"precision": "fp16"}, {"threads": 2}),
+    ]
     rows = [
-        row
-        for number in range(3)
-        for more in ({}, {"device": "phone"}, {"precision": "fp16"}, {"threads": 2})
-        for row in launches(number, 10.0, **more)
+        row for number in range(3) for more in settings for row in launches(number, 10.0, **more)
     ]
     store = opened_store(made_store(tmp_path / "store", {"launches": rows}))
     found = told_together(history_series(store, "latency"), [])
