@@ -144,7 +144,7 @@ class LabBed:
         for host in self.hosts:
             host.phones = [Phone(profiles[number % len(profiles)]) for number in range(phones)]
             real = (phone.serial for phone in host.phones)
-            host.other_serials = dict(zip(real, serials, strict=False))
+            host.other_serials = dict(zip(real, serials[number * phones :], strict=False))
 
     @property
     def phones(self) -> list[Phone]:
