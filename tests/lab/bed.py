@@ -120,7 +120,8 @@ class LabBed:
         """Take an empty folder; with ``files`` for TLS, all have the same certificate.
 
         ``names`` are the hosts'. ``serials`` are what all phones are called there, one host after
-        the other, if it is not what they are. What passes through the scheduler is ``counted`` into a file.
+        the other, if it is not what they are. What passes through the scheduler is ``counted``
+        into a file.
         """
         self.folder = folder
         self.port = _free_port()
