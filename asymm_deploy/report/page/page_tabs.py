@@ -81,7 +81,9 @@ def _history_tab(history: RememberedHistory | None, wanted: RowFilter) -> list[T
     found = None if history is None else history_pictures(history, wanted)
     if found is None:
         return []
-    return [Tab("Over commits", found.caption, (), 0, 0, found.pictures, found.remarks, found.lead)]
+    return [
+        Tab("Over commits", found.caption, (), 0, 0, found.pictures, found.remarks, lead=found.lead)
+    ]
 
 
 def _measured_tabs(sources: PageSources, wanted: RowFilter) -> list[Tab]:
