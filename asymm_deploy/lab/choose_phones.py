@@ -101,16 +101,15 @@ def kinds_of(devices: Sequence[str]) -> tuple[PhoneKind, ...]:
 
 
 def usable_phones(listed: Iterable[LabPhone]) -> list[LabPhone]:
-    """Return the phones that can be named and asked for: a phone on two hosts counts once.
+    """Return the phones that can be named and asked for, those first that nobody has.
 
-    Of its places, one where nobody has it comes first.
+    A phone that is attached to two hosts is there twice.
     """
-    found: dict[str, LabPhone] = {}
-    for phone in sorted(listed, key=lambda each: (each.state != "free", each.name)):
-        serial = phone.facts.serial
-        if serial and serial.isprintable() and phone.state != "lost":
-            found.setdefault(serial, phone)
-    return list(found.values())
+    return [
+        phone
+        for phone in sorted(listed, key=lambda each: (each.state != "free", each.name))
+        if phone.facts.serial and phone.facts.serial.isprintable() and phone.state != "lost"
+    ]
 
 
 def chosen_phones(
@@ -119,29 +118,28 @@ def chosen_phones(
     """Return ``count`` phones of each kind, no phone twice; None where there are too few.
 
     Those with most of the launches in ``held``, by serial number, are preferred; else those that
-    nobody has.
+    come first.
     """
-    by_serial = {phone.facts.serial: phone for phone in phones}
-    order = sorted(
-        by_serial, key=lambda each: (-held.get(each, 0), by_serial[each].state != "free", each)
-    )
+    order = sorted(phones, key=lambda each: -held.get(each.facts.serial, 0))
     wanted = [kind for kind in kinds for _ in range(count)]
-    place: dict[str, int] = {}
-    """Which of the wanted each phone is for: augmented as in a matching of marriages."""
+    chosen: dict[str, tuple[int, LabPhone]] = {}
+    """By serial number: which of the wanted each is, and where. Found as matchings are."""
 
     def found(number: int, seen: set[str]) -> bool:
-        for serial in order:
-            if serial in seen or not wanted[number].fits(by_serial[serial]):
+        for phone in order:
+            serial = phone.facts.serial
+            if serial in seen or not wanted[number].fits(phone):
                 continue
             seen.add(serial)
-            if serial not in place or found(place[serial], seen):
-                place[serial] = number
+            if serial not in chosen or found(chosen[serial][0], seen):
+                chosen[serial] = (number, phone)
                 return True
         return False
 
     if not all(found(number, set()) for number in range(len(wanted))):
         return None
-    return [by_serial[serial] for serial in order if serial in place]
+    first = {phone.facts.serial: number for number, phone in reversed(list(enumerate(order)))}
+    return [chosen[serial][1] for serial in sorted(chosen, key=first.__getitem__)]
 
 
 def launches_held(

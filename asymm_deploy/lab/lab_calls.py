@@ -22,8 +22,8 @@ from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
 from asymm_deploy.lab.phone_session import LEASE_LASTS_S
 from asymm_deploy.lab.session_messages import (
-    Answer,
     LeaseEndedError,
+    SessionAnswer,
     SessionRequest,
     packed,
     raised,
@@ -117,7 +117,7 @@ class LabCalls:
         lease: Lease | None = None,
         last: bool = False,
     ) -> bytes:
-        """Have a worker's event loop call ``function``; return the value of its ``Answer``.
+        """Have a worker's event loop call ``function``; return the value of its ``SessionAnswer``.
 
         Raises what the answer tells of, WorkerLostError where there is none, LabGoneError without
         a scheduler. The ``last`` call of all is made even after ``stop``.
@@ -222,11 +222,13 @@ class LabCalls:
             raise WorkerLostError("its worker does not answer") from error
         except Exception as error:  # whatever Dask, or a worker, raises
             self.require_scheduler()
+            if isinstance(error, OSError):  # Dask's words for it are of sockets
+                raise WorkerLostError("the connection to its worker broke") from error
             why = excerpt(f"{type(error).__name__}: {error}")
             raise WorkerLostError(f"its worker can't be reached ({why})") from error
 
     def _value(self, data: object) -> bytes:
-        answer = unpacked(data, Answer)
+        answer = unpacked(data, SessionAnswer)
         for line in answer.said:
             self.tell(excerpt(line, 500))
         if answer.failure is not None:

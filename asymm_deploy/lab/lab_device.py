@@ -10,16 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from asymm_deploy.bench.device import Completed, Runner
-from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.records import DeviceFacts, Engine
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import sha256_of
-from asymm_deploy.lab import phone_calls
-from asymm_deploy.lab.lab_calls import LabCalls, LabGoneError, Lease, WorkerLostError
-from asymm_deploy.lab.roster import LabPhone, phones
+from asymm_deploy.lab.lab_calls import LabGoneError, WorkerLostError
+from asymm_deploy.lab.leased_phone import LeasedPhone
 from asymm_deploy.lab.sent_files import send_missing
 from asymm_deploy.lab.session_messages import (
     CoolAsked,
@@ -28,23 +26,16 @@ from asymm_deploy.lab.session_messages import (
     FileAbsentError,
     HoldAsked,
     LeaseEndedError,
-    Opening,
     PhoneBusyError,
     PutAsked,
     RunAsked,
     RunnerAsked,
-    SessionRequest,
-    packed,
-    unpacked,
 )
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ignoring_signals
 
-ValueT = TypeVar("ValueT")
+_T = TypeVar("_T")
 
-RETURN_S = 60.0
-"""How long a phone is waited for whose worker was lost; less if the user has less patience."""
-_LOOK_S = 1.0
 _DEATHS = 2
 """Of workers by one and the same launch, which is then to blame."""
 _TRIES = 6
@@ -55,63 +46,29 @@ _BUSY_LOOK_S = 3.0
 class LabDevice:
     """A phone of a lab, known by its serial number, wherever it is attached."""
 
-    def __init__(self, calls: LabCalls, phone: LabPhone, options: PhoneOptions, whom: str) -> None:
-        """Take where the phone is now; nothing is asked of it yet.
-
-        ``whom`` is who has it, in words for others who wait for it.
-        """
-        self._calls = calls
+    def __init__(self, phone: LeasedPhone) -> None:
+        """Take a phone, ours already or not."""
+        self.doing = ""
+        """What it is used for at the moment, in words for others."""
         self._phone = phone
-        self._options = options
-        self._whom = whom
-        self._lease: Lease | None = None
-        self._is_lost = False
-        """Whether people were told so last."""
+        self._options = phone.options
         self._held: tuple[tuple[int, ...], dict[str, Path]] | None = None
         self._facts: dict[tuple[int, ...], DeviceFacts] = {}
         self._runner: Runner | None = None
         self._placed: dict[str, str] = {}
         """Where each file was put first, by its hash: launches name it so from then on."""
-        self.doing = ""
-        """What it is used for at the moment, in words for others."""
         self._moved: dict[str, str] = {}
         """What such a path, or a part of the runner's command, is called by the present worker."""
 
     @property
-    def serial(self) -> str:
-        """The phone's serial number."""
-        return self._phone.facts.serial
-
-    @property
-    def host(self) -> str:
-        """The host that it is attached to, as far as is known."""
-        return self._phone.facts.host
-
-    def take(self) -> None:
-        """Have the phone; raise PhoneBusyError if somebody else has it."""
-        if self._lease is not None:
-            return
-        lease = Lease(self.serial, self._phone.address)
-        opening = Opening(
-            lease=lease.token, serial=self.serial, whom=self._whom, options=self._options
-        )
-        self._lease = lease  # on Ctrl-C it is given back, whether the worker has heard of it or not
-        try:
-            self._calls.now(lease.worker, phone_calls.open_phone, packed(opening))
-        except Exception:
-            self._lease = None
-            raise
-        self._calls.keep(lease)
+    def phone(self) -> LeasedPhone:
+        """The phone, and whether we have it."""
+        return self._phone
 
     def give_back(self) -> None:
         """Let the phone go, put back as it was found."""
         self._held = None
-        self._let_go()
-
-    def _let_go(self) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self._calls.give_back(lease)
+        self._phone.give_back()
 
     def facts(self, cpus: Sequence[int]) -> DeviceFacts:
         """Return what the phone says; its serial number is ours."""
@@ -125,7 +82,7 @@ class LabDevice:
     ) -> tuple[int, ...]:
         """Have the phone's worker choose."""
         asked = CoresAsked(wanted, threads, earlier)
-        return self._until_done(lambda: self._now(asked, tuple[int, ...]))
+        return self._until_done(lambda: self._phone.now(asked, tuple[int, ...]))
 
     def runner(self, engine: Engine) -> Runner:
         """Return how to start the runner that the phone's host has for it."""
@@ -134,11 +91,11 @@ class LabDevice:
         return self._runner
 
     def put(self, source: Path) -> str:
-        """Push a file that is on the phone's host by now."""
+        """Send a file to the phone's host unless it is there, and push it."""
         sha256 = sha256_of(source)
-        if self._held is not None and sha256 not in self._held[1]:
-            raise HarnessError(f"{source} has changed since the bench began", "repeat the command")
-        return self._until_done(lambda: self._put(sha256))
+        if self._held is not None:
+            self._held[1].setdefault(sha256, source)
+        return self._until_done(lambda: self._put(sha256, source))
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
@@ -154,7 +111,7 @@ class LabDevice:
     def cool_down(self, *, is_hot: bool) -> None:
         """Have the phone left alone; a worker that is lost meanwhile is the next launch's care."""
         with suppress(WorkerLostError, LeaseEndedError, PhoneBusyError):
-            self._in_turn(CoolAsked(is_hot), type(None))
+            self._phone.in_turn(CoolAsked(is_hot), type(None))
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
         """Run it on the phone; a launch that is lost with its worker is repeated.
@@ -164,7 +121,9 @@ class LabDevice:
 
         def launched() -> Completed:
             words = tuple(self._moved.get(word, word) for word in argv)
-            found: Completed = self._in_turn(RunAsked(words, timeout_s, self.doing), Completed)
+            found: Completed = self._phone.in_turn(
+                RunAsked(words, timeout_s, self.doing), Completed
+            )
             return found
 
         try:
@@ -173,7 +132,7 @@ class LabDevice:
             said = f"the launch was lost: it killed the phone's worker {_DEATHS} times"
             return Completed(b"", said.encode(), 1)
 
-    def _until_done(self, work: Callable[[], ValueT]) -> ValueT:
+    def _until_done(self, work: Callable[[], _T]) -> _T:
         """Do what needs the phone; find it again and do it anew where its worker was lost.
 
         Raises HarnessError once that makes no sense any more.
@@ -189,101 +148,42 @@ class LabDevice:
             except (WorkerLostError, LeaseEndedError) as lost:
                 tries += 1
                 deaths += isinstance(lost, WorkerLostError) and lost.died
-                self._lose(lost.what)
+                self._phone.lose(lost.what)
                 if deaths == _DEATHS:
                     raise _DeadlyError(lost.what) from lost
             except PhoneBusyError as busy:  # a bench of the phone's own host has it
-                self._let_go()
+                self._phone.give_back()
                 if busy_since is None:
                     busy_since = time.monotonic()
                     patience = f"waiting up to {self._options.patience_s:g} s"
-                    self._calls.tell(f"{busy.what}; {patience}")
+                    self._phone.calls.tell(f"{busy.what}; {patience}")
                 if time.monotonic() - busy_since > self._options.patience_s:
                     raise HarnessError(busy.what, busy.hint) from busy
-                self._calls.pause(min(_BUSY_LOOK_S, self._options.patience_s))
-        raise WorkerLostError(f"{self._name} lost its worker {_TRIES} times in a row")
-
-    @property
-    def _name(self) -> str:
-        return excerpt(self.serial, 80)
-
-    def _lose(self, why: str) -> None:
-        """Know that the phone is ours no more."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self._is_lost = True
-            self._calls.tell(f"{self._name}: {why}; looking for the phone")
-            self._calls.drop(lease)
+                self._phone.calls.pause(min(_BUSY_LOOK_S, self._options.patience_s))
+        raise WorkerLostError(f"{self._phone.name} lost its worker {_TRIES} times in a row")
 
     def _be_joined(self) -> None:
         """Have the phone, and have it held if it was: unless it is so already."""
-        if self._lease is not None and not self._lease.lost.is_set():
+        if self._phone.is_ours:
             return
-        returns = bool(self._facts)
-        if self._lease is not None:
-            self._lose("its worker can't be reached")
-        if returns:
-            self._find_again()
+        self._phone.lose("its worker can't be reached")
+        if self._facts:
+            self._phone.take_again()
             self._require_same()
         else:
-            self._wait_for_turn()
+            self._phone.take_in_turn()
         if self._held is not None:
             self._hold(self._held)
             for sha256 in list(self._placed):
-                self._put(sha256)
-        if self._is_lost:
-            self._is_lost = False
-            self._calls.tell(f"{self._name} is back, on {excerpt(self.host, 80)}")
-
-    def _find_again(self) -> None:
-        """Have the phone again, wherever it is; raise HarnessError once that takes too long."""
-        wait_s = min(RETURN_S, self._options.patience_s)
-        deadline = time.monotonic() + wait_s
-        while True:
-            for place in self._listed() or [self._phone]:
-                self._phone = place
-                try:
-                    self._wait_for_turn()
-                except WorkerLostError:
-                    continue  # the scheduler does not know yet
-                return
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    f"{self._name} did not come back within {wait_s:g} s after its worker was lost",
-                    "`asymm-deploy lab status` says what there is; repeat the command once the "
-                    "phone is back: it continues where it stopped",
-                )
-            self._calls.pause(_LOOK_S)
-
-    def _listed(self) -> list[LabPhone]:
-        """Return where the phone is, as far as the scheduler knows."""
-        self._calls.require_scheduler()
-        try:
-            return [each for each in phones(self._calls.client) if each.facts.serial == self.serial]
-        except Exception:  # of Dask; the next look may be answered
-            self._calls.require_scheduler()
-            return []
-
-    def _wait_for_turn(self) -> None:
-        """Have the phone once nobody else of the lab has it."""
-        said = False
-        while True:
-            try:
-                self.take()
-            except PhoneBusyError as busy:
-                if not said:
-                    self._calls.tell(f"{busy.what}; waiting")
-                said = True
-                self._calls.pause(_BUSY_LOOK_S)
-            else:
-                return
+                self._put(sha256, self._held[1][sha256])
+        self._phone.tell_back()
 
     def _require_same(self) -> None:
         """Raise HarnessError where another phone, or another runner, is there in its place."""
         (key, before), *_ = self._facts.items()
         if _identity(self._known(key)) != _identity(before):
             raise HarnessError(
-                f"another phone now answers as {self._name}",
+                f"another phone now answers as {self._phone.name}",
                 "repeat the command to time that one",
             )
         if self._runner is None:
@@ -291,30 +191,31 @@ class LabDevice:
         now = self._known_runner("mnn")
         if now.identity != self._runner.identity or len(now.command) != len(self._runner.command):
             raise HarnessError(
-                f"{self._name} is now on {excerpt(self.host, 80)}, which has another runner",
+                f"{self._phone.name} is now on {excerpt(self._phone.host, 80)}, which has another "
+                "runner",
                 "give all hosts of the lab the same runner, and repeat the command",
             )
         self._moved.update(zip(self._runner.command, now.command, strict=True))
 
     def _known(self, cpus: tuple[int, ...]) -> DeviceFacts:
-        found: DeviceFacts = self._now(FactsAsked(cpus), DeviceFacts)
-        if found.device != self.serial:
+        found: DeviceFacts = self._phone.now(FactsAsked(cpus), DeviceFacts)
+        if found.device != self._phone.serial:
             raise HarnessError(
-                f"the worker of {self._name} has another phone: {excerpt(found.device, 80)}",
+                f"the worker of {self._phone.name} has another phone: {excerpt(found.device, 80)}",
                 "`asymm-deploy lab status` says what each worker has",
             )
         return found
 
     def _known_runner(self, engine: Engine) -> Runner:
-        command, identity = self._now(RunnerAsked(engine), tuple[tuple[str, ...], str])
+        command, identity = self._phone.now(RunnerAsked(engine), tuple[tuple[str, ...], str])
         return Runner(command, identity)
 
     def _hold(self, wanted: tuple[tuple[int, ...], dict[str, Path]]) -> None:
         cpus, files = wanted
         for attempt in (1, 2):
-            send_missing(self._calls, self._own_lease(), self.host, files)
+            self._send(files)
             try:
-                self._in_turn(HoldAsked(cpus, tuple(files)), type(None))
+                self._phone.in_turn(HoldAsked(cpus, tuple(files)), type(None))
             except FileAbsentError:
                 if attempt == 2:
                     raise
@@ -322,26 +223,17 @@ class LabDevice:
                 break
         self._held = wanted
 
-    def _put(self, sha256: str) -> str:
-        path = self._in_turn(PutAsked(sha256), str)
+    def _put(self, sha256: str, source: Path) -> str:
+        try:
+            path = self._phone.in_turn(PutAsked(sha256), str)
+        except FileAbsentError:  # it was not known when the phone was held
+            self._send({sha256: source})
+            path = self._phone.in_turn(PutAsked(sha256), str)
         self._moved[self._placed.setdefault(sha256, path)] = path
         return self._placed[sha256]
 
-    def _now(self, request: SessionRequest, kind: Any) -> Any:
-        """Have something short done; return the value, which is a ``kind``."""
-        lease = self._own_lease()
-        data = self._calls.now(
-            lease.worker, phone_calls.ask_now, lease.token, packed(request), lease=lease
-        )
-        return unpacked(data, kind)
-
-    def _in_turn(self, request: SessionRequest, kind: Any) -> Any:
-        return unpacked(self._calls.in_turn(self._own_lease(), request), kind)
-
-    def _own_lease(self) -> Lease:
-        if self._lease is None:
-            raise LeaseEndedError("the phone was let go", "repeat the command")
-        return self._lease
+    def _send(self, files: dict[str, Path]) -> None:
+        send_missing(self._phone.calls, self._phone.lease, self._phone.host, files)
 
 
 def _identity(facts: DeviceFacts) -> tuple[object, ...]:

@@ -184,7 +184,7 @@ class _PhoneThread:
     """One phone's thread; to its work, the journal that the main thread keeps."""
 
     def __init__(self, device: LabDevice, mail: _Mail, records: Sequence[Any]) -> None:
-        self.name = excerpt(device.serial, 80)
+        self.name = device.phone.name
         self._device = device
         self._mail = mail
         self._records = list(records)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.lab.joining.certificates import Certificates
+from asymm_deploy.lab.joining.dask_settings import silence_asyncio
 from asymm_deploy.lab.joining.lab_address import LabAddress
 from asymm_deploy.lab.joining.lab_client import lab_client
 from asymm_deploy.lab.lab_calls import LabCalls
@@ -53,5 +54,6 @@ def lab_phone(asked: LabRequest, options: PhoneOptions, tell: Tell) -> Iterator[
 
 @contextmanager
 def _calls(asked: LabRequest, tell: Tell) -> Iterator[LabCalls]:
+    silence_asyncio()  # of Dask's tasks nobody asks how they ended, where a scheduler is gone
     with lab_client(asked.at, asked.files) as client:
         yield LabCalls(client, str(asked.at), tell)

@@ -18,8 +18,8 @@ from asymm_deploy.errors import DeployError
 from asymm_deploy.lab.host_store import ChunkRefusedError, HostStore
 from asymm_deploy.lab.phone_session import PhoneDesk
 from asymm_deploy.lab.session_messages import (
-    Answer,
     Opening,
+    SessionAnswer,
     failure_of,
     packed,
     request_in,
@@ -53,8 +53,8 @@ def open_phone(opening: bytes) -> bytes:
         _offer_this_phone()
         DESK.open(unpacked(opening, Opening), host_store())
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
-    return packed(Answer())
+        return packed(SessionAnswer(failure=failure_of(error)))
+    return packed(SessionAnswer())
 
 
 @cache
@@ -79,7 +79,7 @@ async def ask_now(lease: str, request: bytes) -> bytes:
     try:
         asked = DESK.session(lease).ask(request_in(request))
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
+        return packed(SessionAnswer(failure=failure_of(error)))
     return await asyncio.wrap_future(asked)
 
 
@@ -88,15 +88,15 @@ def ask_in_turn(lease: str, request: bytes) -> bytes:
     try:
         return DESK.session(lease).ask(request_in(request)).result()
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
+        return packed(SessionAnswer(failure=failure_of(error)))
 
 
 def renew_lease(lease: str) -> bytes:
     """Let a lease last; the answer has the remarks meanwhile."""
     try:
-        return packed(Answer(said=DESK.session(lease).renew()))
+        return packed(SessionAnswer(said=DESK.session(lease).renew()))
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
+        return packed(SessionAnswer(failure=failure_of(error)))
 
 
 async def give_back_phone(lease: str, within_s: float) -> bytes:
@@ -104,18 +104,20 @@ async def give_back_phone(lease: str, within_s: float) -> bytes:
     try:
         session = DESK.session(lease)
     except DeployError:
-        return packed(Answer())
+        return packed(SessionAnswer())
     session.end()
     await asyncio.to_thread(session.closed.wait, within_s)
-    return packed(Answer(said=session.take_said()))
+    return packed(SessionAnswer(said=session.take_said()))
 
 
 async def missing_files(hashes: Sequence[str]) -> bytes:
-    """Answer which of these files the host's store lacks."""
+    """SessionAnswer which of these files the host's store lacks."""
     try:
-        return packed(Answer(value=packed(await asyncio.to_thread(host_store().missing, hashes))))
+        return packed(
+            SessionAnswer(value=packed(await asyncio.to_thread(host_store().missing, hashes)))
+        )
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
+        return packed(SessionAnswer(failure=failure_of(error)))
 
 
 async def receive_chunk(
@@ -127,7 +129,7 @@ async def receive_chunk(
             host_store().receive, sha256, sender, offset, chunk, chunk_sha256, size
         )
     except ChunkRefusedError as error:
-        return packed(Answer(value=packed(None), said=(error.what,)))
+        return packed(SessionAnswer(value=packed(None), said=(error.what,)))
     except DeployError as error:
-        return packed(Answer(failure=failure_of(error)))
-    return packed(Answer(value=packed(here)))
+        return packed(SessionAnswer(failure=failure_of(error)))
+    return packed(SessionAnswer(value=packed(here)))

@@ -7,7 +7,6 @@ a thread of the session's own, one request after the other; Dask's threads only 
 
 from __future__ import annotations
 
-import ctypes
 import queue
 import threading
 import time
@@ -23,7 +22,6 @@ from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab.host_store import HostStore
 from asymm_deploy.lab.session_messages import (
-    Answer,
     CoolAsked,
     CoresAsked,
     FactsAsked,
@@ -34,10 +32,12 @@ from asymm_deploy.lab.session_messages import (
     PutAsked,
     RunAsked,
     RunnerAsked,
+    SessionAnswer,
     SessionRequest,
     failure_of,
     packed,
 )
+from asymm_deploy.lab.thread_interrupt import raise_in, raised_anew
 from asymm_deploy.safe import excerpt
 
 MakeSessionDevice: TypeAlias = Callable[[PhoneOptions, Tell], Device]
@@ -98,7 +98,7 @@ class PhoneSession:
         threading.Thread(target=self._watch, name=f"{name}: lease", daemon=True).start()
 
     def ask(self, request: SessionRequest) -> Future[bytes]:
-        """Have something done; the future holds an ``Answer`` in bytes, and raises nothing."""
+        """Have something done; the future holds a ``SessionAnswer``, and raises nothing."""
         job = _Job(request)
         with self._lock:
             if self._is_ending:
@@ -125,11 +125,13 @@ class PhoneSession:
                 return
             self._is_ending = True
             self._jobs.put(None)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        with self._lock:
             if self._is_busy:
                 # Delivered while the thread is in its loop: it gives up ``_is_busy`` by this lock.
-                number = ctypes.c_ulong(self._thread.ident or 0)
-                ended = ctypes.py_object(SessionEndedError)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ended)
+                raise_in(self._thread, SessionEndedError)
 
     def _watch(self) -> None:
         while not self.closed.wait(max(0.1, self._renewed_at + LEASE_LASTS_S - time.monotonic())):
@@ -139,7 +141,11 @@ class PhoneSession:
 
     def _work(self) -> None:
         try:
-            with suppress(SessionEndedError), ExitStack() as held:
+            with (
+                raised_anew(SessionEndedError, self._interrupt),
+                suppress(SessionEndedError),
+                ExitStack() as held,
+            ):
                 self._serve(held)
         finally:
             with self._lock:
@@ -188,6 +194,9 @@ class PhoneSession:
             case HoldAsked():
                 self._hold(request, device, held)
             case PutAsked():
+                if request.sha256 not in self._files:
+                    path = held.enter_context(self._store.in_use(request.sha256))
+                    self._files[request.sha256] = path
                 value = device.put(self._files[request.sha256])
             case CoolAsked():
                 device.cool_down(is_hot=request.is_hot)
@@ -206,9 +215,9 @@ class PhoneSession:
     def _answer(self, job: _Job, value: bytes | Exception) -> None:
         said = self.take_said()
         if isinstance(value, bytes):
-            answer = Answer(value=value, said=said)
+            answer = SessionAnswer(value=value, said=said)
         else:
-            answer = Answer(failure=failure_of(value), said=said)
+            answer = SessionAnswer(failure=failure_of(value), said=said)
         job.settle(packed(answer))
 
     def _tell(self, text: str) -> None:
@@ -296,4 +305,4 @@ def _ended() -> LeaseEndedError:
 
 
 def _failed(error: Exception) -> bytes:
-    return packed(Answer(failure=failure_of(error)))
+    return packed(SessionAnswer(failure=failure_of(error)))

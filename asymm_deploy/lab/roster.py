@@ -81,6 +81,8 @@ class LabHost(msgspec.Struct, frozen=True):
     unready: tuple[UnreadyPhone, ...] = ()
     trouble: str = ""
     """What keeps it from using any phone."""
+    lent: tuple[str, ...] = ()
+    """Serial numbers of phones that have a worker."""
     clock_ahead_s: float = 0.0
     """Of its clock, before the scheduler's."""
     silent_s: float = 0.0

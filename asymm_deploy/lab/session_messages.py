@@ -16,16 +16,16 @@ from asymm_deploy.bench.wire import MAX_STREAM_BYTES
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.safe import excerpt
 
-ValueT = TypeVar("ValueT")
+MessageT = TypeVar("MessageT")
 
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+FileHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 LeaseToken = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 MOST_BYTES = MAX_STREAM_BYTES + 2**24
 """Of an answer: what a runner may print, and all that is said besides."""
 _LONGEST_TEXT = 2000
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
+class Opening(msgspec.Struct, frozen=True):
     """Asks for a phone, for as long as the lease is renewed."""
 
     lease: LeaseToken
@@ -59,13 +59,13 @@ class HoldAsked(msgspec.Struct, frozen=True, tag="hold"):
     """As ``Device.held``, until the lease ends; the files are in the host's store."""
 
     cpus: tuple[int, ...]
-    files: tuple[Sha256, ...]
+    files: tuple[FileHash, ...]
 
 
 class PutAsked(msgspec.Struct, frozen=True, tag="put"):
     """As ``Device.put``, of a file in the host's store."""
 
-    sha256: Sha256
+    sha256: FileHash
 
 
 class RunAsked(msgspec.Struct, frozen=True, tag="run"):
@@ -101,7 +101,7 @@ class RemoteFailure(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int = int(ExitCode.HARNESS)
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What comes back for any request."""
 
     value: bytes = b""
@@ -137,7 +137,7 @@ def packed(value: object) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def unpacked(data: object, kind: type[ValueT]) -> ValueT:
+def unpacked(data: object, kind: type[MessageT]) -> MessageT:
     """Return what ``packed`` made bytes of; raise HarnessError for anything else."""
     if not isinstance(data, bytes) or len(data) > MOST_BYTES:
         raise _unreadable()

@@ -17,6 +17,7 @@ from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab.choose_phones import PhoneKind, chosen_phones, in_words, usable_phones
 from asymm_deploy.lab.lab_calls import LabCalls, LabGoneError, WorkerLostError
 from asymm_deploy.lab.lab_device import LabDevice
+from asymm_deploy.lab.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import WaitingJob, phones, tell_waiting
 from asymm_deploy.lab.session_messages import PhoneBusyError
 from asymm_deploy.safe import excerpt
@@ -49,7 +50,7 @@ class PhonesWanted:
     def lacking(self, there: Sequence[LabPhone]) -> str:
         """Return what is wanted and not there, in words."""
         for kind in self.kinds:
-            fitting = sum(map(kind.fits, there))
+            fitting = len({phone.facts.serial for phone in there if kind.fits(phone)})
             if fitting < self.count:
                 if not there:
                     return "the lab has no phone"
@@ -86,14 +87,15 @@ def taken_phones(
                 choice.wait(f"{excerpt(busy.facts.serial, 80)} is busy{_for_whom(busy)}", busy.name)
                 continue
             try:
-                for phone in chosen:
-                    taken.append(LabDevice(calls, phone, options, whom()))
-                    taken[-1].take()
+                for place in chosen:
+                    phone = LeasedPhone(calls, place, options, whom())
+                    taken.append(LabDevice(phone))
+                    phone.take()
             except (PhoneBusyError, WorkerLostError) as error:
                 _give_back(taken)
                 choice.wait(error.what, error.what)
         choice.waits_no_more()
-        names = ", ".join(f"{device.serial} on {device.host}" for device in taken)
+        names = ", ".join(f"{each.phone.name} on {excerpt(each.phone.host, 80)}" for each in taken)
         calls.tell(f"timing on {names}")
         yield list(taken)
     finally:

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from asymm_deploy.bench import wire
-from asymm_deploy.bench.device import Device
+from asymm_deploy.bench.device import Device, Tell
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
+from asymm_deploy.lab.lab_device import LabDevice
+from asymm_deploy.lab.leased_phone import LeasedPhone
+from tests.lab.client.conftest import FakeLab, dask_cluster, lab  # noqa: F401
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,
     adb_server,
@@ -30,7 +33,7 @@ from tests.phone.phone import Phone
 SH = ["/bin/sh", "-c"]
 
 
-@pytest.fixture(params=["host", "phone"])
+@pytest.fixture(params=["host", "phone", "lab"])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """Each kind of device, held, so that programs can be run on it."""
     if request.param == "host":
@@ -40,9 +43,15 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     attached: Phone = request.getfixturevalue("phone")
     runner: Path = request.getfixturevalue("phone_runner")
     options = PhoneOptions(patience_s=20, cool_down_s=0)
-    device = AdbDevice(
-        Server(address(os.environ)), attached.serial, runner, options, lambda _: None
-    )
+
+    def phone_over_adb(options: PhoneOptions, tell: Tell) -> Device:
+        return AdbDevice(Server(address(os.environ)), attached.serial, runner, options, tell)
+
+    device = phone_over_adb(options, lambda _: None)
+    if request.param == "lab":
+        lab: FakeLab = request.getfixturevalue("lab")
+        place = lab.lend(attached.serial, phone_over_adb)
+        device = LabDevice(LeasedPhone(lab.calls, place, options, "me"))
     with device.held(device.choose_cpus(None, 1, ()), []):
         yield device
 

@@ -65,8 +65,9 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
     ([*BENCH, "--every=33ms"], 2, ("--every", "--for is not given")),
     *(
         ([*BENCH, "--for=1m", *more], 2, (more[0].split("=")[0], "does not go with --for"))
-        for more in (["--runs=5"], ["--launches=1"], ["--paired"])
+        for more in (["--runs=5"], ["--launches=1"], ["--paired"], ["--lab=127.0.0.1:1"])
     ),
+    ([*BENCH, "--for=1m", "--cold"], 2, ("--cold", "--for")),
     (["bench", "--table=5", "--for=1m"], 2, ("--table does not go",)),
     (["bench", "--figure=1", "--for=1m"], 2, ("--figure does not go",)),
     ([*BENCH, "--for=1m", "--device=a76"], 2, ("a76", "no clock to time by")),

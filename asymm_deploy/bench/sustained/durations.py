@@ -27,12 +27,12 @@ def duration_s(option: str, text: str, least_s: float, most_s: float, why: str) 
     if not least_s <= seconds <= most_s:
         raise UsageError(
             f"{option} {text.strip()} is out of range",
-            f"give {duration_text(least_s)} to {duration_text(most_s)}: {why}",
+            f"give {short_duration(least_s)} to {short_duration(most_s)}: {why}",
         )
     return seconds
 
 
-def duration_text(seconds: float) -> str:
+def short_duration(seconds: float) -> str:
     """Return the shortest way to write a duration: ``30m``, ``33.3ms``."""
     for unit in ("h", "m", "s"):
         value = seconds / _SECONDS[unit]

@@ -142,7 +142,8 @@ class _Following:
             look = self._look()
             state = look.said["state"].last_word
             if look.out:
-                self._take(look.out, _reading(look.said) if look.is_last else None)
+                reading = _reading(look.said, runs=state == "running")
+                self._take(look.out, reading if look.is_last else None)
             is_shared = is_shared or saw_another(look.said["others"])
             stuck = 0 if look.out else stuck + 1
             if state == "done":
@@ -263,8 +264,8 @@ def _alive(folder: PurePosixPath) -> str:
     return f"n=$(cat {folder}/pid 2>/dev/null) && grep -q {OURS} /proc/$n/cmdline 2>/dev/null"
 
 
-def _reading(said: Mapping[str, Section]) -> CurveReading:
-    """Return what a phone said of itself."""
+def _reading(said: Mapping[str, Section], *, runs: bool) -> CurveReading:
+    """Return what a phone said of itself; where nothing ``runs`` any more, its clock is idle."""
     found = parse_reading(said)
     thermal = said["thermal"].text if "thermal" in said and said["thermal"].code == 0 else ""
     sensors = {
@@ -273,7 +274,7 @@ def _reading(said: Mapping[str, Section]) -> CurveReading:
         if name.lower() != "battery"
     }
     hottest = max(sensors, key=lambda name: sensors[name], default=None)
-    return CurveReading(
+    told = CurveReading(
         hottest_c=None if hottest is None else sensors[hottest],
         hottest=hottest,
         **{
@@ -282,3 +283,4 @@ def _reading(said: Mapping[str, Section]) -> CurveReading:
             if name in CurveReading.__struct_fields__
         },
     )
+    return told if runs else msgspec.structs.replace(told, clock_khz=None)

@@ -73,7 +73,9 @@ def sustained_row(curve: Curve) -> SustainedRow:
     """Return the row of a curve."""
     record, levels, started = curve.launch, levels_of(curve), curve.started
     readings = [reading for reading in curve.readings if reading is not None]
-    clocks = [x.khz for x in curve.seconds] + [x.clock_khz for x in readings]
+    # The runner's come from just behind a run; between frames a core may be idle.
+    clocks = [x.khz for x in curve.seconds if x.khz is not None]
+    clocks = clocks or [x.clock_khz for x in readings if x.clock_khz is not None]
     ended = curve.ended
     has_frames = started.every_ms is not None
     reason = record.error if ended is not None else "the command that timed it was ended"
@@ -97,7 +99,7 @@ def sustained_row(curve: Curve) -> SustainedRow:
         throttled_by=levels.throttled.by if levels.throttled else None,
         late_frames=sum(x.late for x in curve.seconds) if has_frames else None,
         skipped_frames=sum(x.skipped for x in curve.seconds) if has_frames else None,
-        min_clock_khz=min((khz for khz in clocks if khz is not None), default=None),
+        min_clock_khz=min(clocks, default=None),
         max_temperature_c=max(
             (x.hottest_c for x in readings if x.hottest_c is not None), default=None
         ),

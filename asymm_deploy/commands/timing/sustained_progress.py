@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asymm_deploy.bench.sustained.curves import Curve
-from asymm_deploy.bench.sustained.durations import duration_text
+from asymm_deploy.bench.sustained.durations import short_duration
 from asymm_deploy.bench.sustained.sustain_models import (
     CurveBegun,
     CurveEnded,
@@ -35,7 +35,7 @@ class SustainedProgress:
             self._say(f"letting it cool before {event.model}")
             return
         curve = event.curve
-        model, asked = curve.launch.model, duration_text(curve.started.for_s)
+        model, asked = curve.launch.model, short_duration(curve.started.for_s)
         if isinstance(event, CurveKept):
             self._say(f"{model} was timed for {asked} before, which is kept (--fresh repeats it)")
             self._move(curve, curve.started.for_s)

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 def run_sustained(asked: BenchRequest, lasting: Lasting) -> ExitCode:
     """Run each model as long as asked on each device, one after the other; print the table.
 
-    Returns the exit code of the worst row. OUT/sustained.csv is written whatever happens.
+    Returns the exit code of the worst row. OUT/sustained.csv is written whatever happens. Raises
+    UsageError for phones of a lab.
     """
+    if asked.lab is not None:
+        raise UsageError(
+            "--for follows a device second by second, and a lab does not carry that",
+            "run it on the phone's own host, with --device SERIAL in place of --lab",
+        )
     makers = device_makers(asked.devices, asked.runner, asked.phone_options, console.say)
     devices = {name: make(console.say) for name, make in makers.items()}
     for device in devices.values():  # before an export takes minutes

@@ -20,6 +20,7 @@ from asymm_deploy.bench.phone.phone_facts import read_phone
 from asymm_deploy.errors import DeployError, HarnessError
 from asymm_deploy.lab.hosting.in_thread import in_thread
 from asymm_deploy.lab.joining.introduction import LAB_PROTOCOL
+from asymm_deploy.lab.joining.lab_address import LabAddress, own_address
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.safe import excerpt, first_words
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
     from asymm_deploy.bench.phone.server import Server
-    from asymm_deploy.lab.joining.lab_address import LabAddress
     from asymm_deploy.lab.joining.lab_security import LabSecurity
 
 _PATIENCE_S = 5.0
@@ -37,6 +37,8 @@ _END_S = 20.0
 """For a worker to put its phone back, which takes 15 s at the most, before it is killed."""
 _IN_USE_S = 2.0
 """For a worker to say whether its phone is in use."""
+_UNKNOWN_S = 15.0
+"""How long a worker that has died may take to be there again, in another process."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 """Before a phone whose worker failed is tried again: doubled each time."""
 
@@ -68,15 +70,41 @@ class AttendedPhone:
         self._server = server
         self._nanny: Nanny | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._unknown_since: float | None = None
+        self._pid: int | None = None
+        """Of the worker."""
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
 
+    @property
+    def is_lent(self) -> bool:
+        """Whether a worker has been started for it, and not been ended."""
+        return self._nanny is not None
+
+    def is_known(self, known: bool) -> None:
+        """Hear whether the scheduler knows the worker; one that it doesn't for long is ended.
+
+        It may hang, or Dask may have failed to start a process in place of one that died.
+        """
+        if known or self._nanny is None:
+            self._unknown_since = None
+            return
+        now = time.monotonic()
+        self._unknown_since = self._unknown_since or now
+        if now - self._unknown_since > _UNKNOWN_S:
+            self._unknown_since = None
+            nanny, self._nanny = self._nanny, None
+            self._ending = asyncio.get_running_loop().create_task(_close(nanny))
+
     def attend(self, listed: ListedPhone) -> None:
         """Start a worker unless there is one, or one has just failed."""
-        if self._starting is not None and not self._starting.done():
+        busy = (self._starting, self._ending)
+        if any(task is not None and not task.done() for task in busy):
             return
         if self._nanny is not None:
             if self._nanny.status.name not in ("closed", "failed"):
+                self._notice(self._nanny.pid)
                 return
             self._nanny = None
         if time.monotonic() >= self._not_before:
@@ -96,6 +124,14 @@ class AttendedPhone:
         except (OSError, TimeoutError):
             return False
 
+    def _notice(self, pid: int | None) -> None:
+        """Say that the worker is another one, which Dask has started in place of one that died."""
+        if pid is None or pid == self._pid:
+            return
+        if self._pid is not None:
+            self._hosting.tell(f"the worker of {excerpt(self.serial)} died; it has a new one")
+        self._pid = pid
+
     async def end(self) -> None:
         """End the worker, once the phone is put back."""
         if self._starting is not None:
@@ -104,11 +140,15 @@ class AttendedPhone:
         nanny, self._nanny = self._nanny, None
         if nanny is not None:
             await _close(nanny)
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
 
     async def _start(self, listed: ListedPhone) -> None:
         try:
             facts = await in_thread(lambda: self._facts(listed))
             self._nanny = await self._nanny_for(facts)
+            self._pid = None
+            self._notice(self._nanny.pid)
         except DeployError as error:
             self._failed(error)
         except Exception as error:  # whatever Dask, or a worker's process, raises
@@ -144,6 +184,7 @@ class AttendedPhone:
         from asymm_deploy.lab.phone_worker import PhoneWorker
 
         hosting = self._hosting
+        own = own_address(hosting.at)  # else Dask would listen at all that this machine has
         options: dict[str, Any] = {
             "facts": msgspec.to_builtins(facts),
             "runner": str(hosting.runner),
@@ -151,6 +192,7 @@ class AttendedPhone:
         nanny = Nanny(
             str(hosting.at),
             name=f"{hosting.host}/{self.serial}",
+            host=f"[{own}]" if ":" in own else own,
             nthreads=1,
             resources={"phone": 1},
             memory_limit=0,

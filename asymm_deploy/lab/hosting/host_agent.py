@@ -10,7 +10,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -38,14 +37,20 @@ _TAKEN_S = 12.0
 """How long another agent of this name may still be known that was killed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(msgspec.Struct, frozen=True):
     """What the scheduler said to a report."""
 
+    time: float
+    """By its clock, in seconds since 1970."""
     every_s: float
+    """Until the next report."""
+    unknown: tuple[str, ...]
+    """Serial numbers of phones whose workers it does not know."""
     is_stopping: bool
     is_taken: bool
-    clock_ahead_s: float
+    """Whether another agent has this host's name."""
+    clock_ahead_s: float = 0.0
+    """Ours, before its."""
 
 
 class HostAgent:
@@ -67,6 +72,8 @@ class HostAgent:
         self._is_away = False
         self._clock_ahead_s = 0.0
         self._report_at = 0.0
+        self._looking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._looking.set_result(None)
         self._taken_since: float | None = None
 
     async def serve(self, told: asyncio.Event) -> ExitCode:
@@ -93,8 +100,7 @@ class HostAgent:
                     return ExitCode.OK
                 if self._is_free(answer):
                     self._report_at = time.monotonic() + answer.every_s if answer else 0.0
-            if not self._is_away and self._taken_since is None:
-                await self._look()
+            self._look_again()
             try:
                 await asyncio.wait_for(told.wait(), _LOOK_S)
             except TimeoutError:
@@ -110,18 +116,14 @@ class HostAgent:
             self._agent,
             tuple(self._unready.values()),
             self._trouble,
+            tuple(serial for serial, phone in self._phones.items() if phone.is_lent),
             self._clock_ahead_s,
         )
         try:
-            if self._is_away:  # what is back may be of another version
-                hello = await asyncio.wait_for(scheduler.lab_hello(), _ANSWER_S)
-                require_same(self._hosting.at, introduced(hello))
-            before = time.time()
-            said = await asyncio.wait_for(
-                scheduler.lab_host(report=msgspec.to_builtins(report)), _ANSWER_S
-            )
-            middle = (before + time.time()) / 2
-        except (OSError, TimeoutError):
+            answer = await asyncio.wait_for(self._asked(scheduler, report), 2 * _ANSWER_S)
+        except DeployError:
+            raise
+        except Exception:  # whatever Dask makes of a port where nobody listens, or a stranger
             if not self._is_away:
                 self._hosting.tell(
                     f"the scheduler at {self._hosting.at} does not answer; trying until it does"
@@ -131,8 +133,22 @@ class HostAgent:
         if self._is_away:
             self._hosting.tell("the scheduler is back")
             self._is_away = False
-        self._compare_clocks(middle - said["time"])
-        return _Answer(said["every_s"], said["is_stopping"], said["is_taken"], self._clock_ahead_s)
+        self._compare_clocks(answer.clock_ahead_s)
+        for serial, phone in self._phones.items():
+            phone.is_known(serial not in answer.unknown)
+        return answer
+
+    async def _asked(self, scheduler: Any, report: LabHost) -> _Answer:
+        if self._is_away:  # what is back may be of another version
+            hello = await asyncio.wait_for(scheduler.lab_hello(), _ANSWER_S)
+            require_same(self._hosting.at, introduced(hello))
+        before = time.time()
+        said = await asyncio.wait_for(
+            scheduler.lab_host(report=msgspec.to_builtins(report)), _ANSWER_S
+        )
+        answer = msgspec.convert(said, _Answer)
+        ahead_s = (before + time.time()) / 2 - answer.time
+        return msgspec.structs.replace(answer, clock_ahead_s=ahead_s)
 
     def _is_free(self, answer: _Answer | None) -> bool:
         """Whether no other agent has this host's name; raise UsageError if one keeps it."""
@@ -159,6 +175,14 @@ class HostAgent:
             )
         else:
             self._told.discard("clock")
+
+    def _look_again(self) -> None:
+        """Look for phones, unless adb is still at it; reports don't wait for that."""
+        if not self._looking.done():
+            return
+        self._looking.result()
+        if not self._is_away and self._taken_since is None:
+            self._looking = asyncio.ensure_future(self._look())
 
     async def _look(self) -> None:
         """Ask adb which phones there are, and have each that is ready attended."""
@@ -220,6 +244,7 @@ class HostAgent:
 
     async def _leave(self, scheduler: Any) -> None:
         """End the workers, all at once, and tell the scheduler."""
+        self._looking.cancel()
         ends = [phone.end() for phone in self._phones.values()]
         await asyncio.gather(*ends, *self._leaving, return_exceptions=True)
         if self._is_away:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from asymm_deploy.bench.phone.pushed_files import Program
 from asymm_deploy.errors import ExitCode, UsageError
 from asymm_deploy.lab.hosting.worker_server import start_worker_server
 from asymm_deploy.lab.joining.certificates import Certificates
@@ -41,6 +42,7 @@ def lend_phones(lending: Lending, tell: Callable[[str], None]) -> ExitCode:
     Raises what ``require_lab`` does, and UsageError for a name that is none or is taken.
     """
     host = host_name(lending.name)
+    _require_runner(lending.runner)
     settle_dask()
     silence_asyncio()
     require_lab(lending.at, lending.files)
@@ -73,3 +75,14 @@ async def _lend(lending: Lending, host: str, folder: Path, tell: Callable[[str],
     with told_to_end(asyncio.get_running_loop()) as told:
         tell(f"this host is {host} in the lab at {lending.at}")
         return await agent.serve(told)
+
+
+def _require_runner(path: Path) -> None:
+    """Raise UsageError for a runner that can't be read; what it is of, benches judge."""
+    try:
+        Program.at(path)
+    except OSError as error:
+        raise UsageError(
+            f"can't read the runner {path}: {error.strerror}",
+            "give --runner the native runner, or build it: `asymm-deploy runner build`",
+        ) from error

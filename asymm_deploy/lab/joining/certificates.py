@@ -44,8 +44,35 @@ def certificates(
         assert path is not None
         _require_readable(name, path)
     found = Certificates(authority, certificate, key)
-    context_of(found, ssl.Purpose.SERVER_AUTH)
+    _require_good(found)
     return found
+
+
+def _require_good(files: Certificates) -> None:
+    """Raise UsageError unless members with these files would let each other in: one asks another.
+
+    Both are here, in memory.
+    """
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context_of(files, ssl.Purpose.SERVER_AUTH).wrap_bio(to_client, to_server)
+    server = context_of(files, ssl.Purpose.CLIENT_AUTH).wrap_bio(
+        to_server, to_client, server_side=True
+    )
+    left = [client, server]
+    while left:
+        for side in list(left):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError as error:
+                said = excerpt(getattr(error, "verify_message", "") or first_words(error))
+                raise UsageError(
+                    f"no member of a lab would let {files.certificate} in, by {files.authority}: "
+                    f"{said}",
+                    f"have it signed by that authority, and look at its dates; {_DOCS}",
+                ) from error
+            left.remove(side)
 
 
 def context_of(files: Certificates, purpose: ssl.Purpose) -> ssl.SSLContext:

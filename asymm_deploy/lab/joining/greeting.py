@@ -20,10 +20,16 @@ from asymm_deploy.safe import excerpt, first_words
 
 _ANSWER_S = 5.0
 """Until who listens must have spoken. A busy machine with many workers has needed one second."""
+_GREETING_S = 1.5
+"""After which silence is taken for somebody who waits for TLS, and that is tried."""
 _LONGEST_FIRST = 1 << 16
 """Bytes of a first message of Dask's, which is a handful of names."""
 _START = "start one with `asymm-deploy lab scheduler`, or check the address"
 _CERTIFICATES = "give --tls-ca-file, --tls-cert and --tls-key, as the scheduler was given"
+
+
+class _SilentError(TimeoutError):
+    """Somebody took the connection, and said nothing."""
 
 
 def require_lab(at: LabAddress, files: Certificates | None) -> None:
@@ -35,7 +41,7 @@ def require_lab(at: LabAddress, files: Certificates | None) -> None:
     _require_dask(at, files)
     try:
         found = asyncio.run(asyncio.wait_for(_greeted(at, files), _ANSWER_S))
-    except (OSError, TimeoutError, ValueError) as error:
+    except Exception as error:  # whatever Dask makes of what a stranger says
         raise _stranger(at) from error
     require_same(at, found)
 
@@ -65,14 +71,16 @@ async def _greeted(at: LabAddress, files: Certificates | None) -> Introduction |
 def _require_dask(at: LabAddress, files: Certificates | None) -> None:
     """Raise what keeps us from speaking Dask's protocol with who listens there."""
     try:
-        first = _first_bytes(at, files)
+        first = _patient_first_bytes(at, files)
     except socket.gaierror as error:
         raise UsageError(f"there is no host {excerpt(at.host, 80)}", "check the address") from error
     except ConnectionRefusedError as error:
         raise HarnessError(f"nothing listens at {at}", _START) from error
+    except _SilentError as error:
+        raise HarnessError(
+            f"who listens at {at} says nothing, as no scheduler of a lab does", _START
+        ) from error
     except TimeoutError as error:
-        if files is None and _speaks_tls(at):
-            raise UsageError(f"the scheduler at {at} wants certificates", _CERTIFICATES) from error
         raise HarnessError(f"nobody answers at {at}", _START) from error
     except ssl.SSLError as error:
         raise _not_by_tls(at, error) from error
@@ -85,12 +93,27 @@ def _require_dask(at: LabAddress, files: Certificates | None) -> None:
         raise _stranger(at)
 
 
-def _first_bytes(at: LabAddress, files: Certificates | None) -> bytes:
+def _patient_first_bytes(at: LabAddress, files: Certificates | None) -> bytes:
+    """Return what who listens says first; raise UsageError soon for who waits for TLS."""
+    if files is None:
+        try:
+            return _first_bytes(at, files, _GREETING_S)
+        except _SilentError as error:
+            if _speaks_tls(at):
+                wants = f"the scheduler at {at} wants certificates"
+                raise UsageError(wants, _CERTIFICATES) from error
+    return _first_bytes(at, files, _ANSWER_S)
+
+
+def _first_bytes(at: LabAddress, files: Certificates | None, limit_s: float) -> bytes:
     """Return what who listens says first; a scheduler speaks before it is asked."""
     context = None if files is None else context_of(files, ssl.Purpose.SERVER_AUTH)
-    with closing(socket.create_connection((at.host, at.port), timeout=_ANSWER_S)) as plain:
+    with closing(socket.create_connection((at.host, at.port), timeout=limit_s)) as plain:
         if context is None:
-            return plain.recv(struct.calcsize("Q"))
+            try:
+                return plain.recv(struct.calcsize("Q"))
+            except TimeoutError as error:
+                raise _SilentError from error
         with context.wrap_socket(plain) as encrypted:
             return encrypted.recv(struct.calcsize("Q"))
 

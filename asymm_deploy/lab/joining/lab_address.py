@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -68,6 +69,20 @@ def require_host(host: str) -> None:
     except UnicodeError:
         pass
     raise UsageError(f"no host can be called {excerpt(host, 80)!r}", _HINT)
+
+
+def own_address(at: LabAddress) -> str:
+    """Return the address of this machine by which it reaches a scheduler; sends nothing.
+
+    Raises OSError where it doesn't.
+    """
+    family, kind, protocol, _, where = socket.getaddrinfo(at.host, at.port, type=socket.SOCK_DGRAM)[
+        0
+    ]
+    with socket.socket(family, kind, protocol) as unsent:
+        unsent.connect(where)
+        own: str = unsent.getsockname()[0]
+    return own
 
 
 def is_loopback(host: str) -> bool:

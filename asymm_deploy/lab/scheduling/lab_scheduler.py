@@ -124,8 +124,10 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
         known = self._hosts.get(host.name)
         answer = {
             "time": time.time(),
-            "scheduler": self.id,
             "every_s": heartbeat_interval(len(self._hosts) + 1),
+            "unknown": [
+                serial for serial in host.lent if f"{host.name}/{serial}" not in self.aliases
+            ],
             "is_stopping": self.is_stopping,
             "is_taken": known is not None
             and known.report.agent != host.agent

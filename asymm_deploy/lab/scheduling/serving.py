@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
@@ -14,6 +15,9 @@ from asymm_deploy.lab.joining.dask_settings import settle_dask, silence_asyncio
 from asymm_deploy.lab.joining.ending import told_to_end
 from asymm_deploy.lab.joining.lab_address import is_loopback
 from asymm_deploy.safe import excerpt
+
+_END_S = 10.0
+"""For connections to be closed. Whoever is at their other end notices anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def serve_lab(
     Raises UsageError for a host or port that this machine can't listen at, or that would let
     strangers in; HarnessError for a port that is taken.
     """
+    _require_free(serving)
     if serving.files is None and not is_loopback(serving.host) and not serving.is_insecure:
         raise UsageError(
             f"whoever reaches port {serving.port} of {excerpt(serving.host)} "
@@ -43,7 +48,6 @@ def serve_lab(
             "give --tls-ca-file, --tls-cert and --tls-key (docs/lab.md shows how to make them); "
             "or --insecure where everybody in reach is trusted that far",
         )
-    _require_free(serving)
     settle_dask()
     silence_asyncio()
     return asyncio.run(_serve(serving, tell, ready))
@@ -59,7 +63,7 @@ async def _serve(
         try:
             scheduler = await LabScheduler(
                 tell,
-                host=serving.host,
+                host=f"[{serving.host}]" if ":" in serving.host else serving.host,
                 port=serving.port,
                 protocol="tcp://" if serving.files is None else "tls://",
                 security=lab_security(serving.files),
@@ -74,13 +78,16 @@ async def _serve(
         if finished.done():
             return ExitCode.OK
         tell("ending; the hosts wait until a scheduler is back")
-        await scheduler.close(reason="lab-scheduler-ended")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(scheduler.close(reason="lab-scheduler-ended"), _END_S)
         return ExitCode.INTERRUPTED
 
 
 def _require_free(serving: Serving) -> None:
     """Raise where this machine can't listen, before anything is imported."""
     try:
+        if not serving.host.strip():
+            raise socket.gaierror
         found = socket.getaddrinfo(
             serving.host, serving.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
@@ -88,14 +95,13 @@ def _require_free(serving: Serving) -> None:
         with socket.socket(family, kind, protocol) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(where)
-            tried.listen()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # no name at all
         raise _refused(serving, error) from error
 
 
-def _refused(serving: Serving, error: OSError) -> DeployError:
-    host, port = excerpt(serving.host), serving.port
-    if isinstance(error, socket.gaierror):
+def _refused(serving: Serving, error: OSError | UnicodeError) -> DeployError:
+    host, port = excerpt(serving.host) or repr(serving.host), serving.port
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return UsageError(f"--host {host} is no name and no address that is known here", _HOST)
     if error.errno == errno.EADDRINUSE:
         return HarnessError(

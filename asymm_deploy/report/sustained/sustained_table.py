@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from asymm_deploy.bench.flags import FLAGS, gravest_first
-from asymm_deploy.bench.sustained.durations import duration_text
+from asymm_deploy.bench.sustained.durations import short_duration
 from asymm_deploy.bench.sustained.sustained_rows import SustainedRow
 from asymm_deploy.report import tables
 from asymm_deploy.report.report_table import Column, ReportTable, TableFormat, render, to_csv
@@ -88,7 +88,7 @@ def sustained_text(rows: Sequence[SustainedRow], output_format: TableFormat) -> 
 
 def pace_text(every_ms: float | None) -> str:
     """Return how runs follow one another: ``every 33ms``, ``without a pause``."""
-    return "without a pause" if every_ms is None else f"every {duration_text(every_ms / 1000)}"
+    return "without a pause" if every_ms is None else f"every {short_duration(every_ms / 1000)}"
 
 
 def _caption(rows: Sequence[SustainedRow]) -> list[str]:

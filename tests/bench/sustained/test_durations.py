@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asymm_deploy.bench.sustained.durations import duration_s, duration_text
+from asymm_deploy.bench.sustained.durations import duration_s, short_duration
 from asymm_deploy.errors import UsageError
 
 
@@ -49,4 +49,4 @@ def test_one_out_of_range_is_refused_with_the_range(text: str) -> None:
      (0.0333, "33.3ms")],
 )  # fmt: skip
 def test_they_are_written_in_the_unit_that_they_fill(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
+    assert short_duration(seconds) == text

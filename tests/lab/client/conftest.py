@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy.bench.device import Tell
@@ -16,8 +16,9 @@ from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.records import DeviceFacts
 from asymm_deploy.lab import phone_calls
 from asymm_deploy.lab.host_store import HostStore
+from asymm_deploy.lab.joining.dask_settings import settle_dask
 from asymm_deploy.lab.lab_calls import LabCalls
-from asymm_deploy.lab.phone_session import PhoneDesk
+from asymm_deploy.lab.phone_session import MakeSessionDevice, PhoneDesk
 from asymm_deploy.lab.roster import LabPhone, PhoneFacts
 from tests.bench.fake_device import FakeDevice, Launch, Told
 
@@ -68,6 +69,12 @@ class FakeLab:
 
         desk.offer(serial, make)
 
+    def lend(self, serial: str, make: MakeSessionDevice) -> LabPhone:
+        """Have a phone of the test's own in the lab; return where it is."""
+        phone_calls.DESK.offer(serial, make)
+        facts = msgspec.structs.replace(self.phones[0].facts, serial=serial)
+        return msgspec.structs.replace(self.phones[0], facts=facts)
+
     def phone(self, serial: str) -> LabPhone:
         return next(phone for phone in self.phones if phone.facts.serial == serial)
 
@@ -90,15 +97,15 @@ def _told(launch: Launch) -> Told:
 
 @pytest.fixture(scope="session")
 def dask_cluster() -> Iterator[Any]:
+    settle_dask()
     import distributed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     made: Any = distributed
     with made.LocalCluster(
         n_workers=3,
         processes=False,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address=":0",
         resources={"phone": 1},
         memory_limit=0,
     ) as cluster:
@@ -127,7 +134,7 @@ def lab(dask_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         for (serial, host), address in zip(HOSTS.items(), workers, strict=True):
             lab.offer(desk, serial)
             lab.phones.append(LabPhone(f"{host}/{serial}", address, _facts(host, serial), "free"))
-        for module in ("lab_device", "take_phones"):
+        for module in ("leased_phone", "take_phones"):
             monkeypatch.setattr(f"asymm_deploy.lab.{module}.phones", lambda _client: lab.phones)
         yield lab
         desk.end_all(5)

@@ -74,7 +74,7 @@ def chosen(kinds: list[str], count: int, phones: list[LabPhone], **held: int) ->
 
 
 def test_free_phones_come_first_and_before_them_those_with_launches_of_these_rows() -> None:
-    phones = [phone("A", state="busy"), phone("B"), phone("C", state="busy")]
+    phones = usable_phones([phone("A", state="busy"), phone("B"), phone("C", state="busy")])
     assert chosen(["any"], 1, phones) == ["B"]
     assert chosen(["any"], 1, phones, C=3) == ["C"]
     assert chosen(["any"], 2, phones, C=3, A=5) == ["A", "C"]
@@ -88,8 +88,14 @@ def test_a_phone_that_fits_two_kinds_is_left_to_the_one_that_needs_it() -> None:
 
 
 def test_a_phone_on_two_hosts_is_one_phone_and_is_taken_where_it_is_free() -> None:
-    found = usable_phones([phone("A", host="left", state="busy"), phone("A", host="right")])
+    places = usable_phones([phone("A", host="left", state="busy"), phone("A", host="right")])
+    found = chosen_phones(kinds_of(["any"]), 1, places, {})
+    assert found is not None
     assert [each.name for each in found] == ["right/A"]
+    assert chosen(["any"], 2, places) is None
+    (there,) = chosen_phones(kinds_of(["host=left"]), 1, places, {}) or ()
+    assert there.name == "left/A"
+    assert chosen(["host=left", "host=right"], 1, places) is None
 
 
 def test_phones_that_are_lost_or_have_no_name_to_print_are_not_there() -> None:

@@ -22,6 +22,7 @@ from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
 from asymm_deploy.lab.lab_calls import LabCalls, WorkerLostError
 from asymm_deploy.lab.lab_device import LabDevice
+from asymm_deploy.lab.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.lab.session_messages import RunAsked
 from tests.bench.fake_device import Launch, Told, fake_artifact
@@ -29,7 +30,7 @@ from tests.lab.client.conftest import FakeLab, FakePhone, named
 
 
 def test_it_times_models_like_any_device(lab: FakeLab, tmp_path: Path) -> None:
-    device = LabDevice(lab.calls, lab.phone("P1"), PhoneOptions(), "me")
+    device = device_of(lab)
     models = [fake_artifact(tmp_path, name, "A") for name in ("one", "two")]
     with opened(tmp_path / "out", lab.told.append, "bench") as runs:
         rows = time_models(device, models, Plan(launches=2, runs=4, allow=()), runs, lambda _: None)
@@ -41,7 +42,8 @@ def test_it_times_models_like_any_device(lab: FakeLab, tmp_path: Path) -> None:
 
 
 def device_of(lab: FakeLab, serial: str = "P1", patience_s: float = 5.0) -> LabDevice:
-    return LabDevice(lab.calls, lab.phone(serial), PhoneOptions(patience_s=patience_s), "me")
+    options = PhoneOptions(patience_s=patience_s)
+    return LabDevice(LeasedPhone(lab.calls, lab.phone(serial), options, "me"))
 
 
 def timed(device: LabDevice, folder: Path) -> list[LaunchRecord]:

@@ -18,7 +18,7 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.lab import phone_calls
+from asymm_deploy.lab import phone_calls, take_phones
 from asymm_deploy.lab.choose_phones import kinds_of
 from asymm_deploy.lab.lab_fleet import LabFleet
 from asymm_deploy.lab.take_phones import PhonesWanted
@@ -109,7 +109,10 @@ def test_ctrl_c_gives_every_phone_back_and_keeps_what_is_finished(
     assert not lab.devices["P1"][0].is_held
 
 
-def test_two_who_want_the_same_phone_take_turns(lab: FakeLab, tmp_path: Path) -> None:
+def test_two_who_want_the_same_phone_take_turns(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_phones, "_LOOK_S", 0.1)
     done: list[tuple[Sequence[LaunchRecord], list[Any]]] = []
 
     def slow(launch: Launch) -> Told:

@@ -18,7 +18,6 @@ from asymm_deploy.lab import phone_session
 from asymm_deploy.lab.host_store import HostStore
 from asymm_deploy.lab.phone_session import PhoneDesk, PhoneSession
 from asymm_deploy.lab.session_messages import (
-    Answer,
     CoresAsked,
     FactsAsked,
     HoldAsked,
@@ -27,6 +26,7 @@ from asymm_deploy.lab.session_messages import (
     PhoneBusyError,
     RunAsked,
     RunnerAsked,
+    SessionAnswer,
     SessionRequest,
     failure_of,
     packed,
@@ -83,11 +83,11 @@ def hang() -> Callable[[], None]:
     return hang
 
 
-def said(session: PhoneSession, request: SessionRequest) -> Answer:
-    return unpacked(session.ask(request).result(5), Answer)
+def said(session: PhoneSession, request: SessionRequest) -> SessionAnswer:
+    return unpacked(session.ask(request).result(5), SessionAnswer)
 
 
-def refused(answer: Answer) -> Exception:
+def refused(answer: SessionAnswer) -> Exception:
     assert answer.failure is not None
     return raised(answer.failure)
 
@@ -124,7 +124,7 @@ def test_a_lease_that_nobody_renews_ends_whatever_the_phone_is_doing(
         time.sleep(0.1)
         session.renew()
     assert not running.done(), "it was renewed for longer than it lasts"
-    assert isinstance(refused(unpacked(running.result(5), Answer)), LeaseEndedError)
+    assert isinstance(refused(unpacked(running.result(5), SessionAnswer)), LeaseEndedError)
     assert session.closed.wait(5)
     assert desk.phone is not None
     assert not desk.phone.is_held
@@ -186,7 +186,7 @@ def test_failures_arrive_as_what_they_were(tmp_path: Path) -> None:
 def test_what_is_no_answer_or_no_request_is_refused_in_words() -> None:
     for wrong in (b"", b"\xc1", packed({"value": 3}), packed([]), "text", None):
         with pytest.raises(HarnessError, match="can't read"):
-            unpacked(wrong, Answer)
+            unpacked(wrong, SessionAnswer)
     for request in (RUN, RunnerAsked("mnn"), FactsAsked((1, 2))):
         assert request_in(packed(request)) == request
     with pytest.raises(HarnessError, match="can't read"):

@@ -47,7 +47,7 @@ def test_a_row_has_what_the_curve_comes_to(tmp_path: Path) -> None:
         "throttled_by": "slower",
         "late_frames": "0",
         "skipped_frames": "0",
-        "min_clock_khz": "1401600",
+        "min_clock_khz": "2841600",
         "max_temperature_c": "40.0",
         "max_battery_c": "36.5",
         "max_thermal_status": "0",

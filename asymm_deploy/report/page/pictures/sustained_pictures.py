@@ -8,7 +8,7 @@ from typing import Any
 
 from asymm_deploy.bench.sustained.curve_records import CurveReading
 from asymm_deploy.bench.sustained.curves import Curve
-from asymm_deploy.bench.sustained.durations import duration_text
+from asymm_deploy.bench.sustained.durations import short_duration
 from asymm_deploy.bench.sustained.levels import SLOWER, first_window_s
 from asymm_deploy.bench.sustained.second_stream import SecondFigures
 from asymm_deploy.bench.sustained.sustained_rows import SustainedRow, sustained_row
@@ -117,7 +117,7 @@ def _times(named: Sequence[tuple[str, Curve]]) -> Picture:
 def _note(curves: Sequence[Curve]) -> str:
     most = max(len(_parts(curve.seconds)[0]) if curve.seconds else 1 for curve in curves)
     point = "a second" if most == 1 else f"up to {most} seconds"
-    window = duration_text(max(first_window_s(curve.started.for_s) for curve in curves))
+    window = short_duration(max(first_window_s(curve.started.for_s) for curve in curves))
     return (
         f"A point is the median of {point}; the band goes up to the 90th percentile, or out of the "
         f"picture. The first level is that of the first {window}, the sustained one that of the "
@@ -212,9 +212,9 @@ def _names(curves: Sequence[Curve]) -> list[str]:
     for curve in curves:
         every, name = curve.started.every_ms, one_line(curve.launch.model)
         if len(paces) > 1:
-            name += "" if every is None else f", every {duration_text(every / 1000)}"
+            name += "" if every is None else f", every {short_duration(every / 1000)}"
         if len(times) > 1:
-            name += f", for {duration_text(curve.started.for_s)}"
+            name += f", for {short_duration(curve.started.for_s)}"
         names.append(name)
     return [
         name if names.count(name) == 1 else f"{name} #{names[: place + 1].count(name)}"
@@ -227,7 +227,7 @@ def _said(name: str, row: SustainedRow) -> str:
     if row.reason is not None:
         return f"{name} did not reach its end: {one_line(row.reason)}."
     if row.first_ms is None or row.sustained_ms is None or row.sustained_over_first is None:
-        return f"{name} ran for {duration_text(row.asked_s)}."
+        return f"{name} ran for {short_duration(row.asked_s)}."
     change = row.sustained_over_first - 1
     text = f"{name} took {row.first_ms:.3g} ms at first and {row.sustained_ms:.3g} ms in the end "
     text += f"({change:+.0%})"
