@@ -40,7 +40,7 @@ _OF_ROW: Mapping[str, ColumnType] = {
     "soc": "text",
     "precision": "text",  # fp32, fp16
     "threads": "int",
-    "engine": "text",
+    "engine": "text",  # mnn, onnxruntime; mnn on vulkan where that was asked for
     "engine_version": "text",
     "artifact_sha256": "text",  # of model.mnn
     "input_shape": "text",  # of the first input: 1,3,224,224

@@ -8,11 +8,15 @@ import struct
 from collections import OrderedDict
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save
+
+from asymm_deploy.bench.sustained.curves import lines_of_curves
+from tests.made_curves import made_curve, made_loop, made_reading
 
 _DATA = Path(__file__).parents[1] / "data"
 
@@ -96,3 +100,19 @@ def onnx_graph() -> bytes:
         ir_version=8,
     ).SerializeToString()
     return raw
+
+
+def seconds_stream() -> bytes:
+    """What a runner prints that goes on for three seconds."""
+    made = made_curve([19.0, 19.0, 20.0])
+    loop = made_loop(made)
+    lines = text_of("fuzz/stream.jsonl").splitlines(keepends=True)
+    told = [line for line in lines if b'"samples"' not in line]
+    encoded = [msgspec.json.encode(each) + b"\n" for each in (*made.seconds, loop)]
+    done = msgspec.json.encode({"type": "done", "count": loop.runs}) + b"\n"
+    return b"".join([*told[:2], *encoded[:3], *told[2:4], encoded[3], told[4], done])
+
+
+def sustained_lines() -> bytes:
+    """A sustained.jsonl with one launch."""
+    return lines_of_curves([made_curve([20.0, 20.0, 21.0], [made_reading(), None, None])])

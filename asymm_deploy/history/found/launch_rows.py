@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asymm_deploy.bench.backends.fallback import engine_and_backend
 from asymm_deploy.bench.judge import rows, verdicts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.history.found.found_rows import FoundRow, utc_time, variant_in
@@ -84,7 +85,7 @@ def _row(
         "soc": facts.soc,
         "precision": record.precision,
         "threads": record.threads,
-        "engine": record.engine,
+        "engine": engine_and_backend(record),
         "engine_version": record.engine_version,
         "product": facts.product,
         "os": facts.os,

@@ -20,9 +20,9 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
-from asymm_deploy.lab.lab_calls import LabCalls, WorkerLostError
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.leased_phone import LeasedPhone
+from asymm_deploy.lab.client.lab_calls import LabCalls, WorkerLostError
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.lab.session_messages import RunAsked
 from tests.bench.fake_device import Launch, Told, fake_artifact

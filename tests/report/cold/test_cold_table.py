@@ -59,7 +59,8 @@ def test_the_columns_are_those_of_the_contract(good: LaunchRecord, tmp_path: Pat
         (0, 0, ("was told to forget", "library was in memory")),
         (100, 0, ("no time of reading it from the disk",)),
         (None, 0, ("no time of reading it from the disk",)),
-        (0, 7, ("Up to 7 times",)),
+        (0, 7, ("not wholly in memory", "up to 7 times")),
+        (0, 1, ("up to 1 time for",)),
     ],
 )
 def test_people_are_told_what_was_cold(
@@ -107,7 +108,7 @@ def test_a_page_of_cold_starts_alone_says_what_its_launches_say(
     page = made_page(sources_of({"cold.jsonl": lines}, Path("results")), asked, "'draws'")
     path = tmp_path / "page.html"
     path.write_text(page)
-    assert "1 model was started cold on here" in page
+    assert "1 model was started cold with MNN on here" in page
     assert "0 rows and 2 launches" in "\n".join(verify_page.verified(path).lines)
     path.write_text(page.replace(">38.00<", ">18.00<"))
     with pytest.raises(NumericsError, match="the page says '18"):

@@ -10,8 +10,8 @@ from pathlib import Path
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import opened_regular
 from asymm_deploy.lab import phone_calls
+from asymm_deploy.lab.client.lab_calls import LabCalls, Lease
 from asymm_deploy.lab.host_store import CHUNK_BYTES
-from asymm_deploy.lab.lab_calls import LabCalls, Lease
 from asymm_deploy.lab.session_messages import unpacked
 from asymm_deploy.safe import excerpt
 
