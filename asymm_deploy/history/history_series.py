@@ -64,8 +64,8 @@ class HistorySeries:
     input_shape: str | None
     classes: int | None
     of: str | None
-    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe; a back end
-    other than the CPU."""
+    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe; of a
+    latency, a back end other than the CPU."""
     points: tuple[HistoryPoint, ...]
     """By commit_time; those of one time in the order in which they were added."""
 
