@@ -60,7 +60,7 @@ def test_no_bad_results_are_added(folder: Path, bad: Bad, refused: Callable[...,
     assert path.read_bytes() == bad.content
 
 
-EDITS = {
+EDITS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "no time": ({"started_at": "soon"}, ("line 1", "is no time")),
     "too many threads": ({"threads": 10**30}, ("too large",)),
     "a negative run": ({"samples_ns": (-1,) * 100}, ("can't have been measured",)),

@@ -142,7 +142,7 @@ def test_a_larger_step_than_was_accepted_is_none_that_was(tmp_path: Path) -> Non
 
 
 def test_what_does_not_count_is_there_without_a_value(tmp_path: Path) -> None:
-    spoilt = {"counts": False, "valid": False, "flags": ["throttled"]}
+    spoilt: dict[str, Any] = {"counts": False, "valid": False, "flags": ["throttled"]}
     rows = [*launches(0, 10.0), *launches(1, 11.0, **spoilt), *launches(2, 10.0)]
     found = told(tmp_path, launches=rows)
     assert [each.point.value for each in found.commits] == [10.0, None, 10.0]
