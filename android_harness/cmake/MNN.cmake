@@ -107,6 +107,13 @@ endif()
 # Libraries that it needs in turn go with it, if they lie beside it or where wheels keep them.
 set(MNN_LIBRARY_FOLDERS "${library_folder}" "${library_folder}/lib" "${library_folder}/mnn.libs")
 set(MNN_INSTALLED "${library}" ${express_library})
+# Other back ends than the CPU are libraries of their own, which nothing needs: the runner loads the
+# one that it is asked for.
+foreach(name libMNN_CL.so libMNN_Vulkan.so)
+  if(EXISTS "${library_folder}/${name}")
+    list(APPEND MNN_INSTALLED "${library_folder}/${name}")
+  endif()
+endforeach()
 set(pending ${MNN_INSTALLED})
 while(pending)
   list(POP_FRONT pending next)

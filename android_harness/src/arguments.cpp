@@ -140,6 +140,29 @@ void check_answers(const Arguments& found, const std::set<std::string>& taken) {
   }
 }
 
+// Only plain launches of one model, by MNN's Session, run elsewhere than on the CPU.
+void check_backend(const Arguments& found, const std::set<std::string>& taken) {
+  if (found.backend == "cpu") return;
+  for (const auto& [name, is_there] :
+       {std::pair{"--second-model", taken.count("--second-model") != 0},
+        std::pair{"--by-operator", found.by_operator}, std::pair{"--cold", found.cold},
+        std::pair{"--for-seconds", found.for_seconds.has_value()},
+        std::pair{"--count", found.counted},
+        std::pair{"--answers", taken.count("--answers") != 0}}) {
+    if (is_there) {
+      throw Refused("argument --backend: " + found.backend + " is for plain launches, and " + name +
+                    " is given");
+    }
+  }
+  if (found.api != "session") {
+    throw Refused("argument --backend: MNN's Module API doesn't tell where its operators run");
+  }
+  if (found.threads != 1) {
+    throw Refused("argument --backend: --threads is of the CPU, and has to be 1 on " +
+                  found.backend);
+  }
+}
+
 // A cold start is that of one model, and is timed.
 void check_cold(const Arguments& found, const std::set<std::string>& taken) {
   if (found.stage_memory && !found.cold) throw Refused("argument --stage-memory: needs --cold");
@@ -197,6 +220,8 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
       {"--warmup", [&](Text text) { found.warmup = integer(text, 0, kMaxRuns); }},
       {"--threads", [&](Text text) { found.threads = integer(text, 1, kMaxThreads); }},
       {"--precision", [&](Text text) { found.precision = one_of(text, {"fp32", "fp16"}); }},
+      {"--backend",
+       [&](Text text) { found.backend = one_of(text, {"cpu", "opencl", "vulkan"}); }},
       {"--cpu", [&](Text text) { found.cpus = cores(text); }},
       {"--input-seed", [&](Text text) { found.input_seed = seed(text); }},
       {"--input", [&](Text text) { found.inputs.push_back(input(text)); }},
@@ -288,6 +313,7 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
   if (found.counted && found.calibrate) {
     throw Refused("argument --count: runs a model, and --calibrate runs none");
   }
+  check_backend(found, taken);
   check_api(found, "--api", "an --output");
   check_api(second, "--second-api", "a --second-output");
   if (taken.count("--second-model") != 0) {

@@ -23,6 +23,7 @@ struct Asked {
 struct Arguments : Asked {
   std::string engine;
   std::string precision;
+  std::string backend = "cpu";  // where the engine is to run operators
   std::int64_t runs = 0;
   std::int64_t warmup = 0;
   std::int64_t threads = 0;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "backends_used.hpp"
 #include "by_second.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
@@ -103,6 +104,7 @@ void launch(const Arguments& arguments, const Engine& engine, const Send& send) 
   for (std::int64_t run = 0; run < arguments.warmup; ++run) model.session->run();
   send(line(described(model, arguments)));
   time_runs(arguments, *model.session, send);
+  if (arguments.backend != "cpu") send(line(backends_used(*model.session, arguments, engine)));
   send(line(computed(model, arguments)));
   send(line(Done{arguments.runs}));
 }

@@ -144,6 +144,19 @@ std::string line(const Operators& message) {
   return json.line();
 }
 
+std::string line(const Backends& message) {
+  JsonLine operators;
+  for (const auto& [name, count] : message.operators) operators.integer(name, count);
+  JsonLine json("backends");
+  json.text("asked", message.asked)
+      .text("session", message.session)
+      .object("operators", operators)
+      .list("elsewhere_types", message.elsewhere_types)
+      .list("elsewhere_names", message.elsewhere_names);
+  if (message.loading) json.text("loading", *message.loading);
+  return json.line();
+}
+
 std::string line(const Stages& message) {
   JsonLine json("stages");
   json.integer("engine_ns", std::nullopt)

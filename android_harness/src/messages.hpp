@@ -112,6 +112,16 @@ struct Operators {
   std::optional<OperatorTimes> times;
 };
 
+// Where a session that was asked for another back end than the CPU ran its operators.
+struct Backends {
+  std::string asked;
+  std::string session;                            // its main one
+  std::map<std::string, std::int64_t> operators;  // how many each ran
+  std::vector<std::string> elsewhere_types;  // of those that ran on another than asked, the first
+  std::vector<std::string> elsewhere_names;
+  std::optional<std::string> loading;  // why its library could not be loaded
+};
+
 // The memory behind each stage of a cold start.
 struct StageMemory {
   MemoryReading engine;
@@ -171,6 +181,7 @@ std::string line(const Second& message);
 std::string line(const Sustained& message);
 std::string line(const Pairs& message);
 std::string line(const Operators& message);
+std::string line(const Backends& message);
 std::string line(const Stages& message);
 std::string line(const Output& message);
 std::string line(const Answers& message);

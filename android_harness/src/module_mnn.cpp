@@ -112,7 +112,7 @@ class MnnModule : public Session {
 
   // An operator in a loop is there as often as it ran.
   void run_by_operator(const Watch& watch) override {
-    Callbacks callbacks(watch);
+    Callbacks callbacks(watch, [](const MNN::Tensor&) { return "cpu"; });
     const std::shared_ptr<express::Executor> executor = express::ExecutorScope::Current();
     executor->setCallBack(callbacks.before(), callbacks.after());
     try {

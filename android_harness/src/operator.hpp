@@ -20,6 +20,8 @@ class Operator {
   virtual std::string type() const = 0;
   // The engine's estimate of its work, in 10^6.
   virtual double flops_m() const = 0;
+  // Which back end ran it, by the memory that its outputs are in: "cpu", or the engine's word.
+  virtual std::string backend() const { return "cpu"; }
   // Of its tensors.
   virtual std::vector<Shape> shapes() const = 0;
   // Throws Refused for a tensor that holds no numbers, as does put().

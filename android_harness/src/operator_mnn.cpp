@@ -27,12 +27,18 @@ bool is_same(const std::vector<float>& held, const std::vector<float>& given) {
 
 class MnnOperator : public Operator {
  public:
-  MnnOperator(const std::vector<MNN::Tensor*>& tensors, const MNN::OperatorInfo& info)
-      : tensors_(tensors), info_(info) {}
+  MnnOperator(const std::vector<MNN::Tensor*>& tensors, const MNN::OperatorInfo& info,
+              const Callbacks::BackendOf& backend_of)
+      : tensors_(tensors), info_(info), backend_of_(backend_of) {}
 
   std::string name() const override { return info_.name(); }
   std::string type() const override { return info_.type(); }
   double flops_m() const override { return static_cast<double>(info_.flops()); }
+
+  // No operator is run by two: of several outputs the first tells.
+  std::string backend() const override {
+    return tensors_.empty() ? "nowhere" : backend_of_(*tensors_.front());
+  }
 
   std::vector<Shape> shapes() const override {
     std::vector<Shape> found;
@@ -79,6 +85,7 @@ class MnnOperator : public Operator {
  private:
   const std::vector<MNN::Tensor*>& tensors_;
   const MNN::OperatorInfo& info_;
+  const Callbacks::BackendOf& backend_of_;
 };
 
 }  // namespace
@@ -103,7 +110,7 @@ bool Callbacks::call(const std::function<void(const Operator&)>& callback, const
                      const MNN::OperatorInfo& info) {
   if (failure_) return false;
   try {
-    callback(MnnOperator(tensors, info));
+    callback(MnnOperator(tensors, info, backend_of_));
     return true;
   } catch (...) {
     failure_ = std::current_exception();

@@ -3,6 +3,10 @@
 
 #include <MNN/Interpreter.hpp>
 #include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "operator.hpp"
 
@@ -11,7 +15,10 @@ namespace runner {
 // What MNN calls for a watch. An exception must not pass through MNN: the first one ends the run.
 class Callbacks {
  public:
-  explicit Callbacks(const Watch& watch) : watch_(watch) {}
+  using BackendOf = std::function<std::string(const MNN::Tensor&)>;
+
+  Callbacks(const Watch& watch, BackendOf backend_of)
+      : watch_(watch), backend_of_(std::move(backend_of)) {}
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
 
@@ -26,6 +33,7 @@ class Callbacks {
             const MNN::OperatorInfo& info);
 
   const Watch& watch_;
+  const BackendOf backend_of_;  // which back end holds a tensor
   std::exception_ptr failure_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 
 namespace runner {
 
-// A loaded model, ready to run on the CPU.
+// A loaded model, ready to run.
 class Session {
  public:
   virtual ~Session() = default;
@@ -23,6 +24,10 @@ class Session {
   virtual std::vector<TensorSpec> inputs() const = 0;
   // What the engine says it really uses: fp32, fp16 or a word of its own.
   virtual std::string precision() const = 0;
+  // The main back end that the engine has chosen.
+  virtual std::string backend() const { return "cpu"; }
+  // Why the library of the back end that was asked for could not be loaded, if so.
+  virtual std::optional<std::string> loading() const { return {}; }
   // How many the engine really uses.
   virtual std::int64_t threads() const = 0;
   // Sets what every following run copies in: an array for each input, with as many elements.

@@ -1,4 +1,4 @@
-// MNN through its Interpreter, on the CPU.
+// MNN through its Interpreter.
 
 #include "session_mnn.hpp"
 
@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "backend_mnn.hpp"
 #include "layout.hpp"
 #include "operator_mnn.hpp"
 #include "refused.hpp"
@@ -16,6 +17,8 @@ namespace runner {
 namespace {
 
 constexpr int kBackendExtension = 13;  // MNN_FORWARD_CPU_EXTENSION
+constexpr int kWideTuning = 4;         // MNN_GPU_TUNING_WIDE, MNN's own default
+constexpr int kNoTuning = 1;           // MNN_GPU_TUNING_NONE
 
 #if defined(__aarch64__) || defined(__arm__)
 constexpr const char* kExtension = "fp16";  // fp16 arithmetic
@@ -41,18 +44,26 @@ std::map<std::string, Port> ports(const std::map<std::string, MNN::Tensor*>& ten
 class MnnSession : public Session {
  public:
   MnnSession(Interpreter interpreter, const Arguments& arguments)
-      : interpreter_(std::move(interpreter)) {
+      : interpreter_(std::move(interpreter)), on_cpu_(arguments.backend == "cpu") {
     // Only a session for debugging can be run operator by operator.
     interpreter_->setSessionMode(arguments.by_operator ? MNN::Interpreter::Session_Debug
                                                        : MNN::Interpreter::Session_Release);
     MNN::BackendConfig backend;
     backend.precision = precision_mode(arguments);
     MNN::ScheduleConfig schedule;
-    schedule.type = MNN_FORWARD_CPU;
-    schedule.numThread = static_cast<int>(arguments.threads);
+    if (on_cpu_) {
+      schedule.type = MNN_FORWARD_CPU;
+      schedule.numThread = static_cast<int>(arguments.threads);
+    } else {
+      loading_ = load_backend(arguments.backend);
+      schedule.type = forward_type(arguments.backend);
+      // One field for both. A look at where operators run needs no tuning, which may take minutes.
+      schedule.numThread = arguments.by_operator ? kNoTuning : kWideTuning;
+    }
     schedule.backendConfig = &backend;
     session_ = interpreter_->createSession(schedule);
     if (session_ == nullptr) unloadable();
+    backend_ = backend_name(info(MNN::Interpreter::BACKENDS));
     feeds_ = ports(interpreter_->getSessionInputAll(session_));
     fetches_ = ports(interpreter_->getSessionOutputAll(session_));
     if (feeds_.empty() || fetches_.empty()) {
@@ -67,13 +78,21 @@ class MnnSession : public Session {
   }
 
   std::string precision() const override {
+    if (backend_ != "cpu") return "untold";  // MNN tells only the CPU's
     const int backend = info(MNN::Interpreter::BACKENDS);
     if (backend == MNN_FORWARD_CPU) return "fp32";
     if (backend == kBackendExtension) return kExtension;
     return "backend " + std::to_string(backend);
   }
 
-  std::int64_t threads() const override { return info(MNN::Interpreter::THREAD_NUMBER); }
+  std::string backend() const override { return backend_; }
+
+  std::optional<std::string> loading() const override { return loading_; }
+
+  // Elsewhere than on the CPU the one that waits: MNN tells the kind of tuning in its place.
+  std::int64_t threads() const override {
+    return backend_ == "cpu" ? info(MNN::Interpreter::THREAD_NUMBER) : 1;
+  }
 
   void feed(const Arrays& arrays) override {
     for (const auto& [name, port] : feeds_) {
@@ -86,7 +105,9 @@ class MnnSession : public Session {
   }
 
   void run_by_operator(const Watch& watch) override {
-    Callbacks callbacks(watch);
+    Callbacks callbacks(watch, [this](const MNN::Tensor& tensor) {
+      return on_cpu_ ? "cpu" : holder(tensor);
+    });
     run_with([&] {
       const MNN::ErrorCode code = interpreter_->runSessionWithCallBackInfo(
           session_, callbacks.before(), callbacks.after(), false);
@@ -126,6 +147,17 @@ class MnnSession : public Session {
     if (!copied) throw Refused("MNN can't copy the model's input or output");
   }
 
+  // The back end that holds a tensor: the session's, or its only other one, which is the CPU. Throws
+  // Refused if it reads as a third: back ends don't lie in memory then as backend_of() expects.
+  std::string holder(const MNN::Tensor& tensor) const {
+    const std::string found = backend_of(*interpreter_, *session_, tensor);
+    if (found != "cpu" && found != backend_) {
+      throw Refused("MNN " + std::string(MNN::getVersion()) +
+                    " doesn't tell this runner where operators run: it was made for 3.6.1");
+    }
+    return found;
+  }
+
   int info(MNN::Interpreter::SessionInfoCode code) const {
     int found[16] = {-1};  // BACKENDS writes one value a configuration
     if (!interpreter_->getSessionInfo(session_, code, found)) return -1;
@@ -133,7 +165,10 @@ class MnnSession : public Session {
   }
 
   Interpreter interpreter_;
+  bool on_cpu_;
+  std::optional<std::string> loading_;
   MNN::Session* session_ = nullptr;
+  std::string backend_;  // asked once: in a callback MNN would wait for itself
   std::map<std::string, Port> feeds_;
   std::map<std::string, Port> fetches_;
 };

@@ -39,6 +39,7 @@ FLAGS = {
         ),
         Flag("wrong-core", _HARNESS, "it ran on a different core than requested"),
         Flag("wrong-precision", _HARNESS, "the engine used a different precision than requested"),
+        Flag("fell-back", _HARNESS, "operators ran on another back end than was asked for"),
         Flag("below-floor", _HARNESS, "faster than the core can multiply, which is impossible"),
         Flag("repeated-samples", _HARNESS, "two of its launches have the same times, run by run"),
         Flag("no-variance", _HARNESS, "all its runs took equally long, to the nanosecond"),

@@ -12,10 +12,19 @@ import msgspec
 
 from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
+from asymm_deploy.bench.backends import fallback
+from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
+from asymm_deploy.bench.backends.output_words import output_words
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, plausibility, verdicts
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import Calibration, Command, DeviceFacts, LaunchRecord
+from asymm_deploy.bench.records import (
+    Calibration,
+    Command,
+    DeviceFacts,
+    LaunchRecord,
+    line_version,
+)
 from asymm_deploy.errors import ExitCode
 from asymm_deploy.export.mnn import Api
 from asymm_deploy.safe import excerpt
@@ -60,15 +69,18 @@ def launch(
     """Run ``artifact``, ``placed`` on the device, and return ``blank`` filled in and judged.
 
     ``first`` is the finished launch whose output was compared with the reference. If there is
-    none, this launch's output is compared. Raises only what the device raises: HarnessError, or
+    none, this launch's output is compared; on other back ends than the CPU that of each launch,
+    since a launch may choose other kernels. Raises only what the device raises: HarnessError, or
     KeyboardInterrupt.
     """
-    compares = first is None and artifact.reference is not None
+    compares = artifact.reference is not None and (first is None or blank.backend != fallback.CPU)
     arguments = request_of(bench, blank, artifact, placed, output_values=compares)
     timeout_s = bench.plan.launch_timeout_s
     completed = bench.device.run([*bench.command, *arguments], timeout_s=timeout_s)
     try:
-        report = reported(completed, timeout_s, wire.parse_stream)
+        on_cpu = blank.backend == fallback.CPU
+        parse = wire.parse_stream if on_cpu else parse_stream_elsewhere
+        report = reported(completed, timeout_s, parse)
         require_as_asked(report, blank, artifact.api)
     except wire.WireError as error:
         return failed(blank, str(error))
@@ -92,6 +104,7 @@ def request_of(
         output_values=output_values,
         inputs_file=asked.inputs_file,
         module_outputs=asked.module_outputs,
+        backend=blank.backend,
     )
 
 
@@ -118,16 +131,23 @@ def finished(
     made_up = plausibility.told_too_long(record)
     if made_up is not None:
         return failed(blank, f"{wire.MADE_UP}: {made_up}")
-    if first is None and artifact.reference is not None and report.output.values is not None:
+    if report.backends is not None:
+        record = fallback.with_backends(record, report.backends)
+    compares = first is None or record.backend != fallback.CPU
+    if compares and artifact.reference is not None and report.output.values is not None:
         output = output_error.compare_with_reference(
             artifact.reference,
             report.output.values,
             artifact.output_limits,
             record.precision,
             artifact.settled_otherwise,
+            record.backend,
         )
         record = msgspec.structs.replace(
-            record, output_error=output.error, output_tolerance=output.tolerance
+            record,
+            output_error=output.error,
+            output_tolerance=output.tolerance,
+            output_words=output_words(artifact.reference, report.output.values),
         )
     found = verdicts.launch_flags(
         record, verified_by=first, verifiable=artifact.reference is not None
@@ -167,6 +187,7 @@ def blank(
     plan = bench.plan
     known = subject if isinstance(subject, Artifact) else None
     return LaunchRecord(
+        schema_version=line_version(plan.backend),
         written_by=bench.written_by,
         model=subject.model,
         network=subject.network,
@@ -193,6 +214,7 @@ def blank(
         precision=plan.precision,
         precision_in_force=None,
         threads=plan.threads,
+        backend=plan.backend,
         plan_id=bench.plan_id,
         attempt=attempt,
         launch=launch_number,
@@ -264,10 +286,12 @@ def reported(completed: Completed, timeout_s: float, parse: Callable[[bytes], Re
 
 def require_as_asked(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -> None:
     """Raise WireError if the runner did something other than it was asked to."""
+    on_cpu = blank.backend == fallback.CPU
     for what, found, asked in (
         ("engine", report.hello.engine, blank.engine),
         ("model file (SHA-256)", report.model.sha256, blank.artifact_sha256),
-        ("number of threads", report.model.threads, blank.threads),
+        # MNN that falls back to the CPU takes as many threads as it likes.
+        *([("number of threads", report.model.threads, blank.threads)] if on_cpu else []),
         ("number of runs", len(report.samples.ns), blank.runs),
         ("set of cores", report.cpu.asked, blank.cpus),
         ("interface of the engine", report.model.api or "session", api),

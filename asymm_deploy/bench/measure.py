@@ -11,6 +11,7 @@ import msgspec
 
 from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
+from asymm_deploy.bench.backends.nothing_there import is_to_be_tried_again, refuse_nothing_there
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.judge import verdicts
@@ -176,6 +177,7 @@ class _Work:
         row.add(record)
         self.done += 1
         self.on_event(LaunchFinished(record, self.done, self.total))
+        refuse_nothing_there(record)
 
     def take_pair(self, row: PairRow, number: int) -> None:
         """Make a paired launch; if the runner knows none, that was the last one."""
@@ -319,8 +321,9 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
     tried = Counter(record.launch for record in of_plan if record.attempt == attempt)
     for number in row.finished:
         record = launch.allowing(row.records[number], bench.plan.allow)
-        if verdicts.worth_repeating(record) and tried[number] <= REPEATED_AT_MOST:
-            del row.records[number]  # the bench ended during the pause before the next try
+        in_pause = verdicts.worth_repeating(record) and tried[number] <= REPEATED_AT_MOST
+        if in_pause or is_to_be_tried_again(record):  # a driver may have been installed since
+            del row.records[number]
     for number in row.finished:
         record = row.records[number]
         if record.allowed != bench.plan.allow:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from asymm_deploy.bench import flags, wire
-from asymm_deploy.bench.records import DeviceFacts, Engine, Precision
+from asymm_deploy.bench.backends.refusals import require_possible
+from asymm_deploy.bench.records import Backend, DeviceFacts, Engine, Precision
 from asymm_deploy.bounds import DAY_S, MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
 
@@ -22,6 +23,8 @@ class Plan:
 
     engine: Engine = "mnn"
     precision: Precision = "fp32"
+    backend: Backend = "cpu"
+    """Where MNN is to run the operators."""
     runs: int = 1000
     """Timed runs per model, over all of its launches."""
     launches: int = 10
@@ -55,6 +58,7 @@ class Plan:
                 f"{self.runs} runs are too many for {self.launches} launches",
                 f"give at most {wire.MAX_RUNS} runs per launch, or more --launches",
             )
+        require_possible(self.backend, self.engine, self.threads)
         object.__setattr__(self, "allow", flags.check_allowed(self.allow))
 
     def runs_of(self, launch: int) -> int:
@@ -75,5 +79,7 @@ def plan_id(plan: Plan, facts: DeviceFacts, runner_identity: str) -> str:
         # For a phone: another one, or the same after an update, may answer at the same address.
         *([facts.product, facts.fingerprint] if facts.fingerprint else []),
         runner_identity,
+        # On the CPU as before there were others: results of then are still kept.
+        *([plan.backend] if plan.backend != "cpu" else []),
     )
     return hashlib.sha256(msgspec.json.encode(circumstances)).hexdigest()[:16]

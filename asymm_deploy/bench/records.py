@@ -9,17 +9,25 @@ import msgspec
 from asymm_deploy.bench import flags
 from asymm_deploy.errors import ExitCode, worst
 
-RUNS_SCHEMA_VERSION = 2
+RUNS_SCHEMA_VERSION = 3
 """Newest version of a line in runs.jsonl. Incremented when older readers would misread new lines.
 
-They would take either record of a paired launch for a launch of its own: those lines have 2.
+They would take a launch on another back end for one on the CPU: those lines have 3.
 """
+PAIRED_VERSION = 2
+"""Of paired launches: older readers would take either record for a launch of its own."""
 _OF_ONE_MODEL = 1
 """Version of all other lines."""
 
 Engine = Literal["mnn", "onnxruntime"]
 Precision = Literal["fp32", "fp16"]
+Backend = Literal["cpu", "opencl", "vulkan"]
 Command = Literal["bench", "check"]
+
+
+def line_version(backend: Backend) -> int:
+    """Return the version of a line of runs.jsonl for a launch of one model."""
+    return _OF_ONE_MODEL if backend == "cpu" else RUNS_SCHEMA_VERSION
 
 
 class CorePolicy(msgspec.Struct, frozen=True):
@@ -158,6 +166,14 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     Other engines have one alone: session.
     """
     threads: int
+    backend: Backend = "cpu"
+    """Where MNN was asked to run the operators."""
+    backends_in_force: dict[str, int] | None = None
+    """How many operators each back end really ran; None where only the CPU was asked for."""
+    ran_elsewhere: tuple[tuple[str, str], ...] = ()
+    """Type and name of operators that ran on another back end than was asked for; 100 at most."""
+    backend_note: str | None = None
+    """Why the library of the back end could not be loaded."""
     plan_id: str
     attempt: int
     """Counts ``--fresh`` and changes of file or core; the highest of a row is in use."""
@@ -201,6 +217,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
     output_tolerance: float | None = None
     """The limit of ``output_error``."""
+    output_words: str | None = None
+    """What no rounding explains: NaN, or nothing but zeros, and in which output."""
     valid: bool
     flags: tuple[str, ...]
     allowed: tuple[str, ...]
@@ -284,10 +302,14 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Largest over launches."""
     valid: bool
     flags: tuple[str, ...]
+    backend: Backend = "cpu"
+    """As asked for; if operators ran elsewhere, the row is flagged ``fell-back``."""
     # beyond the columns
     allowed: tuple[str, ...] = ()
     reason: str | None = None
     """Why the row failed, in one line."""
+    words: tuple[str, ...] = ()
+    """What flags don't say by their names alone: which operators, which output."""
     failure_code: int = ExitCode.HARNESS
     """The exit code of a failed row: that of its export, if that failed."""
     madds: int | None = None
@@ -312,6 +334,7 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flags_text(self) -> str:
-        """The cell under ``flags``: the names, then the reason if the row failed."""
+        """The cell under ``flags``: the names, then what they don't say, or why the row failed."""
         names = " ".join(self.flags)
-        return f"{names}: {self.reason}" if self.reason else names
+        told = "; ".join([*([self.reason] if self.reason else []), *self.words])
+        return f"{names}: {told}" if told else names

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from asymm_deploy.bench.backends.backends_message import BackendsUsed
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.safe import excerpt
@@ -149,10 +150,10 @@ class Failure(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     reason: str
 
 
-Message: TypeAlias = (
-    Hello | Model | Cpu | Calibrated | Samples | Pairs | RunnerOutput | Done | Failure
+Message: TypeAlias = (Hello | Model | Cpu | Calibrated | Samples | Pairs) | (
+    BackendsUsed | RunnerOutput | Done | Failure
 )
-_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
+LAUNCH_ORDER = (Hello, Model, Cpu, Calibrated, Samples, RunnerOutput, Done)
 
 
 class RunnerReport(msgspec.Struct, frozen=True):
@@ -164,6 +165,8 @@ class RunnerReport(msgspec.Struct, frozen=True):
     calibration: Calibrated
     samples: Samples
     output: RunnerOutput
+    backends: BackendsUsed | None = None
+    """None on the CPU."""
 
 
 class WireError(Exception):
@@ -176,7 +179,12 @@ class RunnerError(WireError):
 
 def parse_stream(stream: bytes) -> RunnerReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
-    hello, model, cpu, calibration, samples, output, done = messages_in(stream, _ORDER)
+    return report_of(messages_in(stream, LAUNCH_ORDER))
+
+
+def report_of(messages: Sequence[Message]) -> RunnerReport:
+    """Return what the messages of a plain launch say; raise WireError unless it is sane."""
+    hello, model, cpu, calibration, samples, output, done = messages
     assert isinstance(hello, Hello)
     assert isinstance(model, Model)
     assert isinstance(cpu, Cpu)
@@ -235,6 +243,7 @@ def request(
     output_values: bool,
     inputs_file: str | None = None,
     module_outputs: tuple[str, ...] | None = None,
+    backend: str = "cpu",
 ) -> list[str]:
     """Return the arguments of a runner; those of the model as in ``ModelRequest``."""
     asked = ModelRequest(model, inputs, inputs_file, module_outputs)
@@ -242,6 +251,8 @@ def request(
     arguments += ["--warmup", str(warmup), "--threads", str(threads), "--precision", precision]
     arguments += ["--cpu", ",".join(map(str, cpus)) or "none", "--input-seed", "0"]
     arguments += asked.arguments("")
+    if backend != "cpu":  # older runners know no other
+        arguments += ["--backend", backend]
     return [*arguments, "--output-values"] if output_values else arguments
 
 

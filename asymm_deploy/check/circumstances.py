@@ -24,7 +24,9 @@ def launch_circumstances(record: LaunchRecord, *others: LaunchRecord) -> tuple[s
     return (
         f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
         f"{record.threads} thread{'s' * (record.threads > 1)}",
-        f"{record.engine} {record.engine_version}, runner {record.runner} {record.runner_version}",
+        f"{record.engine} {record.engine_version}"
+        f"{'' if record.backend == 'cpu' else f' on {record.backend}'}, "
+        f"runner {record.runner} {record.runner_version}",
         f"{' or '.join(timed)} per launch, after {record.warmup} to warm up",
     )
 

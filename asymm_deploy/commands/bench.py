@@ -7,6 +7,11 @@ from pathlib import Path
 import typer
 
 from asymm_deploy.commands.options import bench_options as option
+from asymm_deploy.commands.options.backend_options import (
+    BackendName,
+    BackendOption,
+    refuse_beside_backend,
+)
 from asymm_deploy.commands.options.cold_options import ColdOption, refuse_beside_cold
 from asymm_deploy.commands.options.input_options import (
     ClassesOption,
@@ -61,6 +66,7 @@ def bench_command(
     threads: option.BenchThreadsOption = 1,
     cpu: CpuOption = "auto",
     precision: option.BenchPrecisionOption = PrecisionName.FP32,
+    backend: BackendOption = BackendName.CPU,
     runner: RunnerOption = None,
     launch_timeout: LaunchTimeoutOption = 300.0,
     artifacts: ArtifactsOption = Path("artifacts"),
@@ -96,6 +102,8 @@ def bench_command(
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.commands.bench_steps import BenchRequest, run_bench
 
+    of_paper = table is not None or figure is not None
+    refuse_beside_backend(ctx, backend, of_paper=of_paper)
     if cold:
         from asymm_deploy.bench.cold.cold_records import COLD_WARMUP
         from asymm_deploy.bench.cold.time_cold import cold_runs
@@ -106,6 +114,7 @@ def bench_command(
     plan = Plan(
         engine=engine.value,
         precision=precision.value,
+        backend=backend.value,
         runs=runs if long is None else 1,
         launches=launches if long is None else 1,
         warmup=warmup,

@@ -13,6 +13,11 @@ import typer
 
 from asymm_deploy.commands import console
 from asymm_deploy.commands.options import check_options as option
+from asymm_deploy.commands.options.backend_options import (
+    BackendName,
+    OnlyCpuOption,
+    refuse_other_backends,
+)
 from asymm_deploy.commands.options.check_options import DesignName, PassOrFail
 from asymm_deploy.commands.options.lab_bench_options import (
     LabOption,
@@ -89,6 +94,7 @@ def check_command(
     threads: option.CheckThreadsOption = None,
     cpu: CpuOption = "auto",
     precision: option.CheckPrecisionOption = None,
+    backend: OnlyCpuOption = BackendName.CPU,
     runner: RunnerOption = None,
     launch_timeout: LaunchTimeoutOption = 300.0,
     allow: option.CheckAllowOption = None,
@@ -111,6 +117,7 @@ def check_command(
     from asymm_deploy.check.policy import USUAL_RUNS
 
     began = time.monotonic()
+    refuse_other_backends(backend, "check compares times")
     limits = (size_threshold, madds_threshold, params_threshold, init_threshold, memory_threshold)
     counted = (insn_threshold, miss_threshold, miss_threshold)
     policy = _policy((threshold, *limits, *counted), max_blocks, runs, seed, design)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console, page_steps
+from asymm_deploy.commands.options.backend_options import OnlyBackendOption
 from asymm_deploy.commands.options.shared_options import (
     EngineName,
     PrecisionName,
@@ -21,7 +22,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import excerpt
 
 _OF_TABLES = ("table", "figure", "output_format", "out")
-_OF_ROWS = ("device", "engine", "precision", "threads")
+_OF_ROWS = ("device", "engine", "precision", "threads", "backend")
 
 
 def report_command(
@@ -103,6 +104,7 @@ def report_command(
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Only results with this number of threads.")
     ] = None,
+    backend: OnlyBackendOption = None,
 ) -> None:
     r"""Write a table of results, or a page of pictures.
 
@@ -117,7 +119,11 @@ def report_command(
     from asymm_deploy.report.comparable import RowFilter
 
     wanted = RowFilter(
-        device, engine.value if engine else None, precision.value if precision else None, threads
+        device,
+        engine.value if engine else None,
+        precision.value if precision else None,
+        threads,
+        backend.value if backend else None,
     )
     if verify:
         others = ("page", "against", "pictures", "history", *_OF_TABLES, *_OF_ROWS)

@@ -23,6 +23,7 @@ from asymm_deploy.engines.tensors import Array, Arrays, TensorSpec
 _SESSION_DEBUG, _SESSION_RELEASE = 0, 1
 _INFO_BACKENDS, _INFO_THREADS = 2, 4
 _BACKEND_CPU, _BACKEND_CPU_EXTENSION = 0, 13
+_BACKENDS = {_BACKEND_CPU: "cpu", _BACKEND_CPU_EXTENSION: "cpu", 3: "opencl", 7: "vulkan"}
 _PRECISION = {"fp32": 1, "fp16": 2}  # Precision_High, Precision_Low
 _MEMORY_NORMAL = _POWER_NORMAL = 0  # integers: the wheel ignores the words for these two
 WINOGRAD_MEMORY_LEVEL = 3
@@ -37,11 +38,12 @@ _pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char
 
 
 class MnnSession:
-    """A model in MNN, in release mode on the CPU; a ``Session``.
+    """A model in MNN, in release mode; a ``Session``.
 
     ``winograd=False`` leaves out the larger tiles of Winograd's convolutions, which trade digits
     for speed. ``watchable`` makes it a session for debugging, which alone can be watched: its
-    ``run`` executes the same instructions.
+    ``run`` executes the same instructions. Where MNN lacks the ``backend`` (cpu, opencl or vulkan)
+    it takes the CPU, and only the property says so.
     """
 
     def __init__(
@@ -52,13 +54,15 @@ class MnnSession:
         threads: int = 1,
         winograd: bool = True,
         watchable: bool = False,
+        backend: str = "cpu",
     ) -> None:
         try:
             self._interpreter = MNN.Interpreter(model)
             self._interpreter.setSessionMode(_SESSION_DEBUG if watchable else _SESSION_RELEASE)
             if not winograd:
                 self._interpreter.setSessionHint(WINOGRAD_MEMORY_LEVEL, 0)
-            self._session = self._interpreter.createSession(cpu_config(precision, threads))
+            asked = cpu_config(precision, threads) | {"backend": backend.upper()}
+            self._session = self._interpreter.createSession(asked)
         except Exception as error:  # MNN raises nothing more specific
             raise EngineError("MNN can't load the model: it is damaged or no .mnn file") from error
         self._tensors: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
@@ -91,6 +95,12 @@ class MnnSession:
         """What MNN's choice of kernels means on this processor."""
         code = self._interpreter.getSessionInfo(self._session, _INFO_BACKENDS)
         return precision_in_force(code, platform.machine())
+
+    @property
+    def backend(self) -> str:
+        """The back end that MNN has chosen: cpu, opencl, vulkan, or ``backend N``."""
+        code = self._interpreter.getSessionInfo(self._session, _INFO_BACKENDS)
+        return _BACKENDS.get(code, f"backend {code}")
 
     @property
     def threads(self) -> int:

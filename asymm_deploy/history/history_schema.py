@@ -40,7 +40,7 @@ _OF_ROW: Mapping[str, ColumnType] = {
     "soc": "text",
     "precision": "text",  # fp32, fp16
     "threads": "int",
-    "engine": "text",
+    "engine": "text",  # mnn, onnxruntime; mnn on vulkan where that was asked for
     "engine_version": "text",
     "artifact_sha256": "text",  # of model.mnn
     "input_shape": "text",  # of the first input: 1,3,224,224
@@ -90,6 +90,7 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "valid": "bool",
         "flags": "texts",
         "allowed": "texts",
+        "row_flags": "texts",  # of all launches of its row, where it is in use: launch-spread
         "error": "text",
         "exit_code": "int",
         "written_by": "text",

@@ -40,7 +40,9 @@ def _lines(setting: TimingSetting, own: pd.DataFrame) -> tuple[str, str]:
     return (
         f"Device: {setting.device}{f' ({chip})' if chip else ''}, {cores}"
         f"{f', at most {clock}' if clock else ''}",
-        f"Engine: {setting.engine}{f' {versions}' if versions else ''}, {setting.precision}, "
+        f"Engine: {setting.engine}{f' {versions}' if versions else ''}"
+        f"{'' if setting.backend == 'cpu' else f', asked to run on {setting.backend}'}, "
+        f"{setting.precision}, "
         f"{setting.threads_text}; {f'{runs} each' if runs else 'no runs'}; "
         f"{first}{'' if first == last else f' to {last}'} (UTC)",
     )

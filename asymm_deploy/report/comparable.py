@@ -18,6 +18,7 @@ class RowFilter:
     engine: str | None = None
     precision: str | None = None
     threads: int | None = None
+    backend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class TimingSetting:
     threads: int
     build: str = ""
     """Which build of the engine it was, where its version says more than a number."""
+    backend: str = "cpu"
 
     @property
     def threads_text(self) -> str:
@@ -38,7 +40,8 @@ class TimingSetting:
 
     def __str__(self) -> str:
         engine = f"{self.engine} {self.build}".rstrip()
-        return f"{self.device}, {engine}, {self.precision}, {self.threads_text}"
+        on = "" if self.backend == "cpu" else f" on {self.backend}"
+        return f"{self.device}, {engine}{on}, {self.precision}, {self.threads_text}"
 
 
 def settings(rows: Sequence[RowSummary]) -> list[TimingSetting]:
@@ -54,7 +57,7 @@ def fitting(rows: Sequence[RowSummary], wanted: RowFilter) -> list[RowSummary]:
     left = [row for row in rows if meets(setting_of(row), wanted)]
     if rows and not left:
         raise UsageError(
-            "no result has the device, engine, precision and threads asked for",
+            "no result has the device, engine, precision, threads and back end asked for",
             f"the results have: {_listed(settings(rows))}",
         )
     return left
@@ -93,7 +96,8 @@ class HasSetting(Protocol):
 def setting_of(row: HasSetting) -> TimingSetting:
     """Return how a row was measured."""
     build = (row.engine_version or "").partition(" ")[2]
-    return TimingSetting(row.device, row.engine, row.precision, row.threads, build)
+    backend = row.backend if isinstance(row, RowSummary) else "cpu"  # others know no other
+    return TimingSetting(row.device, row.engine, row.precision, row.threads, build, backend)
 
 
 def meets(setting: TimingSetting, wanted: RowFilter) -> bool:
@@ -103,6 +107,7 @@ def meets(setting: TimingSetting, wanted: RowFilter) -> bool:
         and wanted.engine in (None, setting.engine)
         and wanted.precision in (None, setting.precision)
         and wanted.threads in (None, setting.threads)
+        and wanted.backend in (None, setting.backend)
     )
 
 

@@ -41,9 +41,10 @@ COLUMNS = (
     Column("valid", "valid", "text"),
     Column("flags", "flags", "text"),
     Column("output_error", "output error"),
+    Column("backend", "back end", "text", is_key=True),
 )
 
-_SETTING = ("device", "engine", "precision", "threads")
+_SETTING = ("device", "engine", "backend", "precision", "threads")
 _SHOWN = (
     "latency_mean_ms",
     "latency_median_ms",

@@ -10,7 +10,14 @@ from asymm_deploy.errors import ExitCode, UsageError
 
 def test_the_names_are_those_of_the_contract() -> None:
     assert set(flags.FLAGS) == {
-        *("wrong-core", "wrong-precision", "output-mismatch", "below-floor", "bimodal"),
+        *(
+            "wrong-core",
+            "wrong-precision",
+            "fell-back",
+            "output-mismatch",
+            "below-floor",
+            "bimodal",
+        ),
         *(
             "launch-spread",
             "stolen-time",

@@ -112,7 +112,7 @@ def test_reading_alone_skips_a_torn_line_and_mends_nothing(
         (lambda first, second: b"\x89PNG", "line 1"),
         (lambda first, second: first + b"no end", "line 2"),
         (lambda first, second: first + b"[" * 10_000 + b"\n", "line 2"),
-        (lambda first, second: first.replace(b'"schema_version":1', b'"schema_version":3'), "3"),
+        (lambda first, second: first.replace(b'"schema_version":1', b'"schema_version":4'), "4"),
         (lambda first, second: first.replace(b'"flags":[]', b'"flags":["haunted"]'), "'haunted'"),
     ],
     ids=[

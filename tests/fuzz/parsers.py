@@ -279,7 +279,9 @@ PARSERS: tuple[Parser, ...] = (
     _file("cold.jsonl", _cold_rows, "cold.jsonl", samples.cold_lines),
     Parser("a runner's seconds", lambda: [samples.seconds_stream()], _seconds, (wire.WireError,)),
     _file("sustained.jsonl", _curves, "sustained.jsonl", samples.sustained_lines),
-    _argument("durations", lambda text: duration_s("--for", text, 0.001, 9999, "why"), "30m", "33.3ms"),
+    _argument(
+        "durations", lambda text: duration_s("--for", text, 0.001, 9999, "why"), "30m", "33.3ms"
+    ),
     Parser("a counting runner's lines", lambda: [samples.text_of("fuzz/counted.jsonl")],
            lambda raw, _: parse_counted_stream(raw), (wire.WireError,)),
     Parser("the emulator's counts", lambda: [samples.text_of("fuzz/counts")],

@@ -18,6 +18,8 @@ import pytest
 import asymm_deploy
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.answered.answers import ToldAnswers, parse_answered_stream
+from asymm_deploy.bench.backends.backends_message import BackendsUsed
+from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
 from asymm_deploy.bench.cold.cold_stream import ToldStages, parse_cold_stream
 from asymm_deploy.bench.observed import observed_stream
 from asymm_deploy.bench.observed.operators_line import TimedOperators
@@ -47,13 +49,14 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     wire.Done,
     wire.Pairs,
     TimedOperators,
+    BackendsUsed,
     ToldAnswers,
     ToldStages,
     Second,
     Sustained,
     wire.Failure,
 )
-*ALONE, PAIRS, OPERATORS, ANSWERS, STAGES, SECOND, SUSTAINED, ERROR = EXAMPLES
+*ALONE, PAIRS, OPERATORS, BACKENDS, ANSWERS, STAGES, SECOND, SUSTAINED, ERROR = EXAMPLES
 HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE = ALONE
 COLD = [HELLO, MODEL, STAGES, CPU, CALIBRATION, SAMPLES, OUTPUT, DONE]
 WATCHED = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, OPERATORS, OUTPUT, DONE]
@@ -101,6 +104,15 @@ def test_those_of_a_launch_by_operator_are_one_too() -> None:
     assert report.operators.shapes[0] == ((1, 16, 112, 112),)
 
 
+def test_those_of_a_launch_on_another_back_end_are_one_too() -> None:
+    lines = [HELLO, MODEL, CPU, CALIBRATION, SAMPLES, BACKENDS, OUTPUT, DONE]
+    used = parse_stream_elsewhere(sent(lines)).backends
+    assert used is not None
+    assert used.operators == {"cpu": 1, "vulkan": 63}
+    with pytest.raises(wire.WireError, match="'output' where 'backends' was expected"):
+        parse_stream_elsewhere(sent(ALONE))
+
+
 def test_those_of_a_launch_that_answers_are_one_too() -> None:
     done = DONE.replace('"count":2', '"count":64')
     report = parse_answered_stream(sent([HELLO, MODEL, ANSWERS, done]))
@@ -136,7 +148,7 @@ def test_the_example_of_a_pair_has_the_fields_that_the_reader_knows_in_its_order
         ]
 
 
-SELDOM = ("kept",)
+SELDOM = ("kept", "loading")
 """Fields that a message has only where there is something to tell."""
 
 

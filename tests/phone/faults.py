@@ -201,6 +201,29 @@ class Killed(LaunchFault):
 
 
 @dataclass(eq=False, kw_only=True)
+class FallsBack(LaunchFault):
+    """Operators run on the CPU and not on the back end that was asked for."""
+
+    at: str = "samples"
+    operators: int | None = None
+    """How many; None: all of them, since the back end's library is not there."""
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        return {"fallen": self.operators}
+
+
+@dataclass(eq=False, kw_only=True)
+class Spoils(LaunchFault):
+    """What is computed is one number everywhere, as of a driver that is broken."""
+
+    at: str = "samples"
+    value: float
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        return {"spoilt": self.value}
+
+
+@dataclass(eq=False, kw_only=True)
 class Hangs(LaunchFault):
     """The runner stops doing anything."""
 

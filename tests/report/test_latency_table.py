@@ -17,7 +17,7 @@ HEADER = (
     "model,network,scale,multiplier,device,soc,cpu,cpu_max_khz,precision,threads,engine,"
     "engine_version,launches,runs,latency_mean_ms,latency_median_ms,latency_p90_ms,latency_p99_ms,"
     "latency_min_ms,latency_std_ms,launch_spread_percent,ci_low_ms,ci_high_ms,init_ms,"
-    "peak_memory_mb,valid,flags,output_error"
+    "peak_memory_mb,valid,flags,output_error,backend"
 )
 
 

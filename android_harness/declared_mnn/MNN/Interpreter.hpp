@@ -105,6 +105,7 @@ static_assert(sizeof(void*) != 8 ||
                offsetof(ScheduleConfig, backendConfig) == 96));
 
 class Session;
+class Backend;
 
 // One operator of a session, in a callback.
 class MNN_PUBLIC OperatorInfo {
@@ -135,6 +136,7 @@ class MNN_PUBLIC Interpreter {
                                        const TensorCallBackWithInfo& before,
                                        const TensorCallBackWithInfo& after, bool sync) const;
   bool getSessionInfo(const Session* session, SessionInfoCode code, void* found);
+  const Backend* getBackend(const Session* session, const Tensor* tensor) const;
   const std::map<std::string, Tensor*>& getSessionOutputAll(const Session* session) const;
   const std::map<std::string, Tensor*>& getSessionInputAll(const Session* session) const;
 };

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from asymm_deploy.bench.records import Precision
+from asymm_deploy.bench.records import Backend, Precision
 from asymm_deploy.export.manifest import OutputLimit
 from asymm_deploy.export.proof.parity import (
     deviation_or_size,
@@ -26,6 +26,15 @@ OUTPUT_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-1}
 In fp32, sums in a different order differ by about 4e-6. In fp16, 1 to 4 % is usual; the networks of
 Table 5 reach 6.1 % on an emulated Cortex-A76 (docs/numbers.md).
 """
+
+
+_OF_GPUS: dict[Precision, float] = {"fp32": 1e-3, "fp16": 1e-1}
+"""The same on other back ends than the CPU (docs/backends.md)."""
+
+
+def least_tolerance(precision: Precision, backend: Backend) -> float:
+    """Return the largest error that passes where the export granted the output no more."""
+    return (OUTPUT_TOLERANCE if backend == "cpu" else _OF_GPUS)[precision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ def compare_with_reference(
     limits: Mapping[str, OutputLimit],
     precision: Precision,
     settled_otherwise: Mapping[str, Values] | None = None,
+    backend: Backend = "cpu",
 ) -> OutputComparison:
     """Compare the outputs ``values``, little-endian float32 by name, with the reference.
 
@@ -63,19 +73,19 @@ def compare_with_reference(
     ``settled_otherwise`` by the engine may be as the reference has it, or as that has it.
     """
     others = settled_otherwise or {}
+    least = least_tolerance(precision, backend)
     found = []
     for name, expected in reference.items():
         sides = (expected, others[name]) if name in others else (expected,)
-        compared = [_compare(x, values.get(name), limits.get(name), precision) for x in sides]
+        compared = [_compare(x, values.get(name), limits.get(name), least) for x in sides]
         found.append(min(compared, key=lambda side: side.strain))
-    nothing = OutputComparison(0.0, OUTPUT_TOLERANCE[precision])
+    nothing = OutputComparison(0.0, least)
     return max(found, key=lambda output: output.strain, default=nothing)
 
 
 def _compare(
-    expected: Values, raw: bytes | None, limit: OutputLimit | None, precision: Precision
+    expected: Values, raw: bytes | None, limit: OutputLimit | None, least: float
 ) -> OutputComparison:
-    least = OUTPUT_TOLERANCE[precision]
     if raw is None or len(raw) != 4 * expected.size:
         return OutputComparison(None, None)
     found = np.frombuffer(raw, "<f4").reshape(expected.shape)

@@ -156,7 +156,7 @@ def _row_of(record: LaunchRecord) -> tuple[object, ...]:
 
 
 def _setting(record: LaunchRecord) -> tuple[object, ...]:
-    return (record.device, record.engine, record.precision, record.threads)
+    return (record.device, record.engine, record.precision, record.threads, record.backend)
 
 
 def _circumstances(record: LaunchRecord) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
+from asymm_deploy.bench.backends.fallback import fallback_words
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.paired_ratio import latest_ratios, whole_pairs
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
@@ -60,8 +61,10 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
         ),
         valid=flags.leave_valid(found, last.allowed),
         flags=found,
+        backend=shown.backend,
         allowed=last.allowed,
         reason=failed[-1].error if failed else None,
+        words=_words(finished),
         failure_code=failed[-1].exit_code if failed else ExitCode.HARNESS,
         madds=shown.madds,
         params=shown.params,
@@ -77,7 +80,9 @@ def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
 
 
 def latest_rows(records: Iterable[LaunchRecord]) -> list[RowSummary]:
-    """Return a row for each model, input shape, device, engine, precision and number of threads.
+    """Return a row for each model, input shape and setting.
+
+    A setting is a device, an engine, a precision, a number of threads and a back end.
 
     ``records`` are in the order of runs.jsonl; the rows are in the order of their first records.
     Paired launches are no part of a row's times; they give its ratios to other models, as far as
@@ -123,13 +128,20 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
 
 def row_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what all launches of a row share, whenever they were measured."""
-    setting = (record.device, record.engine, record.precision, record.threads)
+    setting = (record.device, record.engine, record.precision, record.threads, record.backend)
     return (record.model, record.input_shape, record.classes, *setting)
 
 
 def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
     """Return what launches of a row must share to be summarised together."""
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
+
+
+def _words(finished: Sequence[LaunchRecord]) -> tuple[str, ...]:
+    """Return what flags don't say by their names alone, each once."""
+    told = [fallback_words(record) for record in finished]
+    told += [record.output_words for record in finished if "output-mismatch" in record.flags]
+    return tuple(dict.fromkeys(words for words in told if words is not None))
 
 
 def interval_ms(medians: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
+from asymm_deploy.bench.backends import fallback
 from asymm_deploy.bench.judge import conditions, plausibility
 from asymm_deploy.bench.judge.bimodal import is_bimodal
-from asymm_deploy.bench.judge.output_error import OUTPUT_TOLERANCE
+from asymm_deploy.bench.judge.output_error import least_tolerance
 from asymm_deploy.bench.judge.pair_difference import has_cpu_times
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import ExitCode
@@ -26,6 +27,9 @@ _FP16_GAIN = 2
 """The peak over that in fp32: a vector register holds twice as many numbers."""
 _TICK_NS = 10**7
 """Time taken by the hypervisor is counted in ticks; a single one may be rounding."""
+
+_UNTOLD = "untold"
+"""The precision in force on another back end than the CPU; the output's tolerance proves it."""
 
 SLOWER_AFTER = 1.03
 """A phone whose calibration takes this many times as long after the timed loop was throttled."""
@@ -55,9 +59,11 @@ def launch_flags(
         found.append("unpinned")
     elif not {record.cpu_before, record.cpu_after} <= set(record.cpus):
         found.append("wrong-core")
-    if record.precision_in_force != record.precision:
+    if record.precision_in_force != record.precision and not _untold(record):
         found.append("wrong-precision")
-    if verified_by is not None:
+    if fallback.fell_back(record):
+        found.append(fallback.FELL_BACK)
+    if verified_by is not None and record.backend == fallback.CPU:
         same = record.output_sha256 == verified_by.output_sha256
         if not same or "output-mismatch" in verified_by.flags:
             found.append("output-mismatch")
@@ -177,7 +183,8 @@ def floor_ns(finished: Sequence[LaunchRecord]) -> float | None:
         for rate in (record.calibration.before_mac_per_s, record.calibration.after_mac_per_s)
     ]
     first = finished[0]
-    if not rates or first.floor_madds is None:
+    # How fast other back ends can multiply, the core's arithmetic doesn't tell.
+    if not rates or first.floor_madds is None or first.backend != fallback.CPU:
         return None
     peak = max(rates) / BLAS_SHARE * first.threads
     if any(record.precision_in_force == "fp16" for record in finished):
@@ -216,10 +223,15 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
     return bool(rates) and max(rates) > SLOWER_THAN_BEST * min(rates)
 
 
+def _untold(record: LaunchRecord) -> bool:
+    """Whether MNN doesn't tell the precision: it tells only the CPU's."""
+    return record.backend != fallback.CPU and record.precision_in_force == _UNTOLD
+
+
 def _close(record: LaunchRecord) -> bool:
     allowed = record.output_tolerance
     if allowed is None:
-        allowed = OUTPUT_TOLERANCE[record.precision]
+        allowed = least_tolerance(record.precision, record.backend)
     return record.output_error is not None and record.output_error <= allowed
 
 
@@ -228,6 +240,11 @@ def _stolen_share(finished: Sequence[LaunchRecord]) -> float:
     wall = sum(record.wall_ns or 0 for record in finished)
     steal = sum(record.steal_ns or 0 for record in finished)
     waited = sum(record.waited_ns or 0 for record in finished)
-    # With several threads, the main one also leaves its core to wait for the others.
-    off_core = sum(record.off_core_ns or 0 for record in finished if record.threads == 1)
+    # With several threads, the main one also leaves its core to wait for the others, and
+    # on other back ends than the CPU it waits for those.
+    off_core = sum(
+        record.off_core_ns or 0
+        for record in finished
+        if record.threads == 1 and record.backend == fallback.CPU
+    )
     return max(off_core, waited + max(0, steal - _TICK_NS)) / max(1, wall)

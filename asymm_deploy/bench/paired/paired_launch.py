@@ -16,7 +16,7 @@ from asymm_deploy.bench.launch import Bench, Placed
 from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.paired.pair_order import PairOrder
 from asymm_deploy.bench.records import (
-    RUNS_SCHEMA_VERSION,
+    PAIRED_VERSION,
     LaunchRecord,
     PairedRuns,
     RecordPair,
@@ -124,7 +124,7 @@ def _marked(blanks: RecordPair, sides: Sequence[PairSide], order: PairOrder) -> 
         )
         return msgspec.structs.replace(
             blanks[index],
-            schema_version=RUNS_SCHEMA_VERSION,
+            schema_version=PAIRED_VERSION,
             paired=paired,
             started_at=blanks[0].started_at,
         )

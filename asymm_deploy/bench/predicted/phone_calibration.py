@@ -189,6 +189,7 @@ def _fitting(results: Path, precision: Precision) -> list[_Row]:
     rows = [
         (stats.summarise(launches), launches[-1])
         for launches in stats.latest_launches(_records(results))
+        if launches[-1].backend == "cpu"
     ]
     if not rows:
         raise UsageError(f"{results} has no complete launch", _MORE)

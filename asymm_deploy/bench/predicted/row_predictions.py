@@ -23,7 +23,9 @@ def predicted_beside(
     was not timed the last file. A network with other classes than the paper's is none of them.
     """
     fitted_for = (calibration.engine, calibration.precision, 1)
-    if any((row.engine, row.precision, row.threads) != fitted_for for row in rows):
+    if any((row.engine, row.precision, row.threads) != fitted_for for row in rows) or any(
+        row.backend != "cpu" for row in rows
+    ):
         return {}
     timed = {row.model: row.artifact_sha256 for row in rows}
     found: dict[str, float] = {}

@@ -127,6 +127,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--output", action="append", default=[])
     parser.add_argument("--output-values", action="store_true")
     parser.add_argument("--die-with", type=_within(1, _MAX_PID))
+    parser.add_argument("--backend", choices=("cpu", "opencl", "vulkan"), default="cpu")
     parser.add_argument("--by-operator", action="store_true")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--stage-memory", action="store_true")
@@ -151,6 +152,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
             parser.error(f"argument --{name}: a module needs {an} for each output of the model")
     if options.by_operator:
         _check_by_operator(parser, options)
+    if options.backend != "cpu":
+        _check_backend(parser, options)
     _check_cold(parser, options)
     _check_for_seconds(parser, options)
     return options
@@ -193,6 +196,25 @@ def _check_by_operator(parser: ArgumentParser, options: Namespace) -> None:
         )
     if options.second_model is not None:
         parser.error("argument --by-operator: takes one model, and --second-model is given")
+
+
+def _check_backend(parser: ArgumentParser, options: Namespace) -> None:
+    """Refuse what runs on the CPU alone, in the words of the native runner."""
+    asked = options.backend
+    if options.engine != "mnn":
+        parser.error("argument --backend: only mnn has others than the CPU")
+    for name, is_there in (
+        ("--second-model", options.second_model is not None),
+        ("--by-operator", options.by_operator),
+        ("--cold", options.cold),
+        ("--for-seconds", options.for_seconds is not None),
+    ):
+        if is_there:
+            parser.error(f"argument --backend: {asked} is for plain launches, and {name} is given")
+    if options.api != "session":
+        parser.error("argument --backend: MNN's Module API doesn't tell where its operators run")
+    if options.threads != 1:
+        parser.error(f"argument --backend: --threads is of the CPU, and has to be 1 on {asked}")
 
 
 def _within(least: int, most: int) -> Callable[[str], int]:

@@ -60,6 +60,10 @@ def time_model(options: Namespace, send: Send) -> None:
         model.session.run()
     send("model", model_fields(asked, model))
     time_runs(options, model.session, send)
+    if options.backend != "cpu":
+        from asymm_deploy.bench.runner.elsewhere import backends_fields
+
+        send("backends", backends_fields(options, model.session))
     send("output", output_fields(model.session, with_values=options.output_values))
     send("done", {"count": options.runs})
 
@@ -121,7 +125,11 @@ def engine(options: Namespace, asked: Asked) -> Callable[[str], Session]:
         from asymm_deploy.engines.mnn_session import MnnSession
 
         return lambda path: MnnSession(
-            path, precision=precision, threads=threads, watchable=options.by_operator
+            path,
+            precision=precision,
+            threads=threads,
+            watchable=options.by_operator,
+            backend=options.backend,
         )
     from asymm_deploy.engines.ort_session import OrtSession
 

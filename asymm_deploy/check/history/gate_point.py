@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asymm_deploy.bench.backends.fallback import engine_and_backend
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.plausibility import FEWEST_TO_COMPARE
 from asymm_deploy.bench.records import LaunchRecord
@@ -94,7 +95,7 @@ def gate_point(point: CommitPoint) -> GatePoint:
         setting=(
             "x".join(map(str, shape)) if shape else told_shape(None),
             record.device,
-            record.engine,
+            engine_and_backend(record),
             record.precision,
             told_threads(record.threads),
         ),

@@ -18,6 +18,7 @@ _MUST_AGREE: dict[str, Callable[[LaunchRecord], object]] = {
     "core": lambda r: "+".join(map(str, r.cpus)) or "none",
     "precision": lambda r: r.precision,
     "number of threads": lambda r: r.threads,
+    "back end": lambda r: r.backend,
     "engine": lambda r: f"{r.engine} {r.engine_version}",
     "runner": lambda r: f"{r.runner} {r.runner_version}",
     "number of runs per launch": lambda r: r.runs,

@@ -101,6 +101,7 @@ def recorded_arms(name: str, file: LaunchFile, choice: RecordedChoice) -> dict[s
         ("--device", _device),
         ("--precision", lambda record: record.precision),
         ("--threads", lambda record: str(record.threads)),
+        (None, lambda record: record.backend),
         (None, lambda record: record.engine),
     ):
         _refuse_mixed(folder, option, what, rows)

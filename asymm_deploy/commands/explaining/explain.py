@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands.options import explain_options as option
+from asymm_deploy.commands.options.backend_options import (
+    BackendName,
+    OnlyCpuOption,
+    refuse_other_backends,
+)
 from asymm_deploy.commands.options.input_options import (
     ClassesOption,
     InputShapeOption,
@@ -38,6 +43,7 @@ def explain_command(
     precision: Annotated[
         PrecisionName, typer.Option(help="Precision of the arithmetic.")
     ] = PrecisionName.FP32,
+    backend: OnlyCpuOption = BackendName.CPU,
     reference: option.ExplainReferenceOption = None,
     against: option.ExplainAgainstOption = None,
     by: option.ExplainByOption = option.ExplainBy.OPERATOR,
@@ -79,6 +85,7 @@ def explain_command(
     from asymm_deploy.bench.plan import Plan
     from asymm_deploy.commands.explaining.explain_steps import ExplainRequest, run_explain
 
+    refuse_other_backends(backend, "explain watches operators")
     if no_time and no_error:
         raise UsageError(
             "--no-time and --no-error leave nothing to find out", "leave out one of them"

@@ -74,6 +74,7 @@ class PageManifest(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None
     precision: str | None
     threads: int | None
+    backend: str | None = None
     """What rows were asked for; None accepts any."""
     written_at: str
     """ISO 8601, UTC."""

@@ -38,6 +38,7 @@ def _timed(tab: Tab) -> str:
         list(dict.fromkeys(one_line(each.engine_version) for each in rows if each.engine_version))
     )
     threads = "one thread" if row.threads == 1 else f"{row.threads} threads"
+    on = "" if row.backend == "cpu" else f" asked to run on {row.backend}"
     first = min(each.first_started_at for each in rows)[:10]
     last = max(each.last_started_at for each in rows)[:10]
     when = f"on {first}" if first == last else f"from {first} to {last}"
@@ -46,7 +47,7 @@ def _timed(tab: Tab) -> str:
     processes = f"{launches:,} {'process' if launches == 1 else 'processes'}"
     return (
         f"{counted(len(rows), 'model')} {_was(len(rows))} timed on {place} with {engine} "
-        f"{versions} in {row.precision}, by {threads}, {when}: {counted(runs, 'run')} in "
+        f"{versions}{on} in {row.precision}, by {threads}, {when}: {counted(runs, 'run')} in "
         f"{processes}. {_validity(tab.models)}"
     )
 

@@ -249,9 +249,10 @@ def _counted_setting(cost: CostRecord, costs: Sequence[CostRecord]) -> TimingSet
 
 def _alike(one: TimingSetting, other: TimingSetting) -> bool:
     """Whether two settings differ in the engine's build at most."""
-    return (one.device, one.engine, one.precision, one.threads) == (
+    return (one.device, one.engine, one.precision, one.threads, one.backend) == (
         other.device,
         other.engine,
         other.precision,
         other.threads,
+        other.backend,
     )

@@ -128,7 +128,10 @@ def verified(path: Path) -> VerifiedPage:
 
 
 def _wanted(manifest: PageManifest) -> RowFilter:
-    return RowFilter(manifest.device, manifest.engine, manifest.precision, manifest.threads)
+    return RowFilter(
+        *(manifest.device, manifest.engine, manifest.precision, manifest.threads),
+        manifest.backend,
+    )
 
 
 def _made_as_here(parts: PageParts) -> bool:

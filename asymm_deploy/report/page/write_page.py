@@ -80,6 +80,7 @@ def made_page(sources: PageSources, asked: PageRequest, library: str) -> str:
         engine=wanted.engine,
         precision=wanted.precision,
         threads=wanted.threads,
+        backend=wanted.backend,
         written_at=asked.written_at,
         blocks=tuple(
             BlockFacts(name=name, kind=kind, bytes=len(content), sha256=sha256_hex(content))

@@ -132,7 +132,7 @@ def facts_of(
         for each in records.rows
         if each.artifact_sha256 == file.sha256
         and (each.model, each.precision, each.device) == (file.artifact, file.precision, device)
-        and (each.engine, each.threads) == ("mnn", 1)
+        and (each.engine, each.threads, each.backend) == ("mnn", 1, "cpu")
     ]
     explained = [
         each

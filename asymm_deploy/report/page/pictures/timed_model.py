@@ -34,7 +34,8 @@ class TimedModel:
             f"{name}{' (allowed)' if name in self.row.allowed else ''}: {FLAGS[name].meaning}"
             for name in self.row.flags
         ]
-        return "; ".join([*words, *([self.row.reason] if self.row.reason else [])])
+        told = [*([self.row.reason] if self.row.reason else []), *self.row.words]
+        return "; ".join([*words, *told])
 
     @property
     def flags(self) -> str:
@@ -84,4 +85,4 @@ def _key(row: RowSummary, alike: Counter[tuple[object, ...]]) -> str:
 
 
 def _shared(row: RowSummary) -> tuple[object, ...]:
-    return row.model, row.device, row.engine, row.precision, row.threads
+    return row.model, row.device, row.engine, row.precision, row.threads, row.backend

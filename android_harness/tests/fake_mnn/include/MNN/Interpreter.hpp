@@ -70,6 +70,7 @@ class MNN_PUBLIC Tensor {
 };
 
 class Session;
+class Backend;
 
 class MNN_PUBLIC OperatorInfo {
  public:
@@ -102,6 +103,7 @@ class MNN_PUBLIC Interpreter {
   ErrorCode runSessionWithCallBackInfo(const Session* session, const TensorCallBackWithInfo& before,
                                        const TensorCallBackWithInfo& after, bool sync) const;
   bool getSessionInfo(const Session* session, SessionInfoCode code, void* found);
+  const Backend* getBackend(const Session* session, const Tensor* tensor) const;
   const std::map<std::string, Tensor*>& getSessionOutputAll(const Session* session) const;
   const std::map<std::string, Tensor*>& getSessionInputAll(const Session* session) const;
 };

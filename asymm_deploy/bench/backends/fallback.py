@@ -1,0 +1,74 @@
+"""Where the operators of a launch ran, against where they were asked to run; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from asymm_deploy.bench.backends.backends_message import BackendsUsed
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
+
+FELL_BACK = "fell-back"
+CPU = "cpu"
+_TYPES_SHOWN = 5
+
+
+def engine_and_backend(record: LaunchRecord) -> str:
+    """Return ``mnn``, or ``mnn on vulkan`` where another back end than the CPU was asked for."""
+    return record.engine if record.backend == CPU else f"{record.engine} on {record.backend}"
+
+
+def with_backends(record: LaunchRecord, used: BackendsUsed) -> LaunchRecord:
+    """Return the record of a launch with what its runner said of back ends."""
+    listed = zip(used.elsewhere_types, used.elsewhere_names, strict=False)
+    return msgspec.structs.replace(
+        record,
+        backends_in_force={excerpt(name): count for name, count in used.operators.items()},
+        ran_elsewhere=tuple((excerpt(kind), excerpt(name)) for kind, name in listed),
+        backend_note=None if used.loading is None else excerpt(used.loading),
+    )
+
+
+def fell_back(record: LaunchRecord) -> bool:
+    """Whether an operator ran elsewhere than asked, or nobody says where operators ran."""
+    if record.backend == CPU or record.error is not None:
+        return False
+    return set(record.backends_in_force or {}) != {record.backend}
+
+
+def ran_nothing_there(record: LaunchRecord) -> bool:
+    """Whether the back end that was asked for ran no operator at all."""
+    return fell_back(record) and record.backend not in (record.backends_in_force or {})
+
+
+def fallback_words(record: LaunchRecord) -> str | None:
+    """Return which operators ran elsewhere: ``12 of 64 operators ran on cpu: 10 Softmax, ...``.
+
+    None where all ran where they were asked to.
+    """
+    if not fell_back(record):
+        return None
+    found = record.backends_in_force
+    if not found:
+        return f"nothing says that an operator ran on {record.backend}"
+    others = {name: count for name, count in found.items() if name != record.backend}
+    places = " and ".join(sorted(others))
+    if record.backend not in found:
+        every = counted(sum(found.values()), "operator")
+        note = f" ({record.backend_note})" if record.backend_note else ""
+        return f"all {every} ran on {places}{note}"
+    total = counted(sum(found.values()), "operator")
+    kinds = _listed(kind for kind, _name in record.ran_elsewhere)
+    return f"{sum(others.values())} of {total} ran on {places}{f': {kinds}' if kinds else ''}"
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    counts = Counter(kinds)
+    named = [f"{n} {kind}" if n > 1 else kind for kind, n in counts.most_common(_TYPES_SHOWN)]
+    if len(counts) > _TYPES_SHOWN:
+        named.append("...")
+    return ", ".join(named)
