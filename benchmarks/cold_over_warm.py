@@ -52,12 +52,9 @@ class WrongCacheError(Exception):
 
 
 class _Nothing:
-    """A journal of no launches."""
+    """No earlier launches."""
 
     records: tuple[LaunchRecord, ...] = ()
-
-    def append(self, record: LaunchRecord) -> None:
-        """Keep nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -52,7 +52,7 @@ def launches(number: int, latency_ms: float, count: int = 3, **more: Any) -> lis
     """Return a commit's launches: medians around ``latency_ms``, that of all of them exactly so."""
     rows = []
     for launch in range(count):
-        median_ns = latency_ms * 1e6 + (launch - (count - 1) / 2) * 100
+        median_ns = round(latency_ms * 1e6) + (launch - (count - 1) / 2) * 100
         told = f"{number} {launch} {latency_ms} {sorted(more.items())}"
         rows.append(
             common(number)
@@ -138,8 +138,8 @@ def noisy(levels: Mapping[int, float], count: int, seed: int, noise: float = 0.0
     return [float(value) for value in around * level]
 
 
-def made_store(folder: Path, tables: Mapping[TableName, Sequence[HistoryRow]]) -> Path:
-    """Write a store with these rows, and an entry for each commit that has some."""
+def made_store(folder: Path, tables: Mapping[Any, Sequence[HistoryRow]]) -> Path:
+    """Write a store with these rows by table, and an entry for each commit that has some."""
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[TableName, list[HistoryRow]] = {name: [] for name in HISTORY_TABLES}
     seen: dict[str, HistoryRow] = {}

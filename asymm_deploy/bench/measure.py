@@ -25,7 +25,7 @@ from asymm_deploy.bench.paired.pair_row import (
 from asymm_deploy.bench.paired.paired_launch import NoPairsHereError
 from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import Command, LaunchRecord, RecordPair, RowSummary
-from asymm_deploy.bench.store import Journal
+from asymm_deploy.bench.store import Journal, KnownLaunches
 from asymm_deploy.errors import ExitCode, UsageError
 
 
@@ -271,7 +271,7 @@ def refuse_same_names(subjects: Sequence[Artifact | Missing]) -> None:
 
 
 def prepare(
-    device: Device, plan: Plan, runs: Journal, written_by: Command, other: Plan | None = None
+    device: Device, plan: Plan, runs: KnownLaunches, written_by: Command, other: Plan | None = None
 ) -> Bench:
     """Return what all launches have in common, on the cores of an earlier bench of this plan.
 

@@ -27,13 +27,17 @@ NAME = "runs.jsonl"
 _LOCK, _HOLDER = ".bench.lock", ".bench.holder"
 
 
-class Journal(Protocol):
-    """Records that can be read and added to."""
+class KnownLaunches(Protocol):
+    """Records that can be read."""
 
     @property
     def records(self) -> tuple[LaunchRecord, ...]:
         """All records, in the order in which they were added."""
         ...
+
+
+class Journal(KnownLaunches, Protocol):
+    """Records that can be read and added to."""
 
     def append(self, record: LaunchRecord) -> None:
         """Add a record; return when it is on disk, raise HarnessError if that fails."""

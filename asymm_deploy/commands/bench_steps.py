@@ -37,7 +37,7 @@ from asymm_deploy.models.source import Source
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
-    from asymm_deploy.lab.lab_request import LabRequest
+    from asymm_deploy.lab.client.lab_request import LabRequest
     from asymm_deploy.report.report_table import TableFormat
     from asymm_deploy.report.tables import Which
 

@@ -19,7 +19,7 @@ from asymm_deploy.commands import console
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
-    from asymm_deploy.lab.lab_request import LabRequest
+    from asymm_deploy.lab.client.lab_request import LabRequest
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def device_to_check_on(
 
         def make() -> Device:
             if lab is not None:
-                from asymm_deploy.lab.lab_request import lab_phone
+                from asymm_deploy.lab.client.lab_request import lab_phone
 
                 return kept.enter_context(lab_phone(lab, options, console.say))
             names = [name] if name is not None else []

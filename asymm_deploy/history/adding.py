@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from asymm_deploy import __version__
@@ -35,7 +37,8 @@ _ENTRY_DIGITS = 16
 _LARGE = 2**17
 """Rows. A file of so many stays as it is."""
 _MOST_SMALL = 32
-"""Smaller files than that; they are put together, for opening each one takes milliseconds."""
+"""Smaller files than that; the smallest are put together until they are large, for opening each one
+takes milliseconds."""
 _OTHERWISE = "give another folder with --store"
 
 
@@ -220,6 +223,9 @@ def _put_together(store: HistoryStore, new: Sequence[Path]) -> None:
         small = [file for file in files.values() if file.row_count < _LARGE]
         if len(small) < _MOST_SMALL:
             return
+        small.sort(key=lambda file: file.row_count)
+        ends = list(accumulate(file.row_count for file in small))
+        small = small[: max(2, bisect_left(ends, _LARGE) + 1)]
         large = put_file(store.folder, united_content(small))
         for file in small:
             if file.path != large:

@@ -90,6 +90,7 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "valid": "bool",
         "flags": "texts",
         "allowed": "texts",
+        "row_flags": "texts",  # of all launches of its row, where it is in use: launch-spread
         "error": "text",
         "exit_code": "int",
         "written_by": "text",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.history import store_files
-from asymm_deploy.history.history_schema import TableName
+from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 from asymm_deploy.history.missing_extra import require_history_extra
 from asymm_deploy.history.resolving import resolved_table
 from asymm_deploy.history.store_files import StoreFile
@@ -40,19 +40,16 @@ class HistoryStore:
 
         Raises UsageError, naming the file, if one can't be decoded.
         """
+        if not self.files:
+            names = list(HISTORY_TABLES[name] if columns is None else columns)
+            return store_files.arrow_schema(name).empty_table().select(names)
         return resolved_table(
             name,
-            [
-                file.table(name) if self._needs_all(name) else file.table(name, columns)
-                for file in self.files
-            ],
+            lambda needed: [file.table(name, needed) for file in self.files],
             columns,
             shared=self._in_several_files,
             several=self._of_several_entries,
         )
-
-    def _needs_all(self, name: TableName) -> bool:
-        return name == "accepted" or bool(self._in_several_files or self._of_several_entries)
 
     @cached_property
     def _in_several_files(self) -> frozenset[str]:

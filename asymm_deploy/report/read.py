@@ -7,9 +7,11 @@ from pathlib import Path
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.cold.cold_store import COLD_NAME
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, trained_top1
@@ -34,6 +36,16 @@ def rows_in(
         if may_lack and results.is_dir() and not path.exists():
             return []
         if not path.exists():
+            if (results / COLD_NAME).is_file():
+                raise UsageError(
+                    f"{results} has cold starts alone, and no launches to report",
+                    "see cold.csv there, or make a page: `asymm-deploy report --page FILE`",
+                )
+            if (results / SUSTAINED_NAME).is_file():
+                raise UsageError(
+                    f"{results} has sustained benches alone, and no launches to report",
+                    "see sustained.csv there, or make a page: `asymm-deploy report --page FILE`",
+                )
             raise UsageError(f"there are no results in {results}", _TO_TRY)
         require_regular(path)
         if path.name != store.NAME:

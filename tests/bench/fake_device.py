@@ -19,6 +19,33 @@ NS = 10_000_000
 """A launch's median where nothing else is said: 10 ms."""
 
 
+_READING = {"rss_mb": 10.0, "pss_mb": 9.0, "peak_mb": 11.0}
+_STAGES = {
+    "type": "stages",
+    "engine_ns": 2_000_000,
+    "read_ns": 3_000_000,
+    "create_ns": 20_000_000,
+    "first_ns": 15_000_000,
+    "second_ns": 11_000_000,
+    "read_cpu_ns": 1_000_000,
+    "create_cpu_ns": 19_000_000,
+    "first_cpu_ns": 14_000_000,
+    "second_cpu_ns": 10_000_000,
+    "wall_ns": 60_000_000,
+    "cpu_ns": 55_000_000,
+    "waited_ns": 0,
+    "steal_ns": 0,
+    "core": 1,
+    "pages": 100,
+    "resident": 0,
+    "major_faults": 0,
+}
+_MEMORY = {
+    stage: {**_READING, "rss_mb": 10.0 + number}
+    for number, stage in enumerate(("engine", "read", "created", "first", "second"))
+}
+
+
 @dataclass
 class Launch:
     """One launch, for a script to decide on."""
@@ -65,6 +92,8 @@ class FakeDevice:
     together: str | None = None
     """Why two models can't share a process."""
     asked: list[list[str]] = field(default_factory=list)
+    stages: Callable[[int], dict[str, object]] = field(default=lambda _: {})
+    """What is otherwise in the stages of a cold launch, given how many launches there were."""
     cooled: int = 0
     is_held: bool = False
 
@@ -116,7 +145,16 @@ class FakeDevice:
         else:
             samples = told[0].samples or _samples(told[0].ns, int(asked["--runs"]), seed)
             words = _words(told[0], samples, paths[0], asked)
+        if "--cold" in argv:
+            words = self._with_stages(words, argv)
         return Completed(words, b"", 0, flags=tuple(flag for each in told for flag in each.flags))
+
+    def _with_stages(self, words: bytes, argv: Sequence[str]) -> bytes:
+        memory = {"memory": _MEMORY} if "--stage-memory" in argv else {}
+        stages = {**_STAGES, **memory, **self.stages(len(self.asked) - 1)}
+        lines = words.splitlines(keepends=True)
+        lines.insert(2, json.dumps(stages).encode() + b"\n")
+        return b"".join(lines)
 
     def _told(self, path: Path) -> Told:
         before = [x for x in self.launched if (x.model, x.arm) == (path.stem, path.parent.name)]

@@ -17,8 +17,8 @@ from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.phone.server import Server, address
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.leased_phone import LeasedPhone
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.leased_phone import LeasedPhone
 from tests.lab.client.conftest import FakeLab, dask_cluster, lab  # noqa: F401
 from tests.phone.fixtures import (  # noqa: F401
     adb_environment,

@@ -47,7 +47,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
             "variants",
         ),
         *("check", "devices", "doctor", "emulator setup", "emulator where"),
-        *("history add", "history query", "history export"),
+        *("history add", "history show", "history query", "history export"),
         *("baseline save", "baseline show", "baseline accept", "runner build", "runner where"),
         *("lab scheduler", "lab worker", "lab status", "lab stop"),
     }

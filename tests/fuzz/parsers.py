@@ -16,6 +16,9 @@ import numpy as np
 import torch
 
 from asymm_deploy.bench import artifact, store, wire
+from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
+from asymm_deploy.bench.cold.cold_store import cold_runs_of
+from asymm_deploy.bench.cold.cold_stream import parse_cold_stream
 from asymm_deploy.bench.emulated.count_file import CountFileError, parse_counts
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.paired.pair_stream import parse_pair_stream
@@ -35,6 +38,10 @@ from asymm_deploy.bench.predicted.calibrations import SHIPPED, read_calibration,
 from asymm_deploy.bench.runner.__main__ import _parse as runner_arguments
 from asymm_deploy.bench.runner.cores import RefusedError
 from asymm_deploy.bench.runner.recorded import read_recorded
+from asymm_deploy.bench.sustained.curves import curves_in
+from asymm_deploy.bench.sustained.durations import duration_s
+from asymm_deploy.bench.sustained.second_stream import SecondReader
+from asymm_deploy.bench.sustained.sustained_rows import sustained_row
 from asymm_deploy.check.baseline.baseline_file import read_baseline_file
 from asymm_deploy.check.live.block_store import BlockStore
 from asymm_deploy.engines.tensors import TensorSpec
@@ -44,6 +51,7 @@ from asymm_deploy.export.onnx_graph import load_onnx
 from asymm_deploy.export.proof.samples import load_samples, shapes_in
 from asymm_deploy.export.weights import key_names
 from asymm_deploy.export.weights.load import load_into
+from asymm_deploy.files import read_regular
 from asymm_deploy.models import names, source
 from asymm_deploy.models.input_shape import parse_input_shapes
 from asymm_deploy.report.read import rows_in
@@ -181,6 +189,22 @@ def _runner(raw: bytes, _: Path) -> object:
     return runner_arguments(raw.decode("utf-8", "surrogateescape").split("\n"))
 
 
+def _seconds(raw: bytes, _: Path) -> object:
+    reader = SecondReader(3)
+    return [reader.feed(raw[: len(raw) // 2]), reader.feed(raw[len(raw) // 2 :]), reader.finish()]
+
+
+def _cold_rows(at: Path) -> object:
+    path = at / "cold.jsonl"
+    return latest_cold_rows(cold_runs_of(read_regular(path), path).records)
+
+
+def _curves(at: Path) -> object:
+    path = at / "sustained.jsonl"
+    curves, _torn = curves_in(read_regular(path), path)
+    return [sustained_row(curve) for curve in curves]
+
+
 _REQUEST = wire.request(
     model="m.mnn", engine="mnn", runs=10, warmup=1, threads=1, precision="fp32", cpus=(0, 1),
     inputs=("float32:1,3,8,8:x", "int64:4:n"), output_values=True, inputs_file="inputs.bin",
@@ -250,6 +274,14 @@ PARSERS: tuple[Parser, ...] = (
            lambda raw, _: wire.parse_stream(raw), (wire.WireError,)),
     Parser("a runner's pairs", lambda: [samples.text_of("fuzz/pairs.jsonl")],
            lambda raw, _: parse_pair_stream(raw), (wire.WireError,)),
+    Parser("a runner's stages", lambda: [samples.cold_stream()],
+           lambda raw, _: parse_cold_stream(raw), (wire.WireError,)),
+    _file("cold.jsonl", _cold_rows, "cold.jsonl", samples.cold_lines),
+    Parser("a runner's seconds", lambda: [samples.seconds_stream()], _seconds, (wire.WireError,)),
+    _file("sustained.jsonl", _curves, "sustained.jsonl", samples.sustained_lines),
+    _argument(
+        "durations", lambda text: duration_s("--for", text, 0.001, 9999, "why"), "30m", "33.3ms"
+    ),
     Parser("a counting runner's lines", lambda: [samples.text_of("fuzz/counted.jsonl")],
            lambda raw, _: parse_counted_stream(raw), (wire.WireError,)),
     Parser("the emulator's counts", lambda: [samples.text_of("fuzz/counts")],

@@ -23,6 +23,7 @@ from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.observed.observed_stream import parse_observed_stream
 from asymm_deploy.bench.observed.operator_values import inputs_bytes, values_in
 from asymm_deploy.bench.paired import pair_stream
+from asymm_deploy.bench.sustained.second_stream import SecondReader
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
 
@@ -101,6 +102,19 @@ def expected(seed: int) -> dict[str, bytes]:
     given = bench_inputs(INPUTS, seed)
     negative, total = np.negative(given["x"].astype("<f4")), np.float32(given["y"].sum())
     return {"negative": negative.tobytes(), "sum": total.tobytes()}
+
+
+def test_a_launch_that_lasts_tells_of_its_seconds(like_a_wheel: Path, model: Path) -> None:
+    more = ("--for-seconds", "1.1", "--every-ms", "20")
+    ended = run(like_a_wheel / native_build.PROGRAM, model, *more)
+    assert ended.returncode == 0, ended.stderr
+    reader = SecondReader(1.1)
+    seconds = reader.feed(ended.stdout)
+    found = reader.finish()
+    assert len(seconds) == 2
+    assert found.sustained.runs + found.sustained.skipped == 55
+    assert found.report.output.values == expected(0)
+    assert seconds[0].core == max(os.sched_getaffinity(0))
 
 
 def test_a_launch_is_whole_and_true_to_its_input(like_a_wheel: Path, model: Path) -> None:

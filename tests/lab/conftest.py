@@ -28,8 +28,8 @@ def new_bed(tmp_path: Path) -> Iterator[NewBed]:
         pytest.skip(reason)
     with ExitStack() as stack:
 
-        def make(**named: Any) -> LabBed:
-            folder = tmp_path / "lab"
+        def make(name: str = "lab", **named: Any) -> LabBed:
+            folder = tmp_path / name
             folder.mkdir()
             return stack.enter_context(LabBed(folder, **named))
 

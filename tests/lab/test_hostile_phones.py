@@ -25,8 +25,9 @@ PHONE = replace(
 def test_hostile_names_reach_no_shell_no_terminal_and_no_page(
     new_bed: NewBed, tmp_path: Path
 ) -> None:
+    long = 80 * "l"  # longer than a socket's path may be
     bed = new_bed(
-        hosts=1, phones=2, launch_s=0.2, profiles=(PHONE,), names=(HOST,), serials=SERIALS
+        long, hosts=1, phones=2, launch_s=0.2, profiles=(PHONE,), names=(HOST,), serials=SERIALS
     )
     bed.await_phones()
     (model,) = make_models(tmp_path / "models", 1)

@@ -104,6 +104,11 @@ class ColdRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How often it waited for the disk for pages that it has mapped: the engine's library."""
 
     @property
+    def device(self) -> str:
+        """Where it ran."""
+        return self.launch.device
+
+    @property
     def cache(self) -> CacheState:
         """Whether the model file was out of memory when it was read."""
         if self.resident is None:

@@ -116,9 +116,6 @@ class _Launches:
     def records(self) -> tuple[LaunchRecord, ...]:
         return tuple(record.launch for record in self._runs.records)
 
-    def append(self, record: LaunchRecord) -> None:
-        raise NotImplementedError
-
 
 def _in_order(plan: Plan) -> list[tuple[ColdPass, int]]:
     timed: list[tuple[ColdPass, int]] = [("times", number) for number in range(plan.launches)]

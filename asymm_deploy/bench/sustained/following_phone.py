@@ -27,6 +27,7 @@ from asymm_deploy.bench.phone.phone_launch import OURS, Launcher, kill_all, now_
 from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.readings import parse_reading
 from asymm_deploy.bench.sustained.curve_records import CurveReading
+from asymm_deploy.bench.sustained.curve_verdict import OF_HEAT
 from asymm_deploy.bench.sustained.following import LostLaunchError, Take
 
 _POLL_S = 2.0
@@ -87,10 +88,8 @@ class PhoneFollower:
                 {name: what for name, what in launcher.readings.items() if name not in _SELDOM}
             )
             top_khz = self.device.facts(self.cpus).cpu_max_khz
-            hot = {"throttled", "hot", "capped-clock"} & {
-                *reading_flags(parse_reading(said), top_khz)
-            }
-            if not hot or time.monotonic() > deadline:
+            told = reading_flags(parse_reading(said), top_khz)
+            if not {*OF_HEAT}.intersection(told) or time.monotonic() > deadline:
                 return
 
     def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:

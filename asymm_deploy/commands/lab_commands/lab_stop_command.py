@@ -21,8 +21,8 @@ def lab_stop_command(
         bool,
         typer.Option(
             "--force",
-            help="Stop though phones are at work. Launches that are finished are kept where they "
-            "were asked for, and the same command resumes.",
+            help="Stop though phones are at work, or waited for. Launches that are finished are "
+            "kept where they were asked for, and the same command resumes.",
         ),
     ] = False,
     tls_ca_file: TlsCaFileOption = None,
@@ -31,7 +31,7 @@ def lab_stop_command(
 ) -> None:
     """Stop a lab in order: its hosts put their phones back, then its scheduler ends.
 
-    While phones are at work it is refused, unless --force is given.
+    While phones are at work, or somebody waits for one, it is refused, unless --force is given.
     """
     from asymm_deploy.errors import HarnessError, UsageError
     from asymm_deploy.lab.joining.asking import asked_roster, stop_lab
@@ -42,12 +42,14 @@ def lab_stop_command(
 
     files = certificates(tls_ca_file, tls_cert, tls_key)
     at = lab_address(address, with_certificates=files is not None)
-    busy = [phone for phone in asked_roster(at, files).phones if phone.state == "busy"]
-    if busy and not force:
-        whom = ", ".join(sorted({excerpt(phone.for_whom) for phone in busy} - {""}))
+    found = asked_roster(at, files)
+    busy = [phone for phone in found.phones if phone.state == "busy"]
+    if (busy or found.waiting) and not force:
+        names = {phone.for_whom for phone in busy} | {job.who for job in found.waiting}
+        whom = ", ".join(sorted(excerpt(name) for name in names if name))
         raise UsageError(
-            f"{counted(len(busy), 'phone')} of the lab {'is' if len(busy) == 1 else 'are'} at "
-            f"work{f' for {whom}' if whom else ''}",
+            f"the lab is at work: {counted(len(busy), 'phone')} busy, {len(found.waiting)} waiting"
+            f"{f', for {whom}' if whom else ''}",
             "wait for the end (`lab status` shows it), or give --force: that work can be resumed",
         )
     left = stop_lab(at, files)

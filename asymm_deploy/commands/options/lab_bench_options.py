@@ -12,7 +12,7 @@ from asymm_deploy.commands.options.lab_options import TlsCaFileOption, TlsCertOp
 from asymm_deploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from asymm_deploy.lab.lab_request import LabRequest
+    from asymm_deploy.lab.client.lab_request import LabRequest
 
 LabOption = Annotated[
     str | None,
@@ -66,11 +66,11 @@ def lab_request(
             )
         return None
     from asymm_deploy.bounds import require_within
-    from asymm_deploy.lab.choose_phones import kinds_of
+    from asymm_deploy.lab.client.choose_phones import kinds_of
+    from asymm_deploy.lab.client.lab_request import LabRequest
+    from asymm_deploy.lab.client.take_phones import PhonesWanted
     from asymm_deploy.lab.joining.certificates import certificates
     from asymm_deploy.lab.joining.lab_address import lab_address
-    from asymm_deploy.lab.lab_request import LabRequest
-    from asymm_deploy.lab.take_phones import PhonesWanted
 
     if runner is not None:
         raise UsageError(

@@ -20,7 +20,7 @@ def asked_devices(asked: BenchRequest) -> Iterator[tuple[WorkingDevices, int]]:
     Raises UsageError or HarnessError if they are not there, or can't be used.
     """
     if asked.lab is not None:
-        from asymm_deploy.lab.lab_request import lab_fleet
+        from asymm_deploy.lab.client.lab_request import lab_fleet
 
         with lab_fleet(asked.lab, asked.phone_options, console.say) as fleet:
             yield fleet, asked.lab.wanted.total

@@ -88,6 +88,8 @@ def _json(answer: SqlAnswer) -> Iterator[str]:
 
 
 def _csv_cell(cell: Any) -> str | int:
+    if isinstance(cell, str) and cell.isprintable():  # nearly all
+        return csv_cell(cell)
     if isinstance(cell, int | float | Decimal):
         return _plain(cell)
     return csv_cell(printable(_plain(cell)))

@@ -27,8 +27,10 @@ def boundaries(values: Signal, significance: float) -> list[int]:
     ``significance`` has two levels as far apart anywhere. The same holds for all points together,
     so that noise alone is split no more often than that.
     """
+    if len(values) < least_points(significance):
+        return []
     noise = _noise(values)
-    if len(values) < least_points(significance) or noise == 0.0:
+    if noise == 0.0:
         return []
     import ruptures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from asymm_deploy.history.history_series import HISTORY_UNITS, HistoryMetric, HistorySeries
@@ -30,9 +31,15 @@ def setting_words(series: HistorySeries) -> str:
         series.input_shape,
         None if series.classes is None else counted(series.classes, "class"),
         series.of if series.metric == "top1" else None,
-        f"cost key {series.of[:12]}" if series.metric == "insn" and series.of else None,
+        _key_words(series.of) if series.metric == "insn" and series.of else None,
     ]
     return ", ".join(one_line(part) for part in parts if part)
+
+
+def _key_words(key: str) -> str:
+    """Return the processor of a cost's key, and a hash: counts compare only within one key."""
+    digest = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:8]
+    return f"{key.partition('/')[0]} (key {digest})"
 
 
 def series_title(series: HistorySeries) -> str:

@@ -14,12 +14,16 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
 
+from asymm_deploy.errors import UsageError
 from asymm_deploy.locks import scratch_folder
+from asymm_deploy.safe import excerpt
 
 _PREFIX = "asymm-lab-"
-"""Short: sockets lie in the folder, and their paths may have 104 characters."""
-
-
+_LONGEST_BYTES = 103
+"""Of a socket's path, on macOS; Linux takes four more."""
+_SOCKET = f"/{_PREFIX}12345678/pymp-12345678/listener-12345678"
+"""Such is a socket's path behind the folder of temporary files."""
+_SHORT = "/tmp"  # noqa: S108 - what is made there has a name of its own, and modes that keep others out
 _AFTER_ALL = -200
 """When the folder is removed: multiprocessing removes its own, which lies there, at -100."""
 
@@ -27,12 +31,12 @@ _AFTER_ALL = -200
 def start_worker_server() -> Path:
     """Start the process; return the folder of temporary files. For the main thread, once.
 
-    Both end with the program, however it ends.
+    Both end with the program, however it ends. Raises UsageError where sockets' paths get too long.
     """
     from distributed.utils import get_mp_context
 
     kept = ExitStack()
-    folder = kept.enter_context(scratch_folder(Path(tempfile.gettempdir()), _PREFIX))
+    folder = kept.enter_context(scratch_folder(_place(), _PREFIX))
     util.Finalize(None, kept.close, exitpriority=_AFTER_ALL)
     tempfile.tempdir = str(folder)
     get_mp_context()  # sets a list of its own, once
@@ -41,6 +45,18 @@ def start_worker_server() -> Path:
         resource_tracker.ensure_running()
         vars(forkserver)["ensure_running"]()
     return folder
+
+
+def _place() -> Path:
+    """Return where temporary files go: where they should, or else where sockets can be."""
+    for place in (tempfile.gettempdir(), _SHORT):
+        fits = len(os.fsencode(place + _SOCKET)) <= _LONGEST_BYTES
+        if fits and os.access(place, os.W_OK | os.X_OK):
+            return Path(place)
+    raise UsageError(
+        f"the path of TMPDIR, {excerpt(tempfile.gettempdir())}, is too long for sockets",
+        "set TMPDIR to a folder whose path is short",
+    )
 
 
 @contextmanager

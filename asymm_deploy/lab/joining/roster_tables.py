@@ -20,7 +20,7 @@ def roster_text(roster: Roster) -> str:
                 {
                     "waits": excerpt(job.who),
                     "for": f"{job.count} of {excerpt(job.kind)}",
-                    "since": duration_text(job.since_s),
+                    "since": how_long(job.since_s),
                     "why": excerpt(job.why),
                 }
                 for job in roster.waiting
@@ -31,7 +31,7 @@ def roster_text(roster: Roster) -> str:
     return "\n\n".join(part for part in parts if part) or "no host is in the lab yet"
 
 
-def duration_text(seconds: float) -> str:
+def how_long(seconds: float) -> str:
     """Return ``5 s``, ``12 min``, ``3 h`` or ``2 d``."""
     for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
@@ -46,11 +46,11 @@ def _host_row(host: LabHost, roster: Roster) -> ListRow:
         remarks.append("adb sees no phone there")
     if abs(host.clock_ahead_s) > CLOCK_S:
         way = "ahead" if host.clock_ahead_s > 0 else "behind"
-        remarks.append(f"its clock is {duration_text(abs(host.clock_ahead_s))} {way}")
+        remarks.append(f"its clock is {how_long(abs(host.clock_ahead_s))} {way}")
     return {
         "host": excerpt(host.name),
         "phones": counted(lent, "phone"),
-        "heard of": f"{duration_text(host.silent_s)} ago",
+        "heard of": f"{how_long(host.silent_s)} ago",
         "remarks": "; ".join(remarks),
     }
 
@@ -75,7 +75,7 @@ _COLUMNS = ("phone", "model", "chip", "state", "what", "for whom", "since")
 
 def _phone_row(phone: LabPhone) -> ListRow:
     facts = phone.facts
-    lost = f"nothing was heard of it for {duration_text(phone.silent_s)}"
+    lost = f"nothing was heard of it for {how_long(phone.silent_s)}"
     return {
         "phone": excerpt(phone.name),
         "model": excerpt(facts.model or ""),
@@ -83,5 +83,5 @@ def _phone_row(phone: LabPhone) -> ListRow:
         "state": phone.state,
         "what": lost if phone.state == "lost" else excerpt(phone.what),
         "for whom": excerpt(phone.for_whom),
-        "since": "" if phone.since_s is None else duration_text(phone.since_s),
+        "since": "" if phone.since_s is None else how_long(phone.since_s),
     }

@@ -9,25 +9,26 @@ from asymm_deploy.bench.cold.cold_records import ColdRow, StageMs
 from asymm_deploy.bench.flags import FLAGS, gravest_first
 from asymm_deploy.files import write_whole
 from asymm_deploy.report.report_table import Cell, Column, ReportTable, to_csv
+from asymm_deploy.text import counted
 
 COLD_CSV = "cold.csv"
 
 _STAGED = (
-    ("read", "read"),
-    ("create", "create"),
-    ("first", "first run"),
-    ("second", "second run"),
-    ("steady", "steady run"),
-    ("cold", "cold start"),
+    ("read", "read", 2),
+    ("create", "create", 2),
+    ("first", "first run", 3),
+    ("second", "second run", 3),
+    ("steady", "steady run", 3),
+    ("cold", "cold start", 2),
 )
-"""Stages with an interval: the names of their columns, and what people call them."""
+"""Stages with an interval: the names of their columns, what people call them, and digits."""
 
 
-def _stage_columns(name: str, words: str) -> tuple[Column, ...]:
+def _stage_columns(name: str, words: str, digits: int) -> tuple[Column, ...]:
     return (
-        Column(f"{name}_ms", f"{words} (ms)", digits=2),
-        Column(f"{name}_low_ms", f"{words}, 95 % from (ms)", digits=2),
-        Column(f"{name}_high_ms", f"{words}, to (ms)", digits=2),
+        Column(f"{name}_ms", f"{words} (ms)", digits=digits),
+        Column(f"{name}_low_ms", f"{words}, 95 % from (ms)", digits=digits),
+        Column(f"{name}_high_ms", f"{words}, to (ms)", digits=digits),
     )
 
 
@@ -45,7 +46,7 @@ COLD_COLUMNS = (
     Column("engine", "engine", "text", is_key=True),
     Column("engine_version", "version", "text"),
     Column("launches", "launches"),
-    *(column for name, words in _STAGED for column in _stage_columns(name, words)),
+    *(column for staged in _STAGED for column in _stage_columns(*staged)),
     Column("first_over_steady", "first / steady", digits=2),
     Column("first_over_steady_low", "first / steady, 95 % from", digits=2),
     Column("first_over_steady_high", "first / steady, to", digits=2),
@@ -53,9 +54,9 @@ COLD_COLUMNS = (
     Column("engine_ms", "engine (ms)", digits=2),
     Column("read_cpu_ms", "read, on the core (ms)", digits=2),
     Column("create_cpu_ms", "create, on the core (ms)", digits=2),
-    Column("first_cpu_ms", "first run, on the core (ms)", digits=2),
-    Column("second_cpu_ms", "second run, on the core (ms)", digits=2),
-    Column("steady_cpu_ms", "steady run, on the core (ms)", digits=2),
+    Column("first_cpu_ms", "first run, on the core (ms)", digits=3),
+    Column("second_cpu_ms", "second run, on the core (ms)", digits=3),
+    Column("steady_cpu_ms", "steady run, on the core (ms)", digits=3),
     Column("memory_engine_mb", "memory without a model (MB)", digits=1),
     Column("memory_read_mb", "memory, read (MB)", digits=1),
     Column("memory_created_mb", "memory, created (MB)", digits=1),
@@ -179,7 +180,7 @@ def cold_remarks(rows: Sequence[ColdRow]) -> list[str]:
         remarks.append("The engine's library was in memory: nothing of it came from the disk.")
     elif faults:
         remarks.append(
-            f"Up to {max(faults)} times a launch waited for the disk for what it had mapped: the "
-            "engine's library was not wholly in memory."
+            "The engine's library was not wholly in memory: a launch waited for the disk up to "
+            f"{counted(max(faults), 'time')} for pages that it had mapped."
         )
     return remarks

@@ -98,7 +98,11 @@ def _untimed(tab: Tab) -> str:
     if tab.explained:
         parts.append(f"{counted(tab.explained, 'model')} {_was(tab.explained)} explained")
     if tab.started:
-        parts.append(f"{counted(tab.started, 'model')} {_was(tab.started)} started cold")
+        engine = tab.title.rsplit(", ", 3)[1]
+        parts.append(
+            f"{counted(tab.started, 'model')} {_was(tab.started)} started cold with "
+            f"{_ENGINES.get(engine, engine)}"
+        )
     if not tab.pictures:
         return f"{tab.title}: nothing was finished."
     if not parts:

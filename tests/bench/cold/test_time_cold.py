@@ -113,7 +113,10 @@ def test_outputs_that_change_are_a_mismatch_in_a_launch_that_reads_the_memory_to
 def test_times_of_a_launch_that_reads_the_memory_are_not_judged(
     cold: Any, cold_device: Callable[..., Any]
 ) -> None:
-    (row,) = cold.start(cold_device(lambda at: {"waited_ns": 10**7} if at >= 4 else {}))
+    disturbed = lambda launch: Told(flags=("hot",) if launch.count >= 4 else ())  # noqa: E731
+    (row,) = cold.start(
+        cold_device(lambda at: {"waited_ns": 10**7} if at >= 4 else {}, script=disturbed)
+    )
     assert row.valid
 
 

@@ -37,3 +37,8 @@ def test_a_step_is_seen_as_soon_as_it_is_said(count: int, significance: float, u
     assert change_points.blind(count, significance) == unseen
     assert seen(unseen) == []
     assert seen(unseen + 1) == [count - unseen - 1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_point_or_none_is_one_level(count: int) -> None:
+    assert change_points.boundaries(np.ones(count), 0.01) == []

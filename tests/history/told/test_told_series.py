@@ -142,7 +142,7 @@ def test_a_larger_step_than_was_accepted_is_none_that_was(tmp_path: Path) -> Non
 
 
 def test_what_does_not_count_is_there_without_a_value(tmp_path: Path) -> None:
-    spoilt = {"counts": False, "valid": False, "flags": ["throttled"]}
+    spoilt: dict[str, Any] = {"counts": False, "valid": False, "flags": ["throttled"]}
     rows = [*launches(0, 10.0), *launches(1, 11.0, **spoilt), *launches(2, 10.0)]
     found = told(tmp_path, launches=rows)
     assert [each.point.value for each in found.commits] == [10.0, None, 10.0]
@@ -179,11 +179,11 @@ def test_other_branches_and_changed_files_are_said(tmp_path: Path) -> None:
 
 
 def test_two_devices_or_settings_are_two_series(tmp_path: Path) -> None:
+    settings: list[dict[str, Any]] = [
+        *({}, {"device": "phone"}, {"precision": "fp16"}, {"threads": 2}),
+    ]
     rows = [
-        row
-        for number in range(3)
-        for more in ({}, {"device": "phone"}, {"precision": "fp16"}, {"threads": 2})
-        for row in launches(number, 10.0, **more)
+        row for number in range(3) for more in settings for row in launches(number, 10.0, **more)
     ]
     store = opened_store(made_store(tmp_path / "store", {"launches": rows}))
     found = told_together(history_series(store, "latency"), [])

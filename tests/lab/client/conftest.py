@@ -15,9 +15,9 @@ from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.records import DeviceFacts
 from asymm_deploy.lab import phone_calls
+from asymm_deploy.lab.client.lab_calls import LabCalls
 from asymm_deploy.lab.host_store import HostStore
 from asymm_deploy.lab.joining.dask_settings import settle_dask
-from asymm_deploy.lab.lab_calls import LabCalls
 from asymm_deploy.lab.phone_session import MakeSessionDevice, PhoneDesk
 from asymm_deploy.lab.roster import LabPhone, PhoneFacts
 from tests.bench.fake_device import FakeDevice, Launch, Told
@@ -135,6 +135,8 @@ def lab(dask_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
             lab.offer(desk, serial)
             lab.phones.append(LabPhone(f"{host}/{serial}", address, _facts(host, serial), "free"))
         for module in ("leased_phone", "take_phones"):
-            monkeypatch.setattr(f"asymm_deploy.lab.{module}.phones", lambda _client: lab.phones)
+            monkeypatch.setattr(
+                f"asymm_deploy.lab.client.{module}.phones", lambda _client: lab.phones
+            )
         yield lab
         desk.end_all(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -20,9 +21,9 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
-from asymm_deploy.lab.lab_calls import LabCalls, WorkerLostError
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.leased_phone import LeasedPhone
+from asymm_deploy.lab.client.lab_calls import LabCalls, WorkerLostError
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.lab.session_messages import RunAsked
 from tests.bench.fake_device import Launch, Told, fake_artifact
@@ -66,6 +67,9 @@ def test_a_launch_whose_worker_lets_the_phone_go_is_repeated_with_files_put_anew
     def put(device: FakePhone, source: Path) -> str:
         """Each session of a phone has paths of its own."""
         there = tmp_path / f"phone-{device.number}" / source.name
+        for earlier in tmp_path.glob("phone-*"):
+            if earlier != there.parent:
+                shutil.rmtree(earlier)
         there.parent.mkdir(exist_ok=True)
         there.write_bytes(source.read_bytes())
         device.placed.append(there)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 
 from asymm_deploy.bench import measure
 from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.cold.cold_store import opened_cold
+from asymm_deploy.bench.cold.time_cold import cold_runs, time_cold
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.lab import phone_calls, take_phones
-from asymm_deploy.lab.choose_phones import kinds_of
-from asymm_deploy.lab.lab_fleet import LabFleet
-from asymm_deploy.lab.take_phones import PhonesWanted
+from asymm_deploy.lab import phone_calls
+from asymm_deploy.lab.client import take_phones
+from asymm_deploy.lab.client.choose_phones import kinds_of
+from asymm_deploy.lab.client.lab_fleet import LabFleet
+from asymm_deploy.lab.client.take_phones import PhonesWanted
 from tests.bench.fake_device import Launch, Told, fake_artifact
 from tests.lab.client.conftest import FakeLab, named
 
@@ -69,6 +73,19 @@ def test_a_bench_that_is_repeated_goes_back_to_the_phone_that_has_its_launches(
     records, (outcome,) = timed(fleet(lab, "any"), tmp_path)
     assert outcome.name == "P2"
     assert len(records) == 4, "nothing is measured again"
+
+
+def test_cold_starts_are_made_by_the_same_phone_until_they_are_done(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    plan = Plan(launches=2, runs=cold_runs(2), warmup=3)
+    work = partial(time_cold, subjects=models(tmp_path), plan=plan)
+    for device in ("serial=P2", "any"):
+        with opened_cold(tmp_path / "out", lambda _: None) as runs:
+            (outcome,) = fleet(lab, device).perform(work, runs, lambda *_: None)
+            assert outcome.failure is None
+            assert [row.launches for row in outcome.made] == [2, 2]
+            assert [each.device for each in runs.records] == 8 * ["P2"], "nothing is made again"
 
 
 def test_a_phone_that_fails_stops_no_other(lab: FakeLab, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_what_runs_and_what_waits_is_shown_and_a_lab_at_work_is_not_stopped(
         assert "\x1b" not in out
         code, _, err = run("lab", "stop", at, *options)
         assert code == ExitCode.USAGE
-        assert "1 phone of the lab is at work for bob@desk" in err
+        assert "1 phone busy, 1 waiting, for ann@desk, bob@desk" in err
         assert "--force" in err
         client.run(_tell_idle, workers=[one.address])
         eventually(lambda: not roster(client).phones[0].what, "it is free")

@@ -47,9 +47,13 @@ _NOISY_NOTE = (
 
 
 def history_picture(metric: HistoryMetric, told: Sequence[ToldSeries]) -> Picture | None:
-    """Return the picture of one metric's series, among which people choose; None without any."""
+    """Return the picture of one metric's series, among which people choose; None without any.
+
+    Those that changed come first.
+    """
     if not told:
         return None
+    told = sorted(told, key=lambda each: not each.steps)
     labels = _labels(told)
     choices = tuple(
         Choice(label, series_sentence(each), series_title(each.series), tuple(_data(each)))

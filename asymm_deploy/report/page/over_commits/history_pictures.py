@@ -57,7 +57,7 @@ def history_pictures(history: RememberedHistory, wanted: RowFilter) -> HistoryPi
     ]
     return HistoryPictures(
         f"{_span(every)}: {'; '.join(parts)}.",
-        (f"Kept by asymm-deploy history in {one_line(history.folder)}.",),
+        (f"Kept in {one_line(history.folder)} by asymm-deploy history add.",),
         tuple(picture for picture in pictures if picture is not None),
         (*cut_words(history), *remarks),
     )

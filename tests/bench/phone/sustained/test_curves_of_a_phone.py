@@ -189,13 +189,24 @@ def test_ctrl_c_keeps_and_tells_what_is_on_disk(
     assert is_clean(phone)
 
 
-def test_what_is_no_stream_fails_and_ends_the_launch(
-    sustained: Callable[..., Any], phone: Phone, is_clean: Callable[[Phone], bool]
+def test_what_is_no_stream_fails_and_its_launch_has_ended_before_the_next_one(
+    sustained: Callable[..., Any],
+    phone: Phone,
+    folder: Path,
+    tmp_path: Path,
+    is_clean: Callable[[Phone], bool],
 ) -> None:
-    phone.faults.add(Garbage(at="second", after_seconds=5))
-    done = sustained("--for", "4000s")
+    other = shutil.copy(folder / "model.mnn", tmp_path / "other.mnn")
+    running: list[bool] = []
+    phone.faults.add(Garbage(at="second", after_seconds=5, launch=0))
+    phone.faults.add(
+        Meanwhile(at="start", launch=1, do=lambda: running.append(phone.launches[0].running))
+    )
+    done = sustained("--for", "200s", str(other))
     assert done.code == 3
-    assert "printed no valid 'second'" in done.err
+    assert "other: the runner printed no valid 'second'" in done.err
+    assert running == [False]
+    assert [curve.is_whole for curve in done.curves] == [False, True]
     assert is_clean(phone)
 
 

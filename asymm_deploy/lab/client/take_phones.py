@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.lab.choose_phones import PhoneKind, chosen_phones, in_words, usable_phones
-from asymm_deploy.lab.lab_calls import LabCalls, LabGoneError, WorkerLostError
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.leased_phone import LeasedPhone
+from asymm_deploy.lab.client.choose_phones import PhoneKind, chosen_phones, in_words, usable_phones
+from asymm_deploy.lab.client.lab_calls import LabCalls, LabGoneError, WorkerLostError
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import WaitingJob, phones, tell_waiting
 from asymm_deploy.lab.session_messages import PhoneBusyError
 from asymm_deploy.safe import excerpt

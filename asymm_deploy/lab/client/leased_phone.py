@@ -8,7 +8,7 @@ from typing import Any
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
-from asymm_deploy.lab.lab_calls import LabCalls, Lease, WorkerLostError
+from asymm_deploy.lab.client.lab_calls import LabCalls, Lease, WorkerLostError
 from asymm_deploy.lab.roster import LabPhone, phones
 from asymm_deploy.lab.session_messages import (
     LeaseEndedError,

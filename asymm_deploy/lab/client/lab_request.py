@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.lab.client.lab_calls import LabCalls
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.lab_fleet import LabFleet
+from asymm_deploy.lab.client.take_phones import PhonesWanted, require_phones, taken_phones
 from asymm_deploy.lab.joining.certificates import Certificates
 from asymm_deploy.lab.joining.dask_settings import silence_asyncio
 from asymm_deploy.lab.joining.lab_address import LabAddress
 from asymm_deploy.lab.joining.lab_client import lab_client
-from asymm_deploy.lab.lab_calls import LabCalls
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.lab_fleet import LabFleet
-from asymm_deploy.lab.take_phones import PhonesWanted, require_phones, taken_phones
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.bench.store import Journal, Runs
 from asymm_deploy.errors import DeployError
-from asymm_deploy.lab.choose_phones import launches_held
-from asymm_deploy.lab.lab_calls import LabCalls, LabGoneError
-from asymm_deploy.lab.lab_device import LabDevice
-from asymm_deploy.lab.take_phones import PhonesWanted, taken_phones
+from asymm_deploy.lab.client.choose_phones import launches_held
+from asymm_deploy.lab.client.lab_calls import LabCalls, LabGoneError
+from asymm_deploy.lab.client.lab_device import LabDevice
+from asymm_deploy.lab.client.take_phones import PhonesWanted, taken_phones
 from asymm_deploy.safe import excerpt
 from asymm_deploy.signals import ignoring_signals
 

@@ -16,9 +16,9 @@ from asymm_deploy.bench.device import Completed, Runner
 from asymm_deploy.bench.records import DeviceFacts, Engine
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import sha256_of
-from asymm_deploy.lab.lab_calls import LabGoneError, WorkerLostError
-from asymm_deploy.lab.leased_phone import LeasedPhone
-from asymm_deploy.lab.sent_files import send_missing
+from asymm_deploy.lab.client.lab_calls import LabGoneError, WorkerLostError
+from asymm_deploy.lab.client.leased_phone import LeasedPhone
+from asymm_deploy.lab.client.sent_files import send_missing
 from asymm_deploy.lab.session_messages import (
     CoolAsked,
     CoresAsked,

@@ -1,0 +1,1 @@
+"""A command that uses the phones of a lab: it chooses, takes and drives them."""
