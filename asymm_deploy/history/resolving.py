@@ -131,6 +131,9 @@ def _last_in_use(name: TableName, table: pa.Table, commits: Collection[str]) -> 
     import pyarrow as pa
 
     row = ", ".join(_quoted(_SAME_ROW[name]))
+    same_row = " and ".join(  # = is never so of NULL
+        f"of_them.{each} is not distinct from met.{each}" for each in _quoted(_SAME_ROW[name])
+    )
     latest_first = ", ".join(f"{part} desc" for part in (*_ORDER[name].split(", "), "place"))
     last = f"row_number() over (partition by {row} order by {latest_first}) = 1"
     if name == "launches":  # several of one row, made under the same circumstances
@@ -146,8 +149,7 @@ def _last_in_use(name: TableName, table: pa.Table, commits: Collection[str]) -> 
             select {row} from of_them group by {row} having count(distinct entry_id) > 1
         ),
         marked as (
-            select *, {last} as is_last from of_them
-            where row({row}) in (select row({row}) from met)
+            select *, {last} as is_last from of_them semi join met on ({same_row})
         )
         select place, is_last, is_last and coalesce({_COUNTS[name]}, false) from marked
     """  # noqa: S608  of our own words alone

@@ -91,6 +91,16 @@ def test_of_a_commit_what_was_measured_last_counts(
     assert point.left_out == 0, "an earlier attempt is no spoilt launch"
 
 
+def test_a_plan_that_ran_again_replaces_its_launches_whichever_addition_brought_them(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1, ms=10))
+    add(launches(2, ms=20, count=2))  # of the same commit, later
+    (series,) = history_series(opened_store(tmp_path / "store"), "latency")
+    (point,) = series.points
+    assert sorted(round(value) for value in point.values) == [10, 20, 20]
+
+
 def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(
     add: Add, launches: Launches, tmp_path: Path
 ) -> None:
@@ -117,6 +127,16 @@ def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(
     assert "no-variance" in next(row["flags"] for row in found if row["model"] == "flat")
     (point,) = history_series(opened_store(tmp_path / "store"), "latency", model="net")[0].points
     assert (len(point.values), point.left_out, point.flags) == (1, 1, ("hot",))
+
+
+def test_launches_that_repeat_each_other_s_times_never_count(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    first, second, third = launches()
+    copied = msgspec.structs.replace(second, samples_ns=first.samples_ns)
+    add([first, copied, third])
+    found = opened_store(tmp_path / "store").table("launches").to_pylist()
+    assert {(row["counts"], *row["flags"]) for row in found} == {(False, "repeated-samples")}
 
 
 def test_a_commit_is_of_one_time(add: Add, launches: Launches) -> None:
