@@ -301,7 +301,7 @@ def test_launches_on_another_back_end_are_a_series_of_their_own(
     there = {"vulkan": 5}  # operators
     add(launches(2, schema_version=3, backend="vulkan", backends_in_force=there))
     found = history_series(opened_store(tmp_path / "store"), "latency")
-    assert sorted((str(each.of), len(each.points[0].values)) for each in found) == [
-        ("None", 3),
-        ("vulkan", 3),
+    assert sorted((str(each.engine), len(each.points[0].values)) for each in found) == [
+        ("mnn", 3),
+        ("mnn on vulkan", 3),
     ]
