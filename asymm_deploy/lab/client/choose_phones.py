@@ -54,6 +54,11 @@ class PhoneKind:
         )
 
 
+def names_a_trait(text: str) -> bool:
+    """Whether a ``--device`` begins as a kind of phone does: no serial number looks like that."""
+    return _TRAIT.match(text.strip()) is not None
+
+
 def phone_kind(text: str) -> PhoneKind:
     """Return what a ``--device`` of the user means.
 
