@@ -38,7 +38,8 @@ def test_what_is_set_up_for_dask_elsewhere_changes_nothing(tmp_path: Path) -> No
         "distributed: {worker: {lifetime: {duration: 2s}}}"
     )
     said = python(
-        "import os, site; site.PREFIXES = [os.environ['DASK_CONFIG']]; from asymm_deploy.lab.joining.dask_settings import SETTINGS, settle_dask; "
+        "import os, site; site.PREFIXES = [os.environ['DASK_CONFIG']]; "
+        "from asymm_deploy.lab.joining.dask_settings import SETTINGS, settle_dask; "
         "settle_dask(); settle_dask(); import dask.config as config; import logging; "
         "print({name: config.get(name) for name in SETTINGS} == SETTINGS, "
         "config.get('temporary-directory'), config.get('distributed.worker.lifetime.duration'), "
