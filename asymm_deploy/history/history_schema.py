@@ -65,6 +65,7 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "runner": "text",
         "runner_version": "text",
         "api": "text",
+        "backend": "text",  # where MNN was asked to run it: cpu, opencl, vulkan
         "partner": "text",  # the model that it ran in turns with: such a launch is no latency
         "plan_id": "text",
         "attempt": "int",
@@ -90,6 +91,7 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "valid": "bool",
         "flags": "texts",
         "allowed": "texts",
+        "row_flags": "texts",  # of all launches of its row, where it is in use: launch-spread
         "error": "text",
         "exit_code": "int",
         "written_by": "text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,25 +28,39 @@ def launch_rows(records: Sequence[LaunchRecord], path: Path) -> Iterator[FoundRo
     judged = dict(_in_use(records))
     for number, record in enumerate(records, start=1):
         last = judged.get(_place(record))
-        in_use = last is not None and last[0] is record
-        yield _row(last[1] if last and in_use else record, number, path, in_use=in_use)
+        if last is not None and last.written is record:
+            yield _row(last.judged, number, path, last.row_flags)
+        else:
+            yield _row(record, number, path, None)
 
 
-def _in_use(
-    records: Sequence[LaunchRecord],
-) -> Iterator[tuple[tuple[object, ...], tuple[LaunchRecord, LaunchRecord]]]:
-    """Yield the place of each launch that is in use, the record itself, and it judged again."""
+@dataclass(frozen=True, slots=True)
+class _InUse:
+    """A launch that is in use."""
+
+    written: LaunchRecord
+    """As the file has it."""
+    judged: LaunchRecord
+    """The same, judged again."""
+    row_flags: tuple[str, ...]
+    """Of all launches of its row together."""
+
+
+def _in_use(records: Sequence[LaunchRecord]) -> Iterator[tuple[tuple[object, ...], _InUse]]:
+    """Yield the place of each launch that is in use, and the launch."""
     originals = {_place(record): record for record in rows.alone(records)}  # the last line counts
     for launches in rows.latest_launches(records):
         counting = [launch for launch in launches if launch.valid and launch.error is None]
-        made_up = _MADE_UP.intersection(verdicts.row_flags(counting)) if counting else ()
+        row_flags = verdicts.row_flags(launches)
+        found_in = row_flags if len(counting) == len(launches) else verdicts.row_flags(counting)
+        made_up = _MADE_UP.intersection(found_in)
         for launch in launches:
             found = (
                 verdicts.judged_with(launch, {*launch.flags, *made_up})
                 if made_up and launch.valid
                 else launch
             )
-            yield _place(launch), (originals[_place(launch)], found)
+            yield _place(launch), _InUse(originals[_place(launch)], found, row_flags)
 
 
 def _place(record: LaunchRecord) -> tuple[object, ...]:
@@ -54,7 +69,11 @@ def _place(record: LaunchRecord) -> tuple[object, ...]:
     return (rows.row_key(record), rows.circumstances_key(record), record.launch, partner)
 
 
-def _row(record: LaunchRecord, line: int, path: Path, *, in_use: bool) -> FoundRow:
+def _row(
+    record: LaunchRecord, line: int, path: Path, row_flags: tuple[str, ...] | None
+) -> FoundRow:
+    """Return a record as a row; ``row_flags`` are None if it is not in use."""
+    in_use = row_flags is not None
     started = utc_time(record.started_at, f"{path}, line {line}")
     samples = np.array(record.samples_ns, dtype=np.int64)
     digest = hashlib.sha256(samples.tobytes()).hexdigest() if len(samples) else None
@@ -75,6 +94,7 @@ def _row(record: LaunchRecord, line: int, path: Path, *, in_use: bool) -> FoundR
         "runner": record.runner,
         "runner_version": record.runner_version,
         "api": record.api,
+        "backend": record.backend,
         "partner": partner,
         "plan_id": record.plan_id,
         "attempt": record.attempt,
@@ -94,6 +114,7 @@ def _row(record: LaunchRecord, line: int, path: Path, *, in_use: bool) -> FoundR
         "valid": record.valid,
         "flags": list(record.flags),
         "allowed": list(record.allowed),
+        "row_flags": row_flags and list(row_flags),
         "error": record.error,
         "exit_code": record.exit_code,
         "written_by": record.written_by,
@@ -103,6 +124,7 @@ def _row(record: LaunchRecord, line: int, path: Path, *, in_use: bool) -> FoundR
         *(record.precision, record.threads, record.plan_id, record.attempt, record.launch),
         *(record.artifact_sha256, record.cpus, partner, record.started_at, digest, record.error),
         None if record.paired is None else record.paired.loaded_first,
+        *((record.backend,) if record.backend != "cpu" else ()),
     )
     return FoundRow("launches", identity, values)
 

@@ -59,6 +59,15 @@ def test_a_launch_is_summarised_as_numpy_does(
     assert row.values["runs"] == len(samples)
 
 
+def test_what_is_wrong_with_a_row_stands_at_its_launches(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    apart = [*launches(count=1, ms=10), *launches(count=2, ms=15)[1:]]
+    for row in rows_of(written(apart), "launches"):
+        assert row.values["counts"]
+        assert (row.values["flags"], row.values["row_flags"]) == ([], ["launch-spread"])
+
+
 def test_launches_of_a_check_are_left_out_and_it_is_told(
     written: Callable[..., Path], launches: Launches
 ) -> None:
