@@ -151,12 +151,26 @@ def launches_held(
     """
     names = set(models)
     like = (plan.engine, plan.precision, plan.threads, plan.launches, plan.warmup)
+    return launches_by_phone(
+        (
+            each
+            for each in records
+            if each.model in names
+            and (each.engine, each.precision, each.threads) == like[:3]
+            and (each.launches_planned, each.warmup) == like[3:]
+        ),
+        kinds,
+    )
+
+
+def launches_by_phone(
+    records: Iterable[LaunchRecord], kinds: Sequence[PhoneKind]
+) -> dict[str, int]:
+    """Return how many finished launches each phone has that may be of one of ``kinds``."""
     return Counter(
         each.device
         for each in records
         if each.error is None
-        and each.model in names
-        and (each.engine, each.precision, each.threads, each.launches_planned, each.warmup) == like
         and each.device_facts.os.startswith("Android")
         and any(kind.may_have_fitted(each.device_facts) for kind in kinds)
     )
