@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console, page_steps
-from asymm_deploy.commands.options.backend_options import OnlyBackendOption
+from asymm_deploy.commands.options.backend_options import OnlyBackendOption, refuse_of_paper
 from asymm_deploy.commands.options.shared_options import (
     EngineName,
     PrecisionName,
@@ -150,6 +150,7 @@ def report_command(
             "add --page FILE.html, or ask `asymm-deploy history show`",
         )
     which_table = table_or_figure(table, figure)
+    refuse_of_paper(backend, of_paper=which_table is not None)
     from asymm_deploy.report import tables
 
     costs = tables.costs_in(results) if which_table == 5 else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asymm_deploy.bench.backends.backends_message import BACKEND_LIBRARIES
 from asymm_deploy.doctor.checklist import Check
 from asymm_deploy.errors import DeployError
 from asymm_deploy.safe import excerpt
@@ -29,4 +30,7 @@ def runner_check() -> Check:
     found = f"{excerpt(str(program))}, with MNN {excerpt(built.mnn_version or 'missing')}"
     if built.libc is not None:
         found += f" and {excerpt(built.libc)} of its own"
+    backends = [name for name, library in BACKEND_LIBRARIES.items() if library in built.files]
+    if backends:
+        found += f", and libraries for {' and '.join(backends)}"
     return Check(_NAME, "phone", "ok", found)

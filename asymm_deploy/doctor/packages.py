@@ -7,6 +7,7 @@ No package is imported except ``packaging``, which compares versions by the rule
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -114,14 +115,23 @@ def _install() -> str:
 
 
 def _engine_loads(environment: Environment, requirement: str) -> Check:
-    """Import the engine as the runner does, in a process of its own: a broken wheel may crash."""
+    """Load the engine as the runner does, in a process of its own: a broken wheel may crash.
+
+    It also tells which back ends MNN has here.
+    """
     said = environment.said(
-        *(sys.executable, "-I", "-c", "import asymm_deploy.engines.mnn_session"),
+        *(sys.executable, "-I", "-m", "asymm_deploy.engines.mnn_backends"),
         timeout_s=_IMPORT_TIMEOUT_S,
     )
     if said is not None and said[0] == 0:
-        return Check("MNN loads", "host", "ok", "yes, in a process of its own")
+        return Check("MNN loads", "host", "ok", f"yes, in a process of its own{_backends(said[1])}")
     last = said[1].strip().rpartition("\n")[2] if said is not None else "the import does not end"
     found = excerpt(last) or f"the import ended with {said[0] if said else None}"
     to_do = f"install MNN again: `pip install --force-reinstall --no-deps '{requirement}'`"
     return Check("MNN loads", "host", "wrong", found, to_do)
+
+
+def _backends(output: str) -> str:
+    """Return what the engine says of its back ends, to follow other words."""
+    told = re.search(r"^(back ends: [a-z, ]+)$", output, re.MULTILINE)
+    return f"; {told[1]}" if told else ""

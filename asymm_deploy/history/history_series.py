@@ -64,7 +64,8 @@ class HistorySeries:
     input_shape: str | None
     classes: int | None
     of: str | None
-    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe."""
+    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe; of a
+    latency, a back end other than the CPU."""
     points: tuple[HistoryPoint, ...]
     """By commit_time; those of one time in the order in which they were added."""
 
@@ -83,7 +84,7 @@ _KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "cla
 _FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
     # table, value, order, what else it depends on, low and high, which rows
     "latency": (
-        *("launches", "median_ns / 1e6", "started_at, launch", "null::varchar"),
+        *("launches", "median_ns / 1e6", "started_at, launch", "nullif(backend, 'cpu')"),
         *("null::double, null::double", "in_use and partner is null"),
     ),
     "insn": (*("costs", "insn", "line", "cost_key", "null::double, null::double", "in_use"),),

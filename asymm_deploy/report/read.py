@@ -7,6 +7,7 @@ from pathlib import Path
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.cold.cold_store import COLD_NAME
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
@@ -35,6 +36,11 @@ def rows_in(
         if may_lack and results.is_dir() and not path.exists():
             return []
         if not path.exists():
+            if (results / COLD_NAME).is_file():
+                raise UsageError(
+                    f"{results} has cold starts alone, and no launches to report",
+                    "see cold.csv there, or make a page: `asymm-deploy report --page FILE`",
+                )
             if (results / SUSTAINED_NAME).is_file():
                 raise UsageError(
                     f"{results} has sustained benches alone, and no launches to report",

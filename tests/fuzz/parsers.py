@@ -16,6 +16,9 @@ import numpy as np
 import torch
 
 from asymm_deploy.bench import artifact, store, wire
+from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
+from asymm_deploy.bench.cold.cold_store import cold_runs_of
+from asymm_deploy.bench.cold.cold_stream import parse_cold_stream
 from asymm_deploy.bench.emulated.count_file import CountFileError, parse_counts
 from asymm_deploy.bench.emulated.counted_stream import parse_counted_stream
 from asymm_deploy.bench.paired.pair_stream import parse_pair_stream
@@ -191,6 +194,11 @@ def _seconds(raw: bytes, _: Path) -> object:
     return [reader.feed(raw[: len(raw) // 2]), reader.feed(raw[len(raw) // 2 :]), reader.finish()]
 
 
+def _cold_rows(at: Path) -> object:
+    path = at / "cold.jsonl"
+    return latest_cold_rows(cold_runs_of(read_regular(path), path).records)
+
+
 def _curves(at: Path) -> object:
     path = at / "sustained.jsonl"
     curves, _torn = curves_in(read_regular(path), path)
@@ -266,6 +274,9 @@ PARSERS: tuple[Parser, ...] = (
            lambda raw, _: wire.parse_stream(raw), (wire.WireError,)),
     Parser("a runner's pairs", lambda: [samples.text_of("fuzz/pairs.jsonl")],
            lambda raw, _: parse_pair_stream(raw), (wire.WireError,)),
+    Parser("a runner's stages", lambda: [samples.cold_stream()],
+           lambda raw, _: parse_cold_stream(raw), (wire.WireError,)),
+    _file("cold.jsonl", _cold_rows, "cold.jsonl", samples.cold_lines),
     Parser("a runner's seconds", lambda: [samples.seconds_stream()], _seconds, (wire.WireError,)),
     _file("sustained.jsonl", _curves, "sustained.jsonl", samples.sustained_lines),
     _argument(

@@ -15,7 +15,9 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save
 
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.sustained.curves import lines_of_curves
+from tests.made_cold import cold_record, memory_record
 from tests.made_curves import made_curve, made_loop, made_reading
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -100,6 +102,30 @@ def onnx_graph() -> bytes:
         ir_version=8,
     ).SerializeToString()
     return raw
+
+
+_STAGES = (
+    b'{"type":"stages","engine_ns":null,"read_ns":2100000,"create_ns":31000000,"first_ns":14200000,'
+    b'"second_ns":9800000,"read_cpu_ns":900000,"create_cpu_ns":30900000,"first_cpu_ns":14100000,'
+    b'"second_cpu_ns":9790000,"wall_ns":57300000,"cpu_ns":55900000,"waited_ns":0,"steal_ns":null,'
+    b'"core":7,"pages":1521,"resident":0,"major_faults":0}\n'
+)
+
+
+def cold_stream() -> bytes:
+    """What a runner prints that starts a model cold."""
+    lines = text_of("fuzz/stream.jsonl").splitlines(keepends=True)
+    return b"".join([*lines[:2], _STAGES, *lines[2:]])
+
+
+def cold_lines() -> bytes:
+    """A cold.jsonl with a launch that timed, and one that read the memory."""
+    first = text_of("fuzz/runs.jsonl").splitlines()[0]
+    launch = msgspec.structs.replace(
+        msgspec.json.decode(first, type=LaunchRecord), process_ns=10**10, error=None
+    )
+    made = (cold_record(launch), memory_record(launch))
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in made)
 
 
 def seconds_stream() -> bytes:

@@ -113,4 +113,5 @@ def test_names_are_data_on_a_page(folder: Path, good: LaunchRecord, refused: Ref
     page = (folder / "page.html").read_text()
     assert "<script>alert(1)" not in page
     assert "\x1b" not in page
+    refused(["report", "results"], 2, "cold starts alone", "cold.csv")
     refused(["report", "page.html", "--verify"], 0)

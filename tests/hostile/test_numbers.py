@@ -34,6 +34,17 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
         )
         for value in values
     ),
+    # back ends other than the CPU, beside what is the CPU's
+    ([*BENCH, "--backend", "metal"], 2, ("--backend",)),
+    ([*BENCH, "--backend", "vulkan", "--paired"], 2, ("--paired", "vulkan")),
+    ([*BENCH, "--backend", "vulkan", "--cold"], 2, ("--cold", "vulkan")),
+    ([*BENCH, "--backend", "vulkan", "--for", "1m"], 2, ("--for", "vulkan")),
+    ([*BENCH, "--backend", "opencl", "--threads", "2"], 2, ("--threads", "opencl")),
+    ([*BENCH, "--backend", "opencl", "--engine", "onnxruntime"], 2, ("--engine", "opencl")),
+    (["bench", "--table", "5", "--backend", "vulkan"], 2, ("table", "vulkan")),
+    (["report", "--table", "5", "--backend", "vulkan"], 2, ("vulkan",)),
+    (["explain", NET, "--backend", "vulkan"], 2, ("explain", "vulkan")),
+    ([*CHECKED, "--backend", "vulkan"], 2, ("check", "vulkan")),
     *(([*BENCH, f"--runs={10**12}", f"--launches={10**12}"], 2, ("--runs",)) for _ in "1"),
     ([*BENCH, "--cpu", "99999999"], 2, ("--cpu",)),
     ([*BENCH, "--cpu", "70000"], 2, ("--cpu",)),

@@ -119,8 +119,9 @@ class LabBed:
     ) -> None:
         """Take an empty folder; with ``files`` for TLS, all have the same certificate.
 
-        ``names`` are the hosts'. ``serials`` are what each host's phones are called there, if it
-        is not what they are. What passes through the scheduler is ``counted`` into a file.
+        ``names`` are the hosts'. ``serials`` are what all phones are called there, one host after
+        the other, if it is not what they are. What passes through the scheduler is ``counted``
+        into a file.
         """
         self.folder = folder
         self.port = _free_port()
@@ -141,10 +142,10 @@ class LabBed:
             folder / "scheduler.log",
         )
         self.hosts = [self._host(number, name) for number, name in enumerate(names[:hosts])]
-        for host in self.hosts:
-            host.phones = [Phone(profiles[number % len(profiles)]) for number in range(phones)]
+        for number, host in enumerate(self.hosts):
+            host.phones = [Phone(profiles[which % len(profiles)]) for which in range(phones)]
             real = (phone.serial for phone in host.phones)
-            host.other_serials = dict(zip(real, serials, strict=False))
+            host.other_serials = dict(zip(real, serials[number * phones :], strict=False))
 
     @property
     def phones(self) -> list[Phone]:

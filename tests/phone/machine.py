@@ -21,6 +21,8 @@ def bound_socket() -> tuple[socket.socket, int]:
     """Return a socket on a free port, which refuses connections until it listens."""
     while True:
         port = random.choice(_PORTS)
+        if _is_taken(port):
+            continue
         found = socket.socket()
         found.setblocking(False)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,6 +32,16 @@ def bound_socket() -> tuple[socket.socket, int]:
             found.close()
         else:
             return found, port
+
+
+def _is_taken(port: int) -> bool:
+    """Whether somebody has the port, though it may not listen yet: another phone, for one."""
+    with socket.socket() as probe:  # without SO_REUSEADDR, which lets several have it
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def respect_file_modes() -> None:

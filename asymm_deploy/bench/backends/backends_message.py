@@ -9,6 +9,9 @@ import msgspec
 MOST_ELSEWHERE = 100
 """Operators that ran elsewhere and are listed; the counts are of all."""
 
+BACKEND_LIBRARIES = {"opencl": "libMNN_CL.so", "vulkan": "libMNN_Vulkan.so"}
+"""Libraries of MNN's releases that the native runner loads when it is asked for a back end."""
+
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
 

@@ -58,7 +58,10 @@ def lab_scheduler_command(
                 "warning: without certificates whoever reaches this port can run code on every "
                 "host of the lab"
             )
-        console.say(f"lend phones with `asymm-deploy lab worker {address}` on each host")
+        with_files = "" if files is None else ", with certificates of the same authority"
+        console.say(
+            f"lend phones with `asymm-deploy lab worker {address}` on each host{with_files}"
+        )
 
     code = serve_lab(Serving(host, port, files, insecure), console.say, ready)
     raise typer.Exit(code)

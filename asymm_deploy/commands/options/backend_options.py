@@ -52,11 +52,16 @@ def refuse_beside_backend(ctx: typer.Context, backend: BackendName, *, of_paper:
                 f"{what} on the CPU alone, and --backend {backend} is asked for",
                 f"leave {given} out, or --backend",
             )
-    if of_paper:
+    refuse_of_paper(backend, of_paper=of_paper)
+
+
+def refuse_of_paper(backend: BackendName | None, *, of_paper: bool) -> None:
+    """Raise UsageError if a table or figure of the paper is to be of another back end."""
+    if of_paper and backend not in (None, BackendName.CPU):
         raise UsageError(
             f"the paper's tables and figures are of the CPU, and --backend {backend} is asked for",
-            "name the models: asymm-deploy bench asymmnet_large_100 mbv3_large_100 "
-            f"--backend {backend}",
+            "leave out --table and --figure; bench takes models by name, and report shows all "
+            "latencies then",
         )
 
 

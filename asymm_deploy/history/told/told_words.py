@@ -31,7 +31,7 @@ def setting_words(series: HistorySeries) -> str:
         None if threads is None or series.metric != "latency" else counted(threads, "thread"),
         series.input_shape,
         None if series.classes is None else counted(series.classes, "class"),
-        series.of if series.metric == "top1" else None,
+        series.of if series.metric in {"top1", "latency"} else None,
         _key_words(series.of) if series.metric == "insn" and series.of else None,
     ]
     return ", ".join(one_line(part) for part in parts if part)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import opened_regular
 from asymm_deploy.lab import phone_calls
 from asymm_deploy.lab.client.lab_calls import LabCalls, Lease
@@ -21,7 +21,8 @@ _TRIES = 3
 def send_missing(calls: LabCalls, lease: Lease, host: str, files: Mapping[str, Path]) -> None:
     """Send those ``files``, by their SHA-256, that a host lacks, through the lease's worker.
 
-    Raises HarnessError for one that can't be read, or does not arrive intact.
+    Raises UsageError for one that can't be read, HarnessError for one that does not arrive intact
+    or can't be kept there.
     """
     with calls.alone_on(host):
         asked = calls.now(lease.worker, phone_calls.missing_files, list(files), lease=lease)
@@ -33,8 +34,13 @@ def send_missing(calls: LabCalls, lease: Lease, host: str, files: Mapping[str, P
 
 def _send(calls: LabCalls, lease: Lease, host: str, sha256: str, path: Path) -> None:
     for _ in range(_TRIES):
-        if _sent(calls, lease, sha256, path):
-            return
+        try:
+            if _sent(calls, lease, sha256, path):
+                return
+        except HarnessError as error:
+            if type(error) is HarnessError:  # the host's own disk, not a worker that is lost
+                raise error.about(excerpt(host, 80)) from error
+            raise
     raise HarnessError(
         f"{path.name} did not arrive intact on {excerpt(host, 80)} ({_TRIES} times)",
         "look after the network between this machine and that host; then repeat the command",
@@ -70,6 +76,6 @@ def _sent(calls: LabCalls, lease: Lease, sha256: str, path: Path) -> bool:
                 if refused == _TRIES:
                     return False
     except OSError as error:
-        raise HarnessError(
+        raise UsageError(
             f"can't read {path}: {error.strerror or error}", "repeat the command"
         ) from error

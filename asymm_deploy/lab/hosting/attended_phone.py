@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +39,8 @@ _END_S = 20.0
 """For a worker to put its phone back, which takes 15 s at the most, before it is killed."""
 _IN_USE_S = 2.0
 """For a worker to say whether its phone is in use."""
+_KILLED_S = 2.0
+"""For a worker that was killed to be gone."""
 _UNKNOWN_S = 15.0
 """How long a worker that has died may take to be there again, in another process."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
@@ -204,7 +208,7 @@ class AttendedPhone:
         try:
             return await nanny
         except BaseException:
-            await asyncio.shield(_close(nanny))
+            await asyncio.shield(_close(nanny, at_once=True))
             raise
 
     def _not_started(self, error: Exception) -> HarnessError:
@@ -226,6 +230,10 @@ class AttendedPhone:
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
 
-async def _close(nanny: Nanny) -> None:
+async def _close(nanny: Nanny, *, at_once: bool = False) -> None:
+    """End a worker; ``at_once`` for one that hasn't begun, which has nothing to put back."""
+    limit_s = _KILLED_S if at_once else _END_S
     with suppress(Exception):  # its process has ended by itself, or was killed; Dask may be cross
-        await asyncio.wait_for(nanny.close(timeout=_END_S, reason="lab-phone-ended"), 2 * _END_S)
+        if at_once and nanny.pid is not None:
+            os.kill(nanny.pid, signal.SIGKILL)
+        await asyncio.wait_for(nanny.close(timeout=limit_s, reason="lab-phone-ended"), 2 * limit_s)

@@ -9,6 +9,8 @@ from pathlib import Path
 from asymm_deploy.errors import UsageError
 from asymm_deploy.safe import excerpt, first_words
 
+_MOST_BYTES = 1 << 20
+"""A bundle of all public authorities has a quarter of that."""
 _DOCS = "docs/lab.md shows how to make them"
 
 
@@ -127,6 +129,9 @@ def _require_readable(name: str, path: Path) -> None:
         what = "is no file" if path.exists() else "does not exist"
         raise UsageError(f"{name} {path} {what}", _DOCS)
     try:
-        path.read_bytes()
+        with path.open("rb") as file:
+            length = len(file.read(_MOST_BYTES + 1))
     except OSError as error:
         raise UsageError(f"can't read {name} {path}: {error.strerror}", _DOCS) from error
+    if length > _MOST_BYTES:
+        raise UsageError(f"{name} {path} is too large for a certificate or a key", _DOCS)

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -79,6 +80,8 @@ def settle_dask() -> None:
         logger.handlers = [logging.NullHandler()]
         logger.propagate = False
         logger.setLevel(_NEVER)
+    # Packages of other versions on other machines, say: those that matter are compared by us.
+    warnings.filterwarnings("ignore", module=r"distributed(\.|$)")
     _settled.append(True)
 
 
@@ -86,8 +89,6 @@ def silence_asyncio() -> None:
     """Have asyncio write nothing to the terminal; for processes of ours alone."""
     logging.getLogger("asyncio").setLevel(_NEVER)
     if not sys.warnoptions:
-        import warnings
-
         warnings.simplefilter("ignore")
 
 

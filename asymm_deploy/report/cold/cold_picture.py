@@ -29,9 +29,7 @@ _SHOWN = (
     *("first_over_steady", "first_over_steady_low", "first_over_steady_high"),
     *("cold_ms", "cold_low_ms", "cold_high_ms", "engine_ms"),
     *("read_cpu_ms", "create_cpu_ms", "first_cpu_ms", "second_cpu_ms", "steady_cpu_ms"),
-    *("memory_engine_mb", "memory_read_mb", "memory_created_mb", "memory_first_mb"),
-    *("memory_second_mb", "memory_peak_mb", "memory_pss_mb", "cache", "major_faults"),
-    *("valid", "flags"),
+    *("cache", "major_faults", "valid", "flags"),
 )
 
 
@@ -39,7 +37,7 @@ def cold_picture(rows: Sequence[ColdRow]) -> Picture | None:
     """Return the picture of a tab's cold starts; None if there are none."""
     if not rows:
         return None
-    keys = _keys(rows)
+    keys = cold_keys(rows)
     data: list[Datum] = [
         {
             "key": key,
@@ -80,7 +78,18 @@ def cold_picture(rows: Sequence[ColdRow]) -> Picture | None:
     return Picture("cold", "Cold starts", sentence, spec, table, keys, notes=notes)
 
 
-def _keys(rows: Sequence[ColdRow]) -> tuple[str, ...]:
+def cold_table(
+    title: str, keys: Sequence[str], rows: Sequence[ColdRow], shown: Sequence[str]
+) -> ReportTable:
+    """Return the table behind a picture: the rows' names, and these columns of cold.csv."""
+    by_name = {column.name: column for column in COLD_COLUMNS}
+    columns = (by_name["model"], *(by_name[name] for name in shown))
+    cells = [cold_cells(row) | {"model": key} for key, row in zip(keys, rows, strict=True)]
+    found = tuple(tuple(each[column.name] for column in columns) for each in cells)
+    return ReportTable(title, columns, found)
+
+
+def cold_keys(rows: Sequence[ColdRow]) -> tuple[str, ...]:
     """Return the rows' names in pictures, with the input's shape where two share one."""
     alike = Counter(row.model for row in rows)
     return tuple(

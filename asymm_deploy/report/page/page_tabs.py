@@ -16,6 +16,7 @@ from asymm_deploy.explain.explanation import Explanation
 from asymm_deploy.report.caption import caption
 from asymm_deploy.report.cold.cold_picture import cold_picture
 from asymm_deploy.report.cold.cold_table import cold_caption
+from asymm_deploy.report.cold.stage_memory_picture import stage_memory_picture
 from asymm_deploy.report.comparable import (
     RowFilter,
     TimingSetting,
@@ -150,6 +151,7 @@ def _tab(
         roofline_picture(models),
         launches_picture(models) if models else None,
         cold_picture(cold),
+        stage_memory_picture(cold),
         layers_picture(explained),
         snr_picture(explained),
         versions_picture(benched_versions(models, before), verdicts),

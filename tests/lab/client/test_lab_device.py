@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +67,9 @@ def test_a_launch_whose_worker_lets_the_phone_go_is_repeated_with_files_put_anew
     def put(device: FakePhone, source: Path) -> str:
         """Each session of a phone has paths of its own."""
         there = tmp_path / f"phone-{device.number}" / source.name
+        for earlier in tmp_path.glob("phone-*"):
+            if earlier != there.parent:
+                shutil.rmtree(earlier)
         there.parent.mkdir(exist_ok=True)
         there.write_bytes(source.read_bytes())
         device.placed.append(there)

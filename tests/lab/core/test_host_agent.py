@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
 from asymm_deploy.bench.phone.server import Server
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 from asymm_deploy.lab.hosting import host_agent
@@ -70,7 +71,11 @@ def serve(
     settle_dask()
     monkeypatch.setattr(host_agent, "_LOOK_S", 0.01)
 
-    def run(scheduler: Scheduler, listed: Callable[[], tuple[()]] = lambda: ()) -> ExitCode:
+    def run(
+        scheduler: Scheduler,
+        listed: Callable[[], tuple[ListedPhone, ...]] = lambda: (),
+        only: frozenset[str] = frozenset(),
+    ) -> ExitCode:
         from asymm_deploy.lab.joining.lab_security import lab_security
 
         monkeypatch.setattr("distributed.core.rpc", lambda *_, **__: scheduler)
@@ -81,7 +86,7 @@ def serve(
             hosting = Hosting(
                 at, lab_security(None), "h", tmp_path / "runner", tmp_path, told.append
             )
-            agent = HostAgent(hosting, {}, frozenset())
+            agent = HostAgent(hosting, {}, only)
             return await asyncio.wait_for(agent.serve(asyncio.Event()), 20)
 
         return asyncio.run(served())
@@ -169,3 +174,19 @@ def test_a_name_that_could_not_be_asked_for_is_refused(name: str) -> None:
         host_name(name)
     assert host_name("desk-3.example") == "desk-3.example"
     assert host_name(None)
+
+
+def test_of_named_phones_those_that_are_not_there_are_told_and_no_others_are_lent(
+    serve: Callable[..., ExitCode], told: list[str]
+) -> None:
+    other = ListedPhone("OTHER", "unauthorized", None, None, None, None)
+    mine = ListedPhone("MINE", "offline", None, None, None, None)
+    scheduler = Scheduler(until(8))
+    only = frozenset({"MINE", "ABSENT"})
+    assert serve(scheduler, lambda: (other, mine), only) == ExitCode.OK
+    assert [line.split(";")[0] for line in told][:2] == [
+        "MINE does not answer",
+        "ABSENT is not attached",
+    ]
+    unready = {phone["serial"] for phone in scheduler.reports[-1]["unready"]}
+    assert unready == {"MINE", "ABSENT"}

@@ -15,6 +15,7 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.report.cold.cold_picture import cold_picture
 from asymm_deploy.report.cold.cold_table import cold_remarks, short_cold_table, write_cold_csv
+from asymm_deploy.report.cold.stage_memory_picture import stage_memory_picture
 from asymm_deploy.report.comparable import RowFilter
 from asymm_deploy.report.page import verify_page
 from asymm_deploy.report.page.page_sources import sources_of
@@ -96,6 +97,16 @@ def test_bars_are_the_stages_and_one_of_memory_has_another_colour(good: LaunchRe
     assert shown["other", "read it, from memory"] == 3
     assert shown["net", "first run"] == 15
     assert "first run takes" in picture.sentence
+
+
+def test_memory_is_shown_of_the_models_whose_memory_was_read(good: LaunchRecord) -> None:
+    rows = rows_of(good)
+    picture = stage_memory_picture(rows)
+    assert picture is not None
+    assert picture.keys == ("net",)
+    assert picture.sentence == "By its second run net has added 4.0 MB to a process of 10.0 MB."
+    assert picture.table.rows == (("net", 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 13.0),)
+    assert stage_memory_picture([row for row in rows if row.model == "other"]) is None
 
 
 def test_a_page_of_cold_starts_alone_says_what_its_launches_say(
