@@ -137,6 +137,7 @@ def _question(metric: HistoryMetric) -> str:
     key = ", ".join(_KEY)
     asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
     circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
+    real = f"isfinite(value){' and value > 0' if metric == 'latency' else ''}"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
     return f"""
         with mine as (
@@ -146,8 +147,9 @@ def _question(metric: HistoryMetric) -> str:
         )
         select {key}, extra,
             "commit", min(commit_time), min(branch), coalesce(bool_or(dirty), false),
-            list(value order by {order}) filter (counts and value is not null),
-            min(low) filter (counts), max(high) filter (counts),
+            list(value order by {order}) filter (counts and {real}),
+            min(low) filter (counts and isfinite(low)),
+            max(high) filter (counts and isfinite(high)),
             count(*) filter (not coalesce(counts, false)),
             {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
             arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),
