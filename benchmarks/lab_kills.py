@@ -79,6 +79,7 @@ def _show(options: argparse.Namespace, tally: KillTally, took_s: float) -> None:
         ("of them recorded once, and valid", tally.recorded),
         ("records of launches that failed and were repeated", tally.failed),
         ("launches that began on phones", tally.started),
+        ("agents that found no scheduler, and were started again", tally.restarted),
         ("wrong", len(tally.wrong)),
     ):
         print(f"| {what} | {figure} |")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from asymm_deploy.bench.records import CorePolicy, DeviceFacts, LaunchRecord
 from asymm_deploy.bench.sustained.curve_records import CurveEnd, CurveReading, CurveStart
 from asymm_deploy.bench.sustained.curves import Curve
@@ -46,7 +48,7 @@ def made_record(**other: object) -> LaunchRecord:
         policies=(CorePolicy((7,), TOP_KHZ),),
     )
     fields: dict[str, object] = {
-        **dict.fromkeys(LaunchRecord.__struct_fields__),
+        **dict.fromkeys(each.name for each in structs.fields(LaunchRecord) if each.required),
         "schema_version": 1,
         "model": "net",
         "artifact_file": "net.mnn",

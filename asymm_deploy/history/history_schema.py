@@ -65,6 +65,7 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "runner": "text",
         "runner_version": "text",
         "api": "text",
+        "backend": "text",  # where MNN was asked to run it: cpu, opencl, vulkan
         "partner": "text",  # the model that it ran in turns with: such a launch is no latency
         "plan_id": "text",
         "attempt": "int",

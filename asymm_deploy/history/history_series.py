@@ -64,7 +64,8 @@ class HistorySeries:
     input_shape: str | None
     classes: int | None
     of: str | None
-    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe."""
+    """What else values depend on: a cost's key; an accuracy's weights, samples and recipe; of a
+    latency, a back end other than the CPU."""
     points: tuple[HistoryPoint, ...]
     """By commit_time; those of one time in the order in which they were added."""
 
@@ -83,7 +84,7 @@ _KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "cla
 _FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
     # table, value, order, what else it depends on, low and high, which rows
     "latency": (
-        *("launches", "median_ns / 1e6", "started_at, launch", "null::varchar"),
+        *("launches", "median_ns / 1e6", "started_at, launch", "nullif(backend, 'cpu')"),
         *("null::double, null::double", "in_use and partner is null"),
     ),
     "insn": (*("costs", "insn", "line", "cost_key", "null::double, null::double", "in_use"),),
@@ -137,6 +138,7 @@ def _question(metric: HistoryMetric) -> str:
     key = ", ".join(_KEY)
     asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
     circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
+    real = f"isfinite(value){' and value > 0' if metric == 'latency' else ''}"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
     return f"""
         with mine as (
@@ -146,8 +148,9 @@ def _question(metric: HistoryMetric) -> str:
         )
         select {key}, extra,
             "commit", min(commit_time), min(branch), coalesce(bool_or(dirty), false),
-            list(value order by {order}) filter (counts and value is not null),
-            min(low) filter (counts), max(high) filter (counts),
+            list(value order by {order}) filter (counts and {real}),
+            min(low) filter (counts and isfinite(low)),
+            max(high) filter (counts and isfinite(high)),
             count(*) filter (not coalesce(counts, false)),
             {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
             arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),

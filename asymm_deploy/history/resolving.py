@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SAME_ROW: Mapping[TableName, tuple[str, ...]] = {
     "launches": (
         *("commit", "model", "input_shape", "classes", "device", "engine", "precision"),
-        *("threads", "partner"),
+        *("threads", "backend", "partner"),
     ),
     "costs": ("commit", "model", "input_shape", "classes", "precision", "cost_key"),
     "accuracies": (

@@ -157,7 +157,7 @@ def test_the_steps_are_those_of_the_help(
         return step
 
     names = (
-        *("device_makers", "ready_devices", "bare_files", "exported_subjects", "_timed"),
+        *("asked_devices", "bare_files", "exported_subjects", "_timed"),
         *("_write_latencies", "_write_tables"),
     )
     for name in names:

@@ -272,3 +272,16 @@ def test_who_is_killed_in_the_middle_leaves_nothing_that_counts(
 def test_edited_numbers_that_no_column_can_hold_are_refused(add: Add, good: LaunchRecord) -> None:
     with pytest.raises(UsageError, match="too large"):
         add([msgspec.structs.replace(good, threads=10**30)])
+
+
+def test_launches_on_another_back_end_are_a_series_of_their_own(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1))
+    there = {"vulkan": 5}  # operators
+    add(launches(2, schema_version=3, backend="vulkan", backends_in_force=there))
+    found = history_series(opened_store(tmp_path / "store"), "latency")
+    assert sorted((str(each.of), len(each.points[0].values)) for each in found) == [
+        ("None", 3),
+        ("vulkan", 3),
+    ]

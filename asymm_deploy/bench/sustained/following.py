@@ -49,6 +49,11 @@ class Follower(Protocol):
         """
         ...
 
+    @property
+    def can_rest(self) -> bool:
+        """Whether ``rest`` does anything: of some devices nobody can tell how hot they are."""
+        ...
+
     def rest(self) -> None:
         """Wait until a device that has been at work for long is as it was before."""
         ...
@@ -75,8 +80,13 @@ class HostFollower:
         del name
         return False
 
+    @property
+    def can_rest(self) -> bool:
+        """Return False: nobody can tell how long a host needs."""
+        return False
+
     def rest(self) -> None:
-        """Do nothing: nobody can tell how long a host needs."""
+        """Do nothing."""
 
     def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:
         """Read the pipe; sensors are read whenever something has come."""

@@ -77,6 +77,11 @@ class PhoneFollower:
         self.device.spared = name if there else None
         return there
 
+    @property
+    def can_rest(self) -> bool:
+        """Return True."""
+        return True
+
     def rest(self) -> None:
         """Pause, and again and again while it is still hot, for half an hour at most."""
         launcher = self.device.launcher

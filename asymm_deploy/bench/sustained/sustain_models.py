@@ -123,7 +123,7 @@ def sustain_models(
     if todo:
         with follower.device.held(bench.cpus, list(dict.fromkeys(files))):
             for place, (subject, earlier) in enumerate(todo):
-                if place:
+                if place and follower.can_rest:
                     on_event(Resting(subject.model))
                     follower.rest()
                 found[subject.model] = work.do(subject, earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -255,7 +256,7 @@ def _is_valid(row: dict[str, Any], allow: Sequence[str]) -> bool:
     return (
         row["error"] is None
         and (row["runs"] or 0) > 0
-        and (row["median_ns"] or 0) > 0
+        and all(0 < (row[name] or 0) < math.inf for name in ("median_ns", "min_ns", "max_ns"))
         and not unknown
         and flags.leave_valid(_known(told), allowed)
     )

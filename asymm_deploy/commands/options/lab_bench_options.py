@@ -59,7 +59,9 @@ def lab_request(
         alone = next((name for name, value in given.items() if value is not None), None)
         if alone is not None:
             raise UsageError(f"{alone} is for a lab", "give --lab ADDRESS, or leave it out")
-        kind = next((name for name in devices if "=" in name), None)
+        from asymm_deploy.lab.client.choose_phones import names_a_trait
+
+        kind = next((name for name in devices if names_a_trait(name)), None)
         if kind is not None:
             raise UsageError(
                 f"--device {kind} is a kind of phone in a lab", "give --lab ADDRESS as well"

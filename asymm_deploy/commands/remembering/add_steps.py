@@ -95,6 +95,8 @@ def _found(results: Path, artifacts: Path) -> FoundRows:
         raise UsageError(f"there is no {results}", _TO_TRY)
     if results.suffix == ".json" and results.is_file():
         return FoundRows(list(checked_rows(results)))
+    if results.is_file() and results.suffix != ".jsonl":
+        raise UsageError(f"{results} is no file that holds launches or verdicts", _TO_TRY)
     found = result_rows(results, artifacts)
     if results.is_dir():
         found.rows += checked_rows(results)
@@ -104,7 +106,7 @@ def _found(results: Path, artifacts: Path) -> FoundRows:
 def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -> list[str]:
     of = f"commit {facts.commit[:12]}"
     if not added.count:
-        return [f"all {counted(added.known, 'row')} of {of} are already there; nothing was added"]
+        return [f"all of {of} is already there ({counted(added.known, 'row')}); nothing was added"]
     what = ", ".join(counted(count, _NOUNS[name]) for name, count in added.new.items())
     lines = [
         f"added to {store}, {of}"

@@ -67,9 +67,12 @@ def _prepare(out: Path, store: Path, form: ExportForm) -> None:
 
 def _write(table: pa.Table, name: TableName, path: Path, form: ExportForm) -> None:
     if form == "parquet":
+        import pyarrow as pa
         from pyarrow import parquet
 
-        parquet.write_table(table, path, compression="zstd")
+        sink = pa.BufferOutputStream()  # Arrow's own words on a full disk are none
+        parquet.write_table(table, sink, compression="zstd")
+        path.write_bytes(sink.getvalue())
         return
     with (
         answered_sql({name: table}, f"from {name}") as answer,

@@ -94,6 +94,7 @@ def _row(
         "runner": record.runner,
         "runner_version": record.runner_version,
         "api": record.api,
+        "backend": record.backend,
         "partner": partner,
         "plan_id": record.plan_id,
         "attempt": record.attempt,
@@ -123,6 +124,7 @@ def _row(
         *(record.precision, record.threads, record.plan_id, record.attempt, record.launch),
         *(record.artifact_sha256, record.cpus, partner, record.started_at, digest, record.error),
         None if record.paired is None else record.paired.loaded_first,
+        *((record.backend,) if record.backend != "cpu" else ()),
     )
     return FoundRow("launches", identity, values)
 

@@ -89,7 +89,7 @@ def told_series(
     """
     noisy = series.metric == "latency"
     every = series.points[-MOST_COMMITS:] if noisy else series.points
-    places = [place for place, point in enumerate(every) if _has_value(point, noisy=noisy)]
+    places = [place for place, point in enumerate(every) if point.value is not None]
     counting = [every[place] for place in places]
     values = [point.value for point in counting if point.value is not None]
     starts = noisy_levels(values, significance) if noisy else exact_levels(values)
@@ -139,11 +139,6 @@ def short_commits(commits: Sequence[str]) -> list[str]:
         if len(set(cut)) == different:
             return cut
     return list(commits)
-
-
-def _has_value(point: HistoryPoint, *, noisy: bool) -> bool:
-    """Whether a point has a value of which, if it is noisy, there is a logarithm."""
-    return point.value is not None and not (noisy and min(point.value, *point.values) <= 0)
 
 
 def _steps(

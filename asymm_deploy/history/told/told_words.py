@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 from asymm_deploy.history.history_series import HISTORY_UNITS, HistoryMetric, HistorySeries
@@ -30,7 +31,7 @@ def setting_words(series: HistorySeries) -> str:
         None if threads is None or series.metric != "latency" else counted(threads, "thread"),
         series.input_shape,
         None if series.classes is None else counted(series.classes, "class"),
-        series.of if series.metric == "top1" else None,
+        series.of if series.metric in {"top1", "latency"} else None,
         _key_words(series.of) if series.metric == "insn" and series.of else None,
     ]
     return ", ".join(one_line(part) for part in parts if part)
@@ -65,6 +66,8 @@ def change_words(change: float | None, unit: str) -> str:
         return ""
     if change == 0:
         return f"0 {unit}"
+    if math.isinf(change):
+        return "up from 0"
     digits = 2 if unit == "points" or abs(change) < 1 else 1
     text = f"{change:+.{digits}f}"
     if float(text) == 0:

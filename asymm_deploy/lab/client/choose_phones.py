@@ -54,6 +54,11 @@ class PhoneKind:
         )
 
 
+def names_a_trait(text: str) -> bool:
+    """Whether a ``--device`` begins as a kind of phone does: no serial number looks like that."""
+    return _TRAIT.match(text.strip()) is not None
+
+
 def phone_kind(text: str) -> PhoneKind:
     """Return what a ``--device`` of the user means.
 
@@ -151,12 +156,26 @@ def launches_held(
     """
     names = set(models)
     like = (plan.engine, plan.precision, plan.threads, plan.launches, plan.warmup)
+    return launches_by_phone(
+        (
+            each
+            for each in records
+            if each.model in names
+            and (each.engine, each.precision, each.threads) == like[:3]
+            and (each.launches_planned, each.warmup) == like[3:]
+        ),
+        kinds,
+    )
+
+
+def launches_by_phone(
+    records: Iterable[LaunchRecord], kinds: Sequence[PhoneKind]
+) -> dict[str, int]:
+    """Return how many finished launches each phone has that may be of one of ``kinds``."""
     return Counter(
         each.device
         for each in records
         if each.error is None
-        and each.model in names
-        and (each.engine, each.precision, each.threads, each.launches_planned, each.warmup) == like
         and each.device_facts.os.startswith("Android")
         and any(kind.may_have_fitted(each.device_facts) for kind in kinds)
     )

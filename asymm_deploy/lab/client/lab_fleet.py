@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,10 +21,10 @@ from asymm_deploy.bench.fleet import DeviceOutcome, DeviceWork, Keeper, WorkOutc
 from asymm_deploy.bench.paired.pair_row import PairedSubjects
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
-from asymm_deploy.bench.records import RowSummary
+from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Journal, Runs
 from asymm_deploy.errors import DeployError
-from asymm_deploy.lab.client.choose_phones import launches_held
+from asymm_deploy.lab.client.choose_phones import launches_by_phone, launches_held
 from asymm_deploy.lab.client.lab_calls import LabCalls, LabGoneError
 from asymm_deploy.lab.client.lab_device import LabDevice
 from asymm_deploy.lab.client.take_phones import PhonesWanted, taken_phones
@@ -97,7 +96,9 @@ class LabFleet:
         On Ctrl-C every phone is put back before KeyboardInterrupt is raised here. Raises the
         failure of a single phone, and LabGoneError where the scheduler is gone.
         """
-        return self._performed(work, runs, on_event, Counter(each.device for each in runs.records))
+        parts = ((each, getattr(each, "launch", None)) for each in runs.records)
+        known = [part for both in parts for part in both if isinstance(part, LaunchRecord)]
+        return self._performed(work, runs, on_event, launches_by_phone(known, self._wanted.kinds))
 
     def _performed(
         self,

@@ -152,8 +152,12 @@ class HostAgent:
 
     def _is_free(self, answer: _Answer | None) -> bool:
         """Whether no other agent has this host's name; raise UsageError if one keeps it."""
-        if answer is None or not answer.is_taken:
+        if answer is None:
+            return True
+        if not answer.is_taken:
             self._taken_since = None
+            at = f"this host is {excerpt(self._hosting.host)} in the lab at {self._hosting.at}"
+            self._tell_once("host", at)
             return True
         now = time.monotonic()
         self._taken_since = self._taken_since or now

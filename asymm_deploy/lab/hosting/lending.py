@@ -73,7 +73,6 @@ async def _lend(lending: Lending, host: str, folder: Path, tell: Callable[[str],
     hosting = Hosting(lending.at, lab_security(lending.files), host, lending.runner, folder, tell)
     agent = HostAgent(hosting, os.environ, frozenset(lending.serials))
     with told_to_end(asyncio.get_running_loop()) as told:
-        tell(f"this host is {host} in the lab at {lending.at}")
         return await agent.serve(told)
 
 

@@ -18,10 +18,11 @@ from asymm_deploy.lab.joining.introduction import Introduction, introduced, intr
 from asymm_deploy.lab.joining.lab_address import LabAddress
 from asymm_deploy.safe import excerpt, first_words
 
-_ANSWER_S = 5.0
+_ANSWER_S = 4.0
 """Until who listens must have spoken. A busy machine with many workers has needed one second."""
 _GREETING_S = 1.5
 """After which silence is taken for somebody who waits for TLS, and that is tried."""
+_TLS_S = 2.0
 _LONGEST_FIRST = 1 << 16
 """Bytes of a first message of Dask's, which is a handful of names."""
 _START = "start one with `asymm-deploy lab scheduler`, or check the address"
@@ -78,7 +79,7 @@ def _require_dask(at: LabAddress, files: Certificates | None) -> None:
         raise HarnessError(f"nothing listens at {at}", _START) from error
     except _SilentError as error:
         raise HarnessError(
-            f"who listens at {at} says nothing, as no scheduler of a lab does", _START
+            f"who listens at {at} says nothing: no scheduler of a lab, or one that hangs", _START
         ) from error
     except TimeoutError as error:
         raise HarnessError(f"nobody answers at {at}", _START) from error
@@ -125,7 +126,7 @@ def _speaks_tls(at: LabAddress) -> bool:
     context.verify_mode = ssl.CERT_NONE
     try:
         with (
-            closing(socket.create_connection((at.host, at.port), timeout=_ANSWER_S)) as plain,
+            closing(socket.create_connection((at.host, at.port), timeout=_TLS_S)) as plain,
             context.wrap_socket(plain),
         ):
             return True

@@ -29,7 +29,10 @@ from asymm_deploy.lab.roster import (
 from asymm_deploy.safe import excerpt
 
 _LOST_S = 10.0
-"""Of silence after which a phone or a host is called lost. Heartbeats come every second or so."""
+"""Of silence after which a phone or a host is called lost, in a lab where heartbeats come every
+second or so. In a large one they come less often."""
+_MISSED = 3
+"""Heartbeats in a row, after which nobody is taken to be there."""
 _STOPPED_S = 30.0
 """For hosts to put their phones back before the scheduler ends; a phone may need 15 s."""
 _HELLO_S = 5.0
@@ -132,7 +135,7 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             "is_taken": known is not None
             and known.report.agent != host.agent
             and known.is_here()
-            and time.monotonic() - known.heard < _LOST_S,
+            and time.monotonic() - known.heard < lost_after_s(len(self._hosts)),
         }
         if answer["is_taken"]:
             return answer
@@ -153,7 +156,7 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             await asyncio.sleep(1)
             for name, host in list(self._hosts.items()):
                 silent = time.monotonic() - host.heard
-                if not host.is_here() and silent > 3 * heartbeat_interval(len(self._hosts)):
+                if not host.is_here() and silent > _MISSED * heartbeat_interval(len(self._hosts)):
                     del self._hosts[name]
                     self._tell(f"host {excerpt(name)} is gone")
 
@@ -173,7 +176,8 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             msgspec.structs.replace(host.report, silent_s=now - host.heard)
             for host in self._hosts.values()
         )
-        found = (_phone_of(worker) for worker in self.workers.values())
+        lost_s = lost_after_s(len(self.workers))
+        found = (_phone_of(worker, lost_s) for worker in self.workers.values())
         told = Roster(
             tuple(sorted(hosts, key=lambda host: host.name)),
             tuple(sorted(filter(None, found), key=lambda phone: phone.name)),
@@ -201,7 +205,12 @@ class LabScheduler(Scheduler):  # type: ignore[misc]  # untyped
             self._ending = asyncio.get_running_loop().create_task(self.close(reason="lab-stop"))
 
 
-def _phone_of(worker: WorkerState) -> LabPhone | None:
+def lost_after_s(members: int) -> float:
+    """Return after how much silence one of so many members is called lost."""
+    return max(_LOST_S, _MISSED * float(heartbeat_interval(members)))
+
+
+def _phone_of(worker: WorkerState, lost_s: float) -> LabPhone | None:
     """Return a worker's phone; None for a worker that says nothing of one."""
     try:
         facts = msgspec.convert(worker.extra.get(LAB_KEY), PhoneFacts)
@@ -223,5 +232,5 @@ def _phone_of(worker: WorkerState) -> LabPhone | None:
             for_whom=activity.for_whom,
             since_s=activity.since_s,
         )
-    is_lost = silent > _LOST_S
+    is_lost = silent > lost_s
     return msgspec.structs.replace(found, silent_s=silent, state="lost" if is_lost else found.state)

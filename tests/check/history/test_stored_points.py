@@ -189,6 +189,9 @@ def test_flags_that_are_allowed_spoil_no_launch_and_unknown_ones_do(tmp_path: Pa
     assert of_store(store, allow=("stolen-time",)).exit_code == 1
     with pytest.raises(UsageError, match="no valid launch in this history"):
         of_store(store)
+    forged = made_store(tmp_path / "forged", {"launches": rows_of(STEP, min_ns=float("nan"))})
+    with pytest.raises(UsageError, match="no valid launch in this history"):
+        of_store(forged)
     newer = made_store(tmp_path / "newer", {"launches": rows_of(STEP, flags=["of-tomorrow"])})
     with pytest.raises(UsageError, match="no valid launch in this history"):
         of_store(newer)

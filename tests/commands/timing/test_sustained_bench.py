@@ -55,6 +55,8 @@ say(type="output", sha256="a" * 64)
 say(type="done", count=40 * seconds)
 """
 
+really_longer = plausibility.is_longer
+
 
 @pytest.fixture(autouse=True)
 def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +160,22 @@ def test_a_runner_that_dies_leaves_its_seconds_and_the_next_bench_begins_anew(
     assert row()["valid"] == "true"
 
 
+def test_minutes_that_were_over_at_once_are_made_up(
+    runner: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plausibility, "is_longer", really_longer)
+    assert bench(runner()) == 3
+    assert row()["flags"].startswith("failed: the runner's times are made up")
+
+
+def test_several_models_come_one_after_the_other(
+    runner: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(runner(), "asymmnet_small_050") == 0
+    assert [curve.launch.model[-3:] for curve in curves()] == ["035", "050"]
+    assert "letting it cool" not in capsys.readouterr().err
+
+
 def test_one_that_hangs_is_killed(runner: Callable[..., Path]) -> None:
     hangs = runner(stops_at=2, stops="time.sleep(99)")
     began = time.monotonic()
@@ -190,9 +208,8 @@ def test_ctrl_c_keeps_what_was_read_and_says_so(
     )  # fmt: skip
     path = tmp_path / "results" / SUSTAINED_NAME
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (
-        path.exists() and path.read_bytes().count(b"\n") > 20
-    ):
+    while not path.exists() or path.read_bytes().count(b"\n") < 22:  # it begins, and 21 seconds
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)

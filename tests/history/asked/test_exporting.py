@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
 
-from asymm_deploy.errors import UsageError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.history.adding import merge_store
-from asymm_deploy.history.asked.exporting import export_store
+from asymm_deploy.history.asked.exporting import ExportForm, export_store
 from asymm_deploy.history.history_store import HistoryStore, opened_store
 from tests.history.conftest import Add, Launches
 
@@ -53,6 +55,19 @@ def test_as_a_store_it_is_one_file_that_is_taken_in_elsewhere(
         assert again.table(name).num_rows == store.table(name).num_rows
     assert merge_store(tmp_path / "elsewhere", path, print) == (1, 0)
     assert merge_store(tmp_path / "store", path, print) == (0, 1)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "store"])
+def test_on_a_full_disk_no_file_appears(
+    store: HistoryStore, tmp_path: Path, form: ExportForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(HarnessError, match=r": No space left on device\Z"):
+        export_store(store, tmp_path / "out", form)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("where", ["store", "store/in it", "a file"])

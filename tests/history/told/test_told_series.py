@@ -203,3 +203,14 @@ def test_commits_are_cut_as_far_as_they_differ() -> None:
     assert short_commits(alike) == ["a" * 10, "a" * 9 + "b"]
     assert short_commits([commit_hash(0)]) == [told_commit(0)]
     assert short_commits([]) == []
+
+
+@pytest.mark.parametrize("median_ns", [0.0, float("nan"), float("inf"), -1.0])
+def test_what_no_clock_gives_is_no_value(tmp_path: Path, median_ns: float) -> None:
+    rows = [*launches(0, 10.0), *launches(1, 10.0, median_ns=median_ns)]
+    assert [each.point.value for each in told(tmp_path, launches=rows).commits] == [10.0, None]
+
+
+def test_growth_from_nothing_has_no_percentage(tmp_path: Path) -> None:
+    found = told(tmp_path, "size", sizes=[size(0, 0), size(1, 5)])
+    assert f"up from 0 from commit {told_commit(1)} on" in series_sentence(found)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy.bench import measure
@@ -86,6 +87,26 @@ def test_cold_starts_are_made_by_the_same_phone_until_they_are_done(
             assert outcome.failure is None
             assert [row.launches for row in outcome.made] == [2, 2]
             assert [each.device for each in runs.records] == 8 * ["P2"], "nothing is made again"
+
+
+def test_work_of_another_kind_goes_back_to_the_same_phone_and_waits_for_no_host(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    timed(fleet(lab, "serial=P2"), tmp_path)
+    with opened(tmp_path / "out", lambda _: None, "bench") as runs:
+        of_a_host = msgspec.structs.replace(
+            runs.records[0],
+            device="this machine",
+            device_facts=msgspec.structs.replace(runs.records[0].device_facts, os="Linux"),
+        )
+        runs.append(of_a_host)
+        for kind, there in (("any", "P2"), ("serial=Q1", "Q1")):
+            (outcome,) = fleet(lab, kind).perform(
+                lambda device, _runs, _show: [device.facts(()).device],
+                runs,
+                lambda *_: None,
+            )
+            assert (outcome.name, outcome.made) == (there, (there,))
 
 
 def test_a_phone_that_fails_stops_no_other(lab: FakeLab, tmp_path: Path) -> None:

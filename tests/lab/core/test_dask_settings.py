@@ -33,8 +33,13 @@ def test_no_command_loads_it_before_it_runs() -> None:
 
 def test_what_is_set_up_for_dask_elsewhere_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "dask.yaml").write_text("temporary-directory: [unclosed")
+    (tmp_path / "etc/dask").mkdir(parents=True)
+    (tmp_path / "etc/dask/site.yaml").write_text(
+        "distributed: {worker: {lifetime: {duration: 2s}}}"
+    )
     said = python(
-        "import os; from asymm_deploy.lab.joining.dask_settings import SETTINGS, settle_dask; "
+        "import os, site; site.PREFIXES = [os.environ['DASK_CONFIG']]; "
+        "from asymm_deploy.lab.joining.dask_settings import SETTINGS, settle_dask; "
         "settle_dask(); settle_dask(); import dask.config as config; import logging; "
         "print({name: config.get(name) for name in SETTINGS} == SETTINGS, "
         "config.get('temporary-directory'), config.get('distributed.worker.lifetime.duration'), "

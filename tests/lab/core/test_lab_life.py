@@ -160,7 +160,7 @@ def test_nothing_of_a_killed_agent_lives_on_and_the_next_one_takes_over(bed: Lab
     left = agent.children()
     assert len(left) >= 3
     agent.kill()
-    assert eventually_dead(left, 10) == []
+    assert eventually_dead(left, 30) == []
     agent.start()
     bed.await_phones()
     names = [path.name for path in (bed.hosts[0].folder / "tmp").iterdir()]
@@ -168,8 +168,8 @@ def test_nothing_of_a_killed_agent_lives_on_and_the_next_one_takes_over(bed: Lab
     assert not any(name.startswith("pymp-") for name in names)
 
 
-def test_hosts_wait_for_a_scheduler_that_is_killed(bed: LabBed) -> None:
-    bed.scheduler.kill()
+def test_hosts_wait_for_a_scheduler_that_has_ended(bed: LabBed) -> None:
+    assert bed.scheduler.stop() == ExitCode.INTERRUPTED
     agent = bed.hosts[0].agent
     told = f"the scheduler at {bed.address} does not answer"
     eventually(lambda: told in agent.printed(), "that it is away is told")
@@ -185,17 +185,14 @@ def test_agents_and_scheduler_end_in_order_and_leave_nothing(
     agent = bed.hosts[0].agent
     left = agent.children()
     assert agent.stop() == ExitCode.INTERRUPTED
-    assert eventually_dead(left, 5) == []
+    assert eventually_dead(left, 30) == []
     eventually(lambda: not bed.roster().hosts, "the host has left")
     agent.start()
     bed.await_phones()
     code, _, err = run("lab", "stop", bed.address, *tls_options(member))
     assert (code, err) == (0, "the lab is stopped, and its phones are as they were found\n")
-    assert (agent.wait(20), bed.scheduler.wait(20)) == (0, 0)
+    assert (agent.wait(60), bed.scheduler.wait(60)) == (0, 0)
     assert list((bed.hosts[0].folder / "tmp").glob("asymm-lab-*")) == []
     bed.scheduler.start()
     eventually(bed.scheduler_answers, "the scheduler answers")
     agent.start()
-    bed.await_phones()
-    assert bed.scheduler.stop() == ExitCode.INTERRUPTED
-    bed.scheduler.start()

@@ -101,15 +101,21 @@ class RememberedHistory:
 
     def meeting(self, wanted: RowFilter) -> RememberedHistory:
         """Return the series that a page of these rows shows: what does not depend on it, too."""
-        kept = [
-            each
-            for each in self.series
-            if wanted.device in {None, each.device or wanted.device}
-            and wanted.engine in {None, each.engine or wanted.engine}
-            and wanted.precision in {None, each.precision or wanted.precision}
-            and wanted.threads in {None, each.threads or wanted.threads}
-        ]
+        kept = [each for each in self.series if _meets(each, wanted)]
         return replace(self, series=tuple(kept))
+
+
+def _meets(series: HistorySeries, wanted: RowFilter) -> bool:
+    engine, _, backend = (series.engine or "").partition(" on ")
+    timed = series.metric == "latency"
+    pairs = (
+        (wanted.device, series.device),
+        (wanted.engine, engine or None),
+        (wanted.precision, series.precision),
+        (wanted.threads, series.threads),
+        (wanted.backend, (backend or "cpu") if timed else None),
+    )
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def remembered(store: HistoryStore, models: Collection[str]) -> bytes:

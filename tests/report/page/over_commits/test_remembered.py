@@ -126,6 +126,10 @@ def test_only_what_was_asked_for_is_shown(store: HistoryStore) -> None:
     phone = history_pictures(found, RowFilter("phone"))
     assert phone is not None
     assert [picture.name for picture in phone.pictures] == ["history-latency", "history-size"]
+    engine = replace(found.series[0], engine="mnn on vulkan")
+    for wanted, count in ((RowFilter(backend="vulkan"), 1), (RowFilter(backend="cpu"), 0)):
+        assert len(replace(found, series=(engine,)).meeting(wanted).series) == count
+    assert replace(found, series=(engine,)).meeting(RowFilter(engine="mnn")).series
     threads = history_pictures(replace(found, series=found.series[:2]), RowFilter(threads=7))
     assert threads is None
 
