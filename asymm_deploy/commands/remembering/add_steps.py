@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
+from asymm_deploy.check.baseline.baseline_file import is_baseline
 from asymm_deploy.commands import console
 from asymm_deploy.commands.remembering.checked_rows import checked_rows
 from asymm_deploy.errors import UsageError
@@ -97,9 +98,24 @@ def _found(results: Path, artifacts: Path) -> FoundRows:
         return FoundRows(list(checked_rows(results)))
     if results.is_file() and results.suffix != ".jsonl":
         raise UsageError(f"{results} is no file that holds launches or verdicts", _TO_TRY)
+    if is_baseline(results):
+        return _decisions(results)
     found = result_rows(results, artifacts)
     if results.is_dir():
         found.rows += checked_rows(results)
+    return found
+
+
+def _decisions(baseline: Path) -> FoundRows:
+    """Return what a baseline accepts; its files and launches are of the commit that saved it."""
+    found = FoundRows(list(checked_rows(baseline)))
+    what = f"{baseline} is a baseline, whose files and launches may be of an earlier commit"
+    if not found.rows:
+        raise UsageError(
+            f"{what}, and it accepts no change",
+            "add the results of the commit that was measured; a baseline gives accepted changes",
+        )
+    found.remarks.append(f"{what}: only the changes that it accepts are added")
     return found
 
 

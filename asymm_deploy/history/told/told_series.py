@@ -228,9 +228,10 @@ def _notes(
             unseen = blind(level, significance)
             notes.append(f"A step in the last {unseen} commits can't be told from chance yet.")
         notes += _moved_circumstances(counting)
-    without = [each.commit for each in commits if each.point.value is None]
+    nothing = [each for each in commits if each.point.value is None]
+    without = [each.commit for each in nothing]
     if without:
-        flags = sorted({flag for each in commits for flag in each.point.flags})
+        flags = sorted({flag for each in nothing for flag in each.point.flags})
         why = f" ({', '.join(flags)})" if flags else ""
         notes.append(f"Of {counted(len(without), 'commit')} nothing counts{why}: {_some(without)}.")
     dirty = [each.commit for each in counting if each.point.dirty]

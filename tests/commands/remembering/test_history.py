@@ -76,10 +76,14 @@ def test_a_file_that_is_not_the_one_measured_gives_no_size(
     assert ask("select mnn_bytes from sizes") == [{"mnn_bytes": None}]
 
 
-def test_exports_and_a_baseline_with_what_it_accepts_are_added(
-    export: Callable[..., Path], ask: Any, tmp_path: Path
+def test_a_baseline_gives_what_it_accepts_and_no_sizes_of_an_earlier_commit(
+    export: Callable[..., Path], ask: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_baseline(export("net"), tmp_path / "base")
+    exported = export("net")
+    save_baseline(exported, tmp_path / "base")
+    assert cli.run(["history", "add", "base", *OF]) == 2
+    assert "accepts no change" in capsys.readouterr().err
+    assert cli.run(["history", "add", str(exported), *OF]) == 0
     accept_growth(tmp_path / "base", "net", "latency", 8.0, reason="a head", by="Ada")
     assert cli.run(["history", "add", "base", *OF]) == 0
     later = ["--commit", "2" * 40, "--time", "2026-01-02"]
@@ -96,7 +100,7 @@ def test_exports_and_a_baseline_with_what_it_accepts_are_added(
             "commit": "1" * 40,
         }
     ]
-    assert ask("select mnn_bytes from sizes where counts") == [{"mnn_bytes": 7}] * 2
+    assert ask('select "commit", mnn_bytes from sizes') == [{"commit": "1" * 40, "mnn_bytes": 7}]
 
 
 def test_verdicts_of_a_check_are_added(ask: Any, tmp_path: Path) -> None:
