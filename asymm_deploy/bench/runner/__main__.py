@@ -1,8 +1,7 @@
 """``python -I -m asymm_deploy.bench.runner``: pin, load, warm up, time, report.
 
 Its arguments and the lines it prints are the protocol's (``asymm_deploy.bench.wire``). A bench
-starts it a thousand times, so it imports little. It pins itself before it imports numpy and the
-engine.
+starts it a thousand times, so it imports little. It pins itself before it imports the engine.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     """Do one launch; return the exit code."""
     stream = _take_stdout()
     gc.disable()  # a launch is too short to need it, and imports are faster without
+    _keep_blas_to_one_thread()
     import json
 
     from asymm_deploy.bench.runner.cores import RefusedError
@@ -66,11 +66,6 @@ def _launch(options: Namespace, send: Send) -> None:
         cores.die_with(options.die_with)
     if options.cpu:
         cores.pin(options.cpu)
-    # BLAS reads these when numpy is imported. The calibration measures one core.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
-
     if options.second_model is not None:
         from asymm_deploy.bench.runner.turns import time_in_turns
 
@@ -94,6 +89,16 @@ def _launch(options: Namespace, send: Send) -> None:
     from asymm_deploy.bench.runner.timing import time_model
 
     time_model(options, send)
+
+
+def _keep_blas_to_one_thread() -> None:
+    """Call it before anything imports numpy, as ``_parse`` does: BLAS reads these but once.
+
+    The calibration measures one core, and BLAS's own threads would not be pinned.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
 
 def _take_stdout() -> int:

@@ -179,6 +179,25 @@ def test_it_does_not_outlive_whoever_started_it(artifact: Artifact) -> None:
     )
 
 
+def test_numpy_never_starts_threads_of_its_own_beside_the_timed_ones(artifact: Artifact) -> None:
+    arguments = request(artifact)[len(COMMAND) :]
+    program = (
+        "import os, sys\n"
+        "for name in [name for name in os.environ if name.endswith('_THREADS')]:\n"
+        "    del os.environ[name]\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy':\n"
+        "            print('threads:', os.environ.get('OPENBLAS_NUM_THREADS'), file=sys.stderr)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "from asymm_deploy.bench.runner import __main__ as program\n"
+        f"assert program.main({arguments!r}) == 0\n"
+    )
+    ended = started([sys.executable, "-c", program])
+    assert ended.returncode == 0, ended.stderr
+    assert b"threads: 1" in ended.stderr.splitlines()
+
+
 def test_a_bug_in_it_is_told_on_the_wire_too() -> None:
     broken = (
         "from asymm_deploy.bench.runner import __main__ as program\n"
