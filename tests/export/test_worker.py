@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import signal
 import subprocess
@@ -33,6 +34,10 @@ def export_that_raises(error: Exception, tmp_path: Path, monkeypatch: pytest.Mon
         notes.append("a remark")
         raise error from _ForeignError()
 
+    # Dask has every exception of this process pickled with its cause, once a test has imported it.
+    for each in [*copyreg.dispatch_table]:
+        if issubclass(each, BaseException):
+            monkeypatch.delitem(copyreg.dispatch_table, each)
     monkeypatch.setattr(pipeline, "export_model", fail)
     result = export_in_worker(ExportRequest(NET, tmp_path), tmp_path)
     sent: Result = pickle.loads(pickle.dumps(result))

@@ -8,10 +8,12 @@ survive whatever is killed. Nothing of the bed is left at its end.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,6 +47,8 @@ class LabHost:
 
     name: str
     folder: Path
+    temporary: Path
+    """Its TMPDIR, with a path that is short enough for sockets."""
     server: AdbServer
     phones: list[Phone] = field(default_factory=list)
     other_serials: dict[str, str] = field(default_factory=dict)
@@ -62,7 +66,7 @@ class LabHost:
             "ANDROID_ADB_SERVER_PORT": str(self.port or self.server.port),
             **own,
             "XDG_CACHE_HOME": str(self.folder / _CACHE),
-            "TMPDIR": str(self.folder / "tmp"),
+            "TMPDIR": str(self.temporary),
         }
 
     def attach(self) -> None:
@@ -159,6 +163,8 @@ class LabBed:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            for host in self.hosts:
+                stack.callback(shutil.rmtree, host.temporary, ignore_errors=True)
             stack.callback(self._end_processes)
             for host in self.hosts:
                 stack.enter_context(host.server)
@@ -241,13 +247,13 @@ class LabBed:
     def _environment(self) -> dict[str, str]:
         home = str(self.folder / "home")
         own = {f"XDG_{kind}_HOME": home for kind in ("DATA", "CONFIG", "CACHE")}
-        # A client has no adb server: only hosts touch phones.
-        return {**_clean_environment(), **own, "HOME": home, "ANDROID_ADB_SERVER_PORT": "1"}
+        # A client has no adb server, and can start none at such a port: only hosts touch phones.
+        return {**_clean_environment(), **own, "HOME": home, "ANDROID_ADB_SERVER_PORT": "70000"}
 
     def _host(self, number: int, name: str) -> LabHost:
         folder = self.folder / f"host-{number}"  # a name may be none that a file can have
-        (folder / "tmp").mkdir(parents=True)
-        return LabHost(name, folder, AdbServer())
+        folder.mkdir()
+        return LabHost(name, folder, Path(tempfile.mkdtemp(prefix="host")), AdbServer())
 
     def _agent(self, host: LabHost) -> Supervised:
         argv = [COMMAND, "lab", "worker", self.address, "--name", host.name]

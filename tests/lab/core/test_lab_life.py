@@ -163,7 +163,7 @@ def test_nothing_of_a_killed_agent_lives_on_and_the_next_one_takes_over(bed: Lab
     assert eventually_dead(left, 30) == []
     agent.start()
     bed.await_phones()
-    names = [path.name for path in (bed.hosts[0].folder / "tmp").iterdir()]
+    names = [path.name for path in bed.hosts[0].temporary.iterdir()]
     assert len([name for name in names if name.startswith("asymm-lab-")]) == 1
     assert not any(name.startswith("pymp-") for name in names)
 
@@ -192,7 +192,7 @@ def test_agents_and_scheduler_end_in_order_and_leave_nothing(
     code, _, err = run("lab", "stop", bed.address, *tls_options(member))
     assert (code, err) == (0, "the lab is stopped, and its phones are as they were found\n")
     assert (agent.wait(60), bed.scheduler.wait(60)) == (0, 0)
-    assert list((bed.hosts[0].folder / "tmp").glob("asymm-lab-*")) == []
+    assert list(bed.hosts[0].temporary.glob("asymm-lab-*")) == []
     bed.scheduler.start()
     eventually(bed.scheduler_answers, "the scheduler answers")
     agent.start()
