@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TRAITS = ("soc", "model", "product", "serial", "host", "abi", "android")
 ANY = "any"
 _TRAIT = re.compile(rf"({'|'.join(TRAITS)})\s*=", re.IGNORECASE)
+_NO_TRAIT = re.compile(r",\s*([A-Za-z_]+)\s*=")
+"""Within a value: a trait that is none, as far as anybody can tell."""
 _BETWEEN = re.compile(rf",(?=\s*(?:{'|'.join(TRAITS)})\s*=)", re.IGNORECASE)
 _LOCAL = {
     "host": "this machine",
@@ -83,10 +85,7 @@ def phone_kind(text: str) -> PhoneKind:
     if not _TRAIT.match(word):
         name, equals, _ = word.partition("=")
         if equals and re.fullmatch(r"[A-Za-z_ -]+", name):
-            raise UsageError(
-                f"phones of a lab are not told apart by {excerpt(name.strip(), 40)}",
-                f"give one of {', '.join(TRAITS)}, or a serial number",
-            )
+            raise _no_trait(name)
         return PhoneKind(word, (("serial", word),))
     traits = []
     for part in _BETWEEN.split(word):
@@ -96,13 +95,27 @@ def phone_kind(text: str) -> PhoneKind:
                 f"--device {excerpt(word, 80)} gives no value for {name.strip()}",
                 f"give one, as in '{name.strip()}=...'",
             )
-        traits.append((name.strip().lower(), pattern.strip()))
+        name = name.strip().lower()
+        # A serial number may hold anything.
+        if name != "serial" and (other := _NO_TRAIT.search(pattern)):
+            raise _no_trait(other[1])
+        traits.append((name, pattern.strip()))
     return PhoneKind(word, tuple(traits))
 
 
 def kinds_of(devices: Sequence[str]) -> tuple[PhoneKind, ...]:
     """Return the kinds that are meant, each once; without any, any phone."""
-    return tuple(dict.fromkeys(phone_kind(each) for each in devices)) or (PhoneKind(ANY),)
+    kinds: dict[frozenset[tuple[str, str]], PhoneKind] = {}
+    for kind in map(phone_kind, devices):
+        kinds.setdefault(frozenset((name, value.casefold()) for name, value in kind.traits), kind)
+    return tuple(kinds.values()) or (PhoneKind(ANY),)
+
+
+def _no_trait(name: str) -> UsageError:
+    return UsageError(
+        f"phones of a lab are not told apart by {excerpt(name.strip(), 40)}",
+        f"give one of {', '.join(TRAITS)}, or a serial number",
+    )
 
 
 def usable_phones(listed: Iterable[LabPhone]) -> list[LabPhone]:

@@ -39,9 +39,14 @@ class Lending:
 def lend_phones(lending: Lending, tell: Callable[[str], None]) -> ExitCode:
     """Lend phones until a signal or `lab stop` ends it.
 
-    Raises what ``require_lab`` does, and UsageError for a name that is none or is taken.
+    Raises what ``require_lab`` does, and UsageError for a name that is none or is taken,
+    and for an empty serial number.
     """
     host = host_name(lending.name)
+    if not all(serial.strip() for serial in lending.serials):
+        raise UsageError(
+            "--serial is empty", "`asymm-deploy devices` lists the phones that adb sees"
+        )
     _require_runner(lending.runner)
     settle_dask()
     silence_asyncio()

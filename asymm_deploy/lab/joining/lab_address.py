@@ -14,7 +14,7 @@ DEFAULT_PORT = 8786
 """Dask's."""
 LOOPBACK = "127.0.0.1"
 _FORM = re.compile(
-    r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^:/\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?:(?P<scheme>[A-Za-z]+)://)?(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^:/\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?/?"
 )
 _HINT = "give the address that `lab scheduler` printed, such as tcp://127.0.0.1:8786"
 
@@ -40,7 +40,7 @@ def lab_address(text: str, *, with_certificates: bool) -> LabAddress:
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"{excerpt(text, 80)!r} is no address of a lab", _HINT)
-    scheme = found["scheme"] or ("tls" if with_certificates else "tcp")
+    scheme = (found["scheme"] or ("tls" if with_certificates else "tcp")).lower()
     if scheme not in ("tcp", "tls"):
         raise UsageError(f"a lab is not reached by {scheme}://", _HINT)
     if scheme == "tls" and not with_certificates:

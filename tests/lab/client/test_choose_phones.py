@@ -45,6 +45,7 @@ def test_what_a_phone_does_not_say_fits_nothing_but_anything() -> None:
 def test_a_value_may_hold_a_comma_and_what_patterns_are_made_of() -> None:
     assert phone_kind("host=desk, left,soc=SM8150").fits(phone("A", host="desk, left"))
     assert phone_kind("serial=a[1]").fits(phone("a[1]"))
+    assert phone_kind("serial=a,b=1,host=desk").fits(phone("a,b=1"))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,8 @@ def test_a_value_may_hold_a_comma_and_what_patterns_are_made_of() -> None:
         ("", "empty"),
         ("soc=", "no value for soc"),
         ("chip=SM8150", "not told apart by chip"),
+        ("soc=SM8150, chip=x", "not told apart by chip"),
+        ("model=MI 9,hots=desk,soc=SM8150", "not told apart by hots"),
     ],
 )
 def test_what_is_no_phone_of_a_lab_is_refused_in_words(text: str, what: str) -> None:
@@ -66,6 +69,8 @@ def test_what_is_no_phone_of_a_lab_is_refused_in_words(text: str, what: str) -> 
 def test_without_a_kind_any_phone_will_do_and_the_same_kind_twice_is_one() -> None:
     assert [kind.text for kind in kinds_of(())] == ["any"]
     assert len(kinds_of(["soc=A", "soc=A"])) == 1
+    assert len(kinds_of(["any", "ANY", "auto"])) == 1
+    assert len(kinds_of(["soc=A,host=b", "Host = B,SOC=a", "9A", "serial=9a"])) == 2
 
 
 def chosen(kinds: list[str], count: int, phones: list[LabPhone], **held: int) -> list[str] | None:
