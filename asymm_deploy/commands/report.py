@@ -106,7 +106,7 @@ def report_command(
     ] = None,
     backend: OnlyBackendOption = None,
 ) -> None:
-    r"""Write a table of results, or a page of pictures.
+    """Write a table of results, or a page of pictures.
 
     The table is all latencies, or one of the paper's with ours beside it. Tables 1, 3 and 4 hold
     counts alone and need no results.
@@ -115,7 +115,7 @@ def report_command(
       asymm-deploy report --table 5
       asymm-deploy report results --page results.html
       asymm-deploy report results.html --verify
-    """
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
     from asymm_deploy.report.comparable import RowFilter
 
     wanted = RowFilter(

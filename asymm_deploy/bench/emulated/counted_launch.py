@@ -86,6 +86,7 @@ def count_model(
         artifact_sha256=artifact.sha256,
         inputs_sha256=artifact.inputs_sha256,
         classes=artifact.classes,
+        input_shape=artifact.input_shape,
         precision=plan.precision,
         key=emulator.key(plan.cpu),
         counts=None,

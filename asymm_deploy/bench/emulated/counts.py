@@ -100,6 +100,8 @@ class CostRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the recorded input; None if the seed made it."""
     classes: int | None = None
     """Of a network of ours: how many classes it tells apart, if its name doesn't say so."""
+    input_shape: tuple[int, ...] | None = None
+    """Of the first input; None for a bare model file, and from versions that did not say."""
     precision: Precision
     key: CostKey
     counts: Counts | None

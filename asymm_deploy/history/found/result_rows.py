@@ -70,7 +70,7 @@ def _costs(path: Path, found: FoundRows) -> list[CostRecord]:
 
 
 def _cost_place(record: CostRecord) -> tuple[object, ...]:
-    return (record.model, record.classes, record.precision, record.key)
+    return (record.model, record.input_shape, record.classes, record.precision, record.key)
 
 
 def _cost_row(record: CostRecord, line: int, *, in_use: bool) -> FoundRow:
@@ -100,6 +100,7 @@ def _cost_row(record: CostRecord, line: int, *, in_use: bool) -> FoundRow:
         "engine": key.engine,
         "engine_version": key.engine_version,
         "artifact_sha256": record.artifact_sha256,
+        "input_shape": None if record.input_shape is None else shape_text(record.input_shape),
         "classes": record.classes,
         "cpu": key.cpu,
         "cost_key": key.text(),

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from asymm_deploy.bench.emulated.counts import CostRecord, Counts
+from asymm_deploy.bench.emulated.counts import COSTS_NAME, CostRecord, Counts
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES
@@ -40,6 +40,17 @@ COUNTED = CostRecord(
 
 def rows_of(folder: Path, table: str, artifacts: Path = Path("nowhere")) -> list[FoundRow]:
     return [row for row in result_rows(folder, artifacts).rows if row.table == table]
+
+
+def test_counts_of_two_input_shapes_are_two_rows_of_a_history(tmp_path: Path) -> None:
+    counted = [
+        msgspec.structs.replace(COUNTED, artifact_sha256=each * 64, input_shape=(1, 3, side, side))
+        for each, side in (("a", 32), ("b", 64))
+    ]
+    (tmp_path / COSTS_NAME).write_bytes(msgspec.json.Encoder().encode_lines(counted))
+    rows = rows_of(tmp_path, "costs")
+    assert [row.values["input_shape"] for row in rows] == ["1,3,32,32", "1,3,64,64"]
+    assert all(row.values["counts"] for row in rows)
 
 
 def csv_of(columns: tuple[str, ...], **cells: str) -> str:
