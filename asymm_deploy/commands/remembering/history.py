@@ -44,8 +44,8 @@ def history_add_command(
     results: Annotated[
         Path,
         typer.Argument(
-            help="What to add: a folder that `bench`, `cost`, `evaluate`, `check` or `export` wrote, "
-            "a baseline, of which accepted changes are taken, a runs.jsonl, the file of "
+            help="What to add: a folder that `bench`, `cost`, `evaluate`, `check` or `export` "
+            "wrote, a baseline, of which accepted changes are taken, a runs.jsonl, the file of "
             "`check --json`, or another history."
         ),
     ],
