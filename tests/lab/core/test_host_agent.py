@@ -17,7 +17,7 @@ from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 from asymm_deploy.lab.hosting import host_agent
 from asymm_deploy.lab.hosting.attended_phone import Hosting
 from asymm_deploy.lab.hosting.host_agent import HostAgent
-from asymm_deploy.lab.hosting.lending import host_name
+from asymm_deploy.lab.hosting.lending import Lending, host_name, lend_phones
 from asymm_deploy.lab.joining.dask_settings import settle_dask
 from asymm_deploy.lab.joining.introduction import LAB_KEY, introduction
 from asymm_deploy.lab.joining.lab_address import LabAddress
@@ -174,6 +174,12 @@ def test_a_name_that_could_not_be_asked_for_is_refused(name: str) -> None:
         host_name(name)
     assert host_name("desk-3.example") == "desk-3.example"
     assert host_name(None)
+
+
+def test_an_empty_serial_number_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:
+    nowhere = LabAddress("127.0.0.1", 1, is_tls=False)
+    with pytest.raises(UsageError, match="--serial is empty"):
+        lend_phones(Lending(nowhere, None, tmp_path, "desk", ("9A", " ")), print)
 
 
 def test_of_named_phones_those_that_are_not_there_are_told_and_no_others_are_lent(

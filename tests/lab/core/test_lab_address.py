@@ -18,6 +18,8 @@ from asymm_deploy.lab.joining.lab_address import is_loopback, lab_address
         ("tls://lab-host:1/", True, "tls://lab-host:1"),
         ("[::1]:5", False, "tcp://[::1]:5"),
         (" host:5\n", False, "tcp://host:5"),
+        ("TCP://host:5", False, "tcp://host:5"),
+        ("Tls://host:5", True, "tls://host:5"),
     ],
 )
 def test_what_is_left_out_is_filled_in(text: str, tls: bool, meant: str) -> None:
