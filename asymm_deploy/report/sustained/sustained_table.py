@@ -17,6 +17,20 @@ from asymm_deploy.report.report_table import Column, ReportTable, TableFormat, r
 SUSTAINED_CSV = "sustained.csv"
 
 # A contract with other programs: append columns, never rename them.
+CURVE_COLUMNS = (
+    Column("runs", "runs"),
+    Column("first_ms", "first (ms)", digits=3),
+    Column("sustained_ms", "sustained (ms)", digits=3),
+    Column("sustained_over_first", "times", digits=3),
+    Column("time_to_throttle_s", "slowed after (s)", digits=0),
+    Column("throttled_by", "by", "text"),
+    Column("late_frames", "late frames"),
+    Column("skipped_frames", "skipped"),
+    Column("min_clock_khz", "least clock (kHz)"),
+    Column("max_temperature_c", "hottest (degC)", digits=1),
+    Column("max_battery_c", "battery (degC)", digits=1),
+)
+"""What a curve comes to, in the table and on the page."""
 COLUMNS = (
     Column("model", "model", "text", is_key=True),
     Column("device", "device", "text", is_key=True),
@@ -29,17 +43,7 @@ COLUMNS = (
     Column("asked_s", "for (s)", digits=0, is_key=True),
     Column("every_ms", "every (ms)", digits=1, is_key=True),
     Column("reached_s", "reached (s)", digits=0),
-    Column("runs", "runs"),
-    Column("first_ms", "first (ms)", digits=3),
-    Column("sustained_ms", "sustained (ms)", digits=3),
-    Column("sustained_over_first", "times", digits=3),
-    Column("time_to_throttle_s", "slowed after (s)", digits=0),
-    Column("throttled_by", "by", "text"),
-    Column("late_frames", "late frames"),
-    Column("skipped_frames", "skipped"),
-    Column("min_clock_khz", "least clock (kHz)"),
-    Column("max_temperature_c", "hottest (degC)", digits=1),
-    Column("max_battery_c", "battery (degC)", digits=1),
+    *CURVE_COLUMNS,
     Column("max_thermal_status", "thermal status"),
     Column("valid", "valid", "text"),
     Column("flags", "flags", "text"),

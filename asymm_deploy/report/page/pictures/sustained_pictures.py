@@ -23,6 +23,7 @@ from asymm_deploy.report.page.pictures.picture import (
     spec_of,
 )
 from asymm_deploy.report.report_table import Column, ReportTable
+from asymm_deploy.report.sustained.sustained_table import CURVE_COLUMNS
 from asymm_deploy.safe import one_line
 from asymm_deploy.text import counted
 
@@ -34,17 +35,7 @@ _TABLE = (
     Column("model", "model", "text", is_key=True),
     Column("asked_s", "for (s)", digits=0),
     Column("every_ms", "every (ms)", digits=1),
-    Column("runs", "runs"),
-    Column("first_ms", "first (ms)", digits=3),
-    Column("sustained_ms", "sustained (ms)", digits=3),
-    Column("sustained_over_first", "times", digits=3),
-    Column("time_to_throttle_s", "slowed after (s)", digits=0),
-    Column("throttled_by", "by", "text"),
-    Column("late_frames", "late frames"),
-    Column("skipped_frames", "skipped"),
-    Column("min_clock_khz", "least clock (kHz)"),
-    Column("max_temperature_c", "hottest (degC)", digits=1),
-    Column("max_battery_c", "battery (degC)", digits=1),
+    *CURVE_COLUMNS,
     Column("valid", "valid", "text"),
     Column("flags", "what was noticed", "text"),
 )
