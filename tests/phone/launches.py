@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from tests.phone.faults import LaunchFault
 
 if TYPE_CHECKING:
     from tests.phone.phone import Phone
+
+
+_UNSEEN_S = 4.0
+"""So long a phone that warms up does so unseen."""
+_LEFT_ALONE_S = 5.0
+"""After so long nobody is there to look any more."""
 
 
 @dataclass
@@ -86,6 +93,7 @@ class LaunchFollower:
                     self._phone.launches.append(launch)
                     claim = self._phone.world.busy(launch.cores)
                 orders = self._orders(launch, said)
+                await self._until_seen()
                 if said["event"] == "done":
                     self._end(launch, claim)
                 self._phone.world.show()  # a running command may read it
@@ -99,6 +107,15 @@ class LaunchFollower:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+
+    async def _until_seen(self) -> None:
+        """Have a phone that warms up do so no quicker than it is looked at.
+
+        Else one that nobody could look at for a moment would seem hot from the start.
+        """
+        deadline = time.monotonic() + _LEFT_ALONE_S
+        while self._phone.world.unseen_s > _UNSEEN_S and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
 
     def _end(self, launch: Launch, claim: frozenset[int]) -> None:
         """Note that a launch is over: it has said so, or has vanished."""

@@ -283,6 +283,7 @@ class Phone:
 
     async def _run(self, shell: services.Shell, stream: transport.Stream) -> None:
         self.world.show()
+        self.world.unseen_s = 0.0
         text = self.world.inward(shell.command)
         if text and self.faults.has(DiskFull):
             # A limit of 0 bytes fails every write to a file, and no other; see _edit.

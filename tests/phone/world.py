@@ -73,6 +73,8 @@ class World:
         """How long launches warm it; None: not at all."""
         self.hurry = 1.0
         """How many of a long launch's seconds pass in one of ours."""
+        self.unseen_s = 0.0
+        """How long launches have warmed it since the last command."""
         self._caps_khz: dict[int, int] = {}
         self._busy: list[frozenset[int]] = []
         self._spent_s = {p.first: dict.fromkeys(p.khz, 0.0) for p in profile.policies}
@@ -123,6 +125,7 @@ class World:
         if self.heat is None:
             return
         self.heat.work(seconds, share)
+        self.unseen_s += seconds
         skin_c = self.heat.skin_c
         self.battery_tenths_c = round(10 * (skin_c - 5))
         for zone in self.zones_c:
