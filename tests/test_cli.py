@@ -65,7 +65,7 @@ def test_our_own_mistakes_show_a_traceback_and_exit_3(
 
 
 def started(command: str) -> subprocess.CompletedProcess[str]:
-    shell = f"{sys.executable} -m asymm_deploy.cli {command}"
+    shell = f"{sys.executable} -m asymm_deploy {command}"
     argv = ["bash", "-c", f'{shell}; echo "${{PIPESTATUS[0]}}"']
     return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
 
@@ -76,7 +76,7 @@ def test_who_stops_reading_is_told_nothing(command: list[str], with_stderr: bool
     reading, writing = os.pipe()
     os.close(reading)  # the reader is gone before anything is written
     done = subprocess.run(
-        [sys.executable, "-m", "asymm_deploy.cli", *command],
+        [sys.executable, "-m", "asymm_deploy", *command],
         stdout=writing,
         stderr=writing if with_stderr else subprocess.PIPE,
         check=False,

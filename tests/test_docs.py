@@ -59,7 +59,7 @@ def section(page: Path, heading: str) -> str:
 
 def test_the_commands_page_shows_the_programs_own_help() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "asymm_deploy.cli", "--help"],
+        [sys.executable, "-m", "asymm_deploy", "--help"],
         capture_output=True,
         text=True,
         check=True,

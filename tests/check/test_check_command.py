@@ -601,7 +601,7 @@ def test_ctrl_c_keeps_finished_blocks_and_the_same_command_goes_on(
     made: Path, runner: Callable[[str], Path], tmp_path: Path
 ) -> None:
     slow_after = runner("time.sleep(600 if count == 9 else 0)")
-    command = [sys.executable, "-m", "asymm_deploy.cli", "check", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "asymm_deploy", "check", "--out", str(tmp_path / "out")]
     command += ["--baseline", str(made / "old"), "--candidate", str(made / "new")]
     command += ["--runner", str(slow_after), *FAKED]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -393,14 +393,14 @@ def in_a_namespace(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_full_folder_is_told_and_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
-    command = f"{sys.executable} -m asymm_deploy.cli export {' '.join(SMALL)} --out small"
+    command = f"{sys.executable} -m asymm_deploy export {' '.join(SMALL)} --out small"
     done = in_a_namespace(f"mount -t tmpfs -o size=6m none small && {command}", tmp_path)
     assert done.returncode == 2, done.stderr
     assert "no space left" in done.stderr.lower()
 
 
 def test_the_whole_chain_needs_no_network(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m asymm_deploy.cli"
+    command = f"{sys.executable} -m asymm_deploy"
     done = in_a_namespace(
         f"{command} export {' '.join(SMALL)} && {command} bench {' '.join(SMALL)} --runs 4 "
         "--launches 2 --allow bimodal --allow launch-spread --allow stolen-time",
@@ -411,7 +411,7 @@ def test_the_whole_chain_needs_no_network(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_the_workers_and_leaves_no_litter(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "asymm_deploy.cli", "export", "--table", "5"],
+        [sys.executable, "-m", "asymm_deploy", "export", "--table", "5"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -143,7 +143,7 @@ def bench_process(
 
     def start(*more: str, device: str = "auto") -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "asymm_deploy.cli", *arguments, "--device", device, *more],
+            [sys.executable, "-m", "asymm_deploy", *arguments, "--device", device, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(os.environ),

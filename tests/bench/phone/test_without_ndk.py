@@ -52,7 +52,7 @@ def built(shared: Path) -> Path:
         for name, value in os.environ.items()
         if name not in {"ANDROID_NDK_HOME", native_build.VARIABLE}
     }
-    command = [sys.executable, "-m", "asymm_deploy.cli", "runner", "build"]
+    command = [sys.executable, "-m", "asymm_deploy", "runner", "build"]
     with FileLock(f"{data}.lock"):
         if not (data / "asymm-deploy" / "runner" / "linux-arm64").exists():
             done = subprocess.run(
