@@ -85,6 +85,8 @@ def _beside(tab: Tab) -> str:
         )
     if tab.started:
         text += f" {counted(tab.started, 'model')} {_was(tab.started)} started cold."
+    if tab.lasted:
+        text += f" {counted(tab.lasted, 'model')} ran for long."
     return text
 
 
@@ -107,6 +109,8 @@ def _untimed(tab: Tab) -> str:
         return f"{tab.title}: nothing was finished."
     if not parts:
         return f"{tab.title}: {' '.join(picture.sentence for picture in tab.pictures)}"
+    if tab.lasted:
+        parts.append(f"{counted(tab.lasted, 'model')} ran for long")
     what = "; ".join(parts)
     emulated = ", an emulated Arm processor: nothing is timed there" if device == EMULATED else ""
     return f"{what} on {device}{emulated}."

@@ -12,6 +12,7 @@ import pytest
 from asymm_deploy.bench.cold.cold_records import ColdRow
 from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.sustained.curves import lines_of_curves
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.report.cold.cold_picture import cold_picture
 from asymm_deploy.report.cold.cold_table import cold_remarks, short_cold_table, write_cold_csv
@@ -22,6 +23,7 @@ from asymm_deploy.report.page.page_sources import sources_of
 from asymm_deploy.report.page.write_page import PageRequest, made_page
 from asymm_deploy.report.report_table import to_markdown
 from tests.made_cold import cold_record, memory_record
+from tests.made_curves import made_curve
 
 
 def rows_of(good: LaunchRecord, **changes: object) -> list[ColdRow]:
@@ -124,3 +126,13 @@ def test_a_page_of_cold_starts_alone_says_what_its_launches_say(
     path.write_text(page.replace(">38.00<", ">18.00<"))
     with pytest.raises(NumericsError, match="the page says '18"):
         verify_page.verified(path)
+
+
+def test_a_page_counts_what_was_started_cold_and_what_ran_for_long(good: LaunchRecord) -> None:
+    sources = {
+        "cold.jsonl": msgspec.json.encode(cold_record(good)) + b"\n",
+        "sustained.jsonl": lines_of_curves([made_curve([20.0] * 20, device="here")]),
+    }
+    asked = PageRequest("results", None, RowFilter(), "2026-01-01T00:00:00+00:00")
+    page = made_page(sources_of(sources, Path("results")), asked, "'draws'")
+    assert "1 model was started cold with MNN; 1 model ran for long on here." in page
