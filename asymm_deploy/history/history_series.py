@@ -42,6 +42,8 @@ class HistoryPoint:
     """How many launches (or counts) of the commit's last ones don't count."""
     flags: tuple[str, ...]
     """Of those that are left out, in the order of the alphabet."""
+    row_flags: tuple[str, ...] = ()
+    """What is wrong with the launches in use, each or all together: launch-spread."""
     artifact_sha256: str | None
     """Of the model.mnn that was measured; None where that is unknown."""
     circumstances: tuple[str | None, ...] = ()
@@ -139,6 +141,7 @@ def _question(metric: HistoryMetric) -> str:
     circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
     real = f"isfinite(value){' and value > 0' if metric == 'latency' else ''}"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
+    row_flags = "list_sort(list_distinct(flatten(list(row_flags) filter (row_flags is not null))))"
     return f"""
         with mine as (
             select *, ({value})::double as value, {low} as low, {high} as high, {extra} as extra
@@ -152,6 +155,7 @@ def _question(metric: HistoryMetric) -> str:
             max(high) filter (counts and isfinite(high)),
             count(*) filter (not coalesce(counts, false)),
             {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
+            {row_flags if "row_flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
             arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),
             {circumstances}
         from mine group by {key}, extra, "commit"
@@ -160,9 +164,8 @@ def _question(metric: HistoryMetric) -> str:
 
 
 def _point(row: tuple[Any, ...]) -> HistoryPoint:
-    commit, time, branch, dirty, values, low, high, left_out, flags, artifact, _, circumstances = (
-        row
-    )
+    commit, time, branch, dirty, values, low, high, left_out, flags, row_flags, *rest = row
+    artifact, _, circumstances = rest
     return HistoryPoint(
         commit=commit,
         branch=branch,
@@ -174,6 +177,7 @@ def _point(row: tuple[Any, ...]) -> HistoryPoint:
         high=high,
         left_out=left_out,
         flags=tuple(flags or ()),
+        row_flags=tuple(row_flags or ()),
         artifact_sha256=artifact,
         circumstances=tuple(circumstances),
     )

@@ -19,7 +19,8 @@ _SAME_ROW: Mapping[TableName, tuple[str, ...]] = {
     ),
     "costs": ("commit", "model", "input_shape", "classes", "precision", "cost_key"),
     "accuracies": (
-        *("commit", "model", "device", "engine", "precision", "task", "data", "metric"),
+        *("commit", "model", "input_shape", "device", "engine", "precision", "task", "data"),
+        "metric",
     ),
     "sizes": ("commit", "model", "input_shape", "classes"),
 }
@@ -29,7 +30,7 @@ _ORDER: Mapping[TableName, str] = {
     "launches": "started_at, line, added_at",
     "costs": "added_at, line",
     "accuracies": "added_at",
-    "sizes": "mnn_bytes is not null, added_at",
+    "sizes": "mnn_bytes is not null, added_at, in_use",
 }
 _COUNTS: Mapping[TableName, str] = {
     "launches": "valid and error is null and partner is null and runs > 0",
@@ -45,7 +46,7 @@ _NEEDED: Mapping[TableName, tuple[str, ...]] = {
     ),
     "costs": ("line", "valid", "insn"),
     "accuracies": ("percent",),
-    "sizes": ("mnn_bytes",),
+    "sizes": ("mnn_bytes", "in_use"),
 }
 """Columns that both of those are told by."""
 

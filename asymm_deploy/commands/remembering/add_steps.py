@@ -54,7 +54,10 @@ def add_to_history(request: AddRequest) -> None:
         return
     found = _found(results, request.artifacts)
     if not found.rows:
-        raise UsageError(f"there are no results in {results}", _TO_TRY)
+        raise UsageError(
+            f"there are no results in {results} that a history takes in",
+            "; ".join([*found.remarks, _TO_TRY]),
+        )
     aside = (request.store, results)
     facts = commit_facts(request.commit, request.branch, request.time, here=Path.cwd(), aside=aside)
     added = add_rows(request.store, found.rows, facts, results.absolute().name, console.say)

@@ -140,6 +140,7 @@ def _commit(each: ToldCommit, told: ToldSeries) -> dict[str, Any]:
         "launches": len(point.values) if told.series.metric == "latency" else None,
         "left_out": point.left_out,
         "flags": " ".join(point.flags),
+        "row_flags": " ".join(point.row_flags),
         "artifact_sha256": point.artifact_sha256,
         "level": _exactly(each.level, told),
         "change": each.change,

@@ -130,14 +130,16 @@ def _row(
 
 
 def launched_sizes(records: Iterable[LaunchRecord]) -> Iterator[HistoryRow]:
-    """Yield for each model file what its launches say of its size: work and parameters."""
-    seen = set()
+    """Yield for each model file what its launches say of its size: work and parameters.
+
+    The files are in the order of their last launches.
+    """
+    found: dict[tuple[object, ...], HistoryRow] = {}
     for record in records:
-        subject = _subject(record)
-        told = (*subject.values(), record.madds, record.params)
-        if told not in seen:
-            seen.add(told)
-            yield {**subject, "madds": record.madds, "params": record.params}
+        told = {**_subject(record), "madds": record.madds, "params": record.params}
+        found.pop(tuple(told.values()), None)
+        found[tuple(told.values())] = told
+    yield from found.values()
 
 
 def _subject(record: LaunchRecord) -> HistoryRow:

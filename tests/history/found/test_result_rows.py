@@ -100,6 +100,31 @@ def test_a_torn_last_line_is_left_out_and_stays(
     assert (folder / "runs.jsonl").read_bytes() == before
 
 
+def test_of_two_files_of_one_model_the_size_of_the_last_counts(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    first, again = launches(count=1), launches(count=1, artifact_sha256="b" * 64)
+    found = result_rows(written([*first, *again, *launches(2, count=1)]), Path("nowhere"))
+    sizes = {row.values["artifact_sha256"][0]: row.values for row in found.rows[3:]}
+    assert {name: (row["in_use"], row["counts"]) for name, row in sizes.items()} == {
+        first[0].artifact_sha256[0]: (True, True),
+        "b": (False, False),
+    }
+    assert "of net there are several files: the last one's size counts" in found.remarks
+    other = launches(count=1, artifact_sha256="b" * 64, input_shape=(1, 3, 32, 32))
+    assert all(row.values["counts"] for row in rows_of(written([*first, *other]), "sizes"))
+
+
+def test_what_a_history_takes_no_rows_of_is_named(
+    written: Callable[..., Path], launches: Launches
+) -> None:
+    folder = written(launches())
+    (folder / "cold.jsonl").touch()
+    (folder / "sustained.jsonl").touch()
+    (remark,) = [x for x in result_rows(folder, Path("nowhere")).remarks if "jsonl" in x]
+    assert remark.startswith("sustained.jsonl and cold.jsonl of ")
+
+
 def test_a_launch_that_doesn_t_say_when_is_refused(
     written: Callable[..., Path], launches: Launches
 ) -> None:
@@ -133,12 +158,12 @@ def test_accuracies_are_a_row_a_figure(tmp_path: Path) -> None:
         "model": "net", "variant": "w8", "engine": "mnn", "device": "here", "precision": "fp32",
         "images": "100", "unreadable": "0", "top1_percent": "70.0", "top1_low_percent": "60.0",
         "top1_high_percent": "80.0", "weights": "trained", "classes": "10", "preprocess": "p",
-        "key": "k",
+        "key": "k", "input_shape": '"1,3,32,32"',
     }  # fmt: skip
     (tmp_path / "accuracy.csv").write_text(csv_of(ACCURACIES.columns, **cells))
     cells |= {"variant": "fp32", "task": "face", "samples": "6000", "metric": "accuracy",
               "percent": "99.0", "data": "LFW"}  # fmt: skip
-    (tmp_path / "tasks.csv").write_text(csv_of(TASKS.columns, **cells))
+    (tmp_path / "tasks.csv").write_text(csv_of(TASKS.columns[:-1], **cells))  # of before
     found = [row.values for row in rows_of(tmp_path, "accuracies")]
     told = [(r["model"], r["task"], r["metric"], r["percent"], r["counts"]) for r in found]
     assert told == [
@@ -147,6 +172,7 @@ def test_accuracies_are_a_row_a_figure(tmp_path: Path) -> None:
         ("net", "face", "accuracy", 99.0, True),
     ]
     assert (found[0]["low_percent"], found[0]["high_percent"]) == (60.0, 80.0)
+    assert [row["input_shape"] for row in found] == ["1,3,32,32", "1,3,32,32", None]
 
 
 @pytest.mark.parametrize("value", ["nan", "101", "-1", "much", "inf"])

@@ -150,6 +150,17 @@ def test_what_does_not_count_is_there_without_a_value(tmp_path: Path) -> None:
     assert f"Of 1 commit nothing counts (throttled): {told_commit(1)}." in found.notes
 
 
+def test_a_row_that_is_spoilt_is_marked_though_its_launches_count(tmp_path: Path) -> None:
+    rows = [*launches(0, 10.0, row_flags=["launch-spread", "variant"]), *launches(1, 10.0)]
+    apart, quiet = told(tmp_path, launches=rows).commits
+    assert apart.point.value == 10.0
+    assert apart.point.row_flags == ("launch-spread", "variant")
+    assert list(marks_of(apart)) == ["launch-spread"], (
+        "a variant always is one"
+    )
+    assert list(marks_of(quiet)) == []
+
+
 def test_what_else_changed_is_said_with_its_commit(tmp_path: Path) -> None:
     rows = [*launches(0, 10.0), *launches(1, 11.0, engine_version="4.0.0")]
     assert (

@@ -60,6 +60,7 @@ class _Point(msgspec.Struct, frozen=True, array_like=True):
     low: float | None
     high: float | None
     flags: tuple[str, ...]
+    row_flags: tuple[str, ...] = ()
 
 
 class _Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +152,7 @@ def remembered(store: HistoryStore, models: Collection[str]) -> bytes:
                 point.low,
                 point.high,
                 point.flags,
+                point.row_flags,
             )
             for point in each.points[-most:]
         )
@@ -247,6 +249,7 @@ def _points(points: Sequence[_Point], document: _Document) -> Iterable[HistoryPo
             high=point.high,
             left_out=point.left_out,
             flags=point.flags,
+            row_flags=point.row_flags,
             artifact_sha256=document.files[point.file],
             circumstances=document.circumstances[point.circumstances],
         )
