@@ -220,7 +220,11 @@ def _put_together(store: HistoryStore, new: Sequence[Path]) -> None:
     """
     with suppress(DeployError, OSError):
         files = {file.path: file for file in (*store.files, *map(opened_store_file, new))}
-        small = [file for file in files.values() if file.row_count < _LARGE]
+        small = [
+            file
+            for file in files.values()
+            if file.row_count < _LARGE and not file.is_of_a_newer_program
+        ]
         if len(small) < _MOST_SMALL:
             return
         small.sort(key=lambda file: file.row_count)

@@ -27,6 +27,7 @@ class HistoryPoint:
 
     commit: str
     branch: str | None
+    """The first of ``branches``; None if none is known."""
     commit_time: datetime.datetime
     """UTC."""
     dirty: bool
@@ -46,6 +47,8 @@ class HistoryPoint:
     """What is wrong with the launches in use, each or all together: launch-spread."""
     artifact_sha256: str | None
     """Of the model.mnn that was measured; None where that is unknown."""
+    branches: tuple[str, ...] = ()
+    """All that the commit's results were added as of: one that was merged as it is has two."""
     circumstances: tuple[str | None, ...] = ()
     """What else latencies depend on, in the order of CIRCUMSTANCES; empty of other metrics."""
 
@@ -117,6 +120,7 @@ def history_series(
     columns = [column for column in HISTORY_TABLES[name] if re.search(rf"\b{column}\b", sql)]
     with sealed_connection({name: store.table(name, columns)}) as connection:
         rows = connection.execute(sql, [model, model, device, device]).fetchall()
+    branches = _branches(store)
     found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in rows:
         found.setdefault(row[: len(_KEY) + 1], []).append(row[len(_KEY) + 1 :])
@@ -126,7 +130,7 @@ def history_series(
             **dict(zip(_KEY, key, strict=False)),
             of=key[-1],
             soc=next((row[-2] for row in reversed(points) if row[-2] is not None), None),
-            points=tuple(map(_point, points)),
+            points=tuple(_point(row, branches.get(row[0], ())) for row in points),
         )
         for key, points in found.items()
     ]
@@ -149,7 +153,7 @@ def _question(metric: HistoryMetric) -> str:
               and (?::varchar is null or model = ?) and (?::varchar is null or device = ?)
         )
         select {key}, extra,
-            "commit", min(commit_time), min(branch), coalesce(bool_or(dirty), false),
+            "commit", min(commit_time), coalesce(bool_or(dirty), false),
             list(value order by {order}) filter (counts and {real}),
             min(low) filter (counts and isfinite(low)),
             max(high) filter (counts and isfinite(high)),
@@ -163,12 +167,22 @@ def _question(metric: HistoryMetric) -> str:
     """  # noqa: S608
 
 
-def _point(row: tuple[Any, ...]) -> HistoryPoint:
-    commit, time, branch, dirty, values, low, high, left_out, flags, row_flags, *rest = row
+def _branches(store: HistoryStore) -> dict[str, tuple[str, ...]]:
+    """Return by commit the branches that something was added as of, in order."""
+    found: dict[str, set[str]] = {}
+    for row in store.table("entries", ["commit", "branch"]).to_pylist():
+        if row["branch"] is not None:
+            found.setdefault(row["commit"], set()).add(row["branch"])
+    return {commit: tuple(sorted(names)) for commit, names in found.items()}
+
+
+def _point(row: tuple[Any, ...], branches: tuple[str, ...]) -> HistoryPoint:
+    commit, time, dirty, values, low, high, left_out, flags, row_flags, *rest = row
     artifact, _, circumstances = rest
     return HistoryPoint(
         commit=commit,
-        branch=branch,
+        branch=branches[0] if branches else None,
+        branches=branches,
         commit_time=time.replace(tzinfo=datetime.UTC),
         dirty=dirty,
         value=float(median(values)) if values else None,

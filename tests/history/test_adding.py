@@ -17,11 +17,15 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
+from asymm_deploy.check.history.stored_points import StoredChoice, stored_points
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.history import adding
+from asymm_deploy.history import adding, history_schema
+from asymm_deploy.history.asked.exporting import export_store
+from asymm_deploy.history.found.result_rows import result_rows
 from asymm_deploy.history.history_series import history_series
 from asymm_deploy.history.history_store import HistoryStore, opened_store
-from tests.history.conftest import Add, Launches
+from asymm_deploy.history.told.find_series import found_series
+from tests.history.conftest import Add, Launches, facts_of
 
 
 def column(store: HistoryStore, table: str, name: str) -> list[object]:
@@ -99,6 +103,21 @@ def test_a_plan_that_ran_again_replaces_its_launches_whichever_addition_brought_
     (series,) = history_series(opened_store(tmp_path / "store"), "latency")
     (point,) = series.points
     assert sorted(round(value) for value in point.values) == [10, 20, 20]
+
+
+def test_a_commit_that_was_merged_as_it_is_is_of_both_branches(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1), branch="fix")
+    add(launches(1, count=5), branch="main")
+    add(launches(2), 2, branch="main")
+    every = opened_store(tmp_path / "store")
+    for branch, counts in (("fix", [5]), ("main", [5, 3])):
+        (series,) = found_series(every, "net", "latency", branch=branch)
+        assert [(len(x.values), x.branch) for x in series.points] == [(n, branch) for n in counts]
+        points = stored_points(every, StoredChoice(branch=branch), (), (), 500)
+        assert [len(point.medians_ns) for point in points.points] == counts
+        assert points.notes == ()
 
 
 def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(
@@ -194,6 +213,32 @@ def test_many_small_files_become_one_with_the_same_rows(
     assert len(once) == 9
 
 
+def test_a_file_of_a_newer_program_is_put_together_with_none(
+    add: Add,
+    launches: Launches,
+    written: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "store"
+    with monkeypatch.context() as newer:
+        column = {**history_schema.HISTORY_TABLES["sizes"], "peak": "int"}
+        newer.setitem(history_schema.HISTORY_TABLES, "sizes", column)
+        found = result_rows(written(launches(1)), tmp_path)
+        for row in found.rows:
+            if row.table == "sizes":
+                row.values["peak"] = 7
+        adding.add_rows(folder, found.rows, facts_of(1), "r", print)
+    (of_newer,) = folder.glob("*.parquet")
+    monkeypatch.setattr(adding, "_MOST_SMALL", 2)
+    for number in (2, 3):
+        add(launches(number), number)
+    assert of_newer.exists(), "what this program doesn't know would have been lost"
+    assert len(list(folder.glob("*.parquet"))) == 2
+    with pytest.raises(UsageError, match="is of a newer asymm-deploy"):
+        export_store(opened_store(folder), tmp_path / "one", "store")
+
+
 def test_two_commands_that_add_at_once_wait_for_each_other(
     add: Add, launches: Launches, tmp_path: Path
 ) -> None:
@@ -202,7 +247,6 @@ def test_two_commands_that_add_at_once_wait_for_each_other(
 
     def work(number: int) -> None:
         from asymm_deploy.history.found.launch_rows import launch_rows
-        from tests.history.conftest import facts_of
 
         try:
             rows = list(launch_rows(records[number], Path("runs.jsonl")))

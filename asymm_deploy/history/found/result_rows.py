@@ -29,6 +29,8 @@ from asymm_deploy.text import ListRow, counted
 
 _CLASSIFICATION = "classification"
 _NOT_TAKEN_IN = (SUSTAINED_NAME, COLD_NAME, EXPLAINED_NAME)
+OTHER_RECORDS = (COSTS_NAME, *_NOT_TAKEN_IN)
+"""Files of a results folder that hold no launches of runs.jsonl."""
 
 
 def result_rows(results: Path, artifacts: Path) -> FoundRows:

@@ -34,6 +34,8 @@ MOST_COMMITS = 500
 _FEWEST_DIGITS = 7
 _RISK = 0.025
 """On either side of a commit's interval."""
+_ROUNDING = 1e-9
+"""Percent. A level's mean, by logarithms, differs so much from values that are all the same."""
 _IN_POINTS = frozenset({"top1"})
 """Percentages: their changes are told in percentage points."""
 
@@ -67,6 +69,8 @@ class ToldSeries:
     """In the order of time; some may have no value."""
     notes: tuple[str, ...]
     """What else people should know, a sentence each."""
+    can_tell: bool = True
+    """Whether there are enough commits to tell a step from noise."""
 
     @property
     def steps(self) -> list[ToldCommit]:
@@ -120,7 +124,8 @@ def told_series(
         )
     cut = len(series.points) - len(every)
     notes = _notes(series.metric, commits, starts, significance, cut)
-    return ToldSeries(series=series, commits=tuple(commits), notes=tuple(notes))
+    can_tell = not noisy or len(counting) >= least_points(significance)
+    return ToldSeries(series=series, commits=tuple(commits), notes=tuple(notes), can_tell=can_tell)
 
 
 def told_together(
@@ -188,7 +193,8 @@ def _before(values: Sequence[float], starts: Sequence[int], *, noisy: bool) -> l
 def _change(metric: HistoryMetric, before: float | None, value: float | None) -> float | None:
     if before is None or value is None:
         return None
-    return value - before if metric in _IN_POINTS else relative_percent(before, value)
+    change = value - before if metric in _IN_POINTS else relative_percent(before, value)
+    return 0.0 if abs(change) < _ROUNDING else change
 
 
 def _interval(point: HistoryPoint, *, noisy: bool) -> tuple[float | None, float | None]:

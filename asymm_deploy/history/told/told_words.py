@@ -103,6 +103,8 @@ def series_sentence(told: ToldSeries) -> str:
     steps = told.steps
     if not steps:
         found = "nothing stands out from the noise" if metric == "latency" else "nothing changed"
+        if not told.can_tell:
+            found = "no step can be told from noise yet"
         return f"{now} Over {over} {found}."
     words = [step_words(each, told.change_unit) for each in steps[-_MOST_STEPS:]]
     more = f"the last {_MOST_STEPS} of " * (len(steps) > _MOST_STEPS)

@@ -144,7 +144,8 @@ def test_devices_and_branches_are_chosen(only: Only, tmp_path: Path) -> None:
     assert {change.model for change in both.changes} == {"net (host)", "net (phone)"}
     assert any("2 branches are one history here" in note for note in both.notes)
     assert only(of_store(store, device="host")).verdict == "regressed"
-    assert only(of_store(store, branch="try")).verdict == "pass"
+    assert only(of_store(store, branch="try", device="phone")).verdict == "pass"
+    assert len(of_store(store, branch="try").changes) == 2, "its commits are of main as well"
     with pytest.raises(UsageError, match="--device hos") as caught:
         of_store(store, device="hos")
     assert caught.value.hint == "did you mean host? there is: host, phone"

@@ -68,6 +68,8 @@ def test_few_commits_are_no_history_yet_and_that_is_said(tmp_path: Path) -> None
     found = told(tmp_path, launches=of_latencies([10.0] * 5 + [20.0] * 4))
     assert found.steps == []
     assert "It takes 10 commits to tell a step from noise, and there are 9." in found.notes
+    assert "Over 9 commits no step can be told from noise yet." in series_sentence(found)
+    assert [each.change for each in found.commits[1:5]] == [0.0] * 4, "and no -2e-14 %"
 
 
 def test_a_commit_has_the_interval_of_its_launches(tmp_path: Path) -> None:
@@ -155,9 +157,7 @@ def test_a_row_that_is_spoilt_is_marked_though_its_launches_count(tmp_path: Path
     apart, quiet = told(tmp_path, launches=rows).commits
     assert apart.point.value == 10.0
     assert apart.point.row_flags == ("launch-spread", "variant")
-    assert list(marks_of(apart)) == ["launch-spread"], (
-        "a variant always is one"
-    )
+    assert list(marks_of(apart)) == ["launch-spread"], "a variant always is one"
     assert list(marks_of(quiet)) == []
 
 
