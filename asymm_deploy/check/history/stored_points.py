@@ -126,7 +126,10 @@ def each_launch_once(points: Sequence[GatePoint]) -> tuple[list[GatePoint], list
                     runs=None,
                     circumstances=(),
                     samples=frozenset(),
-                    discarded=(*point.discarded, (0, _COPIED)),
+                    discarded=(
+                        *point.discarded,
+                        *((launch, _COPIED) for launch in range(len(point.medians_ns))),
+                    ),
                 )
             )
             continue

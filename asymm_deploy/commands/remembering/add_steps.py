@@ -158,7 +158,7 @@ def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -
         others = ", ".join(commit[:12] for commit in added.shared_with[:3])
         more = f" and {len(added.shared_with) - 3} more" * (len(added.shared_with) > 3)
         lines.append(
-            f"the same launches are also there as of commit {others}{more}, and count at each: "
-            "bench each commit into a folder of its own"
+            f"the same launches are also there as of commit {others}{more}: bench each commit into "
+            "a folder of its own (`history show` counts them at each, `check` at the first)"
         )
     return lines

@@ -234,6 +234,7 @@ def _notes(
             unseen = blind(level, significance)
             notes.append(f"A step in the last {unseen} commits can't be told from chance yet.")
         notes += _moved_circumstances(counting)
+        notes += _same_launches(counting)
     nothing = [each for each in commits if each.point.value is None]
     without = [each.commit for each in nothing]
     if without:
@@ -261,6 +262,25 @@ def _moved_circumstances(counting: Sequence[ToldCommit]) -> list[str]:
         if moved:
             notes.append(f"At commit {new.commit} something else changed: {', '.join(moved)}.")
     return notes[-_MOST_NAMED:]
+
+
+def _same_launches(counting: Sequence[ToldCommit]) -> list[str]:
+    """Return a sentence on each commit whose launches are, median for median, an earlier one's."""
+    first: dict[tuple[float, ...], str] = {}
+    notes = []
+    for each in counting:
+        values = each.point.values
+        owner = first.setdefault(values, each.commit)
+        if owner != each.commit and len(values) >= _FEWEST_ALIKE:
+            notes.append(
+                f"The {len(values)} launches of commit {each.commit} have the medians of commit "
+                f"{owner}'s: were the same results added to both?"
+            )
+    return notes[-_MOST_NAMED:]
+
+
+_FEWEST_ALIKE = 3
+"""Launches. Of fewer the medians may agree by chance, to the nanosecond."""
 
 
 def _times_and_branches(commits: Sequence[ToldCommit]) -> list[str]:

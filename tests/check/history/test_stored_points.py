@@ -161,6 +161,7 @@ def test_launches_of_another_commit_count_only_there(only: Only, tmp_path: Path)
     report = of_store(made_store(tmp_path / "store", {"launches": rows}))
     assert only(report).verdict == "inconclusive"  # the last commit has nothing of its own
     assert report.exit_code == 4
+    assert len(report.discarded) == 3
     assert any(
         f"Commit {told_commit(20)} has launches of commit {told_commit(19)}" in note
         for note in report.notes

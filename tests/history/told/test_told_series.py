@@ -161,6 +161,15 @@ def test_a_row_that_is_spoilt_is_marked_though_its_launches_count(tmp_path: Path
     assert list(marks_of(quiet)) == []
 
 
+def test_launches_of_another_commit_are_told(tmp_path: Path) -> None:
+    rows = [*launches(0, 10.0), *launches(1, 11.0), *launches(2, 10.0), *launches(3, 10.0, count=1)]
+    (note,) = [x for x in told(tmp_path, launches=rows).notes if "medians" in x]
+    assert note == (
+        f"The 3 launches of commit {told_commit(2)} have the medians of commit {told_commit(0)}'s: "
+        "were the same results added to both?"
+    )
+
+
 def test_what_else_changed_is_said_with_its_commit(tmp_path: Path) -> None:
     rows = [*launches(0, 10.0), *launches(1, 11.0, engine_version="4.0.0")]
     assert (
