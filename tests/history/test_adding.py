@@ -158,12 +158,17 @@ def test_launches_that_repeat_each_other_s_times_never_count(
     assert {(row["counts"], *row["flags"]) for row in found} == {(False, "repeated-samples")}
 
 
-def test_a_commit_is_of_one_time(add: Add, launches: Launches) -> None:
+def test_a_commit_is_of_one_time(add: Add, launches: Launches, tmp_path: Path) -> None:
     import datetime
 
     add(launches())
     with pytest.raises(UsageError, match="as made at 2026-01-01T01:00:00"):
         add(launches(count=4), commit_time=datetime.datetime(2026, 5, 1))
+    add(launches(count=4), store="other", commit_time=datetime.datetime(2026, 5, 1))
+    adding.merge_store(tmp_path / "store", tmp_path / "other", print)
+    for month, count in ((1, 5), (5, 6)):  # it is there as of both, and either may be meant
+        when = datetime.datetime(2026, month, 1, hour=1 if month == 1 else 0)
+        assert add(launches(count=count), commit_time=when).new == {"launches": 1}
 
 
 def test_copies_of_a_store_merge_by_copying_their_files(

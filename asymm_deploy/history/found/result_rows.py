@@ -42,6 +42,11 @@ def result_rows(results: Path, artifacts: Path) -> FoundRows:
     """
     found = FoundRows()
     is_folder = results.is_dir()
+    for name in (store.NAME, COSTS_NAME, ACCURACIES.name, TASKS.name) if is_folder else ():
+        if (results / name).is_symlink() and not (results / name).exists():
+            raise UsageError(
+                f"{results / name} is a link to nothing", "restore what it stands for, or remove it"
+            )
     launches = _launches(results / store.NAME if is_folder else results, found)
     costs = _costs(results / COSTS_NAME, found) if is_folder else []
     if is_folder:

@@ -115,6 +115,13 @@ def test_of_two_files_of_one_model_the_size_of_the_last_counts(
     assert all(row.values["counts"] for row in rows_of(written([*first, *other]), "sizes"))
 
 
+@pytest.mark.parametrize("name", ["runs.jsonl", "costs.jsonl", "accuracy.csv", "tasks.csv"])
+def test_a_link_to_nothing_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=f"{name} is a link to nothing"):
+        result_rows(tmp_path, Path("nowhere"))
+
+
 def test_what_a_history_takes_no_rows_of_is_named(
     written: Callable[..., Path], launches: Launches
 ) -> None:
