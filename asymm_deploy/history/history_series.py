@@ -12,9 +12,14 @@ from asymm_deploy.history.asked.sealed_sql import sealed_connection
 from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 from asymm_deploy.history.history_store import HistoryStore
 
-HistoryMetric = Literal["latency", "insn", "top1", "size"]
+HistoryMetric = Literal["latency", "cold", "first", "sustained", "insn", "top1", "size"]
+TIMED_METRICS: frozenset[HistoryMetric] = frozenset({"latency", "cold", "first", "sustained"})
+"""Those that a clock measured, with noise."""
 HISTORY_UNITS: dict[HistoryMetric, str] = {
     "latency": "ms",
+    "cold": "ms",
+    "first": "ms",
+    "sustained": "ms",
     "insn": "count",
     "top1": "percent",
     "size": "bytes",
@@ -84,12 +89,28 @@ CIRCUMSTANCES = {
     "warm-up": "warmup::varchar",
 }
 """What a change of latency may come from besides the model, and where it is in `launches`."""
+_OF_LAUNCHES_ALONE = frozenset({"runs per launch"})
+"""What is no circumstance of a launch that lasts: it runs as often as it can."""
 _KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "classes")
 _FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
     # table, value, order, what else it depends on, low and high, which rows
     "latency": (
         *("launches", "median_ns / 1e6", "started_at, launch", "null::varchar"),
         *("null::double, null::double", "in_use and partner is null"),
+    ),
+    "cold": (
+        *("cold", "cold_ns / 1e6", "started_at, launch", "null::varchar"),
+        "null::double, null::double",
+        "in_use and pass = 'times' and (cold_ns is not null or not counts)",
+    ),
+    "first": (
+        *("cold", "first_ns / 1e6", "started_at, launch", "null::varchar"),
+        *("null::double, null::double", "in_use and pass = 'times'"),
+    ),
+    "sustained": (
+        *("sustained", "sustained_ns / 1e6", "started_at"),
+        "concat_ws(', ', format('{:g} s', for_s), format('every {:g} ms', every_ms))",
+        *("null::double, null::double", "in_use"),
     ),
     "insn": (*("costs", "insn", "line", "cost_key", "null::double, null::double", "in_use"),),
     "top1": (
@@ -141,9 +162,13 @@ def _question(metric: HistoryMetric) -> str:
     name, value, order, extra, limits, which = _FROM[metric]
     low, high = limits.split(", ")
     key = ", ".join(_KEY)
-    asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
-    circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
-    real = f"isfinite(value){' and value > 0' if metric == 'latency' else ''}"
+    told = [
+        "null::varchar" if metric == "sustained" and name in _OF_LAUNCHES_ALONE else each
+        for name, each in CIRCUMSTANCES.items()
+    ]
+    asked = ", ".join(f"max({each}) filter (counts)" for each in told)
+    circumstances = f"[{asked}]" if metric in TIMED_METRICS else "[]::varchar[]"
+    real = f"isfinite(value){' and value > 0' if metric in TIMED_METRICS else ''}"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
     row_flags = "list_sort(list_distinct(flatten(list(row_flags) filter (row_flags is not null))))"
     return f"""

@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asymm_deploy.bench.cold.cold_rows import cold_ns
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
+from asymm_deploy.bench.sustained.curves import lines_of_curves
 from asymm_deploy.check.history.stored_points import StoredChoice, stored_points
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.history import adding, history_schema
@@ -26,6 +28,8 @@ from asymm_deploy.history.history_series import history_series
 from asymm_deploy.history.history_store import HistoryStore, opened_store
 from asymm_deploy.history.told.find_series import found_series
 from tests.history.conftest import Add, Launches, facts_of
+from tests.made_cold import cold_record, memory_record
+from tests.made_curves import made_curve
 
 
 def column(store: HistoryStore, table: str, name: str) -> list[object]:
@@ -118,6 +122,42 @@ def test_a_commit_that_was_merged_as_it_is_is_of_both_branches(
         points = stored_points(every, StoredChoice(branch=branch), (), (), 500)
         assert [len(point.medians_ns) for point in points.points] == counts
         assert points.notes == ()
+
+
+def test_cold_starts_and_launches_that_last_are_metrics_over_commits(
+    good: LaunchRecord, tmp_path: Path
+) -> None:
+    for number, ms in ((1, 5), (2, 6)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        starts = [
+            cold_record(
+                msgspec.structs.replace(
+                    good, launch=launch, started_at=f"2026-02-0{number}T00:0{launch}:00+00:00"
+                )
+            )
+            for launch in range(3)
+        ]
+        for name, lines in (
+            ("cold.jsonl", msgspec.json.Encoder().encode_lines([*starts, memory_record(good)])),
+            ("sustained.jsonl", lines_of_curves([made_curve([ms] * 20, model="net")])),
+        ):
+            (folder / name).write_bytes(lines)
+        for _ in range(2):  # the second time nothing is new
+            rows = result_rows(folder, tmp_path).rows
+            adding.add_rows(tmp_path / "store", rows, facts_of(1), "r", print)
+    every = opened_store(tmp_path / "store")
+    assert column(every, "cold", "counts").count(True) == 3, "of a commit each launch once"
+    assert starts[0].stages is not None
+    for metric, told in (
+        ("cold", cold_ns(starts[0].stages) / 1e6),
+        ("first", starts[0].stages.first_ns / 1e6),
+        ("sustained", 6.0),
+    ):
+        (series,) = history_series(every, metric)  # type: ignore[arg-type]
+        (point,) = series.points
+        assert point.value == pytest.approx(told)
+        assert len(point.values) == (1 if metric == "sustained" else 3)
 
 
 def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(

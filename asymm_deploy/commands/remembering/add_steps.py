@@ -26,6 +26,8 @@ _TO_TRY = (
 _CLOCKS_DIFFER = datetime.timedelta(hours=1)
 _NOUNS: dict[TableName, str] = {
     "launches": "launch",
+    "cold": "cold launch",
+    "sustained": "sustained launch",
     "costs": "count",
     "accuracies": "accuracy figure",
     "sizes": "model size",

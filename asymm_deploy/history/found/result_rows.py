@@ -22,14 +22,18 @@ from asymm_deploy.export import manifest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.history.found.found_rows import FoundRow, FoundRows, variant_in
 from asymm_deploy.history.found.launch_rows import launch_rows, launched_sizes
+from asymm_deploy.history.found.timed_rows import cold_launch_rows, curve_rows
 from asymm_deploy.history.history_schema import HistoryRow
 from asymm_deploy.models.input_shape import shape_text
 from asymm_deploy.safe import excerpt
 from asymm_deploy.text import ListRow, counted
 
 _CLASSIFICATION = "classification"
-_NOT_TAKEN_IN = (SUSTAINED_NAME, COLD_NAME, EXPLAINED_NAME)
-OTHER_RECORDS = (COSTS_NAME, *_NOT_TAKEN_IN)
+_TAKEN_IN = (
+    *(store.NAME, COLD_NAME, SUSTAINED_NAME, COSTS_NAME),
+    *(ACCURACIES.name, TASKS.name),
+)
+OTHER_RECORDS = (COSTS_NAME, COLD_NAME, SUSTAINED_NAME, EXPLAINED_NAME)
 """Files of a results folder that hold no launches of runs.jsonl."""
 
 
@@ -42,7 +46,7 @@ def result_rows(results: Path, artifacts: Path) -> FoundRows:
     """
     found = FoundRows()
     is_folder = results.is_dir()
-    for name in (store.NAME, COSTS_NAME, ACCURACIES.name, TASKS.name) if is_folder else ():
+    for name in _TAKEN_IN if is_folder else ():
         if (results / name).is_symlink() and not (results / name).exists():
             raise UsageError(
                 f"{results / name} is a link to nothing", "restore what it stands for, or remove it"
@@ -51,19 +55,11 @@ def result_rows(results: Path, artifacts: Path) -> FoundRows:
     costs = _costs(results / COSTS_NAME, found) if is_folder else []
     if is_folder:
         found.rows += _accuracies(results)
-        found.remarks += _left_out(results)
+        launches = [*cold_launch_rows(results, found), *curve_rows(results, found), *launches]
+        if (results / EXPLAINED_NAME).exists():
+            found.remarks.append(f"{results / EXPLAINED_NAME}: a history takes no such records in")
     found.rows += _sizes(results if is_folder else None, artifacts, launches, costs, found)
     return found
-
-
-def _left_out(results: Path) -> list[str]:
-    """Return a line on records that a history doesn't take in, if there are any."""
-    there = [name for name in _NOT_TAKEN_IN if (results / name).exists()]
-    if not there:
-        return []
-    return [
-        f"{' and '.join(there)} of {results}: a history takes no such records in; keep the folder"
-    ]
 
 
 def _launches(path: Path, found: FoundRows) -> list[LaunchRecord]:

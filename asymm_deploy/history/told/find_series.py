@@ -17,7 +17,7 @@ from asymm_deploy.history.history_series import (
 from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.safe import excerpt
 
-_TABLES: tuple[TableName, ...] = ("launches", "costs", "accuracies", "sizes")
+_TABLES: tuple[TableName, ...] = ("launches", "cold", "sustained", "costs", "accuracies", "sizes")
 _MOST_NAMED = 12
 
 

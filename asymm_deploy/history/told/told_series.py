@@ -10,6 +10,7 @@ from statistics import fmean
 
 from asymm_deploy.history.history_series import (
     CIRCUMSTANCES,
+    TIMED_METRICS,
     HistoryMetric,
     HistoryPoint,
     HistorySeries,
@@ -91,7 +92,7 @@ def told_series(
     ``significance`` is how often noise may be called a step in this series; exact metrics have no
     noise.
     """
-    noisy = series.metric == "latency"
+    noisy = series.metric in TIMED_METRICS
     every = series.points[-MOST_COMMITS:] if noisy else series.points
     places = [place for place, point in enumerate(every) if point.value is not None]
     counting = [every[place] for place in places]
@@ -132,7 +133,7 @@ def told_together(
     series: Sequence[HistorySeries], accepted: Sequence[AcceptedChange]
 ) -> list[ToldSeries]:
     """Return what several series say, which share the steps that noise may show."""
-    noisy = sum(each.metric == "latency" for each in series)
+    noisy = sum(each.metric in TIMED_METRICS for each in series)
     return [told_series(each, accepted, HISTORY_SIGNIFICANCE / max(1, noisy)) for each in series]
 
 
@@ -149,7 +150,7 @@ def short_commits(commits: Sequence[str]) -> list[str]:
 def _steps(
     metric: HistoryMetric, values: Sequence[float], starts: Sequence[int]
 ) -> list[LevelStep]:
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         return noisy_steps(values, starts)
     if metric in _IN_POINTS:
         return [LevelStep(at, values[at] - values[at - 1], None, None) for at in starts]
@@ -222,7 +223,7 @@ def _notes(
     counting = [each for each in commits if each.point.value is not None]
     if cut:
         notes.append(f"The last {len(commits)} of {len(commits) + cut} commits are used.")
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         needed = least_points(significance)
         if len(counting) < needed:
             notes.append(

@@ -7,13 +7,21 @@ import math
 from collections.abc import Sequence
 
 from asymm_deploy.bench.flags import FLAGS
-from asymm_deploy.history.history_series import HISTORY_UNITS, HistoryMetric, HistorySeries
+from asymm_deploy.history.history_series import (
+    HISTORY_UNITS,
+    TIMED_METRICS,
+    HistoryMetric,
+    HistorySeries,
+)
 from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries
 from asymm_deploy.safe import one_line
 from asymm_deploy.text import counted
 
 METRIC_NAMES: dict[HistoryMetric, str] = {
     "latency": "latency",
+    "cold": "cold start",
+    "first": "first run",
+    "sustained": "sustained latency",
     "insn": "instructions",
     "top1": "top-1 accuracy",
     "size": "size",
@@ -24,15 +32,15 @@ _MOST_STEPS = 6
 
 def setting_words(series: HistorySeries) -> str:
     """Return in what setting a series was measured: the device, then what else is known."""
-    threads = series.threads
+    threads = series.threads if series.metric in TIMED_METRICS else None
     parts = [
         series.device,
         series.engine,
         series.precision,
-        None if threads is None or series.metric != "latency" else counted(threads, "thread"),
+        None if threads is None else counted(threads, "thread"),
         series.input_shape,
         None if series.classes is None else counted(series.classes, "class"),
-        series.of if series.metric == "top1" else None,
+        series.of if series.metric in {"top1", "sustained"} else None,
         _key_words(series.of) if series.metric == "insn" and series.of else None,
     ]
     return ", ".join(one_line(part) for part in parts if part)
@@ -56,7 +64,7 @@ def value_words(metric: HistoryMetric, value: float | None) -> str:
     """Return a value as people read it, without its unit; nothing if there is none."""
     if value is None:
         return ""
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         return f"{value:.3f}" if value < 1000 else f"{value:,.1f}"
     return f"{value:.2f}" if metric == "top1" else f"{value:,.0f}"
 
@@ -102,7 +110,8 @@ def series_sentence(told: ToldSeries) -> str:
     over = f"{counted(len(counting), 'commit')}"
     steps = told.steps
     if not steps:
-        found = "nothing stands out from the noise" if metric == "latency" else "nothing changed"
+        is_timed = metric in TIMED_METRICS
+        found = "nothing stands out from the noise" if is_timed else "nothing changed"
         if not told.can_tell:
             found = "no step can be told from noise yet"
         return f"{now} Over {over} {found}."

@@ -78,10 +78,10 @@ def test_a_commit_from_the_future_is_told(
 def test_files_that_hold_no_launches_are_refused_by_what_they_are(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (results / "runs.jsonl").rename(results / "cold.jsonl")
+    (results / "runs.jsonl").rename(results / "explained.jsonl")
     for given, said in (
-        ("results", "cold.jsonl of results: a history takes no such records in"),
-        ("results/cold.jsonl", "is no file that holds launches or verdicts"),
+        ("results", "results/explained.jsonl: a history takes no such records in"),
+        ("results/explained.jsonl", "is no file that holds launches or verdicts"),
     ):
         assert cli.run(["history", "add", given, *OF]) == 2
         assert said in capsys.readouterr().err.splitlines()[0]

@@ -18,6 +18,7 @@ import msgspec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.history.history_series import (
     HISTORY_UNITS,
+    TIMED_METRICS,
     HistoryMetric,
     HistoryPoint,
     HistorySeries,
@@ -48,6 +49,7 @@ class _Commit(msgspec.Struct, frozen=True, array_like=True):
     branch: str | None
     commit_time: datetime.datetime
     dirty: bool
+    branches: tuple[str, ...] = ()
 
 
 class _Point(msgspec.Struct, frozen=True, array_like=True):
@@ -108,7 +110,7 @@ class RememberedHistory:
 
 def _meets(series: HistorySeries, wanted: RowFilter) -> bool:
     engine, _, backend = (series.engine or "").partition(" on ")
-    timed = series.metric == "latency"
+    timed = series.metric in TIMED_METRICS
     pairs = (
         (wanted.device, series.device),
         (wanted.engine, engine or None),
@@ -197,7 +199,9 @@ def _short(value: float) -> float:
 
 
 def _commit(point: HistoryPoint) -> _Commit:
-    return _Commit(point.commit, point.branch, point.commit_time, point.dirty)
+    return _Commit(
+        point.commit, point.branch, point.commit_time, point.dirty, branches=point.branches
+    )
 
 
 def _told(series: HistorySeries, points: tuple[_Point, ...], left_out: int) -> _Series:
@@ -243,6 +247,7 @@ def _points(points: Sequence[_Point], document: _Document) -> Iterable[HistoryPo
             values=point.values,
             commit=commit.commit,
             branch=commit.branch,
+            branches=commit.branches,
             commit_time=commit.commit_time,
             dirty=commit.dirty,
             low=point.low,
