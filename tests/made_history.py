@@ -89,6 +89,26 @@ def launches(number: int, latency_ms: float, count: int = 3, **more: Any) -> lis
     return rows
 
 
+def starts(number: int, first_ms: float) -> list[HistoryRow]:
+    """Return a commit's cold launches; a start takes three times as long as its first run."""
+    return [
+        row
+        | {
+            "pass": "times",
+            "cache": "dropped",
+            "first_ns": row["median_ns"],
+            "cold_ns": round(3 * row["median_ns"]),
+        }
+        for row in launches(number, first_ms)
+    ]
+
+
+def lasting(number: int, sustained_ms: float) -> HistoryRow:
+    """Return a commit's launch that lasted half an hour."""
+    (row,) = launches(number, sustained_ms, count=1)
+    return row | {"for_s": 1800.0, "every_ms": None, "sustained_ns": row["median_ns"]}
+
+
 def cost(number: int, insn: int, **more: Any) -> HistoryRow:
     """Return what a commit's model was counted to take."""
     told = {"device": "a76", "engine": "mnn", "precision": "fp32", "threads": 1, "cost_key": "k"}

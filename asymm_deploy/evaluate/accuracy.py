@@ -30,6 +30,7 @@ ACCURACY_COLUMNS = (
     "classes",
     "preprocess",
     "key",
+    "input_shape",
 )
 """Columns of accuracy.csv; the interval is Wilson's, of 95 %."""
 

@@ -20,7 +20,7 @@ from asymm_deploy.text import ListRow
 
 UNSET = ""
 ACCURACIES = KeptRows(
-    ACCURACY_CSV, ACCURACY_COLUMNS, ("model", "variant", "engine", "device", "precision")
+    ACCURACY_CSV, ACCURACY_COLUMNS, ("model", "variant", "engine", "device", "precision"), newer=1
 )
 
 
@@ -31,6 +31,8 @@ class EvaluatedSetting:
     weights: str
     """``trained``, ``given`` (of an .onnx file or a callable: nobody knows), ``untrained``."""
     preprocess: str
+    input_shape: str = ""
+    """Of the first input: ``1,3,224,224``."""
 
 
 def accuracy_row(
@@ -88,6 +90,7 @@ def _of(setting: EvaluatedSetting, classes: int, lane: Lane) -> dict[str, str | 
         "weights": setting.weights,
         "classes": str(classes),
         "preprocess": setting.preprocess,
+        "input_shape": setting.input_shape,
     }
 
 

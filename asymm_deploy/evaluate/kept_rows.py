@@ -21,6 +21,8 @@ class KeptRows:
     columns: tuple[str, ...]
     identity: tuple[str, ...]
     """Columns that say what was measured: of rows that are alike in them the newest is kept."""
+    newer: int = 0
+    """How many of the last columns files of an earlier version lack; they are empty there."""
 
     def read(self, results: Path) -> list[ListRow]:
         """Return the rows in a folder's file, none where there is no such file.
@@ -45,14 +47,15 @@ class KeptRows:
         try:
             rows: list[ListRow] = [dict(row) for row in reader]
             whole = all(None not in row and None not in row.values() for row in rows)
+            names = tuple(reader.fieldnames or ())
         except csv.Error:
-            rows, whole = [], False
-        if tuple(reader.fieldnames or ()) != self.columns or not whole:
+            rows, whole, names = [], False, ()
+        if names not in {self.columns, self.columns[: len(self.columns) - self.newer]} or not whole:
             raise UsageError(
                 f"{path} is damaged, or of another version of asymm-deploy",
                 "move it away and repeat the command: images are not put through the model again",
             )
-        return rows
+        return [{**dict.fromkeys(self.columns, ""), **row} for row in rows]
 
     def with_earlier(self, out: Path, rows: Sequence[ListRow]) -> list[ListRow]:
         """Return the file's rows of what ``rows`` are not of, and then ``rows``.

@@ -148,17 +148,27 @@ def _held_store(folder: Path, on_wait: Callable[[str], None]) -> Iterator[Histor
 
 
 def _refuse_other_time(store: HistoryStore, facts: CommitFacts) -> None:
-    for file in store.files:
-        if facts.commit not in file.commits:
-            continue
-        entries = file.table("entries", ["commit", "commit_time"])
-        for commit, when in zip(*(c.to_pylist() for c in entries.columns), strict=True):
-            if commit == facts.commit and when != facts.commit_time:
-                raise UsageError(
-                    f"{store.folder} has commit {commit} as made at {when.isoformat()}, and now "
-                    f"it is said to be of {facts.commit_time.isoformat()} (UTC)",
-                    f"give --time {when.isoformat()}+00:00, or another --commit",
-                )
+    """Raise UsageError if the store has the commit, but never as of this time.
+
+    Stores that were merged may have it as of several.
+    """
+    times = {
+        when
+        for file in store.files
+        if facts.commit in file.commits
+        for commit, when in zip(
+            *(c.to_pylist() for c in file.table("entries", ["commit", "commit_time"]).columns),
+            strict=True,
+        )
+        if commit == facts.commit
+    }
+    if times and facts.commit_time not in times:
+        when = min(times).isoformat()
+        raise UsageError(
+            f"{store.folder} has commit {facts.commit} as made at {when}, and now it is said to be "
+            f"of {facts.commit_time.isoformat()} (UTC)",
+            f"give --time {when}+00:00, or another --commit",
+        )
 
 
 def _known_ids(store: HistoryStore, commit: str) -> set[str]:
@@ -220,7 +230,11 @@ def _put_together(store: HistoryStore, new: Sequence[Path]) -> None:
     """
     with suppress(DeployError, OSError):
         files = {file.path: file for file in (*store.files, *map(opened_store_file, new))}
-        small = [file for file in files.values() if file.row_count < _LARGE]
+        small = [
+            file
+            for file in files.values()
+            if file.row_count < _LARGE and not file.is_of_a_newer_program
+        ]
         if len(small) < _MOST_SMALL:
             return
         small.sort(key=lambda file: file.row_count)

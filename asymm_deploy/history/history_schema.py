@@ -16,7 +16,17 @@ HISTORY_SCHEMA_VERSION = 1
 A file of this version may have more columns, and more tables, than this program knows.
 """
 
-TableName = Literal["entries", "launches", "costs", "accuracies", "sizes", "verdicts", "accepted"]
+TableName = Literal[
+    "entries",
+    "launches",
+    "cold",
+    "sustained",
+    "costs",
+    "accuracies",
+    "sizes",
+    "verdicts",
+    "accepted",
+]
 ColumnType = Literal["text", "texts", "int", "float", "bool", "time"]
 """``texts`` is a list of texts; ``time`` is UTC, without a zone."""
 HistoryRow: TypeAlias = dict[str, Any]
@@ -47,6 +57,30 @@ _OF_ROW: Mapping[str, ColumnType] = {
     "classes": "int",  # of a network of ours, where its name doesn't say how many
 }
 
+_OF_LAUNCH: Mapping[str, ColumnType] = {
+    **_OF_ROW,
+    "product": "text",  # what its maker calls a phone
+    "os": "text",
+    "cpus": "text",  # the pinned cores: 4+5; None if not pinned
+    "cpu_max_khz": "int",
+    "runner": "text",
+    "runner_version": "text",
+    "api": "text",
+    "plan_id": "text",
+    "attempt": "int",
+    "launch": "int",
+    "runs": "int",  # how many samples the figures are of
+    "warmup": "int",
+    "started_at": "time",
+    "in_use": "bool",  # of launches of one row and commit, what was measured last
+    "counts": "bool",  # in use, alone, finished and valid: part of the commit's figure
+    "valid": "bool",
+    "flags": "texts",
+    "allowed": "texts",
+    "error": "text",
+    "exit_code": "int",
+}
+
 HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
     # One row for each `history add` that brought something.
     "entries": {
@@ -57,22 +91,9 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
     },
     # One row for each launch, failed ones too. Samples are summarised: runs.jsonl has them.
     "launches": {
-        **_OF_ROW,
-        "product": "text",  # what its maker calls a phone
-        "os": "text",
-        "cpus": "text",  # the pinned cores: 4+5; None if not pinned
-        "cpu_max_khz": "int",
-        "runner": "text",
-        "runner_version": "text",
-        "api": "text",
+        **_OF_LAUNCH,
         "backend": "text",  # where MNN was asked to run it: cpu, opencl, vulkan
         "partner": "text",  # the model that it ran in turns with: such a launch is no latency
-        "plan_id": "text",
-        "attempt": "int",
-        "launch": "int",
-        "runs": "int",  # how many samples the figures below are of
-        "warmup": "int",
-        "started_at": "time",
         "mean_ns": "float",
         "median_ns": "float",
         "p90_ns": "float",
@@ -86,15 +107,36 @@ HISTORY_TABLES: Mapping[TableName, Mapping[str, ColumnType]] = {
         "peak_memory_mb": "float",
         "output_error": "float",
         "line": "int",  # of runs.jsonl, from 1
-        "in_use": "bool",  # of launches of one row and commit, what was measured last
-        "counts": "bool",  # in use, alone, finished and valid: part of the commit's latency
-        "valid": "bool",
-        "flags": "texts",
-        "allowed": "texts",
         "row_flags": "texts",  # of all launches of its row, where it is in use: launch-spread
-        "error": "text",
-        "exit_code": "int",
         "written_by": "text",
+    },
+    # One row for each launch of `bench --cold`, those that read the memory too.
+    "cold": {
+        **_OF_LAUNCH,
+        "pass": "text",  # times, memory
+        "cache": "text",  # whether the file was out of memory: dropped, kept, unknown
+        "engine_ns": "int",  # None where the engine is part of the program
+        "read_ns": "int",
+        "create_ns": "int",
+        "first_ns": "float",
+        "second_ns": "int",
+        "cold_ns": "int",  # from the file to the first result; None unless the cache was dropped
+        "memory_mb": "float",  # resident behind the second run
+        "line": "int",
+    },
+    # One row for each launch of `bench --for`.
+    "sustained": {
+        **_OF_LAUNCH,
+        "for_s": "float",
+        "every_ms": "float",  # None: run after run
+        "reached_s": "float",
+        "first_ns": "float",  # how fast it was at first
+        "sustained_ns": "float",  # and in the last fifth
+        "time_to_throttle_s": "float",
+        "throttled_by": "text",
+        "late_frames": "int",
+        "min_clock_khz": "int",
+        "max_temperature_c": "float",
     },
     # One row for each model that was counted in the emulator; the last of a model is in use.
     "costs": {

@@ -12,9 +12,14 @@ from asymm_deploy.history.asked.sealed_sql import sealed_connection
 from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 from asymm_deploy.history.history_store import HistoryStore
 
-HistoryMetric = Literal["latency", "insn", "top1", "size"]
+HistoryMetric = Literal["latency", "cold", "first", "sustained", "insn", "top1", "size"]
+TIMED_METRICS: frozenset[HistoryMetric] = frozenset({"latency", "cold", "first", "sustained"})
+"""Those that a clock measured, with noise."""
 HISTORY_UNITS: dict[HistoryMetric, str] = {
     "latency": "ms",
+    "cold": "ms",
+    "first": "ms",
+    "sustained": "ms",
     "insn": "count",
     "top1": "percent",
     "size": "bytes",
@@ -27,6 +32,7 @@ class HistoryPoint:
 
     commit: str
     branch: str | None
+    """The first of ``branches``; None if none is known."""
     commit_time: datetime.datetime
     """UTC."""
     dirty: bool
@@ -42,8 +48,12 @@ class HistoryPoint:
     """How many launches (or counts) of the commit's last ones don't count."""
     flags: tuple[str, ...]
     """Of those that are left out, in the order of the alphabet."""
+    row_flags: tuple[str, ...] = ()
+    """What is wrong with the launches in use, each or all together: launch-spread."""
     artifact_sha256: str | None
     """Of the model.mnn that was measured; None where that is unknown."""
+    branches: tuple[str, ...] = ()
+    """All that the commit's results were added as of: one that was merged as it is has two."""
     circumstances: tuple[str | None, ...] = ()
     """What else latencies depend on, in the order of CIRCUMSTANCES; empty of other metrics."""
 
@@ -79,12 +89,28 @@ CIRCUMSTANCES = {
     "warm-up": "warmup::varchar",
 }
 """What a change of latency may come from besides the model, and where it is in `launches`."""
+_OF_LAUNCHES_ALONE = frozenset({"runs per launch"})
+"""What is no circumstance of a launch that lasts: it runs as often as it can."""
 _KEY = ("model", "device", "engine", "precision", "threads", "input_shape", "classes")
 _FROM: dict[HistoryMetric, tuple[TableName, str, str, str, str, str]] = {
     # table, value, order, what else it depends on, low and high, which rows
     "latency": (
         *("launches", "median_ns / 1e6", "started_at, launch", "null::varchar"),
         *("null::double, null::double", "in_use and partner is null"),
+    ),
+    "cold": (
+        *("cold", "cold_ns / 1e6", "started_at, launch", "null::varchar"),
+        "null::double, null::double",
+        "in_use and pass = 'times' and (cold_ns is not null or not counts)",
+    ),
+    "first": (
+        *("cold", "first_ns / 1e6", "started_at, launch", "null::varchar"),
+        *("null::double, null::double", "in_use and pass = 'times'"),
+    ),
+    "sustained": (
+        *("sustained", "sustained_ns / 1e6", "started_at"),
+        "concat_ws(', ', format('{:g} s', for_s), format('every {:g} ms', every_ms))",
+        *("null::double, null::double", "in_use"),
     ),
     "insn": (*("costs", "insn", "line", "cost_key", "null::double, null::double", "in_use"),),
     "top1": (
@@ -115,6 +141,7 @@ def history_series(
     columns = [column for column in HISTORY_TABLES[name] if re.search(rf"\b{column}\b", sql)]
     with sealed_connection({name: store.table(name, columns)}) as connection:
         rows = connection.execute(sql, [model, model, device, device]).fetchall()
+    branches = _branches(store)
     found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in rows:
         found.setdefault(row[: len(_KEY) + 1], []).append(row[len(_KEY) + 1 :])
@@ -124,7 +151,7 @@ def history_series(
             **dict(zip(_KEY, key, strict=False)),
             of=key[-1],
             soc=next((row[-2] for row in reversed(points) if row[-2] is not None), None),
-            points=tuple(map(_point, points)),
+            points=tuple(_point(row, branches.get(row[0], ())) for row in points),
         )
         for key, points in found.items()
     ]
@@ -135,10 +162,15 @@ def _question(metric: HistoryMetric) -> str:
     name, value, order, extra, limits, which = _FROM[metric]
     low, high = limits.split(", ")
     key = ", ".join(_KEY)
-    asked = ", ".join(f"max({each}) filter (counts)" for each in CIRCUMSTANCES.values())
-    circumstances = f"[{asked}]" if metric == "latency" else "[]::varchar[]"
-    real = f"isfinite(value){' and value > 0' if metric == 'latency' else ''}"
+    told = [
+        "null::varchar" if metric == "sustained" and name in _OF_LAUNCHES_ALONE else each
+        for name, each in CIRCUMSTANCES.items()
+    ]
+    asked = ", ".join(f"max({each}) filter (counts)" for each in told)
+    circumstances = f"[{asked}]" if metric in TIMED_METRICS else "[]::varchar[]"
+    real = f"isfinite(value){' and value > 0' if metric in TIMED_METRICS else ''}"
     flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
+    row_flags = "list_sort(list_distinct(flatten(list(row_flags) filter (row_flags is not null))))"
     return f"""
         with mine as (
             select *, ({value})::double as value, {low} as low, {high} as high, {extra} as extra
@@ -146,12 +178,13 @@ def _question(metric: HistoryMetric) -> str:
               and (?::varchar is null or model = ?) and (?::varchar is null or device = ?)
         )
         select {key}, extra,
-            "commit", min(commit_time), min(branch), coalesce(bool_or(dirty), false),
+            "commit", min(commit_time), coalesce(bool_or(dirty), false),
             list(value order by {order}) filter (counts and {real}),
             min(low) filter (counts and isfinite(low)),
             max(high) filter (counts and isfinite(high)),
             count(*) filter (not coalesce(counts, false)),
             {flags if "flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
+            {row_flags if "row_flags" in HISTORY_TABLES[name] else "[]::varchar[]"},
             arg_max(artifact_sha256, added_at), arg_max(soc, commit_time),
             {circumstances}
         from mine group by {key}, extra, "commit"
@@ -159,13 +192,22 @@ def _question(metric: HistoryMetric) -> str:
     """  # noqa: S608
 
 
-def _point(row: tuple[Any, ...]) -> HistoryPoint:
-    commit, time, branch, dirty, values, low, high, left_out, flags, artifact, _, circumstances = (
-        row
-    )
+def _branches(store: HistoryStore) -> dict[str, tuple[str, ...]]:
+    """Return by commit the branches that something was added as of, in order."""
+    found: dict[str, set[str]] = {}
+    for row in store.table("entries", ["commit", "branch"]).to_pylist():
+        if row["branch"] is not None:
+            found.setdefault(row["commit"], set()).add(row["branch"])
+    return {commit: tuple(sorted(names)) for commit, names in found.items()}
+
+
+def _point(row: tuple[Any, ...], branches: tuple[str, ...]) -> HistoryPoint:
+    commit, time, dirty, values, low, high, left_out, flags, row_flags, *rest = row
+    artifact, _, circumstances = rest
     return HistoryPoint(
         commit=commit,
-        branch=branch,
+        branch=branches[0] if branches else None,
+        branches=branches,
         commit_time=time.replace(tzinfo=datetime.UTC),
         dirty=dirty,
         value=float(median(values)) if values else None,
@@ -174,6 +216,7 @@ def _point(row: tuple[Any, ...]) -> HistoryPoint:
         high=high,
         left_out=left_out,
         flags=tuple(flags or ()),
+        row_flags=tuple(row_flags or ()),
         artifact_sha256=artifact,
         circumstances=tuple(circumstances),
     )

@@ -12,14 +12,20 @@ from asymm_deploy.history.history_schema import HISTORY_TABLES, TableName
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_TIMED = (
+    *("commit", "model", "input_shape", "classes", "device", "engine", "precision", "threads"),
+)
 _SAME_ROW: Mapping[TableName, tuple[str, ...]] = {
     "launches": (
-        *("commit", "model", "input_shape", "classes", "device", "engine", "precision"),
-        *("threads", "partner"),
+        *_TIMED,
+        "partner",
     ),
+    "cold": _TIMED,
+    "sustained": (*_TIMED, "for_s", "every_ms"),
     "costs": ("commit", "model", "input_shape", "classes", "precision", "cost_key"),
     "accuracies": (
-        *("commit", "model", "device", "engine", "precision", "task", "data", "metric"),
+        *("commit", "model", "input_shape", "device", "engine", "precision", "task", "data"),
+        "metric",
     ),
     "sizes": ("commit", "model", "input_shape", "classes"),
 }
@@ -27,12 +33,16 @@ _SAME_ROW: Mapping[TableName, tuple[str, ...]] = {
 _SAME_CIRCUMSTANCES = ("plan_id", "attempt", "artifact_sha256", "cpus")
 _ORDER: Mapping[TableName, str] = {
     "launches": "started_at, line, added_at",
+    "cold": "started_at, line, added_at",
+    "sustained": "error is null, started_at, added_at",
     "costs": "added_at, line",
     "accuracies": "added_at",
-    "sizes": "mnn_bytes is not null, added_at",
+    "sizes": "mnn_bytes is not null, added_at, in_use",
 }
 _COUNTS: Mapping[TableName, str] = {
     "launches": "valid and error is null and partner is null and runs > 0",
+    "cold": "valid and error is null and first_ns is not null",
+    "sustained": "valid and error is null and sustained_ns is not null",
     "costs": "valid and insn is not null",
     "accuracies": "percent is not null",
     "sizes": "true",
@@ -43,9 +53,14 @@ _NEEDED: Mapping[TableName, tuple[str, ...]] = {
         *(*_SAME_CIRCUMSTANCES, "launch", "started_at", "line"),
         *("valid", "error", "partner", "runs"),
     ),
+    "cold": (
+        *(*_SAME_CIRCUMSTANCES, "launch", "pass", "started_at", "line"),
+        *("valid", "error", "first_ns"),
+    ),
+    "sustained": ("started_at", "valid", "error", "sustained_ns"),
     "costs": ("line", "valid", "insn"),
     "accuracies": ("percent",),
-    "sizes": ("mnn_bytes",),
+    "sizes": ("mnn_bytes", "in_use"),
 }
 """Columns that both of those are told by."""
 
@@ -136,12 +151,13 @@ def _last_in_use(name: TableName, table: pa.Table, commits: Collection[str]) -> 
     )
     latest_first = ", ".join(f"{part} desc" for part in (*_ORDER[name].split(", "), "place"))
     last = f"row_number() over (partition by {row} order by {latest_first}) = 1"
-    if name == "launches":  # several of one row, made under the same circumstances
+    if name in {"launches", "cold"}:  # several of one row, made under the same circumstances
+        number = "launch" if name == "launches" else 'launch, "pass"'
         same = ", ".join(_quoted(_SAME_CIRCUMSTANCES))
         last = f"""
             first_value(row({same})) over (partition by {row} order by {latest_first})
             is not distinct from row({same}) and
-            row_number() over (partition by {row}, {same}, launch order by {latest_first}) = 1
+            row_number() over (partition by {row}, {same}, {number} order by {latest_first}) = 1
         """
     sql = f"""
         with of_them as (from found where "commit" in (select c from commits)),

@@ -69,6 +69,12 @@ class StoreFile:
         """How many rows its tables have together."""
         return int(self._parquet.metadata.num_rows)
 
+    @property
+    def is_of_a_newer_program(self) -> bool:
+        """Whether it has tables or columns that this program doesn't know, and would not write."""
+        columns = set(self._parquet.schema_arrow.names) - set(all_columns())
+        return bool(columns or set(self._kinds) - set(HISTORY_TABLES))
+
     def table(self, name: TableName, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of one table with its columns, or some of them.
 

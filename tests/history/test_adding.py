@@ -16,12 +16,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from asymm_deploy.bench.cold.cold_rows import cold_ns
 from asymm_deploy.bench.records import LaunchRecord, PairedRuns
+from asymm_deploy.bench.sustained.curves import lines_of_curves
+from asymm_deploy.check.history.stored_points import StoredChoice, stored_points
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
-from asymm_deploy.history import adding
+from asymm_deploy.history import adding, history_schema
+from asymm_deploy.history.asked.exporting import export_store
+from asymm_deploy.history.found.result_rows import result_rows
 from asymm_deploy.history.history_series import history_series
 from asymm_deploy.history.history_store import HistoryStore, opened_store
-from tests.history.conftest import Add, Launches
+from asymm_deploy.history.told.find_series import found_series
+from tests.history.conftest import Add, Launches, facts_of
+from tests.made_cold import cold_record, memory_record
+from tests.made_curves import made_curve
 
 
 def column(store: HistoryStore, table: str, name: str) -> list[object]:
@@ -101,6 +109,57 @@ def test_a_plan_that_ran_again_replaces_its_launches_whichever_addition_brought_
     assert sorted(round(value) for value in point.values) == [10, 20, 20]
 
 
+def test_a_commit_that_was_merged_as_it_is_is_of_both_branches(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(1), branch="fix")
+    add(launches(1, count=5), branch="main")
+    add(launches(2), 2, branch="main")
+    every = opened_store(tmp_path / "store")
+    for branch, counts in (("fix", [5]), ("main", [5, 3])):
+        (series,) = found_series(every, "net", "latency", branch=branch)
+        assert [(len(x.values), x.branch) for x in series.points] == [(n, branch) for n in counts]
+        points = stored_points(every, StoredChoice(branch=branch), (), (), 500)
+        assert [len(point.medians_ns) for point in points.points] == counts
+        assert points.notes == ()
+
+
+def test_cold_starts_and_launches_that_last_are_metrics_over_commits(
+    good: LaunchRecord, tmp_path: Path
+) -> None:
+    for number, ms in ((1, 5), (2, 6)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        starts = [
+            cold_record(
+                msgspec.structs.replace(
+                    good, launch=launch, started_at=f"2026-02-0{number}T00:0{launch}:00+00:00"
+                )
+            )
+            for launch in range(3)
+        ]
+        for name, lines in (
+            ("cold.jsonl", msgspec.json.Encoder().encode_lines([*starts, memory_record(good)])),
+            ("sustained.jsonl", lines_of_curves([made_curve([ms] * 20, model="net")])),
+        ):
+            (folder / name).write_bytes(lines)
+        for _ in range(2):  # the second time nothing is new
+            rows = result_rows(folder, tmp_path).rows
+            adding.add_rows(tmp_path / "store", rows, facts_of(1), "r", print)
+    every = opened_store(tmp_path / "store")
+    assert column(every, "cold", "counts").count(True) == 3, "of a commit each launch once"
+    assert starts[0].stages is not None
+    for metric, told in (
+        ("cold", cold_ns(starts[0].stages) / 1e6),
+        ("first", starts[0].stages.first_ns / 1e6),
+        ("sustained", 6.0),
+    ):
+        (series,) = history_series(every, metric)  # type: ignore[arg-type]
+        (point,) = series.points
+        assert point.value == pytest.approx(told)
+        assert len(point.values) == (1 if metric == "sustained" else 3)
+
+
 def test_launches_that_are_invalid_made_up_or_in_turns_are_kept_and_never_count(
     add: Add, launches: Launches, tmp_path: Path
 ) -> None:
@@ -139,12 +198,17 @@ def test_launches_that_repeat_each_other_s_times_never_count(
     assert {(row["counts"], *row["flags"]) for row in found} == {(False, "repeated-samples")}
 
 
-def test_a_commit_is_of_one_time(add: Add, launches: Launches) -> None:
+def test_a_commit_is_of_one_time(add: Add, launches: Launches, tmp_path: Path) -> None:
     import datetime
 
     add(launches())
     with pytest.raises(UsageError, match="as made at 2026-01-01T01:00:00"):
         add(launches(count=4), commit_time=datetime.datetime(2026, 5, 1))
+    add(launches(count=4), store="other", commit_time=datetime.datetime(2026, 5, 1))
+    adding.merge_store(tmp_path / "store", tmp_path / "other", print)
+    for month, count in ((1, 5), (5, 6)):  # it is there as of both, and either may be meant
+        when = datetime.datetime(2026, month, 1, hour=1 if month == 1 else 0)
+        assert add(launches(count=count), commit_time=when).new == {"launches": 1}
 
 
 def test_copies_of_a_store_merge_by_copying_their_files(
@@ -194,6 +258,32 @@ def test_many_small_files_become_one_with_the_same_rows(
     assert len(once) == 9
 
 
+def test_a_file_of_a_newer_program_is_put_together_with_none(
+    add: Add,
+    launches: Launches,
+    written: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "store"
+    with monkeypatch.context() as newer:
+        column = {**history_schema.HISTORY_TABLES["sizes"], "peak": "int"}
+        newer.setitem(history_schema.HISTORY_TABLES, "sizes", column)
+        found = result_rows(written(launches(1)), tmp_path)
+        for row in found.rows:
+            if row.table == "sizes":
+                row.values["peak"] = 7
+        adding.add_rows(folder, found.rows, facts_of(1), "r", print)
+    (of_newer,) = folder.glob("*.parquet")
+    monkeypatch.setattr(adding, "_MOST_SMALL", 2)
+    for number in (2, 3):
+        add(launches(number), number)
+    assert of_newer.exists(), "what this program doesn't know would have been lost"
+    assert len(list(folder.glob("*.parquet"))) == 2
+    with pytest.raises(UsageError, match="is of a newer asymm-deploy"):
+        export_store(opened_store(folder), tmp_path / "one", "store")
+
+
 def test_two_commands_that_add_at_once_wait_for_each_other(
     add: Add, launches: Launches, tmp_path: Path
 ) -> None:
@@ -202,7 +292,6 @@ def test_two_commands_that_add_at_once_wait_for_each_other(
 
     def work(number: int) -> None:
         from asymm_deploy.history.found.launch_rows import launch_rows
-        from tests.history.conftest import facts_of
 
         try:
             rows = list(launch_rows(records[number], Path("runs.jsonl")))

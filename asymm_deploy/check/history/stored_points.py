@@ -92,7 +92,7 @@ def stored_points(
     ordered = sorted(of_points.items(), key=lambda item: item[0][0])
     made = (_point(names[found[0]["commit"]], found, allow) for _, found in ordered)
     points, copied = each_launch_once([point for point in made if point is not None])
-    branches = {row["branch"] for row in rows}
+    branches = {row["branch"] for row in rows if choice.branch is None}
     cut = [f"Of {len(every)} commits the last {len(whole)} are used."] * (len(whole) < len(every))
     return StoredPoints(
         commits=tuple(names[commit] for commit in whole),
@@ -126,7 +126,10 @@ def each_launch_once(points: Sequence[GatePoint]) -> tuple[list[GatePoint], list
                     runs=None,
                     circumstances=(),
                     samples=frozenset(),
-                    discarded=(*point.discarded, (0, _COPIED)),
+                    discarded=(
+                        *point.discarded,
+                        *((launch, _COPIED) for launch in range(len(point.medians_ns))),
+                    ),
                 )
             )
             continue
@@ -163,7 +166,11 @@ def _chosen(store: HistoryStore, choice: StoredChoice) -> pa.Table:
                 f"the history in {store.folder} has no launches with --{key} {excerpt(wanted)}",
                 f"{hint}there is: {listed}",
             )
-        table = table.filter(pc.equal(table.column(key), wanted))
+        mine = pc.equal(table.column(key), wanted)
+        if key == "branch":  # all launches of a commit that was merged as it is
+            commits = table.filter(mine).column("commit").unique()
+            mine = pc.is_in(table.column("commit"), value_set=commits)
+        table = table.filter(mine)
     return table
 
 

@@ -116,7 +116,9 @@ def discards(report: GateReport) -> list[str]:
 def _how_many(found: Sequence[DiscardedBlock], mode: Mode) -> str:
     """Return ``1 block does``, ``3 launches do`` or ``18 tries of 6 blocks do``."""
     one, several = ("launch", "launches") if mode == "recorded" else ("block", "blocks")
-    blocks = len({(each.model, each.block) for each in found})
+    sides = [each.side if mode == "recorded" else "" for each in found]  # else of one block both
+    places = zip(found, sides, strict=True)
+    blocks = len({(each.model, side, each.block) for each, side in places})
     what = f"{blocks} {one if blocks == 1 else several}"
     if mode == "live" and len(found) > blocks:
         return f"{len(found)} tries of {what} do"

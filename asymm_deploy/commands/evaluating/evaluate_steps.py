@@ -53,6 +53,7 @@ from asymm_deploy.images.preprocessing import (
     preprocessing_of,
     record_preprocessing,
 )
+from asymm_deploy.models.input_shape import shape_text
 from asymm_deploy.models.source import Source
 from asymm_deploy.safe import excerpt
 from asymm_deploy.text import Format, ListRow, formatted
@@ -225,7 +226,9 @@ def _of_model(
     weights = _weights(made)
     if weights == "untrained":
         console.say(f"{made.model}: its weights are random, so its accuracy means nothing")
-    setting = EvaluatedSetting(weights=weights, preprocess=preprocess[0])
+    setting = EvaluatedSetting(
+        weights=weights, preprocess=preprocess[0], input_shape=shape_text(made.input_shape)
+    )
     return _rows(subject, setting, reading, lanes, found)
 
 

@@ -13,7 +13,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.history.adding import Added, add_rows, merge_store
 from asymm_deploy.history.found.commit_facts import CommitFacts, commit_facts
 from asymm_deploy.history.found.found_rows import FoundRow, FoundRows
-from asymm_deploy.history.found.result_rows import result_rows
+from asymm_deploy.history.found.result_rows import OTHER_RECORDS, result_rows
 from asymm_deploy.history.history_schema import TableName
 from asymm_deploy.history.history_store import is_store
 from asymm_deploy.history.missing_extra import require_history_extra
@@ -23,8 +23,11 @@ from asymm_deploy.text import counted
 _TO_TRY = (
     "give a folder that `bench`, `cost`, `evaluate`, `check` or `export` wrote, or another history"
 )
+_CLOCKS_DIFFER = datetime.timedelta(hours=1)
 _NOUNS: dict[TableName, str] = {
     "launches": "launch",
+    "cold": "cold launch",
+    "sustained": "sustained launch",
     "costs": "count",
     "accuracies": "accuracy figure",
     "sizes": "model size",
@@ -54,7 +57,8 @@ def add_to_history(request: AddRequest) -> None:
         return
     found = _found(results, request.artifacts)
     if not found.rows:
-        raise UsageError(f"there are no results in {results}", _TO_TRY)
+        what = "; ".join(found.remarks) or f"there are no results in {results}"
+        raise UsageError(what, _TO_TRY)
     aside = (request.store, results)
     facts = commit_facts(request.commit, request.branch, request.time, here=Path.cwd(), aside=aside)
     added = add_rows(request.store, found.rows, facts, results.absolute().name, console.say)
@@ -96,7 +100,7 @@ def _found(results: Path, artifacts: Path) -> FoundRows:
         raise UsageError(f"there is no {results}", _TO_TRY)
     if results.suffix == ".json" and results.is_file():
         return FoundRows(list(checked_rows(results)))
-    if results.is_file() and results.suffix != ".jsonl":
+    if results.is_file() and (results.suffix != ".jsonl" or results.name in OTHER_RECORDS):
         raise UsageError(f"{results} is no file that holds launches or verdicts", _TO_TRY)
     if is_baseline(results):
         return _decisions(results)
@@ -137,6 +141,12 @@ def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -
             "files here differ from that commit (git status), so what was measured may as well; "
             "its rows say dirty"
         )
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    if facts.commit_time > now + _CLOCKS_DIFFER:
+        lines.append(
+            f"the commit is of {facts.commit_time.isoformat(timespec='seconds')} (UTC), which is "
+            "yet to come: until then it stands behind all others"
+        )
     started: list[datetime.datetime] = [
         row.values["started_at"] for row in rows if row.table == "launches"
     ]
@@ -150,7 +160,7 @@ def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -
         others = ", ".join(commit[:12] for commit in added.shared_with[:3])
         more = f" and {len(added.shared_with) - 3} more" * (len(added.shared_with) > 3)
         lines.append(
-            f"the same launches are also there as of commit {others}{more}, and count at each: "
-            "bench each commit into a folder of its own"
+            f"the same launches are also there as of commit {others}{more}: bench each commit into "
+            "a folder of its own (`history show` counts them at each, `check` at the first)"
         )
     return lines

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from asymm_deploy.history.history_series import HISTORY_UNITS
+from asymm_deploy.history.history_series import HISTORY_UNITS, TIMED_METRICS
 from asymm_deploy.history.told.text_plot import PlottedCommit, limits_of, text_plot
 from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries
 from asymm_deploy.history.told.told_words import (
@@ -64,7 +64,7 @@ def shown_json(told: Sequence[ToldSeries]) -> str:
 
 def _table(told: ToldSeries) -> str:
     metric = told.series.metric
-    timed = metric == "latency"
+    timed = metric in TIMED_METRICS
     unit = {"percent": "%", "count": "count"}.get(HISTORY_UNITS[metric], HISTORY_UNITS[metric])
     has_interval = any(each.low is not None for each in told.commits)
     rows: list[dict[str, str | int]] = []
@@ -137,9 +137,10 @@ def _commit(each: ToldCommit, told: ToldSeries) -> dict[str, Any]:
         "value": _exactly(point.value, told),
         "low": each.low,
         "high": each.high,
-        "launches": len(point.values) if told.series.metric == "latency" else None,
+        "launches": len(point.values) if told.series.metric in TIMED_METRICS else None,
         "left_out": point.left_out,
         "flags": " ".join(point.flags),
+        "row_flags": " ".join(point.row_flags),
         "artifact_sha256": point.artifact_sha256,
         "level": _exactly(each.level, told),
         "change": each.change,

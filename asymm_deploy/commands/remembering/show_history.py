@@ -16,6 +16,9 @@ class HistoryMetricName(StrEnum):
     """What is shown over commits."""
 
     LATENCY = "latency"
+    COLD = "cold"
+    FIRST = "first"
+    SUSTAINED = "sustained"
     INSN = "insn"
     TOP1 = "top1"
     SIZE = "size"
@@ -28,7 +31,11 @@ def history_show_command(
     store: StoreOption = DEFAULT_STORE,
     metric: Annotated[
         HistoryMetricName,
-        typer.Option(help="What to show; size is that of model.mnn, insn what `cost` counted."),
+        typer.Option(
+            help="What to show; cold is from the file to the first result, first the first run "
+            "(`bench --cold`), sustained the last fifth of `bench --for`, insn what `cost` "
+            "counted, size that of model.mnn."
+        ),
     ] = HistoryMetricName.LATENCY,
     device: Annotated[
         str | None,

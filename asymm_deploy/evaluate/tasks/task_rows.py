@@ -23,9 +23,10 @@ TASKS = KeptRows(
         *("model", "variant", "engine", "device", "precision", "task", "data", "samples"),
         *("unreadable", "metric", "percent", "low_percent", "high_percent"),
         *("agreement_percent", "compared_with", "became_wrong", "became_right", "mcnemar_p"),
-        *("ms_per_run", "weights", "preprocess", "key"),
+        *("ms_per_run", "weights", "preprocess", "key", "input_shape"),
     ),
     ("model", "variant", "engine", "device", "precision", "task"),
+    newer=1,
 )
 _SHOWN = (
     *("model", "variant", "engine", "device", "precision", "samples", "metric"),
@@ -122,6 +123,7 @@ def _unset(setting: EvaluatedSetting, lane: Lane, task: Task) -> dict[str, str]:
         "task": task,
         "weights": setting.weights,
         "preprocess": setting.preprocess,
+        "input_shape": setting.input_shape,
     }
 
 

@@ -28,6 +28,12 @@ def export_store(store: HistoryStore, out: Path, form: ExportForm) -> list[Path]
     `history add` takes in elsewhere. Files of the same names are replaced. Raises UsageError if the
     folder can't be written or is a store, and HarnessError if the disk is full.
     """
+    newer = [file.path for file in store.files if file.is_of_a_newer_program]
+    if form == "store" and newer:
+        raise UsageError(
+            f"{newer[0]} is of a newer asymm-deploy, and holds what this one would leave out",
+            "update asymm-deploy, or copy the folder: that moves a history as well",
+        )
     _prepare(out, store.folder, form)
     if form == "store":
         return [put_file(out, united_content(store.files))]

@@ -107,6 +107,11 @@ def _require_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if not statements:
         raise UsageError("the SQL is empty", "ask something: select * from entries")
     kinds = {statement.type.name for statement in statements}
+    if "MULTI" in kinds:
+        raise UsageError(
+            "a PIVOT that has to find its columns first is more than one question",
+            "name them: pivot launches on model in ('a', 'b') using median(median_ns)",
+        )
     if not kinds <= set(_READING):
         kind = min(kinds - set(_READING))
         raise UsageError(

@@ -85,7 +85,8 @@ def _whole_commit(commit: str | None, head: str | None, here: Path) -> str:
         return head
     given = commit.strip()
     if _WHOLE.fullmatch(given.lower()):
-        return given.lower()
+        known = _git(here, "rev-parse", "--verify", "--quiet", f"{given.lower()}^{{commit}}")
+        return known or given.lower()  # an annotated tag has a hash of its own
     if _PART.fullmatch(given):
         found = _git(here, "rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
         if found is not None and found.startswith(given.lower()):  # no branch of that name

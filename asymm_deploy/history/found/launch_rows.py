@@ -78,8 +78,38 @@ def _row(
     samples = np.array(record.samples_ns, dtype=np.int64)
     digest = hashlib.sha256(samples.tobytes()).hexdigest() if len(samples) else None
     partner = None if record.paired is None else record.paired.partner or record.model
-    facts = record.device_facts
     values: HistoryRow = {
+        **launch_facts(record),
+        "backend": record.backend,
+        "partner": partner,
+        "runs": len(samples),
+        "started_at": started,
+        **_figures(samples),
+        "samples_sha256": digest,
+        "init_ns": record.init_ns,
+        "process_ns": record.process_ns,
+        "peak_memory_mb": record.peak_memory_mb,
+        "output_error": record.output_error,
+        "line": line,
+        "in_use": in_use,
+        "counts": in_use and record.valid and record.error is None and len(samples) > 0,
+        "row_flags": row_flags and list(row_flags),
+        "written_by": record.written_by,
+    }
+    identity = (
+        *(record.model, record.input_shape, record.classes, record.device, record.engine),
+        *(record.precision, record.threads, record.plan_id, record.attempt, record.launch),
+        *(record.artifact_sha256, record.cpus, partner, record.started_at, digest, record.error),
+        None if record.paired is None else record.paired.loaded_first,
+        *((record.backend,) if record.backend != "cpu" else ()),
+    )
+    return FoundRow("launches", identity, values)
+
+
+def launch_facts(record: LaunchRecord) -> HistoryRow:
+    """Return what rows of all kinds of launches say: what was timed, where, how, and its flags."""
+    facts = record.device_facts
+    return {
         **_subject(record),
         "device": record.device,
         "soc": facts.soc,
@@ -94,50 +124,29 @@ def _row(
         "runner": record.runner,
         "runner_version": record.runner_version,
         "api": record.api,
-        "backend": record.backend,
-        "partner": partner,
         "plan_id": record.plan_id,
         "attempt": record.attempt,
         "launch": record.launch,
-        "runs": len(samples),
         "warmup": record.warmup,
-        "started_at": started,
-        **_figures(samples),
-        "samples_sha256": digest,
-        "init_ns": record.init_ns,
-        "process_ns": record.process_ns,
-        "peak_memory_mb": record.peak_memory_mb,
-        "output_error": record.output_error,
-        "line": line,
-        "in_use": in_use,
-        "counts": in_use and record.valid and record.error is None and len(samples) > 0,
         "valid": record.valid,
         "flags": list(record.flags),
         "allowed": list(record.allowed),
-        "row_flags": row_flags and list(row_flags),
         "error": record.error,
         "exit_code": record.exit_code,
-        "written_by": record.written_by,
     }
-    identity = (
-        *(record.model, record.input_shape, record.classes, record.device, record.engine),
-        *(record.precision, record.threads, record.plan_id, record.attempt, record.launch),
-        *(record.artifact_sha256, record.cpus, partner, record.started_at, digest, record.error),
-        None if record.paired is None else record.paired.loaded_first,
-        *((record.backend,) if record.backend != "cpu" else ()),
-    )
-    return FoundRow("launches", identity, values)
 
 
 def launched_sizes(records: Iterable[LaunchRecord]) -> Iterator[HistoryRow]:
-    """Yield for each model file what its launches say of its size: work and parameters."""
-    seen = set()
+    """Yield for each model file what its launches say of its size: work and parameters.
+
+    The files are in the order of their last launches.
+    """
+    found: dict[tuple[object, ...], HistoryRow] = {}
     for record in records:
-        subject = _subject(record)
-        told = (*subject.values(), record.madds, record.params)
-        if told not in seen:
-            seen.add(told)
-            yield {**subject, "madds": record.madds, "params": record.params}
+        told = {**_subject(record), "madds": record.madds, "params": record.params}
+        found.pop(tuple(told.values()), None)
+        found[tuple(told.values())] = told
+    yield from found.values()
 
 
 def _subject(record: LaunchRecord) -> HistoryRow:

@@ -8,22 +8,33 @@ from typing import Any
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
+from asymm_deploy.bench.cold.cold_store import COLD_NAME
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.find_devices import EMULATED
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES
 from asymm_deploy.evaluate.lane import BASE_VARIANT
 from asymm_deploy.evaluate.tasks.task_rows import TASKS
+from asymm_deploy.explain.explanation import EXPLAINED_NAME
 from asymm_deploy.export import manifest
 from asymm_deploy.files import sha256_of
 from asymm_deploy.history.found.found_rows import FoundRow, FoundRows, variant_in
 from asymm_deploy.history.found.launch_rows import launch_rows, launched_sizes
+from asymm_deploy.history.found.timed_rows import cold_launch_rows, curve_rows
 from asymm_deploy.history.history_schema import HistoryRow
 from asymm_deploy.models.input_shape import shape_text
+from asymm_deploy.safe import excerpt
 from asymm_deploy.text import ListRow, counted
 
 _CLASSIFICATION = "classification"
+_TAKEN_IN = (
+    *(store.NAME, COLD_NAME, SUSTAINED_NAME, COSTS_NAME),
+    *(ACCURACIES.name, TASKS.name),
+)
+OTHER_RECORDS = (COSTS_NAME, COLD_NAME, SUSTAINED_NAME, EXPLAINED_NAME)
+"""Files of a results folder that hold no launches of runs.jsonl."""
 
 
 def result_rows(results: Path, artifacts: Path) -> FoundRows:
@@ -35,10 +46,18 @@ def result_rows(results: Path, artifacts: Path) -> FoundRows:
     """
     found = FoundRows()
     is_folder = results.is_dir()
+    for name in _TAKEN_IN if is_folder else ():
+        if (results / name).is_symlink() and not (results / name).exists():
+            raise UsageError(
+                f"{results / name} is a link to nothing", "restore what it stands for, or remove it"
+            )
     launches = _launches(results / store.NAME if is_folder else results, found)
     costs = _costs(results / COSTS_NAME, found) if is_folder else []
     if is_folder:
         found.rows += _accuracies(results)
+        launches = [*cold_launch_rows(results, found), *curve_rows(results, found), *launches]
+        if (results / EXPLAINED_NAME).exists():
+            found.remarks.append(f"{results / EXPLAINED_NAME}: a history takes no such records in")
     found.rows += _sizes(results if is_folder else None, artifacts, launches, costs, found)
     return found
 
@@ -153,6 +172,7 @@ def _accuracy(
         "device": row["device"],
         "precision": row["precision"],
         "engine": row["engine"],
+        "input_shape": row["input_shape"] or None,
         "classes": classes,
         "task": task,
         "data": row.get("data") or None,
@@ -171,6 +191,7 @@ def _accuracy(
     identity = (
         *(row["model"], variant, row["device"], row["precision"], row["engine"], task, metric),
         *(percent, low, high, samples, row["weights"], row["preprocess"], row["key"]),
+        *([row["input_shape"]] if row["input_shape"] else ()),
     )
     return FoundRow("accuracies", identity, values)
 
@@ -191,25 +212,28 @@ def _sizes(
     costs: Iterable[CostRecord],
     found: FoundRows,
 ) -> Iterator[FoundRow]:
-    """Yield a row for each model file: what its launches say, and its bytes where it is there."""
-    told: dict[tuple[str, str], HistoryRow] = {
-        (row["model"], row["artifact_sha256"]): row for row in launched_sizes(launches)
-    }
+    """Yield a row for each model file: what its launches say, and its bytes where it is there.
+
+    Of several files of one model and input shape the last is in use: of what was counted, launched
+    and is there, in this order.
+    """
+    told: dict[tuple[str, str], HistoryRow] = {}
+
+    def add(row: HistoryRow) -> None:
+        key = (row["model"], row["artifact_sha256"])
+        known = told.pop(key, {})  # now the last one
+        told[key] = row | {name: value for name, value in known.items() if value is not None}
+
     for record in costs:
-        told.setdefault(
-            (record.model, record.artifact_sha256),
-            {
-                "model": record.model,
-                "variant": variant_in(record.model),
-                "artifact_sha256": record.artifact_sha256,
-                "classes": record.classes,
-            },
-        )
+        subject = ("model", "variant", "artifact_sha256", "input_shape", "classes")
+        values = _cost_row(record, 0, in_use=True).values
+        add({name: values[name] for name in subject})
+    for row in launched_sizes(launches):
+        add(row)
     for folder in _model_folders(results) if results is not None else ():
-        row = _exported(folder, None)
-        if row is not None:
-            key = (row["model"], row["artifact_sha256"])
-            told[key] = row | {name: v for name, v in told.get(key, {}).items() if v is not None}
+        exported = _exported(folder, None)
+        if exported is not None:
+            add(exported)
     unknown = []
     for (model, sha256), row in told.items():
         if "mnn_bytes" not in row:
@@ -218,14 +242,26 @@ def _sizes(
                 unknown.append(model)
             else:
                 row |= {name: v for name, v in exported.items() if row.get(name) is None}
-        values = {**row, "in_use": True, "counts": True}
-        names = ("madds", "params", "mnn_bytes", "onnx_bytes")
+    last = {_same_size(row): sha256 for (_, sha256), row in told.items()}
+    names = ("madds", "params", "mnn_bytes", "onnx_bytes")
+    for (model, sha256), row in told.items():
+        in_use = last[_same_size(row)] == sha256
+        values = {**row, "in_use": in_use, "counts": in_use}
         yield FoundRow("sizes", (model, sha256, *(values.get(name) for name in names)), values)
+    several = {row["model"] for (_, sha256), row in told.items() if last[_same_size(row)] != sha256}
+    if several:
+        named = ", ".join(map(excerpt, sorted(several)[:3])) + ", ..." * (len(several) > 3)
+        found.remarks.append(f"of {named} there are several files: the last one's size counts")
     if unknown:
         found.remarks.append(
             f"the size in bytes of {counted(len(set(unknown)), 'model')} is unknown: what was "
             f"measured is not in {artifacts} (--artifacts)"
         )
+
+
+def _same_size(row: HistoryRow) -> tuple[object, ...]:
+    """Return what the files of one model share of which the last is in use."""
+    return (row["model"], row.get("input_shape"), row.get("classes"))
 
 
 def _is_plain(model: str) -> bool:

@@ -18,6 +18,9 @@ Signal: TypeAlias = npt.NDArray[np.float64]
 _LEAST_LEVEL = 3
 """Points in a level: one slow commit that the next one mends is no change."""
 _RESAMPLES = 9_999
+_AT_ONCE = 1_000
+_ROUNDING = 1e-12
+"""Two orders whose levels are so nearly as far apart are equally far: sums round differently."""
 
 
 def boundaries(values: Signal, significance: float) -> list[int]:
@@ -32,22 +35,28 @@ def boundaries(values: Signal, significance: float) -> list[int]:
     noise = _noise(values)
     if noise == 0.0:
         return []
+    if _p_value(values, significance, exactly=False) >= significance:
+        return []  # among many boundaries one may look certain: in 4 of 100 histories of 100 points
     import ruptures
 
-    search = ruptures.Pelt(model="l2", min_size=_LEAST_LEVEL, jump=1).fit(values)
-    found = search.predict(pen=noise**2 * np.log(len(values)))[:-1]
-    if not found or _p_value(values, significance) >= significance:
-        return []  # among many boundaries one may look certain: in 4 of 100 histories of 100 points
-    while found:
-        edges = [0, *found, len(values)]
-        doubts = [
-            _p_value(values[edges[i] : edges[i + 2]], significance) for i in range(len(found))
-        ]
+    # PELT in C: of 300 points it takes a four-hundredth of the time of ruptures.Pelt.
+    search = ruptures.KernelCPD(kernel="linear", min_size=_LEAST_LEVEL, jump=1)
+    around = (values - values.mean()).reshape(-1, 1)
+    edges = [0, *search.fit(around).predict(pen=noise**2 * np.log(len(values)))]
+    known: dict[tuple[int, int], float] = {}
+    while len(edges) > 2:
+        around_each = [(edges[i], edges[i + 2]) for i in range(len(edges) - 2)]
+        known |= {
+            span: _p_value(values[slice(*span)], significance)
+            for span in around_each
+            if span not in known
+        }
+        doubts = [known[span] for span in around_each]
         weakest = int(np.argmax(doubts))
         if doubts[weakest] < significance:
             break
-        del found[weakest]
-    return [int(start) for start in found]
+        del edges[weakest + 1]
+    return [int(start) for start in edges[1:-1]]
 
 
 def least_points(significance: float) -> int:
@@ -89,35 +98,35 @@ def _noise(values: Signal) -> float:
     return robust or float(values.std())
 
 
-def _p_value(values: Signal, significance: float) -> float:
-    """Return how often a random order of ``values`` has two levels as far apart as they have."""
-    from scipy import stats as scipy_stats
+def _p_value(values: Signal, significance: float, *, exactly: bool = True) -> float:
+    """Return how often a random order of ``values`` has two levels as far apart as they have.
 
+    Unless ``exactly``, it may be too small as soon as it can't be below ``significance`` any more.
+    """
     if len(values) < least_points(significance):
         return 1.0
     resamples = max(_RESAMPLES, int(np.ceil(10 / significance)))
-    found = scipy_stats.permutation_test(
-        (values,),
-        _largest_step,
-        permutation_type="pairings",
-        alternative="greater",
-        n_resamples=resamples,
-        vectorized=True,
-        batch=1000,
-        rng=np.random.default_rng(0),  # the same files give the same verdict
-    )
-    return float(found.pvalue)
+    rng = np.random.default_rng(0)  # the same files give the same verdict
+    around = values - values.mean()
+    least = _largest_step(around) * (1 - _ROUNDING)
+    as_far = 1  # the order given is one of them
+    for done in range(0, resamples, _AT_ONCE):
+        orders = np.tile(around, (min(_AT_ONCE, resamples - done), 1))
+        as_far += int(np.sum(_largest_step(rng.permuted(orders, axis=1, out=orders)) >= least))
+        if not exactly and as_far >= significance * (resamples + 1):
+            break
+    return as_far / (resamples + 1)
 
 
-def _largest_step(values: Signal, axis: int = -1) -> Signal:
+def _largest_step(around: Signal) -> Signal:
     """Return the largest difference of two neighbouring levels, over all places between them.
 
-    It is scaled by the levels' lengths, so that all places are alike if there is only noise.
+    The values are told as differences from their mean. The steps are scaled by the levels' lengths,
+    so that all places are alike if there is only noise.
     """
-    moved = np.moveaxis(values, axis, -1)
-    count = moved.shape[-1]
+    count = around.shape[-1]
     before = np.arange(_LEAST_LEVEL, count - _LEAST_LEVEL + 1)
-    sums = np.cumsum(moved - moved.mean(axis=-1, keepdims=True), axis=-1)[..., before - 1]
+    sums = np.cumsum(around, axis=-1)[..., before[0] - 1 : before[-1]]
     scaled: Signal = np.abs(sums) / np.sqrt(before * (count - before) / count)
     largest: Signal = scaled.max(axis=-1)
     return largest

@@ -17,7 +17,7 @@ from asymm_deploy.history.history_series import (
 from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.safe import excerpt
 
-_TABLES: tuple[TableName, ...] = ("launches", "costs", "accuracies", "sizes")
+_TABLES: tuple[TableName, ...] = ("launches", "cold", "sustained", "costs", "accuracies", "sizes")
 _MOST_NAMED = 12
 
 
@@ -54,7 +54,7 @@ def found_series(
         return mine
     found = [each for each in (of_branch(each, branch) for each in mine) if each.points]
     if not found:
-        branches = {point.branch for each in mine for point in each.points if point.branch}
+        branches = {name for each in mine for point in each.points for name in point.branches}
         named = f"there is: {_listed(branches)}" if branches else "no branch is known of any"
         raise UsageError(
             f"{excerpt(model)} has no {metric} on a branch {excerpt(branch)!r}",
@@ -67,7 +67,9 @@ def of_branch(series: HistorySeries, branch: str | None) -> HistorySeries:
     """Return a series with the commits of one branch alone; with all of them if it is None."""
     if branch is None:
         return series
-    points = tuple(point for point in series.points if point.branch == branch)
+    points = tuple(
+        replace(point, branch=branch) for point in series.points if branch in point.branches
+    )
     return replace(series, points=points)
 
 

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from asymm_deploy.history.history_series import (
     CIRCUMSTANCES,
+    TIMED_METRICS,
     HistoryMetric,
     HistoryPoint,
     HistorySeries,
@@ -34,6 +35,8 @@ MOST_COMMITS = 500
 _FEWEST_DIGITS = 7
 _RISK = 0.025
 """On either side of a commit's interval."""
+_ROUNDING = 1e-9
+"""Percent. A level's mean, by logarithms, differs so much from values that are all the same."""
 _IN_POINTS = frozenset({"top1"})
 """Percentages: their changes are told in percentage points."""
 
@@ -67,6 +70,8 @@ class ToldSeries:
     """In the order of time; some may have no value."""
     notes: tuple[str, ...]
     """What else people should know, a sentence each."""
+    can_tell: bool = True
+    """Whether there are enough commits to tell a step from noise."""
 
     @property
     def steps(self) -> list[ToldCommit]:
@@ -87,7 +92,7 @@ def told_series(
     ``significance`` is how often noise may be called a step in this series; exact metrics have no
     noise.
     """
-    noisy = series.metric == "latency"
+    noisy = series.metric in TIMED_METRICS
     every = series.points[-MOST_COMMITS:] if noisy else series.points
     places = [place for place, point in enumerate(every) if point.value is not None]
     counting = [every[place] for place in places]
@@ -120,14 +125,15 @@ def told_series(
         )
     cut = len(series.points) - len(every)
     notes = _notes(series.metric, commits, starts, significance, cut)
-    return ToldSeries(series=series, commits=tuple(commits), notes=tuple(notes))
+    can_tell = not noisy or len(counting) >= least_points(significance)
+    return ToldSeries(series=series, commits=tuple(commits), notes=tuple(notes), can_tell=can_tell)
 
 
 def told_together(
     series: Sequence[HistorySeries], accepted: Sequence[AcceptedChange]
 ) -> list[ToldSeries]:
     """Return what several series say, which share the steps that noise may show."""
-    noisy = sum(each.metric == "latency" for each in series)
+    noisy = sum(each.metric in TIMED_METRICS for each in series)
     return [told_series(each, accepted, HISTORY_SIGNIFICANCE / max(1, noisy)) for each in series]
 
 
@@ -144,7 +150,7 @@ def short_commits(commits: Sequence[str]) -> list[str]:
 def _steps(
     metric: HistoryMetric, values: Sequence[float], starts: Sequence[int]
 ) -> list[LevelStep]:
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         return noisy_steps(values, starts)
     if metric in _IN_POINTS:
         return [LevelStep(at, values[at] - values[at - 1], None, None) for at in starts]
@@ -188,7 +194,8 @@ def _before(values: Sequence[float], starts: Sequence[int], *, noisy: bool) -> l
 def _change(metric: HistoryMetric, before: float | None, value: float | None) -> float | None:
     if before is None or value is None:
         return None
-    return value - before if metric in _IN_POINTS else relative_percent(before, value)
+    change = value - before if metric in _IN_POINTS else relative_percent(before, value)
+    return 0.0 if abs(change) < _ROUNDING else change
 
 
 def _interval(point: HistoryPoint, *, noisy: bool) -> tuple[float | None, float | None]:
@@ -216,7 +223,7 @@ def _notes(
     counting = [each for each in commits if each.point.value is not None]
     if cut:
         notes.append(f"The last {len(commits)} of {len(commits) + cut} commits are used.")
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         needed = least_points(significance)
         if len(counting) < needed:
             notes.append(
@@ -228,6 +235,7 @@ def _notes(
             unseen = blind(level, significance)
             notes.append(f"A step in the last {unseen} commits can't be told from chance yet.")
         notes += _moved_circumstances(counting)
+        notes += _same_launches(counting)
     nothing = [each for each in commits if each.point.value is None]
     without = [each.commit for each in nothing]
     if without:
@@ -255,6 +263,25 @@ def _moved_circumstances(counting: Sequence[ToldCommit]) -> list[str]:
         if moved:
             notes.append(f"At commit {new.commit} something else changed: {', '.join(moved)}.")
     return notes[-_MOST_NAMED:]
+
+
+def _same_launches(counting: Sequence[ToldCommit]) -> list[str]:
+    """Return a sentence on each commit whose launches are, median for median, an earlier one's."""
+    first: dict[tuple[float, ...], str] = {}
+    notes = []
+    for each in counting:
+        values = each.point.values
+        owner = first.setdefault(values, each.commit)
+        if owner != each.commit and len(values) >= _FEWEST_ALIKE:
+            notes.append(
+                f"The {len(values)} launches of commit {each.commit} have the medians of commit "
+                f"{owner}'s: were the same results added to both?"
+            )
+    return notes[-_MOST_NAMED:]
+
+
+_FEWEST_ALIKE = 3
+"""Launches. Of fewer the medians may agree by chance, to the nanosecond."""
 
 
 def _times_and_branches(commits: Sequence[ToldCommit]) -> list[str]:

@@ -6,13 +6,22 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from asymm_deploy.history.history_series import HISTORY_UNITS, HistoryMetric, HistorySeries
+from asymm_deploy.bench.flags import FLAGS
+from asymm_deploy.history.history_series import (
+    HISTORY_UNITS,
+    TIMED_METRICS,
+    HistoryMetric,
+    HistorySeries,
+)
 from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries
 from asymm_deploy.safe import one_line
 from asymm_deploy.text import counted
 
 METRIC_NAMES: dict[HistoryMetric, str] = {
     "latency": "latency",
+    "cold": "cold start",
+    "first": "first run",
+    "sustained": "sustained latency",
     "insn": "instructions",
     "top1": "top-1 accuracy",
     "size": "size",
@@ -23,15 +32,15 @@ _MOST_STEPS = 6
 
 def setting_words(series: HistorySeries) -> str:
     """Return in what setting a series was measured: the device, then what else is known."""
-    threads = series.threads
+    threads = series.threads if series.metric in TIMED_METRICS else None
     parts = [
         series.device,
         series.engine,
         series.precision,
-        None if threads is None or series.metric != "latency" else counted(threads, "thread"),
+        None if threads is None else counted(threads, "thread"),
         series.input_shape,
         None if series.classes is None else counted(series.classes, "class"),
-        series.of if series.metric == "top1" else None,
+        series.of if series.metric in {"top1", "sustained"} else None,
         _key_words(series.of) if series.metric == "insn" and series.of else None,
     ]
     return ", ".join(one_line(part) for part in parts if part)
@@ -55,7 +64,7 @@ def value_words(metric: HistoryMetric, value: float | None) -> str:
     """Return a value as people read it, without its unit; nothing if there is none."""
     if value is None:
         return ""
-    if metric == "latency":
+    if metric in TIMED_METRICS:
         return f"{value:.3f}" if value < 1000 else f"{value:,.1f}"
     return f"{value:.2f}" if metric == "top1" else f"{value:,.0f}"
 
@@ -101,11 +110,19 @@ def series_sentence(told: ToldSeries) -> str:
     over = f"{counted(len(counting), 'commit')}"
     steps = told.steps
     if not steps:
-        found = "nothing stands out from the noise" if metric == "latency" else "nothing changed"
+        is_timed = metric in TIMED_METRICS
+        found = "nothing stands out from the noise" if is_timed else "nothing changed"
+        if not told.can_tell:
+            found = "no step can be told from noise yet"
         return f"{now} Over {over} {found}."
     words = [step_words(each, told.change_unit) for each in steps[-_MOST_STEPS:]]
     more = f"the last {_MOST_STEPS} of " * (len(steps) > _MOST_STEPS)
     return f"{now} Over {over} {more}{counted(len(steps), 'change')}: {'; '.join(words)}."
+
+
+def spoiling(names: Sequence[str]) -> list[str]:
+    """Return those flags that make a row invalid; ones that a newer program set are among them."""
+    return [name for name in names if name not in FLAGS or FLAGS[name].invalidates]
 
 
 def marks_of(commit: ToldCommit) -> Sequence[str]:
@@ -114,6 +131,8 @@ def marks_of(commit: ToldCommit) -> Sequence[str]:
     found = list(map(one_line, point.flags)) if point.left_out else []
     if point.left_out:
         found.insert(0, f"{point.left_out} left out")
+    if point.value is not None:
+        found += [one_line(flag) for flag in spoiling(point.row_flags) if flag not in found]
     if point.dirty:
         found.append("dirty")
     return found

@@ -144,7 +144,8 @@ def test_devices_and_branches_are_chosen(only: Only, tmp_path: Path) -> None:
     assert {change.model for change in both.changes} == {"net (host)", "net (phone)"}
     assert any("2 branches are one history here" in note for note in both.notes)
     assert only(of_store(store, device="host")).verdict == "regressed"
-    assert only(of_store(store, branch="try")).verdict == "pass"
+    assert only(of_store(store, branch="try", device="phone")).verdict == "pass"
+    assert len(of_store(store, branch="try").changes) == 2, "its commits are of main as well"
     with pytest.raises(UsageError, match="--device hos") as caught:
         of_store(store, device="hos")
     assert caught.value.hint == "did you mean host? there is: host, phone"
@@ -160,6 +161,7 @@ def test_launches_of_another_commit_count_only_there(only: Only, tmp_path: Path)
     report = of_store(made_store(tmp_path / "store", {"launches": rows}))
     assert only(report).verdict == "inconclusive"  # the last commit has nothing of its own
     assert report.exit_code == 4
+    assert len(report.discarded) == 3
     assert any(
         f"Commit {told_commit(20)} has launches of commit {told_commit(19)}" in note
         for note in report.notes

@@ -94,6 +94,9 @@ def test_what_does_not_count_is_one_line_per_cause(report: GateReport) -> None:
     ]
     recorded = msgspec.structs.replace(live, mode="recorded", discarded=(more[0],))
     assert words.discards(recorded) == ["1 launch does not count: bimodal. other: baseline 7."]
+    first = [lost("net", 0, f"commit {n}", "hot") for n in range(3)]
+    recorded = msgspec.structs.replace(recorded, discarded=tuple(first))
+    assert words.discards(recorded)[0].startswith("3 launches do not count: hot. net: commit 0 0, ")
     many = [lost(f"net{n}", n, "baseline", "hot") for n in range(1000)]
     (line,) = words.discards(msgspec.structs.replace(report, discarded=tuple(many)))
     assert line.startswith("1000 blocks do not count: hot. net0: baseline 0; net1: baseline 1; ")

@@ -67,6 +67,27 @@ def test_what_bench_and_export_wrote_is_added_with_the_model_s_size(
     assert row == {"source": "results", "dirty": None, "row_count": 3, "branch": "main"}
 
 
+def test_a_commit_from_the_future_is_told(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    future = (*OF[:2], "--time", "2150-01-01T00:00+13:45")
+    assert cli.run(["history", "add", "results", *future]) == 0
+    assert "2149-12-31T10:15:00 (UTC), which is yet to come" in capsys.readouterr().err
+
+
+def test_files_that_hold_no_launches_are_refused_by_what_they_are(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results / "runs.jsonl").rename(results / "explained.jsonl")
+    for given, said in (
+        ("results", "results/explained.jsonl: a history takes no such records in"),
+        ("results/explained.jsonl", "is no file that holds launches or verdicts"),
+    ):
+        assert cli.run(["history", "add", given, *OF]) == 2
+        assert said in capsys.readouterr().err.splitlines()[0]
+    assert not (tmp_path / "history").exists()
+
+
 def test_a_file_that_is_not_the_one_measured_gives_no_size(
     results: Path, export: Callable[..., Path], ask: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,13 @@ def test_what_reaches_beyond_the_tables_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == [secret]
 
 
+def test_a_pivot_is_one_question_once_its_columns_are_named() -> None:
+    with pytest.raises(UsageError, match="more than one question") as told:
+        asked("pivot launches on commit using count(*)")
+    assert "name them" in (told.value.hint or "")
+    assert asked("pivot launches on commit in ('a', 'b') using count(*)").startswith("median_ns,a")
+
+
 NO_SQL = (
     *("", " ; ", "-- nothing", "select", "selec 1", "select 1; select 2", "from nowhere"),
     *("select no_such from launches", "select 1/'x'", "select error('\x1b[31m')"),

@@ -62,6 +62,13 @@ def test_another_commit_that_git_knows_has_its_own_time_and_no_branch(checkout: 
     assert facts(checkout, commit=before, branch="b", time="2026-05-01").branch == "b"
 
 
+def test_the_hash_of_a_tag_is_that_of_its_commit(checkout: Path) -> None:
+    git(checkout, "tag", "-a", "-m", "-", "v1")
+    tag = git(checkout, "rev-parse", "v1")
+    assert tag != git(checkout, "rev-parse", "HEAD")
+    assert facts(checkout, commit=tag) == facts(checkout)
+
+
 def test_a_commit_that_git_doesn_t_know_needs_a_time(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="when commit 1111"):
         facts(tmp_path, commit=UNKNOWN)

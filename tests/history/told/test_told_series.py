@@ -68,6 +68,8 @@ def test_few_commits_are_no_history_yet_and_that_is_said(tmp_path: Path) -> None
     found = told(tmp_path, launches=of_latencies([10.0] * 5 + [20.0] * 4))
     assert found.steps == []
     assert "It takes 10 commits to tell a step from noise, and there are 9." in found.notes
+    assert "Over 9 commits no step can be told from noise yet." in series_sentence(found)
+    assert [each.change for each in found.commits[1:5]] == [0.0] * 4, "and no -2e-14 %"
 
 
 def test_a_commit_has_the_interval_of_its_launches(tmp_path: Path) -> None:
@@ -148,6 +150,24 @@ def test_what_does_not_count_is_there_without_a_value(tmp_path: Path) -> None:
     assert [each.point.value for each in found.commits] == [10.0, None, 10.0]
     assert list(marks_of(found.commits[1])) == ["3 left out", "throttled"]
     assert f"Of 1 commit nothing counts (throttled): {told_commit(1)}." in found.notes
+
+
+def test_a_row_that_is_spoilt_is_marked_though_its_launches_count(tmp_path: Path) -> None:
+    rows = [*launches(0, 10.0, row_flags=["launch-spread", "variant"]), *launches(1, 10.0)]
+    apart, quiet = told(tmp_path, launches=rows).commits
+    assert apart.point.value == 10.0
+    assert apart.point.row_flags == ("launch-spread", "variant")
+    assert list(marks_of(apart)) == ["launch-spread"], "a variant always is one"
+    assert list(marks_of(quiet)) == []
+
+
+def test_launches_of_another_commit_are_told(tmp_path: Path) -> None:
+    rows = [*launches(0, 10.0), *launches(1, 11.0), *launches(2, 10.0), *launches(3, 10.0, count=1)]
+    (note,) = [x for x in told(tmp_path, launches=rows).notes if "medians" in x]
+    assert note == (
+        f"The 3 launches of commit {told_commit(2)} have the medians of commit {told_commit(0)}'s: "
+        "were the same results added to both?"
+    )
 
 
 def test_what_else_changed_is_said_with_its_commit(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from asymm_deploy.history.history_series import HISTORY_UNITS, HistoryMetric
+from asymm_deploy.history.history_series import HISTORY_UNITS, TIMED_METRICS, HistoryMetric
 from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries
 from asymm_deploy.history.told.told_words import (
     METRIC_NAMES,
@@ -34,7 +34,9 @@ from asymm_deploy.safe import one_line
 _PLAIN, _STEP, _ACCEPTED = "a commit", "a new level", "accepted"
 _COLOURS = {_PLAIN: "#3b82d6", _STEP: "#d97706", _ACCEPTED: "#2f9e6e"}
 _SHAPES = {_PLAIN: "circle", _STEP: "diamond", _ACCEPTED: "square"}
-_DIGITS: dict[HistoryMetric, int] = {"latency": 3, "insn": 0, "top1": 2, "size": 0}
+_DIGITS: dict[HistoryMetric, int] = {
+    metric: {"top1": 2, "insn": 0, "size": 0}.get(metric, 3) for metric in HISTORY_UNITS
+}
 _HEIGHT = 260
 _NOTE = (
     "A dot is a commit, in the order of their times; the grey line is the level that it is of, and "
@@ -61,7 +63,7 @@ def history_picture(metric: HistoryMetric, told: Sequence[ToldSeries]) -> Pictur
     )
     unit = _unit(metric)
     digits = _DIGITS[metric]
-    intervals = metric in {"latency", "top1"}
+    intervals = metric in {*TIMED_METRICS, "top1"}
     columns = (
         Column("key", "commit", "text", is_key=True),
         Column("time", "time (UTC)", "text"),
@@ -71,7 +73,7 @@ def history_picture(metric: HistoryMetric, told: Sequence[ToldSeries]) -> Pictur
             if intervals
             else ()
         ),
-        *((Column("launches", "launches", digits=0),) if metric == "latency" else ()),
+        *((Column("launches", "launches", digits=0),) if metric in TIMED_METRICS else ()),
         Column("level", "level", digits=digits),
         Column("change", f"change ({told[0].change_unit})", digits=2),
         Column("noticed", "noticed", "text"),
@@ -83,7 +85,7 @@ def history_picture(metric: HistoryMetric, told: Sequence[ToldSeries]) -> Pictur
         _spec(metric, choices[0].sentence),
         ReportTable(choices[0].title, columns, ()),
         choices=choices,
-        notes=(f"{_NOTE} {_NOISY_NOTE}" if metric == "latency" else _NOTE,),
+        notes=(f"{_NOTE} {_NOISY_NOTE}" if metric in TIMED_METRICS else _NOTE,),
     )
 
 

@@ -72,7 +72,9 @@ def _span(every: Sequence[ToldSeries]) -> str:
 def _changes(told: Sequence[ToldSeries]) -> str:
     steps = [step for each in told for step in each.steps]
     if not steps:
-        return "no change"
+        return (
+            "no change" if all(each.can_tell for each in told) else "no change that can be told yet"
+        )
     accepted = sum(step.accepted is not None for step in steps)
     of_them = f", {accepted} of them accepted" if accepted else ""
     return f"{counted(len(steps), 'change')}{of_them}"

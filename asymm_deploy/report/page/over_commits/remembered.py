@@ -18,6 +18,7 @@ import msgspec
 from asymm_deploy.errors import UsageError
 from asymm_deploy.history.history_series import (
     HISTORY_UNITS,
+    TIMED_METRICS,
     HistoryMetric,
     HistoryPoint,
     HistorySeries,
@@ -48,6 +49,7 @@ class _Commit(msgspec.Struct, frozen=True, array_like=True):
     branch: str | None
     commit_time: datetime.datetime
     dirty: bool
+    branches: tuple[str, ...] = ()
 
 
 class _Point(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +62,7 @@ class _Point(msgspec.Struct, frozen=True, array_like=True):
     low: float | None
     high: float | None
     flags: tuple[str, ...]
+    row_flags: tuple[str, ...] = ()
 
 
 class _Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +110,7 @@ class RememberedHistory:
 
 def _meets(series: HistorySeries, wanted: RowFilter) -> bool:
     engine, _, backend = (series.engine or "").partition(" on ")
-    timed = series.metric == "latency"
+    timed = series.metric in TIMED_METRICS
     pairs = (
         (wanted.device, series.device),
         (wanted.engine, engine or None),
@@ -151,6 +154,7 @@ def remembered(store: HistoryStore, models: Collection[str]) -> bytes:
                 point.low,
                 point.high,
                 point.flags,
+                point.row_flags,
             )
             for point in each.points[-most:]
         )
@@ -195,7 +199,9 @@ def _short(value: float) -> float:
 
 
 def _commit(point: HistoryPoint) -> _Commit:
-    return _Commit(point.commit, point.branch, point.commit_time, point.dirty)
+    return _Commit(
+        point.commit, point.branch, point.commit_time, point.dirty, branches=point.branches
+    )
 
 
 def _told(series: HistorySeries, points: tuple[_Point, ...], left_out: int) -> _Series:
@@ -241,12 +247,14 @@ def _points(points: Sequence[_Point], document: _Document) -> Iterable[HistoryPo
             values=point.values,
             commit=commit.commit,
             branch=commit.branch,
+            branches=commit.branches,
             commit_time=commit.commit_time,
             dirty=commit.dirty,
             low=point.low,
             high=point.high,
             left_out=point.left_out,
             flags=point.flags,
+            row_flags=point.row_flags,
             artifact_sha256=document.files[point.file],
             circumstances=document.circumstances[point.circumstances],
         )

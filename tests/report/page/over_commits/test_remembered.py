@@ -23,10 +23,12 @@ from asymm_deploy.report.page.write_page import PageRequest, made_page
 from tests.made_history import (
     cost,
     decision,
+    lasting,
     launches,
     made_store,
     noisy,
     size,
+    starts,
     told_commit,
     top1,
 )
@@ -44,6 +46,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HistoryStore:
             tmp_path_factory.mktemp("remembered") / "store",
             {
                 "launches": rows,
+                "cold": [row for number in range(12) for row in starts(number, values[number])],
+                "sustained": [lasting(number, 12.0) for number in range(12)],
                 "costs": [cost(number, 1000 + (number > 5)) for number in range(12)],
                 "sizes": [size(number, 1000 + 20 * (number > 5)) for number in range(12)],
                 "accuracies": [top1(number, 60.0) for number in range(12)],
@@ -107,8 +111,9 @@ def test_the_pictures_say_what_changed_and_what_was_accepted(store: HistoryStore
     assert shown is not None
     assert shown.lead == (
         "Over 12 commits from 2026-01-01 to 2026-01-12: latency of 2 models, 1 change, 1 of them "
-        "accepted; instructions of 1 model, 1 change; top-1 accuracy of 1 model, no change; size "
-        "of 1 model, 1 change."
+        "accepted; cold start of 1 model, 1 change; first run of 1 model, 1 change; sustained "
+        "latency of 1 model, no change; instructions of 1 model, 1 change; top-1 accuracy of 1 "
+        "model, no change; size of 1 model, 1 change."
     )
     assert [picture.name for picture in shown.pictures] == [
         f"history-{metric}" for metric in HISTORY_UNITS
@@ -118,7 +123,7 @@ def test_the_pictures_say_what_changed_and_what_was_accepted(store: HistoryStore
     marked = {datum["key"]: datum["what"] for datum in latency.choices[0].data}
     assert marked.pop(told_commit(6)) == "accepted"
     assert set(marked.values()) == {"a commit"}
-    assert [each["what"] for each in shown.pictures[3].choices[0].data].index("a new level") == 6
+    assert [each["what"] for each in shown.pictures[-1].choices[0].data].index("a new level") == 6
 
 
 def test_only_what_was_asked_for_is_shown(store: HistoryStore) -> None:
