@@ -143,12 +143,12 @@ def cold_caption(row: ColdRow) -> tuple[str, str]:
     """Return the lines above a table: on which device and how its rows were measured."""
     core = f"core {row.cpu}" if row.cpu else "not pinned"
     chip = f" ({row.soc})" if row.soc else ""
-    threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
+    threads = counted(row.threads, "thread")
     version = f" {row.engine_version}" if row.engine_version else ""
     return (
         f"Device: {row.device}{chip}, {core}",
         f"Engine: {row.engine}{version}, {row.precision}, {threads}; medians over "
-        f"{row.launches} launches, each a new process",
+        f"{counted(row.launches, 'launch')}, each a new process",
     )
 
 
