@@ -16,7 +16,6 @@ from asymm_deploy.bench.wire import (
     Failure,
     Hello,
     Model,
-    RunnerError,
     RunnerOutput,
     RunnerReport,
     Samples,
@@ -169,15 +168,7 @@ class SecondReader:
         expected = wanted[place]
         if place == 0:
             wire.check_protocol(line)
-        try:
-            message: _Line = msgspec.json.decode(line, type=_Line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise WireError(
-                f"the runner printed no valid {self._expected!r} ({excerpt(str(error))}): "
-                f"{excerpt(line, 80)}"
-            ) from error
-        if isinstance(message, Failure):
-            raise RunnerError(f"the runner: {excerpt(message.reason)}")
+        message: _Line = wire.message_of(line, _Line, self._expected)
         if isinstance(message, Second) and place == len(_BEFORE):
             self._require_sane(message)
             return message
