@@ -2,7 +2,7 @@
 
 Each message comes once, in this order: hello, model, cpu, calibration, samples, output, done.
 Two models that are timed in turns have a model and an output each, and pairs in place of samples.
-``error`` may replace any of them and ends the stream. Unknown fields are ignored: a newer runner may
+``error`` may replace any of them and ends the stream. Unknown fields are ignored: newer runners may
 say more. Every runner, in whatever language, takes the arguments of ``request``.
 """
 
