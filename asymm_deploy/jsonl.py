@@ -53,7 +53,7 @@ def append_line(path: Path, line: bytes) -> None:
     except OSError as error:
         raise HarnessError(
             f"can't add to {path}: {error.strerror}",
-            "free some space there and repeat the command: it continues where it stopped",
+            "free some space there and repeat the command: what is finished is kept",
         ) from error
 
 

@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
         with pytest.raises(HarnessError) as failed:
             jsonl.append_line(path, line("lost"))
     assert "No space left" in failed.value.what
-    assert "continues where it stopped" in failed.value.hint
+    assert "what is finished is kept" in failed.value.hint
     assert path.read_bytes() == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from asymm_deploy.bench.cold.cold_records import ColdRow, StageMs
 from asymm_deploy.bench.flags import FLAGS, gravest_first
 from asymm_deploy.files import write_whole
-from asymm_deploy.report.report_table import Cell, Column, ReportTable, to_csv
+from asymm_deploy.report.report_table import Cell, Column, ReportTable, TableFormat, render, to_csv
 from asymm_deploy.text import counted
 
 COLD_CSV = "cold.csv"
@@ -113,6 +113,13 @@ def cold_cells(row: ColdRow) -> dict[str, Cell]:
 def write_cold_csv(out: Path, rows: Sequence[ColdRow]) -> None:
     """Write OUT/cold.csv: all columns, one row for each model and setting."""
     write_whole(out / COLD_CSV, to_csv(_table(rows, COLD_COLUMNS)).encode())
+
+
+def cold_text(rows: Sequence[ColdRow], output_format: TableFormat) -> str:
+    """Return the table as text; as CSV with all columns."""
+    if output_format == "csv":
+        return to_csv(_table(rows, COLD_COLUMNS))
+    return render(short_cold_table(rows), output_format)
 
 
 def short_cold_table(rows: Sequence[ColdRow]) -> ReportTable:
