@@ -85,6 +85,8 @@ def _beside(tab: Tab) -> str:
         )
     if tab.started:
         text += f" {counted(tab.started, 'model')} {_was(tab.started)} started cold."
+    if tab.lasting:
+        text += f" {_lasting(tab)}."
     return text
 
 
@@ -103,6 +105,8 @@ def _untimed(tab: Tab) -> str:
             f"{counted(tab.started, 'model')} {_was(tab.started)} started cold with "
             f"{_ENGINES.get(engine, engine)}"
         )
+    if parts and tab.lasting:
+        parts.append(_lasting(tab))
     if not tab.pictures:
         return f"{tab.title}: nothing was finished."
     if not parts:
@@ -110,6 +114,10 @@ def _untimed(tab: Tab) -> str:
     what = "; ".join(parts)
     emulated = ", an emulated Arm processor: nothing is timed there" if device == EMULATED else ""
     return f"{what} on {device}{emulated}."
+
+
+def _lasting(tab: Tab) -> str:
+    return f"{counted(tab.lasting, 'model')} {_was(tab.lasting)} followed second by second"
 
 
 def _was(number: int) -> str:

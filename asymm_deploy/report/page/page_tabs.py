@@ -66,6 +66,8 @@ class Tab:
     """What is missing, and why."""
     started: int = 0
     """How many models were started cold."""
+    lasting: int = 0
+    """How many models had one long launch."""
     lead: str = ""
     """What the page says of it first, if that is not about rows."""
 
@@ -192,6 +194,7 @@ def _tab(
         tuple(picture for picture in pictures if picture is not None),
         tuple(remarks),
         sum(row.launches > 0 for row in cold),
+        len({curve.launch.model for curve in curves if curve.seconds}),
     )
 
 

@@ -66,8 +66,7 @@ class VerifiedPage:
     def lines(self) -> list[str]:
         """What to tell people."""
         files = [
-            f"  {each.name}  {counted(each.bytes, 'byte')}  sha256 {each.sha256}"
-            for each in self.sources
+            f"  {each.name}  {each.bytes} bytes  sha256 {each.sha256}" for each in self.sources
         ]
         what = "every table, sentence and picture" if self.redrawn else "every figure in its tables"
         made = f"{counted(self.rows, 'row')} and {counted(self.launches, 'launch')}"

@@ -12,6 +12,7 @@ import pytest
 from asymm_deploy.bench.cold.cold_records import ColdRow
 from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.sustained.curves import lines_of_curves
 from asymm_deploy.errors import NumericsError
 from asymm_deploy.report.cold.cold_picture import cold_picture
 from asymm_deploy.report.cold.cold_table import cold_remarks, short_cold_table, write_cold_csv
@@ -22,6 +23,7 @@ from asymm_deploy.report.page.page_sources import sources_of
 from asymm_deploy.report.page.write_page import PageRequest, made_page
 from asymm_deploy.report.report_table import to_markdown
 from tests.made_cold import cold_record, memory_record
+from tests.made_curves import made_curve
 
 
 def rows_of(good: LaunchRecord, **changes: object) -> list[ColdRow]:
@@ -121,6 +123,10 @@ def test_a_page_of_cold_starts_alone_says_what_its_launches_say(
     path.write_text(page)
     assert "1 model was started cold with MNN on here" in page
     assert "0 rows and 2 launches" in "\n".join(verify_page.verified(path).lines)
+    at = {name: getattr(good, name) for name in ("device", "engine", "precision", "threads")}
+    both = {"cold.jsonl": lines, "sustained.jsonl": lines_of_curves([made_curve([20.0] * 9, **at)])}
+    page_of_both = made_page(sources_of(both, Path("results")), asked, "'draws'")
+    assert "cold with MNN; 1 model was followed second by second on here" in page_of_both
     path.write_text(page.replace(">38.00<", ">18.00<"))
     with pytest.raises(NumericsError, match="the page says '18"):
         verify_page.verified(path)
