@@ -130,11 +130,13 @@ def _shown(
     from asymm_deploy.report.sustained.sustained_table import late_text, sustained_text
 
     rows = [sustained_row(curve) for curve in curves]
+    devices = {row.device for row in rows}
     for row in rows:
+        on = f"{row.device}: " if len(devices) > 1 else ""
         if row.flags:
-            console.say(f"{row.model}: {row.flags_text}")
+            console.say(f"{on}{row.model}: {row.flags_text}")
         if "late" in row.flags:
-            console.say(late_text(row))
+            console.say(f"{on}{late_text(row)}")
     print_data(sustained_text(rows, asked.output_format))
     for failure in failures:
         console.complain(failure)
