@@ -160,7 +160,7 @@ def _complain_of_usage(error: typer.TyperException) -> int:
         console.show(message)
         return ExitCode.USAGE
     command = context.command_path if context is not None else _PROGRAM
-    what = message.replace("\n", " ").rstrip(".")
+    what = message.replace("\n", " ").replace(": Value error, ", ": ").rstrip(".")
     console.complain(UsageError(what[:1].lower() + what[1:], f"try `{command} --help`"))
     return ExitCode.USAGE
 

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import read_regular, require_regular
+from asymm_deploy.text import counted
 from asymm_deploy.versioned import DamagedError, decode_json
 
 Record = TypeVar("Record")
@@ -52,7 +53,7 @@ def append_line(path: Path, line: bytes) -> None:
     except OSError as error:
         raise HarnessError(
             f"can't add to {path}: {error.strerror}",
-            "free some space there and repeat the command: it continues where it stopped",
+            "free some space there and repeat the command: what is finished is kept",
         ) from error
 
 
@@ -110,7 +111,8 @@ def put_aside(path: Path, torn: bytes) -> str:
             f"can't mend {path}: {error.filename or path}: {error.strerror}",
             "move that away, or make it writable, with space left",
         ) from error
-    return f"{path} ended in the middle of a line; those {len(torn)} bytes are now in {target.name}"
+    moved = counted(len(torn), "byte")
+    return f"{path} ended in the middle of a line; {moved} of it went to {target.name}"
 
 
 def _require_ours(path: Path) -> None:

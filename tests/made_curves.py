@@ -33,6 +33,7 @@ def made_second(at_s: float, ms: float, *, wall_s: float = 1.0, **other: object)
         "core": 7,
         "khz": TOP_KHZ,
         "ns": None,
+        "late_by_waking": 0,
     }
     return Second(**{**fields, **other})  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ from asymm_deploy.models import catalog
     [
         (["exprt"], "export"),
         (["models", "--fromat", "csv"], "--format"),
-        (["models", "--format", "xml"], "xml"),
+        (["models", "--format", "xml"], "'--format': 'xml' is not one of"),
         (["describe"], "missing argument"),
         (["describe", "asymmnet_large_1OO"], "three or more digits"),
         (["bench", "asymmnet_small_035", "--cpu", "first"], "not the number of a core"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from asymm_deploy import jsonl
 from asymm_deploy.errors import HarnessError, UsageError
+from asymm_deploy.text import counted
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
         with pytest.raises(HarnessError) as failed:
             jsonl.append_line(path, line("lost"))
     assert "No space left" in failed.value.what
-    assert "continues where it stopped" in failed.value.hint
+    assert "what is finished is kept" in failed.value.hint
     assert path.read_bytes() == before
 
 
@@ -146,7 +147,7 @@ def test_a_last_line_cut_anywhere_is_put_aside_and_the_rest_stays(
     assert [note.text for note in found.records] == ["a"]
     assert found.torn == whole[len(line("a")) + 1 : cut]
     said = jsonl.put_aside(path, found.torn)
-    assert said.endswith(f"those {len(found.torn)} bytes are now in notes.jsonl.torn")
+    assert said.endswith(f"{counted(len(found.torn), 'byte')} of it went to notes.jsonl.torn")
     assert path.read_bytes() == line("a") + b"\n"
     assert path.with_name("notes.jsonl.torn").read_bytes() == found.torn + b"\n"
 

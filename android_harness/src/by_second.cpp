@@ -64,6 +64,8 @@ Sustained by_second(Session& session, const std::vector<int>& cpus, std::int64_t
   Second second{};
   std::size_t count = 0;
   std::int64_t frame = 0;
+  // When a run would have ended if this one and those before it had each begun as soon as it could.
+  std::int64_t prompt_end = 0;
   const std::int64_t start = clocks.wall();
   for (bool over = false; !over;) {
     if (every_ns) {
@@ -81,11 +83,14 @@ Sustained by_second(Session& session, const std::vector<int>& cpus, std::int64_t
     const std::int64_t now = ended - start;
     std::int64_t next_at = now;
     if (every_ns) {
+      prompt_end = std::max(prompt_end, frame * *every_ns) + ended - began;
       ++frame;
-      // Those that came while it ran.
-      const std::int64_t missed =
-          std::max<std::int64_t>(0, (now + *every_ns - 1) / *every_ns - frame);
+      const auto come_by = [&](std::int64_t end) {
+        return std::max<std::int64_t>(0, (end + *every_ns - 1) / *every_ns - frame);
+      };
+      const std::int64_t missed = come_by(now);
       second.late += missed;
+      second.late_by_waking += missed - come_by(prompt_end);
       second.skipped += std::max<std::int64_t>(0, missed - 1);
       frame += std::max<std::int64_t>(0, missed - 1);
       next_at = std::max(now, frame * *every_ns);
@@ -105,6 +110,7 @@ Sustained by_second(Session& session, const std::vector<int>& cpus, std::int64_t
       whole.cpu_ns += second.cpu_ns;
       whole.late += second.late;
       whole.skipped += second.skipped;
+      whole.late_by_waking += second.late_by_waking;
       waited = waited_now;
       stolen = stolen_now;
       second = Second{};

@@ -88,6 +88,7 @@ std::string line(const Second& message) {
       .integer("steal_ns", message.steal_ns)
       .integer("late", message.late)
       .integer("skipped", message.skipped)
+      .integer("late_by_waking", message.late_by_waking)
       .integer("core", message.core)
       .integer("khz", message.khz);
   if (message.ns.empty()) return json.integer("ns", std::nullopt).line();
@@ -103,6 +104,7 @@ std::string line(const Sustained& message) {
       .integer("steal_ns", message.steal_ns)
       .integer("late", message.late)
       .integer("skipped", message.skipped)
+      .integer("late_by_waking", message.late_by_waking)
       .line();
 }
 

@@ -66,6 +66,7 @@ struct Second {
   std::optional<std::int64_t> steal_ns;
   std::int64_t late;
   std::int64_t skipped;
+  std::int64_t late_by_waking;
   std::optional<std::int64_t> core;
   std::optional<std::int64_t> khz;
   std::vector<std::int64_t> ns;  // empty, and null in the line, if there are too many
@@ -80,6 +81,7 @@ struct Sustained {
   std::optional<std::int64_t> steal_ns;
   std::int64_t late;
   std::int64_t skipped;
+  std::int64_t late_by_waking;
 };
 
 // The runs of one of two models.

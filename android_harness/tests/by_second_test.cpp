@@ -28,7 +28,8 @@ class Clockwork : public runner::Session {
   Outputs outputs() const override { return {}; }
 
   runner::Clocks clocks() {
-    return {[this] { return now; }, [this] { return busy; }, [this](std::int64_t ns) { now += ns; }};
+    return {[this] { return now; }, [this] { return busy; },
+            [this](std::int64_t ns) { now += ns + wakes_late; }};
   }
 
   Sustained go(std::int64_t for_ms, std::optional<std::int64_t> every_ms = std::nullopt) {
@@ -40,6 +41,7 @@ class Clockwork : public runner::Session {
 
   std::int64_t now = 5'000;
   std::int64_t busy = 0;
+  std::int64_t wakes_late = 0;
   std::vector<std::int64_t> started;  // in ms since the first clock
   std::vector<Second> seconds;
 
@@ -132,6 +134,22 @@ TEST(by_second, of_several_frames_that_came_the_newest_is_run) {
   CHECK_EQ(whole.runs, 3);
   CHECK_EQ(whole.skipped, 2 + 2);
   CHECK_EQ(whole.late, 3 + 3);
+}
+
+TEST(by_second, what_is_late_since_a_run_began_late_is_told_apart) {
+  Clockwork work({32});
+  work.wakes_late = 2 * kMs;
+  Sustained whole = work.go(33 * 40, 33);
+  CHECK(std::vector<std::int64_t>(work.started.begin(), work.started.begin() + 5) ==
+        (std::vector<std::int64_t>{0, 35, 67, 99, 134}));
+  CHECK_EQ(whole.late, 13);
+  CHECK_EQ(whole.late_by_waking, 13);
+  CHECK_EQ(work.seconds[0].late_by_waking + work.seconds[1].late_by_waking, 13);
+  Clockwork slow({40, 10, 10});
+  slow.wakes_late = 2 * kMs;
+  whole = slow.go(990, 33);
+  CHECK_EQ(whole.late, 10);
+  CHECK_EQ(whole.late_by_waking, 0);
 }
 
 TEST(by_second, a_run_that_fails_ends_the_launch) {

@@ -60,7 +60,7 @@ FLAGS = {
             _OK,
             "it became slower in a sustained bench and stayed so; it is not known why",
         ),
-        Flag("late", _OK, "it can't keep up: frames came while another was run"),
+        Flag("late", _OK, "frames came while another was run: that took long, or began late"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),
         Flag("unwatched", _OK, "its temperature or clock can't be read, so a limit goes unnoticed"),
         Flag("warm-cache", _OK, "the model file was in memory when it was read, or may have been"),

@@ -12,6 +12,7 @@ from asymm_deploy.bench.backends.refusals import require_possible
 from asymm_deploy.bench.records import Backend, DeviceFacts, Engine, Precision
 from asymm_deploy.bounds import DAY_S, MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
+from asymm_deploy.text import counted
 
 MOST_RUNS = 10_000_000
 MOST_LAUNCHES = 10_000
@@ -55,7 +56,7 @@ class Plan:
             )
         if self.runs > self.launches * wire.MAX_RUNS:
             raise UsageError(
-                f"{self.runs} runs are too many for {self.launches} launches",
+                f"{self.runs} runs are too many for {counted(self.launches, 'launch')}",
                 f"give at most {wire.MAX_RUNS} runs per launch, or more --launches",
             )
         require_possible(self.backend, self.engine, self.threads)

@@ -21,6 +21,7 @@ from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.bench.records import RUNS_SCHEMA_VERSION, Command, LaunchRecord
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.files import ensure_folder, read_regular
+from asymm_deploy.jsonl import Record
 from asymm_deploy.locks import HeldError, held_alone
 
 NAME = "runs.jsonl"
@@ -73,14 +74,32 @@ def opened(folder: Path, on_repair: Callable[[str], None], by: Command) -> Itera
     one holds it, and UsageError if it can't be written, its runs.jsonl is damaged or of a newer
     version, or it holds launches of another command.
     """
-    ensure_folder(folder, "results")
-    with results_held(folder):
-        path = folder / NAME
+
+    def of_this_command(path: Path) -> jsonl.Lines[LaunchRecord]:
         found = read_runs(path)
         _refuse_others(found.records, folder, by)
+        return found
+
+    path = folder / NAME
+    with lines_held(path, of_this_command, on_repair) as records:
+        yield Runs(path, records)
+
+
+@contextmanager
+def lines_held(
+    path: Path, read: Callable[[Path], jsonl.Lines[Record]], on_repair: Callable[[str], None]
+) -> Iterator[list[Record]]:
+    """Hold the results folder of ``path``, which is made, and yield what ``read`` finds there.
+
+    ``read`` raises UsageError for what is damaged, and then nothing is changed. ``on_repair`` gets
+    a line on what was repaired. Raises HarnessError while another bench holds it.
+    """
+    ensure_folder(path.parent, "results")
+    with results_held(path.parent):
+        found = read(path)
         if found.torn:
             on_repair(jsonl.put_aside(path, found.torn))
-        yield Runs(path, found.records)
+        yield found.records
 
 
 def load(folder: Path) -> list[LaunchRecord]:
@@ -167,8 +186,17 @@ def runs_of(content: bytes, path: Path) -> jsonl.Lines[LaunchRecord]:
 
 
 def _known(found: jsonl.Lines[LaunchRecord], path: Path) -> jsonl.Lines[LaunchRecord]:
-    plausibility.refuse_impossible(found.records, path)
-    for number, record in enumerate(found.records, start=1):
+    refuse_strange(found.records, path)
+    return found
+
+
+def refuse_strange(records: Sequence[LaunchRecord], path: Path) -> None:
+    """Raise UsageError for launches that can't have been measured, or have an unknown flag.
+
+    They are those of a file's lines, in order.
+    """
+    plausibility.refuse_impossible(records, path)
+    for number, record in enumerate(records, start=1):
         unknown = [name for name in record.flags if name not in FLAGS]
         if unknown:
             raise UsageError(
@@ -176,4 +204,3 @@ def _known(found: jsonl.Lines[LaunchRecord], path: Path) -> jsonl.Lines[LaunchRe
                 "know",
                 "update asymm-deploy, or give another file in its place",
             )
-    return found

@@ -2,15 +2,14 @@
 
 Each message comes once, in this order: hello, model, cpu, calibration, samples, output, done.
 Two models that are timed in turns have a model and an output each, and pairs in place of samples.
-``error`` may replace any of them and ends the stream. Unknown fields are ignored, so that a newer
-runner may say more. Every runner, in whatever language, takes the same arguments (see ``request``)
-and writes the same lines.
+``error`` may replace any of them and ends the stream. Unknown fields are ignored: newer runners may
+say more. Every runner, in whatever language, takes the arguments of ``request``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -220,9 +219,7 @@ def messages_in(stream: bytes, order: Sequence[type[Message]]) -> list[Message]:
         raise WireError(f"the runner printed more than {MAX_STREAM_BYTES} bytes")
     lines = stream.split(b"\n")
     unfinished = lines.pop()
-    messages: list[Message] = []
-    for line in lines:
-        messages.append(_next(line, len(messages), order))
+    messages = [_next(line, position, order) for position, line in enumerate(lines)]
     if unfinished:
         raise WireError(f"the runner stopped in the middle of a line: {excerpt(unfinished)}")
     if len(messages) < len(order):
@@ -315,19 +312,24 @@ def _next(line: bytes, position: int, order: Sequence[type[Message]]) -> Message
     expected = order[position]
     if position == 0:
         check_protocol(line)
-    try:
-        message: Message = msgspec.json.decode(line, type=Message)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(
-            f"the runner printed no valid {_name(expected)!r} ({excerpt(str(error))}): "
-            f"{excerpt(line, 80)}"
-        ) from error
-    if isinstance(message, Failure):
-        raise RunnerError(f"the runner: {excerpt(message.reason)}")
+    message: Message = message_of(line, Message, _name(expected))
     if not isinstance(message, expected):
         raise WireError(
             f"the runner printed {_name(type(message))!r} where {_name(expected)!r} was expected"
         )
+    return message
+
+
+def message_of(line: bytes, kind: Any, expected: str) -> Any:
+    """Return a line's message, of a type or union; raise WireError if it is none, or an error's."""
+    try:
+        message = msgspec.json.decode(line, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(
+            f"the runner printed no valid {expected!r} ({excerpt(str(error))}): {excerpt(line, 80)}"
+        ) from error
+    if isinstance(message, Failure):
+        raise RunnerError(f"the runner: {excerpt(message.reason)}")
     return message
 
 

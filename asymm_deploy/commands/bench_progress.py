@@ -19,6 +19,7 @@ from asymm_deploy.bench.measure import (
 from asymm_deploy.bench.records import LaunchRecord, PairedRatio
 from asymm_deploy.bench.units import KHZ_PER_GHZ, NS_PER_MS
 from asymm_deploy.commands import console
+from asymm_deploy.text import counted
 
 
 class BenchProgress:
@@ -33,14 +34,11 @@ class BenchProgress:
         """Show one event of a device."""
         prefix = f"{device}: " if self._several else ""
         if isinstance(event, BenchResumed):
-            kept = f"{event.kept} launches were measured before and are kept"
-            console.say(f"{prefix}{kept} (--fresh repeats them)")
+            console.say(f"{prefix}{kept_text(event.kept)}")
             for _ in range(event.kept):
                 self._advance(f"{prefix}resumed")
         elif isinstance(event, LaunchDiscarded):
-            why = " ".join(event.record.flags)
-            lost = f"{_launch(event.record)} does not count ({why})"
-            console.say(f"{prefix}{lost}: it is repeated after a pause")
+            console.say(f"{prefix}{discarded_text(event.record)}")
         elif isinstance(event, LaunchFinished):
             record = event.record
             if record.error is not None:
@@ -60,12 +58,26 @@ class BenchProgress:
             console.say(f"{prefix}no more launches of {_listed(event.pairs)}: {event.why}")
 
 
+def kept_text(launches: int) -> str:
+    """Return that so many launches of an earlier command are kept."""
+    was, is_kept, it = ("was", "is", "it") if launches == 1 else ("were", "are", "them")
+    kept = f"{counted(launches, 'launch')} {was} measured before and {is_kept} kept"
+    return f"{kept} (--fresh repeats {it})"
+
+
+def discarded_text(record: LaunchRecord) -> str:
+    """Return that a launch does not count, and why."""
+    why = " ".join(record.flags)
+    return f"{_launch(record)} does not count ({why}): it is repeated after a pause"
+
+
 def in_turns_text(found: PairedRatio) -> str:
     """Return a ratio in words, with its interval and what does not count."""
     around = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
-    of = f"{found.launches} paired launch{'es'[: 2 * (found.launches != 1)]}"
+    of = counted(found.launches, "paired launch")
     if found.launches < found.made:
-        of = f"{found.launches} of {found.made} paired launches, without {' '.join(found.flags)}"
+        made = counted(found.made, "paired launch")
+        of = f"{found.launches} of {made}, without {' '.join(found.flags)}"
     return f"takes {found.ratio:.3f} times as long as {found.partner}{around}, by {of}"
 
 

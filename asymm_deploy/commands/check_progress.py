@@ -16,6 +16,7 @@ from asymm_deploy.check.live.block_taker import BlockSpoilt
 from asymm_deploy.check.live.procedure import SeriesProgress, SeriesSettled
 from asymm_deploy.check.live.time_pairs import CheckResumed, LiveEvent
 from asymm_deploy.commands import console
+from asymm_deploy.commands.bench_progress import kept_text
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ class _BlockCount:
 
     def show(self, event: LiveEvent) -> None:
         if isinstance(event, CheckResumed):
-            console.say(
-                f"{event.kept} launches were measured before and are kept (--fresh repeats them)"
-            )
+            console.say(kept_text(event.kept))
         elif isinstance(event, BlockSpoilt):
             if not event.earlier:
                 self._show_spoilt(event)

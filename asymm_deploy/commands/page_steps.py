@@ -14,6 +14,7 @@ from asymm_deploy.commands.options.shared_options import print_data
 from asymm_deploy.errors import DeployError, NumericsError, UsageError
 from asymm_deploy.files import is_special
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ def write_page_and_pictures(
         sources = sources_with_history(sources, opened_store(history))
     if pictures is not None:
         written = write_pictures(pictures, sources, wanted)
-        console.say(f"wrote {len(written)} files to {pictures}")
+        console.say(f"wrote {counted(len(written), 'file')} to {pictures}")
     if page is not None:
         asked = PageRequest(
             _folder_name(results),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asymm_deploy.errors import UsageError
+from asymm_deploy.text import counted
 
 
 def class_output(
@@ -26,7 +27,7 @@ def class_output(
     told = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in outputs)
     if len(flat) == 1:
         raise UsageError(
-            f"{model} tells {flat[0][1]} classes apart, and the images have {classes}",
+            f"{model} tells {counted(flat[0][1], 'class')} apart, and the images have {classes}",
             "list the model's classes in its order, one a line, in a file, and give it with "
             "--classes; folders of images may then be fewer",
         )

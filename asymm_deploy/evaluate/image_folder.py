@@ -14,6 +14,7 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.files import opened_regular
 from asymm_deploy.images.image_files import walked_files
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 SampledT = TypeVar("SampledT")
 
@@ -91,7 +92,7 @@ def labelled_images(root: Path, classes_file: Path | None = None) -> ImageFolder
     if not images:
         raise UsageError(
             f"{root} has no images in its folders"
-            + (f": {excerpt(unseen[0])}" if unseen else f" ({others} other files)"),
+            + (f": {excerpt(unseen[0])}" if unseen else f" ({counted(others, 'other file')})"),
             f"put images into {root}/CLASS/, a folder for each class",
         )
     images.sort(key=lambda image: (image.label, image.path))

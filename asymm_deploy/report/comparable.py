@@ -8,6 +8,7 @@ from typing import Protocol
 
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.errors import UsageError
+from asymm_deploy.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TimingSetting:
     @property
     def threads_text(self) -> str:
         """``1 thread``, ``2 threads``, ..."""
-        return "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return counted(self.threads, "thread")
 
     def __str__(self) -> str:
         engine = f"{self.engine} {self.build}".rstrip()

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench import store
-from asymm_deploy.bench.cold.cold_store import COLD_NAME
+from asymm_deploy.bench.cold.cold_store import COLD_NAME, cold_runs_of
 from asymm_deploy.bench.emulated.counts import COSTS_NAME, COSTS_SCHEMA_VERSION, CostRecord
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.records import RowSummary
 from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
+from asymm_deploy.bench.sustained.curves import curves_in
 from asymm_deploy.errors import UsageError
 from asymm_deploy.evaluate.accuracy import ACCURACY_CSV
 from asymm_deploy.evaluate.accuracy_rows import ACCURACIES, MeasuredTop1, trained_top1
 from asymm_deploy.evaluate.tasks.task_rows import TASKS, TASKS_CSV, trained_figures
-from asymm_deploy.files import require_regular
+from asymm_deploy.files import read_regular, require_regular
 from asymm_deploy.models.spec import IMAGENET_CLASSES
 
 _TO_TRY = "run `asymm-deploy bench` first, or give the folder that it wrote"
@@ -36,16 +37,7 @@ def rows_in(
         if may_lack and results.is_dir() and not path.exists():
             return []
         if not path.exists():
-            if (results / COLD_NAME).is_file():
-                raise UsageError(
-                    f"{results} has cold starts alone, and no launches to report",
-                    "see cold.csv there, or make a page: `asymm-deploy report --page FILE`",
-                )
-            if (results / SUSTAINED_NAME).is_file():
-                raise UsageError(
-                    f"{results} has sustained benches alone, and no launches to report",
-                    "see sustained.csv there, or make a page: `asymm-deploy report --page FILE`",
-                )
+            _refuse_others(results)
             raise UsageError(f"there are no results in {results}", _TO_TRY)
         require_regular(path)
         if path.name != store.NAME:
@@ -65,6 +57,29 @@ def rows_in(
     if not rows:
         raise UsageError(f"{path} has no complete launch", _TO_TRY)
     return rows
+
+
+def _refuse_others(results: Path) -> None:
+    """Raise UsageError if a folder has cold starts or sustained benches, or damage in their place.
+
+    Raises OSError where one of their files can't be read.
+    """
+    found = {}
+    for name, called, are_there in (
+        (COLD_NAME, "cold starts", lambda raw, path: cold_runs_of(raw, path).records),
+        (SUSTAINED_NAME, "sustained benches", lambda raw, path: curves_in(raw, path)[0]),
+    ):
+        path = results / name
+        if path.is_symlink() or path.exists():
+            if not are_there(read_regular(path), path):
+                raise UsageError(f"{path} has no complete launch", _TO_TRY)
+            found[called] = path.with_suffix(".csv").name
+    if found:
+        raise UsageError(
+            f"{results} has {' and '.join(found)} alone, and no launches to report",
+            f"see {' and '.join(found.values())} there, or make a page: "
+            "`asymm-deploy report RESULTS --page FILE.html`",
+        )
 
 
 def accuracies_in(results: Path) -> dict[str, MeasuredTop1]:

@@ -17,6 +17,7 @@ from asymm_deploy.report.caption import caption
 from asymm_deploy.report.remarks import FLAGS_COLUMN, footnotes, in_order, untimed
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.report.side_by_side import ours, with_base, with_printed
+from asymm_deploy.text import counted
 
 # A contract with other programs: append columns, never rename them.
 COLUMNS = (
@@ -164,7 +165,8 @@ def _notes_in_turns(found: Mapping[str, PairedRatio]) -> list[str]:
     ]
     for name, ratio in found.items():
         if ratio.flags:
-            count = f"{ratio.launches} of {ratio.made} launches count"
+            count = f"{ratio.launches} of {counted(ratio.made, 'launch')} "
+            count += "counts" if ratio.launches == 1 else "count"
             why = "; ".join(f"{flag} ({FLAGS[flag].meaning})" for flag in ratio.flags)
             notes.append(f"{name} in turns: {count}; the others: {ratio.reason or why}.")
         if _differ(ratio.ratio, ratio.by_wall):

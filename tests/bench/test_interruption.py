@@ -113,7 +113,7 @@ def test_kill_9_keeps_finished_launches_and_ends_the_real_runner(
     with harness.start(*bare, 40, 40, "") as again:
         said, complaint = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0, complaint
-    assert "ended in the middle of a line; those 500 bytes are now in runs.jsonl.torn" in said
+    assert "ended in the middle of a line; 500 bytes of it went to runs.jsonl.torn" in said
     assert f"BenchResumed(kept={len(kept)})" in said
     records = store.load(tmp_path)
     assert records[: len(kept)] == kept

@@ -27,6 +27,7 @@ LOST = DiscardedBlock(model="net", block=3, reason="baseline: hot")
 @pytest.mark.parametrize(
     ("event", "said"),
     [
+        (CheckResumed(1), "1 launch was measured before and is kept (--fresh repeats it)\n"),
         (CheckResumed(12), "12 launches were measured before and are kept"),
         (BlockSpoilt(LOST, redone=True), "net, block 3, does not count: baseline: hot; it is"),
         (BlockSpoilt(LOST, redone=False), "that was the last try"),

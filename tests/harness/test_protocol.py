@@ -131,7 +131,8 @@ def test_those_of_a_cold_launch_are_one_too() -> None:
 
 
 def test_those_of_a_launch_that_lasts_are_one_too() -> None:
-    whole = SUSTAINED.replace("54000", "3").replace('"late":31', '"late":2').replace(":4}", ":1}")
+    told = '"late":31,"skipped":4,"late_by_waking":12'
+    whole = SUSTAINED.replace("54000", "3").replace(told, '"late":2,"skipped":1')
     done = DONE.replace('"count":2', '"count":3')
     swapped = {SUSTAINED: whole, DONE: done}
     reader = SecondReader(1800)

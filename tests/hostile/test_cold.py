@@ -73,16 +73,20 @@ def test_a_file_that_is_no_model_fails_in_its_row(net: Path, refused: Refused) -
     ],
     ids=lambda content: repr(content[:20]),
 )
-@pytest.mark.parametrize("command", ["bench", "page"])
+@pytest.mark.parametrize("command", ["bench", "page", "table"])
+@pytest.mark.parametrize(
+    ("name", "bench"), [("cold.jsonl", COLD), ("sustained.jsonl", [*COLD[:2], "--for=5s"])]
+)
 def test_a_damaged_file_of_launches_is_refused(
-    net: Path, refused: Refused, content: bytes, command: str
+    net: Path, refused: Refused, content: bytes, name: str, bench: list[str], command: str
 ) -> None:
     results = net / "results"
     results.mkdir()
-    (results / "cold.jsonl").write_bytes(content)
-    arguments = COLD if command == "bench" else ["report", "results", "--page", "page.html"]
-    refused(arguments, 2, "cold.jsonl")
-    assert (results / "cold.jsonl").read_bytes() == content
+    (results / name).write_bytes(content)
+    page = ["report", "results", "--page", "page.html"]
+    told = refused({"bench": bench, "page": page, "table": page[:2]}[command], 2, name)
+    assert "alone" not in told.err
+    assert (results / name).read_bytes() == content
     assert not (net / "page.html").exists()
 
 

@@ -219,4 +219,4 @@ def test_a_pair_that_failed_has_no_ratio_and_its_reason(row: MakeRow) -> None:
     failed = in_turns(row(), **none, launches=0, made=1, flags=("failed",), reason="no memory")
     assert read(failed)["1.0", "Large", "AsymmNet"]["vs_mbv3_paired"] == ""
     text = to_markdown(table5([failed], counts))
-    assert "in turns: 0 of 1 launches count; the others: no memory." in text
+    assert "in turns: 0 of 1 launch count; the others: no memory." in text

@@ -88,12 +88,7 @@ def parse_answered_stream(stream: bytes) -> AnsweredReport:
 
 
 def _told(line: bytes) -> ToldAnswers:
-    try:
-        found = msgspec.json.decode(line, type=ToldAnswers)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(
-            f"the runner printed no valid 'answers' ({excerpt(str(error))}): {excerpt(line, 80)}"
-        ) from error
+    found: ToldAnswers = wire.message_of(line, ToldAnswers, "answers")
     if len(found.names) != len(found.sizes):
         raise WireError("the runner told of outputs without their sizes")
     return found

@@ -13,13 +13,11 @@ import msgspec
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.cold.cold_records import COLD_SCHEMA_VERSION, ColdRecord, StageTimes
-from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.judge import plausibility
-from asymm_deploy.bench.store import results_held
+from asymm_deploy.bench.store import lines_held, refuse_strange
 from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.bench.wire import is_more_processor_time
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import ensure_folder
 
 COLD_NAME = "cold.jsonl"
 
@@ -53,13 +51,13 @@ def opened_cold(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Cold
 
     ``on_repair`` gets a line about what was repaired. Raises as ``store.opened`` does.
     """
-    ensure_folder(folder, "results")
-    with results_held(folder):
-        path = folder / COLD_NAME
-        found = _known(jsonl.read_lines(path, ColdRecord, COLD_SCHEMA_VERSION), path)
-        if found.torn:
-            on_repair(jsonl.put_aside(path, found.torn))
-        yield ColdRuns(path, found.records)
+
+    def read(path: Path) -> jsonl.Lines[ColdRecord]:
+        return _known(jsonl.read_lines(path, ColdRecord, COLD_SCHEMA_VERSION), path)
+
+    path = folder / COLD_NAME
+    with lines_held(path, read, on_repair) as records:
+        yield ColdRuns(path, records)
 
 
 def cold_runs_of(content: bytes, path: Path) -> jsonl.Lines[ColdRecord]:
@@ -71,19 +69,14 @@ def cold_runs_of(content: bytes, path: Path) -> jsonl.Lines[ColdRecord]:
 
 
 def _known(found: jsonl.Lines[ColdRecord], path: Path) -> jsonl.Lines[ColdRecord]:
-    plausibility.refuse_impossible((record.launch for record in found.records), path)
+    refuse_strange([record.launch for record in found.records], path)
     for number, record in enumerate(found.records, start=1):
-        where = f"{path}, line {number}"
-        unknown = [name for name in record.launch.flags if name not in FLAGS]
-        if unknown:
-            raise UsageError(
-                f"{where}, has the flag {unknown[0]!r}, which this program doesn't know",
-                "update asymm-deploy, or give another file in its place",
-            )
         told = _impossible(record)
         if told is not None:
             raise UsageError(
-                f"{where}: {record.launch.model} {told}, which can't have been measured", _REPAIR
+                f"{path}, line {number}: {record.launch.model} {told}, "
+                "which can't have been measured",
+                _REPAIR,
             )
     return found
 

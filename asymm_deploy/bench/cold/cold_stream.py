@@ -13,9 +13,9 @@ from asymm_deploy.bench.wire import (
     RunnerReport,
     WireError,
     is_more_processor_time,
+    message_of,
     parse_stream,
 )
-from asymm_deploy.safe import excerpt
 
 _STAGES_AT = 2
 """After hello and model."""
@@ -72,9 +72,9 @@ class ColdReport(msgspec.Struct, frozen=True):
 def parse_cold_stream(stream: bytes) -> ColdReport:
     """Return what a runner reported; raise WireError unless the stream is complete and sane."""
     lines = stream.split(b"\n")
-    told = None
+    told: ToldStages | None = None
     if len(lines) > _STAGES_AT + 1 and _is_stages(lines[_STAGES_AT]):
-        told = _stages_in(lines.pop(_STAGES_AT))
+        told = message_of(lines.pop(_STAGES_AT), ToldStages, "stages")
     report = parse_stream(b"\n".join(lines))
     if told is None:
         raise WireError("the runner told of no stages")
@@ -97,12 +97,3 @@ def _is_stages(line: bytes) -> bool:
         return msgspec.json.decode(line, type=_Kind).type == "stages"
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False  # whatever it is, the reader of all messages says so
-
-
-def _stages_in(line: bytes) -> ToldStages:
-    try:
-        return msgspec.json.decode(line, type=ToldStages)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(
-            f"the runner printed no valid 'stages' ({excerpt(str(error))}): {excerpt(line, 80)}"
-        ) from error

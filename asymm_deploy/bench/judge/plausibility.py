@@ -8,6 +8,7 @@ from pathlib import Path
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.units import HOUR_NS
 from asymm_deploy.errors import ExitCode, UsageError
+from asymm_deploy.text import counted
 
 _MOST = {
     "init_ns": 24 * HOUR_NS,
@@ -100,7 +101,8 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
             raise _edited(
                 path,
                 number,
-                f"{record.model} has {len(record.samples_ns)} samples of {record.runs} runs",
+                f"{record.model} has {len(record.samples_ns)} samples of "
+                f"{counted(record.runs, 'run')}",
             )
         told = _told_of_turns(record)
         if told is not None:
@@ -115,7 +117,7 @@ def _told_of_turns(record: LaunchRecord) -> str | None:
     runs = len(record.samples_ns)
     for what, values in (("processor times", paired.cpu_ns), ("starts", paired.start_ns)):
         if values is not None and len(values) != runs:
-            return f"it has {len(values)} {what} of {runs} runs"
+            return f"it has {len(values)} {what} of {counted(runs, 'run')}"
         wrong = next((ns for ns in values or () if not 0 <= ns <= 24 * HOUR_NS), None)
         if wrong is not None:
             return f"among its {what} is {_short(wrong)} ns"

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 
 from asymm_deploy.bench.units import HOUR_NS
-from asymm_deploy.bench.wire import MAX_RUNS, WireError
+from asymm_deploy.bench.wire import MAX_RUNS, message_of
 
 _START = b'{"type":"operators"'
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=HOUR_NS)]
@@ -54,7 +54,5 @@ def taken_out(stream: bytes, at: int) -> tuple[bytes, bytes | None]:
 
 def operators_in(line: bytes, kind: type[OperatorsT]) -> OperatorsT:
     """Return the message; raise WireError if it is none of that kind."""
-    try:
-        return msgspec.json.decode(line, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"the runner printed no valid 'operators': {error}") from error
+    message: OperatorsT = message_of(line, kind, "operators")
+    return message

@@ -19,6 +19,7 @@ from asymm_deploy.bench.records import LaunchRecord, Precision, RowSummary
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import require_regular
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 LEAST_MODELS = 6
 """For one calibration. Drawn from Table 5, 6 models give an interval that holds 8 of 10 others."""
@@ -158,7 +159,8 @@ def phone_calibration(
             "measure and count with one version of MNN",
         )
     rows = [(record.counts, model.ms) for record, model in used if record.counts is not None]
-    source = f"{len(rows)} models measured by asymm-deploy bench, {phone.precision}, one thread"
+    models = counted(len(rows), "model")
+    source = f"{models} measured by asymm-deploy bench, {phone.precision}, one thread"
     found = calibrated(name, phone.called, source, key, phone.precision, rows)
     _refuse_useless(found, [ms for _, ms in rows])
     return found

@@ -57,6 +57,25 @@ def time_by_second(options: Namespace, send: Send) -> None:
     send("done", {"count": totals["runs"]})
 
 
+class _Frames:
+    """Counts of frames."""
+
+    def __init__(self) -> None:
+        self.late = self.skipped = self.late_by_waking = 0
+
+    def add(self, more: _Frames) -> None:
+        self.late += more.late
+        self.skipped += more.skipped
+        self.late_by_waking += more.late_by_waking
+
+    def fields(self) -> dict[str, int]:
+        return {
+            "late": self.late,
+            "skipped": self.skipped,
+            "late_by_waking": self.late_by_waking,
+        }
+
+
 class Loop:
     """Runs for a time and sends ``second``; nothing is allocated or written within a run."""
 
@@ -85,13 +104,16 @@ class Loop:
 
         With ``every_ns``, frame k comes at k times that. A run takes the newest frame that has
         come; while it takes too long, the next one starts at once, and older frames are skipped.
+        ``prompt_end`` is when a run would have ended if this one and those before it had each begun
+        as soon as it could: what is late by then is late by the runs themselves.
         """
         samples, clock, thread_clock = self._samples, self._clock, self._thread_clock
         assert not gc.isenabled()  # a collection in the loop would be timed with it
         waited, stolen = cores.waited_ns(), cores.steal_ns(self._cpus)
         self._waited, self._stolen = waited, stolen
-        runs = cpu_ns = frame = late = skipped = 0
-        at = count = own_cpu_ns = own_late = own_skipped = 0
+        runs = cpu_ns = frame = prompt_end = 0
+        at = count = own_cpu_ns = 0
+        frames, own_frames = _Frames(), _Frames()
         start = clock()
         while True:
             if every_ns is not None:
@@ -106,18 +128,20 @@ class Loop:
             now = ended - start
             next_at = now
             if every_ns is not None:
+                prompt_end = max(prompt_end, frame * every_ns) + ended - began
                 frame += 1
                 missed = max(0, -(-now // every_ns) - frame)  # came while it ran
-                own_late += missed
-                own_skipped += max(0, missed - 1)
+                own_frames.late += missed
+                own_frames.skipped += max(0, missed - 1)
+                own_frames.late_by_waking += missed - max(0, -(-prompt_end // every_ns) - frame)
                 frame += max(0, missed - 1)
                 next_at = max(now, frame * every_ns)
             over = next_at >= for_ns
             if over or now // _SECOND_NS != at // _SECOND_NS or count == MOST_KEPT:
-                self._tell(at, now - at, count, own_cpu_ns, own_late, own_skipped)
+                self._tell(at, now - at, count, own_cpu_ns, own_frames)
                 runs, cpu_ns = runs + count, cpu_ns + own_cpu_ns
-                late, skipped = late + own_late, skipped + own_skipped
-                at, count, own_cpu_ns, own_late, own_skipped = now, 0, 0, 0, 0
+                frames.add(own_frames)
+                at, count, own_cpu_ns, own_frames = now, 0, 0, _Frames()
             if over:
                 break
         return {
@@ -126,18 +150,15 @@ class Loop:
             "cpu_ns": cpu_ns,
             "waited_ns": since(waited, cores.waited_ns()),
             "steal_ns": since(stolen, cores.steal_ns(self._cpus)),
-            "late": late,
-            "skipped": skipped,
+            **frames.fields(),
         }
 
     def _wait(self, due: int) -> None:
         while (left := due - self._clock()) > 0:
             self._sleep(left / 1e9)
 
-    def _tell(
-        self, at_ns: int, wall_ns: int, count: int, cpu_ns: int, late: int, skipped: int
-    ) -> None:
-        """Send the line of some runs; ``late`` and ``skipped`` count frames."""
+    def _tell(self, at_ns: int, wall_ns: int, count: int, cpu_ns: int, frames: _Frames) -> None:
+        """Send the line of some runs."""
         waited, stolen = cores.waited_ns(), cores.steal_ns(self._cpus)
         of_it = self._samples[:count]
         ranked = sorted(of_it)
@@ -160,8 +181,7 @@ class Loop:
                 "cpu_ns": cpu_ns,
                 "waited_ns": since(self._waited, waited),
                 "steal_ns": since(self._stolen, stolen),
-                "late": late,
-                "skipped": skipped,
+                **frames.fields(),
                 "core": cores.core_now(),
                 "khz": self.khz(),
                 "ns": of_it.tolist() if count <= MOST_SHOWN else None,

@@ -13,6 +13,7 @@ import msgspec
 from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.store import lines_held
 from asymm_deploy.bench.sustained.curve_records import (
     SUSTAINED_NAME,
     SUSTAINED_SCHEMA_VERSION,
@@ -24,7 +25,6 @@ from asymm_deploy.bench.sustained.curve_records import (
 )
 from asymm_deploy.bench.sustained.second_stream import Second, SecondFigures
 from asymm_deploy.errors import UsageError
-from asymm_deploy.record_files import opened_records
 
 _VERSION = SUSTAINED_SCHEMA_VERSION
 _TO_TRY = "restore it as it was, or give another folder in its place; nothing was changed"
@@ -104,16 +104,14 @@ def opened_curves(folder: Path, on_repair: Callable[[str], None]) -> Iterator[Cu
     Raises HarnessError while another bench holds it, UsageError if the file can't be written, is
     damaged, or is of a newer version.
     """
+
+    def read(path: Path) -> jsonl.Lines[Curve]:
+        found = jsonl.read_lines(path, CurveLine, _VERSION)
+        return jsonl.Lines(curves_of(found.records, path), found.torn)
+
     path = folder / SUSTAINED_NAME
-    with opened_records(
-        path,
-        CurveLine,
-        _VERSION,
-        lock=".bench.lock",
-        doing="timing into",
-        on_repair=on_repair,
-    ) as lines:
-        yield CurveFile(path, curves_of(lines.records, path))
+    with lines_held(path, read, on_repair) as curves:
+        yield CurveFile(path, curves)
 
 
 def curves_in(content: bytes, path: Path) -> tuple[list[Curve], bytes]:

@@ -16,13 +16,13 @@ from asymm_deploy.bench.wire import (
     Failure,
     Hello,
     Model,
-    RunnerError,
     RunnerOutput,
     RunnerReport,
     Samples,
     WireError,
 )
 from asymm_deploy.safe import excerpt
+from asymm_deploy.text import counted
 
 MOST_TOLD = 2**18
 """Runs of one line at most."""
@@ -37,7 +37,7 @@ _Sample = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class SecondFigures(msgspec.Struct, frozen=True):
+class SecondFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What a second's runs come to: those that ended between two moments. Durations are in ns."""
 
     at_ns: _Duration
@@ -61,13 +61,16 @@ class SecondFigures(msgspec.Struct, frozen=True):
     """Frames that came while another was run."""
     skipped: _Count
     """Those of them that were never run."""
+    late_by_waking: _Count | None = None
+    """Of the late ones, those that the runs' durations alone would not have made late: a run began
+    behind its frame. None from a runner that does not tell."""
     core: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None
     """Where the main thread was as it closed."""
     khz: Annotated[int, msgspec.Meta(ge=1, le=10**8)] | None
     """The clock of the first pinned core then."""
 
 
-class Second(SecondFigures, frozen=True, tag_field="type", tag="second"):
+class Second(SecondFigures, frozen=True, kw_only=True, tag_field="type", tag="second"):
     """A second as a runner tells of it."""
 
     ns: Annotated[tuple[_Sample, ...], msgspec.Meta(max_length=MOST_TOLD)] | None
@@ -84,6 +87,7 @@ class Sustained(msgspec.Struct, frozen=True, tag_field="type", tag="sustained"):
     steal_ns: _Duration | None
     late: _Count
     skipped: _Count
+    late_by_waking: _Count | None = None
 
 
 _Line: TypeAlias = (
@@ -108,7 +112,7 @@ class SecondReader:
         self._most_ns = round(for_s * 1e9)
         self._rest = bytearray()
         self._seen: list[_Line] = []
-        self._runs = self._late = self._skipped = self._at_ns = 0
+        self._runs = self._late = self._skipped = self._woken = self._at_ns = 0
         self.count = 0
         """How many seconds there were."""
 
@@ -138,11 +142,11 @@ class SecondReader:
         assert isinstance(whole, Sustained)
         assert isinstance(output, RunnerOutput)
         assert isinstance(done, Done)
-        counted = (self._runs, self._late, self._skipped)
-        told = (whole.runs, whole.late, whole.skipped)
-        if counted != told or done.count != whole.runs:
+        summed = (self._runs, self._late, self._skipped, self._woken)
+        told = (whole.runs, whole.late, whole.skipped, whole.late_by_waking or 0)
+        if summed != told or done.count != whole.runs:
             raise WireError(
-                f"the runner's seconds have {_shown(counted)}, and it says that it had "
+                f"the runner's seconds have {_shown(summed)}, and it says that it had "
                 f"{_shown(told)}, and in the end {done.count} runs"
             )
         if whole.wall_ns * _SHARE + _ROUNDING_NS < self._at_ns:
@@ -164,15 +168,7 @@ class SecondReader:
         expected = wanted[place]
         if place == 0:
             wire.check_protocol(line)
-        try:
-            message: _Line = msgspec.json.decode(line, type=_Line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise WireError(
-                f"the runner printed no valid {self._expected!r} ({excerpt(str(error))}): "
-                f"{excerpt(line, 80)}"
-            ) from error
-        if isinstance(message, Failure):
-            raise RunnerError(f"the runner: {excerpt(message.reason)}")
+        message: _Line = wire.message_of(line, _Line, self._expected)
         if isinstance(message, Second) and place == len(_BEFORE):
             self._require_sane(message)
             return message
@@ -213,10 +209,13 @@ class SecondReader:
             raise WireError(f"{MADE_UP}: {where} has more processor time than it took")
         if second.skipped > second.late:
             raise WireError(f"{MADE_UP}: {where} skipped more frames than were late")
+        if (second.late_by_waking or 0) > second.late:
+            raise WireError(f"{MADE_UP}: in {where} more frames are late by waking than are late")
         self._at_ns = ends_ns
         self._runs += second.runs
         self._late += second.late
         self._skipped += second.skipped
+        self._woken += second.late_by_waking or 0
         self.count += 1
 
 
@@ -226,9 +225,10 @@ def sustained_request(alone: list[str], for_s: float, every_ms: float | None) ->
     return [*alone, "--for-seconds", f"{for_s:.17g}", *paced]
 
 
-def _shown(counts: tuple[int, int, int]) -> str:
-    runs, late, skipped = counts
-    return f"{runs} runs, {late} late frames, {skipped} skipped"
+def _shown(counts: tuple[int, int, int, int]) -> str:
+    runs, late, skipped, woken = counts
+    frames = f"{counted(late, 'late frame')}, {woken} by waking, {skipped} skipped"
+    return f"{counted(runs, 'run')}, {frames}"
 
 
 def _name(message: type[_Line]) -> str:

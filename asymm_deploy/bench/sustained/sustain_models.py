@@ -186,7 +186,8 @@ class _Work:
             every_ms=self.lasting.every_ms,
         )
         curve = self.file.begin(started)
-        self.on_event(CurveBegun(curve))
+        if isinstance(subject, Artifact):
+            self.on_event(CurveBegun(curve))
         return curve
 
     def _followed(self, curve: Curve, artifact: Artifact) -> CurveEnd:

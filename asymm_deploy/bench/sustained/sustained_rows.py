@@ -38,6 +38,8 @@ class SustainedRow:
     """Frames that came while another was run; None without frames."""
     skipped_frames: int | None
     """Those of them that were never run."""
+    late_by_waking: int | None
+    """Late frames that would have been in time if each run had begun at once; None if unknown."""
     min_clock_khz: int | None
     max_temperature_c: float | None
     """Of the hottest sensor but the battery's."""
@@ -99,6 +101,7 @@ def sustained_row(curve: Curve) -> SustainedRow:
         throttled_by=levels.throttled.by if levels.throttled else None,
         late_frames=sum(x.late for x in curve.seconds) if has_frames else None,
         skipped_frames=sum(x.skipped for x in curve.seconds) if has_frames else None,
+        late_by_waking=_late_by_waking(curve) if has_frames else None,
         min_clock_khz=min(clocks, default=None),
         max_temperature_c=max(
             (x.hottest_c for x in readings if x.hottest_c is not None), default=None
@@ -112,3 +115,8 @@ def sustained_row(curve: Curve) -> SustainedRow:
         reason=reason,
         exit_code=ExitCode(record.exit_code) if ended is not None else ExitCode.HARNESS,
     )
+
+
+def _late_by_waking(curve: Curve) -> int | None:
+    known = [x.late_by_waking for x in curve.seconds if x.late_by_waking is not None]
+    return sum(known) if len(known) == len(curve.seconds) else None

@@ -34,6 +34,7 @@ from asymm_deploy.check.policy import parse_percent
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
 from asymm_deploy.safe import one_line
+from asymm_deploy.text import counted
 
 _MOST_REASON = 1000
 """Characters; it stands in tables."""
@@ -120,17 +121,19 @@ def accept_candidate(
         copy_model(exports[model], aside / model)
         write_launches(aside, kept)
         counts = read_counts(aside)
-        counted = [record for record in counts if record.model != model]
-        write_counts(aside, counted)
+        still = [record for record in counts if record.model != model]
+        write_counts(aside, still)
         models = tuple(sorted({*baseline.models, model}))
         changed = write_baseline(aside, models, kept, (*standing, accepted))
     remarks = [baseline_size(folder, changed)]
     if len(kept) < baseline.launches:
+        dropped = baseline.launches - len(kept)
         remarks.append(
-            f"{baseline.launches - len(kept)} launches of the former {model} were dropped: "
+            f"{counted(dropped, 'launch')} of the former {model} "
+            f"{'was' if dropped == 1 else 'were'} dropped: "
             "a recorded comparison needs new ones, a live one does not"
         )
-    if len(counted) < len(counts):
+    if len(still) < len(counts):
         remarks.append(f"the counts of the former {model} were dropped: check counts it again")
     return changed, remarks
 

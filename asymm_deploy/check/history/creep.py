@@ -31,6 +31,7 @@ from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import UsageError
 from asymm_deploy.history.history_store import HistoryStore
 from asymm_deploy.history.told.accepted_steps import AcceptedChange
+from asymm_deploy.text import counted
 
 MOST_POINTS = 500
 """The latest are used; permutations of more would take minutes."""
@@ -144,6 +145,6 @@ def _of_store(
 
 def _circumstances(point: GatePoint, files: int, threshold_percent: float) -> tuple[str, ...]:
     return (
-        f"history of {files} commits; {point_circumstances(point)}",
+        f"history of {counted(files, 'commit')}; {point_circumstances(point)}",
         f"threshold {threshold_percent:g} %, significance {SIGNIFICANCE:g} over all models",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from asymm_deploy.check.findings import DiscardedBlock
 from asymm_deploy.check.history.gate_point import GatePoint
 from asymm_deploy.check.history.model_histories import HistoryWays
+from asymm_deploy.text import counted
 
 
 def discarded_in_history(
@@ -46,7 +47,8 @@ def history_notes(
         left_out = sum(point.left_out for point in points)
         if left_out:
             yield (
-                f"{name}: {left_out} launches of other files or plans are left out: of each commit "
+                f"{name}: {counted(left_out, 'launch')} of other files or plans "
+                f"{'is' if left_out == 1 else 'are'} left out: of each commit "
                 "what was measured last counts."
             )
     for commit, names in spoilt.items():

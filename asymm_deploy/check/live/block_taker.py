@@ -31,6 +31,7 @@ from asymm_deploy.check.live.procedure import (
     CannotPair,
     ModelStopped,
 )
+from asymm_deploy.text import counted
 
 _TRIES = 3
 """Per block: a spoilt one is repeated twice at most, as AndroidX Microbenchmark does."""
@@ -104,7 +105,7 @@ class BlockTaker:
         misfits = sum(contest.misfits for contest in self._contests.values())
         if not misfits:
             return ()
-        what = "1 block" if misfits == 1 else f"{misfits} blocks"
+        what = counted(misfits, "block")
         return (
             f"{what} in {BLOCKS_FILE} did not fit the lines of {store.NAME} and did not count.",
         )

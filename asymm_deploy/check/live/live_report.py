@@ -19,6 +19,7 @@ from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes, unt
 from asymm_deploy.check.live.time_pairs import LiveComparison, LiveEvent, time_pairs
 from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import UsageError
+from asymm_deploy.text import counted
 
 
 class LiveWatcher(Protocol):
@@ -145,4 +146,5 @@ def _same_files(pairs: Sequence[Pair]) -> tuple[str, ...]:
 def _resumed(found: LiveComparison) -> tuple[str, ...]:
     if not found.kept:
         return ()
-    return (f"{found.kept} launches are from an earlier run of this command.",)
+    are = "is" if found.kept == 1 else "are"
+    return (f"{counted(found.kept, 'launch')} {are} from an earlier run of this command.",)

@@ -35,6 +35,7 @@ from asymm_deploy.check.recorded.arm_refusals import LEAST_RECORDED_LAUNCHES
 from asymm_deploy.check.recorded.recorded_arm import RecordedArm
 from asymm_deploy.check.recorded.sentinel import Sentinel
 from asymm_deploy.errors import ExitCode
+from asymm_deploy.text import counted
 
 MOST_CHANCE = 0.002
 """Mann-Whitney's two-sided p must be below this for a change to be more than chance."""
@@ -65,7 +66,8 @@ def recorded_changes(
         if count < LEAST_RECORDED_LAUNCHES:
             beside = "" if sentinel is None else f" beside one of {sentinel.name}"
             why = (
-                f"Only {count} of the {arm.name}'s {len(arm.launches)} launches count{beside}, "
+                f"Only {count} of the {arm.name}'s {counted(len(arm.launches), 'launch')} "
+                f"{'counts' if count == 1 else 'count'}{beside}, "
                 f"and {LEAST_RECORDED_LAUNCHES} are needed."
             )
             return [latency_without_figures(model, "unstable", why, ExitCode.UNSTABLE)]

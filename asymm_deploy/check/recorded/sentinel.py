@@ -64,8 +64,8 @@ def sentinel_named(
             )
         if len(found[name].counting) < LEAST_RECORDED_LAUNCHES:
             raise UsageError(
-                f"--sentinel {name} has {len(found[name].counting)} launches that count in the "
-                f"{arm}, and {LEAST_RECORDED_LAUNCHES} are needed",
+                f"--sentinel {name} has too few launches in the {arm} that count: "
+                f"{len(found[name].counting)} of the {LEAST_RECORDED_LAUNCHES} that are needed",
                 "bench it again together with the others, or name another",
             )
         if found[name].has_two_modes:

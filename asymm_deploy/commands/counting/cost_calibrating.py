@@ -18,6 +18,7 @@ from asymm_deploy.bench.predicted.phone_calibration import (
 )
 from asymm_deploy.bench.records import Precision
 from asymm_deploy.commands import console
+from asymm_deploy.text import counted
 
 CountMissing = Callable[[Sequence[MeasuredModel]], Sequence[CostRecord]]
 """Counts models that lack counts, and returns the records of those that could be counted."""
@@ -66,7 +67,8 @@ def fit_in_words(calibration: CostCalibration) -> tuple[str, str]:
     """Return two lines: what was fitted, and how far off it is."""
     ns = ", ".join(f"{each:.3g} ns for each {what}" for what, each in calibration.ns_per.items())
     return (
-        f"{calibration.name}, of {calibration.device}: {ns}, from {calibration.models} models",
+        f"{calibration.name}, of {calibration.device}: {ns}, from "
+        f"{counted(calibration.models, 'model')}",
         f"models that were left out of the fit are off by {calibration.mean_error:.1%} on average "
         f"and {calibration.worst_error:.1%} at worst; their latencies are {calibration.low:.3g} to "
         f"{calibration.high:.3g} times the prediction",

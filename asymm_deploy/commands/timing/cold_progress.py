@@ -9,6 +9,7 @@ from asymm_deploy.bench.cold.time_cold import ColdEvent, ColdFinished
 from asymm_deploy.bench.measure import BenchResumed, LaunchDiscarded
 from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.commands import console
+from asymm_deploy.commands.bench_progress import discarded_text, kept_text
 
 
 class ColdProgress:
@@ -23,14 +24,11 @@ class ColdProgress:
         """Show one event of a device."""
         prefix = f"{device}: " if self._several else ""
         if isinstance(event, BenchResumed):
-            kept = f"{event.kept} launches were made before and are kept"
-            console.say(f"{prefix}{kept} (--fresh repeats them)")
+            console.say(f"{prefix}{kept_text(event.kept)}")
             for _ in range(event.kept):
                 self._advance(f"{prefix}resumed")
         elif isinstance(event, LaunchDiscarded):
-            lost = f"{event.record.model}, launch {event.record.launch}"
-            why = " ".join(event.record.flags)
-            console.say(f"{prefix}{lost} does not count ({why}): it is repeated after a pause")
+            console.say(f"{prefix}{discarded_text(event.record)}")
         elif isinstance(event, ColdFinished):
             made = event.record.launch
             if made.error is not None:

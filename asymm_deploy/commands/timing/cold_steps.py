@@ -78,8 +78,7 @@ def _write_rows(out: Path, runs: ColdRuns) -> None:
 
 
 def _table_of(asked: BenchRequest, rows: Sequence[ColdRow]) -> str:
-    from asymm_deploy.report.cold.cold_table import COLD_CSV, cold_remarks, short_cold_table
-    from asymm_deploy.report.report_table import render
+    from asymm_deploy.report.cold.cold_table import COLD_CSV, cold_remarks, cold_text
 
     console.say(f"wrote {asked.out / COLD_NAME} and {asked.out / COLD_CSV}")
     devices = {row.device for row in rows}
@@ -89,4 +88,4 @@ def _table_of(asked: BenchRequest, rows: Sequence[ColdRow]) -> str:
             console.say(f"{row.model}{on}: {row.flags_text}")
     for remark in cold_remarks(rows):
         console.say(remark)
-    return render(short_cold_table(rows), asked.output_format)
+    return cold_text(rows, asked.output_format)

@@ -127,19 +127,16 @@ def _shown(
     asked: BenchRequest, curves: Sequence[Curve], failures: Sequence[DeployError]
 ) -> ExitCode:
     """Print the table of what was asked for; return the worst exit code."""
-    from asymm_deploy.report.sustained.sustained_table import pace_text, sustained_text
+    from asymm_deploy.report.sustained.sustained_table import late_text, sustained_text
 
     rows = [sustained_row(curve) for curve in curves]
+    devices = {row.device for row in rows}
     for row in rows:
+        on = f"{row.device}: " if len(devices) > 1 else ""
         if row.flags:
-            console.say(f"{row.model}: {row.flags_text}")
-        if "late" in row.flags and row.late_frames is not None:
-            frames = row.runs + (row.skipped_frames or 0)
-            console.say(
-                f"{row.model} can't keep up with a frame {pace_text(row.every_ms)}: "
-                f"{row.late_frames:,} of {frames:,} frames late, {row.skipped_frames:,} of them "
-                "skipped"
-            )
+            console.say(f"{on}{row.model}: {row.flags_text}")
+        if "late" in row.flags:
+            console.say(f"{on}{late_text(row)}")
     print_data(sustained_text(rows, asked.output_format))
     for failure in failures:
         console.complain(failure)

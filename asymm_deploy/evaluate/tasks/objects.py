@@ -180,7 +180,8 @@ class VocObjects:
             )
         if scores[0].shape[2] != classes:
             raise UsageError(
-                f"{made.model} tells {scores[0].shape[2]} classes apart, and there are {classes}",
+                f"{made.model} tells {counted(scores[0].shape[2], 'class')} apart, "
+                f"and there are {classes}",
                 "list the model's classes in its order, one a line, in a file, and give it with "
                 "--classes",
             )

@@ -29,6 +29,7 @@ from asymm_deploy.images.image_files import ImageFile, image_files
 from asymm_deploy.images.preprocessing import ImageInput, Preprocessing, cropped, image_input
 from asymm_deploy.models.input_shape import shown
 from asymm_deploy.safe import excerpt, first_words
+from asymm_deploy.text import counted
 
 QUANTISER = (sys.executable, "-I", "-m", "asymm_deploy.export.quantize.quantiser_process")
 QUANTISER_TIMEOUT_S = 900
@@ -98,7 +99,11 @@ def taken_images(asked: Int8Images, taken: ImageInput, into: Path) -> TakenImage
         listing_sha256=asked.listing_sha256,
         images_sha256=used.hexdigest(),
     )
-    told = f"{len(unreadable)} images can't be decoded and were passed over: {_some(unreadable)}"
+    were = "was" if len(unreadable) == 1 else "were"
+    told = (
+        f"{counted(len(unreadable), 'image')} can't be decoded and {were} passed over: "
+        f"{_some(unreadable)}"
+    )
     return TakenImages(samples, record, (told,) if unreadable else ())
 
 

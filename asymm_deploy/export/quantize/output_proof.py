@@ -15,6 +15,7 @@ from asymm_deploy.export.proof import parity
 from asymm_deploy.export.proof.parity import ParityReport, compare_output, worst_of
 from asymm_deploy.export.quantize.variant import VariantOutput
 from asymm_deploy.models.naming.variant_names import VariantName
+from asymm_deploy.text import counted
 
 LEAST_SQNR_DB: dict[VariantName, float] = {
     "half": 20.0,
@@ -79,7 +80,8 @@ def prove_outputs(
             raise NumericsError(f"{spec.name} of {name} is not finite, and in fp32 it is", "")
         if limit is not None and sqnr < limit:
             raise NumericsError(
-                f"{spec.name} of {name} is {sqnr:.1f} dB above its error over {len(ours)} inputs, "
+                f"{spec.name} of {name} is {sqnr:.1f} dB above its error over "
+                f"{counted(len(ours), 'input')}, "
                 f"and at least {limit:g} dB are required",
                 "",
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from asymm_deploy.bench.cold.cold_records import ColdRow, StageMs
 from asymm_deploy.bench.flags import FLAGS, gravest_first
 from asymm_deploy.files import write_whole
-from asymm_deploy.report.report_table import Cell, Column, ReportTable, to_csv
+from asymm_deploy.report.report_table import Cell, Column, ReportTable, TableFormat, render, to_csv
 from asymm_deploy.text import counted
 
 COLD_CSV = "cold.csv"
@@ -115,6 +115,13 @@ def write_cold_csv(out: Path, rows: Sequence[ColdRow]) -> None:
     write_whole(out / COLD_CSV, to_csv(_table(rows, COLD_COLUMNS)).encode())
 
 
+def cold_text(rows: Sequence[ColdRow], output_format: TableFormat) -> str:
+    """Return the table as text; as CSV with all columns."""
+    if output_format == "csv":
+        return to_csv(_table(rows, COLD_COLUMNS))
+    return render(short_cold_table(rows), output_format)
+
+
 def short_cold_table(rows: Sequence[ColdRow]) -> ReportTable:
     """Return the columns that people compare, and those of the setting in which rows differ."""
     mixed = [name for name in _SETTING if len({getattr(row, name) for row in rows}) > 1]
@@ -143,12 +150,12 @@ def cold_caption(row: ColdRow) -> tuple[str, str]:
     """Return the lines above a table: on which device and how its rows were measured."""
     core = f"core {row.cpu}" if row.cpu else "not pinned"
     chip = f" ({row.soc})" if row.soc else ""
-    threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
+    threads = counted(row.threads, "thread")
     version = f" {row.engine_version}" if row.engine_version else ""
     return (
         f"Device: {row.device}{chip}, {core}",
         f"Engine: {row.engine}{version}, {row.precision}, {threads}; medians over "
-        f"{row.launches} launches, each a new process",
+        f"{counted(row.launches, 'launch')}, each a new process",
     )
 
 

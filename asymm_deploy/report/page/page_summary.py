@@ -85,8 +85,8 @@ def _beside(tab: Tab) -> str:
         )
     if tab.started:
         text += f" {counted(tab.started, 'model')} {_was(tab.started)} started cold."
-    if tab.lasted:
-        text += f" {counted(tab.lasted, 'model')} ran for long."
+    if tab.lasting:
+        text += f" {_lasting(tab)}."
     return text
 
 
@@ -105,15 +105,19 @@ def _untimed(tab: Tab) -> str:
             f"{counted(tab.started, 'model')} {_was(tab.started)} started cold with "
             f"{_ENGINES.get(engine, engine)}"
         )
+    if parts and tab.lasting:
+        parts.append(_lasting(tab))
     if not tab.pictures:
         return f"{tab.title}: nothing was finished."
     if not parts:
         return f"{tab.title}: {' '.join(picture.sentence for picture in tab.pictures)}"
-    if tab.lasted:
-        parts.append(f"{counted(tab.lasted, 'model')} ran for long")
     what = "; ".join(parts)
     emulated = ", an emulated Arm processor: nothing is timed there" if device == EMULATED else ""
     return f"{what} on {device}{emulated}."
+
+
+def _lasting(tab: Tab) -> str:
+    return f"{counted(tab.lasting, 'model')} {_was(tab.lasting)} followed second by second"
 
 
 def _was(number: int) -> str:

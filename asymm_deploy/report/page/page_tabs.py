@@ -66,8 +66,8 @@ class Tab:
     """What is missing, and why."""
     started: int = 0
     """How many models were started cold."""
-    lasted: int = 0
-    """How many ran for minutes."""
+    lasting: int = 0
+    """How many models had one long launch."""
     lead: str = ""
     """What the page says of it first, if that is not about rows."""
 

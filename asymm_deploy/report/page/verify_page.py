@@ -69,7 +69,7 @@ class VerifiedPage:
             f"  {each.name}  {each.bytes} bytes  sha256 {each.sha256}" for each in self.sources
         ]
         what = "every table, sentence and picture" if self.redrawn else "every figure in its tables"
-        made = f"{self.rows} rows and {self.launches} launches"
+        made = f"{counted(self.rows, 'row')} and {counted(self.launches, 'launch')}"
         made += f", {counted(self.curves, 'sustained curve')}" if self.curves else ""
         lines = [
             f"good: {what} follows from the samples inside ({made})",
@@ -225,7 +225,7 @@ def _row_differences(said: bytes | None, true: bytes | None) -> Iterator[str]:
     """Yield the fields of rows that both versions know, but for intervals, where they differ."""
     own, right = (json.loads(content or b"[]") for content in (said, true))
     if len(own) != len(right):
-        yield f"{ROWS_NAME} has {len(own)} rows, and the samples give {len(right)}"
+        yield f"{ROWS_NAME} has {counted(len(own), 'row')}, and the samples give {len(right)}"
         return
     for row, wanted in zip(own, right, strict=True):
         for name in row.keys() & wanted.keys() - {"ci_low_ms", "ci_high_ms"}:
@@ -240,7 +240,8 @@ def _cell_differences(said: _Tables, true: _Tables) -> Iterator[str]:
             yield f"the table {name} is missing"
             continue
         if len(own) != len(rows):
-            yield f"the table {name} has {len(own) - 1} rows, and the samples give {len(rows) - 1}"
+            there = counted(len(own) - 1, "row")
+            yield f"the table {name} has {there}, and the samples give {len(rows) - 1}"
             continue
         for heading, row, right in zip([*rows[:1]] * len(rows), own, rows, strict=True):
             if len(row) != len(right):

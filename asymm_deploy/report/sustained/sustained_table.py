@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from asymm_deploy.bench.flags import FLAGS, gravest_first
+from asymm_deploy.bench.sustained.curve_verdict import LATE_SHARE
 from asymm_deploy.bench.sustained.durations import short_duration
 from asymm_deploy.bench.sustained.sustained_rows import SustainedRow
 from asymm_deploy.report import tables
@@ -47,8 +48,9 @@ COLUMNS = (
     Column("max_thermal_status", "thermal status"),
     Column("valid", "valid", "text"),
     Column("flags", "flags", "text"),
+    Column("late_by_waking", "late by waking"),
 )
-_LEFT_OUT = ("soc", "engine_version", "reached_s", "cpu")
+_LEFT_OUT = ("late_by_waking", "soc", "engine_version", "reached_s", "cpu")
 _SETTING = ("device", "engine", "precision", "threads")
 
 
@@ -93,6 +95,18 @@ def sustained_text(rows: Sequence[SustainedRow], output_format: TableFormat) -> 
 def pace_text(every_ms: float | None) -> str:
     """Return how runs follow one another: ``every 33ms``, ``without a pause``."""
     return "without a pause" if every_ms is None else f"every {short_duration(every_ms / 1000)}"
+
+
+def late_text(row: SustainedRow) -> str:
+    """Return how many frames were late, and whether the model or waking up is to blame."""
+    late, woken = row.late_frames or 0, row.late_by_waking
+    frames = row.runs + (row.skipped_frames or 0)
+    cant = woken is None or late - woken > LATE_SHARE * frames
+    does = "can't keep up with" if cant else "was woken too late for"
+    text = f"{row.model} {does} a frame "
+    text += f"{pace_text(row.every_ms)}: {late:,} of {frames:,} frames late, "
+    text += f"{row.skipped_frames or 0:,} of them skipped"
+    return text if not woken else f"{text}, {woken:,} only since a run began late"
 
 
 def _caption(rows: Sequence[SustainedRow]) -> list[str]:

@@ -130,8 +130,8 @@ def test_two_launches_with_the_same_times_are_found(good: LaunchRecord) -> None:
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"cpu_ns": (5, 5)}, "2 processor times of 1 runs"),
-        ({"start_ns": ()}, "0 starts of 1 runs"),
+        ({"cpu_ns": (5, 5)}, "2 processor times of 1 run"),
+        ({"start_ns": ()}, "0 starts of 1 run"),
         ({"start_ns": (-1,)}, "among its starts is -1 ns"),
         ({"cpu_ns": (10**400,)}, "among its processor times is 10000"),
     ],

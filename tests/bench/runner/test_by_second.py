@@ -24,6 +24,8 @@ class Clockwork:
         self.busy = 0
         self.started: list[int] = []
         self.seconds: list[Mapping[str, Any]] = []
+        self.wakes_late = 0
+        self.sending = 0
         self._ms = ms
         self.loop = by_second.Loop(
             cpus,
@@ -36,9 +38,10 @@ class Clockwork:
     def _send(self, kind: str, fields: Mapping[str, Any]) -> None:
         assert kind == "second"
         self.seconds.append(fields)
+        self.now += self.sending
 
     def _sleep(self, seconds: float) -> None:
-        self.now += round(seconds * 1e9)
+        self.now += round(seconds * 1e9) + self.wakes_late
 
     def run(self) -> None:
         took = round(self._ms[len(self.started) % len(self._ms)] * MS)
@@ -119,6 +122,34 @@ def test_frames_come_whatever_the_model_does(
     assert work.started == started
     assert (whole["late"], whole["skipped"]) == (late, skipped)
     assert whole["cpu_ns"] == work.busy
+
+
+def test_a_run_that_was_woken_late_may_make_the_next_frame_late_and_is_told_apart() -> None:
+    work = Clockwork([32])
+    work.wakes_late = 2 * MS
+    whole = work.go(33 * 40, 33)
+    assert work.started[:5] == [0, 35, 67, 99, 134]  # frame 2 came at 66, and 3 was there at 99
+    assert whole["late"] == whole["late_by_waking"] == 13
+    assert sum(x["late_by_waking"] for x in work.seconds) == 13
+
+
+def test_what_a_run_itself_makes_late_is_not_told_of_waking() -> None:
+    work = Clockwork([40, 10, 10])
+    work.wakes_late = 2 * MS
+    whole = work.go(990, 33)
+    assert (whole["late"], whole["late_by_waking"]) == (10, 0)
+    # Of one that takes too long, and begins late: the first frame that came was its own fault.
+    work = Clockwork([10, 65])
+    work.wakes_late = 5 * MS
+    assert work.go(99, 33)["late"] == 2
+    assert work.seconds[-1]["late_by_waking"] == 1
+
+
+def test_what_writing_a_second_down_makes_late_is_told_apart() -> None:
+    work = Clockwork([30])
+    work.sending = 30 * MS
+    whole = work.go(1_980, 33)  # a run ends at 1020, the next begins at 1050 in place of 1023
+    assert (whole["late"], whole["late_by_waking"]) == (8, 8)
 
 
 def test_the_example_of_the_documentation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def lines_without(*dropped: int) -> Callable[[list[bytes]], list[bytes]]:
         (lambda _: [b'{"schema_version":1,"curve":"a"}\n'], "not one of"),
         (lambda _: [b'{"schema_version":9,"curve":"a"}\n'], "schema_version 9"),
         (lambda lines: [lines[0], lines[1].replace(b'"runs":50', b'"runs":-5')], "line 2"),
+        (lambda lines: [*lines, lines[3], lines[3][:40]], "line 6: launch .* had ended"),
         (lambda lines: [*lines[:4], lines[4].replace(b'"flags":[]', b'"flags":["x"]')], "flag"),
     ],
 )
@@ -106,7 +108,7 @@ def test_damage_is_told_and_nothing_is_changed(
 def test_one_command_at_a_time_adds_to_it(written: Path) -> None:
     with (
         opened_curves(written, pytest.fail),
-        pytest.raises(HarnessError, match="another command is timing into"),
+        pytest.raises(HarnessError, match=f"process {os.getpid()}, since .* is writing to"),
         opened_curves(written, pytest.fail),
     ):
         pass

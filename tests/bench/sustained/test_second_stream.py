@@ -97,6 +97,7 @@ def test_a_stream_that_stops_is_no_result_though_its_seconds_are_there(
         ([{"runs": 150}], "add up to more than it took"),
         ([{"cpu_ns": 2 * 10**9}], "more processor time than it took"),
         ([{"skipped": 3}], "skipped more frames"),
+        ([{"late_by_waking": 1}], "more frames are late by waking"),
         ([{"runs": 0}], "no valid 'second'"),
         ([{"min_ns": -1}], "no valid 'second'"),
         ([{"type": "samples"}], "no valid 'second'"),
@@ -114,7 +115,8 @@ def test_a_second_that_nothing_can_have_measured_is_refused(
     ("whole", "reason"),
     [
         ({"runs": 149}, "150 runs"),
-        ({"late": 1}, "late frames"),
+        ({"late": 1}, "1 late frame, 0 by waking"),
+        ({"late_by_waking": 2}, "2 by waking"),
         ({"wall_ns": 10**9}, "add up to more than its loop"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_sentinel_needs_launches_that_count_and_one_speed(
     old = folder("old", model="steady")
     folder("new")
     few = folder("new", model="steady", edit=spoilt)
-    with pytest.raises(UsageError, match="steady has 9 launches that count in the candidate"):
+    with pytest.raises(UsageError, match="too few launches in the candidate that count: 9 of"):
         compared(old, few, sentinel="steady")
     folder("other", launches=20)
     mixed = folder("other", launches=20, model="steady", edit=two)

@@ -52,8 +52,10 @@ def test_a_model_is_started_and_told_of_and_the_same_again_starts_nothing(
     assert not Path("results/runs.jsonl").exists()
     content = Path("results/cold.jsonl").read_bytes()
     assert cli.run(command) == 0
-    assert "4 launches were made before and are kept" in capsys.readouterr().err
+    assert "4 launches were measured before and are kept" in capsys.readouterr().err
     assert Path("results/cold.jsonl").read_bytes() == content
+    assert cli.run([*command, "--format", "csv"]) == 0
+    assert capsys.readouterr().out == Path("results/cold.csv").read_text()
 
 
 def test_a_file_in_memory_is_never_told_as_cold(

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from asymm_deploy import cli
-from asymm_deploy.bench.artifact import Artifact
+from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.judge import plausibility
 from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
 from asymm_deploy.bench.sustained.curves import Curve, curves_in
 from asymm_deploy.commands import bench_steps
+from asymm_deploy.errors import ExitCode
 from tests.bench.fake_device import fake_artifact
 
 RUNNER = """\
@@ -174,6 +175,18 @@ def test_several_models_come_one_after_the_other(
     assert bench(runner(), "asymmnet_small_050") == 0
     assert [curve.launch.model[-3:] for curve in curves()] == ["035", "050"]
     assert "letting it cool" not in capsys.readouterr().err
+
+
+def test_one_without_a_file_is_not_said_to_run(
+    runner: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lacking = Missing("net", "boom", ExitCode.CONVERSION)
+    monkeypatch.setattr(bench_steps, "exported_subject", lambda *_: lacking)
+    assert bench(runner()) == ExitCode.CONVERSION
+    assert row()["flags"] == "failed: boom"
+    assert "runs for" not in capsys.readouterr().err
 
 
 def test_one_that_hangs_is_killed(runner: Callable[..., Path]) -> None:

@@ -123,16 +123,10 @@ def test_a_page_of_cold_starts_alone_says_what_its_launches_say(
     path.write_text(page)
     assert "1 model was started cold with MNN on here" in page
     assert "0 rows and 2 launches" in "\n".join(verify_page.verified(path).lines)
+    at = {name: getattr(good, name) for name in ("device", "engine", "precision", "threads")}
+    both = {"cold.jsonl": lines, "sustained.jsonl": lines_of_curves([made_curve([20.0] * 9, **at)])}
+    page_of_both = made_page(sources_of(both, Path("results")), asked, "'draws'")
+    assert "cold with MNN; 1 model was followed second by second on here" in page_of_both
     path.write_text(page.replace(">38.00<", ">18.00<"))
     with pytest.raises(NumericsError, match="the page says '18"):
         verify_page.verified(path)
-
-
-def test_a_page_counts_what_was_started_cold_and_what_ran_for_long(good: LaunchRecord) -> None:
-    sources = {
-        "cold.jsonl": msgspec.json.encode(cold_record(good)) + b"\n",
-        "sustained.jsonl": lines_of_curves([made_curve([20.0] * 20, device="here")]),
-    }
-    asked = PageRequest("results", None, RowFilter(), "2026-01-01T00:00:00+00:00")
-    page = made_page(sources_of(sources, Path("results")), asked, "'draws'")
-    assert "1 model was started cold with MNN; 1 model ran for long on here." in page

@@ -139,7 +139,7 @@ def test_a_changed_picture_is_told(small: str, told: Callable[[str], str]) -> No
 
 def test_a_removed_row_and_a_removed_block_are_told(small: str, told: Callable[[str], str]) -> None:
     row = re.compile(r'<tr data-key="net_b".*?</tr>\n?', re.DOTALL)
-    assert "has 1 rows, and the samples give 2" in told(row.sub("", small, count=1))
+    assert "has 1 row, and the samples give 2" in told(row.sub("", small, count=1))
     block = re.compile(r'<script type="application/gzip" data-name="latency.csv".*?</script>')
     assert "latency.csv is missing" in told(block.sub("", small))
 

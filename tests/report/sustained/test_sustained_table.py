@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+from msgspec import structs
+
 from asymm_deploy.bench.sustained.sustained_rows import latest_curves, sustained_row
 from asymm_deploy.report.sustained.sustained_table import (
+    late_text,
     short_sustained,
     sustained_text,
     write_sustained,
@@ -16,7 +20,8 @@ from tests.made_curves import made_curve, made_reading
 HEADER = (
     "model,device,soc,cpu,precision,threads,engine,engine_version,asked_s,every_ms,reached_s,runs,"
     "first_ms,sustained_ms,sustained_over_first,time_to_throttle_s,throttled_by,late_frames,"
-    "skipped_frames,min_clock_khz,max_temperature_c,max_battery_c,max_thermal_status,valid,flags"
+    "skipped_frames,min_clock_khz,max_temperature_c,max_battery_c,max_thermal_status,valid,flags,"
+    "late_by_waking"
 )
 
 
@@ -53,17 +58,35 @@ def test_a_row_has_what_the_curve_comes_to(tmp_path: Path) -> None:
         "max_thermal_status": "0",
         "valid": "true",
         "flags": "",
+        "late_by_waking": "0",
     }
 
 
 def test_what_is_unknown_or_has_not_happened_is_empty() -> None:
     row = sustained_row(made_curve([20.0] * 20))
     text = sustained_text([row], "csv").splitlines()[1]
-    assert text.endswith(",1000,20.0,20.0,1.0,,,,,2841600,,,,true,")
+    assert text.endswith(",1000,20.0,20.0,1.0,,,,,2841600,,,,true,,")
     shown = [column.name for column in short_sustained([row]).columns]
     assert "max_battery_c" not in shown
     assert "device" not in shown
     assert shown[:3] == ["model", "asked_s", "every_ms"]
+
+
+@pytest.mark.parametrize(
+    ("late", "woken", "said"),
+    [
+        (300, 5, "net can't keep up with a frame every 40ms: 300 of 1,000 frames late, 0 of them"),
+        (300, 299, "net was woken too late for a frame every 40ms: 300 of 1,000 frames late"),
+        (300, 299, "skipped, 299 only since a run began late"),
+        (300, None, "net can't keep up with a frame every 40ms: 300 of 1,000 frames late, 0 of"),
+    ],
+)
+def test_late_frames_are_the_models_fault_or_that_of_waking(
+    late: int, woken: int | None, said: str
+) -> None:
+    curve = made_curve([20.0] * 20, every_ms=40.0)
+    curve.seconds[-1] = structs.replace(curve.seconds[-1], late=late, late_by_waking=woken)
+    assert said in late_text(sustained_row(curve))
 
 
 def test_one_that_did_not_reach_its_end_has_no_level_and_says_why() -> None:

@@ -225,7 +225,9 @@ def _said(name: str, row: SustainedRow) -> str:
     if row.time_to_throttle_s is not None:
         text += f", and slowed down in second {row.time_to_throttle_s:.0f}"
     if row.late_frames:
-        text += f"; {counted(row.late_frames, 'frame')} came too soon for it"
+        text += f"; {counted(row.late_frames, 'frame')} came while it ran"
+        if row.late_by_waking:
+            text += f", {row.late_by_waking:,} of them only since a run began late"
     spoilt = "" if row.valid else f" It does not count: {row.flags_text}."
     return f"{text}.{spoilt}"
 

@@ -17,6 +17,8 @@ from asymm_deploy.bench.sustained.curves import Curve
 from tests.phone.faults import CutLaunch, Garbage, Killed, Meanwhile, Reboots
 from tests.phone.heat import Heat
 from tests.phone.phone import Phone
+from tests.phone.profiles import MI_9, Profile
+from tests.phone.server import AdbServer
 
 
 def require_gapless(curve: Curve, for_s: float) -> None:
@@ -208,6 +210,24 @@ def test_what_is_no_stream_fails_and_its_launch_has_ended_before_the_next_one(
     assert running == [False]
     assert [curve.is_whole for curve in done.curves] == [False, True]
     assert is_clean(phone)
+
+
+def test_of_two_phones_each_is_named_and_one_that_fails_stops_no_other(
+    sustained: Callable[..., Any],
+    phone: Phone,
+    adb_server: AdbServer,
+    new_phone: Callable[[Profile], Phone],
+) -> None:
+    other = new_phone(MI_9)
+    adb_server.connect(other)
+    other.faults.add(Garbage(at="second", after_seconds=5))
+    done = sustained("--for", "20s", "--every", "15ms", device="all")
+    assert done.code == 3
+    by_phone = {curve.launch.device: curve for curve in done.curves}
+    assert by_phone[phone.serial].is_whole
+    assert not by_phone[other.serial].is_whole
+    assert f"\n{other.serial}: model: failed: the runner printed no valid" in done.err
+    assert f"\n{phone.serial}: model can't keep up with" in done.err
 
 
 def test_models_come_one_after_the_other_and_each_is_cool_at_first(
