@@ -174,6 +174,10 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Type and name of operators that ran on another back end than was asked for; 100 at most."""
     backend_note: str | None = None
     """Why the library of the back end could not be loaded."""
+    driver: str | None = None
+    """The device on which the back end computes, as its driver names it; None if untold."""
+    driver_is_cpu: bool | None = None
+    """Whether the driver says that this is the CPU; None if untold."""
     plan_id: str
     attempt: int
     """Counts ``--fresh`` and changes of file or core; the highest of a row is in use."""

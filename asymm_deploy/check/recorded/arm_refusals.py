@@ -19,6 +19,7 @@ _MUST_AGREE: dict[str, Callable[[LaunchRecord], object]] = {
     "precision": lambda r: r.precision,
     "number of threads": lambda r: r.threads,
     "back end": lambda r: r.backend,
+    "back end's device": lambda r: r.driver or "untold",
     "engine": lambda r: f"{r.engine} {r.engine_version}",
     "runner": lambda r: f"{r.runner} {r.runner_version}",
     "number of runs per launch": lambda r: r.runs,

@@ -59,8 +59,25 @@ def test_where_all_ran_as_asked_there_is_nothing_to_say(good: LaunchRecord) -> N
             "all 1 operator ran on cpu (no libMNN_Vulkan.so)",
         ),
         ({"backends_in_force": None}, "nothing says that an operator ran on vulkan"),
+        (
+            {"driver": "llvmpipe (LLVM 15.0.6)", "driver_is_cpu": True},
+            "all 64 operators ran on the CPU: the driver of vulkan is llvmpipe (LLVM 15.0.6), "
+            "made of software",
+        ),
+        (
+            {"backends_in_force": {"cpu": 3, "vulkan": 61}, "driver_is_cpu": True},
+            "all 64 operators ran on the CPU: the driver of vulkan is made of software",
+        ),
     ],
-    ids=["some", "many kinds", "all", "all, with a reason", "unknown"],
+    ids=[
+        "some",
+        "many kinds",
+        "all",
+        "all, with a reason",
+        "unknown",
+        "software",
+        "some, software",
+    ],
 )
 def test_what_ran_elsewhere_is_counted_and_named(
     good: LaunchRecord, fields: dict[str, Any], words: str
@@ -68,7 +85,8 @@ def test_what_ran_elsewhere_is_counted_and_named(
     record = on_vulkan(good, **fields)
     assert found(record) == ["fell-back"]
     assert fallback_words(record) == words
-    assert ran_nothing_there(record) == ("vulkan" not in (record.backends_in_force or {}))
+    there = "vulkan" in (record.backends_in_force or {}) and not record.driver_is_cpu
+    assert ran_nothing_there(record) != there
     judged = verdicts.judged_with(record, ["fell-back"])
     assert summarise([judged]).flags_text == f"fell-back: {words}"
 
