@@ -15,6 +15,7 @@ from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.backends import fallback
 from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
 from asymm_deploy.bench.backends.output_words import output_words
+from asymm_deploy.bench.backends.shown_precision import with_shown_precision
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.judge import output_error, plausibility, verdicts
 from asymm_deploy.bench.plan import Plan
@@ -149,6 +150,7 @@ def finished(
             output_tolerance=output.tolerance,
             output_words=output_words(artifact.reference, report.output.values),
         )
+        record = with_shown_precision(record, artifact.reference, report.output.values)
     found = verdicts.launch_flags(
         record, verified_by=first, verifiable=artifact.reference is not None
     )
@@ -292,6 +294,7 @@ def require_as_asked(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -
         ("model file (SHA-256)", report.model.sha256, blank.artifact_sha256),
         # MNN that falls back to the CPU takes as many threads as it likes.
         *([("number of threads", report.model.threads, blank.threads)] if on_cpu else []),
+        *([("back end", report.backends.asked, blank.backend)] if report.backends else []),
         ("number of runs", len(report.samples.ns), blank.runs),
         ("set of cores", report.cpu.asked, blank.cpus),
         ("interface of the engine", report.model.api or "session", api),
