@@ -10,7 +10,7 @@ import html
 import re
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 _MARKDOWN_STRUCTURE = re.compile(
     r"[\\`*\[\]|~!{}$]|(?<!\w)_|_(?!\w)"
     r"|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\."  # GFM makes links of bare addresses
@@ -84,8 +84,14 @@ def markdown(text: str) -> str:
 
 
 def csv_cell(cell: str | int) -> str | int:
-    """Return a cell of CSV that no spreadsheet runs as a formula: such text gets a ``'`` before."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    """Return a cell of CSV that no spreadsheet runs as a formula: such text gets a ``'`` before.
+
+    Nor does it reach a terminal as an escape sequence, or GitHub's runner as a command.
+    """
+    if not isinstance(cell, str):
+        return cell
+    safe = "\n".join(no_command(line) for line in printable(cell).split("\n"))
+    return f"'{safe}" if safe.startswith(_FORMULA_STARTS) else safe
 
 
 def _replaced(text: str, by: str) -> str:

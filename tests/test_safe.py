@@ -132,10 +132,19 @@ def test_nobody_is_mentioned_and_nothing_referred_to(text: str, written: str) ->
     assert safe.markdown(text) == written
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_a_formula_in_csv_is_text(start: str) -> None:
     assert safe.csv_cell(f"{start}x") == f"'{start}x"
     assert safe.csv_cell(f"x{start}") == f"x{start}"
+
+
+def test_a_cell_of_csv_reaches_no_terminal_and_no_runner_as_more_than_text() -> None:
+    hostile = "a\x1b[2J\u202e\n::error::b ##[error]c"
+    assert (
+        safe.csv_cell(hostile)
+        == "a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}\n: :error::b ## [error]c"
+    )
+    assert safe.csv_cell("std::vector, two\nlines") == "std::vector, two\nlines"
 
 
 def test_a_number_in_csv_stays_one() -> None:

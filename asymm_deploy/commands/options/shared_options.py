@@ -7,6 +7,7 @@ example where the form is not plain.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -197,6 +198,10 @@ def no_data() -> Iterator[None]:
 
 
 def print_data(text: str) -> None:
-    """Write ``text`` to stdout, where data goes, and flush it."""
+    """Write ``text`` to stdout, where data goes, and flush it.
+
+    No line begins as a command to GitHub's runner does: a name may stand there.
+    """
+    text = re.sub(r"^([^\S\n]*):(?=:)", r"\1: ", text, flags=re.MULTILINE)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
