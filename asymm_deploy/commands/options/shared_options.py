@@ -7,7 +7,6 @@ example where the form is not plain.
 from __future__ import annotations
 
 import io
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -19,7 +18,7 @@ import typer
 
 from asymm_deploy.bounds import MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
-from asymm_deploy.safe import excerpt
+from asymm_deploy.safe import excerpt, no_command, no_command_in_json
 
 if TYPE_CHECKING:
     from asymm_deploy.models.names import Figure
@@ -200,8 +199,10 @@ def no_data() -> Iterator[None]:
 def print_data(text: str) -> None:
     """Write ``text`` to stdout, where data goes, and flush it.
 
-    No line begins as a command to GitHub's runner does: a name may stand there.
+    No line holds a command to GitHub's runner (see ``safe.no_command``): names may hold anything.
     """
-    text = re.sub(r"^([^\S\n]*):(?=:)", r"\1: ", text, flags=re.MULTILINE)
+    if text.startswith(("{", "[")):
+        text = no_command_in_json(text)
+    text = "\n".join(map(no_command, text.split("\n")))
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from asymm_deploy.history.asked.sealed_sql import SqlAnswer
-from asymm_deploy.safe import csv_cell, excerpt, no_command
+from asymm_deploy.safe import csv_cell, excerpt, no_command, no_command_in_json
 from asymm_deploy.text import Format, counted
 
 _MOST_IN_TABLE = 1000
@@ -80,7 +80,8 @@ def _json(answer: SqlAnswer) -> Iterator[str]:
     for part in answer.parts:
         for row in part:
             found = {name: _jsonable(cell) for name, cell in zip(answer.columns, row, strict=True)}
-            yield f"{before}  {json.dumps(found)}"  # ASCII alone: an escape stays one
+            written = no_command_in_json(json.dumps(found))  # ASCII alone: an escape stays one
+            yield f"{before}  {written}"
             before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
