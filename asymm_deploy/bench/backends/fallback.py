@@ -15,11 +15,18 @@ from asymm_deploy.text import counted
 FELL_BACK = "fell-back"
 CPU = "cpu"
 _TYPES_SHOWN = 5
+_ALL_FELL_BACK = " (all fell back)"
 
 
 def engine_and_backend(record: LaunchRecord) -> str:
-    """Return ``mnn``, or ``mnn on vulkan`` where another back end than the CPU was asked for."""
-    return record.engine if record.backend == CPU else f"{record.engine} on {record.backend}"
+    """Return ``mnn``, or ``mnn on vulkan`` where another back end than the CPU was asked for.
+
+    Times of launches whose operators all fell back, which may be allowed, are no times of that back
+    end: ``mnn on vulkan (all fell back)`` is another series, and can't be compared with the other.
+    """
+    if record.backend == CPU:
+        return record.engine
+    return f"{record.engine} on {record.backend}{_ALL_FELL_BACK * ran_nothing_there(record)}"
 
 
 def with_backends(record: LaunchRecord, used: BackendsUsed) -> LaunchRecord:

@@ -123,9 +123,14 @@ def test_ids_of_plans_on_the_cpu_are_what_they_were(good: LaunchRecord) -> None:
 
 def test_rows_and_names_of_engines_tell_back_ends_apart(good: LaunchRecord) -> None:
     assert row_key(good) != row_key(on_vulkan(good))
-    assert [engine_and_backend(each) for each in (good, on_vulkan(good))] == [
+    whole, part = ({"backends_in_force": used} for used in ({"cpu": 64}, {"cpu": 3, "vulkan": 61}))
+    every = [on_vulkan(good, **fields) for fields in ({}, part, whole, {"driver_is_cpu": True})]
+    assert [engine_and_backend(each) for each in (good, *every)] == [
         "mnn",
         "mnn on vulkan",
+        "mnn on vulkan",
+        "mnn on vulkan (all fell back)",
+        "mnn on vulkan (all fell back)",
     ]
 
 

@@ -106,7 +106,7 @@ class RememberedHistory:
 
 
 def _meets(series: HistorySeries, wanted: RowFilter) -> bool:
-    engine, _, backend = (series.engine or "").partition(" on ")
+    engine, _, backend = (series.engine or "").partition(" (")[0].partition(" on ")
     timed = series.metric == "latency"
     pairs = (
         (wanted.device, series.device),
