@@ -86,6 +86,21 @@ def test_what_fell_back_may_be_allowed(bench: Bench, phone: Phone) -> None:
     assert [record.valid for record in ended.lines] == [True]
 
 
+def test_launches_on_the_gpu_are_not_mixed_with_those_that_fell_back(
+    bench: Bench, phone: Phone, tmp_path: Path
+) -> None:
+    allowed = ("--backend", "vulkan", "--allow", "fell-back")
+    phone.faults.add(FallsBack(times=2))
+    ended = bench(*allowed)  # three launches, and the driver comes before the last
+    assert ended.code == 3
+    assert "model ran on vulkan in this launch, and not in 2 launches before it" in ended.err
+    ended = bench(*allowed)
+    assert ended.code == 0, ended.err
+    assert [record.launch for record in ended.lines] == [0, 1, 2, 0, 1]
+    row = row_of(tmp_path / "results")
+    assert (row["launches"], row["flags"]) == ("3", "")
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [(float("nan"), "NaN in "), (0.0, "is all zeros"), (float("inf"), "infinity in ")],
