@@ -190,6 +190,29 @@ def test_a_runner_that_asked_for_another_back_end_is_refused(model: Artifact) ->
 
 
 @pytest.mark.parametrize(
+    ("values", "found", "words"),
+    [
+        ([1.0, 2.0], (), None),
+        ([float("nan")], ("output-mismatch",), "NaN in 1 of 1 value of output 'y'"),
+        ([0.0, 0.0], ("output-mismatch",), "output 'y' is all zeros"),
+    ],
+    ids=["numbers", "NaN", "zeros"],
+)
+def test_on_another_back_end_what_a_driver_spoils_shows_without_a_reference(
+    model: Artifact, values: list[float], found: tuple[str, ...], words: str | None
+) -> None:
+    sent = b64encode(np.array(values, "<f4").tobytes()).decode()
+    device = FakeDevice(output={"values": {"y": sent}}, model={"precision": "untold"})
+    bare = replace(model, reference=None)
+    record = launched(bench_on(device, backend="vulkan"), bare)
+    assert "--output-values" in device.asked[0]
+    assert record.output_words == words
+    assert set(record.flags) & {"output-mismatch", "fell-back"} == set(found)
+    launched(bench_on(device), bare)
+    assert "--output-values" not in device.asked[1]
+
+
+@pytest.mark.parametrize(
     ("asked", "said", "why"),
     [
         ("module", None, "another interface of the engine than asked: session, not module"),

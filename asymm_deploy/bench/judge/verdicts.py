@@ -65,7 +65,7 @@ def launch_flags(
         same = record.output_sha256 == verified_by.output_sha256
         if not same or "output-mismatch" in verified_by.flags:
             found.append("output-mismatch")
-    elif verifiable and not _close(record):
+    elif not _close(record) if verifiable else record.output_words is not None:
         found.append("output-mismatch")
     if _slowed_down(record):
         found.append("throttled")
