@@ -83,7 +83,10 @@ def fallback_words(record: LaunchRecord) -> str | None:
         every = counted(sum(found.values()), "operator")
         return f"all {every} ran on the CPU: the driver of {record.backend} is {_named(record)}"
     total = counted(sum(found.values()), "operator")
-    kinds = _listed(kind for kind, _name in record.ran_elsewhere)
+    listed = record.ran_elsewhere
+    kinds = _listed(kind for kind, _name in listed)
+    if kinds and len(listed) < sum(others.values()):
+        kinds = f"of the first {len(listed)}, {kinds}"
     return f"{sum(others.values())} of {total} ran on {places}{f': {kinds}' if kinds else ''}"
 
 

@@ -53,6 +53,13 @@ def test_where_all_ran_as_asked_there_is_nothing_to_say(good: LaunchRecord) -> N
             },
             "6 of 7 operators ran on cpu: A, B, C, D, E, ...",
         ),
+        (
+            {
+                "backends_in_force": {"cpu": 130, "vulkan": 1},
+                "ran_elsewhere": (("While", ""),) * 99 + (("Softmax", ""),),
+            },
+            "130 of 131 operators ran on cpu: of the first 100, 99 While, Softmax",
+        ),
         ({"backends_in_force": {"cpu": 64}}, "all 64 operators ran on cpu"),
         (
             {"backends_in_force": {"cpu": 1}, "backend_note": "no libMNN_Vulkan.so"},
@@ -72,6 +79,7 @@ def test_where_all_ran_as_asked_there_is_nothing_to_say(good: LaunchRecord) -> N
     ids=[
         "some",
         "many kinds",
+        "more than are listed",
         "all",
         "all, with a reason",
         "unknown",
