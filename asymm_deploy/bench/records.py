@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -168,7 +168,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     backend: Backend = "cpu"
     """Where MNN was asked to run the operators."""
-    backends_in_force: dict[str, int] | None = None
+    backends_in_force: dict[str, Annotated[int, msgspec.Meta(ge=1)]] | None = None
     """How many operators each back end really ran; None where only the CPU was asked for."""
     ran_elsewhere: tuple[tuple[str, str], ...] = ()
     """Type and name of operators that ran on another back end than was asked for; 100 at most."""
