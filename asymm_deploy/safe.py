@@ -10,7 +10,8 @@ import html
 import re
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MARKDOWN_STRUCTURE = re.compile(
     r"[\\`*\[\]|~!{}$]|(?<!\w)_|_(?!\w)"
     r"|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\."  # GFM makes links of bare addresses
@@ -66,6 +67,11 @@ def no_command(line: str) -> str:
     return line.replace("::", ": :", 1) if printable(line).lstrip().startswith("::") else line
 
 
+def no_command_in_json(text: str) -> str:
+    """Return JSON without ``##[name]``, which ``no_command`` has; its values stay what they are."""
+    return text.replace("##[", "#\\u0023[")
+
+
 def log_line(text: str) -> str:
     """Return ``text`` on one line that holds no command to GitHub's runner, wherever it is put."""
     return re.sub(":(?=:)", ": ", one_line(text)).replace("##[", "## [")
@@ -84,8 +90,15 @@ def markdown(text: str) -> str:
 
 
 def csv_cell(cell: str | int) -> str | int:
-    """Return a cell of CSV that no spreadsheet runs as a formula: such text gets a ``'`` before."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    """Return a cell of CSV that no spreadsheet runs as a formula: such text gets a ``'`` before.
+
+    Nor does it reach a terminal as an escape sequence, or GitHub's runner as a command. A number
+    stays one, whatever its sign.
+    """
+    if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
+        return cell
+    safe = "\n".join(no_command(line) for line in printable(cell).split("\n"))
+    return f"'{safe}" if safe.startswith(_FORMULA_STARTS) else safe
 
 
 def _replaced(text: str, by: str) -> str:

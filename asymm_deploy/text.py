@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from asymm_deploy.safe import csv_cell
+from asymm_deploy.safe import csv_cell, excerpt, no_command
 
 ListRow = Mapping[str, str | int]
 Format = Literal["table", "csv", "json"]
@@ -29,12 +29,13 @@ def formatted(rows: Sequence[ListRow], output_format: Format) -> str:
     if not rows:
         return ""
     numbers = [all(isinstance(row[key], int) for row in rows) for key in rows[0]]
-    return tabulate(
+    table = tabulate(
         [[_shown(cell) for cell in row.values()] for row in rows],
         headers=list(rows[0]),
         disable_numparse=True,
         colalign=["right" if number else "left" for number in numbers],
     )
+    return "\n".join(map(no_command, table.splitlines()))
 
 
 def counted(number: int, noun: str) -> str:
@@ -57,4 +58,4 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def _shown(cell: str | int) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else cell
+    return f"{cell:,}" if isinstance(cell, int) else excerpt(cell, 10**6)

@@ -9,6 +9,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asymm_deploy.safe import csv_cell
 from asymm_deploy.text import formatted
 
 cells = st.one_of(st.integers(), st.text(st.characters(codec="utf-8", exclude_characters="\r\0")))
@@ -23,7 +24,7 @@ def test_csv_reads_back_what_was_written(rows: list[dict[str, str | int]]) -> No
     assert [list(row) for row in read] == [["name", "count"]] * len(rows)
     for row, found in zip(rows, read, strict=True):
         for key, cell in row.items():
-            assert found[key].removeprefix("'") == str(cell).removeprefix("'")
+            assert found[key] == str(csv_cell(cell))
 
 
 @given(rows_of_two)
@@ -34,6 +35,11 @@ def test_json_reads_back_what_was_written(rows: list[dict[str, str | int]]) -> N
 def test_numbers_are_aligned_to_the_right_with_thousands() -> None:
     lines = formatted([{"name": "a", "count": 1234567}, {"name": "bb", "count": 1}], "table")
     assert lines.splitlines()[2:] == ["a       1,234,567", "bb              1"]
+
+
+def test_a_name_in_a_table_is_a_cell_and_no_escape_sequence_or_command() -> None:
+    rows = [{"name": "::error::a\x1b[2J\n::error::b"}]
+    assert formatted(rows, "table").splitlines()[2:] == [": :error::a\ufffd[2J ::error::b"]
 
 
 def test_nothing_is_an_empty_table_and_an_empty_list() -> None:

@@ -11,7 +11,7 @@ constexpr std::size_t kMostListed = 100;  // the limit in backends_message.py
 }  // namespace
 
 Backends backends_used(const Session& timed, const Arguments& arguments, const Engine& engine) {
-  Backends used{arguments.backend, timed.backend(), {}, {}, {}, {}};
+  Backends used{arguments.backend, timed.backend(), {}, {}, {}, {}, {}};
   Arguments watched = arguments;
   watched.by_operator = true;
   const Loaded again = load(watched, engine);
@@ -30,6 +30,7 @@ Backends backends_used(const Session& timed, const Arguments& arguments, const E
                                   }});
   if (used.operators.empty()) throw Refused("MNN runs no operator in this model");
   used.loading = again.session->loading();
+  if (used.operators.count(arguments.backend) > 0) used.driver = again.session->driver();
   return used;
 }
 

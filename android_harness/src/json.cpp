@@ -61,7 +61,6 @@ std::string shortest(double value) {
 
 std::string written(std::int64_t value) { return std::to_string(value); }
 std::string written(double value) { return shortest(value); }
-std::string written(const std::string& value) { return quoted(value); }
 
 template <typename Value>
 std::string written(const std::vector<Value>& values) {
@@ -120,6 +119,12 @@ JsonLine& JsonLine::integer(std::string_view name, std::optional<std::int64_t> v
   return *this;
 }
 
+JsonLine& JsonLine::truth(std::string_view name, bool value) {
+  key(name);
+  out_ += value ? "true" : "false";
+  return *this;
+}
+
 JsonLine& JsonLine::number(std::string_view name, std::optional<double> value) {
   key(name);
   out_ += value ? shortest(*value) : "null";
@@ -143,9 +148,15 @@ JsonLine& JsonLine::texts(std::string_view name, const std::map<std::string, std
   return *this;
 }
 
-JsonLine& JsonLine::list(std::string_view name, const std::vector<std::string>& values) {
+JsonLine& JsonLine::list(std::string_view name, const std::vector<std::string>& values,
+                         std::size_t limit) {
   key(name);
-  out_ += written(values);
+  out_ += "[";
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    if (at > 0) out_ += ",";
+    out_ += quoted(values[at], limit);
+  }
+  out_ += "]";
   return *this;
 }
 

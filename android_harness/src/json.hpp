@@ -22,10 +22,13 @@ class JsonLine {
   // A text longer than kTextLimit is cut.
   JsonLine& text(std::string_view key, std::string_view value);
   JsonLine& integer(std::string_view key, std::optional<std::int64_t> value);
+  JsonLine& truth(std::string_view key, bool value);
   JsonLine& number(std::string_view key, std::optional<double> value);
   JsonLine& integers(std::string_view key, const std::vector<std::int64_t>& values);
   JsonLine& texts(std::string_view key, const std::map<std::string, std::string>& values);
-  JsonLine& list(std::string_view key, const std::vector<std::string>& values);
+  // Of each text `limit` characters.
+  JsonLine& list(std::string_view key, const std::vector<std::string>& values,
+                 std::size_t limit = SIZE_MAX);
   JsonLine& list(std::string_view key, const std::vector<double>& values);
   JsonLine& list(std::string_view key, const std::vector<std::vector<std::int64_t>>& values);
   JsonLine& list(std::string_view key,

@@ -153,9 +153,12 @@ std::string line(const Backends& message) {
   json.text("asked", message.asked)
       .text("session", message.session)
       .object("operators", operators)
-      .list("elsewhere_types", message.elsewhere_types)
-      .list("elsewhere_names", message.elsewhere_names);
+      .list("elsewhere_types", message.elsewhere_types, kTextLimit)
+      .list("elsewhere_names", message.elsewhere_names, kTextLimit);
   if (message.loading) json.text("loading", *message.loading);
+  if (message.driver) {
+    json.text("driver", message.driver->device).truth("driver_is_cpu", message.driver->is_cpu);
+  }
   return json.line();
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "driver.hpp"
 #include "session.hpp"
 #include "usage.hpp"
 
@@ -122,6 +123,7 @@ struct Backends {
   std::vector<std::string> elsewhere_types;  // of those that ran on another than asked, the first
   std::vector<std::string> elsewhere_names;
   std::optional<std::string> loading;  // why its library could not be loaded
+  std::optional<Driver> driver;        // of the back end asked for, if it ran any
 };
 
 // The memory behind each stage of a cold start.

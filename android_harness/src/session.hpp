@@ -10,6 +10,7 @@
 
 #include "arguments.hpp"
 #include "array.hpp"
+#include "driver.hpp"
 #include "operator.hpp"
 #include "tensor_spec.hpp"
 
@@ -28,6 +29,8 @@ class Session {
   virtual std::string backend() const { return "cpu"; }
   // Why the library of the back end that was asked for could not be loaded, if so.
   virtual std::optional<std::string> loading() const { return {}; }
+  // The device that the back end that was asked for computes on, if it can be asked.
+  virtual std::optional<Driver> driver() const { return {}; }
   // How many the engine really uses.
   virtual std::int64_t threads() const = 0;
   // Sets what every following run copies in: an array for each input, with as many elements.

@@ -89,6 +89,8 @@ class MnnSession : public Session {
 
   std::optional<std::string> loading() const override { return loading_; }
 
+  std::optional<Driver> driver() const override { return driver_of(backend_); }
+
   // Elsewhere than on the CPU the one that waits: MNN tells the kind of tuning in its place.
   std::int64_t threads() const override {
     return backend_ == "cpu" ? info(MNN::Interpreter::THREAD_NUMBER) : 1;

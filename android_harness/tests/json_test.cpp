@@ -31,6 +31,8 @@ TEST(json, what_is_no_utf8_becomes_the_replacement_character) {
 TEST(json, a_text_is_cut_where_the_reader_would_refuse_it) {
   const std::string line = JsonLine("error").text("reason", std::string(1000, 'x')).line();
   CHECK_EQ(line, "{\"type\":\"error\",\"reason\":\"" + std::string(200, 'x') + "\"}\n");
+  const std::vector<std::string> names = {"\xc3\xa9y", "z"};
+  CHECK_EQ(JsonLine("n").list("v", names, 1).line(), "{\"type\":\"n\",\"v\":[\"\\u00e9\",\"z\"]}\n");
 }
 
 TEST(json, numbers_are_the_shortest_that_read_back_the_same) {

@@ -49,7 +49,7 @@ const std::vector<std::string> kWritten = {
                                  {184'000, 21'500},
                                  {70'000, 700, 12'000},
                                  {291'000, 288'000}}}),
-    line(Backends{"vulkan", "vulkan", {{"cpu", 1}, {"vulkan", 63}}, {"Softmax"}, {"/head/Softmax_output_0"}, {}}),
+    line(Backends{"vulkan", "vulkan", {{"cpu", 1}, {"vulkan", 63}}, {"Softmax"}, {"/head/Softmax_output_0"}, {}, Driver{"Adreno (TM) 640", false}}),
     line(Answers{{"output"}, {1000}, 64, 611'000'000}),
     line(Stages{2'100'000, 31'000'000, 14'200'000, 9'800'000, 900'000, 30'900'000, 14'100'000,
                 9'790'000, 57'300'000, 55'900'000, 0, std::nullopt, 7, 1521, 0, 0,

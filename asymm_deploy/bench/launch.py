@@ -14,9 +14,8 @@ from asymm_deploy.bench import flags, wire
 from asymm_deploy.bench.artifact import Artifact, Missing, artifact_changed
 from asymm_deploy.bench.backends import fallback
 from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
-from asymm_deploy.bench.backends.output_words import output_words
 from asymm_deploy.bench.device import Completed, Device
-from asymm_deploy.bench.judge import output_error, plausibility, verdicts
+from asymm_deploy.bench.judge import launch_output, plausibility, verdicts
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import (
     Calibration,
@@ -73,8 +72,8 @@ def launch(
     since a launch may choose other kernels. Raises only what the device raises: HarnessError, or
     KeyboardInterrupt.
     """
-    compares = artifact.reference is not None and (first is None or blank.backend != fallback.CPU)
-    arguments = request_of(bench, blank, artifact, placed, output_values=compares)
+    looks = launch_output.is_looked_at(blank, artifact, first)
+    arguments = request_of(bench, blank, artifact, placed, output_values=looks)
     timeout_s = bench.plan.launch_timeout_s
     completed = bench.device.run([*bench.command, *arguments], timeout_s=timeout_s)
     try:
@@ -133,22 +132,9 @@ def finished(
         return failed(blank, f"{wire.MADE_UP}: {made_up}")
     if report.backends is not None:
         record = fallback.with_backends(record, report.backends)
-    compares = first is None or record.backend != fallback.CPU
-    if compares and artifact.reference is not None and report.output.values is not None:
-        output = output_error.compare_with_reference(
-            artifact.reference,
-            report.output.values,
-            artifact.output_limits,
-            record.precision,
-            artifact.settled_otherwise,
-            record.backend,
-        )
-        record = msgspec.structs.replace(
-            record,
-            output_error=output.error,
-            output_tolerance=output.tolerance,
-            output_words=output_words(artifact.reference, report.output.values),
-        )
+    values = report.output.values
+    if values is not None and launch_output.is_looked_at(record, artifact, first):
+        record = launch_output.with_output(record, artifact, values)
     found = verdicts.launch_flags(
         record, verified_by=first, verifiable=artifact.reference is not None
     )
@@ -292,6 +278,7 @@ def require_as_asked(report: wire.RunnerReport, blank: LaunchRecord, api: Api) -
         ("model file (SHA-256)", report.model.sha256, blank.artifact_sha256),
         # MNN that falls back to the CPU takes as many threads as it likes.
         *([("number of threads", report.model.threads, blank.threads)] if on_cpu else []),
+        *([("back end", report.backends.asked, blank.backend)] if report.backends else []),
         ("number of runs", len(report.samples.ns), blank.runs),
         ("set of cores", report.cpu.asked, blank.cpus),
         ("interface of the engine", report.model.api or "session", api),

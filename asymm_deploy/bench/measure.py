@@ -11,7 +11,11 @@ import msgspec
 
 from asymm_deploy.bench import launch
 from asymm_deploy.bench.artifact import Artifact, Missing
-from asymm_deploy.bench.backends.nothing_there import is_to_be_tried_again, refuse_nothing_there
+from asymm_deploy.bench.backends.nothing_there import (
+    in_place_of_the_newest,
+    is_to_be_tried_again,
+    refuse_nothing_there,
+)
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.judge import rows as stats
 from asymm_deploy.bench.judge import verdicts
@@ -177,7 +181,7 @@ class _Work:
         row.add(record)
         self.done += 1
         self.on_event(LaunchFinished(record, self.done, self.total))
-        refuse_nothing_there(record)
+        refuse_nothing_there(record, row.records.values())
 
     def take_pair(self, row: PairRow, number: int) -> None:
         """Make a paired launch; if the runner knows none, that was the last one."""
@@ -324,6 +328,7 @@ def _resume(subject: Artifact | Missing, bench: Bench, runs: Journal) -> _Row:
         in_pause = verdicts.worth_repeating(record) and tried[number] <= REPEATED_AT_MOST
         if in_pause or is_to_be_tried_again(record):  # a driver may have been installed since
             del row.records[number]
+    row.records = {each.launch: each for each in in_place_of_the_newest(row.records.values())}
     for number in row.finished:
         record = row.records[number]
         if record.allowed != bench.plan.allow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -168,12 +168,16 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     backend: Backend = "cpu"
     """Where MNN was asked to run the operators."""
-    backends_in_force: dict[str, int] | None = None
+    backends_in_force: dict[str, Annotated[int, msgspec.Meta(ge=1)]] | None = None
     """How many operators each back end really ran; None where only the CPU was asked for."""
     ran_elsewhere: tuple[tuple[str, str], ...] = ()
     """Type and name of operators that ran on another back end than was asked for; 100 at most."""
     backend_note: str | None = None
     """Why the library of the back end could not be loaded."""
+    driver: str | None = None
+    """The device on which the back end computes, as its driver names it; None if untold."""
+    driver_is_cpu: bool | None = None
+    """Whether the driver says that this is the CPU; None if untold."""
     plan_id: str
     attempt: int
     """Counts ``--fresh`` and changes of file or core; the highest of a row is in use."""

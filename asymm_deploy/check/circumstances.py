@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asymm_deploy.bench.backends.fallback import engine_and_backend
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.policy import FLOOR_MS, GatePolicy
 
@@ -21,11 +22,11 @@ def launch_circumstances(record: LaunchRecord, *others: LaunchRecord) -> tuple[s
         for what, counts in by_kind.items()
         if counts
     ]
+    engine = f"{record.engine} {record.engine_version}"
     return (
         f"core {'+'.join(map(str, record.cpus)) or 'not pinned'}, {record.precision}, "
         f"{record.threads} thread{'s' * (record.threads > 1)}",
-        f"{record.engine} {record.engine_version}"
-        f"{'' if record.backend == 'cpu' else f' on {record.backend}'}, "
+        f"{engine_and_backend(record).replace(record.engine, engine, 1)}, "
         f"runner {record.runner} {record.runner_version}",
         f"{' or '.join(timed)} per launch, after {record.warmup} to warm up",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.files import read_regular
+from asymm_deploy.safe import csv_cell
 from asymm_deploy.text import ListRow
 
 
@@ -66,4 +67,4 @@ class KeptRows:
         return [row for row in self.read(out) if self._which(row) not in mine] + list(rows)
 
     def _which(self, row: ListRow) -> tuple[str | int, ...]:
-        return tuple(row[column] for column in self.identity)
+        return tuple(csv_cell(row[column]) for column in self.identity)

@@ -61,6 +61,10 @@ class FakeDevice:
         messages[1] |= {"input_shape": [1], "init_ns": 5, "memory_mb": 1.5}
         messages[1] |= {"precision": "fp32", "threads": int(given["--threads"])}
         messages[4] |= {"waited_ns": 30, "steal_ns": 40}
+        if "--backend" in given:
+            there = given["--backend"]
+            used = {"asked": there, "session": there, "operators": {there: 3}}
+            messages.insert(5, {"type": "backends"} | used)
         for message in messages:
             message.update(self.changes.get(message["type"], {}))
         text = "".join(json.dumps(message) + "\n" for message in messages)
@@ -175,6 +179,37 @@ def test_a_model_for_the_module_api_is_run_through_it(model: Artifact) -> None:
     record = launched(bench_on(device), known)
     assert device.asked[0][-5:] == ["--api", "module", "--output", "y", "--output=-z"]
     assert (record.error, record.api) == (None, "module")
+
+
+def test_a_runner_that_asked_for_another_back_end_is_refused(model: Artifact) -> None:
+    other = {"asked": "opencl", "session": "opencl", "operators": {"opencl": 3}}
+    record = launched(bench_on(FakeDevice(backends=other), backend="vulkan"), model)
+    assert record.error is not None
+    assert "another back end than asked: opencl, not vulkan" in record.error
+    assert launched(bench_on(FakeDevice(), backend="vulkan"), model).error is None
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "words"),
+    [
+        ([1.0, 2.0], (), None),
+        ([float("nan")], ("output-mismatch",), "NaN in 1 of 1 value of output 'y'"),
+        ([0.0, 0.0], ("output-mismatch",), "output 'y' is all zeros"),
+    ],
+    ids=["numbers", "NaN", "zeros"],
+)
+def test_on_another_back_end_what_a_driver_spoils_shows_without_a_reference(
+    model: Artifact, values: list[float], found: tuple[str, ...], words: str | None
+) -> None:
+    sent = b64encode(np.array(values, "<f4").tobytes()).decode()
+    device = FakeDevice(output={"values": {"y": sent}}, model={"precision": "untold"})
+    bare = replace(model, reference=None)
+    record = launched(bench_on(device, backend="vulkan"), bare)
+    assert "--output-values" in device.asked[0]
+    assert record.output_words == words
+    assert set(record.flags) & {"output-mismatch", "fell-back"} == set(found)
+    launched(bench_on(device), bare)
+    assert "--output-values" not in device.asked[1]
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,11 @@ def with_vulkan(shared: Path) -> Path:
             (root / "include").symlink_to(FAKE / "include")
             engine = [str(FAKE / "mnn.cpp"), "-Wl,-soname,libMNN.so"]
             subprocess.run([*COMPILE, *engine, "-o", str(root / "lib/libMNN.so")], check=True)
-            (root / "vulkan.cpp").write_text('extern "C" void fake_vulkan() {}\n')
-            vulkan = [str(root / "vulkan.cpp"), "-o", str(root / "lib/libMNN_Vulkan.so")]
-            subprocess.run([*COMPILE, *vulkan], check=True)
+            driver, library = root / "libvulkan.so", root / "lib/libMNN_Vulkan.so"
+            made = [str(FAKE / "vulkan.cpp"), "-Wl,-soname,libvulkan.so", "-o", str(driver)]
+            subprocess.run([*COMPILE, *made], check=True)
+            linked = ["-Wl,--no-as-needed", str(driver), f"-Wl,-rpath,{root}"]
+            subprocess.run([*COMPILE, *linked, "-o", str(library)], check=True)
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(native_build, "_run_cmake", quickly)
                 native_build.build_native_runner("host", into=folder, mnn_root=root)
@@ -92,6 +94,16 @@ def test_the_library_of_a_back_end_goes_with_the_runner_and_is_loaded(
     used = ran(with_vulkan, model, "vulkan")
     assert (used.session, used.operators, used.loading) == ("vulkan", {"vulkan": 2}, None)
     assert used.elsewhere_types == ()
+
+
+def test_the_device_that_a_driver_computes_on_is_told(with_vulkan: Path, model: Path) -> None:
+    used = ran(with_vulkan, model, "vulkan")
+    assert (used.driver, used.driver_is_cpu) == ("Fake GPU", False)
+    used = ran(with_vulkan, model, "vulkan", FAKE_SOFTWARE="1")
+    assert (used.operators, used.driver) == ({"vulkan": 2}, "fakepipe")
+    assert used.driver_is_cpu
+    used = ran(with_vulkan, model, "opencl")  # there is none
+    assert (used.driver, used.driver_is_cpu) == (None, None)
 
 
 def test_operators_that_fell_back_are_named(with_vulkan: Path, model: Path) -> None:

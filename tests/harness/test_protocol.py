@@ -109,6 +109,10 @@ def test_those_of_a_launch_on_another_back_end_are_one_too() -> None:
     used = parse_stream_elsewhere(sent(lines)).backends
     assert used is not None
     assert used.operators == {"cpu": 1, "vulkan": 63}
+    with pytest.raises(wire.WireError, match="in a session on cpu: one of them can't be"):
+        parse_stream_elsewhere(
+            sent([line.replace('"session":"vulkan"', '"session":"cpu"') for line in lines])
+        )
     with pytest.raises(wire.WireError, match="'output' where 'backends' was expected"):
         parse_stream_elsewhere(sent(ALONE))
 

@@ -106,6 +106,8 @@ FORGERIES = [
     Forgery("not valid", one(2, valid=False), 2, ("launch 2", "valid")),
     Forgery("another exit code", one(2, exit_code=4), 2, ("launch 2", "exit_code")),
     Forgery("failed, says nobody", one(2, error="it hung"), 2, ("launch 2",)),
+    Forgery("fewer than none", each(backend="vulkan", backends_in_force={"vulkan": -3}), 2,
+            ("line 1", "backends_in_force")),
     Forgery("of a check", each(written_by="check"), 2, ("launches of a check",)),
     Forgery("the same file", each(artifact_sha256="1" * 64), 2, ("same file", "--same-file")),
     Forgery("fp16", one(4, precision_in_force="fp16"), 3, ()),

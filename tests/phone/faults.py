@@ -213,6 +213,16 @@ class FallsBack(LaunchFault):
 
 
 @dataclass(eq=False, kw_only=True)
+class SoftwareDriver(LaunchFault):
+    """The back end's driver is made of software: all that runs there, runs on the CPU."""
+
+    at: str = "samples"
+
+    def happen(self, phone: Phone, launch: Launch) -> dict[str, Any]:
+        return {"driver": "SwiftShader Device (Subzero)"}
+
+
+@dataclass(eq=False, kw_only=True)
 class Spoils(LaunchFault):
     """What is computed is one number everywhere, as of a driver that is broken."""
 

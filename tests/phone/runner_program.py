@@ -65,6 +65,7 @@ class _Launch:
         self._models = 0
         self._elsewhere = "--backend" in argv
         self._fallen: int | None = 0
+        self._software: str | None = None
         self._spoilt: float | None = None
         self._migrated: int | None = None
         self._share = 1.0
@@ -207,9 +208,13 @@ class _Launch:
             time.sleep(fields["wall_ns"] / 1e9)  # it has lived for that long
             orders = self._phone.tell("samples")
             self._fallen = orders.get("fallen", 0)
+            self._software = orders.get("driver")
             self._spoilt = orders.get("spoilt")
         elif kind == "backends":
             _set_backends(fields, self._fallen)
+            if self._fallen is not None:
+                driver = self._software or "Adreno (TM) 640"
+                fields.update(driver=driver, driver_is_cpu=self._software is not None)
         elif kind == "output" and self._spoilt is not None:
             _spoil(fields, self._spoilt)
         elif kind == "operators":

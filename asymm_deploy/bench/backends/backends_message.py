@@ -29,3 +29,7 @@ class BackendsUsed(msgspec.Struct, frozen=True, tag_field="type", tag="backends"
     elsewhere_names: Annotated[tuple[_Text, ...], msgspec.Meta(max_length=MOST_ELSEWHERE)] = ()
     loading: _Text | None = None
     """Why the library of the back end could not be loaded; None if it was, or there is none."""
+    driver: _Text | None = None
+    """How the driver names the device on which the back end computes; None where it isn't told."""
+    driver_is_cpu: bool | None = None
+    """Whether that device is the CPU, as it is of drivers made of software."""

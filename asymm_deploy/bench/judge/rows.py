@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.backends.fallback import fallback_words
+from asymm_deploy.bench.backends.nothing_there import in_place_of_the_newest
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.paired_ratio import latest_ratios, whole_pairs
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
@@ -111,7 +112,8 @@ def alone(records: Iterable[LaunchRecord]) -> list[LaunchRecord]:
 def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]:
     """Return, for each row, the launches last measured under the same circumstances.
 
-    They are judged again by what they hold. Paired launches are left out.
+    They are judged again by what they hold. Paired launches are left out, and those that ran on
+    another back end than the newest.
     """
     rows: dict[tuple[object, ...], dict[tuple[object, ...], dict[int, LaunchRecord]]] = {}
     for record in alone(records):
@@ -120,7 +122,7 @@ def latest_launches(records: Iterable[LaunchRecord]) -> list[list[LaunchRecord]]
         launches[record.launch] = record
         row[circumstances_key(record)] = launches  # now the last one
     return [
-        verdicts.judged_again([launches[number] for number in sorted(launches)])
+        verdicts.judged_again(in_place_of_the_newest(launches[at] for at in sorted(launches)))
         for row in rows.values()
         for launches in [row[next(reversed(row))]]
     ]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.backends import fallback
+from asymm_deploy.bench.backends.shown_precision import UNTOLD
 from asymm_deploy.bench.judge import conditions, plausibility
 from asymm_deploy.bench.judge.bimodal import is_bimodal
 from asymm_deploy.bench.judge.output_error import least_tolerance
@@ -27,9 +28,6 @@ _FP16_GAIN = 2
 """The peak over that in fp32: a vector register holds twice as many numbers."""
 _TICK_NS = 10**7
 """Time taken by the hypervisor is counted in ticks; a single one may be rounding."""
-
-_UNTOLD = "untold"
-"""The precision in force on another back end than the CPU; the output's tolerance proves it."""
 
 SLOWER_AFTER = 1.03
 """A phone whose calibration takes this many times as long after the timed loop was throttled."""
@@ -67,7 +65,7 @@ def launch_flags(
         same = record.output_sha256 == verified_by.output_sha256
         if not same or "output-mismatch" in verified_by.flags:
             found.append("output-mismatch")
-    elif verifiable and not _close(record):
+    elif not _close(record) if verifiable else record.output_words is not None:
         found.append("output-mismatch")
     if _slowed_down(record):
         found.append("throttled")
@@ -225,7 +223,7 @@ def _some_slower(finished: Sequence[LaunchRecord]) -> bool:
 
 def _untold(record: LaunchRecord) -> bool:
     """Whether MNN doesn't tell the precision: it tells only the CPU's."""
-    return record.backend != fallback.CPU and record.precision_in_force == _UNTOLD
+    return record.backend != fallback.CPU and record.precision_in_force == UNTOLD
 
 
 def _close(record: LaunchRecord) -> bool:

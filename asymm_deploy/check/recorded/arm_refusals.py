@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from asymm_deploy.bench.backends.fallback import engine_and_backend
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.recorded.recorded_arm import RecordedArm, input_shape_text
 from asymm_deploy.errors import UsageError
@@ -18,7 +19,8 @@ _MUST_AGREE: dict[str, Callable[[LaunchRecord], object]] = {
     "core": lambda r: "+".join(map(str, r.cpus)) or "none",
     "precision": lambda r: r.precision,
     "number of threads": lambda r: r.threads,
-    "back end": lambda r: r.backend,
+    "back end": lambda r: engine_and_backend(r).partition(" on ")[2] or r.backend,
+    "back end's device": lambda r: r.driver or "untold",
     "engine": lambda r: f"{r.engine} {r.engine_version}",
     "runner": lambda r: f"{r.runner} {r.runner_version}",
     "number of runs per launch": lambda r: r.runs,

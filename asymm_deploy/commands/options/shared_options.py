@@ -18,7 +18,7 @@ import typer
 
 from asymm_deploy.bounds import MOST_CORES, require_within
 from asymm_deploy.errors import UsageError
-from asymm_deploy.safe import excerpt
+from asymm_deploy.safe import excerpt, no_command, no_command_in_json
 
 if TYPE_CHECKING:
     from asymm_deploy.models.names import Figure
@@ -197,6 +197,12 @@ def no_data() -> Iterator[None]:
 
 
 def print_data(text: str) -> None:
-    """Write ``text`` to stdout, where data goes, and flush it."""
+    """Write ``text`` to stdout, where data goes, and flush it.
+
+    No line holds a command to GitHub's runner (see ``safe.no_command``): names may hold anything.
+    """
+    if text.startswith(("{", "[")):
+        text = no_command_in_json(text)
+    text = "\n".join(map(no_command, text.split("\n")))
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()

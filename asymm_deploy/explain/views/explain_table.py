@@ -13,7 +13,7 @@ from asymm_deploy.explain.views.operator_groups import (
     grouped,
 )
 from asymm_deploy.explain.views.what_to_see import table1_shares, what_to_see
-from asymm_deploy.safe import excerpt
+from asymm_deploy.safe import excerpt, no_command
 
 _BAR = 8
 """Characters of the bar of the costliest part."""
@@ -30,7 +30,7 @@ def explain_table(explanation: Explanation, by: By, depth: int) -> str:
         lines += ["", _rows(explanation, by, depth)]
         if by == "kind" and any(each.madds for each in explanation.operators):
             lines += ["", _table1(explanation)]
-    return "\n".join(lines)
+    return "\n".join(no_command(line) for line in "\n".join(lines).split("\n"))
 
 
 @dataclass(frozen=True, slots=True)

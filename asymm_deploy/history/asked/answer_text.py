@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from asymm_deploy.history.asked.sealed_sql import SqlAnswer
-from asymm_deploy.safe import csv_cell, excerpt, printable
+from asymm_deploy.safe import csv_cell, excerpt, no_command, no_command_in_json
 from asymm_deploy.text import Format, counted
 
 _MOST_IN_TABLE = 1000
@@ -54,15 +54,13 @@ def _table(answer: SqlAnswer, remarks: list[str]) -> str:
         )
         for place in range(len(answer.columns))
     ]
-    return (
-        tabulate(
-            [[excerpt(_plain(cell), _WIDEST) for cell in row] for row in shown],
-            headers=[excerpt(name, _WIDEST) for name in answer.columns],
-            disable_numparse=True,
-            colalign=["right" if number else "left" for number in numbers] if shown else None,
-        )
-        + "\n"
+    table = tabulate(
+        [[excerpt(_plain(cell), _WIDEST) for cell in row] for row in shown],
+        headers=[excerpt(name, _WIDEST) for name in answer.columns],
+        disable_numparse=True,
+        colalign=["right" if number else "left" for number in numbers] if shown else None,
     )
+    return "".join(f"{no_command(line)}\n" for line in table.split("\n"))
 
 
 def _csv(answer: SqlAnswer) -> Iterator[str]:
@@ -82,17 +80,16 @@ def _json(answer: SqlAnswer) -> Iterator[str]:
     for part in answer.parts:
         for row in part:
             found = {name: _jsonable(cell) for name, cell in zip(answer.columns, row, strict=True)}
-            yield f"{before}  {json.dumps(found)}"  # ASCII alone: an escape stays one
+            written = no_command_in_json(json.dumps(found))  # ASCII alone: an escape stays one
+            yield f"{before}  {written}"
             before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
 def _csv_cell(cell: Any) -> str | int:
-    if isinstance(cell, str) and cell.isprintable():  # nearly all
-        return csv_cell(cell)
     if isinstance(cell, int | float | Decimal):
         return _plain(cell)
-    return csv_cell(printable(_plain(cell)))
+    return csv_cell(cell if isinstance(cell, str) else _plain(cell))
 
 
 def _plain(value: Any) -> str:

@@ -53,14 +53,39 @@ def test_where_all_ran_as_asked_there_is_nothing_to_say(good: LaunchRecord) -> N
             },
             "6 of 7 operators ran on cpu: A, B, C, D, E, ...",
         ),
+        (
+            {
+                "backends_in_force": {"cpu": 130, "vulkan": 1},
+                "ran_elsewhere": (("While", ""),) * 99 + (("Softmax", ""),),
+            },
+            "130 of 131 operators ran on cpu: of the first 100, 99 While, Softmax",
+        ),
         ({"backends_in_force": {"cpu": 64}}, "all 64 operators ran on cpu"),
         (
             {"backends_in_force": {"cpu": 1}, "backend_note": "no libMNN_Vulkan.so"},
             "all 1 operator ran on cpu (no libMNN_Vulkan.so)",
         ),
         ({"backends_in_force": None}, "nothing says that an operator ran on vulkan"),
+        (
+            {"driver": "llvmpipe (LLVM 15.0.6)", "driver_is_cpu": True},
+            "all 64 operators ran on the CPU: the driver of vulkan is llvmpipe (LLVM 15.0.6), "
+            "made of software",
+        ),
+        (
+            {"backends_in_force": {"cpu": 3, "vulkan": 61}, "driver_is_cpu": True},
+            "all 64 operators ran on the CPU: the driver of vulkan is made of software",
+        ),
     ],
-    ids=["some", "many kinds", "all", "all, with a reason", "unknown"],
+    ids=[
+        "some",
+        "many kinds",
+        "more than are listed",
+        "all",
+        "all, with a reason",
+        "unknown",
+        "software",
+        "some, software",
+    ],
 )
 def test_what_ran_elsewhere_is_counted_and_named(
     good: LaunchRecord, fields: dict[str, Any], words: str
@@ -68,7 +93,8 @@ def test_what_ran_elsewhere_is_counted_and_named(
     record = on_vulkan(good, **fields)
     assert found(record) == ["fell-back"]
     assert fallback_words(record) == words
-    assert ran_nothing_there(record) == ("vulkan" not in (record.backends_in_force or {}))
+    there = "vulkan" in (record.backends_in_force or {}) and not record.driver_is_cpu
+    assert ran_nothing_there(record) != there
     judged = verdicts.judged_with(record, ["fell-back"])
     assert summarise([judged]).flags_text == f"fell-back: {words}"
 
@@ -105,9 +131,14 @@ def test_ids_of_plans_on_the_cpu_are_what_they_were(good: LaunchRecord) -> None:
 
 def test_rows_and_names_of_engines_tell_back_ends_apart(good: LaunchRecord) -> None:
     assert row_key(good) != row_key(on_vulkan(good))
-    assert [engine_and_backend(each) for each in (good, on_vulkan(good))] == [
+    whole, part = ({"backends_in_force": used} for used in ({"cpu": 64}, {"cpu": 3, "vulkan": 61}))
+    every = [on_vulkan(good, **fields) for fields in ({}, part, whole, {"driver_is_cpu": True})]
+    assert [engine_and_backend(each) for each in (good, *every)] == [
         "mnn",
         "mnn on vulkan",
+        "mnn on vulkan",
+        "mnn on vulkan (all fell back)",
+        "mnn on vulkan (all fell back)",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymm_deploy.bench.backends.output_words import output_words
+from asymm_deploy.bench.backends.output_words import output_words, words_without_reference
 
 REFERENCE = {"y": np.array([[1.0, -2.0, 0.5]], np.float32), "z": np.zeros(2, np.float32)}
 GOOD = {"y": REFERENCE["y"].tobytes(), "z": bytes(8)}
@@ -47,3 +47,12 @@ def test_what_is_missing_is_said_and_many_are_cut_short() -> None:
 def test_what_the_reference_has_too_is_nothing_to_say() -> None:
     odd = np.array([np.nan, np.inf], np.float32)
     assert output_words({"y": odd}, {"y": odd.tobytes()}) is None
+
+
+def test_without_a_reference_the_same_is_said() -> None:
+    assert words_without_reference(GOOD | {"z": b""}) is None
+    spoilt = {"y": np.array([1, np.nan], "<f4").tobytes(), "z": bytes(8), "odd": bytes(5)}
+    assert words_without_reference(spoilt) == (
+        "NaN in 1 of 2 values of output 'y'; output 'z' is all zeros; "
+        "output 'odd' has 1 values, not 1"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.phone.conftest import Bench
-from tests.phone.faults import FallsBack, Spoils
+from tests.phone.faults import FallsBack, SoftwareDriver, Spoils
 from tests.phone.phone import Phone
 
 ONE_LAUNCH = ("--backend", "vulkan", "--launches", "1")
@@ -66,11 +66,39 @@ def test_a_back_end_that_runs_nothing_is_said_after_one_launch_and_tried_again(
     assert [record.launch for record in ended.finished] == [0, 0, 1, 2]
 
 
+def test_a_driver_made_of_software_is_the_cpu_under_another_name(
+    bench: Bench, phone: Phone, tmp_path: Path
+) -> None:
+    phone.faults.add(SoftwareDriver())
+    ended = bench("--backend", "vulkan")
+    assert ended.code == 3
+    (record,) = ended.lines  # of three that were planned
+    assert (set(record.backends_in_force or ()), record.flags) == ({"vulkan"}, ("fell-back",))
+    words = "the driver of vulkan is SwiftShader Device (Subzero), made of software"
+    assert words in ended.err
+    assert words in row_of(tmp_path / "results")["flags"]
+
+
 def test_what_fell_back_may_be_allowed(bench: Bench, phone: Phone) -> None:
     phone.faults.add(FallsBack())
     ended = bench(*ONE_LAUNCH, "--allow", "fell-back")
     assert ended.code == 0, ended.err
     assert [record.valid for record in ended.lines] == [True]
+
+
+def test_launches_on_the_gpu_are_not_mixed_with_those_that_fell_back(
+    bench: Bench, phone: Phone, tmp_path: Path
+) -> None:
+    allowed = ("--backend", "vulkan", "--allow", "fell-back")
+    phone.faults.add(FallsBack(times=2))
+    ended = bench(*allowed)  # three launches, and the driver comes before the last
+    assert ended.code == 3
+    assert "model ran on vulkan in this launch, and not in 2 launches before it" in ended.err
+    ended = bench(*allowed)
+    assert ended.code == 0, ended.err
+    assert [record.launch for record in ended.lines] == [0, 1, 2, 0, 1]
+    row = row_of(tmp_path / "results")
+    assert (row["launches"], row["flags"]) == ("3", "")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +116,14 @@ def test_an_output_that_a_driver_spoils_is_flagged_with_what_is_in_it(
     assert record.flags == ("output-mismatch",)
     assert words in (record.output_words or "")
     assert words in row_of(tmp_path / "results")["flags"]
+
+
+def test_fp16_that_a_driver_lacks_shows_in_the_output(bench: Bench, phone: Phone) -> None:
+    # The simulated phone computes in fp32, whatever it is asked for.
+    ended = bench(*ONE_LAUNCH, "--precision", "fp16")
+    assert ended.code == 3
+    (record,) = ended.lines
+    assert (record.flags, record.precision_in_force) == (("wrong-precision",), "fp32")
 
 
 def test_rows_of_two_back_ends_never_mix(bench: Bench, phone: Phone, tmp_path: Path) -> None:

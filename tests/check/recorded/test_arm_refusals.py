@@ -34,6 +34,15 @@ def facts(**changes: Any) -> DeviceFacts:
         ("engine is mnn 3.6.1 .* and onnxruntime 3.6.1", {"engine": "onnxruntime"}),
         ("runner is python 0.1.0 .* and native 0.1.0", {"runner": "native"}),
         ("number of runs per launch is 2 .* and 3", {"runs": 3}),
+        (
+            "back end is cpu .* and vulkan ",
+            {"backend": "vulkan", "backends_in_force": {"vulkan": 2}, "output_error": 0.0},
+        ),
+        (
+            r"back end is cpu .* and vulkan \(all fell back\)",
+            {"backend": "vulkan", "backends_in_force": {"cpu": 2}},
+        ),
+        ("back end's device is untold .* and llvmpipe", {"driver": "llvmpipe"}),
         ("number of warm-up runs is 20 .* and 5", {"warmup": 5}),
         ("chip is chip .* and other", {"device_facts": facts(soc="other")}),
         ("system is Linux 6 .* and Linux 7", {"device_facts": facts(os="Linux 7")}),

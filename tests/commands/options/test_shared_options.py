@@ -53,3 +53,12 @@ def test_the_folder_of_exports_has_two_names(
     (tmp_path / "file").write_text("")
     assert cli.run(["export", "asymmnet_small_035", option, str(tmp_path / "file")]) == 2
     assert f"can't write artifacts to {tmp_path / 'file'}" in capsys.readouterr().err
+
+
+def test_no_line_on_stdout_is_a_command_to_githubs_runner(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shared_options.print_data("::error::a\n  ::error::b\nstd::vector ##[error]c")
+    shared_options.print_data('["##[error]"]')
+    printed = capsys.readouterr().out
+    assert printed == ': :error::a\n  : :error::b\nstd::vector ## [error]c\n["#\\u0023[error]"]\n'

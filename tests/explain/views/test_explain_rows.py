@@ -20,6 +20,7 @@ from asymm_deploy.explain.views.explain_rows import (
     module_rows_of,
     operator_rows_of,
 )
+from asymm_deploy.safe import csv_cell
 
 
 def of_csv(text: str) -> list[dict[str, str]]:
@@ -105,7 +106,7 @@ def test_any_name_is_one_cell(name: str, explained: Explanation) -> None:
     text = explain_csv(rows, EXPLAIN_COLUMNS)
     cells = list(csv.reader(text.splitlines(keepends=True)))
     assert [len(row) for row in cells] == [len(EXPLAIN_COLUMNS)] * 2
-    assert cells[1][0] == (f"'{name}" if name.startswith("=") else name)
+    assert cells[1][0] == csv_cell(name)
 
 
 @pytest.mark.parametrize("error", [math.inf, math.nan])

@@ -109,7 +109,7 @@ class RememberedHistory:
 
 
 def _meets(series: HistorySeries, wanted: RowFilter) -> bool:
-    engine, _, backend = (series.engine or "").partition(" on ")
+    engine, _, backend = (series.engine or "").partition(" (")[0].partition(" on ")
     timed = series.metric in TIMED_METRICS
     pairs = (
         (wanted.device, series.device),

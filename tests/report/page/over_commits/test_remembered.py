@@ -135,6 +135,9 @@ def test_only_what_was_asked_for_is_shown(store: HistoryStore) -> None:
     for wanted, count in ((RowFilter(backend="vulkan"), 1), (RowFilter(backend="cpu"), 0)):
         assert len(replace(found, series=(engine,)).meeting(wanted).series) == count
     assert replace(found, series=(engine,)).meeting(RowFilter(engine="mnn")).series
+    fallen = replace(engine, engine="mnn on vulkan (all fell back)")
+    wanted = RowFilter(backend="vulkan", engine="mnn")
+    assert replace(found, series=(fallen,)).meeting(wanted).series
     threads = history_pictures(replace(found, series=found.series[:2]), RowFilter(threads=7))
     assert threads is None
 
