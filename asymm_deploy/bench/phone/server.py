@@ -260,11 +260,11 @@ class Server:
             raise self._no_adb_server() from error
         if serving is None:
             raise self._no_adb_server()
-        for binary in binaries:
-            if version_of(binary) == serving:
+        versions = {binary: version_of(binary) for binary in binaries}
+        for binary, version in versions.items():
+            if version == serving:
                 return binary
-        version = version_of(binaries[0])
-        if version is None:
+        if versions[binaries[0]] is None:
             raise HarnessError(
                 f"{binaries[0]} does not say its version, and with another than the server's, "
                 f"{serving}, it would end the server",
@@ -272,7 +272,7 @@ class Server:
             )
         raise HarnessError(
             f"the running adb server is version {serving}, but {binaries[0]} is "
-            f"{version}: using it would end the server",
+            f"{versions[binaries[0]]}: using it would end the server",
             "put the adb that started the server on PATH, or end the server with that adb's "
             "`kill-server`",
         )
