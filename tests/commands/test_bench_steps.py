@@ -148,6 +148,14 @@ def test_models_of_one_name_are_refused_before_a_device_is_used(
     assert "two of the models are called net" in capsys.readouterr().err
 
 
+def test_an_engine_that_phones_lack_is_refused_before_a_lab_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nowhere = ["--lab", "127.0.0.1:1", "--device", "any", "--wait"]
+    assert cli.run(["bench", "asymmnet_small_035", *nowhere, "--engine", "onnxruntime"]) == 2
+    assert "phones run MNN only, not onnxruntime" in capsys.readouterr().err
+
+
 def test_an_export_that_fails_keeps_its_row(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
