@@ -183,3 +183,19 @@ def test_a_check_goes_on_with_the_phone_that_it_was_on(
         assert device.phone.serial == "P1"
     with lab_request.lab_phone(asked, PhoneOptions(), lab.told.append, records) as device:
         assert device.phone.serial == "P2"
+
+
+def test_lab_status_is_told_what_is_lacking_and_people_what_there_is_besides(
+    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Any] = []
+
+    def tell(_client: object, job: object) -> None:
+        jobs.append(job)
+        lab.calls.stop()
+
+    monkeypatch.setattr(take_phones, "tell_waiting", tell)
+    with pytest.raises(KeyboardInterrupt):
+        take_phones.require_phones(lab.calls, PhonesWanted(kinds_of(["soc=X"]), 1, True))
+    assert jobs[0].why == "the lab has no phone of soc=X"
+    assert "there are: P1 (" in lab.told[-1]
