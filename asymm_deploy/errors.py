@@ -57,7 +57,10 @@ class DeployError(Exception):
 
     def about(self, subject: str) -> DeployError:
         """Return the same failure with ``subject``, what it happened to, in front."""
-        return type(self)(f"{subject}: {self.what}", self.hint, exit_code=self.exit_code)
+        again = type(self).__new__(type(self))  # kinds of failure differ in what makes one
+        again.__dict__ |= self.__dict__ | {"what": f"{subject}: {self.what}"}
+        again.args = (again.what, *self.args[1:])
+        return again
 
     def __str__(self) -> str:
         return self.what

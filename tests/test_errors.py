@@ -33,6 +33,22 @@ def test_a_code_of_its_own_is_given_when_it_is_made() -> None:
     assert HarnessError("what", "hint").exit_code == ExitCode.HARNESS
 
 
+def test_a_failure_about_something_may_be_one_that_is_made_in_another_way() -> None:
+    class OtherError(HarnessError):
+        def __init__(self, what: str) -> None:
+            super().__init__(what, "wait")
+            self.number = 7
+
+    about = OtherError("it is gone").about("net")
+    assert isinstance(about, OtherError)
+    assert (about.what, str(about), about.hint, about.number) == (
+        "net: it is gone",
+        "net: it is gone",
+        "wait",
+        7,
+    )
+
+
 def test_a_failure_about_something_is_another_one_of_the_same_kind() -> None:
     failure = NumericsError("it differs", "look", exit_code=ExitCode.UNSTABLE)
     about = failure.about("net")

@@ -70,6 +70,15 @@ class Keeper(Protocol):
         ...
 
 
+def named_failures(outcomes: Sequence[DeviceOutcome | WorkOutcome]) -> list[DeployError]:
+    """Return what has failed; of several devices each is named, in front unless it is anyway."""
+    failures = [(each.name, each.failure) for each in outcomes if each.failure is not None]
+    return [
+        failure if len(outcomes) == 1 or name in failure.what else failure.about(name)
+        for name, failure in failures
+    ]
+
+
 @contextmanager
 def started_fleet(makers: dict[str, DeviceMaker], tell: Callable[[str], None]) -> Iterator[Fleet]:
     """Start a process for each device, which makes it and asks what it is; yield them all.

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from asymm_deploy.bench import store
 from asymm_deploy.bench.artifact import Artifact, Missing
 from asymm_deploy.bench.find_devices import ReadyDevices
-from asymm_deploy.bench.fleet import DeviceOutcome
+from asymm_deploy.bench.fleet import DeviceOutcome, named_failures
 from asymm_deploy.bench.judge.rows import latest_rows
+from asymm_deploy.bench.measure import refuse_same_names
 from asymm_deploy.bench.paired.pair_row import PAIRED_LAUNCHES, PairedSubjects
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
@@ -77,6 +78,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
         bare = bare_files(asked.bare_files, asked.plan)
         exported = exported_subjects(asked, paired)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
+        refuse_same_names(subjects)  # before a phone is waited for
         pairs = [
             PairedSubjects(exported[name], exported[base])
             for name, base in (*paired.pairs, *asked.pairs)
@@ -93,7 +95,7 @@ def run_bench(asked: BenchRequest) -> ExitCode:
             everything = _write_latencies(asked.out, runs)
     rows = [row for outcome in outcomes for row in outcome.rows]
     print_data(_write_tables(asked, rows, everything))
-    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    failures = named_failures(outcomes)
     for failure in failures:
         console.complain(failure)
     codes = [row.exit_code for row in rows] + [failure.exit_code for failure in failures]

@@ -147,6 +147,7 @@ def check_command(
     else:
         from asymm_deploy.check.check_request import CheckRequest
         from asymm_deploy.check.comparison import compare_versions
+        from asymm_deploy.check.live.live_report import launches_before
         from asymm_deploy.commands.check_progress import CheckProgress, device_to_check_on
         from asymm_deploy.commands.counting.check_counted import counted_check
 
@@ -187,7 +188,8 @@ def check_command(
             timing=given_options(ctx, *_TIMED),
             counting=given_options(ctx, *_COUNTING[1:]),
         )
-        with device_to_check_on(device, in_lab, runner, plan.allow) as make_device:
+        earlier = partial(launches_before, request)
+        with device_to_check_on(device, in_lab, runner, plan.allow, earlier) as make_device:
             report = compare_versions(request, plan, policy, make_device, CheckProgress(), counting)
     if report.mode in {"live", "counted"} and out.is_dir():
         from asymm_deploy.report.page.check_verdicts import CHECK_NAME

@@ -20,15 +20,21 @@ from asymm_deploy.commands.bench_progress import kept_text
 from asymm_deploy.signals import ending_like_ctrl_c
 
 if TYPE_CHECKING:
+    from asymm_deploy.bench.records import LaunchRecord
     from asymm_deploy.lab.client.lab_request import LabRequest
 
 
 @contextmanager
 def device_to_check_on(
-    name: str | None, lab: LabRequest | None, runner: Path | None, allow: Sequence[str]
+    name: str | None,
+    lab: LabRequest | None,
+    runner: Path | None,
+    allow: Sequence[str],
+    earlier: Callable[[], Sequence[LaunchRecord]] = tuple,
 ) -> Iterator[Callable[[], Device]]:
     """Yield what makes the device that ``name`` means; a phone of a lab is given back in the end.
 
+    Of a lab the phone with most of the ``earlier`` launches is preferred.
     That raises UsageError if the name means several, or HarnessError if there is no such device.
     """
     options = PhoneOptions(allow=tuple(allow))
@@ -38,7 +44,7 @@ def device_to_check_on(
             if lab is not None:
                 from asymm_deploy.lab.client.lab_request import lab_phone
 
-                return kept.enter_context(lab_phone(lab, options, console.say))
+                return kept.enter_context(lab_phone(lab, options, console.say, earlier()))
             names = [name] if name is not None else []
             return only_device(device_makers(names, runner, options, console.say), console.say)
 

@@ -6,6 +6,7 @@ from elsewhere is ever part of a path.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -106,7 +107,10 @@ class HostStore:
             self._give_up(key)
             raise HarnessError(
                 f"can't keep a file in {self._folder}: {error.strerror or error}",
-                "make room there, or set XDG_CACHE_HOME on that host to a folder with space left",
+                "make room there, or set XDG_CACHE_HOME on that host to a folder with space left"
+                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                else "have the user of `lab worker` able to write there, or set XDG_CACHE_HOME on "
+                "that host to another folder",
             ) from error
         return size
 

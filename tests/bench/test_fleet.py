@@ -14,9 +14,10 @@ import pytest
 from asymm_deploy.bench import store
 from asymm_deploy.bench.artifact import Missing
 from asymm_deploy.bench.device import Runner
-from asymm_deploy.bench.fleet import Fleet, started_fleet
+from asymm_deploy.bench.fleet import Fleet, WorkOutcome, named_failures, started_fleet
 from asymm_deploy.bench.judge.rows import latest_rows
 from asymm_deploy.bench.paired.pair_row import PAIRED_LAUNCHES, PairedSubjects
+from asymm_deploy.bench.phone.server import LostError
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import DeviceFacts
 from asymm_deploy.errors import ExitCode, HarnessError
@@ -24,6 +25,13 @@ from tests.bench.fake_device import NS, FakeDevice, Told, fake_artifact
 
 PLAN = Plan(launches=2, runs=2)
 SUBJECTS = [Missing(model="net", reason="it was not exported", exit_code=ExitCode.CONVERSION)]
+
+
+def test_of_several_devices_a_failure_says_which_it_was() -> None:
+    lost, named = LostError("it ended"), HarnessError("P2 is locked", "unlock it")
+    found = [WorkOutcome("P1", (), lost), WorkOutcome("P2", (), named), WorkOutcome("P3", ())]
+    assert [each.what for each in named_failures(found)] == ["P1: it ended", "P2 is locked"]
+    assert named_failures(found[:1]) == [lost]
 
 
 class Idle:

@@ -16,6 +16,7 @@ from asymm_deploy.bench.host import host_device
 from asymm_deploy.bench.host.host_device import HostDevice
 from asymm_deploy.commands import bench_steps
 from asymm_deploy.commands.bench_progress import BenchProgress
+from asymm_deploy.commands.timing import cold_steps
 from asymm_deploy.errors import UsageError
 from asymm_deploy.report import tables
 
@@ -129,6 +130,30 @@ def test_a_runner_that_is_none_is_refused_before_anything_is_exported(
     monkeypatch.chdir(tmp_path)
     assert cli.run(["bench", "asymmnet_small_035", "--runner", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [(), ("--cold",)])
+def test_models_of_one_name_are_refused_before_a_device_is_used(
+    more: tuple[str, ...],
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("other").mkdir()
+    Path("other/net.mnn").write_bytes(b"others")
+    monkeypatch.setattr(bench_steps, "_timed", lambda *_: pytest.fail("it was used"))
+    monkeypatch.setattr(cold_steps, "_started", lambda *_: pytest.fail("it was used"))
+    runner = command[2:4]
+    assert cli.run(["bench", "net.mnn", "other/net.mnn", *runner, *more]) == 2
+    assert "two of the models are called net" in capsys.readouterr().err
+
+
+def test_an_engine_that_phones_lack_is_refused_before_a_lab_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nowhere = ["--lab", "127.0.0.1:1", "--device", "any", "--wait"]
+    assert cli.run(["bench", "asymmnet_small_035", *nowhere, "--engine", "onnxruntime"]) == 2
+    assert "phones run MNN only, not onnxruntime" in capsys.readouterr().err
 
 
 def test_an_export_that_fails_keeps_its_row(

@@ -128,7 +128,7 @@ class LabBed:
         into a file.
         """
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._files = files
         self.lab_options = [] if files is None else tls_options(files)
         scheme = "tcp" if files is None else "tls"
@@ -137,12 +137,14 @@ class LabBed:
         self._stack = ExitStack()
         self._agents: list[Supervised] = []
         (folder / "home").mkdir()
+        self.scheduler_temporary = folder / "scheduler-tmp"
+        self.scheduler_temporary.mkdir()
         command = [COMMAND]
         if counted is not None:
             command = [sys.executable, counted_scheduler.__file__, str(counted)]
         self.scheduler = Supervised(
             [*command, "lab", "scheduler", "--port", str(self.port), *self.lab_options],
-            self._environment(),
+            {**self._environment(), "TMPDIR": str(self.scheduler_temporary)},
             folder / "scheduler.log",
         )
         self.hosts = [self._host(number, name) for number, name in enumerate(names[:hosts])]
@@ -326,7 +328,8 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

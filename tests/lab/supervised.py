@@ -45,11 +45,11 @@ class Supervised:
         assert self._process is not None
         return self._process.poll()
 
-    def start(self) -> None:
-        """Start it, in a session of its own and in the folder of its log."""
+    def start(self, *more: str) -> None:
+        """Start it, in a session of its own and in the folder of its log, with ``more`` options."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv,
+                [*self._argv, *more],
                 env=self._environment,
                 cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,

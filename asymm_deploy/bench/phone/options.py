@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asymm_deploy.bounds import DAY_S, require_within
+from asymm_deploy.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,9 @@ class PhoneOptions:
         """Refuse impossible numbers."""
         require_within("--patience", self.patience_s, 0.001, DAY_S, "seconds")
         require_within("--cool-down", self.cool_down_s, 0, DAY_S, "seconds")
+
+
+def require_phones_engine(engine: str) -> None:
+    """Raise UsageError for an engine that phones don't run."""
+    if engine != "mnn":
+        raise UsageError(f"phones run MNN only, not {engine}", "leave out --engine")

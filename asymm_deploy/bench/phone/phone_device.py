@@ -18,7 +18,7 @@ from asymm_deploy.bench.phone.checks.required_tools import tools_error
 from asymm_deploy.bench.phone.checks.swapped_files import FileWatch
 from asymm_deploy.bench.phone.link import DEVICE, Link
 from asymm_deploy.bench.phone.lock import Lock, PhoneTakenError, taken_error
-from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.phone.options import PhoneOptions, require_phones_engine
 from asymm_deploy.bench.phone.phone_facts import Phone, read_phone
 from asymm_deploy.bench.phone.phone_launch import Ended, Launcher, kill_all
 from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
@@ -119,8 +119,7 @@ class AdbDevice:
 
     def runner(self, engine: Engine) -> Runner:
         """Return how to start the pushed runner."""
-        if engine != "mnn":
-            raise UsageError(f"phones run MNN only, not {engine}", "leave out --engine")
+        require_phones_engine(engine)
         return Runner(self._files.command_of(self._program), f"{engine} by {self._program.sha256}")
 
     def put(self, source: Path) -> str:

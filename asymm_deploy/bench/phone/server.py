@@ -149,7 +149,14 @@ class Server:
     def listed(self) -> tuple[ListedPhone, ...]:
         """Return the phones that the server knows, in whatever state; starts it if necessary."""
         self.ensure()
-        return adb_output.listed_phones(self._ask("host:devices-l"))
+        try:
+            return adb_output.listed_phones(self._ask("host:devices-l"))
+        except LostError as error:
+            raise HarnessError(
+                f"who listens at {self.address.host}:{self.address.port} answers as no adb server "
+                f"does: {error.what}",
+                "look at what listens there: ANDROID_ADB_SERVER_PORT says where an adb server is",
+            ) from error
 
     def state(self, serial: str) -> str | None:
         """Return a phone's state, None if it is not attached. Raises LostError without a server."""
@@ -253,12 +260,19 @@ class Server:
             raise self._no_adb_server() from error
         if serving is None:
             raise self._no_adb_server()
-        for binary in binaries:
-            if version_of(binary) == serving:
+        versions = {binary: version_of(binary) for binary in binaries}
+        for binary, version in versions.items():
+            if version == serving:
                 return binary
+        if versions[binaries[0]] is None:
+            raise HarnessError(
+                f"{binaries[0]} does not say its version, and with another than the server's, "
+                f"{serving}, it would end the server",
+                f"try `{binaries[0]} version` by hand: it should answer at once",
+            )
         raise HarnessError(
             f"the running adb server is version {serving}, but {binaries[0]} is "
-            f"{version_of(binaries[0])}: using it would end the server",
+            f"{versions[binaries[0]]}: using it would end the server",
             "put the adb that started the server on PATH, or end the server with that adb's "
             "`kill-server`",
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 from asymm_deploy.bench import store
 from asymm_deploy.bench.device import Device
 from asymm_deploy.bench.plan import Plan
+from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.check.check_request import CheckRequest, chosen_pairs
 from asymm_deploy.check.circumstances import allowed_growth, launch_circumstances
 from asymm_deploy.check.exact_changes import counted_changes
@@ -74,6 +75,15 @@ def compare_live(
         started_at=started_at,
         inconclusive_fails=request.inconclusive_fails,
     )
+
+
+def launches_before(request: CheckRequest) -> list[LaunchRecord]:
+    """Return what the output folder has of both versions' files, from earlier runs."""
+    if not (request.out / store.NAME).exists():
+        return []
+    pairs, _ = chosen_pairs(request)
+    files = {each.sha256 for pair in pairs for each in (pair.baseline, pair.candidate)}
+    return [record for record in store.load(request.out) if record.artifact_sha256 in files]
 
 
 def _timed(

@@ -37,6 +37,14 @@ def lab_worker_command(
             "phone that adb sees.",
         ),
     ] = None,
+    ports: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIRST-LAST",
+            help="Listen at these ports alone: two for each phone, which the scheduler must reach. "
+            "Default: ports that the system chooses.",
+        ),
+    ] = None,
 ) -> None:
     """Lend this host's phones to a lab, those that come later as well.
 
@@ -44,12 +52,13 @@ def lab_worker_command(
     SIGTERM or `lab stop`; while the scheduler is away it waits for it.
     """
     from asymm_deploy.bench.native.phone_runner import where_for_phones
-    from asymm_deploy.lab.hosting.lending import Lending, lend_phones
+    from asymm_deploy.lab.hosting.lending import Lending, lend_phones, port_range
     from asymm_deploy.lab.joining.certificates import certificates
     from asymm_deploy.lab.joining.lab_address import lab_address
 
     files = certificates(tls_ca_file, tls_cert, tls_key)
     at = lab_address(address, with_certificates=files is not None)
+    listens = None if ports is None else port_range(ports)
     program = (runner or where_for_phones(console.say)).absolute()
-    lending = Lending(at, files, program, name, tuple(serial or ()))
+    lending = Lending(at, files, program, name, tuple(serial or ()), listens)
     raise typer.Exit(lend_phones(lending, console.say))

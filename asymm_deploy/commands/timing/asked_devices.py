@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from asymm_deploy.bench.find_devices import WorkingDevices, device_makers, ready_devices
+from asymm_deploy.bench.phone.options import require_phones_engine
 from asymm_deploy.commands import console
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def asked_devices(asked: BenchRequest) -> Iterator[tuple[WorkingDevices, int]]:
     Raises UsageError or HarnessError if they are not there, or can't be used.
     """
     if asked.lab is not None:
+        require_phones_engine(asked.plan.engine)  # before a phone is waited for
         from asymm_deploy.lab.client.lab_request import lab_fleet
 
         with lab_fleet(asked.lab, asked.phone_options, console.say) as fleet:

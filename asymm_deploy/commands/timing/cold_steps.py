@@ -13,7 +13,8 @@ from asymm_deploy.bench.cold.cold_rows import latest_cold_rows
 from asymm_deploy.bench.cold.cold_store import COLD_NAME, ColdRuns, opened_cold
 from asymm_deploy.bench.cold.time_cold import cold_launches, time_cold
 from asymm_deploy.bench.find_devices import WorkingDevices, emulated_among
-from asymm_deploy.bench.fleet import WorkOutcome
+from asymm_deploy.bench.fleet import WorkOutcome, named_failures
+from asymm_deploy.bench.measure import refuse_same_names
 from asymm_deploy.bench.subjects import bare_files
 from asymm_deploy.commands import console
 from asymm_deploy.commands.bench_steps import BenchRequest, exported_subjects
@@ -38,6 +39,7 @@ def run_cold(asked: BenchRequest) -> ExitCode:
         bare = bare_files(asked.bare_files, asked.plan)
         exported = exported_subjects(asked)
         subjects = [*bare, *(exported[each.model] for each in asked.sources)]
+        refuse_same_names(subjects)  # before a phone is waited for
         with opened_cold(asked.out, console.say) as runs:
             try:
                 outcomes = _started(devices, device_count, subjects, asked, runs)
@@ -48,7 +50,7 @@ def run_cold(asked: BenchRequest) -> ExitCode:
             _write_rows(asked.out, runs)
     rows = [row for outcome in outcomes for row in outcome.made]
     print_data(_table_of(asked, rows))
-    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    failures = named_failures(outcomes)
     for failure in failures:
         console.complain(failure)
     return worst([row.exit_code for row in rows] + [failure.exit_code for failure in failures])

@@ -78,7 +78,7 @@ def phone_kind(text: str) -> PhoneKind:
     if word.lower() == "all":
         raise UsageError(
             "--device all says not how many phones of the lab",
-            "give --count N, with --device any or a kind such as 'soc=SM8150'",
+            "name a kind, such as 'soc=SM8150', or any; `bench --count N` takes several",
         )
     if not word:
         raise UsageError("--device is empty", "name a kind of phone: 'soc=SM8150', or any")

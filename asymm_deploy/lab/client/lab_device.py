@@ -212,13 +212,16 @@ class LabDevice:
 
     def _hold(self, wanted: tuple[tuple[int, ...], dict[str, Path]]) -> None:
         cpus, files = wanted
-        for attempt in (1, 2):
+        for left in reversed(range(len(files) + 1)):  # each may be found spoilt, one by one
             self._send(files)
             try:
                 self._phone.in_turn(HoldAsked(cpus, tuple(files)), type(None))
-            except FileAbsentError:
-                if attempt == 2:
-                    raise
+            except FileAbsentError as error:
+                if not left:
+                    raise HarnessError(
+                        f"files do not stay intact on {excerpt(self._phone.host, 80)}",
+                        "look after the disk with that host's cache folder, and repeat the command",
+                    ) from error
             else:
                 break
         self._held = wanted

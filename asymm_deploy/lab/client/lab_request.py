@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from asymm_deploy.bench.device import Tell
 from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.lab.client.choose_phones import launches_by_phone
 from asymm_deploy.lab.client.lab_calls import LabCalls
 from asymm_deploy.lab.client.lab_device import LabDevice
 from asymm_deploy.lab.client.lab_fleet import LabFleet
@@ -39,14 +41,19 @@ def lab_fleet(asked: LabRequest, options: PhoneOptions, tell: Tell) -> Iterator[
 
 
 @contextmanager
-def lab_phone(asked: LabRequest, options: PhoneOptions, tell: Tell) -> Iterator[LabDevice]:
+def lab_phone(
+    asked: LabRequest, options: PhoneOptions, tell: Tell, earlier: Iterable[LaunchRecord] = ()
+) -> Iterator[LabDevice]:
     """Yield the one phone that is wanted of a lab, and has said what it is; it is given back.
 
+    The one that has most of the ``earlier`` launches is preferred.
     Raises UsageError or HarnessError if there is none.
     """
     with (
         _calls(asked, tell) as calls,
-        taken_phones(calls, asked.wanted, options, {}) as (device,),
+        taken_phones(
+            calls, asked.wanted, options, launches_by_phone(earlier, asked.wanted.kinds)
+        ) as (device,),
     ):
         device.facts(())
         yield device

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asymm_deploy.bench.phone.options import PhoneOptions
-from asymm_deploy.errors import HarnessError
+from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.lab import phone_calls
 from asymm_deploy.lab.client.lab_calls import LabCalls, Lease, WorkerLostError
 from asymm_deploy.lab.roster import LabPhone, phones
@@ -145,14 +147,27 @@ class LeasedPhone:
     def now(self, request: SessionRequest, kind: Any) -> Any:
         """Have something short done; return the value, which is a ``kind``."""
         lease = self.lease
-        data = self.calls.now(
-            lease.worker, phone_calls.ask_now, lease.token, packed(request), lease=lease
-        )
+        with self._named():
+            data = self.calls.now(
+                lease.worker, phone_calls.ask_now, lease.token, packed(request), lease=lease
+            )
         return unpacked(data, kind)
 
     def in_turn(self, request: SessionRequest, kind: Any) -> Any:
         """Have done what may take long; return the value, which is a ``kind``."""
-        return unpacked(self.calls.in_turn(self.lease, request), kind)
+        with self._named():
+            data = self.calls.in_turn(self.lease, request)
+        return unpacked(data, kind)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have what fails on the phone, or on its host, say which those are."""
+        try:
+            yield
+        except (HarnessError, UsageError) as error:
+            if type(error) in (HarnessError, UsageError) and self.name not in error.what:
+                raise error.about(f"{self.name} on {excerpt(self.host, 80)}") from error
+            raise
 
     def _listed(self) -> list[LabPhone]:
         """Return where the phone is, as far as the scheduler knows."""

@@ -139,7 +139,7 @@ class _Choice:
                 )
             elif self._wanted.waits:
                 lacking = self._wanted.lacking(there)
-                self.wait(f"{lacking} ({in_words(there)})", lacking)
+                self.wait(f"{lacking} ({in_words(there)})", lacking, lacking)
             elif for_s > _GRACE_S:
                 raise HarnessError(
                     self._wanted.lacking(there),
@@ -148,12 +148,17 @@ class _Choice:
             else:
                 self._calls.pause(_LOOK_S)
 
-    def wait(self, why: str, reason: str) -> None:
-        """Wait a moment; tell people why, and `lab status` too, once for each ``reason``."""
+    def wait(self, why: str, reason: str, shown: str = "") -> None:
+        """Wait a moment; tell people why, and `lab status` too, once for each ``reason``.
+
+        What there is, `lab status` shows anyway: ``shown`` is what it says in place of ``why``.
+        """
         if reason != self._said:
             self._calls.tell(f"{why}; waiting")
             kinds = "; ".join(kind.text for kind in self._wanted.kinds)
-            self._told_status(WaitingJob(whom(), excerpt(kinds), self._wanted.count, excerpt(why)))
+            self._told_status(
+                WaitingJob(whom(), excerpt(kinds), self._wanted.count, excerpt(shown or why))
+            )
         self._said = reason
         # Two who want the same phones, and let them go again, must not do so at the same time.
         self._calls.pause(_LOOK_S * (1 + random.random()))  # noqa: S311

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,6 +59,8 @@ class Hosting:
     folder: Path
     """For Dask's files, removed in the end."""
     tell: Callable[[str], None]
+    ports: range | None = None
+    """Where workers may listen, two for each; None for what the system chooses."""
 
 
 class AttendedPhone:
@@ -188,6 +191,7 @@ class AttendedPhone:
         from asymm_deploy.lab.phone_worker import PhoneWorker
 
         hosting = self._hosting
+        ports = None if hosting.ports is None else list(hosting.ports)  # the first that is free
         own = own_address(hosting.at)  # else Dask would listen at all that this machine has
         options: dict[str, Any] = {
             "facts": msgspec.to_builtins(facts),
@@ -197,6 +201,8 @@ class AttendedPhone:
             str(hosting.at),
             name=f"{hosting.host}/{self.serial}",
             host=f"[{own}]" if ":" in own else own,
+            port=ports,
+            worker_port=ports,
             nthreads=1,
             resources={"phone": 1},
             memory_limit=0,
@@ -219,6 +225,13 @@ class AttendedPhone:
                 f"{serial} is in the lab already, by another agent for {self._hosting.host}",
                 "end that one, or give this one another --name",
             )
+        ports = self._hosting.ports
+        if ports is not None and _free(own_address(self._hosting.at), ports) < 2:
+            return HarnessError(
+                f"no worker could be started for {serial}: ports {ports[0]} to {ports[-1]} are "
+                "taken",
+                "give --ports more of them, two for each phone",
+            )
         return HarnessError(f"no worker could be started for {serial}: {said}", "it is tried again")
 
     def _failed(self, error: DeployError) -> None:
@@ -228,6 +241,16 @@ class AttendedPhone:
         self.problem = error
         self._not_before = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+
+def _free(host: str, ports: range) -> int:
+    """Return at how many of some ports nobody listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    free = 0
+    for port in ports:
+        with suppress(OSError), socket.create_server((host, port), family=family):
+            free += 1
+    return free
 
 
 async def _close(nanny: Nanny, *, at_once: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from asymm_deploy.lab.joining.lab_address import LabAddress
 from asymm_deploy.safe import excerpt
 
 _LONGEST_NAME = 64
+_PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Lending:
     """Of this host in the lab; None for the machine's own."""
     serials: tuple[str, ...] = ()
     """Phones to lend; all where none is named."""
+    ports: range | None = None
+    """Where its workers may listen; None for what the system chooses."""
 
 
 def lend_phones(lending: Lending, tell: Callable[[str], None]) -> ExitCode:
@@ -52,6 +56,18 @@ def lend_phones(lending: Lending, tell: Callable[[str], None]) -> ExitCode:
     silence_asyncio()
     require_lab(lending.at, lending.files)
     return asyncio.run(_lend(lending, host, start_worker_server(), tell))
+
+
+def port_range(text: str) -> range:
+    """Return the ports of ``FIRST-LAST``; raise UsageError for what is none, or too few."""
+    found = _PORTS.fullmatch(text.strip())
+    first, last = (int(found[1]), int(found[2])) if found is not None else (0, 0)
+    if not 0 < first < last < 2**16:
+        raise UsageError(
+            f"--ports {excerpt(text, 40)!r} names no ports that can be",
+            "give FIRST-LAST, two ports for each phone and at most 65535: --ports 9000-9099",
+        )
+    return range(first, last + 1)
 
 
 def host_name(given: str | None) -> str:
@@ -75,7 +91,8 @@ async def _lend(lending: Lending, host: str, folder: Path, tell: Callable[[str],
     from asymm_deploy.lab.hosting.host_agent import HostAgent
     from asymm_deploy.lab.joining.lab_security import lab_security
 
-    hosting = Hosting(lending.at, lab_security(lending.files), host, lending.runner, folder, tell)
+    security = lab_security(lending.files)
+    hosting = Hosting(lending.at, security, host, lending.runner, folder, tell, lending.ports)
     agent = HostAgent(hosting, os.environ, frozenset(lending.serials))
     with told_to_end(asyncio.get_running_loop()) as told:
         return await agent.serve(told)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +48,7 @@ def certificates(
     for name, path in given.items():
         assert path is not None
         _require_readable(name, path)
+    _require_private(key)
     found = Certificates(authority, certificate, key)
     _require_good(found)
     return found
@@ -72,7 +76,8 @@ def _require_good(files: Certificates) -> None:
                 raise UsageError(
                     f"no member of a lab would let {files.certificate} in, by {files.authority}: "
                     f"{said}",
-                    f"have it signed by that authority, and look at its dates; {_DOCS}",
+                    "have it signed by that authority; look at its dates, and at this machine's "
+                    f"clock; {_DOCS}",
                 ) from error
             left.remove(side)
 
@@ -122,6 +127,20 @@ def _no_password() -> str:
 
 def _holds(path: Path, mark: bytes) -> bool:
     return mark in path.read_bytes()
+
+
+def _require_private(key: Path) -> None:
+    """Raise UsageError for a key that others may read: with it they can do all that a member can.
+
+    Root may give one of its own to a group.
+    """
+    found = key.stat()
+    others = stat.S_IRWXO | (stat.S_IRWXG if found.st_uid else stat.S_IWGRP)
+    if os.name == "posix" and found.st_mode & others:
+        raise UsageError(
+            f"other users of this machine may read --tls-key {key}, or change it",
+            f"`chmod 600 {shlex.quote(excerpt(str(key)))}`; where others had it, make a new one",
+        )
 
 
 def _require_readable(name: str, path: Path) -> None:

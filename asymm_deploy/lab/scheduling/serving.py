@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.lab.joining.certificates import Certificates
 from asymm_deploy.lab.joining.dask_settings import settle_dask, silence_asyncio
 from asymm_deploy.lab.joining.ending import told_to_end
 from asymm_deploy.lab.joining.lab_address import is_loopback
+from asymm_deploy.locks import scratch_folder
 from asymm_deploy.safe import excerpt
 
+_PREFIX = "asymm-lab-"
 _END_S = 10.0
 """For connections to be closed. Whoever is at their other end notices anyway."""
 
@@ -59,7 +63,10 @@ async def _serve(
     from asymm_deploy.lab.joining.lab_security import lab_security
     from asymm_deploy.lab.scheduling.lab_scheduler import LabScheduler
 
-    with told_to_end(asyncio.get_running_loop()) as told:
+    with (
+        scratch_folder(Path(tempfile.gettempdir()), _PREFIX) as folder,
+        told_to_end(asyncio.get_running_loop()) as told,
+    ):
         try:
             scheduler = await LabScheduler(
                 tell,
@@ -67,6 +74,7 @@ async def _serve(
                 port=serving.port,
                 protocol="tcp://" if serving.files is None else "tls://",
                 security=lab_security(serving.files),
+                local_directory=str(folder),  # else Dask would leave one behind, and locks
             )
         except OSError as error:
             raise _refused(serving, error) from error

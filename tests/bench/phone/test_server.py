@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,35 @@ def test_a_place_that_can_not_be_used_is_named(environment: dict[str, str]) -> N
 def test_a_server_on_another_machine_is_never_started_here() -> None:
     with pytest.raises(HarnessError, match="no adb server answers at"):
         Server(Address("192.0.2.1", 9)).ensure()
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400", b"", b"OKAYzzzz", b"FAIL0004what"])
+def test_what_is_no_adb_server_is_said_to_be_none(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+
+        def answer() -> None:
+            for _ in range(3):  # two looks whether somebody listens, and the question
+                who, _ = there.accept()
+                with who:
+                    who.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = there.getsockname()[1]
+        with pytest.raises(HarnessError, match=rf":{port} answers as no adb server") as caught:
+            Server(Address("127.0.0.1", port)).listed()
+    assert "plug" not in caught.value.hint
+
+
+def test_an_adb_that_says_no_version_is_not_called_one_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(adb_server, "adb_binaries", lambda: [tmp_path / "adb"])
+    server = Server(Address("localhost", 1))
+    monkeypatch.setattr(server, "_answers", lambda: True)
+    monkeypatch.setattr(server, "_ask", lambda request: "0029")
+    with pytest.raises(HarnessError, match=r"adb does not say its version.* server's, 41") as told:
+        server.push("any", tmp_path, "/data/local/tmp/x", lambda: None, 1.0)
+    assert "None" not in told.value.what
 
 
 def test_an_adb_of_another_version_than_the_servers_is_not_used(

@@ -12,10 +12,10 @@ import pytest
 
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.check import folders
-from asymm_deploy.check.check_request import CheckRequest
+from asymm_deploy.check.check_request import CheckRequest, chosen_pairs
 from asymm_deploy.check.findings import GateReport
 from asymm_deploy.check.folders import Pair
-from asymm_deploy.check.live.live_report import compare_live
+from asymm_deploy.check.live.live_report import compare_live, launches_before
 from asymm_deploy.check.live.time_pairs import LiveEvent
 from asymm_deploy.check.policy import GatePolicy
 from asymm_deploy.errors import UsageError
@@ -195,3 +195,17 @@ def test_failed_launches_are_no_circumstances(compare: Any, told: Any) -> None:
     assert found.notes == ()
     assert found.circumstances[0] == "3 % slower is allowed, and at least 20 us"
     assert found.verdict == "failed"
+
+
+def test_what_the_folder_has_of_these_very_files_is_found(
+    compare: Any, told: Any, slower: Slower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = CheckRequest(baseline=Path("old"), candidate=Path("new"), out=tmp_path / "out")
+    assert launches_before(request) == []
+    compare(slower(0.05, told), "net")
+    found = launches_before(request)
+    assert {record.model for record in found} == {"net"}
+    (both,), _ = chosen_pairs(request)
+    others = dataclasses.replace(both, baseline=dataclasses.replace(both.baseline, sha256="0" * 64))
+    monkeypatch.setattr(folders, "pairs", lambda *_: ([others], [], []))
+    assert 0 < len(launches_before(request)) < len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -116,3 +117,16 @@ def test_a_folder_that_can_not_be_written_is_said_in_words(tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(HarnessError, match="can't keep a file"):
         send(HostStore(tmp_path / "file" / "store"), b"a model")
+
+
+@pytest.mark.parametrize(("number", "to_do"), [(errno.ENOSPC, "make room"), (errno.EROFS, "able")])
+def test_what_to_do_follows_from_why_a_file_can_not_be_kept(
+    number: int, to_do: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise OSError(number, "it fails")
+
+    monkeypatch.setattr(HostStore, "_begin", fail)
+    with pytest.raises(HarnessError, match="it fails") as caught:
+        send(HostStore(tmp_path), b"a model")
+    assert to_do in caught.value.hint

@@ -16,6 +16,7 @@ import pytest
 from asymm_deploy.bench.measure import time_models
 from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.phone.server import LostError
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
@@ -25,7 +26,7 @@ from asymm_deploy.lab.client.lab_calls import LabCalls, WorkerLostError
 from asymm_deploy.lab.client.lab_device import LabDevice
 from asymm_deploy.lab.client.leased_phone import LeasedPhone
 from asymm_deploy.lab.roster import PhoneFacts
-from asymm_deploy.lab.session_messages import RunAsked
+from asymm_deploy.lab.session_messages import FileAbsentError, RunAsked
 from tests.bench.fake_device import Launch, Told, fake_artifact
 from tests.lab.client.conftest import FakeLab, FakePhone, named
 
@@ -214,3 +215,38 @@ def test_a_file_that_never_arrives_intact_fails_in_words(
     with pytest.raises(HarnessError, match=r"one.mnn did not arrive intact on desk-1 \(3 times\)"):
         timed(device_of(lab), tmp_path)
     assert not lab.folder.exists()
+
+
+def test_files_that_are_spoilt_on_a_hosts_disk_are_sent_again_however_many(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    timed(device_of(lab), tmp_path)
+    stored = list(lab.folder.iterdir())
+    assert len(stored) == 2
+    for path in stored:
+        path.write_bytes(b"spoilt")
+    (tmp_path / "P2").mkdir()
+    assert numbers(timed(device_of(lab, "P2"), tmp_path / "P2")) == ALL
+    assert b"spoilt" not in {path.read_bytes() for path in stored}
+
+
+def test_a_disk_that_keeps_nothing_intact_is_named(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(_store: object, _sha256: str) -> None:
+        raise FileAbsentError("the file is not on that host", "send it again")
+
+    monkeypatch.setattr(type(lab.store), "in_use", absent)
+    with pytest.raises(HarnessError, match="files do not stay intact on desk-1"):
+        timed(device_of(lab), tmp_path)
+
+
+def test_what_fails_on_a_phone_or_its_host_names_both(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(*_given: object) -> tuple[int, ...]:
+        raise LostError("the adb server is gone")
+
+    monkeypatch.setattr(FakePhone, "choose_cpus", choose)
+    with pytest.raises(HarnessError, match="P1 on desk-1: the adb server is gone"):
+        timed(device_of(lab), tmp_path)

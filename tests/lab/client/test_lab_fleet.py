@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import opened
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab import phone_calls
-from asymm_deploy.lab.client import take_phones
+from asymm_deploy.lab.client import lab_request, take_phones
 from asymm_deploy.lab.client.choose_phones import kinds_of
 from asymm_deploy.lab.client.lab_fleet import LabFleet
+from asymm_deploy.lab.client.lab_request import LabRequest
 from asymm_deploy.lab.client.take_phones import PhonesWanted
+from asymm_deploy.lab.joining.lab_address import LabAddress
 from tests.bench.fake_device import Launch, Told, fake_artifact
 from tests.lab.client.conftest import FakeLab, named
 
@@ -117,7 +120,7 @@ def test_a_phone_that_fails_stops_no_other(lab: FakeLab, tmp_path: Path) -> None
     records, outcomes = timed(fleet(lab, "soc=SM8150", count=2), tmp_path)
     assert [each.device for each in records] == 4 * ["P2"]
     assert outcomes[0].failure is not None
-    assert outcomes[0].failure.what == "its cable is out"
+    assert outcomes[0].failure.what == "P1 on desk-1: its cable is out"
 
 
 def test_ctrl_c_gives_every_phone_back_and_keeps_what_is_finished(
@@ -167,3 +170,32 @@ def test_two_who_want_the_same_phone_take_turns(
     other.join()
     assert [len(records) for records, _ in done] == [4, 4]
     assert any("P1 is busy" in line and "waiting" in line for line in lab.told)
+
+
+def test_a_check_goes_on_with_the_phone_that_it_was_on(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = PhonesWanted(kinds_of(["soc=SM8150"]))
+    records, _ = timed(fleet(lab, "P2"), tmp_path)
+    asked = LabRequest(LabAddress("desk", 8786, False), None, wanted)
+    monkeypatch.setattr(lab_request, "_calls", lambda *_: nullcontext(lab.calls))
+    with lab_request.lab_phone(asked, PhoneOptions(), lab.told.append) as device:
+        assert device.phone.serial == "P1"
+    with lab_request.lab_phone(asked, PhoneOptions(), lab.told.append, records) as device:
+        assert device.phone.serial == "P2"
+
+
+def test_lab_status_is_told_what_is_lacking_and_people_what_there_is_besides(
+    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Any] = []
+
+    def tell(_client: object, job: object) -> None:
+        jobs.append(job)
+        lab.calls.stop()
+
+    monkeypatch.setattr(take_phones, "tell_waiting", tell)
+    with pytest.raises(KeyboardInterrupt):
+        take_phones.require_phones(lab.calls, PhonesWanted(kinds_of(["soc=X"]), 1, True))
+    assert jobs[0].why == "the lab has no phone of soc=X"
+    assert "there are: P1 (" in lab.told[-1]

@@ -51,6 +51,7 @@ def written(authority: trustme.CA, cert: trustme.LeafCert, folder: Path) -> Cert
     authority.cert_pem.write_to_path(files.authority)
     cert.cert_chain_pems[0].write_to_path(files.certificate)
     cert.private_key_pem.write_to_path(files.key)
+    files.key.chmod(0o600)
     return files
 
 

@@ -60,6 +60,20 @@ def test_a_key_of_another_certificate_is_refused(
         read(replace(member, key=other.key))
 
 
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o620, 0o602, 0o777])
+def test_a_key_that_others_may_read_or_change_is_refused(
+    mode: int, member: Certificates, tmp_path: Path
+) -> None:
+    key = tmp_path / "my key.pem"
+    key.write_bytes(member.key.read_bytes())
+    key.chmod(mode)
+    with pytest.raises(UsageError, match="other users of this machine may read") as caught:
+        read(replace(member, key=key))
+    assert f"chmod 600 '{key}'" in caught.value.hint
+    key.chmod(0o400)
+    assert read(replace(member, key=key)) is not None
+
+
 def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(
     member: Certificates, tmp_path: Path
 ) -> None:
@@ -68,6 +82,7 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
     )
     (tmp_path / "key.pem").write_bytes(encrypted)
+    (tmp_path / "key.pem").chmod(0o600)
     with pytest.raises(UsageError, match="encrypted"):
         read(replace(member, key=tmp_path / "key.pem"))
 

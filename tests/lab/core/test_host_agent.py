@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,12 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
-from asymm_deploy.bench.phone.server import Server
+from asymm_deploy.bench.phone.server import Address, Server
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
 from asymm_deploy.lab.hosting import host_agent
-from asymm_deploy.lab.hosting.attended_phone import Hosting
+from asymm_deploy.lab.hosting.attended_phone import AttendedPhone, Hosting
 from asymm_deploy.lab.hosting.host_agent import HostAgent
-from asymm_deploy.lab.hosting.lending import Lending, host_name, lend_phones
+from asymm_deploy.lab.hosting.lending import Lending, host_name, lend_phones, port_range
 from asymm_deploy.lab.joining.dask_settings import settle_dask
 from asymm_deploy.lab.joining.introduction import LAB_KEY, introduction
 from asymm_deploy.lab.joining.lab_address import LabAddress
@@ -174,6 +175,46 @@ def test_a_name_that_could_not_be_asked_for_is_refused(name: str) -> None:
         host_name(name)
     assert host_name("desk-3.example") == "desk-3.example"
     assert host_name(None)
+
+
+@pytest.mark.parametrize("text", ["", "9000", "9000-9000", "9001-9000", "0-9", "1-70000", "٣-٤"])
+def test_what_is_no_range_of_ports_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="names no ports"):
+        port_range(text)
+    assert port_range(" 9000-9001 ") == range(9000, 9002)
+
+
+def test_ports_that_are_taken_are_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(_facts: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    settle_dask()
+    from asymm_deploy.lab.joining.lab_security import lab_security
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        at = LabAddress("127.0.0.1", 1, is_tls=False)
+        said: list[str] = []
+        hosting = Hosting(
+            at, lab_security(None), "desk", tmp_path, tmp_path, said.append, range(port, port + 1)
+        )
+        phone = AttendedPhone(hosting, Server(Address("127.0.0.1", 1)), "9A")
+        monkeypatch.setattr(phone, "_facts", lambda _listed: None)
+        monkeypatch.setattr(phone, "_nanny_for", failing)
+
+        async def attended() -> None:
+            phone.attend(ListedPhone("9A", "device", None, None, None, None))
+            await asyncio.sleep(0)
+            while phone.problem is None:
+                await asyncio.sleep(0.01)
+
+        asyncio.run(attended())
+    assert said == [
+        f"no worker could be started for 9A: ports {port} to {port} are taken; give --ports more "
+        "of them, two for each phone"
+    ]
 
 
 def test_an_empty_serial_number_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:

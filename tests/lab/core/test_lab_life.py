@@ -16,7 +16,7 @@ from asymm_deploy.lab.joining.certificates import Certificates
 from asymm_deploy.lab.joining.lab_address import lab_address
 from asymm_deploy.lab.joining.lab_client import lab_client
 from asymm_deploy.lab.roster import LabPhone, WaitingJob, roster, tell_waiting
-from tests.lab.bed import LabBed, eventually, tls_options
+from tests.lab.bed import LabBed, eventually, free_port, tls_options
 from tests.lab.supervised import eventually_dead
 from tests.phone.faults import Unauthorized
 from tests.phone.phone import Phone
@@ -187,12 +187,16 @@ def test_agents_and_scheduler_end_in_order_and_leave_nothing(
     assert agent.stop() == ExitCode.INTERRUPTED
     assert eventually_dead(left, 30) == []
     eventually(lambda: not bed.roster().hosts, "the host has left")
-    agent.start()
+    first = free_port()
+    agent.start("--ports", f"{first}-{first + 9}")
     bed.await_phones()
+    for phone in bed.roster().phones:
+        assert first <= int(phone.address.rpartition(":")[2]) <= first + 9
     code, _, err = run("lab", "stop", bed.address, *tls_options(member))
     assert (code, err) == (0, "the lab is stopped, and its phones are as they were found\n")
     assert (agent.wait(60), bed.scheduler.wait(60)) == (0, 0)
     assert list(bed.hosts[0].temporary.glob("asymm-lab-*")) == []
+    assert list(bed.scheduler_temporary.iterdir()) == []
     bed.scheduler.start()
     eventually(bed.scheduler_answers, "the scheduler answers")
     agent.start()
