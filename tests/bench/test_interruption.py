@@ -23,8 +23,8 @@ class Harness(Protocol):
     def start(self, *arguments: object) -> subprocess.Popen[str]: ...
 
 
-def until(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -99,7 +99,7 @@ def test_kill_9_ends_the_real_runner(artifact: Artifact, harness: Harness, tmp_p
         until(lambda: processor_seconds(runner) > 1.0)
         bench.kill()
         bench.wait(DEADLINE_S)
-    until(lambda: not alive(runner), seconds=5.0)
+    until(lambda: not alive(runner))
     assert count_lines(tmp_path) == 0
 
 
