@@ -23,8 +23,8 @@ class Harness(Protocol):
     def start(self, *arguments: object) -> subprocess.Popen[str]: ...
 
 
-def until(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -60,19 +60,24 @@ def hanging(fake_runner: Callable[[str], Path]) -> Path:
     return fake_runner("if launch == 2: time.sleep(600)")
 
 
+def has_hung(runner: Path) -> bool:
+    """Whether its third launch has begun."""
+    started = runner.parent / "started"
+    return started.exists() and started.read_text().count("\n") == 3
+
+
 def test_ctrl_c_keeps_finished_launches_and_ends_the_runner(
     artifact: Artifact, harness: Harness, hanging: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     arguments = (artifact.path, artifact.sha256, out, 5, 5, hanging)
     with harness.start(*arguments) as bench:
-        started = hanging.parent / "started"
-        until(lambda: started.exists() and started.read_text().count("\n") == 3)
+        until(lambda: has_hung(hanging))
         bench.send_signal(signal.SIGINT)
         _said, complaint = bench.communicate(timeout=DEADLINE_S)
     assert bench.returncode in (-signal.SIGINT, 130)
     assert "KeyboardInterrupt" in complaint
-    runner = int(started.read_text().split()[2])
+    runner = int((hanging.parent / "started").read_text().split()[2])
     until(lambda: not alive(runner))
     kept = store.load(out)
     assert [record.launch for record in kept] == [0, 1]
@@ -86,38 +91,39 @@ def test_ctrl_c_keeps_finished_launches_and_ends_the_runner(
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="finds children through /proc")
-def test_kill_9_keeps_finished_launches_and_ends_the_real_runner(
-    artifact: Artifact, harness: Harness, tmp_path: Path
-) -> None:
-    bare = (artifact.path, artifact.sha256, tmp_path)
-    # The first bench would take minutes: it is killed well within its first timed loop.
-    with harness.start(*bare, 2, 2_000_000, "") as bench:
+def test_kill_9_ends_the_real_runner(artifact: Artifact, harness: Harness, tmp_path: Path) -> None:
+    # It would take minutes: it is killed well within its first timed loop.
+    with harness.start(artifact.path, artifact.sha256, tmp_path, 2, 2_000_000, "") as bench:
         until(lambda: bool(children(bench.pid)))
         (runner,) = children(bench.pid)
-        until(lambda: processor_seconds(runner) > 2.0)
+        until(lambda: processor_seconds(runner) > 1.0)
         bench.kill()
         bench.wait(DEADLINE_S)
-    until(lambda: not alive(runner), seconds=5.0)
+    until(lambda: not alive(runner))
     assert count_lines(tmp_path) == 0
 
-    with harness.start(*bare, 40, 40, "") as bench:
-        until(lambda: count_lines(tmp_path) >= 3)
+
+def test_kill_9_in_the_middle_of_a_write_keeps_finished_launches(
+    artifact: Artifact, harness: Harness, hanging: Path, tmp_path: Path
+) -> None:
+    arguments = (artifact.path, artifact.sha256, tmp_path / "out", 5, 5, hanging)
+    with harness.start(*arguments) as bench:
+        until(lambda: has_hung(hanging))
         bench.kill()
         bench.wait(DEADLINE_S)
-    kept = store.load(tmp_path)
-    assert 3 <= len(kept) < 40
-    # As if the kill had come in the middle of the next write.
-    path = tmp_path / store.NAME
+    _end_hanging(hanging)
+    kept = store.load(tmp_path / "out")
+    path = tmp_path / "out" / store.NAME
     path.write_bytes(path.read_bytes() + path.read_bytes()[:500])
 
-    with harness.start(*bare, 40, 40, "") as again:
+    with harness.start(*arguments) as again:
         said, complaint = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0, complaint
     assert "ended in the middle of a line; 500 bytes of it went to runs.jsonl.torn" in said
-    assert f"BenchResumed(kept={len(kept)})" in said
-    records = store.load(tmp_path)
-    assert records[: len(kept)] == kept
-    assert [record.launch for record in records] == list(range(40))
+    assert "BenchResumed(kept=2)" in said
+    records = store.load(tmp_path / "out")
+    assert records[:2] == kept
+    assert [record.launch for record in records] == [0, 1, 2, 3, 4]
 
 
 def test_a_second_bench_on_the_folder_is_refused(
@@ -125,7 +131,7 @@ def test_a_second_bench_on_the_folder_is_refused(
 ) -> None:
     arguments = (artifact.path, artifact.sha256, tmp_path / "out", 5, 5, hanging)
     with harness.start(*arguments) as first:
-        until(lambda: count_lines(tmp_path / "out") == 2)
+        until(lambda: has_hung(hanging))
         with harness.start(*arguments) as second:
             said, _complaint = second.communicate(timeout=DEADLINE_S)
         assert second.returncode == 3

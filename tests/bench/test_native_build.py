@@ -8,9 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +18,7 @@ from asymm_deploy.bench import native_build
 from asymm_deploy.bench.protocol import PROTOCOL
 from asymm_deploy.errors import DeployError, HarnessError, UsageError
 from asymm_deploy.files import sha256_of
+from tests.bench.quick_builds import build_quickly
 
 SOURCE = Path(__file__).parents[2] / "android_harness"
 FAKE_MNN = SOURCE / "tests" / "fake_mnn" / "include"
@@ -146,7 +145,10 @@ def test_the_environment_may_name_another(
 
 
 @builds
-def test_a_build_replaces_the_former_and_says_what_it_does(home: Path, tmp_path: Path) -> None:
+def test_a_build_replaces_the_former_and_says_what_it_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_quickly(monkeypatch)
     into = native_build.folder_of("host")
     into.mkdir(parents=True)
     (into / native_build.RECORD).touch()
@@ -308,16 +310,6 @@ set(CMAKE_CXX_COMPILER c++)
 """
 
 
-def not_optimised(run: Callable[..., None]) -> Callable[..., None]:
-    """Have CMake leave optimising out."""
-
-    def quickly(*given: Any) -> None:
-        *before, options, talk, say = given
-        run(*before, {**options, "CMAKE_CXX_FLAGS_RELEASE": "-O0"}, talk, say)
-
-    return quickly
-
-
 @builds
 def test_for_a_phone_the_ndks_toolchain_is_asked_and_its_libcxx_comes_along(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -327,8 +319,7 @@ def test_for_a_phone_the_ndks_toolchain_is_asked_and_its_libcxx_comes_along(
     (ndk / "build" / "cmake").mkdir(parents=True)
     (ndk / "build" / "cmake" / "android.toolchain.cmake").write_text(NDK, encoding="utf-8")
     monkeypatch.setenv("ANDROID_NDK_HOME", str(ndk))
-    # Half of the time: what is optimised is built above, and for 64-bit ARM by test_without_ndk.py.
-    monkeypatch.setattr(native_build, "_run_cmake", not_optimised(native_build._run_cmake))
+    build_quickly(monkeypatch)
     assert "the NDK has no libc++_shared.so" in refused(tmp_path / "out", "android-arm64").what
     lib = ndk / "toolchains/llvm/prebuilt/linux-x86_64/sysroot/usr/lib/aarch64-linux-android"
     lib.mkdir(parents=True)

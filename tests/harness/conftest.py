@@ -13,9 +13,11 @@ import pytest
 from filelock import FileLock
 
 from asymm_deploy.bench import native_build
+from tests.bench.quick_builds import build_quickly
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "android_harness"
+FAKE_MNN = SOURCE / "tests" / "fake_mnn"
 COMPILERS = {
     "host": "c++",
     "host-asan": "c++",
@@ -76,6 +78,28 @@ def tree(shared: Path) -> Callable[[str], Tree]:
         return Tree(folder, QEMU if preset == "linux-arm64" else ())
 
     return built
+
+
+@pytest.fixture(scope="session")
+def with_vulkan(shared: Path) -> Path:
+    """A runner with an MNN that has Vulkan in a library of its own, and no Module API."""
+    folder, root = shared / "with-vulkan", shared / "mnn-with-vulkan"
+    compiler = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE_MNN / 'include'}")
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            (root / "lib").mkdir(parents=True)
+            (root / "include").symlink_to(FAKE_MNN / "include")
+            engine = (str(FAKE_MNN / "mnn.cpp"), "-Wl,-soname,libMNN.so")
+            step([*compiler, *engine, "-o", str(root / "lib" / "libMNN.so")], SOURCE)
+            driver, library = root / "libvulkan.so", root / "lib" / "libMNN_Vulkan.so"
+            made = (str(FAKE_MNN / "vulkan.cpp"), "-Wl,-soname,libvulkan.so", "-o", str(driver))
+            step([*compiler, *made], SOURCE)
+            linked = ("-Wl,--no-as-needed", str(driver), f"-Wl,-rpath,{root}", "-o", str(library))
+            step([*compiler, *linked], SOURCE)
+            with pytest.MonkeyPatch.context() as patched:
+                build_quickly(patched)
+                native_build.build_native_runner("host", into=folder, mnn_root=root)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,46 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from asymm_deploy.bench import native_build, wire
 from asymm_deploy.bench.backends.backends_message import BackendsUsed
 from asymm_deploy.bench.backends.elsewhere_stream import parse_stream_elsewhere
 
-FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
-COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
 PYTHON_RUNNER = (sys.executable, "-I", "-m", "asymm_deploy.bench.runner")
-
-
-@pytest.fixture(scope="session")
-def with_vulkan(shared: Path) -> Path:
-    """A runner with an MNN that has Vulkan in a library of its own, as its releases do."""
-    folder = shared / "with-vulkan"
-    root = shared / "mnn-with-vulkan"
-    really: Any = native_build._run_cmake
-
-    def quickly(*given: Any) -> None:
-        *before, options, talk, say = given
-        really(*before, {**options, "CMAKE_CXX_FLAGS_RELEASE": "-O0"}, talk, say)
-
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            (root / "lib").mkdir(parents=True)
-            (root / "include").symlink_to(FAKE / "include")
-            engine = [str(FAKE / "mnn.cpp"), "-Wl,-soname,libMNN.so"]
-            subprocess.run([*COMPILE, *engine, "-o", str(root / "lib/libMNN.so")], check=True)
-            driver, library = root / "libvulkan.so", root / "lib/libMNN_Vulkan.so"
-            made = [str(FAKE / "vulkan.cpp"), "-Wl,-soname,libvulkan.so", "-o", str(driver)]
-            subprocess.run([*COMPILE, *made], check=True)
-            linked = ["-Wl,--no-as-needed", str(driver), f"-Wl,-rpath,{root}"]
-            subprocess.run([*COMPILE, *linked, "-o", str(library)], check=True)
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(native_build, "_run_cmake", quickly)
-                native_build.build_native_runner("host", into=folder, mnn_root=root)
-    return folder
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from asymm_deploy.bench.paired import pair_stream
 from asymm_deploy.bench.sustained.second_stream import SecondReader
 from asymm_deploy.engines.tensors import TensorSpec
 from asymm_deploy.export.inputs import bench_inputs, recorded_bytes
+from tests.bench.quick_builds import build_quickly
 
 FAKE = Path(__file__).parents[2] / "android_harness" / "tests" / "fake_mnn"
 COMPILE = ("c++", "-std=c++17", "-shared", "-fPIC", f"-I{FAKE / 'include'}")
@@ -57,18 +57,6 @@ def like_a_wheel(shared: Path) -> Path:
                 "host", into=folder, mnn_include_dir=FAKE / "include", mnn_library=engine
             )
     return folder
-
-
-@pytest.fixture
-def not_optimised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds of this test take half of the time; ``like_a_wheel`` is optimised."""
-    really: Any = native_build._run_cmake
-
-    def quickly(*given: Any) -> None:
-        *before, options, talk, say = given
-        really(*before, {**options, "CMAKE_CXX_FLAGS_RELEASE": "-O0"}, talk, say)
-
-    monkeypatch.setattr(native_build, "_run_cmake", quickly)
 
 
 @pytest.fixture
@@ -317,20 +305,12 @@ def test_to_calibrate_takes_no_second_model_either(
     assert len(ended.stdout.splitlines()) == 4
 
 
-def released(root: Path, into: Path, *more: str) -> native_build.Built:
-    """Build with MNN as a release has it: include/ and lib/, today's C++ ABI, no Module API."""
-    (root / "include").symlink_to(FAKE / "include")
-    library(root / "lib" / "libMNN.so", "-Wl,-soname,libMNN.so", *more, sources=["mnn.cpp"])
-    return native_build.build_native_runner("host", into=into, mnn_root=root)
-
-
 def test_where_the_module_api_is_missing_a_model_of_its_is_refused(
-    tmp_path: Path, model: Path, not_optimised: None
+    with_vulkan: Path, model: Path
 ) -> None:
-    (tmp_path / "root").mkdir()
-    made = released(tmp_path / "root", tmp_path / "out")
-    assert set(made.files) == {native_build.PROGRAM, "libMNN.so"}
-    program = tmp_path / "out" / native_build.PROGRAM
+    made = native_build.read(with_vulkan)
+    assert set(made.files) == {native_build.PROGRAM, "libMNN.so", "libMNN_Vulkan.so"}
+    program = with_vulkan / native_build.PROGRAM
     assert wire.parse_stream(run(program, model).stdout).output.values == expected(0)
     with pytest.raises(wire.RunnerError, match=r"this runner's MNN has none: put libMNN_Express"):
         wire.parse_stream(run(program, model, *MODULE).stdout)
@@ -461,7 +441,7 @@ def test_files_of_values_that_can_not_be_used_are_refused(
 
 
 def test_a_root_is_enough_and_what_the_library_needs_comes_along(
-    tmp_path: Path, model: Path, not_optimised: None
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that MNN needs lies beside it, and one with its Module API."""
     root, core = tmp_path / "root", tmp_path / "root" / "lib" / "libcore.so"
@@ -476,7 +456,11 @@ def test_a_root_is_enough_and_what_the_library_needs_comes_along(
     lies_there = f"-L{core.parent}"
     express = root / "lib" / "libMNN_Express.so"
     library(express, "-Wl,-soname,libMNN_Express.so", sources=["express.cpp"])
-    made = released(root, tmp_path / "out", "-Wl,--no-as-needed", lies_there, "-lcore")
+    (root / "include").symlink_to(FAKE / "include")
+    needs = ("-Wl,--no-as-needed", lies_there, "-lcore")
+    library(root / "lib" / "libMNN.so", "-Wl,-soname,libMNN.so", *needs, sources=["mnn.cpp"])
+    build_quickly(monkeypatch)
+    made = native_build.build_native_runner("host", into=tmp_path / "out", mnn_root=root)
     libraries = {"libMNN.so", "libMNN_Express.so", "libcore.so"}
     assert set(made.files) == {native_build.PROGRAM, *libraries}
     for name in libraries:  # what counts is beside the program

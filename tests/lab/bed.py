@@ -16,10 +16,10 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from asymm_deploy.errors import DeployError
 from asymm_deploy.lab.joining.certificates import Certificates
@@ -32,6 +32,9 @@ from tests.lab.supervised import Supervised
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, OLD_PHONE, ONEPLUS_7_PRO, PIXEL_4, Profile
 from tests.phone.server import AdbServer
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "asymm-deploy")
 PROFILES = (PIXEL_4, MI_9, ONEPLUS_7_PRO, OLD_PHONE)
@@ -218,20 +221,33 @@ class LabBed:
 
     def roster(self) -> Roster:
         """Return who is in the lab now; nobody while there is no scheduler."""
-        at = lab_address(self.address, with_certificates=self._files is not None)
-        try:
-            with lab_client(at, self._files) as client:
-                return roster(client)
-        except (DeployError, OSError):
-            return Roster((), (), ())
+        with suppress(DeployError, OSError), self._asking() as client:
+            return roster(client)
+        return Roster((), (), ())
 
     def await_phones(self, count: int | None = None) -> None:
         """Return once so many phones are in the lab, all of them unless told otherwise."""
         wanted = len(self.phones) if count is None else count
-        eventually(
-            lambda: sum(phone.state == "free" for phone in self.roster().phones) == wanted,
+        self.await_roster(
+            lambda now: [phone.state for phone in now.phones].count("free") == wanted,
             f"{wanted} phones are in the lab, and free",
         )
+
+    def await_roster(self, fits: Callable[[Roster], bool], what: str) -> None:
+        """Return once the scheduler says who is in the lab, and it is as it should be."""
+
+        def does_fit() -> bool:
+            # One client for all looks: to make one takes longer than the pause between two.
+            with suppress(DeployError, OSError), self._asking() as client:
+                eventually(lambda: fits(roster(client)), what)
+                return True
+            return False
+
+        eventually(does_fit, what)
+
+    def _asking(self) -> AbstractContextManager[Client]:
+        at = lab_address(self.address, with_certificates=self._files is not None)
+        return lab_client(at, self._files)
 
     def dirty(self) -> list[str]:
         """Return what is wrong with phones that nobody should use now."""

@@ -30,6 +30,8 @@ from tests.phone.fixtures import (  # noqa: F401
 from tests.phone.phone import Phone
 
 LAUNCHES = 3
+ONCE = ("--launches", "1", "--runs", "2")
+"""For a bench of which no more is asked than whether it ends well."""
 NOISE = ("bimodal", "launch-spread", "stolen-time", "throttled", "capped-clock")
 """Of this machine: allowed where a runner tells its own times, as on the host. The phone's runner
 tells the phone's, which have none."""

@@ -15,10 +15,16 @@ from asymm_deploy.bench.phone.link import Link
 from asymm_deploy.bench.phone.pushed_files import BASE, Program, PushedFiles
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.files import sha256_of
-from tests.bench.phone.conftest import Bench, lines_in
+from tests.bench.phone.conftest import ONCE, Bench, lines_in
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4, Profile
 from tests.phone.server import AdbServer
+
+
+@pytest.fixture
+def arguments(arguments: list[str]) -> list[str]:
+    """A bench of one launch: what is pushed for it is pushed before."""
+    return [*arguments, *ONCE]
 
 
 def pushes(phone: Phone) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from asymm_deploy.bench.phone import lock as adb_lock
 from asymm_deploy.bench.phone import phone_launch
-from tests.bench.phone.conftest import LAUNCHES, Bench, lines_in
+from tests.bench.phone.conftest import LAUNCHES, ONCE, Bench, lines_in
 from tests.phone.faults import Hangs, Meanwhile
 from tests.phone.phone import Phone
 
@@ -57,7 +57,7 @@ def test_an_interrupted_bench_leaves_nothing_and_goes_on_later(
 def test_the_setting_of_before_comes_back_whatever_it_was(bench: Bench, phone: Phone) -> None:
     for before in ("0", "3", None):
         phone.world.put_setting("stay_on_while_plugged_in", before)
-        bench("--fresh")
+        assert bench("--fresh", *ONCE).code == 0
         assert phone.world.setting("stay_on_while_plugged_in") == before
 
 
@@ -103,7 +103,7 @@ def test_a_phone_that_another_bench_uses_is_refused_and_left_alone(
     assert "--allow busy" in ended.err
     assert len(phone.launches) == 1
     assert phone.launches[0].running
-    shared = bench("--allow", "busy")
+    shared = bench("--allow", "busy", *ONCE)
     assert shared.code == 0, shared.err
     assert phone.launches[0].running  # the other's
     os.killpg(process.pid, signal.SIGINT)
@@ -158,7 +158,7 @@ def test_a_lock_that_nobody_touches_is_nobodys(
     lock.mkdir()
     if owner:
         (lock / "owner").write_text(owner)
-    ended = bench()
+    ended = bench(*ONCE)
     assert ended.code == 0, ended.err
     assert "checking whether it is still running" in ended.err
 

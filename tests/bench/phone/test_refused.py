@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from asymm_deploy import cli
-from tests.bench.phone.conftest import Bench
+from tests.bench.phone.conftest import ONCE, Bench
 from tests.phone.faults import DiskFull, Offline, ReadOnlyFolder, Unauthorized
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, PIXEL_4, Profile
@@ -52,7 +52,7 @@ def test_an_address_without_a_phone_says_why(bench: Bench, address: str, said: s
 def test_a_phone_on_tcp_is_connected_to(
     bench: Bench, new_phone: Callable[[Profile], Phone]
 ) -> None:
-    assert bench(device=new_phone(PIXEL_4).serial).code == 0
+    assert bench(*ONCE, device=new_phone(PIXEL_4).serial).code == 0
 
 
 def test_a_phone_that_has_not_let_us_in_says_where_to_tap(
@@ -92,7 +92,7 @@ def test_of_two_phones_one_has_to_be_named(
     assert other.serial in ended.err
     assert "hint: pass --device " in ended.err
     monkeypatch.setenv("ANDROID_SERIAL", other.serial)
-    assert {record.device for record in bench().lines} == {other.serial}
+    assert {record.device for record in bench(*ONCE).lines} == {other.serial}
     monkeypatch.setenv("ANDROID_SERIAL", "R58M")
     ended = bench()
     assert ended.code == 3
@@ -123,7 +123,7 @@ def test_each_bad_state_is_refused_unless_it_is_allowed(
     assert said in ended.err
     assert f"--allow {name}" in ended.err
     assert ended.lines == ()
-    allowed = bench("--allow", name)
+    allowed = bench("--allow", name, *ONCE)
     assert allowed.code == 0, allowed.err
     assert all(name in record.allowed for record in allowed.lines)
     flagged = {name in record.flags for record in allowed.lines}
@@ -136,14 +136,14 @@ def test_a_clock_that_is_limited_from_the_start_is_refused(bench: Bench, phone: 
     ended = bench()
     assert ended.code == 3
     assert "its clock is limited to 2131200 of 2841600 kHz" in ended.err
-    allowed = bench("--allow", "capped-clock")
+    allowed = bench("--allow", "capped-clock", *ONCE)
     assert allowed.code == 0, allowed.err
     assert all("capped-clock" in record.flags for record in allowed.lines)
 
 
 def test_a_cap_on_another_policy_is_no_matter(bench: Bench, phone: Phone) -> None:
     phone.world.cap(4, 710_400)
-    assert bench().code == 0
+    assert bench(*ONCE).code == 0
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_folder_that_takes_nothing_is_named_with_the_phones_own_words(
     assert "hint: " in ended.err
     assert "Traceback" not in ended.err
     phone.faults.clear()
-    assert bench().code == 0
+    assert bench(*ONCE).code == 0
 
 
 @contextmanager

@@ -44,14 +44,9 @@ def test_it_loads_all_that_an_export_needs_and_not_the_compiler() -> None:
 
 
 def test_it_ends_without_running_what_torch_would_run_at_its_end() -> None:
-    code = ("import atexit\natexit.register(print, 'before', flush=True)\n" + SERVER).replace(
-        "import sys, torch", "print('made', flush=True)"
-    )
-    assert said(code) == ("made", 0)
-
-
-def test_its_threads_sleep_unless_the_user_says_otherwise() -> None:
-    code = SERVER + "print(os.environ['OMP_WAIT_POLICY'], flush=True)"
+    """And its threads sleep, unless the user says otherwise."""
+    code = "import atexit\natexit.register(print, 'before', flush=True)\n" + SERVER
+    code += "print(os.environ['OMP_WAIT_POLICY'], flush=True)"
     assert said(code) == ("PASSIVE", 0)
     assert said(code, OMP_WAIT_POLICY="ACTIVE") == ("ACTIVE", 0)
 

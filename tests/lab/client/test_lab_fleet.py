@@ -139,7 +139,7 @@ def test_ctrl_c_gives_every_phone_back_and_keeps_what_is_finished(
 
     def interrupting(_name: str, event: object) -> None:
         if isinstance(event, measure.LaunchStarted) and event.model == "two":
-            assert going.wait(5)
+            assert going.wait(60)
             raise KeyboardInterrupt
 
     with opened(tmp_path / "out", lambda _: None, "bench") as runs:

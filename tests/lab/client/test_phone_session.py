@@ -106,7 +106,7 @@ def test_what_is_asked_is_done_in_order_until_it_is_given_back(tmp_path: Path) -
     assert unpacked(said(session, RUN).value, Completed) == Completed(b"out", b"", 0)
     assert desk.activities == [("", "a's"), ("net launch 1", "a's")]
     session.end()
-    assert session.closed.wait(5)
+    assert session.closed.wait(60)
     held.append(phone.is_held)
     assert (held, desk.idle) == ([True, False], 1)
     assert isinstance(refused(said(session, FactsAsked(()))), LeaseEndedError)
@@ -125,7 +125,7 @@ def test_a_lease_that_nobody_renews_ends_whatever_the_phone_is_doing(
         session.renew()
     assert not running.done(), "it was renewed for longer than it lasts"
     assert isinstance(refused(unpacked(running.result(5), SessionAnswer)), LeaseEndedError)
-    assert session.closed.wait(5)
+    assert session.closed.wait(60)
     assert desk.phone is not None
     assert not desk.phone.is_held
     assert desk.desk.occupant("P1") is None
@@ -159,7 +159,7 @@ def test_ending_it_many_times_at_any_moment_puts_the_phone_back_once(tmp_path: P
         enders = [threading.Thread(target=session.end) for _ in range(3)]
         for each in enders:
             each.start()
-        assert session.closed.wait(5)
+        assert session.closed.wait(60)
         assert [each.result(5) for each in answers], "each that was asked is answered"
         assert desk.phone is not None
         assert (desk.phone.is_held, desk.idle) == (False, 1)

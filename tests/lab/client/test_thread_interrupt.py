@@ -51,7 +51,7 @@ def test_an_exception_that_python_swallowed_once_is_raised_anew(
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert began.wait(5)
+    assert began.wait(60)
     stop()
     thread.join(8)
     assert ended == ["stopped"]

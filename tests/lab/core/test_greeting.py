@@ -79,7 +79,7 @@ def serving(make: Callable[[], Any]) -> Iterator[LabAddress]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         yield started[0]
     finally:
         ended.set()

@@ -15,7 +15,7 @@ from asymm_deploy.errors import ExitCode
 from asymm_deploy.lab.joining.certificates import Certificates
 from asymm_deploy.lab.joining.lab_address import lab_address
 from asymm_deploy.lab.joining.lab_client import lab_client
-from asymm_deploy.lab.roster import LabPhone, WaitingJob, roster, tell_waiting
+from asymm_deploy.lab.roster import LabPhone, Roster, WaitingJob, roster, tell_waiting
 from tests.lab.bed import LabBed, eventually, free_port, tls_options
 from tests.lab.supervised import eventually_dead
 from tests.phone.faults import Unauthorized
@@ -25,8 +25,12 @@ from tests.phone.profiles import PIXEL_4
 Run = Callable[..., tuple[int, str, str]]
 
 
-def workers(bed: LabBed) -> dict[str, LabPhone]:
-    return {phone.name: phone for phone in bed.roster().phones if phone.state != "lost"}
+def workers(found: Roster) -> dict[str, LabPhone]:
+    return {phone.name: phone for phone in found.phones if phone.state != "lost"}
+
+
+def await_workers(bed: LabBed, count: int, what: str) -> None:
+    bed.await_roster(lambda now: len(workers(now)) == count, what)
 
 
 def worker_pid(bed: LabBed, member: Certificates, phone: LabPhone) -> int:
@@ -78,7 +82,7 @@ def test_nobody_listens_but_on_loopback(bed: LabBed) -> None:
 def test_a_phone_that_goes_is_gone_and_one_that_comes_is_there(bed: LabBed) -> None:
     host = bed.hosts[0]
     host.server.adb("disconnect", bed.phones[1].serial)
-    eventually(lambda: len(workers(bed)) == 1, "a phone less")
+    await_workers(bed, 1, "a phone less")
     assert f"{bed.phones[1].serial} has gone" in host.agent.printed()
     host.attach()
     bed.await_phones()
@@ -99,32 +103,32 @@ def test_a_phone_that_needs_something_is_told_once_and_lent_when_it_has_it(
         assert f"host-a/{phone.serial}" in out
         assert "not ready" in out
         phone.authorize()
-        eventually(lambda: len(workers(bed)) == 3, "it is lent")
+        await_workers(bed, 3, "it is lent")
         bed.hosts[0].server.adb("disconnect", phone.serial)
-        eventually(lambda: len(workers(bed)) == 2, "it is gone")
+        await_workers(bed, 2, "it is gone")
 
 
 def test_a_worker_that_is_killed_is_started_again_and_no_other(
     bed: LabBed, member: Certificates
 ) -> None:
-    one, other = workers(bed).values()
+    one, other = workers(bed.roster()).values()
     os.kill(worker_pid(bed, member, one), signal.SIGKILL)
 
-    def is_new() -> bool:
-        now = workers(bed)
+    def is_new(found: Roster) -> bool:
+        now = workers(found)
         return len(now) == 2 and now[one.name].address != one.address
 
-    eventually(is_new, "it has a new worker")
+    bed.await_roster(is_new, "it has a new worker")
     told = f"the worker of {one.facts.serial} died; it has a new one"
     eventually(lambda: told in bed.hosts[0].agent.printed(), "it is told")
-    assert workers(bed)[other.name].address == other.address
+    assert workers(bed.roster())[other.name].address == other.address
 
 
 def test_what_runs_and_what_waits_is_shown_and_a_lab_at_work_is_not_stopped(
     bed: LabBed, member: Certificates, run: Run
 ) -> None:
     at = lab_address(bed.address, with_certificates=True)
-    one = next(iter(workers(bed).values()))
+    one = next(iter(workers(bed.roster()).values()))
     options = tls_options(member)
     with lab_client(at, member) as client:
         tell_waiting(client, WaitingJob("ann@desk", "soc=SM9999", 2, "no phone\x1b[2J is of it"))
@@ -140,7 +144,7 @@ def test_what_runs_and_what_waits_is_shown_and_a_lab_at_work_is_not_stopped(
         assert "--force" in err
         client.run(_tell_idle, workers=[one.address])
         eventually(lambda: not roster(client).phones[0].what, "it is free")
-    eventually(lambda: not bed.roster().waiting, "a client that has gone waits for nothing")
+    bed.await_roster(lambda now: not now.waiting, "a client that has gone waits for nothing")
 
 
 def _tell_activity() -> None:
@@ -186,7 +190,7 @@ def test_agents_and_scheduler_end_in_order_and_leave_nothing(
     left = agent.children()
     assert agent.stop() == ExitCode.INTERRUPTED
     assert eventually_dead(left, 30) == []
-    eventually(lambda: not bed.roster().hosts, "the host has left")
+    bed.await_roster(lambda now: not now.hosts, "the host has left")
     first = free_port()
     agent.start("--ports", f"{first}-{first + 9}")
     bed.await_phones()
