@@ -58,7 +58,7 @@ class SessionFollowing:
         launch = self._launch if self._name == asked.launch else None
         if launch is None:
             if not asked.begins and self._device.spared != asked.launch:
-                return FollowedStep(lost="it ended with the worker of its phone")
+                return FollowedStep(lost="it ended when its worker died, or let the phone go")
             self._tell_doing(excerpt(asked.doing))
             launch = self._follower.begun(asked.argv, asked.launch, asked.timeout_s)
             self._launch, self._name = launch, asked.launch

@@ -81,10 +81,11 @@ class PhoneFollower:
         launcher = self.device.launcher
         assert launcher is not None
         self.device.reclaim_if_lost()
-        taken_up = self.device.spared == name
-        self.device.spared = None
+        spared, self.device.spared = self.device.spared, None
+        if spared not in (None, name):  # it goes on, and nobody follows it any more
+            self.end()
         launch = FollowedLaunch(launcher, launcher.base / "run" / name, argv, timeout_s)
-        if not taken_up:
+        if spared != name:
             launch.start()
         return launch
 

@@ -210,7 +210,7 @@ def test_one_that_ended_with_its_lease_is_marked_and_begun_anew_on_a_cool_phone(
     assert done.code == 0, done.said
     lost, whole = done.curves
     assert lost.launch.error is not None
-    assert lost.launch.error.startswith("the launch was lost: it ended with the worker of its ph")
+    assert lost.launch.error.startswith("the launch was lost: it ended when its worker ")
     assert 25 < lost.reached_s < 60
     require_gapless(whole, 60)
     assert whole.launch.valid
