@@ -21,15 +21,20 @@ from asymm_deploy.bench.device import Device, Tell
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
 from asymm_deploy.lab.host_store import HostStore
+from asymm_deploy.lab.session_following import SessionFollowing
 from asymm_deploy.lab.session_messages import (
     CoolAsked,
     CoresAsked,
+    EndAsked,
     FactsAsked,
+    FollowAsked,
+    GoesOnAsked,
     HoldAsked,
     LeaseEndedError,
     Opening,
     PhoneBusyError,
     PutAsked,
+    RestAsked,
     RunAsked,
     RunnerAsked,
     SessionAnswer,
@@ -92,6 +97,7 @@ class PhoneSession:
         self._lock = threading.Lock()
         self._is_busy = False
         self._is_ending = False
+        self._following: SessionFollowing | None = None
         name = f"phone {opening.serial}"
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -203,6 +209,10 @@ class PhoneSession:
             case RunAsked():
                 self._tell_doing(excerpt(request.doing))
                 value = device.run(request.argv, timeout_s=request.timeout_s)
+            case GoesOnAsked() | FollowAsked() | EndAsked() | RestAsked():
+                if self._following is None:
+                    self._following = SessionFollowing(device, self._tell_doing)
+                value = self._following.done(request)
         return value
 
     def _hold(self, request: HoldAsked, device: Device, held: ExitStack) -> None:

@@ -20,6 +20,8 @@ MessageT = TypeVar("MessageT")
 
 FileHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 LeaseToken = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+LaunchName = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z-]{1,64}\Z")]
+"""Of a folder on the phone: nothing in it means anything to a shell, or to a path."""
 MOST_BYTES = MAX_STREAM_BYTES + 2**24
 """Of an answer: what a runner may print, and all that is said besides."""
 _LONGEST_TEXT = 2000
@@ -83,8 +85,50 @@ class CoolAsked(msgspec.Struct, frozen=True, tag="cool"):
     is_hot: bool
 
 
+class GoesOnAsked(msgspec.Struct, frozen=True, tag="goes-on"):
+    """As ``PhoneFollower.goes_on``; asked before the phone is held, which ends all but this one."""
+
+    launch: LaunchName
+
+
+class FollowAsked(msgspec.Struct, frozen=True, tag="follow"):
+    """Asks for a look at a launch that lasts: a ``FollowedStep``.
+
+    Asked again, it starts nothing twice, and brings what is behind ``known`` once more.
+    """
+
+    launch: LaunchName
+    argv: tuple[str, ...]
+    timeout_s: float
+    known: Annotated[int, msgspec.Meta(ge=0)]
+    """Bytes of its output that the client has."""
+    begins: bool
+    """Whether to start it, unless it goes on. If not, a launch that is gone is lost."""
+    doing: str = ""
+    """As in ``RunAsked``."""
+
+
+class EndAsked(msgspec.Struct, frozen=True, tag="end"):
+    """As ``PhoneFollower.end``."""
+
+
+class RestAsked(msgspec.Struct, frozen=True, tag="rest"):
+    """As ``PhoneFollower.rest``, after launches on ``cpus``."""
+
+    cpus: tuple[int, ...]
+    doing: str = ""
+
+
+FollowRequest: TypeAlias = GoesOnAsked | FollowAsked | EndAsked | RestAsked
 SessionRequest: TypeAlias = (
-    FactsAsked | CoresAsked | RunnerAsked | HoldAsked | PutAsked | RunAsked | CoolAsked
+    FactsAsked
+    | CoresAsked
+    | RunnerAsked
+    | HoldAsked
+    | PutAsked
+    | RunAsked
+    | CoolAsked
+    | FollowRequest
 )
 
 FailureKind = Literal["usage", "harness", "busy", "ended", "absent"]

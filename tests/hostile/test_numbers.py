@@ -76,7 +76,7 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
     ([*BENCH, "--every=33ms"], 2, ("--every", "--for is not given")),
     *(
         ([*BENCH, "--for=1m", *more], 2, (more[0].split("=")[0], "does not go with --for"))
-        for more in (["--runs=5"], ["--launches=1"], ["--paired"], ["--lab=127.0.0.1:1"])
+        for more in (["--runs=5"], ["--launches=1"], ["--paired"])
     ),
     ([*BENCH, "--for=1m", "--cold"], 2, ("--cold", "--for")),
     (["bench", "--table=5", "--for=1m"], 2, ("--table does not go",)),

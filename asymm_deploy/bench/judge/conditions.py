@@ -10,6 +10,8 @@ from asymm_deploy.bench.records import Conditions, Reading
 # AndroidX Microbenchmark refuses to run below 25 %; Skia's lab starts no run above 35 degC.
 LEAST_BATTERY_PERCENT = 25
 MOST_BATTERY_C = 35.0
+OF_HEAT = ("throttled", "capped-clock", "hot")
+"""Flags of a device that may be fit again once it is cool."""
 LEAST_TOP_SHARE = 0.1
 """Share of the runner's life that its core must spend at the top clock.
 

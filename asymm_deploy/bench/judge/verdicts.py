@@ -36,7 +36,6 @@ SLOWER_THAN_BEST = 1.10
 
 AndroidX Microbenchmark has the same limit for a fixed workload.
 """
-_MADE_BY_HEAT = {"throttled", "hot", "capped-clock"}
 
 JUDGED_OVER_ROW = ("below-floor", "bimodal", "stolen-time")
 """Flags judged over all samples of a row: one disturbed launch in ten need not spoil it."""
@@ -123,7 +122,7 @@ def worth_repeating(record: LaunchRecord) -> bool:
     return (
         record.error is None
         and record.conditions is not None
-        and not _MADE_BY_HEAT.isdisjoint(set(record.flags) - set(record.allowed))
+        and not set(conditions.OF_HEAT).isdisjoint(set(record.flags) - set(record.allowed))
     )
 
 
@@ -132,7 +131,7 @@ def heat_was_seen(record: LaunchRecord) -> bool:
     if record.conditions is None:
         return False
     seen = conditions.condition_flags(record.conditions, record.device_facts.cpu_max_khz)
-    return not _MADE_BY_HEAT.isdisjoint(seen)
+    return not set(conditions.OF_HEAT).isdisjoint(seen)
 
 
 def row_flags(records: Sequence[LaunchRecord]) -> tuple[str, ...]:

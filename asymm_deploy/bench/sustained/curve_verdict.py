@@ -13,7 +13,7 @@ import msgspec
 
 from asymm_deploy.bench import flags
 from asymm_deploy.bench.judge import verdicts
-from asymm_deploy.bench.judge.conditions import reading_flags
+from asymm_deploy.bench.judge.conditions import OF_HEAT, reading_flags
 from asymm_deploy.bench.judge.plausibility import FEWEST_TO_COMPARE
 from asymm_deploy.bench.records import LaunchRecord, Reading
 from asymm_deploy.bench.sustained.curve_records import CurveReading
@@ -22,8 +22,6 @@ from asymm_deploy.bench.sustained.levels import first_window_s, levels_of
 from asymm_deploy.bench.sustained.second_stream import SecondFigures, Sustained
 from asymm_deploy.errors import ExitCode
 
-OF_HEAT = ("throttled", "capped-clock", "hot")
-"""Flags that leave a curve valid: they tell what it shows."""
 LATE_SHARE = 0.01
 """Of the frames: with fewer late ones a model keeps up."""
 _TICK_NS = 10**7

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -28,6 +29,10 @@ from asymm_deploy.errors import UsageError
 
 _VERSION = SUSTAINED_SCHEMA_VERSION
 _TO_TRY = "restore it as it was, or give another folder in its place; nothing was changed"
+
+
+Elsewhere: TypeAlias = Callable[[Callable[[], Any]], Any]
+"""Has something done by another thread; returns, or raises, what comes of it."""
 
 
 @dataclass(slots=True)
@@ -95,6 +100,33 @@ class CurveFile:
 
     def _add(self, *lines: CurveLine | WrittenLine) -> None:
         jsonl.append_line(self._path, b"\n".join(map(msgspec.json.encode, lines)))
+
+
+class CurvesElsewhere(CurveFile):
+    """The same file for another thread: the one that has it adds what is to be added."""
+
+    def __init__(self, file: CurveFile, elsewhere: Elsewhere) -> None:
+        """Take the file, and how to have its own thread do something."""
+        self._file = file
+        self._elsewhere = elsewhere
+
+    @property
+    def curves(self) -> list[Curve]:  # type: ignore[override]
+        """Those of now, of other threads as well."""
+        return list(self._file.curves)
+
+    def begin(self, started: CurveStart) -> Curve:
+        """Add a launch that begins."""
+        begun: Curve = self._elsewhere(lambda: self._file.begin(started))
+        return begun
+
+    def add(self, curve: Curve, seconds: Sequence[Second], reading: CurveReading | None) -> None:
+        """Add seconds."""
+        self._elsewhere(lambda: self._file.add(curve, seconds, reading))
+
+    def end(self, curve: Curve, ended: CurveEnd) -> None:
+        """Add how it ended."""
+        self._elsewhere(lambda: self._file.end(curve, ended))
 
 
 @contextmanager

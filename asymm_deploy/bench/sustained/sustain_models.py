@@ -123,9 +123,8 @@ def sustain_models(
     if todo:
         with follower.device.held(bench.cpus, list(dict.fromkeys(files))):
             for place, (subject, earlier) in enumerate(todo):
-                if place and follower.can_rest:
-                    on_event(Resting(subject.model))
-                    follower.rest()
+                if place:
+                    work.rest(subject)
                 found[subject.model] = work.do(subject, earlier)
     return [found[subject.model] for subject in subjects]
 
@@ -148,6 +147,12 @@ class _Work:
             self.taken_up = curve
         return curve is self.taken_up
 
+    def rest(self, subject: Artifact | Missing) -> None:
+        """Leave a device that has been at work alone, before a model's launch."""
+        if self.follower.can_rest:
+            self.on_event(Resting(subject.model))
+            self.follower.rest()
+
     def do(self, subject: Artifact | Missing, earlier: Curve | None) -> Curve:
         """Run a model; return its curve, which has ended."""
         if earlier is not None and earlier.ended is None and earlier is not self.taken_up:
@@ -167,6 +172,7 @@ class _Work:
                 if attempt == _RETRIES:
                     return curve
                 curve = None
+                self.rest(subject)  # the first seconds are to be those of a cool device
             except KeyboardInterrupt:
                 with ignoring_signals():
                     self._give_up(curve, "interrupted")

@@ -20,7 +20,6 @@ _SENSELESS = {
     "paired": "models run one after the other",
     "table": "no table of the paper has such numbers",
     "figure": "no figure of the paper has such numbers",
-    "lab": "a lab gives results as launches end; use --device on the phone's own host",
     "cold": "a launch that goes on is warm",
 }
 

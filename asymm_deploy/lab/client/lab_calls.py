@@ -51,6 +51,10 @@ class WorkerLostError(HarnessError):
         """Whether its process died while it did what it was asked."""
 
 
+class UnansweredError(WorkerLostError):
+    """A worker has not answered in time: it may be lost, or the answer, or it has much to do."""
+
+
 class LabGoneError(HarnessError):
     """The scheduler can't be reached any more."""
 
@@ -219,7 +223,7 @@ class LabCalls:
             raise WorkerLostError("its worker died", died=True) from error
         except (TimeoutError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             self.require_scheduler()
-            raise WorkerLostError("its worker does not answer") from error
+            raise UnansweredError("its worker does not answer") from error
         except Exception as error:  # whatever Dask, or a worker, raises
             self.require_scheduler()
             if isinstance(error, OSError):  # Dask's words for it are of sockets

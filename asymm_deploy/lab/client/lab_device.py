@@ -24,6 +24,7 @@ from asymm_deploy.lab.session_messages import (
     CoresAsked,
     FactsAsked,
     FileAbsentError,
+    GoesOnAsked,
     HoldAsked,
     LeaseEndedError,
     PhoneBusyError,
@@ -50,6 +51,8 @@ class LabDevice:
         """Take a phone, ours already or not."""
         self.doing = ""
         """What it is used for at the moment, in words for others."""
+        self.spared: str | None = None
+        """A launch that may go on: it isn't ended where the phone has to be taken again."""
         self._phone = phone
         self._options = phone.options
         self._held: tuple[tuple[int, ...], dict[str, Path]] | None = None
@@ -74,7 +77,7 @@ class LabDevice:
         """Return what the phone says; its serial number is ours."""
         key = tuple(cpus[:1])
         if key not in self._facts:
-            self._facts[key] = self._until_done(lambda: self._known(key))
+            self._facts[key] = self.until_done(lambda: self._known(key))
         return self._facts[key]
 
     def choose_cpus(
@@ -82,12 +85,12 @@ class LabDevice:
     ) -> tuple[int, ...]:
         """Have the phone's worker choose."""
         asked = CoresAsked(wanted, threads, earlier)
-        return self._until_done(lambda: self._phone.now(asked, tuple[int, ...]))
+        return self.until_done(lambda: self._phone.now(asked, tuple[int, ...]))
 
     def runner(self, engine: Engine) -> Runner:
         """Return how to start the runner that the phone's host has for it."""
         if self._runner is None:
-            self._runner = self._until_done(lambda: self._known_runner(engine))
+            self._runner = self.until_done(lambda: self._known_runner(engine))
         return self._runner
 
     def put(self, source: Path) -> str:
@@ -95,14 +98,14 @@ class LabDevice:
         sha256 = sha256_of(source)
         if self._held is not None:
             self._held[1].setdefault(sha256, source)
-        return self._until_done(lambda: self._put(sha256, source))
+        return self.until_done(lambda: self._put(sha256, source))
 
     @contextmanager
     def held(self, cpus: Sequence[int], files: Sequence[Path]) -> Iterator[None]:
         """Send the files to the phone's host, and have the phone held by its worker."""
         wanted = (tuple(cpus), {sha256_of(path): path for path in files})
         try:
-            self._until_done(lambda: self._hold(wanted))
+            self.until_done(lambda: self._hold(wanted))
             yield
         finally:
             with ignoring_signals():
@@ -120,19 +123,21 @@ class LabDevice:
         """
 
         def launched() -> Completed:
-            words = tuple(self._moved.get(word, word) for word in argv)
-            found: Completed = self._phone.in_turn(
-                RunAsked(words, timeout_s, self.doing), Completed
-            )
+            asked = RunAsked(self.words(argv), timeout_s, self.doing)
+            found: Completed = self._phone.in_turn(asked, Completed)
             return found
 
         try:
-            return self._until_done(launched)
+            return self.until_done(launched)
         except _DeadlyError:
             said = f"the launch was lost: it killed the phone's worker {_DEATHS} times"
             return Completed(b"", said.encode(), 1)
 
-    def _until_done(self, work: Callable[[], _T]) -> _T:
+    def words(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """Return a command as the phone's present worker calls the files in it."""
+        return tuple(self._moved.get(word, word) for word in argv)
+
+    def until_done(self, work: Callable[[], _T]) -> _T:
         """Do what needs the phone; find it again and do it anew where its worker was lost.
 
         Raises HarnessError once that makes no sense any more.
@@ -172,6 +177,8 @@ class LabDevice:
             self._require_same()
         else:
             self._phone.take_in_turn()
+        if self.spared is not None:
+            self._phone.in_turn(GoesOnAsked(self.spared), bool)
         if self._held is not None:
             self._hold(self._held)
             for sha256 in list(self._placed):
@@ -225,6 +232,7 @@ class LabDevice:
             else:
                 break
         self._held = wanted
+        self._phone.may_be_hot = True
 
     def _put(self, sha256: str, source: Path) -> str:
         try:

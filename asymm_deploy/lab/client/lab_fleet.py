@@ -1,14 +1,14 @@
 """Several phones of a lab timed at the same time, each by a thread that waits for its worker.
 
-Only the main thread writes to the results folder. A phone's thread hands it each record and waits
-until that is on disk.
+Only the main thread writes to the results folder. A phone's thread hands it what is to be written,
+and waits until that is on disk.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.plan import Plan
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.store import Journal, Runs
+from asymm_deploy.bench.sustained.curves import Elsewhere
+from asymm_deploy.bench.sustained.durations import short_duration
+from asymm_deploy.bench.sustained.sustain_models import CurveBegun, CurveTakenUp, Resting
 from asymm_deploy.errors import DeployError
 from asymm_deploy.lab.client.choose_phones import launches_by_phone, launches_held
 from asymm_deploy.lab.client.lab_calls import LabCalls, LabGoneError
@@ -33,10 +36,10 @@ from asymm_deploy.signals import ignoring_signals
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
-    record: Any
-    kept: Future[None]
-    """Settled once the record is on disk, or with why it can't be."""
+class _ToDo:
+    work: Callable[[], Any]
+    done: Future[Any]
+    """Settled with what the work returns or raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,11 @@ class _Ended:
     how: tuple[Any, ...] | BaseException
 
 
-_Message: TypeAlias = _Record | _Event | _Ended | str
+_Message: TypeAlias = _ToDo | _Event | _Ended | str
 _Mail: TypeAlias = "queue.SimpleQueue[_Message]"
+
+LabWork: TypeAlias = Callable[["LabDevice", Elsewhere, Callable[[Any], None]], Sequence[Any]]
+"""What is done on each phone, given how the main thread does something, and where events go."""
 
 
 class LabFleet:
@@ -100,6 +106,19 @@ class LabFleet:
         known = [part for both in parts for part in both if isinstance(part, LaunchRecord)]
         return self._performed(work, runs, on_event, launches_by_phone(known, self._wanted.kinds))
 
+    def follow(
+        self,
+        work: LabWork,
+        known: Iterable[LaunchRecord],
+        on_event: Callable[[str, Any], None],
+    ) -> list[WorkOutcome]:
+        """Do on every phone what writes by itself, bit by bit; all else is as in ``perform``.
+
+        Phones that have ``known`` launches are preferred.
+        """
+        held = launches_by_phone(known, self._wanted.kinds)
+        return self._done(work, on_event, held, lambda: "what was told of its launches is kept")
+
     def _performed(
         self,
         work: DeviceWork,
@@ -108,15 +127,32 @@ class LabFleet:
         held: Mapping[str, int],
     ) -> list[WorkOutcome]:
         before = len(runs.records)
+
+        def keeping(
+            device: LabDevice, elsewhere: Elsewhere, show: Callable[[Any], None]
+        ) -> Sequence[Any]:
+            return work(device, _Elsewhere(runs, elsewhere), show)
+
+        def kept() -> str:
+            count = len(runs.records) - before
+            of_it = "1 launch of this bench is" if count == 1 else f"{count} of its launches are"
+            return f"{of_it} kept"
+
+        return self._done(keeping, on_event, held, kept)
+
+    def _done(
+        self,
+        work: LabWork,
+        on_event: Callable[[str, Any], None],
+        held: Mapping[str, int],
+        kept: Callable[[], str],
+    ) -> list[WorkOutcome]:
         with taken_phones(self._calls, self._wanted, self._options, held) as devices:
-            outcomes = self._done_by(devices, work, runs, on_event)
+            outcomes = self._done_by(devices, work, on_event)
         failures = [each.failure for each in outcomes if each.failure is not None]
         gone = next((each for each in failures if isinstance(each, LabGoneError)), None)
         if gone is not None:
-            count = len(runs.records) - before
-            launches = "1 launch of this bench is" if count == 1 else f"{count} of its launches are"
-            kept = f"{launches} kept"
-            raise LabGoneError(f"{gone.what}; {kept}", gone.hint)
+            raise LabGoneError(f"{gone.what}; {kept()}", gone.hint)
         if len(outcomes) == 1 and failures:
             raise failures[0]
         return outcomes
@@ -124,23 +160,22 @@ class LabFleet:
     def _done_by(
         self,
         devices: Sequence[LabDevice],
-        work: DeviceWork,
-        runs: Keeper,
+        work: LabWork,
         on_event: Callable[[str, Any], None],
     ) -> list[WorkOutcome]:
         mail: _Mail = queue.SimpleQueue()
-        waiting = [_PhoneThread(device, mail, runs.records) for device in devices]
+        waiting = [_PhoneThread(device, mail) for device in devices]
         outcomes: dict[str, WorkOutcome] = {}
         with self._telling(mail.put):
             for each in waiting:
                 threading.Thread(target=each.do, args=(work,), name=each.name, daemon=True).start()
             names = {each.name for each in waiting}
             try:
-                self._serve(mail, names, outcomes, runs, on_event)
+                self._serve(mail, names, outcomes, on_event)
             except BaseException:
                 self._calls.stop()
                 with ignoring_signals():
-                    self._serve(mail, names, outcomes, runs, on_event)
+                    self._serve(mail, names, outcomes, on_event)
                 raise
         return [outcomes[each.name] for each in waiting]
 
@@ -149,7 +184,6 @@ class LabFleet:
         mail: _Mail,
         waiting: set[str],
         outcomes: dict[str, WorkOutcome],
-        runs: Keeper,
         on_event: Callable[[str, Any], None],
     ) -> None:
         """Do what the threads ask for, until each has said how it ended."""
@@ -159,8 +193,8 @@ class LabFleet:
                 self._tell(message)
             elif isinstance(message, _Event):
                 on_event(message.name, message.event)
-            elif isinstance(message, _Record):
-                _keep(runs, message)
+            elif isinstance(message, _ToDo):
+                _do(message)
             else:
                 waiting.discard(message.name)
                 how = message.how
@@ -181,14 +215,13 @@ class LabFleet:
             self._calls.tell = self._tell
 
 
-class _PhoneThread:
-    """One phone's thread; to its work, the journal that the main thread keeps."""
+class _Elsewhere:
+    """To a phone's thread, the journal that the main thread keeps."""
 
-    def __init__(self, device: LabDevice, mail: _Mail, records: Sequence[Any]) -> None:
-        self.name = device.phone.name
-        self._device = device
-        self._mail = mail
-        self._records = list(records)
+    def __init__(self, runs: Keeper, elsewhere: Elsewhere) -> None:
+        self._runs = runs
+        self._elsewhere = elsewhere
+        self._records = list(runs.records)
 
     @property
     def records(self) -> tuple[Any, ...]:
@@ -196,32 +229,53 @@ class _PhoneThread:
 
     def append(self, record: Any) -> None:
         """Return when the main thread has the record on disk."""
-        kept: Future[None] = Future()
-        self._mail.put(_Record(record, kept))
-        kept.result()
+        self._elsewhere(lambda: self._runs.append(record))
         self._records.append(record)
 
-    def do(self, work: DeviceWork) -> None:
+
+class _PhoneThread:
+    """One phone's thread."""
+
+    def __init__(self, device: LabDevice, mail: _Mail) -> None:
+        self.name = device.phone.name
+        self._device = device
+        self._mail = mail
+
+    def do(self, work: LabWork) -> None:
         """Do the work; the last message says how it ended."""
         how: tuple[Any, ...] | BaseException
         try:
-            how = tuple(work(self._device, self, self._show))
+            how = tuple(work(self._device, self._in_main_thread, self._show))
         except BaseException as error:
             how = error
         self._mail.put(_Ended(self.name, how))
+
+    def _in_main_thread(self, work: Callable[[], Any]) -> Any:
+        todo = _ToDo(work, Future())
+        self._mail.put(todo)
+        return todo.done.result()
 
     def _show(self, event: object) -> None:
         if isinstance(event, measure.LaunchStarted):
             model = excerpt(event.model, 80)
             done = f"{event.done} of {event.total} done"
             self._device.doing = f"{model} launch {event.launch + 1} ({done})"
+        elif isinstance(event, CurveBegun | CurveTakenUp):
+            started = event.curve.started
+            model = excerpt(started.launch.model, 80)
+            self._device.doing = f"{model} for {short_duration(started.for_s)}"
+        elif isinstance(event, Resting):
+            self._device.doing = f"cooling down before {excerpt(event.model, 80)}"
         self._mail.put(_Event(self.name, event))
 
 
-def _keep(runs: Keeper, message: _Record) -> None:
+def _do(message: _ToDo) -> None:
+    """Do what a thread waits for; if that ends this one, the other hears of it all the same."""
     try:
-        runs.append(message.record)
-    except DeployError as error:
-        message.kept.set_exception(error)
+        done = message.work()
+    except BaseException as error:
+        message.done.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
     else:
-        message.kept.set_result(None)
+        message.done.set_result(done)

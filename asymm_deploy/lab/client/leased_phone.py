@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from asymm_deploy.bench.judge.conditions import OF_HEAT
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.lab import phone_calls
@@ -45,6 +47,8 @@ class LeasedPhone:
         self._lease: Lease | None = None
         self._is_lost = False
         """Whether people were told so last."""
+        self.may_be_hot = False
+        """Whether we have timed on it: then heat is no reason not to go on."""
 
     @property
     def serial(self) -> str:
@@ -78,7 +82,10 @@ class LeasedPhone:
         if self._lease is not None:
             return
         lease = Lease(self.serial, self._phone.address)
-        opening = Opening(lease.token, self.serial, self._whom, self.options)
+        options = self.options
+        if self.may_be_hot:
+            options = replace(options, allow=(*options.allow, *OF_HEAT))
+        opening = Opening(lease.token, self.serial, self._whom, options)
         self._lease = lease  # on Ctrl-C it is given back, whether the worker has heard of it or not
         try:
             self.calls.now(lease.worker, phone_calls.open_phone, packed(opening), within_s=_OPEN_S)

@@ -150,6 +150,20 @@ def test_ctrl_c_gives_every_phone_back_and_keeps_what_is_finished(
     assert not lab.devices["P1"][0].is_held
 
 
+def test_ctrl_c_while_a_launch_is_written_leaves_nobody_waiting(
+    lab: FakeLab, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "out", lambda _: None, "bench") as runs:
+
+        def append(_record: object) -> None:
+            raise KeyboardInterrupt
+
+        runs.append = append  # type: ignore[method-assign, assignment]
+        with pytest.raises(KeyboardInterrupt):
+            fleet(lab, "serial=P1").time(models(tmp_path), PLAN, runs, lambda *_: None)
+    assert phone_calls.DESK.occupant("P1") is None
+
+
 def test_two_who_want_the_same_phone_take_turns(
     lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from asymm_deploy.lab.phone_session import PhoneDesk, PhoneSession
 from asymm_deploy.lab.session_messages import (
     CoresAsked,
     FactsAsked,
+    FollowAsked,
     HoldAsked,
     LeaseEndedError,
     Opening,
@@ -191,3 +192,6 @@ def test_what_is_no_answer_or_no_request_is_refused_in_words() -> None:
         assert request_in(packed(request)) == request
     with pytest.raises(HarnessError, match="can't read"):
         request_in(packed({"type": "run", "argv": [1], "timeout_s": "x"}))
+    for name in ("../x", "a b", "$(x)", "", "x\n"):  # it is a folder's in commands for the phone
+        with pytest.raises(HarnessError, match="can't read"):
+            request_in(packed(FollowAsked(name, (), 9, 0, begins=True)))

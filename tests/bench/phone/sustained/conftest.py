@@ -12,7 +12,7 @@ import pytest
 
 from asymm_deploy import cli
 from asymm_deploy.bench.judge import plausibility
-from asymm_deploy.bench.sustained import following_phone
+from asymm_deploy.bench.sustained import followed_launch
 from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
 from asymm_deploy.bench.sustained.curves import Curve, curves_in
 from tests.phone.phone import Phone
@@ -23,9 +23,9 @@ _QUICK = """\
 import sys
 from asymm_deploy import cli
 from asymm_deploy.bench.judge import plausibility
-from asymm_deploy.bench.sustained import following_phone
+from asymm_deploy.bench.sustained import followed_launch
 plausibility.is_longer = lambda *_: False
-following_phone._POLL_S = 0.05
+followed_launch._POLL_S = 0.05
 sys.argv[0] = "asymm-deploy"
 cli.main()
 """
@@ -38,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, phone: Phone) -> None:
     phone.world.hurry = HURRY
     # By our clock its launches take less time than they say.
     monkeypatch.setattr(plausibility, "is_longer", lambda *_: False)
-    monkeypatch.setattr(following_phone, "_POLL_S", 0.05)
+    monkeypatch.setattr(followed_launch, "_POLL_S", 0.05)
 
 
 @dataclass(frozen=True)
