@@ -48,9 +48,9 @@ def certificates(
     for name, path in given.items():
         assert path is not None
         _require_readable(name, path)
-    _require_private(key)
     found = Certificates(authority, certificate, key)
     _require_good(found)
+    _require_private(key)
     return found
 
 
