@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from asymm_deploy.bench.flags import cell_of
 from asymm_deploy.bench.sustained.curves import Curve
 from asymm_deploy.bench.sustained.levels import levels_of
 from asymm_deploy.errors import ExitCode
@@ -54,8 +55,7 @@ class SustainedRow:
     @property
     def flags_text(self) -> str:
         """The cell under ``flags``: the names, then the reason if it failed."""
-        names = " ".join(self.flags)
-        return f"{names}: {self.reason}" if self.reason else names
+        return cell_of(self.flags, self.reason)
 
 
 def latest_curves(curves: Iterable[Curve]) -> list[Curve]:
