@@ -191,10 +191,8 @@ def test_one_without_a_file_is_not_said_to_run(
 
 def test_one_that_hangs_is_killed(runner: Callable[..., Path]) -> None:
     hangs = runner(stops_at=2, stops="time.sleep(99)")
-    began = time.monotonic()
-    assert bench(hangs, "--for", "5s", "--launch-timeout", "0.5") == 3
-    assert time.monotonic() - began < 30
-    assert "was killed" in row()["flags"]
+    assert bench(hangs, "--for", "8h", "--launch-timeout", "1") == 3
+    assert "told of nothing for 2 s and was killed" in row()["flags"]
 
 
 def test_models_of_one_name_are_refused(

@@ -14,7 +14,7 @@ import pytest
 
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.sustained.curves import Curve
-from tests.phone.faults import CutLaunch, Garbage, Killed, Meanwhile, Reboots
+from tests.phone.faults import CutLaunch, Garbage, Hangs, Killed, Meanwhile, Reboots
 from tests.phone.heat import Heat
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, Profile
@@ -163,6 +163,16 @@ def test_a_launch_that_is_lost_is_marked_and_begun_anew(
     assert 15 < lost.reached_s < 25
     require_gapless(whole, 40)
     assert len(done.csv.splitlines()) == 2
+
+
+def test_one_that_hangs_is_killed_long_before_its_time_is_over(
+    sustained: Callable[..., Any], phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(at="second", after_seconds=20))
+    done = sustained("--for", "8h", "--launch-timeout", "1")
+    assert done.code == 3, done.err
+    assert "told of nothing for 2 s and was killed" in done.curves[0].launch.error
+    assert is_clean(phone)
 
 
 def test_ctrl_c_keeps_and_tells_what_is_on_disk(
