@@ -53,7 +53,7 @@ def test_times_temperature_and_clock_are_drawn() -> None:
     assert heat.sentence == "net: 30 to 39 degC."
     assert clock.sentence == "net: 2.84 to 2.84 GHz."
     (row,) = times.table.rows
-    assert row[:8] == ("net", 100.0, None, 5000, 20.0, 30.0, 1.5, 40.0)
+    assert row[:8] == ("net", 100.0, None, 3980, 20.0, 30.0, 1.5, 40.0)
     *_, rule = layers([hot()])
     assert rule["mark"]["type"] == "rule"
     assert data_of([hot()], -1) == [{"key": "net", "s": 40.0, "by": "slower"}]
