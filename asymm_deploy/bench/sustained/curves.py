@@ -30,6 +30,8 @@ from asymm_deploy.errors import UsageError
 from asymm_deploy.text import counted
 
 _VERSION = SUSTAINED_SCHEMA_VERSION
+STOPPED_EARLY = "the command that timed it stopped early"
+"""Of a curve without an end: it was killed, lost its phone for too long, or had no space left."""
 _TO_TRY = "restore it as it was, or give another folder in its place; nothing was changed"
 
 

@@ -17,7 +17,7 @@ from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.sustained.curve_records import CurveEnd, CurveReading, CurveStart
 from asymm_deploy.bench.sustained.curve_verdict import judged_curve, with_heat_allowed
-from asymm_deploy.bench.sustained.curves import Curve, CurveFile
+from asymm_deploy.bench.sustained.curves import STOPPED_EARLY, Curve, CurveFile
 from asymm_deploy.bench.sustained.following import Follower, KillAfter, LostLaunchError
 from asymm_deploy.bench.sustained.second_stream import (
     SecondReader,
@@ -156,7 +156,7 @@ class _Work:
     def do(self, subject: Artifact | Missing, earlier: Curve | None) -> Curve:
         """Run a model; return its curve, which has ended."""
         if earlier is not None and earlier.ended is None and earlier is not self.taken_up:
-            self._give_up(earlier, "the command that timed it was ended")
+            self._give_up(earlier, STOPPED_EARLY)
         curve = earlier if earlier is not None and earlier is self.taken_up else None
         if curve is not None:
             self.on_event(CurveTakenUp(curve))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asymm_deploy.bench.flags import cell_of
-from asymm_deploy.bench.sustained.curves import Curve
+from asymm_deploy.bench.sustained.curves import STOPPED_EARLY, Curve
 from asymm_deploy.bench.sustained.levels import levels_of
 from asymm_deploy.errors import ExitCode
 
@@ -80,7 +80,7 @@ def sustained_row(curve: Curve) -> SustainedRow:
     clocks = clocks or [x.clock_khz for x in readings if x.clock_khz is not None]
     ended = curve.ended
     has_frames = started.every_ms is not None
-    reason = record.error if ended is not None else "the command that timed it was ended"
+    reason = record.error if ended is not None else STOPPED_EARLY
     return SustainedRow(
         model=record.model,
         device=record.device,

@@ -237,5 +237,5 @@ def test_a_killed_command_is_marked_by_the_next_one(
     path = Path("results") / SUSTAINED_NAME
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:31]))
     assert bench(runner()) == 0
-    assert "the command that timed it was ended, after 30 of 60 s" in capsys.readouterr().err
+    assert "the command that timed it stopped early, after 30 of 60 s" in capsys.readouterr().err
     assert [len(curve.seconds) for curve in curves()] == [30, 60]

@@ -93,7 +93,7 @@ def test_a_few_disturbed_seconds_do_not_press_the_curve_flat() -> None:
 def test_one_that_did_not_reach_its_end_says_so() -> None:
     curve = made_curve([20.0] * 30, for_s=100, is_whole=False)
     assert sustained_pictures([curve])[0].sentence == (
-        "net did not reach its end: the command that timed it was ended."
+        "net did not reach its end: the command that timed it stopped early."
     )
 
 
