@@ -17,6 +17,7 @@ import msgspec
 
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Completed
+from asymm_deploy.bench.judge.conditions import OF_POWER, reading_flags
 from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
 from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.parse import dumpsys
@@ -33,7 +34,7 @@ _POLL_S = 2.0
 _SOON_S = 0.2
 """While it is being started, or has just ended."""
 _SELDOM_S = 30.0
-"""Between two looks at what needs a program of Java to be asked for."""
+"""Between two looks at what needs a program of Java to be asked for, but with the last look."""
 SELDOM = ("low_power", "screen")
 _BIRTH_S = 15.0
 """A launch that has not begun by then never will."""
@@ -229,7 +230,8 @@ class FollowedLaunch:
     def _readings(self) -> dict[str, str]:
         readings = dict(self._launcher.readings)
         if time.monotonic() - self._asked_seldom < _SELDOM_S:
-            return {name: command for name, command in readings.items() if name not in SELDOM}
+            at_end = f"[ -e {self._folder}/code ] && "
+            return {name: f"{at_end * (name in SELDOM)}{what}" for name, what in readings.items()}
         self._asked_seldom = time.monotonic()
         return readings
 
@@ -248,6 +250,8 @@ class FollowedLaunch:
             look.said["err"].text.encode(),
             _SIGNALLED - code if code > _SIGNALLED else code,
             elapsed_ns=None if self._started_ns is None else now_ns() - self._started_ns,
+            # No second may be left that this reading could stand beside.
+            flags=tuple({*reading_flags(parse_reading(look.said), None)} & {*OF_POWER}),
         )
 
 

@@ -98,4 +98,4 @@ class PhoneFollower:
 
 def flagged(completed: Completed, *, is_shared: bool) -> Completed:
     """Return how a launch ended, with the flag of a phone that another bench used meanwhile."""
-    return replace(completed, flags=("busy",)) if is_shared else completed
+    return replace(completed, flags=(*completed.flags, "busy")) if is_shared else completed

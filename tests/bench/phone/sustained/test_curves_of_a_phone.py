@@ -77,6 +77,18 @@ def test_a_model_that_cant_keep_up_is_said_to_be_late(sustained: Callable[..., A
     assert sum(x.skipped for x in curve.seconds) > 300
 
 
+def test_a_screen_that_goes_off_in_the_last_seconds_is_seen(
+    sustained: Callable[..., Any], phone: Phone
+) -> None:
+    def turn_off() -> None:
+        phone.world.screen_on = False
+
+    phone.faults.add(Meanwhile(at="second", after_seconds=26, do=turn_off))
+    done = sustained("--for", "28s")  # it is asked for every 30 s, and at the end
+    assert done.code == 4, done.err
+    assert done.curves[0].launch.flags == ("screen-off",)
+
+
 def test_a_cable_that_was_out_loses_nothing(sustained: Callable[..., Any], phone: Phone) -> None:
     phone.faults.add(CutLaunch(at="second", after_seconds=20, away_s=0.5))
     done = sustained("--for", "200s")
@@ -141,7 +153,7 @@ def test_one_that_was_killed_with_its_launch_is_marked_and_begun_anew(
     assert done.code == 0, done.err
     lost, whole = done.curves
     assert lost.launch.error is not None
-    assert lost.launch.error.startswith("the command that timed it was ended, after ")
+    assert lost.launch.error.startswith("the command that timed it stopped early, after ")
     assert lost.seconds
     require_gapless(whole, 100)
     kept = sustained("--for", "100s")
