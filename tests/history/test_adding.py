@@ -360,6 +360,13 @@ def test_a_full_disk_leaves_the_store_as_it_was(
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == before
 
 
+def test_a_folder_that_is_in_the_way_is_named(add: Add, launches: Launches, tmp_path: Path) -> None:
+    (tmp_path / "store" / ".new" / "in it").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"/\.new, which it is .* is no file") as told:
+        add(launches())
+    assert told.value.hint == "move that away; nothing was changed"
+
+
 ADDING = """
 import sys
 from pathlib import Path
