@@ -27,6 +27,7 @@ from asymm_deploy.commands.export import export_command
 from asymm_deploy.commands.lab_commands.lab import lab_app
 from asymm_deploy.commands.models import models_command
 from asymm_deploy.commands.options.check_options import CHECK_HELP
+from asymm_deploy.commands.options.given_once import OneOfEach
 from asymm_deploy.commands.remembering.history import history_app
 from asymm_deploy.commands.report import report_command
 from asymm_deploy.commands.runner import runner_app
@@ -48,19 +49,31 @@ app = typer.Typer(
     "measurement, 5 numerics, 6 conversion, 130 interrupted.",
 )
 app.command("models", short_help="List the paper's networks and their MAdds.")(models_command)
-app.command("describe", short_help="Show a model's cost layer by layer.")(describe_command)
-app.command("export", short_help="Export models to ONNX and MNN, proven equal.")(export_command)
-app.command("bench", short_help="Time models on this machine or on phones.")(bench_command)
-app.command("explain", short_help="Say which operator takes the time, and which one is wrong.")(
-    explain_command
+app.command("describe", cls=OneOfEach, short_help="Show a model's cost layer by layer.")(
+    describe_command
 )
-app.command("cost", short_help="Count ARM instructions without a phone.")(cost_command)
-app.command("evaluate", short_help="Measure accuracy on images.")(evaluate_command)
-app.command("variants", short_help="Compare what fewer bits save and cost.")(variants_command)
-app.command("report", short_help="Write a table of results.")(report_command)
-app.command("check", short_help="Gate on regressions between two versions.", help=CHECK_HELP)(
-    check_command
+app.command("export", cls=OneOfEach, short_help="Export models to ONNX and MNN, proven equal.")(
+    export_command
 )
+app.command("bench", cls=OneOfEach, short_help="Time models on this machine or on phones.")(
+    bench_command
+)
+app.command(
+    "explain",
+    cls=OneOfEach,
+    short_help="Say which operator takes the time, and which one is wrong.",
+)(explain_command)
+app.command("cost", cls=OneOfEach, short_help="Count ARM instructions without a phone.")(
+    cost_command
+)
+app.command("evaluate", cls=OneOfEach, short_help="Measure accuracy on images.")(evaluate_command)
+app.command("variants", cls=OneOfEach, short_help="Compare what fewer bits save and cost.")(
+    variants_command
+)
+app.command("report", cls=OneOfEach, short_help="Write a table of results.")(report_command)
+app.command(
+    "check", cls=OneOfEach, short_help="Gate on regressions between two versions.", help=CHECK_HELP
+)(check_command)
 app.add_typer(baseline_app, name="baseline", short_help="Keep the version to compare with.")
 app.add_typer(history_app, name="history", short_help="Keep results of many commits, and ask.")
 app.command("devices", short_help="List the phones that can be timed.")(devices_command)

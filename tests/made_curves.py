@@ -16,8 +16,8 @@ TOP_KHZ = 2_841_600
 
 
 def made_second(at_s: float, ms: float, *, wall_s: float = 1.0, **other: object) -> Second:
-    """A second of equal runs, one for each 20 ms."""
-    runs = round(50 * wall_s)
+    """A second of equal runs, one for each 20 ms or as many as there is time for."""
+    runs = min(round(50 * wall_s), max(1, round(1000 * wall_s / ms)))
     ns = round(ms * MS)
     fields: dict[str, object] = {
         "at_ns": round(at_s * 1e9),
@@ -123,5 +123,7 @@ def made_curve(
     curve.seconds += [made_second(at, each) for at, each in enumerate(ms)]
     curve.readings += readings or [None] * len(ms)
     if is_whole:
-        curve.ended = CurveEnd(launch=launch, loop=made_loop(curve))
+        curve.ended = CurveEnd(
+            launch=structs.replace(launch, runs=made_loop(curve).runs), loop=made_loop(curve)
+        )
     return curve

@@ -5,7 +5,7 @@ The names are a contract: runs.jsonl and latency.csv contain them, and ``--allow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -111,3 +111,15 @@ def exit_code_for(
         failure if name == FAILED else FLAGS[name].exit_code for name in set(names) - set(allowed)
     ]
     return worst(codes)
+
+
+def cell_of(
+    names: Sequence[str], failure: str | None, words: Iterable[tuple[str, str]] = ()
+) -> str:
+    """Return a cell under ``flags``: all names, then why it failed and the words of other flags.
+
+    Words stand behind their flag: ``hot: 45 degC``, and of several ``busy hot: hot: 45 degC``.
+    """
+    told = [*([(FAILED, failure)] if failure else []), *words]
+    shown = [text if [*names] == [name] else f"{name}: {text}" for name, text in told]
+    return ": ".join(part for part in (" ".join(names), "; ".join(shown)) if part)

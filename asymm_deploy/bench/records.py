@@ -312,8 +312,8 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     allowed: tuple[str, ...] = ()
     reason: str | None = None
     """Why the row failed, in one line."""
-    words: tuple[str, ...] = ()
-    """What flags don't say by their names alone: which operators, which output."""
+    words: tuple[tuple[str, str], ...] = ()
+    """What flags don't say by their names alone, each behind its flag: which operators ..."""
     failure_code: int = ExitCode.HARNESS
     """The exit code of a failed row: that of its export, if that failed."""
     madds: int | None = None
@@ -339,6 +339,4 @@ class RowSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flags_text(self) -> str:
         """The cell under ``flags``: the names, then what they don't say, or why the row failed."""
-        names = " ".join(self.flags)
-        told = "; ".join([*([self.reason] if self.reason else []), *self.words])
-        return f"{names}: {told}" if told else names
+        return flags.cell_of(self.flags, self.reason, self.words)

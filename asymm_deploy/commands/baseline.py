@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.options.given_once import OneOfEach
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
     TextFormat,
@@ -25,7 +26,7 @@ baseline_app = typer.Typer(
 BaselineArgument = Annotated[Path, typer.Argument(help="A folder that `baseline save` wrote.")]
 
 
-@baseline_app.command("save")
+@baseline_app.command("save", cls=OneOfEach)
 def save_command(
     artifacts: Annotated[Path, typer.Argument(help="A folder that `export --out` wrote.")],
     into: Annotated[
@@ -62,7 +63,7 @@ def save_command(
         console.say(line)
 
 
-@baseline_app.command("show")
+@baseline_app.command("show", cls=OneOfEach)
 def show_command(
     folder: BaselineArgument,
     output_format: TextFormatOption = TextFormat.TABLE,
@@ -80,7 +81,7 @@ def show_command(
         console.say(line)
 
 
-@baseline_app.command("accept")
+@baseline_app.command("accept", cls=OneOfEach)
 def accept_command(
     folder: BaselineArgument,
     model: Annotated[str, typer.Option(metavar="NAME", help="The model that changed.")],

@@ -52,6 +52,8 @@ class Added:
     """How many were."""
     shared_with: tuple[str, ...] = ()
     """Other commits that have launches with the very same samples."""
+    is_of_another_branch: bool = False
+    """No row is new, and that the commit is of this branch as well is kept now."""
 
     @property
     def count(self) -> int:
@@ -68,7 +70,8 @@ def add_rows(
 ) -> Added:
     """Add those of ``rows`` that the store does not have of this commit; it is made if need be.
 
-    ``source`` is the name of the folder that they are from. ``on_wait`` is told if another command
+    If none is new, it still keeps that the commit is of a branch that it did not know. ``source``
+    is the name of the folder that they are from. ``on_wait`` is told if another command
     is adding. Raises UsageError if the store can't be used, or has the commit with another time;
     HarnessError if the disk is full, or another command adds for a minute. Then all is as it was.
     """
@@ -80,7 +83,10 @@ def add_rows(
         counts = {name: sum(row.table == name for row in new.values()) for name in HISTORY_TABLES}
         added = Added({name: n for name, n in counts.items() if n}, len(by_id) - len(new))
         if not new:
-            return added
+            if not by_id or facts.branch in {None, *_branches_of(store, facts.commit)}:
+                return added
+            _put_together(store, [put_file(folder, _file_of({}, facts, source))])
+            return Added({}, added.known, is_of_another_branch=True)
         shared = _shared_with(store, facts.commit, new.values())
         _put_together(store, [put_file(folder, _file_of(new, facts, source))])
         return Added(added.new, added.known, shared)
@@ -186,6 +192,11 @@ def _known_ids(store: HistoryStore, commit: str) -> set[str]:
     return known
 
 
+def _branches_of(store: HistoryStore, commit: str) -> set[str | None]:
+    found = store.table("entries", ["commit", "branch"]).to_pylist()
+    return {row["branch"] for row in found if row["commit"] == commit}
+
+
 def _shared_with(store: HistoryStore, commit: str, rows: Iterable[FoundRow]) -> tuple[str, ...]:
     """Return the other commits that have launches with samples of ``rows``, run by run."""
     import pyarrow as pa
@@ -202,7 +213,7 @@ def _shared_with(store: HistoryStore, commit: str, rows: Iterable[FoundRow]) -> 
 
 
 def _file_of(new: dict[str, FoundRow], facts: CommitFacts, source: str) -> bytes:
-    told = "\n".join([facts.commit, *sorted(new)])
+    told = "\n".join([facts.commit, *(sorted(new) or [f"of {facts.branch}"])])
     entry: HistoryRow = {
         "entry_id": hashlib.sha256(told.encode()).hexdigest()[:_ENTRY_DIGITS],
         **asdict(facts),

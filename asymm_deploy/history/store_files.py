@@ -17,7 +17,7 @@ import msgspec
 
 from asymm_deploy import __version__
 from asymm_deploy.errors import UsageError
-from asymm_deploy.files import read_regular, unwritable, written_aside
+from asymm_deploy.files import is_in_the_way, read_regular, unwritable, written_aside
 from asymm_deploy.history.history_schema import (
     HISTORY_SCHEMA_VERSION,
     HISTORY_TABLES,
@@ -274,6 +274,11 @@ def put_file(folder: Path, content: bytes) -> Path:
             aside.write_bytes(content)
         (folder / _NEW).replace(path)
     except OSError as error:
+        if is_in_the_way(error):
+            raise UsageError(
+                f"can't write {path}: {folder / _NEW}, which it is written as at first, is no file",
+                "move that away; nothing was changed",
+            ) from error
         raise unwritable(
             str(path), error, "free some space, or give a folder that you may write to with --store"
         ) from error

@@ -60,7 +60,7 @@ class SessionFollowing:
             if not asked.begins and self._device.spared != asked.launch:
                 return FollowedStep(lost="it ended when its worker died, or let the phone go")
             self._tell_doing(excerpt(asked.doing))
-            launch = self._follower.begun(asked.argv, asked.launch, asked.timeout_s)
+            launch = self._follower.begun(asked.argv, asked.launch, asked.limits)
             self._launch, self._name = launch, asked.launch
         launch.known = asked.known
         try:

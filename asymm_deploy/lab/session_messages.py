@@ -12,6 +12,7 @@ import msgspec
 from asymm_deploy.bench.phone.lock import PhoneTakenError
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.bench.records import Engine
+from asymm_deploy.bench.sustained.following import KillAfter
 from asymm_deploy.bench.wire import MAX_STREAM_BYTES
 from asymm_deploy.errors import DeployError, ExitCode, HarnessError, UsageError
 from asymm_deploy.safe import excerpt
@@ -99,7 +100,7 @@ class FollowAsked(msgspec.Struct, frozen=True, tag="follow"):
 
     launch: LaunchName
     argv: tuple[str, ...]
-    timeout_s: float
+    limits: KillAfter
     known: Annotated[int, msgspec.Meta(ge=0)]
     """Bytes of its output that the client has."""
     begins: bool

@@ -32,6 +32,6 @@ def in_order(rows: Sequence[RowSummary], models: Sequence[str]) -> list[RowSumma
 def footnotes(rows: Sequence[RowSummary]) -> list[str]:
     """Return why rows failed, then the meaning of each flag in ``rows``, the gravest first."""
     reasons = [f"{row.model} failed: {row.reason}" for row in rows if row.reason]
-    reasons += [f"{row.model}: {words}." for row in rows for words in row.words]
+    reasons += [f"{row.model}, {flag}: {words}." for row in rows for flag, words in row.words]
     found = gravest_first(name for row in rows for name in row.flags)
     return [*reasons, *(f"{name}: {FLAGS[name].meaning}." for name in found)]

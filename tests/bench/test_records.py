@@ -76,7 +76,17 @@ def test_a_row_ends_a_bench_with_what_its_flags_ask_for(
     [
         ({}, ""),
         ({"flags": ("bimodal", "hot")}, "bimodal hot"),
-        ({"flags": ("failed", "hot"), "reason": "it died: 9"}, "failed hot: it died: 9"),
+        ({"flags": ("failed",), "reason": "it died: 9"}, "failed: it died: 9"),
+        ({"flags": ("failed", "hot"), "reason": "it died: 9"}, "failed hot: failed: it died: 9"),
+        ({"flags": ("hot",), "words": (("hot", "45 degC"),)}, "hot: 45 degC"),
+        (
+            {
+                "flags": ("failed", "busy", "hot"),
+                "reason": "it died",
+                "words": (("busy", "a game"), ("hot", "45 degC")),
+            },
+            "failed busy hot: failed: it died; busy: a game; hot: 45 degC",
+        ),
     ],
 )
 def test_the_cell_of_flags_names_them_and_why_a_row_failed(

@@ -124,6 +124,26 @@ def test_a_commit_that_was_merged_as_it_is_is_of_both_branches(
         assert points.notes == ()
 
 
+def test_the_same_results_added_as_of_another_branch_are_of_both(
+    add: Add, launches: Launches, tmp_path: Path
+) -> None:
+    add(launches(), branch=None)
+    add(launches(2), 2, branch="main")
+    assert (add(launches(), branch=None).count, add(launches(2), 2, branch="main").count) == (0, 0)
+    for branch in ("fix", "main"):
+        added = add(launches(), branch=branch)
+        assert (added.new, added.known, added.is_of_another_branch) == ({}, 4, True)
+        assert not add(launches(), branch=branch).is_of_another_branch
+    every = opened_store(tmp_path / "store")
+    for branch, count in (("fix", 1), ("main", 2)):
+        (series,) = found_series(every, "net", "latency", branch=branch)
+        assert [len(point.values) for point in series.points] == [3] * count
+        points = stored_points(every, StoredChoice(branch=branch), (), (), 500)
+        assert [len(point.medians_ns) for point in points.points] == [3] * count
+    (note,) = stored_points(every, StoredChoice(), (), (), 500).notes
+    assert "2 branches are one history here, in the order of their times: fix, main." in note
+
+
 def test_cold_starts_and_launches_that_last_are_metrics_over_commits(
     good: LaunchRecord, tmp_path: Path
 ) -> None:
@@ -338,6 +358,13 @@ def test_a_full_disk_leaves_the_store_as_it_was(
         add(launches(2), 2)
     assert told.value.exit_code == 3
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == before
+
+
+def test_a_folder_that_is_in_the_way_is_named(add: Add, launches: Launches, tmp_path: Path) -> None:
+    (tmp_path / "store" / ".new" / "in it").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"/\.new, which it is .* is no file") as told:
+        add(launches())
+    assert told.value.hint == "move that away; nothing was changed"
 
 
 ADDING = """

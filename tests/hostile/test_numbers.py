@@ -1,4 +1,7 @@
-"""Numbers outside their range are refused at once, with the option and what it takes."""
+"""Numbers outside their range are refused at once, with the option and what it takes.
+
+So are several where one is taken.
+"""
 
 from __future__ import annotations
 
@@ -115,6 +118,15 @@ ROWS: list[tuple[list[str], int, tuple[str, ...]]] = [
     (["export", "--table", str(2**70)], 2, ("Table",)),
     (["export", "--figure", "2"], 2, ("Figure 2",)),
     (["report", "--table=-1"], 2, ("table -1",)),
+    # two where one is taken, of which the last would stand for both
+    ([*CHECKED, "--device=A", "--device=B"], 2, ("--device was given 2 times, and check takes",)),
+    (["bench", "--table=5", "--table", "9", "--table=6"], 2, ("--table was given 3 times",)),
+    (["explain", NET, "--device=A", "--device=A"], 2, ("--device", "explain takes one")),
+    (["evaluate", NET, "--images=a", "--images=b"], 2, ("--images", "evaluate takes one")),
+    (["report", "--history=a", "--history=b"], 2, ("--history", "report takes one")),
+    (["history", "show", NET, "--store=a", "--store=b"], 2, ("--store", "show takes one")),
+    (["baseline", "accept", "x", "--model=a", "--model=b", "--reason=c"], 2, ("--model was",)),
+    ([*BENCH, "--runs=7", "--runs=0"], 2, ("--runs", "0")),  # the last one counts
 ]
 
 

@@ -186,5 +186,4 @@ class ColdRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flags_text(self) -> str:
         """The cell under ``flags``: the names, then the reason if the row failed."""
-        names = " ".join(self.flags)
-        return f"{names}: {self.reason}" if self.reason else names
+        return flags.cell_of(self.flags, self.reason)

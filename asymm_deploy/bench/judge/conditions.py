@@ -12,6 +12,8 @@ LEAST_BATTERY_PERCENT = 25
 MOST_BATTERY_C = 35.0
 OF_HEAT = ("throttled", "capped-clock", "hot")
 """Flags of a device that may be fit again once it is cool."""
+OF_POWER = ("battery-low", "power-save", "screen-off")
+"""Flags of a device that saves power."""
 LEAST_TOP_SHARE = 0.1
 """Share of the runner's life that its core must spend at the top clock.
 

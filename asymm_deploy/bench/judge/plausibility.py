@@ -83,20 +83,9 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
     A number that is not whole (NaN) does not get this far: its line can't be read.
     """
     for number, record in enumerate(records, start=1):
-        for name, most in _MOST.items():
-            value = getattr(record, name)
-            if value is not None and not 0 <= value <= most:
-                raise _edited(path, number, f"{record.model} has {_a(name)} of {_short(value)}")
-        if record.exit_code not in _EXIT_CODES:
-            raise _edited(path, number, f"{record.model} has an exit_code of {record.exit_code}")
+        refuse_impossible_launch(record, path, number)
         if record.error is not None:
             continue
-        wrong = next((ns for ns in record.samples_ns if not 0 < ns <= HOUR_NS), None)
-        if wrong is not None:
-            raise _edited(path, number, f"{record.model} has a run of {_short(wrong)} ns")
-        told = told_too_long(record)
-        if told is not None:
-            raise _edited(path, number, f"{record.model}: {told}")
         if len(record.samples_ns) != record.runs:
             raise _edited(
                 path,
@@ -107,6 +96,24 @@ def refuse_impossible(records: Iterable[LaunchRecord], path: Path) -> None:
         told = _told_of_turns(record)
         if told is not None:
             raise _edited(path, number, f"{record.model}: {told}")
+
+
+def refuse_impossible_launch(record: LaunchRecord, path: Path, number: int) -> None:
+    """Raise UsageError for what no runner reports of a launch, however many samples are kept."""
+    for name, most in _MOST.items():
+        value = getattr(record, name)
+        if value is not None and not 0 <= value <= most:
+            raise _edited(path, number, f"{record.model} has {_a(name)} of {_short(value)}")
+    if record.exit_code not in _EXIT_CODES:
+        raise _edited(path, number, f"{record.model} has an exit_code of {record.exit_code}")
+    if record.error is not None:
+        return
+    wrong = next((ns for ns in record.samples_ns if not 0 < ns <= HOUR_NS), None)
+    if wrong is not None:
+        raise _edited(path, number, f"{record.model} has a run of {_short(wrong)} ns")
+    told = told_too_long(record)
+    if told is not None:
+        raise _edited(path, number, f"{record.model}: {told}")
 
 
 def _told_of_turns(record: LaunchRecord) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymm_deploy.bench import flags
-from asymm_deploy.bench.backends.fallback import fallback_words
+from asymm_deploy.bench.backends.fallback import FELL_BACK, fallback_words
 from asymm_deploy.bench.backends.nothing_there import in_place_of_the_newest
 from asymm_deploy.bench.judge import verdicts
 from asymm_deploy.bench.judge.paired_ratio import latest_ratios, whole_pairs
@@ -18,6 +18,7 @@ from asymm_deploy.bench.units import NS_PER_MS
 from asymm_deploy.errors import ExitCode
 
 _RESAMPLES = 10_000
+_MISMATCH = "output-mismatch"
 
 
 def summarise(records: Sequence[LaunchRecord]) -> RowSummary:
@@ -139,11 +140,11 @@ def circumstances_key(record: LaunchRecord) -> tuple[object, ...]:
     return (record.plan_id, record.attempt, record.artifact_sha256, record.cpus)
 
 
-def _words(finished: Sequence[LaunchRecord]) -> tuple[str, ...]:
-    """Return what flags don't say by their names alone, each once."""
-    told = [fallback_words(record) for record in finished]
-    told += [record.output_words for record in finished if "output-mismatch" in record.flags]
-    return tuple(dict.fromkeys(words for words in told if words is not None))
+def _words(finished: Sequence[LaunchRecord]) -> tuple[tuple[str, str], ...]:
+    """Return what flags don't say by their names alone, each once and behind its flag."""
+    told = [(FELL_BACK, fallback_words(record)) for record in finished]
+    told += [(_MISMATCH, each.output_words) for each in finished if _MISMATCH in each.flags]
+    return tuple(dict.fromkeys((flag, words) for flag, words in told if words is not None))
 
 
 def interval_ms(medians: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:

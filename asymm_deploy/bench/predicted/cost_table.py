@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from asymm_deploy.bench.emulated.counts import COST_COLUMNS, CostRecord, Counts
+from asymm_deploy.bench.flags import cell_of
 from asymm_deploy.bench.predicted.cost_calibration import CostCalibration, predicted_for
 
 CostRow = dict[str, str]
@@ -50,7 +51,7 @@ def cost_row(record: CostRecord, calibration: CostCalibration) -> CostRow:
         "predicted_high_ms": "" if prediction is None else f"{prediction.high_ms:.3f}",
         "key": record.key.text(),
         "valid": "true" if record.valid else "false",
-        "flags": " ".join(record.flags) + (f": {record.error}" if record.error else ""),
+        "flags": cell_of(record.flags, record.error),
     }
     return {column: cells[column] for column in COST_COLUMNS}
 

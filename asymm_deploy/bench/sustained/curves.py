@@ -13,6 +13,7 @@ import msgspec
 
 from asymm_deploy import jsonl
 from asymm_deploy.bench.flags import FLAGS
+from asymm_deploy.bench.judge.plausibility import refuse_impossible_launch
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.store import lines_held
 from asymm_deploy.bench.sustained.curve_records import (
@@ -24,10 +25,13 @@ from asymm_deploy.bench.sustained.curve_records import (
     CurveStart,
     WrittenLine,
 )
-from asymm_deploy.bench.sustained.second_stream import Second, SecondFigures
+from asymm_deploy.bench.sustained.second_stream import Second, SecondFigures, impossible_second
 from asymm_deploy.errors import UsageError
+from asymm_deploy.text import counted
 
 _VERSION = SUSTAINED_SCHEMA_VERSION
+STOPPED_EARLY = "the command that timed it stopped early"
+"""Of a curve without an end: it was killed, lost its phone for too long, or had no space left."""
 _TO_TRY = "restore it as it was, or give another folder in its place; nothing was changed"
 
 
@@ -180,18 +184,27 @@ def curves_of(lines: Iterable[CurveLine], path: Path) -> list[Curve]:
         if (curve is None) != (line.started is not None):
             raise _damaged(path, number, f"launch {line.curve!r} does not begin once")
         if line.started is not None:
+            refuse_impossible_launch(line.started.launch, path, number)
             curves[line.curve] = Curve(line.curve, line.started)
         elif curve is not None and line.second is not None:
             if curve.ended is not None:
                 raise _damaged(path, number, f"launch {line.curve!r} had ended")
             if line.second.at_ns < curve.reached_s * 1e9 - 1:
                 raise _damaged(path, number, "its second is not behind the one before it")
+            wrong = impossible_second(line.second)
+            if wrong is not None:
+                raise _damaged(path, number, f"its second {wrong}")
             curve.seconds.append(line.second)
             curve.readings.append(line.reading)
         elif curve is not None and line.ended is not None:
             unknown = [name for name in line.ended.launch.flags if name not in FLAGS]
             if unknown:
                 raise _damaged(path, number, f"nobody knows the flag {unknown[0]!r}")
+            refuse_impossible_launch(line.ended.launch, path, number)
+            runs = sum(second.runs for second in curve.seconds)
+            if line.ended.launch.error is None and line.ended.launch.runs != runs:
+                after = f"it ended after {counted(line.ended.launch.runs, 'run')}"
+                raise _damaged(path, number, f"{after}, and its seconds have {runs:,}")
             curve.ended = line.ended
     return list(curves.values())
 

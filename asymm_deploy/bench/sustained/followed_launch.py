@@ -17,6 +17,7 @@ import msgspec
 
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Completed
+from asymm_deploy.bench.judge.conditions import OF_POWER, reading_flags
 from asymm_deploy.bench.phone.checks.other_benches import looking_for_others, saw_another
 from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.parse import dumpsys
@@ -25,7 +26,7 @@ from asymm_deploy.bench.phone.parse.text_lines import number
 from asymm_deploy.bench.phone.phone_launch import OURS, Launcher, kill_all, now_ns, start_command
 from asymm_deploy.bench.phone.readings import parse_reading
 from asymm_deploy.bench.sustained.curve_records import CurveReading
-from asymm_deploy.bench.sustained.following import LostLaunchError
+from asymm_deploy.bench.sustained.following import KillAfter, LostLaunchError, require_heard
 from asymm_deploy.errors import HarnessError
 
 _POLL_S = 2.0
@@ -33,7 +34,7 @@ _POLL_S = 2.0
 _SOON_S = 0.2
 """While it is being started, or has just ended."""
 _SELDOM_S = 30.0
-"""Between two looks at what needs a program of Java to be asked for."""
+"""Between two looks at what needs a program of Java to be asked for, but with the last look."""
 SELDOM = ("low_power", "screen")
 _BIRTH_S = 15.0
 """A launch that has not begun by then never will."""
@@ -78,16 +79,16 @@ class FollowedLaunch:
     """One launch, looked at again and again; ``start`` it, unless it goes on already."""
 
     def __init__(
-        self, launcher: Launcher, folder: PurePosixPath, argv: Sequence[str], timeout_s: float
+        self, launcher: Launcher, folder: PurePosixPath, argv: Sequence[str], limits: KillAfter
     ) -> None:
         """Take where it leaves its result, and after how long it is killed."""
         self.known = 0
         """Bytes of its output that were taken."""
         self._launcher, self._folder, self._argv = launcher, folder, argv
-        self._timeout_s = timeout_s
+        self._limits = limits
         self._asked_seldom = 0.0
         self._others = looking_for_others(launcher.base, folder, launcher.check_lock)
-        self._began = time.monotonic()
+        self._began = self._heard = time.monotonic()
         self._started_ns: int | None = None
         self._is_shared = False
         self._missed = self._stuck = 0
@@ -101,7 +102,7 @@ class FollowedLaunch:
         """
         if self._failure is not None:
             raise self._failure
-        losses = self._launcher.link.losses
+        losses, asked = self._launcher.link.losses, time.monotonic()
         look = self._look()
         reading = None
         if look.out:
@@ -110,7 +111,7 @@ class FollowedLaunch:
         self._is_shared = self._is_shared or saw_another(look.said["others"])
         completed, lost, pause_s = None, "", 0.0
         try:
-            completed, pause_s = self._what_follows(look, losses)
+            completed, pause_s = self._what_follows(look, losses, asked)
         except LostLaunchError as error:
             lost = str(error)
         except HarnessError as failure:
@@ -126,11 +127,17 @@ class FollowedLaunch:
             pause_s=pause_s,
         )
 
-    def _what_follows(self, look: _Look, losses: int) -> tuple[Completed | None, float]:
-        """Return how it ended, if it has, or else the pause before the next look."""
+    def _what_follows(
+        self, look: _Look, losses: int, asked: float
+    ) -> tuple[Completed | None, float]:
+        """Return how it ended, if it has, or else the pause before the next look.
+
+        ``asked`` is when the look began.
+        """
         launcher = self._launcher
         state = look.said["state"].last_word
         self._stuck = 0 if look.out else self._stuck + 1
+        self._heard = time.monotonic() if look.out else self._heard
         if state == "done":
             if look.is_last:
                 return self._completed(look), 0.0
@@ -148,9 +155,11 @@ class FollowedLaunch:
         if self._missed > 1:
             launcher.require_room(self._folder)
             raise LostLaunchError("it ended without a result")
-        if taken_s > self._timeout_s:
+        if taken_s > self._limits.total_s:
             launcher.link.run_with_retries(kill_all(launcher.base))
             return Completed(b"", b"", _KILLED, timed_out=True), 0.0
+        if not gone:  # by its file: what a lost connection keeps from us is none of its silence
+            require_heard(asked - self._heard, self._limits)
         return None, _POLL_S if state == "running" else _SOON_S
 
     def start(self) -> None:
@@ -221,7 +230,8 @@ class FollowedLaunch:
     def _readings(self) -> dict[str, str]:
         readings = dict(self._launcher.readings)
         if time.monotonic() - self._asked_seldom < _SELDOM_S:
-            return {name: command for name, command in readings.items() if name not in SELDOM}
+            at_end = f"[ -e {self._folder}/code ] && "
+            return {name: f"{at_end * (name in SELDOM)}{what}" for name, what in readings.items()}
         self._asked_seldom = time.monotonic()
         return readings
 
@@ -240,6 +250,8 @@ class FollowedLaunch:
             look.said["err"].text.encode(),
             _SIGNALLED - code if code > _SIGNALLED else code,
             elapsed_ns=None if self._started_ns is None else now_ns() - self._started_ns,
+            # No second may be left that this reading could stand beside.
+            flags=tuple({*reading_flags(parse_reading(look.said), None)} & {*OF_POWER}),
         )
 
 

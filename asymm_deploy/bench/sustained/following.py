@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from asymm_deploy.bench.device import Completed, Device
 from asymm_deploy.bench.native.programs import end_group
 from asymm_deploy.bench.sustained.curve_records import CurveReading
 from asymm_deploy.bench.sustained.host_readings import HostSensors
+from asymm_deploy.bench.wire import WireError
 
 Take: TypeAlias = Callable[[bytes, CurveReading | None], None]
 """Takes what a runner has printed since, and what the device said of itself just then."""
@@ -22,6 +25,15 @@ _POLL_S = 0.25
 _STDERR_TAIL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 _NOT_STARTED = 127  # a shell's code if there is no such program
+
+
+class KillAfter(msgspec.Struct, frozen=True, kw_only=True):
+    """When a runner that goes on for minutes counts as hung; in seconds."""
+
+    total_s: float
+    """Since its start."""
+    silent_s: float
+    """Since it last told of something: it tells of each second, once a run has ended in it."""
 
 
 class LostLaunchError(Exception):
@@ -58,12 +70,12 @@ class Follower(Protocol):
         """Wait until a device that has been at work for long is as it was before."""
         ...
 
-    def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:
+    def follow(self, argv: Sequence[str], name: str, *, limits: KillAfter, take: Take) -> Completed:
         """Run a program to its end, or kill it when the time is up; give its output to ``take``.
 
         ``stdout`` of what is returned is empty. On an exception, also one of ``take``, the program
-        is killed, at the latest when the device is released. Raises LostLaunchError where the
-        device lost it.
+        is killed, at the latest when the device is released. Raises WireError if it was silent for
+        too long, and LostLaunchError where the device lost it.
         """
         ...
 
@@ -88,7 +100,7 @@ class HostFollower:
     def rest(self) -> None:
         """Do nothing."""
 
-    def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:
+    def follow(self, argv: Sequence[str], name: str, *, limits: KillAfter, take: Take) -> Completed:
         """Read the pipe; sensors are read whenever something has come."""
         del name
         start_ns = time.monotonic_ns()
@@ -106,7 +118,7 @@ class HostFollower:
         sensors = HostSensors(self.cpus)
         try:
             err, timed_out = _read(
-                process, start_ns / 1e9 + timeout_s, lambda piece: take(piece, sensors.reading())
+                process, limits, start_ns / 1e9, lambda piece: take(piece, sensors.reading())
             )
         finally:
             end_group(process)
@@ -120,13 +132,17 @@ class HostFollower:
 
 
 def _read(
-    process: subprocess.Popen[bytes], deadline: float, take: Callable[[bytes], None]
+    process: subprocess.Popen[bytes],
+    limits: KillAfter,
+    start: float,
+    take: Callable[[bytes], None],
 ) -> tuple[bytes, bool]:
     """Give all that a process prints to ``take`` until it ends; return its last words of stderr.
 
-    And whether time was up before.
+    And whether time was up before. Raises WireError if it is silent for too long.
     """
     err = bytearray()
+    deadline, heard = start + limits.total_s, start
     assert process.stdout is not None
     assert process.stderr is not None
     with selectors.DefaultSelector() as selector:
@@ -142,6 +158,7 @@ def _read(
                     selector.unregister(key.fileobj)
                 elif key.fileobj is process.stdout:
                     take(piece)
+                    heard = time.monotonic()
                 else:
                     err += piece
                     del err[:-_STDERR_TAIL_BYTES]
@@ -149,8 +166,21 @@ def _read(
                 break  # what it started may keep the streams open
             if time.monotonic() >= deadline:
                 return bytes(err), True
+            # We may have been stopped for long, and not have looked since.
+            silence_s = time.monotonic() - heard
+            if not ended and not selector.select(0):
+                require_heard(silence_s, limits)
     try:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return bytes(err), True
     return bytes(err), False
+
+
+def require_heard(silence_s: float, limits: KillAfter) -> None:
+    """Raise WireError for a runner that has told of nothing for too long; it is to be killed."""
+    if silence_s > limits.silent_s:
+        raise WireError(
+            f"the runner told of nothing for {limits.silent_s:g} s and was killed "
+            "(--launch-timeout gives it longer)"
+        )

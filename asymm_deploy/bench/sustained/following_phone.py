@@ -14,7 +14,7 @@ from asymm_deploy.bench.phone.phone_launch import kill_all
 from asymm_deploy.bench.phone.pushed_files import BASE
 from asymm_deploy.bench.phone.readings import parse_reading
 from asymm_deploy.bench.sustained.followed_launch import SELDOM, FollowedLaunch, alive_command
-from asymm_deploy.bench.sustained.following import LostLaunchError, Take
+from asymm_deploy.bench.sustained.following import KillAfter, LostLaunchError, Take
 
 _MOST_REST_S = 1800.0
 
@@ -57,9 +57,9 @@ class PhoneFollower:
             if not {*OF_HEAT}.intersection(told) or time.monotonic() > deadline:
                 return
 
-    def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:
+    def follow(self, argv: Sequence[str], name: str, *, limits: KillAfter, take: Take) -> Completed:
         """Start it, unless it goes on already, and look at it every two seconds."""
-        launch = self.begun(argv, name, timeout_s)
+        launch = self.begun(argv, name, limits)
         is_shared = False
         try:
             while True:
@@ -76,7 +76,7 @@ class PhoneFollower:
             self.end()
             raise
 
-    def begun(self, argv: Sequence[str], name: str, timeout_s: float) -> FollowedLaunch:
+    def begun(self, argv: Sequence[str], name: str, limits: KillAfter) -> FollowedLaunch:
         """Start a launch, or take up the one that the phone was told to leave alone."""
         launcher = self.device.launcher
         assert launcher is not None
@@ -84,7 +84,7 @@ class PhoneFollower:
         spared, self.device.spared = self.device.spared, None
         if spared not in (None, name):  # it goes on, and nobody follows it any more
             self.end()
-        launch = FollowedLaunch(launcher, launcher.base / "run" / name, argv, timeout_s)
+        launch = FollowedLaunch(launcher, launcher.base / "run" / name, argv, limits)
         if spared != name:
             launch.start()
         return launch
@@ -98,4 +98,4 @@ class PhoneFollower:
 
 def flagged(completed: Completed, *, is_shared: bool) -> Completed:
     """Return how a launch ended, with the flag of a phone that another bench used meanwhile."""
-    return replace(completed, flags=("busy",)) if is_shared else completed
+    return replace(completed, flags=(*completed.flags, "busy")) if is_shared else completed

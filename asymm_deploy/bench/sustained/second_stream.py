@@ -31,6 +31,7 @@ _LINE_BYTES = 2**20
 _SHARE = 1.01
 _ROUNDING_NS = 2 * 10**7
 """Clocks may disagree by as much, in all."""
+_DISAGREES = "runs of which it says what does not agree"
 
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=48 * HOUR_NS)]
 _Sample = Annotated[int, msgspec.Meta(ge=1, le=HOUR_NS)]
@@ -195,28 +196,37 @@ class SecondReader:
         ends_ns = second.at_ns + second.wall_ns
         if second.at_ns > self._most_ns * _SHARE + _ROUNDING_NS:
             raise WireError(f"{MADE_UP}: {where} begins after the time that it was asked for")
-        ranked = (second.min_ns, second.median_ns, second.p90_ns, second.p99_ns, second.max_ns)
-        in_order = list(ranked) == sorted(ranked)
+        wrong = impossible_second(second)
+        if wrong is not None:
+            raise WireError(f"{MADE_UP}: {where} {wrong}")
         of_runs = second.ns is None or (
             len(second.ns) == second.runs
             and (min(second.ns), max(second.ns)) == (second.min_ns, second.max_ns)
         )
-        if not in_order or not second.min_ns <= second.mean_ns <= second.max_ns or not of_runs:
-            raise WireError(f"{MADE_UP}: what {where} says of its runs does not agree")
-        if second.mean_ns * second.runs > second.wall_ns * _SHARE + _ROUNDING_NS:
-            raise WireError(f"{MADE_UP}: the runs of {where} add up to more than it took")
-        if second.cpu_ns > second.wall_ns * _SHARE + _ROUNDING_NS:
-            raise WireError(f"{MADE_UP}: {where} has more processor time than it took")
-        if second.skipped > second.late:
-            raise WireError(f"{MADE_UP}: {where} skipped more frames than were late")
-        if (second.late_by_waking or 0) > second.late:
-            raise WireError(f"{MADE_UP}: in {where} more frames are late by waking than are late")
+        if not of_runs:
+            raise WireError(f"{MADE_UP}: {where} has {_DISAGREES}")
         self._at_ns = ends_ns
         self._runs += second.runs
         self._late += second.late
         self._skipped += second.skipped
         self._woken += second.late_by_waking or 0
         self.count += 1
+
+
+def impossible_second(second: SecondFigures) -> str | None:
+    """Return what a second's figures can't have been measured with; None if all is well."""
+    ranked = [second.min_ns, second.median_ns, second.p90_ns, second.p99_ns, second.max_ns]
+    if ranked != sorted(ranked) or not second.min_ns <= second.mean_ns <= second.max_ns:
+        return f"has {_DISAGREES}"
+    if second.mean_ns * second.runs > second.wall_ns * _SHARE + _ROUNDING_NS:
+        return "has runs that add up to more than it took"
+    if second.cpu_ns > second.wall_ns * _SHARE + _ROUNDING_NS:
+        return "has more processor time than it took"
+    if second.skipped > second.late:
+        return "skipped more frames than were late"
+    if (second.late_by_waking or 0) > second.late:
+        return "says that more frames are late by waking than are late"
+    return None
 
 
 def sustained_request(alone: list[str], for_s: float, every_ms: float | None) -> list[str]:

@@ -17,8 +17,8 @@ from asymm_deploy.bench.plan import Plan, plan_id
 from asymm_deploy.bench.records import LaunchRecord
 from asymm_deploy.bench.sustained.curve_records import CurveEnd, CurveReading, CurveStart
 from asymm_deploy.bench.sustained.curve_verdict import judged_curve, with_heat_allowed
-from asymm_deploy.bench.sustained.curves import Curve, CurveFile
-from asymm_deploy.bench.sustained.following import Follower, LostLaunchError
+from asymm_deploy.bench.sustained.curves import STOPPED_EARLY, Curve, CurveFile
+from asymm_deploy.bench.sustained.following import Follower, KillAfter, LostLaunchError
 from asymm_deploy.bench.sustained.second_stream import (
     SecondReader,
     SecondReport,
@@ -156,7 +156,7 @@ class _Work:
     def do(self, subject: Artifact | Missing, earlier: Curve | None) -> Curve:
         """Run a model; return its curve, which has ended."""
         if earlier is not None and earlier.ended is None and earlier is not self.taken_up:
-            self._give_up(earlier, "the command that timed it was ended")
+            self._give_up(earlier, STOPPED_EARLY)
         curve = earlier if earlier is not None and earlier is self.taken_up else None
         if curve is not None:
             self.on_event(CurveTakenUp(curve))
@@ -213,12 +213,10 @@ class _Work:
         )
         argv = [*self.bench.command, *sustained_request(asked, *self._times)]
         taking = _Taking(curve, self.file, SecondReader(self.lasting.for_s), self.on_event)
-        timeout_s = self.lasting.for_s + self.bench.plan.launch_timeout_s
+        limits = kill_after(self.lasting, self.bench.plan.launch_timeout_s)
         try:
-            completed = self.follower.follow(
-                argv, _name(curve), timeout_s=timeout_s, take=taking.take
-            )
-            told = launch.reported(completed, timeout_s, lambda _: taking.finish())
+            completed = self.follower.follow(argv, _name(curve), limits=limits, take=taking.take)
+            told = launch.reported(completed, limits.total_s, lambda _: taking.finish())
             launch.require_as_asked(told.report, blank, artifact.api)
         except wire.WireError as error:
             return CurveEnd(launch=launch.failed(blank, str(error)), loop=None)
@@ -272,6 +270,15 @@ class _Taking:
         if self.failure is not None:
             raise self.failure
         return self.reader.finish()
+
+
+def kill_after(lasting: Lasting, launch_timeout_s: float) -> KillAfter:
+    """Return when a runner counts as hung: a run may take as long as another bench's launch.
+
+    It is told of a second later at most, or when the next frame has come.
+    """
+    pause_s = max(1.0, (lasting.every_ms or 0) / 1000)
+    return KillAfter(total_s=lasting.for_s + launch_timeout_s, silent_s=launch_timeout_s + pause_s)
 
 
 def _prepared(follower: Follower, plan: Plan, lasting: Lasting, file: CurveFile) -> Bench:

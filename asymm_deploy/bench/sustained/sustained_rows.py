@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asymm_deploy.bench.sustained.curves import Curve
+from asymm_deploy.bench.flags import cell_of
+from asymm_deploy.bench.sustained.curves import STOPPED_EARLY, Curve
 from asymm_deploy.bench.sustained.levels import levels_of
 from asymm_deploy.errors import ExitCode
 
@@ -54,8 +55,7 @@ class SustainedRow:
     @property
     def flags_text(self) -> str:
         """The cell under ``flags``: the names, then the reason if it failed."""
-        names = " ".join(self.flags)
-        return f"{names}: {self.reason}" if self.reason else names
+        return cell_of(self.flags, self.reason)
 
 
 def latest_curves(curves: Iterable[Curve]) -> list[Curve]:
@@ -80,7 +80,7 @@ def sustained_row(curve: Curve) -> SustainedRow:
     clocks = clocks or [x.clock_khz for x in readings if x.clock_khz is not None]
     ended = curve.ended
     has_frames = started.every_ms is not None
-    reason = record.error if ended is not None else "the command that timed it was ended"
+    reason = record.error if ended is not None else STOPPED_EARLY
     return SustainedRow(
         model=record.model,
         device=record.device,

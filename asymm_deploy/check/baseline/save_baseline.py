@@ -30,6 +30,7 @@ from asymm_deploy.check.baseline.folder_swap import real_place, recover, swapped
 from asymm_deploy.check.baseline.kept_counts import write_counts
 from asymm_deploy.errors import UsageError
 from asymm_deploy.export import manifest as manifests
+from asymm_deploy.text import counted
 
 
 def save_baseline(
@@ -60,8 +61,9 @@ def save_baseline(
         launches, remarks = _launches_of(models, results)
     counts: list[CostRecord] = []
     if count is not None:
-        counted = count([exported(folder, "mnn") for folder in models.values()])
-        counts, uncounted = _good_counts(counted)
+        counts, uncounted = _good_counts(
+            count([exported(folder, "mnn") for folder in models.values()])
+        )
         remarks += uncounted
     with swapped(into, keeping=foreign) as aside:
         for name, folder in models.items():
@@ -102,16 +104,17 @@ def _foreign(into: Path, former: Baseline | None) -> list[str]:
     return [path.name for path in into.iterdir() if path.name not in ours]
 
 
-def _good_counts(counted: Sequence[CostRecord]) -> tuple[list[CostRecord], list[str]]:
+def _good_counts(counts: Sequence[CostRecord]) -> tuple[list[CostRecord], list[str]]:
     """Return the counts that a check can use, and remarks on the others."""
-    kept = [record for record in counted if record.counts is not None and record.valid]
+    kept = [record for record in counts if record.counts is not None and record.valid]
     remarks = [
         f"{record.model}: counts are not kept: {record.error or ', '.join(record.flags)}"
-        for record in counted
+        for record in counts
         if record not in kept
     ]
     if kept:
-        remarks.append(f"counts of {len(kept)} of {len(counted)} models are kept")
+        some = f"{len(kept)} of " if remarks else ""
+        remarks.append(f"counts of {some}{counted(len(counts), 'model')} are kept")
     return kept, remarks
 
 

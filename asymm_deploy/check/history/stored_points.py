@@ -92,7 +92,8 @@ def stored_points(
     ordered = sorted(of_points.items(), key=lambda item: item[0][0])
     made = (_point(names[found[0]["commit"]], found, allow) for _, found in ordered)
     points, copied = each_launch_once([point for point in made if point is not None])
-    branches = {row["branch"] for row in rows if choice.branch is None}
+    used = {row["commit"] for row in rows if choice.branch is None}
+    branches = _known_branches(_branches_of(store, table), used)
     cut = [f"Of {len(every)} commits the last {len(whole)} are used."] * (len(whole) < len(every))
     return StoredPoints(
         commits=tuple(names[commit] for commit in whole),
@@ -157,7 +158,9 @@ def _chosen(store: HistoryStore, choice: StoredChoice) -> pa.Table:
     for key, wanted in (("device", choice.device), ("branch", choice.branch)):
         if wanted is None:
             continue
-        there = set(table.column(key).unique().to_pylist()) - {None}
+        # All launches of a commit that was merged as it is are of both branches.
+        named = table if key == "device" else _branches_of(store, table)
+        there = set(named.column(key).unique().to_pylist()) - {None}
         if wanted not in there:
             near = get_close_matches(wanted, there, 1, 0.6)
             hint = f"did you mean {excerpt(near[0])}? " if near else ""
@@ -166,12 +169,32 @@ def _chosen(store: HistoryStore, choice: StoredChoice) -> pa.Table:
                 f"the history in {store.folder} has no launches with --{key} {excerpt(wanted)}",
                 f"{hint}there is: {listed}",
             )
-        mine = pc.equal(table.column(key), wanted)
-        if key == "branch":  # all launches of a commit that was merged as it is
-            commits = table.filter(mine).column("commit").unique()
+        mine = pc.equal(named.column(key), wanted)
+        if key == "branch":
+            commits = named.filter(mine).column("commit").unique()
             mine = pc.is_in(table.column("commit"), value_set=commits)
         table = table.filter(mine)
     return table
+
+
+def _branches_of(store: HistoryStore, table: pa.Table) -> pa.Table:
+    """Return which branches the commits of a table are of: by rows, or by additions of nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = ["commit", "branch"]
+    entries = store.table("entries", columns)
+    theirs = pc.is_in(entries.column("commit"), value_set=table.column("commit").unique())
+    both = pa.concat_tables([table.select(columns), entries.filter(theirs)])
+    return both.group_by(columns).aggregate([])
+
+
+def _known_branches(branches: pa.Table, commits: Iterable[str]) -> set[str | None]:
+    """Return the branches of commits; None among them if no branch is known of a commit."""
+    found: dict[str, set[str | None]] = {commit: set() for commit in commits}
+    for row in branches.to_pylist():
+        found.get(row["commit"], set()).add(row["branch"])
+    return {name for names in found.values() for name in names - {None} or {None}}
 
 
 def _commits(table: pa.Table) -> list[str]:

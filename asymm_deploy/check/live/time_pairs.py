@@ -84,26 +84,27 @@ def time_pairs(
         made = launcher(own, policy.seed, runs)
         return BlockTaker(own, pairs, policy.seed, made, tuple(runs.records), store, on_event)
 
-    timing = _Timing(
-        taker(PairedLauncher if policy.design == "paired" else SeparateLauncher), policy, on_event
-    )
+    is_paired = policy.design == "paired"
+    timing = _Timing(taker(PairedLauncher if is_paired else SeparateLauncher), policy, on_event)
+    loads = taker(LoadLauncher) if is_paired else None
     arms = [arm for pair in pairs for arm in (pair.baseline, pair.candidate)]
     files = list(dict.fromkeys(path for arm in arms for path in arm.files))
     with device.held(bench.cpus, [path for path in files if path.is_file()]):
+        timing.resume(*timing.takers, *([loads] if loads else []))
         timing.decide([pair.model for pair in pairs])
         unpaired = timing.unpaired
         if unpaired:
             own = measure.with_plan(bench, alone)
             timing.decide_in_blocks(taker(SeparateLauncher, own))
-        if policy.design == "paired":
-            timing.compare_loads(taker(LoadLauncher))
+        if loads is not None:
+            timing.compare_loads(loads)
     mended = (f"{store.mended}.",) if store.mended else ()
     return LiveComparison(
         bench,
         timing.outcomes,
         timing.launches,
         timing.loads,
-        policy.design == "blocks" or len(unpaired) == len(pairs),
+        not is_paired or len(unpaired) == len(pairs),
         tuple(lost for each in timing.takers for lost in each.discarded),
         (*mended, *timing.notes),
         timing.kept,
@@ -142,13 +143,12 @@ class _Timing:
     def decide(self, models: Sequence[str]) -> None:
         """Compare latencies as the policy says."""
         (taker,) = self.takers
-        self._resume(taker)
         found = decide_by_blocks(models, self._policy, taker.take, self._on_event)
         self._add(taker, found)
 
     def decide_in_blocks(self, taker: BlockTaker) -> None:
         """Compare those that can't be paired by launches of their own."""
-        self._resume(taker)
+        self.resume(taker)
         self.takers.append(taker)
         for why, models in _by_reason(self.unpaired).items():
             self._own_notes.append(f"Timed in blocks of four launches: {', '.join(models)}; {why}.")
@@ -163,7 +163,6 @@ class _Timing:
 
     def compare_loads(self, taker: BlockTaker) -> None:
         """Compare load times and memory of paired models: their launches can't tell those."""
-        self._resume(taker)
         self.takers.append(taker)
         paired = {m: x.verdict for m, x in self.outcomes.items() if m not in self.loads}
         models = [m for m, verdict in paired.items() if verdict not in {"failed", "regressed"}]
@@ -186,10 +185,12 @@ class _Timing:
                 f"{', '.join(skipped)}."
             )
 
-    def _resume(self, taker: BlockTaker) -> None:
-        if taker.kept:
-            self.kept += taker.kept
-            self._on_event(CheckResumed(taker.kept))
+    def resume(self, *takers: BlockTaker) -> None:
+        """Tell, in one sum, what earlier checks left."""
+        kept = sum(taker.kept for taker in takers)
+        if kept:
+            self.kept += kept
+            self._on_event(CheckResumed(kept))
 
     def _add(self, taker: BlockTaker, outcomes: dict[str, GateOutcome]) -> None:
         self.outcomes.update(outcomes)

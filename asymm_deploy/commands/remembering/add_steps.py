@@ -125,6 +125,9 @@ def _decisions(baseline: Path) -> FoundRows:
 
 def _told(added: Added, facts: CommitFacts, rows: list[FoundRow], store: Path) -> list[str]:
     of = f"commit {facts.commit[:12]}"
+    if added.is_of_another_branch:
+        there = f"all of {of} is already there ({counted(added.known, 'row')})"
+        return [f"{there}; its branch {facts.branch} is kept now"]
     if not added.count:
         return [f"all of {of} is already there ({counted(added.known, 'row')}); nothing was added"]
     what = ", ".join(counted(count, _NOUNS[name]) for name, count in added.new.items())

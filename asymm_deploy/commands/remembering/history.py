@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from asymm_deploy.commands import console
+from asymm_deploy.commands.options.given_once import OneOfEach
 from asymm_deploy.commands.options.history_options import DEFAULT_STORE, StoreOption
 from asymm_deploy.commands.options.shared_options import (
     FORMATS,
@@ -27,7 +28,7 @@ history_app = typer.Typer(
 )
 
 
-history_app.command("show")(history_show_command)
+history_app.command("show", cls=OneOfEach)(history_show_command)
 
 
 class ExportFormat(StrEnum):
@@ -39,7 +40,7 @@ class ExportFormat(StrEnum):
     STORE = "store"
 
 
-@history_app.command("add")
+@history_app.command("add", cls=OneOfEach)
 def history_add_command(
     results: Annotated[
         Path,
@@ -89,7 +90,7 @@ def history_add_command(
     )
 
 
-@history_app.command("query")
+@history_app.command("query", cls=OneOfEach)
 def history_query_command(
     sql: Annotated[
         str,
@@ -118,7 +119,7 @@ def history_query_command(
         console.say(remark)
 
 
-@history_app.command("export")
+@history_app.command("export", cls=OneOfEach)
 def history_export_command(
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="The folder for the files, one a table.")

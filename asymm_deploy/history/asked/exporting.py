@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,9 +35,18 @@ def export_store(store: HistoryStore, out: Path, form: ExportForm) -> list[Path]
             f"{newer[0]} is of a newer asymm-deploy, and holds what this one would leave out",
             "update asymm-deploy, or copy the folder: that moves a history as well",
         )
-    _prepare(out, store.folder, form)
-    if form == "store":
-        return [put_file(out, united_content(store.files))]
+    made = _prepare(out, store.folder, form)
+    try:
+        if form == "store":
+            return [put_file(out, united_content(store.files))]
+        return _written(store, out, form)
+    finally:
+        with suppress(OSError):  # what has files stays
+            for folder in made:
+                folder.rmdir()
+
+
+def _written(store: HistoryStore, out: Path, form: ExportForm) -> list[Path]:
     written = []
     for name in HISTORY_TABLES:
         table = store.table(name)
@@ -51,11 +61,15 @@ def export_store(store: HistoryStore, out: Path, form: ExportForm) -> list[Path]
     return written
 
 
-def _prepare(out: Path, store: Path, form: ExportForm) -> None:
-    """Make the folder; a store takes no other files, and other files make a folder no store."""
+def _prepare(out: Path, store: Path, form: ExportForm) -> list[Path]:
+    """Make the folder, and return it with those above it that were made, the innermost first.
+
+    A store takes no other files, and other files make a folder no store.
+    """
     if resolved(out).is_relative_to(resolved(store)):
         raise UsageError(f"{out} is the history itself, or in it", "give another folder")
     try:
+        made = [folder for folder in (out, *out.parents) if not folder.exists()]
         out.mkdir(parents=True, exist_ok=True)
         for path in out.iterdir():
             is_stores = NAMED_BY_HASH.fullmatch(path.name) is not None
@@ -69,6 +83,7 @@ def _prepare(out: Path, store: Path, form: ExportForm) -> None:
         if is_in_the_way(error):
             raise UsageError(f"{out} is no folder", "give one for the files") from error
         raise unwritable(f"to {out}", error, _OTHERWISE) from error
+    return made
 
 
 def _write(table: pa.Table, name: TableName, path: Path, form: ExportForm) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from asymm_deploy.bench import wire
 from asymm_deploy.bench.device import Completed
 from asymm_deploy.bench.sustained.followed_launch import FollowedStep
-from asymm_deploy.bench.sustained.following import LostLaunchError, Take
+from asymm_deploy.bench.sustained.following import KillAfter, LostLaunchError, Take
 from asymm_deploy.bench.sustained.following_phone import flagged
 from asymm_deploy.lab.client.lab_calls import UnansweredError
 from asymm_deploy.lab.client.lab_device import LabDevice
@@ -45,7 +45,7 @@ class LabFollower:
         asked = RestAsked(tuple(self.cpus), self.device.doing)
         self.device.until_done(lambda: self.device.phone.in_turn(asked, type(None)))
 
-    def follow(self, argv: Sequence[str], name: str, *, timeout_s: float, take: Take) -> Completed:
+    def follow(self, argv: Sequence[str], name: str, *, limits: KillAfter, take: Take) -> Completed:
         """Have it started, unless it goes on already, and looked at as often as its worker says."""
         begins = self.device.spared != name
         self.device.spared = name
@@ -53,7 +53,7 @@ class LabFollower:
         try:
             while True:
                 step = self.device.until_done(
-                    lambda: self._looked(argv, name, timeout_s, known, begins=begins)  # noqa: B023
+                    lambda: self._looked(argv, name, limits, known, begins=begins)  # noqa: B023
                 )
                 begins = False
                 is_shared = is_shared or step.is_shared
@@ -72,10 +72,10 @@ class LabFollower:
             self.device.spared = None
 
     def _looked(
-        self, argv: Sequence[str], name: str, timeout_s: float, known: int, *, begins: bool
+        self, argv: Sequence[str], name: str, limits: KillAfter, known: int, *, begins: bool
     ) -> FollowedStep:
         words = self.device.words(argv)
-        asked = FollowAsked(name, words, timeout_s, known, begins, self.device.doing)
+        asked = FollowAsked(name, words, limits, known, begins, self.device.doing)
         while True:
             try:
                 step: FollowedStep = self.device.phone.now(asked, FollowedStep)

@@ -241,7 +241,9 @@ class HostAgent:
         if phone.looks_missed < _MISSES or await phone.is_in_use():
             return
         del self._phones[serial]
-        self._hosting.tell(f"{excerpt(serial)} has gone")
+        # One that is listed has not gone: what is wrong with it was told.
+        gone = "is no longer lent" if serial in self._unready else "has gone"
+        self._hosting.tell(f"{excerpt(serial)} {gone}")
         ending = asyncio.get_running_loop().create_task(phone.end())
         self._leaving.add(ending)
         ending.add_done_callback(self._leaving.discard)

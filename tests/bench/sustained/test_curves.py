@@ -89,6 +89,14 @@ def lines_without(*dropped: int) -> Callable[[list[bytes]], list[bytes]]:
         (lambda lines: [lines[0], lines[1].replace(b'"runs":50', b'"runs":-5')], "line 2"),
         (lambda lines: [*lines, lines[3], lines[3][:40]], "line 6: launch .* had ended"),
         (lambda lines: [*lines[:4], lines[4].replace(b'"flags":[]', b'"flags":["x"]')], "flag"),
+        (lambda lines: [lines[0].replace(b'"exit_code":0', b'"exit_code":1')], "line 1: .* of 1,"),
+        (lambda lines: [*lines[:4], lines[4].replace(b'"init_ns":', b'"init_ns":-9,"x":')], "-9"),
+        (
+            lambda lines: [lines[0].replace(b'"madds":', b'"madds":-9,"x":')],
+            "line 1: .* madds of -9",
+        ),
+        (lambda lines: [lines[0], lines[1].replace(b'"median_ns":1', b'"median_ns":9')], "line 2"),
+        (lambda lines: [*lines[:2], lines[4]], "line 3: it ended after 150 runs, and .* have 50"),
     ],
 )
 def test_damage_is_told_and_nothing_is_changed(

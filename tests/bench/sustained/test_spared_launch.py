@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from asymm_deploy.bench.sustained.followed_launch import FollowedLaunch
+from asymm_deploy.bench.sustained.following import KillAfter
 from asymm_deploy.bench.sustained.following_phone import PhoneFollower
 
 
@@ -23,6 +24,6 @@ def test_no_launch_begins_beside_one_that_was_spared(
     launcher = SimpleNamespace(base=PurePosixPath("/base"), check_lock="true")
     device: Any = SimpleNamespace(spared=spared, launcher=launcher, reclaim_if_lost=lambda: None)
     monkeypatch.setattr(PhoneFollower, "end", lambda _follower: made.append("kill"))
-    PhoneFollower(device).begun(["runner"], "one", 9)
+    PhoneFollower(device).begun(["runner"], "one", KillAfter(total_s=9, silent_s=9))
     assert made == done
     assert device.spared is None

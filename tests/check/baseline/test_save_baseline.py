@@ -139,7 +139,7 @@ def test_the_counts_of_the_models_are_kept_with_their_key(
     folder = tmp_path / "baseline"
     saved, remarks = save_baseline(artifacts, folder, count=count())
     assert "costs.jsonl" in saved.files
-    assert "counts of 2 of 2 models are kept" in remarks
+    assert "counts of 2 models are kept" in remarks
     kept = kept_counts(folder, load_baseline(folder))
     assert [(record.model, record.artifact_sha256) for record in kept] == [
         ("a", sha256(b"1")),

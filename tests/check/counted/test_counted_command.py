@@ -207,7 +207,7 @@ def test_a_baseline_keeps_its_counts_and_check_uses_them(
     saved = tmp_path / "baseline"
     save = ["baseline", "save", str(tmp_path / "old"), "--into", str(saved)]
     assert cli.run(save) == 0
-    assert "counts of 1 of 1 models are kept" in capsys.readouterr().err
+    assert "counts of 1 model are kept" in capsys.readouterr().err
     assert made.asked == ["old/net"]
     assert check(*COUNTED, a="baseline") == 0
     assert made.asked == ["old/net", "new/net"]

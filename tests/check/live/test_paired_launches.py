@@ -17,7 +17,7 @@ from asymm_deploy.bench import store
 from asymm_deploy.check.live.block_store import BlockLine
 from asymm_deploy.check.live.latency_change import change_of_outcome
 from asymm_deploy.check.live.load_changes import LOAD_METRICS, load_changes
-from asymm_deploy.check.live.time_pairs import LiveComparison
+from asymm_deploy.check.live.time_pairs import CheckResumed, LiveComparison
 from asymm_deploy.check.policy import DEFAULT_PERCENT
 from asymm_deploy.errors import UsageError
 
@@ -289,6 +289,11 @@ def test_loads_are_compared_by_short_launches_of_their_own(check: Check, told: A
         (change,) = load_changes(metric, found.loads, DEFAULT_PERCENT)
         assert change.verdict == "regressed"
         assert change.change_percent == pytest.approx(50, abs=10)
+    check.events.clear()  # type: ignore[attr-defined]
+    again = paired(check, script)
+    resumed = [x for x in check.events if isinstance(x, CheckResumed)]  # type: ignore[attr-defined]
+    assert resumed == [CheckResumed(again.kept)]  # of both kinds, told once
+    assert again.kept > 16
 
 
 def test_a_regression_is_told_without_waiting_for_the_loads(check: Check, told: Any) -> None:

@@ -73,7 +73,8 @@ def evaluate(*more: str, model: str = "brightest_net:make") -> int:
     return run(
         [
             *("evaluate", model, "--input-shape", "1,3,16,16"),
-            *("--images", "images", "--classes", "model_order.txt"),
+            *(() if "--images" in more else ("--images", "images")),
+            *("--classes", "model_order.txt"),
             *("--preprocess", "recipe.json", "--jobs", "1", *more),
         ]
     )

@@ -191,10 +191,8 @@ def test_one_without_a_file_is_not_said_to_run(
 
 def test_one_that_hangs_is_killed(runner: Callable[..., Path]) -> None:
     hangs = runner(stops_at=2, stops="time.sleep(99)")
-    began = time.monotonic()
-    assert bench(hangs, "--for", "5s", "--launch-timeout", "0.5") == 3
-    assert time.monotonic() - began < 30
-    assert "was killed" in row()["flags"]
+    assert bench(hangs, "--for", "8h", "--launch-timeout", "1") == 3
+    assert "told of nothing for 2 s and was killed" in row()["flags"]
 
 
 def test_models_of_one_name_are_refused(
@@ -239,5 +237,5 @@ def test_a_killed_command_is_marked_by_the_next_one(
     path = Path("results") / SUSTAINED_NAME
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:31]))
     assert bench(runner()) == 0
-    assert "the command that timed it was ended, after 30 of 60 s" in capsys.readouterr().err
+    assert "the command that timed it stopped early, after 30 of 60 s" in capsys.readouterr().err
     assert [len(curve.seconds) for curve in curves()] == [30, 60]

@@ -66,8 +66,18 @@ def test_on_a_full_disk_no_file_appears(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(HarnessError, match=r": No space left on device\Z"):
+        export_store(store, tmp_path / "new" / "out", form)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(HarnessError):
         export_store(store, tmp_path / "out", form)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_of_an_empty_store_no_folder_is_left(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    assert export_store(opened_store(tmp_path / "store"), tmp_path / "out", "csv") == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("where", ["store", "store/in it", "a file"])

@@ -13,6 +13,7 @@ import pytest
 from asymm_deploy.bench.device import Completed
 from asymm_deploy.bench.phone.lock import taken_error
 from asymm_deploy.bench.phone.options import PhoneOptions
+from asymm_deploy.bench.sustained.following import KillAfter
 from asymm_deploy.errors import HarnessError, UsageError
 from asymm_deploy.lab import phone_session
 from asymm_deploy.lab.host_store import HostStore
@@ -39,6 +40,7 @@ from tests.bench.fake_device import Launch, Told
 from tests.lab.client.conftest import FakePhone
 
 A, B = 32 * "a", 32 * "b"
+LIMITS = KillAfter(total_s=9, silent_s=9)
 
 
 class Desk:
@@ -194,4 +196,4 @@ def test_what_is_no_answer_or_no_request_is_refused_in_words() -> None:
         request_in(packed({"type": "run", "argv": [1], "timeout_s": "x"}))
     for name in ("../x", "a b", "$(x)", "", "x\n"):  # it is a folder's in commands for the phone
         with pytest.raises(HarnessError, match="can't read"):
-            request_in(packed(FollowAsked(name, (), 9, 0, begins=True)))
+            request_in(packed(FollowAsked(name, (), LIMITS, 0, begins=True)))

@@ -237,3 +237,27 @@ def test_of_named_phones_those_that_are_not_there_are_told_and_no_others_are_len
     ]
     unready = {phone["serial"] for phone in scheduler.reports[-1]["unready"]}
     assert unready == {"MINE", "ABSENT"}
+
+
+@pytest.mark.parametrize(("later", "said"), [("unauthorized", "is no longer lent"), ("", "gone")])
+def test_a_phone_that_is_listed_is_not_said_to_have_gone(
+    serve: Callable[..., ExitCode],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    later: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr(AttendedPhone, "attend", lambda _phone, _listed: None)
+    looks: list[str] = []
+
+    def listed() -> tuple[ListedPhone, ...]:
+        state = later if looks else "device"
+        looks.append(state)
+        return (ListedPhone("9A", state, None, None, None, None),) if state else ()
+
+    ends = ("has gone", "no longer lent")
+    scheduler = Scheduler(lambda _number: answer(is_stopping="".join(told).endswith(ends)))
+    assert serve(scheduler, listed) == ExitCode.OK
+    about = [line for line in told if line.startswith("9A")]
+    assert about[-1].endswith(said)
+    assert len(about) == (2 if later else 1)

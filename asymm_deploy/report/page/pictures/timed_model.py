@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asymm_deploy.bench.flags import FLAGS
+from asymm_deploy.bench.flags import FAILED, FLAGS
 from asymm_deploy.bench.judge.rows import latest_launches, latest_rows
 from asymm_deploy.bench.records import LaunchRecord, RowSummary
 from asymm_deploy.bench.units import NS_PER_MS
@@ -30,12 +30,17 @@ class TimedModel:
     @property
     def noticed(self) -> str:
         """What spoils the row, or is to be known of it, in words; empty if there is nothing."""
-        words = [
-            f"{name}{' (allowed)' if name in self.row.allowed else ''}: {FLAGS[name].meaning}"
+        told = [*([(FAILED, self.row.reason)] if self.row.reason else []), *self.row.words]
+        return "; ".join(
+            ": ".join(
+                [
+                    f"{name}{' (allowed)' if name in self.row.allowed else ''}",
+                    FLAGS[name].meaning,
+                    *(words for flag, words in told if flag == name),
+                ]
+            )
             for name in self.row.flags
-        ]
-        told = [*([self.row.reason] if self.row.reason else []), *self.row.words]
-        return "; ".join([*words, *told])
+        )
 
     @property
     def flags(self) -> str:

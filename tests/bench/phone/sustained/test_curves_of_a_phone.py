@@ -14,7 +14,7 @@ import pytest
 
 from asymm_deploy.bench.phone.phone_device import AdbDevice
 from asymm_deploy.bench.sustained.curves import Curve
-from tests.phone.faults import CutLaunch, Garbage, Killed, Meanwhile, Reboots
+from tests.phone.faults import CutLaunch, Garbage, Hangs, Killed, Meanwhile, Reboots
 from tests.phone.heat import Heat
 from tests.phone.phone import Phone
 from tests.phone.profiles import MI_9, Profile
@@ -75,6 +75,18 @@ def test_a_model_that_cant_keep_up_is_said_to_be_late(sustained: Callable[..., A
     assert curve.launch.flags == ("late",)
     assert "can't keep up with a frame every 15ms: 1,3" in done.err
     assert sum(x.skipped for x in curve.seconds) > 300
+
+
+def test_a_screen_that_goes_off_in_the_last_seconds_is_seen(
+    sustained: Callable[..., Any], phone: Phone
+) -> None:
+    def turn_off() -> None:
+        phone.world.screen_on = False
+
+    phone.faults.add(Meanwhile(at="second", after_seconds=26, do=turn_off))
+    done = sustained("--for", "28s")  # it is asked for every 30 s, and at the end
+    assert done.code == 4, done.err
+    assert done.curves[0].launch.flags == ("screen-off",)
 
 
 def test_a_cable_that_was_out_loses_nothing(sustained: Callable[..., Any], phone: Phone) -> None:
@@ -141,7 +153,7 @@ def test_one_that_was_killed_with_its_launch_is_marked_and_begun_anew(
     assert done.code == 0, done.err
     lost, whole = done.curves
     assert lost.launch.error is not None
-    assert lost.launch.error.startswith("the command that timed it was ended, after ")
+    assert lost.launch.error.startswith("the command that timed it stopped early, after ")
     assert lost.seconds
     require_gapless(whole, 100)
     kept = sustained("--for", "100s")
@@ -163,6 +175,16 @@ def test_a_launch_that_is_lost_is_marked_and_begun_anew(
     assert 15 < lost.reached_s < 25
     require_gapless(whole, 40)
     assert len(done.csv.splitlines()) == 2
+
+
+def test_one_that_hangs_is_killed_long_before_its_time_is_over(
+    sustained: Callable[..., Any], phone: Phone, is_clean: Callable[[Phone], bool]
+) -> None:
+    phone.faults.add(Hangs(at="second", after_seconds=20))
+    done = sustained("--for", "8h", "--launch-timeout", "1")
+    assert done.code == 3, done.err
+    assert "told of nothing for 2 s and was killed" in done.curves[0].launch.error
+    assert is_clean(phone)
 
 
 def test_ctrl_c_keeps_and_tells_what_is_on_disk(

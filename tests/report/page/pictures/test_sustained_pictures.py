@@ -53,7 +53,7 @@ def test_times_temperature_and_clock_are_drawn() -> None:
     assert heat.sentence == "net: 30 to 39 degC."
     assert clock.sentence == "net: 2.84 to 2.84 GHz."
     (row,) = times.table.rows
-    assert row[:8] == ("net", 100.0, None, 5000, 20.0, 30.0, 1.5, 40.0)
+    assert row[:8] == ("net", 100.0, None, 3980, 20.0, 30.0, 1.5, 40.0)
     *_, rule = layers([hot()])
     assert rule["mark"]["type"] == "rule"
     assert data_of([hot()], -1) == [{"key": "net", "s": 40.0, "by": "slower"}]
@@ -93,7 +93,7 @@ def test_a_few_disturbed_seconds_do_not_press_the_curve_flat() -> None:
 def test_one_that_did_not_reach_its_end_says_so() -> None:
     curve = made_curve([20.0] * 30, for_s=100, is_whole=False)
     assert sustained_pictures([curve])[0].sentence == (
-        "net did not reach its end: the command that timed it was ended."
+        "net did not reach its end: the command that timed it stopped early."
     )
 
 

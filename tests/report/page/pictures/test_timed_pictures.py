@@ -151,7 +151,7 @@ def test_every_launch_is_a_dot_and_what_was_noticed_is_said_in_words(launch: Lau
     assert cells(picture, 13) == [
         "",
         "",
-        "failed: there is no result; the error message says why; gone",
+        "failed: there is no result; the error message says why: gone",
     ]
     assert picture.keys == ("a", "b", "c")
     assert "1 of 3 rows is flagged" in picture.sentence
