@@ -113,10 +113,11 @@ def _note(curves: Sequence[Curve]) -> str:
     point = "a second" if most == 1 else f"up to {most} seconds"
     window = short_duration(max(first_window_s(curve.started.for_s) for curve in curves))
     return (
-        f"A point is the median of {point}; the band goes up to the 90th percentile, or out of the "
-        f"picture. The first level is that of the first {window}, the sustained one that of the "
-        "last fifth. An upright line is where the device throttled or slowed down: it said so, its "
-        f"clock was limited, or runs stayed above {SLOWER:g} times the first level."
+        f"A point is the median of {point}; the band goes up to the 90th percentile. What is far "
+        f"above the rest leaves the picture. The first level is that of the first {window}, the "
+        "sustained one that of the last fifth. An upright line is where the device throttled or "
+        "slowed down: it said so, its clock was limited, or runs stayed above "
+        f"{SLOWER:g} times the first level."
     )
 
 
@@ -250,7 +251,7 @@ def _span(data: Sequence[Datum]) -> list[float]:
     """Return the axis's ends in ms: a few seconds of others' work must not press a curve flat."""
     usual = sorted(float(each["ms"] or 0) for each in data)
     upper = sorted(float(each["p90"] or 0) for each in data)
-    most = max(usual[(len(usual) - 1) * 98 // 100], upper[len(upper) // 2])
+    most = max(usual[-(-len(usual) * 98 // 100) - 1], upper[len(upper) // 2])
     return [0.9 * usual[0], 1.15 * most]
 
 

@@ -27,7 +27,9 @@ def curve_sentence(name: str, curve: Curve, row: SustainedRow) -> str:
     if row.late_frames:
         text += f"; {counted(row.late_frames, 'frame')} came while it ran"
         if row.late_by_waking:
-            text += f", {row.late_by_waking:,} of them only since a run began late"
+            all_of_them = row.late_by_waking == row.late_frames
+            them = "all of them" if all_of_them else f"{row.late_by_waking:,} of them"
+            text += f", {them} only because a run began late"
     if row.valid:
         return f"{text}."
     allowed = with_heat_allowed(curve.launch.allowed, curve)

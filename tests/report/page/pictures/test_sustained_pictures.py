@@ -17,7 +17,7 @@ from asymm_deploy.report.page import verify_page
 from asymm_deploy.report.page.page_sources import sources_in, sources_of
 from asymm_deploy.report.page.pictures.sustained_pictures import sustained_pictures
 from asymm_deploy.report.page.write_page import PageRequest, made_page
-from tests.made_curves import made_curve, made_reading
+from tests.made_curves import made_curve, made_reading, made_second
 
 
 def hot(model: str = "net", **other: Any) -> Curve:
@@ -110,6 +110,19 @@ def test_long_curves_have_no_more_points_than_anybody_sees() -> None:
 def test_a_few_disturbed_seconds_do_not_press_the_curve_flat() -> None:
     (area, *_) = layers([made_curve([20.0] * 99 + [900.0])])
     assert area["encoding"]["y"]["scale"]["domain"] == pytest.approx([18.0, 23.0])
+
+
+def test_a_short_curve_is_shown_whole() -> None:
+    (area, *_) = layers([made_curve([20.0, 21.0, 90.0, 22.0, 21.0, 20.0])])
+    assert area["encoding"]["y"]["scale"]["domain"][1] > 90.0
+
+
+def test_late_frames_that_all_are_by_waking_are_said_to_be() -> None:
+    curve = made_curve([20.0] * 10, every_ms=33.0)
+    for total, said in ((5, "5 of them"), (7, "all of them")):
+        curve.seconds = [made_second(0, 20.0, late=7, late_by_waking=total), *curve.seconds[1:]]
+        sentence = sustained_pictures([curve])[0].sentence
+        assert f"7 frames came while it ran, {said} only because a run began late" in sentence
 
 
 def test_one_that_did_not_reach_its_end_says_so() -> None:
