@@ -58,7 +58,7 @@ FLAGS = {
         Flag(
             "slower",
             _OK,
-            "it became slower in a sustained bench and stayed so; it is not known why",
+            "it became slower in a sustained bench, for 3 s at least; it is not known why",
         ),
         Flag("late", _OK, "frames came while another was run: that took long, or began late"),
         Flag("unpinned", _OK, "this system can't pin a process to a core"),

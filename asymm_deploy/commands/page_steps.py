@@ -106,8 +106,9 @@ def verify_page(page: Path) -> None:
     from asymm_deploy.report.page.verify_page import verified
 
     require_page_extra()
-    found = verified(page)
-    remark = _verdict_again(page, found.contents, found.wanted)
+    with console.waiting("making it again"):
+        found = verified(page)
+        remark = _verdict_again(page, found.contents, found.wanted)
     print_data("\n".join([*found.lines, *([remark] if remark else [])]))
 
 

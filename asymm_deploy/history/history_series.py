@@ -169,7 +169,10 @@ def _question(metric: HistoryMetric) -> str:
     asked = ", ".join(f"max({each}) filter (counts)" for each in told)
     circumstances = f"[{asked}]" if metric in TIMED_METRICS else "[]::varchar[]"
     real = f"isfinite(value){' and value > 0' if metric in TIMED_METRICS else ''}"
-    flags = "list_sort(list_distinct(flatten(list(flags) filter (not counts))))"
+    blamed = "flags"
+    if "allowed" in HISTORY_TABLES[name]:  # what was allowed leaves no launch out
+        blamed = "[f for f in flags if not list_contains(coalesce(allowed, []::varchar[]), f)]"
+    flags = f"list_sort(list_distinct(flatten(list({blamed}) filter (not counts))))"
     row_flags = "list_sort(list_distinct(flatten(list(row_flags) filter (row_flags is not null))))"
     return f"""
         with mine as (

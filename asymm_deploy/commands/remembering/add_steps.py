@@ -55,13 +55,15 @@ def add_to_history(request: AddRequest) -> None:
     if _is_store(results):
         _merge(request)
         return
-    found = _found(results, request.artifacts)
+    with console.waiting("reading the results"):
+        found = _found(results, request.artifacts)
     if not found.rows:
         what = "; ".join(found.remarks) or f"there are no results in {results}"
         raise UsageError(what, _TO_TRY)
     aside = (request.store, results)
     facts = commit_facts(request.commit, request.branch, request.time, here=Path.cwd(), aside=aside)
-    added = add_rows(request.store, found.rows, facts, results.absolute().name, console.say)
+    with console.waiting("adding"):
+        added = add_rows(request.store, found.rows, facts, results.absolute().name, console.say)
     for line in (*_told(added, facts, found.rows, request.store), *found.remarks):
         console.say(line)
 
@@ -88,7 +90,8 @@ def _merge(request: AddRequest) -> None:
             f"{request.results} is a history, which knows its commits, and {given[0]} names one",
             f"leave {' and '.join(given)} out",
         )
-    new, known = merge_store(request.store, request.results, console.say)
+    with console.waiting("adding"):
+        new, known = merge_store(request.store, request.results, console.say)
     if new:
         console.say(f"added {counted(new, 'file')} of {request.results} to {request.store}")
     if known:

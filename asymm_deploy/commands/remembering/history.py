@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -109,9 +110,12 @@ def history_query_command(
     from asymm_deploy.history.history_schema import HISTORY_TABLES
     from asymm_deploy.history.history_store import opened_store
 
-    opened = opened_store(store)
     remarks: list[str] = []
-    with answered_sql({name: opened.table(name) for name in HISTORY_TABLES}, sql) as answer:
+    with ExitStack() as stack:
+        with console.waiting("asking"):
+            opened = opened_store(store)
+            answered = answered_sql({name: opened.table(name) for name in HISTORY_TABLES}, sql)
+            answer = stack.enter_context(answered)
         for text in answer_text(answer, FORMATS[output_format], remarks):
             sys.stdout.write(text)
         sys.stdout.flush()
@@ -138,7 +142,8 @@ def history_export_command(
     from asymm_deploy.history.asked.exporting import export_store
     from asymm_deploy.history.history_store import opened_store
 
-    written = export_store(opened_store(store), out, output_format.value)
+    with console.waiting("writing the tables"):
+        written = export_store(opened_store(store), out, output_format.value)
     if not written:
         console.say(f"{store} is empty; nothing was written")
     for path in written:

@@ -21,8 +21,9 @@ from asymm_deploy.commands.console import Advance
 class SustainedProgress:
     """Puts what happens to curves into words, and moves the bar on by the seconds that passed."""
 
-    def __init__(self, advance: Advance, *, several_devices: bool) -> None:
-        """Take what moves the bar by a second."""
+    def __init__(self, advance: Advance, *, rest_s: float, several_devices: bool) -> None:
+        """Take what moves the bar by a second, and how long a phone is left alone at a time."""
+        self._rest = f"{rest_s:g} s"
         self._advance = advance
         self._several = several_devices
         self._shown_s: dict[str, int] = {}
@@ -32,7 +33,7 @@ class SustainedProgress:
     def show(self, event: CurveEvent) -> None:
         """Show one event."""
         if isinstance(event, Resting):
-            self._say(f"letting it cool before {event.model}")
+            self._say(f"letting it cool before {event.model}: {self._rest}, or more if it is hot")
             return
         curve = event.curve
         model, asked = curve.launch.model, short_duration(curve.started.for_s)

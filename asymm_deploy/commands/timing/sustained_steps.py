@@ -103,7 +103,7 @@ class _Benches:
     def run(self, devices: dict[str, Device]) -> None:
         """Run all of them; of several, one that fails stops no other."""
         with console.progress("timing", self._seconds(len(devices))) as advance:
-            progress = SustainedProgress(advance, several_devices=len(devices) > 1)
+            progress = self._progress(advance, len(devices))
             for name, device in devices.items():
                 show = partial(self._show, progress, name)
                 try:
@@ -128,7 +128,7 @@ class _Benches:
         known = [curve.launch for curve in self.file.curves if curve.launch.model in names]
         phones = self.asked.lab.wanted.total
         with console.progress("timing", self._seconds(phones)) as advance:
-            progress = SustainedProgress(advance, several_devices=phones > 1)
+            progress = self._progress(advance, phones)
             outcomes = fleet.follow(work, known, partial(self._show, progress))
         for outcome in outcomes:
             self.curves += outcome.made
@@ -136,12 +136,17 @@ class _Benches:
 
     def tell_unfinished(self) -> None:
         """Say what is kept of launches that did not reach their end."""
+        several = len({curve.launch.device for curve in self.begun.values()}) > 1
         for curve in self.begun.values():
             if not curve.is_whole and curve.seconds:
-                console.say(
-                    f"{curve.launch.model}: {curve.reached_s:.0f} of {curve.started.for_s:.0f} s "
-                    f"are kept in {self.asked.out / SUSTAINED_NAME}"
-                )
+                on = f"{curve.launch.device}: " if several else ""
+                kept = f"{curve.reached_s:.0f} of {curve.started.for_s:.0f} s are kept"
+                file = self.asked.out / SUSTAINED_NAME
+                console.say(f"{on}{curve.launch.model}: {kept} in {file}")
+
+    def _progress(self, advance: console.Advance, devices: int) -> SustainedProgress:
+        rest_s = self.asked.phone_options.cool_down_s
+        return SustainedProgress(advance, rest_s=rest_s, several_devices=devices > 1)
 
     def _seconds(self, devices: int) -> int:
         return round(self.lasting.for_s) * len(self.subjects) * devices

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.history.history_series import (
     CIRCUMSTANCES,
     TIMED_METRICS,
@@ -239,7 +240,7 @@ def _notes(
     nothing = [each for each in commits if each.point.value is None]
     without = [each.commit for each in nothing]
     if without:
-        flags = sorted({flag for each in nothing for flag in each.point.flags})
+        flags = spoiling(sorted({flag for each in nothing for flag in each.point.flags}))
         why = f" ({', '.join(flags)})" if flags else ""
         notes.append(f"Of {counted(len(without), 'commit')} nothing counts{why}: {_some(without)}.")
     dirty = [each.commit for each in counting if each.point.dirty]
@@ -312,3 +313,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _or_unknown(text: str | None) -> str:
     return one_line(text or "unknown")
+
+
+def spoiling(names: Sequence[str]) -> list[str]:
+    """Return those flags that make a row invalid; ones that a newer program set are among them."""
+    return [name for name in names if name not in FLAGS or FLAGS[name].invalidates]

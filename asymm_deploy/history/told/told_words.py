@@ -6,14 +6,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from asymm_deploy.bench.flags import FLAGS
 from asymm_deploy.history.history_series import (
     HISTORY_UNITS,
     TIMED_METRICS,
     HistoryMetric,
     HistorySeries,
 )
-from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries
+from asymm_deploy.history.told.told_series import ToldCommit, ToldSeries, spoiling
 from asymm_deploy.safe import one_line
 from asymm_deploy.text import counted
 
@@ -120,15 +119,10 @@ def series_sentence(told: ToldSeries) -> str:
     return f"{now} Over {over} {more}{counted(len(steps), 'change')}: {'; '.join(words)}."
 
 
-def spoiling(names: Sequence[str]) -> list[str]:
-    """Return those flags that make a row invalid; ones that a newer program set are among them."""
-    return [name for name in names if name not in FLAGS or FLAGS[name].invalidates]
-
-
 def marks_of(commit: ToldCommit) -> Sequence[str]:
     """Return what is remarkable about a commit's point, in a word each."""
     point = commit.point
-    found = list(map(one_line, point.flags)) if point.left_out else []
+    found = list(map(one_line, spoiling(point.flags))) if point.left_out else []
     if point.left_out:
         found.insert(0, f"{point.left_out} left out")
     if point.value is not None:

@@ -40,6 +40,11 @@ class PhoneKind:
     traits: tuple[tuple[str, str], ...] = ()
     """Names and patterns; none: any phone."""
 
+    @property
+    def is_a_serial_number(self) -> bool:
+        """Whether the user gave that alone, without a trait's name."""
+        return self.traits == (("serial", self.text),)
+
     def fits(self, phone: LabPhone) -> bool:
         """Whether a phone is of this kind; case does not matter."""
         return all(
@@ -77,7 +82,7 @@ def phone_kind(text: str) -> PhoneKind:
         )
     if word.lower() == "all":
         raise UsageError(
-            "--device all says not how many phones of the lab",
+            "--device all does not say how many phones of the lab",
             "name a kind, such as 'soc=SM8150', or any; `bench --count N` takes several",
         )
     if not word:
@@ -158,6 +163,21 @@ def chosen_phones(
         return None
     first = {phone.facts.serial: number for number, phone in reversed(list(enumerate(order)))}
     return [chosen[serial][1] for serial in sorted(chosen, key=first.__getitem__)]
+
+
+def meant_trait(kind: PhoneKind, phones: Iterable[LabPhone]) -> str | None:
+    """Return ``soc=SM8150`` where a chip, say, was given as if it were a serial number."""
+    if not kind.is_a_serial_number:
+        return None
+    known = [phone.facts for phone in phones]
+    return next(
+        (
+            f"{name}={kind.text}"
+            for name in ("soc", "model", "product", "host")
+            if any(_matches(getattr(facts, name) or "", kind.text) for facts in known)
+        ),
+        None,
+    )
 
 
 def launches_held(

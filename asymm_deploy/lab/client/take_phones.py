@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from asymm_deploy.bench.phone.options import PhoneOptions
 from asymm_deploy.errors import HarnessError
-from asymm_deploy.lab.client.choose_phones import PhoneKind, chosen_phones, in_words, usable_phones
+from asymm_deploy.lab.client.choose_phones import (
+    PhoneKind,
+    chosen_phones,
+    in_words,
+    meant_trait,
+    usable_phones,
+)
 from asymm_deploy.lab.client.lab_calls import LabCalls, LabGoneError, WorkerLostError
 from asymm_deploy.lab.client.lab_device import LabDevice
 from asymm_deploy.lab.client.leased_phone import LeasedPhone
@@ -54,7 +60,10 @@ class PhonesWanted:
             if fitting < self.count:
                 if not there:
                     return "the lab has no phone"
-                that = f" of {excerpt(kind.text, 80)}" if kind.traits else ""
+                named = "with serial number" if kind.is_a_serial_number else "of"
+                that = f" {named} {excerpt(kind.text, 80)}" if kind.traits else ""
+                if not fitting and (meant := meant_trait(kind, there)):
+                    that += f"; did you mean {excerpt(meant, 80)}?"
                 number = "no phone" if not fitting else f"{fitting} of the {self.count} phones"
                 return f"the lab has {number}{that}"
         return f"the lab has fewer phones than the {self.total} that are wanted"

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from asymm_deploy.lab.joining.introduction import LAB_PROTOCOL
 from asymm_deploy.lab.joining.lab_address import LabAddress, own_address
 from asymm_deploy.lab.roster import PhoneFacts
 from asymm_deploy.safe import excerpt, first_words
+from asymm_deploy.text import counted
 
 if TYPE_CHECKING:
     from distributed import Nanny
@@ -61,6 +62,8 @@ class Hosting:
     tell: Callable[[str], None]
     ports: range | None = None
     """Where workers may listen, two for each; None for what the system chooses."""
+    with_ports: set[str] = field(default_factory=set)
+    """Serial numbers of phones that have two of them, or are about to take them."""
 
 
 class AttendedPhone:
@@ -149,10 +152,12 @@ class AttendedPhone:
             await _close(nanny)
         if self._ending is not None:
             await asyncio.wait([self._ending])
+        self._hosting.with_ports.discard(self.serial)
 
     async def _start(self, listed: ListedPhone) -> None:
         try:
             facts = await in_thread(lambda: self._facts(listed))
+            self._take_ports()
             self._nanny = await self._nanny_for(facts)
             self._pid = None
             self._notice(self._nanny.pid)
@@ -165,6 +170,17 @@ class AttendedPhone:
             self._pause_s, self._not_before = _FIRST_PAUSE_S, 0.0
             shown = " ".join(filter(None, (facts.model, facts.soc)))
             self._hosting.tell(f"{excerpt(self.serial)} is in the lab: {shown or 'a phone'}")
+
+    def _take_ports(self) -> None:
+        """Keep two ports for this phone, lest several take one each and none has both."""
+        ports, phones = self._hosting.ports, self._hosting.with_ports
+        if ports is not None and len({*phones, self.serial}) > len(ports) // 2:
+            raise HarnessError(
+                f"no worker could be started for {excerpt(self.serial)}: ports {ports[0]} to "
+                f"{ports[-1]} are enough for {counted(len(ports) // 2, 'phone')}",
+                "give --ports more of them, two for each phone",
+            )
+        phones.add(self.serial)
 
     def _facts(self, listed: ListedPhone) -> PhoneFacts:
         link = Link(self._server, self.serial, patience_s=_PATIENCE_S, tell=lambda _line: None)
@@ -219,7 +235,10 @@ class AttendedPhone:
 
     def _not_started(self, error: Exception) -> HarnessError:
         serial = excerpt(self.serial)
-        said = excerpt(first_words(error)) or type(error).__name__
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # Dask's own words are "Nanny failed to start."
+            cause = cause.__cause__
+        said = excerpt(first_words(cause)).rstrip(".") or type(cause).__name__
         if "name taken" in str(error):
             return HarnessError(
                 f"{serial} is in the lab already, by another agent for {self._hosting.host}",
@@ -239,6 +258,7 @@ class AttendedPhone:
         if self.problem is None or self.problem.what != error.what:
             self._hosting.tell(f"{error.what}; {error.hint}")
         self.problem = error
+        self._hosting.with_ports.discard(self.serial)
         self._not_before = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 

@@ -122,6 +122,8 @@ def sources_with_history(sources: PageSources, store: HistoryStore) -> PageSourc
     verdicts = sources.verdicts
     models = {
         *(each.model for each in sources.launches),
+        *(each.launch.model for each in sources.cold),
+        *(each.launch.model for each in sources.curves),
         *(each.model for each in sources.costs),
         *(each.model for each in sources.explained),
         *sources.accuracies,

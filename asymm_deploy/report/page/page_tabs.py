@@ -183,7 +183,7 @@ def _tab(
     elif cold and not rows:
         lines = tuple(dict.fromkeys(line for row in cold for line in cold_caption(row)))
     elif not rows:
-        what = "One long launch of each model was made." if curves else "No bench was made."
+        what = "Long launches alone were made." if curves else "No bench was made."
         lines = (f"Device: {key.device}; engine: {key.engine}, {key.precision}. {what}",)
     return Tab(
         one_line(str(key)),

@@ -106,7 +106,7 @@ def late_text(row: SustainedRow) -> str:
     text = f"{row.model} {does} a frame "
     text += f"{pace_text(row.every_ms)}: {late:,} of {frames:,} frames late, "
     text += f"{row.skipped_frames or 0:,} of them skipped"
-    return text if not woken else f"{text}, {woken:,} only since a run began late"
+    return text if not woken else f"{text}, {woken:,} only because a run began late"
 
 
 def _caption(rows: Sequence[SustainedRow]) -> list[str]:

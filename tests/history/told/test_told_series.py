@@ -144,12 +144,17 @@ def test_a_larger_step_than_was_accepted_is_none_that_was(tmp_path: Path) -> Non
 
 
 def test_what_does_not_count_is_there_without_a_value(tmp_path: Path) -> None:
-    spoilt: dict[str, Any] = {"counts": False, "valid": False, "flags": ["throttled"]}
+    spoilt: dict[str, Any] = {"counts": False, "valid": False, "flags": ["throttled", "unwatched"]}
     rows = [*launches(0, 10.0), *launches(1, 11.0, **spoilt), *launches(2, 10.0)]
     found = told(tmp_path, launches=rows)
     assert [each.point.value for each in found.commits] == [10.0, None, 10.0]
     assert list(marks_of(found.commits[1])) == ["3 left out", "throttled"]
     assert f"Of 1 commit nothing counts (throttled): {told_commit(1)}." in found.notes
+    # ``unwatched`` leaves a row valid, so it is no reason.
+    allowed: dict[str, Any] = {"allowed": ["fell-back"], "counts": False}
+    rows += launches(3, 11.0, flags=["fell-back", "throttled"], **allowed)
+    found = told(tmp_path / "2", launches=rows)
+    assert list(marks_of(found.commits[3])) == ["3 left out", "throttled"]
 
 
 def test_a_row_that_is_spoilt_is_marked_though_its_launches_count(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from asymm_deploy.errors import UsageError
 from asymm_deploy.lab.client.choose_phones import chosen_phones, kinds_of, phone_kind, usable_phones
+from asymm_deploy.lab.client.take_phones import PhonesWanted
 from asymm_deploy.lab.roster import LabPhone, PhoneFacts, PhoneState
 
 
@@ -105,3 +106,18 @@ def test_a_phone_on_two_hosts_is_one_phone_and_is_taken_where_it_is_free() -> No
 
 def test_phones_that_are_lost_or_have_no_name_to_print_are_not_there() -> None:
     assert usable_phones([phone("A", state="lost"), phone("a\x1b[2J"), phone("")]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("sm8150", "no phone with serial number sm8150; did you mean soc=sm8150?"),
+        ("Pixel*", "no phone with serial number Pixel*; did you mean model=Pixel*?"),
+        ("desk", "no phone with serial number desk; did you mean host=desk?"),
+        ("9A9", "no phone with serial number 9A9"),
+        ("serial=desk", "no phone of serial=desk"),
+        ("soc=SM9999", "no phone of soc=SM9999"),
+    ],
+)
+def test_a_kind_without_its_traits_name_is_recognised(given: str, says: str) -> None:
+    assert PhonesWanted(kinds_of([given])).lacking([phone("9A1")]) == f"the lab has {says}"

@@ -15,7 +15,7 @@ import pytest
 from asymm_deploy.bench.phone.parse.adb_output import ListedPhone
 from asymm_deploy.bench.phone.server import Address, Server
 from asymm_deploy.errors import ExitCode, HarnessError, UsageError
-from asymm_deploy.lab.hosting import host_agent
+from asymm_deploy.lab.hosting import attended_phone, host_agent
 from asymm_deploy.lab.hosting.attended_phone import AttendedPhone, Hosting
 from asymm_deploy.lab.hosting.host_agent import HostAgent
 from asymm_deploy.lab.hosting.lending import Lending, host_name, lend_phones, port_range
@@ -198,7 +198,7 @@ def test_ports_that_are_taken_are_said_to_be(
         at = LabAddress("127.0.0.1", 1, is_tls=False)
         said: list[str] = []
         hosting = Hosting(
-            at, lab_security(None), "desk", tmp_path, tmp_path, said.append, range(port, port + 1)
+            at, lab_security(None), "desk", tmp_path, tmp_path, said.append, range(port, port + 2)
         )
         phone = AttendedPhone(hosting, Server(Address("127.0.0.1", 1)), "9A")
         monkeypatch.setattr(phone, "_facts", lambda _listed: None)
@@ -212,9 +212,45 @@ def test_ports_that_are_taken_are_said_to_be(
 
         asyncio.run(attended())
     assert said == [
-        f"no worker could be started for 9A: ports {port} to {port} are taken; give --ports more "
-        "of them, two for each phone"
+        f"no worker could be started for 9A: ports {port} to {port + 1} are taken; give --ports "
+        "more of them, two for each phone"
     ]
+
+
+def test_ports_are_kept_in_pairs_and_who_gets_none_is_told_for_how_many_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle_dask()
+    from asymm_deploy.lab.joining.lab_security import lab_security
+
+    at, said = LabAddress("127.0.0.1", 1, is_tls=False), list[str]()
+    ports = range(9000, 9005)
+    hosting = Hosting(at, lab_security(None), "desk", tmp_path, tmp_path, said.append, ports)
+    phones = [AttendedPhone(hosting, Server(Address("127.0.0.1", 1)), name) for name in "ABC"]
+
+    async def attended() -> None:
+        end = asyncio.Event()
+
+        async def starting(_facts: object) -> None:
+            await end.wait()
+            raise RuntimeError("Nanny failed to start.") from ValueError("it is broken.")
+
+        for phone in phones:
+            monkeypatch.setattr(phone, "_facts", lambda _listed: None)
+            monkeypatch.setattr(phone, "_nanny_for", starting)
+            phone.attend(ListedPhone(phone.serial, "device", None, None, None, None))
+        while not said:
+            await asyncio.sleep(0.01)
+        end.set()
+        while len(said) < 3:
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(attended_phone, "_free", lambda *_: 5)
+    asyncio.run(attended())
+    refused = "ports 9000 to 9004 are enough for 2 phones; give --ports more of them, two for each"
+    assert [refused in line for line in said] == [True, False, False]
+    assert said[1].endswith("it is broken; it is tried again")
+    assert hosting.with_ports == set(), "whoever failed leaves them to others"
 
 
 def test_an_empty_serial_number_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:

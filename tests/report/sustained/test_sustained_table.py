@@ -77,7 +77,7 @@ def test_what_is_unknown_or_has_not_happened_is_empty() -> None:
     [
         (300, 5, "net can't keep up with a frame every 40ms: 300 of 1,000 frames late, 0 of them"),
         (300, 299, "net was woken too late for a frame every 40ms: 300 of 1,000 frames late"),
-        (300, 299, "skipped, 299 only since a run began late"),
+        (300, 299, "skipped, 299 only because a run began late"),
         (300, None, "net can't keep up with a frame every 40ms: 300 of 1,000 frames late, 0 of"),
     ],
 )

@@ -65,8 +65,9 @@ def history_pictures(history: RememberedHistory, wanted: RowFilter) -> HistoryPi
 
 def _span(every: Sequence[ToldSeries]) -> str:
     commits = {each.point.commit: each.point.commit_time for s in every for each in s.commits}
-    first, last = min(commits.values()), max(commits.values())
-    return f"Over {counted(len(commits), 'commit')} from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    first, last = (f"{end(commits.values()):%Y-%m-%d}" for end in (min, max))
+    when = f"of {first}" if first == last else f"from {first} to {last}"
+    return f"Over {counted(len(commits), 'commit')} {when}"
 
 
 def _changes(told: Sequence[ToldSeries]) -> str:

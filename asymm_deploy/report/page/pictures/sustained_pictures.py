@@ -11,7 +11,7 @@ from asymm_deploy.bench.sustained.curves import Curve
 from asymm_deploy.bench.sustained.durations import short_duration
 from asymm_deploy.bench.sustained.levels import SLOWER, first_window_s
 from asymm_deploy.bench.sustained.second_stream import SecondFigures
-from asymm_deploy.bench.sustained.sustained_rows import SustainedRow, sustained_row
+from asymm_deploy.bench.sustained.sustained_rows import sustained_row
 from asymm_deploy.bench.units import KHZ_PER_GHZ, NS_PER_MS
 from asymm_deploy.report.page.pictures.picture import (
     NETWORK_COLOURS,
@@ -22,10 +22,10 @@ from asymm_deploy.report.page.pictures.picture import (
     short_number,
     spec_of,
 )
+from asymm_deploy.report.page.pictures.sustained_words import curve_sentence, from_to
 from asymm_deploy.report.report_table import Column, ReportTable
 from asymm_deploy.report.sustained.sustained_table import CURVE_COLUMNS
 from asymm_deploy.safe import one_line
-from asymm_deploy.text import counted
 
 _HEIGHT, _LOW = 300, 130
 _MOST_POINTS = 360
@@ -47,10 +47,10 @@ def sustained_pictures(curves: Sequence[Curve]) -> list[Picture]:
         return []
     named = list(zip(_names(curves), curves, strict=True))
     found = [_times(named)]
-    for name, title, axis, value in _BESIDE:
+    for name, title, axis, value, notes in _BESIDE:
         data = _readings(named, value)
         if data:
-            found.append(_second_picture(named, data, name, title, axis))
+            found.append(_second_picture(named, data, name, title, axis, notes))
     return found
 
 
@@ -72,7 +72,10 @@ def _times(named: Sequence[tuple[str, Curve]]) -> Picture:
         for name, row in rows
         if row.time_to_throttle_s is not None
     ]
-    sentence = " ".join(_said(name, row) for name, row in rows)
+    sentence = " ".join(
+        curve_sentence(name, curve, row)
+        for (name, row), (_, curve) in zip(rows, named, strict=True)
+    )
     cells = tuple(
         (
             name,
@@ -110,15 +113,21 @@ def _note(curves: Sequence[Curve]) -> str:
     point = "a second" if most == 1 else f"up to {most} seconds"
     window = short_duration(max(first_window_s(curve.started.for_s) for curve in curves))
     return (
-        f"A point is the median of {point}; the band goes up to the 90th percentile, or out of the "
-        f"picture. The first level is that of the first {window}, the sustained one that of the "
-        "last fifth. An upright line is where the device throttled or slowed down: it said so, its "
-        f"clock was limited, or runs stayed above {SLOWER:g} times the first level."
+        f"A point is the median of {point}; the band goes up to the 90th percentile. What is far "
+        f"above the rest leaves the picture. The first level is that of the first {window}, the "
+        "sustained one that of the last fifth. An upright line is where the device throttled or "
+        "slowed down: it said so, its clock was limited, or runs stayed above "
+        f"{SLOWER:g} times the first level."
     )
 
 
 def _second_picture(
-    named: Sequence[tuple[str, Curve]], data: list[Datum], name: str, title: str, axis: str
+    named: Sequence[tuple[str, Curve]],
+    data: list[Datum],
+    name: str,
+    title: str,
+    axis: str,
+    notes: tuple[str, ...],
 ) -> Picture:
     """Return the picture of something that was read beside the times."""
     spans = []
@@ -128,9 +137,7 @@ def _second_picture(
         if values:
             spans.append((key, values))
     unit = axis.rpartition("(")[2].rstrip(")")
-    sentence = " ".join(
-        f"{key}: {min(values):.3g} to {max(values):.3g} {unit}." for key, values in spans
-    )
+    sentence = " ".join(f"{key}: {from_to(values)} {unit}." for key, values in spans)
     columns = (
         Column("model", "model", "text", is_key=True),
         Column("least", f"least ({unit})", digits=2),
@@ -144,6 +151,7 @@ def _second_picture(
         _spec_of_readings(data, [key for key, _ in named], axis, f"{title}. {sentence}"),
         ReportTable(title, columns, tuple((k, min(v), max(v), v[-1]) for k, v in spans)),
         tuple(key for key, _ in spans),
+        notes=notes,
     )
 
 
@@ -183,10 +191,16 @@ def _gigahertz(second: SecondFigures, reading: CurveReading | None) -> float | N
 
 
 _BESIDE = (
-    ("temperature", "Temperature", "temperature (degC)", _celsius),
-    ("clock", "Clock", "clock of the core (GHz)", _gigahertz),
+    (
+        "temperature",
+        "Temperature",
+        "temperature (degC)",
+        _celsius,
+        ("Of the battery, which stands for the whole phone; without one, of the hottest sensor.",),
+    ),
+    ("clock", "Clock", "clock of the core (GHz)", _gigahertz, ()),
 )
-"""Pictures of what was read beside the times: name, title, axis, and what reads it."""
+"""Pictures of what was read beside the times: name, title, axis, what reads it, and notes."""
 
 
 def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:
@@ -213,25 +227,6 @@ def _names(curves: Sequence[Curve]) -> list[str]:
     ]
 
 
-def _said(name: str, row: SustainedRow) -> str:
-    """Return one curve in a sentence."""
-    if row.reason is not None:
-        return f"{name} did not reach its end: {one_line(row.reason)}."
-    if row.first_ms is None or row.sustained_ms is None or row.sustained_over_first is None:
-        return f"{name} ran for {short_duration(row.asked_s)}."
-    change = row.sustained_over_first - 1
-    text = f"{name} took {row.first_ms:.3g} ms at first and {row.sustained_ms:.3g} ms in the end "
-    text += f"({change:+.0%})"
-    if row.time_to_throttle_s is not None:
-        text += f", and slowed down in second {row.time_to_throttle_s:.0f}"
-    if row.late_frames:
-        text += f"; {counted(row.late_frames, 'frame')} came while it ran"
-        if row.late_by_waking:
-            text += f", {row.late_by_waking:,} of them only since a run began late"
-    spoilt = "" if row.valid else f" It does not count: {row.flags_text}."
-    return f"{text}.{spoilt}"
-
-
 def _colours(names: Sequence[str]) -> Any:
     import altair as alt
 
@@ -256,7 +251,7 @@ def _span(data: Sequence[Datum]) -> list[float]:
     """Return the axis's ends in ms: a few seconds of others' work must not press a curve flat."""
     usual = sorted(float(each["ms"] or 0) for each in data)
     upper = sorted(float(each["p90"] or 0) for each in data)
-    most = max(usual[(len(usual) - 1) * 98 // 100], upper[len(upper) // 2])
+    most = max(usual[-(-len(usual) * 98 // 100) - 1], upper[len(upper) // 2])
     return [0.9 * usual[0], 1.15 * most]
 
 
@@ -321,12 +316,13 @@ def _spec_of_readings(
     import altair as alt
 
     picked = alt.param(name="picked", value="")
+    digits = alt.Axis(format=".4~g")  # of one value alone Vega would write the whole number
     line = (
         alt.Chart(alt.InlineData(values=plain(data)))
         .mark_line(strokeWidth=1.6, interpolate="step-after", point={"size": 12}, cursor="pointer")
         .encode(
             x=_seconds_axis(),
-            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True)),
+            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True), axis=digits),
             color=_colours(names),
             opacity=alt.condition(
                 "picked === '' || datum.key === picked", alt.value(1), alt.value(0.25)

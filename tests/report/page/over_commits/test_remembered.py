@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from asymm_deploy.bench.records import LaunchRecord
+from asymm_deploy.bench.sustained.curves import lines_of_curves
 from asymm_deploy.errors import NumericsError, UsageError
 from asymm_deploy.history.history_series import HISTORY_UNITS, history_series
 from asymm_deploy.history.history_store import HistoryStore, opened_store
@@ -20,6 +21,8 @@ from asymm_deploy.report.page.over_commits.remembered import history_in, remembe
 from asymm_deploy.report.page.page_sources import sources_of, sources_with_history
 from asymm_deploy.report.page.verify_page import verified
 from asymm_deploy.report.page.write_page import PageRequest, made_page
+from tests.made_cold import cold_record
+from tests.made_curves import made_curve
 from tests.made_history import (
     cost,
     decision,
@@ -158,6 +161,18 @@ def page(store: HistoryStore, launch: Launch, asked: PageRequest, library: str) 
     return made_page(
         sources_with_history(sources_of(contents, Path("results")), store), asked, library
     )
+
+
+def test_models_that_were_only_started_cold_or_followed_have_a_history_too(
+    store: HistoryStore, launch: Launch
+) -> None:
+    for contents in (
+        {"cold.jsonl": lines_of([cold_record(launch("net", 10.0))])},
+        {"sustained.jsonl": lines_of_curves([made_curve([20.0] * 10)])},
+    ):
+        found = sources_with_history(sources_of(contents, Path("results")), store).history
+        assert found is not None
+        assert {each.model for each in found.series} == {"net"}
 
 
 def test_a_page_with_a_history_is_made_again_from_what_is_inside(page: str, tmp_path: Path) -> None:

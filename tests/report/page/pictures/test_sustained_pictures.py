@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from asymm_deploy.bench.sustained.curve_records import SUSTAINED_NAME
@@ -16,7 +17,7 @@ from asymm_deploy.report.page import verify_page
 from asymm_deploy.report.page.page_sources import sources_in, sources_of
 from asymm_deploy.report.page.pictures.sustained_pictures import sustained_pictures
 from asymm_deploy.report.page.write_page import PageRequest, made_page
-from tests.made_curves import made_curve, made_reading
+from tests.made_curves import made_curve, made_reading, made_second
 
 
 def hot(model: str = "net", **other: Any) -> Curve:
@@ -48,15 +49,36 @@ def test_times_temperature_and_clock_are_drawn() -> None:
     assert [picture.name for picture in pictures] == ["sustained", "temperature", "clock"]
     times, heat, clock = pictures
     assert times.sentence == (
-        "net took 20 ms at first and 30 ms in the end (+50%), and slowed down in second 40."
+        "net took 20 ms at first and 30 ms in the end (+50 %), and slowed down in second 40."
     )
     assert heat.sentence == "net: 30 to 39 degC."
-    assert clock.sentence == "net: 2.84 to 2.84 GHz."
+    assert clock.sentence == "net: 2.84 GHz."
     (row,) = times.table.rows
     assert row[:8] == ("net", 100.0, None, 3980, 20.0, 30.0, 1.5, 40.0)
     *_, rule = layers([hot()])
     assert rule["mark"]["type"] == "rule"
     assert data_of([hot()], -1) == [{"key": "net", "s": 40.0, "by": "slower"}]
+
+
+def test_a_clock_that_stays_is_not_rounded_beside_its_axis() -> None:
+    *_, clock = sustained_pictures([hot()])
+    (line,) = clock.spec["layer"]
+    assert line["encoding"]["y"]["axis"]["format"] == ".4~g"
+
+
+def test_what_spoils_a_curve_is_named_and_what_it_was_made_to_show_is_not() -> None:
+    curve = hot()
+    assert curve.ended is not None
+    flags = ("stolen-time", "wrong-core", "hot", "unwatched")
+    launch = msgspec.structs.replace(curve.ended.launch, flags=flags, valid=False)
+    curve.ended = msgspec.structs.replace(curve.ended, launch=launch)
+    said = sustained_pictures([curve])[0].sentence
+    assert said.endswith(" It does not count: stolen-time, wrong-core.")
+
+
+def test_a_curve_that_hardly_fell_has_no_negative_zero() -> None:
+    curve = made_curve([20.0] * 80 + [19.99] * 20)
+    assert "in the end (+0 %)." in sustained_pictures([curve])[0].sentence
 
 
 def test_what_nobody_could_read_is_not_drawn() -> None:
@@ -88,6 +110,19 @@ def test_long_curves_have_no_more_points_than_anybody_sees() -> None:
 def test_a_few_disturbed_seconds_do_not_press_the_curve_flat() -> None:
     (area, *_) = layers([made_curve([20.0] * 99 + [900.0])])
     assert area["encoding"]["y"]["scale"]["domain"] == pytest.approx([18.0, 23.0])
+
+
+def test_a_short_curve_is_shown_whole() -> None:
+    (area, *_) = layers([made_curve([20.0, 21.0, 90.0, 22.0, 21.0, 20.0])])
+    assert area["encoding"]["y"]["scale"]["domain"][1] > 90.0
+
+
+def test_late_frames_that_all_are_by_waking_are_said_to_be() -> None:
+    curve = made_curve([20.0] * 10, every_ms=33.0)
+    for total, said in ((5, "5 of them"), (7, "all of them")):
+        curve.seconds = [made_second(0, 20.0, late=7, late_by_waking=total), *curve.seconds[1:]]
+        sentence = sustained_pictures([curve])[0].sentence
+        assert f"7 frames came while it ran, {said} only because a run began late" in sentence
 
 
 def test_one_that_did_not_reach_its_end_says_so() -> None:
