@@ -170,7 +170,6 @@ class LabBed:
         with ExitStack() as stack:
             for host in self.hosts:
                 stack.callback(shutil.rmtree, host.temporary, ignore_errors=True)
-            stack.callback(self._end_processes)
             for host in self.hosts:
                 stack.enter_context(host.server)
                 for phone in host.phones:
@@ -179,6 +178,8 @@ class LabBed:
                 if host.other_serials:
                     between = RenamingServer(host.server.port, host.other_serials)
                     host.port = stack.enter_context(between).port
+            # Before the adb servers end: an agent would start another in the place of its own.
+            stack.callback(self._end_processes)
             self.scheduler.start()
             eventually(self.scheduler_answers, "the scheduler answers")
             for host in self.hosts:
@@ -190,6 +191,7 @@ class LabBed:
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
+        assert [host.name for host in self.hosts if host.server.pids()] == []  # of adb servers
 
     def scheduler_answers(self) -> bool:
         """Whether something listens where the scheduler should."""

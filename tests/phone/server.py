@@ -69,7 +69,7 @@ class AdbServer:
 
     def kill(self) -> None:
         """Kill the server's processes, as another adb of another version does."""
-        processes.kill(self._pids)
+        processes.kill(self.pids)
 
     def adb(
         self, *arguments: str, input_bytes: bytes | None = None, timeout_s: float = _TIMEOUT_S
@@ -96,7 +96,7 @@ class AdbServer:
         self.adb("-s", phone.serial, "wait-for-device")
         return phone.serial
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
         """Return the servers that carry the mark; a test's other processes may carry it, too."""
         return [pid for pid in processes.marked(_MARK, self._mark) if _is_server(pid)]
 

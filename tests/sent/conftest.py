@@ -146,7 +146,9 @@ class Watch:
         ]
         named = re.findall(r"/dev/shm/([^\">]+)", self._traced())
         ours = {name for name in named if (SHARED_MEMORY / name).exists()}
-        return files + sorted(ours | (_shared_names() - self.shared_before))
+        if not self.strace:  # nobody saw who made what: another program may have
+            ours |= _shared_names() - self.shared_before
+        return files + sorted(ours)
 
     def _calls(self, *names: str) -> Iterator[str]:
         for line in self._traced().splitlines():

@@ -11,6 +11,7 @@ import json
 import signal
 import subprocess
 import time
+import uuid
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.phone.fixtures import missing
 from tests.phone.phone import Phone
 from tests.phone.profiles import PIXEL_4
 from tests.phone.server import AdbServer
-from tests.sent.conftest import Watch, make_watch
+from tests.sent.conftest import SHARED_MEMORY, Watch, make_watch
 
 MODULE = """\
 import time
@@ -221,3 +222,17 @@ def test_strace_sees_what_an_isolated_python_does(watch: Watch, python: str) -> 
     code = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
     assert watch.run(python, "-I", "-c", code).returncode == 0
     assert [call for call in watch.reached_for() if call.startswith("socket(AF_INET")]
+
+
+def test_shared_memory_is_told_of_who_made_it(watch: Watch, python: str) -> None:
+    if watch.strace is None or not SHARED_MEMORY.is_dir():
+        pytest.skip("nobody sees who makes shared memory")
+    ours, theirs = (f"{name}-{uuid.uuid4().hex}" for name in ("ours", "theirs"))
+    (SHARED_MEMORY / theirs).write_text("")
+    code = f"open('{SHARED_MEMORY / ours}', 'w').close()"
+    try:
+        assert watch.run(python, "-c", code).returncode == 0
+        assert watch.left_behind() == [ours]
+    finally:
+        for name in (ours, theirs):
+            (SHARED_MEMORY / name).unlink(missing_ok=True)
