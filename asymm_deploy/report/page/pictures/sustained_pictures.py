@@ -231,9 +231,8 @@ def _colours(names: Sequence[str]) -> Any:
     import altair as alt
 
     shown = [NETWORK_COLOURS[at % len(NETWORK_COLOURS)] for at in range(len(names))]
-    return alt.Color(
-        "key:N", scale=alt.Scale(domain=list(names), range=shown), legend=alt.Legend(title=None)
-    )
+    legend = alt.Legend(title=None, symbolOpacity=1)  # the first layer is pale
+    return alt.Color("key:N", scale=alt.Scale(domain=list(names), range=shown), legend=legend)
 
 
 def _seconds_axis() -> Any:
