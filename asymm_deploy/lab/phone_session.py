@@ -310,7 +310,7 @@ class PhoneDesk:
 def _ended() -> LeaseEndedError:
     return LeaseEndedError(
         "its worker has let the phone go",
-        "repeat the command: it continues where it stopped",
+        "repeat the command: what was finished is kept",
     )
 
 

@@ -230,7 +230,7 @@ def raised(failure: RemoteFailure) -> DeployError:
         code = ExitCode.HARNESS
     kind = _ERRORS[failure.kind]
     what, hint = (excerpt(text, _LONGEST_TEXT) for text in (failure.what, failure.hint))
-    return kind(what, hint or "repeat the command: it continues where it stopped", exit_code=code)
+    return kind(what, hint or "repeat the command: what was finished is kept", exit_code=code)
 
 
 def _unreadable() -> HarnessError:

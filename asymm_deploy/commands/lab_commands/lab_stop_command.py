@@ -50,7 +50,7 @@ def lab_stop_command(
         raise UsageError(
             f"the lab is at work: {counted(len(busy), 'phone')} busy, {len(found.waiting)} waiting"
             f"{f', for {whom}' if whom else ''}",
-            "wait for the end (`lab status` shows it), or give --force: that work can be resumed",
+            "wait for the end (`lab status` shows it), or give --force: what was finished is kept",
         )
     left = stop_lab(at, files)
     if left:

@@ -46,7 +46,7 @@ class WorkerLostError(HarnessError):
     """A phone's worker died, or can't be reached."""
 
     def __init__(self, what: str, *, died: bool = False) -> None:
-        super().__init__(what, "repeat the command: it continues where it stopped")
+        super().__init__(what, "repeat the command: what was finished is kept")
         self.died = died
         """Whether its process died while it did what it was asked."""
 
@@ -171,8 +171,8 @@ class LabCalls:
         if self.client.status != "running":
             raise LabGoneError(
                 f"the lab's scheduler at {self.address} is gone",
-                "start it again with `asymm-deploy lab scheduler`, and repeat the command: it "
-                "continues where it stopped",
+                "start it again with `asymm-deploy lab scheduler`, and repeat the command: "
+                "what was finished is kept",
             )
 
     @contextmanager
@@ -209,7 +209,7 @@ class LabCalls:
                 if lease is not None and lease.lost.is_set():
                     raise LeaseEndedError(
                         "its worker can't be reached, or has let the phone go",
-                        "repeat the command: it continues where it stopped",
+                        "repeat the command: what was finished is kept",
                     )
         finally:
             call.cancel()

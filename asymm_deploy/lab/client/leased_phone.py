@@ -127,7 +127,7 @@ class LeasedPhone:
                 raise HarnessError(
                     f"{self.name} did not come back within {wait_s:g} s after its worker was lost",
                     "`asymm-deploy lab status` says what there is; repeat the command once the "
-                    "phone is back: it continues where it stopped",
+                    "phone is back: what was finished is kept",
                 )
             self.calls.pause(_LOOK_S)
 

@@ -156,16 +156,16 @@ class HostAgent:
             return True
         if not answer.is_taken:
             self._taken_since = None
+            self._told.discard("taken")
             at = f"this host is {excerpt(self._hosting.host)} in the lab at {self._hosting.at}"
             self._tell_once("host", at)
             return True
         now = time.monotonic()
         self._taken_since = self._taken_since or now
+        taken = f"a host called {excerpt(self._hosting.host)} is in the lab already"
+        self._tell_once("taken", f"{taken}; it has {_TAKEN_S:.0f} s to leave")
         if now - self._taken_since > _TAKEN_S:
-            raise UsageError(
-                f"a host called {excerpt(self._hosting.host)} is in the lab already",
-                "give this one another --name, or end the other agent",
-            )
+            raise UsageError(taken, "give this one another --name, or end the other agent")
         return False
 
     def _compare_clocks(self, ahead_s: float) -> None:

@@ -118,6 +118,7 @@ def test_another_agent_of_this_name_is_waited_for_and_then_refused(
         return answer(is_taken=number < 3, is_stopping=number == 5)
 
     assert serve(Scheduler(taken_at_first)) == ExitCode.OK
+    assert told.count("a host called h is in the lab already; it has 12 s to leave") == 1
     monkeypatch.setattr(host_agent, "_TAKEN_S", 0.05)
     with pytest.raises(UsageError, match="a host called h is in the lab already"):
         serve(Scheduler(until(10_000, is_taken=True)))
