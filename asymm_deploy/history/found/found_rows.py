@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +35,11 @@ class FoundRows:
 
     rows: list[FoundRow] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    def leave_out_torn(self, path: Path, torn: bytes) -> None:
+        """Say that a file's last line has no end, if something is behind its last whole one."""
+        if torn:
+            self.remarks.append(f"{path} ends in the middle of a line, which is left out")
 
 
 def row_id_of(row: FoundRow, commit: str) -> str:

@@ -64,8 +64,7 @@ def result_rows(results: Path, artifacts: Path) -> FoundRows:
 
 def _launches(path: Path, found: FoundRows) -> list[LaunchRecord]:
     read = store.read_runs(path)
-    if read.torn:
-        found.remarks.append(f"{path} ends in the middle of a line, which is left out")
+    found.leave_out_torn(path, read.torn)
     mine = [record for record in read.records if record.written_by != "check"]
     if len(mine) < len(read.records):
         found.remarks.append(
@@ -79,8 +78,7 @@ def _launches(path: Path, found: FoundRows) -> list[LaunchRecord]:
 
 def _costs(path: Path, found: FoundRows) -> list[CostRecord]:
     read = jsonl.read_lines(path, CostRecord, COSTS_SCHEMA_VERSION)
-    if read.torn:
-        found.remarks.append(f"{path} ends in the middle of a line, which is left out")
+    found.leave_out_torn(path, read.torn)
     last = {_cost_place(record): number for number, record in enumerate(read.records, start=1)}
     for number, record in enumerate(read.records, start=1):
         in_use = last[_cost_place(record)] == number

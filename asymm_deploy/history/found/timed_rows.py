@@ -31,8 +31,7 @@ def cold_launch_rows(results: Path, found: FoundRows) -> list[LaunchRecord]:
     if content is None:
         return []
     read = cold_runs_of(content, path)
-    if read.torn:
-        found.remarks.append(f"{path} ends in the middle of a line, which is left out")
+    found.leave_out_torn(path, read.torn)
     found.rows += _cold_rows(read.records, path)
     return [record.launch for record in read.records]
 
@@ -47,8 +46,7 @@ def curve_rows(results: Path, found: FoundRows) -> list[LaunchRecord]:
     if content is None:
         return []
     curves, torn = curves_in(content, path)
-    if torn:
-        found.remarks.append(f"{path} ends in the middle of a line, which is left out")
+    found.leave_out_torn(path, torn)
     in_use = {curve.name for curve in latest_curves(curves)}
     found.rows += [_curve_row(curve, path, in_use=curve.name in in_use) for curve in curves]
     return [curve.launch for curve in curves]
