@@ -86,7 +86,7 @@ class FollowedLaunch:
         """Bytes of its output that were taken."""
         self._launcher, self._folder, self._argv = launcher, folder, argv
         self._limits = limits
-        self._asked_seldom = 0.0
+        self._asked_seldom = -_SELDOM_S  # never, also on a machine that was started just now
         self._others = looking_for_others(launcher.base, folder, launcher.check_lock)
         self._began = self._heard = time.monotonic()
         self._started_ns: int | None = None
@@ -231,7 +231,7 @@ class FollowedLaunch:
         readings = dict(self._launcher.readings)
         if time.monotonic() - self._asked_seldom < _SELDOM_S:
             at_end = f"[ -e {self._folder}/code ] && "
-            return {name: f"{at_end * (name in SELDOM)}{what}" for name, what in readings.items()}
+            return readings | {name: at_end + readings[name] for name in SELDOM if name in readings}
         self._asked_seldom = time.monotonic()
         return readings
 
